@@ -1,0 +1,24 @@
+import { readConfig } from '../config/env.ts'
+import { Service } from '../service.ts'
+import { createLog } from '../telemetry/log.ts'
+
+/** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. Resolves when it has drained. */
+export async function serve(): Promise<void> {
+  const config = readConfig()
+  const log = createLog(config.LOG_LEVEL)
+  const service = new Service(config, log.logger)
+  process.on('exit', () => log.flush())
+  const stopped = new Promise<void>((resolve, reject) => {
+    let signals = 0
+    const stop = (signal: string): void => {
+      signals++
+      if (signals > 1) process.exit(130)
+      log.logger.info({ signal }, 'stopping')
+      service.stop().then(resolve, reject)
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+  })
+  await Promise.race([service.start(), stopped])
+  await stopped
+}

@@ -1,0 +1,70 @@
+import { RelayFault } from '../errors.ts'
+import { type Options, optionsSchema } from './options.ts'
+
+export interface Config extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC'> {
+  readonly KAFKA_OUTCOME_TOPIC: string
+  readonly KAFKA_DEAD_LETTER_TOPIC: string
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads the configuration; the only reader of the process environment. Throws `LR_CONFIG_INVALID` with a line per
+ * problem. A value is never quoted: it may be a password in the wrong place.
+ */
+export function readConfig(env: Environment = process.env): Config {
+  // An empty variable is what a template leaves where nothing was set.
+  const given = Object.fromEntries(
+    Object.keys(optionsSchema.shape).flatMap((name) => {
+      const value = env[name]
+      return value === undefined || value === '' ? [] : [[name, value]]
+    }),
+  )
+  const parsed = optionsSchema.safeParse(given)
+  const problems = parsed.success ? conflicts(parsed.data) : parsed.error.issues.map(problemLine)
+  if (!parsed.success || problems.length > 0) {
+    const lines = problems.map((problem) => `  ${problem}`).join('\n')
+    throw new RelayFault(
+      'LR_CONFIG_INVALID',
+      `the configuration has ${problems.length} problem(s):\n${lines}`,
+    )
+  }
+  const options = parsed.data
+  const firstTopic = options.KAFKA_TOPICS[0] as string
+  return {
+    ...options,
+    KAFKA_OUTCOME_TOPIC: options.KAFKA_OUTCOME_TOPIC ?? firstTopic,
+    KAFKA_DEAD_LETTER_TOPIC: options.KAFKA_DEAD_LETTER_TOPIC ?? `${firstTopic}.dead-letter`,
+  }
+}
+
+function problemLine({
+  path,
+  code,
+  message,
+}: {
+  path: PropertyKey[]
+  code?: string
+  message: string
+}): string {
+  const name = String(path[0])
+  return code === 'invalid_type' && path.length === 1 ? `${name}: is required` : `${name}: ${message}`
+}
+
+/** What each option allows by itself but not together. */
+function conflicts(options: Options): string[] {
+  const problems: string[] = []
+  const { KAFKA_TOPICS, KAFKA_DEAD_LETTER_TOPIC } = options
+  if (KAFKA_DEAD_LETTER_TOPIC !== undefined && KAFKA_TOPICS.includes(KAFKA_DEAD_LETTER_TOPIC)) {
+    problems.push('KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or poison would go in circles')
+  }
+  if (options.RETRY_LEASE_MS <= options.ATTEMPT_TIMEOUT_MS) {
+    problems.push(
+      'RETRY_LEASE_MS: must be longer than ATTEMPT_TIMEOUT_MS, or two replicas make one attempt each',
+    )
+  }
+  if (options.RETRY_BASE_DELAY_MS > options.RETRY_MAX_DELAY_MS) {
+    problems.push('RETRY_MAX_DELAY_MS: must be at least RETRY_BASE_DELAY_MS')
+  }
+  return problems
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '../lib/clock.ts'
+import { Signer } from '../token/signer.ts'
+import { type KeyFileEvents, SigningKeys } from '../token/signing-keys.ts'
+
+export interface IssuerSource {
+  readonly issuer: string
+  readonly signingKeysFile: string
+}
+
+interface Entry {
+  readonly keys: SigningKeys
+  readonly signer: Signer
+}
+
+/** The issuers that this relay speaks for, each with its keys. */
+export class Issuers {
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(sources: readonly IssuerSource[], clock: Clock) {
+    for (const { issuer, signingKeysFile } of sources) {
+      const keys = new SigningKeys(signingKeysFile, clock)
+      this.#entries.set(issuer, { keys, signer: new Signer(keys, clock) })
+    }
+  }
+
+  /** Throws `LR_KEYS_INVALID` when the keys of any issuer cannot be used. */
+  async load(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map(({ keys }) => keys.load()))
+  }
+
+  watch(everyMs: number, events: KeyFileEvents): void {
+    for (const { keys } of this.#entries.values()) keys.watch(everyMs, events)
+  }
+
+  has(issuer: string): boolean {
+    return this.#entries.has(issuer)
+  }
+
+  signer(issuer: string): Signer | undefined {
+    return this.#entries.get(issuer)?.signer
+  }
+
+  publicJwks(): Readonly<Record<string, unknown>>[] {
+    return [...this.#entries.values()].flatMap(({ keys }) => keys.publicJwks())
+  }
+
+  close(): void {
+    for (const { keys } of this.#entries.values()) keys.close()
+  }
+}

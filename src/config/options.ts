@@ -1,0 +1,166 @@
+import { z } from 'zod'
+import { allowEntryProblem } from '../egress/egress-guard.ts'
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== ''),
+)
+const nonEmptyList = list.refine((entries) => entries.length > 0, 'must name at least one')
+const flag = z
+  .enum(['true', 'false', '1', '0'], 'must be true or false')
+  .transform((text) => text === 'true' || text === '1')
+
+function integer(min: number, max: number) {
+  const range = `must be a whole number from ${min} to ${max}`
+  return z
+    .string()
+    .regex(/^\d+$/, range)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, range)
+}
+
+const brokers = nonEmptyList.refine(
+  (entries) => entries.every((entry) => /^(\[[0-9a-f:]+\]|[^\s:/]+):\d{1,5}$/i.test(entry)),
+  'must be a comma-separated list of host:port',
+)
+const redisUrl = z.string().refine((text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return (url?.protocol === 'redis:' || url?.protocol === 'rediss:') && url.hostname !== ''
+}, 'must be a redis:// or rediss:// URL')
+const issuer = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:\/\//.test(text) && !/[?#|\s]/.test(text),
+    'must be the https (or http) URL that stands in the ID tokens, without query and fragment',
+  )
+const topic = z
+  .string()
+  .regex(/^[\w.-]{1,249}$/, 'must be a topic name: letters, digits, dot, dash and underscore')
+const egressAllow = list.superRefine((entries, context) => {
+  for (const entry of entries) {
+    const problem = allowEntryProblem(entry)
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+  }
+})
+const delays = list.superRefine((entries, context) => {
+  if (entries.every((entry) => /^\d{1,8}$/.test(entry))) return
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a comma-separated list of milliseconds, or 0 for none',
+  })
+})
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/**
+ * Every option of the service: its name in the environment, what is accepted, its default and what it means. The
+ * validation, `--help` and the table in the README are made from this.
+ */
+export const optionsSchema = z.object({
+  KAFKA_BROKERS: brokers.describe('Kafka brokers to start from, `host:port`, comma-separated.'),
+  KAFKA_TOPICS: nonEmptyList
+    .pipe(z.array(topic))
+    .prefault('session-events')
+    .describe('Topics that triggers and registrations are read from, comma-separated.'),
+  KAFKA_OUTCOME_TOPIC: topic.optional().describe('Topic for outcomes. Default: the first of `KAFKA_TOPICS`.'),
+  KAFKA_DEAD_LETTER_TOPIC: topic
+    .optional()
+    .describe('Topic for poison records. Default: `<first topic>.dead-letter`. Created when missing.'),
+  KAFKA_GROUP_ID: z
+    .string()
+    .min(1, 'must not be empty')
+    .prefault('logout-relay')
+    .describe('Consumer group; the replicas of one relay share it.'),
+  KAFKA_START_FROM: z
+    .enum(['latest', 'earliest'], 'must be latest or earliest')
+    .prefault('latest')
+    .describe('Where a new group starts with triggers. `latest`: old logouts are not sent.'),
+  KAFKA_SESSION_TIMEOUT_MS: integer(1_000, 300_000)
+    .prefault('6000')
+    .describe('After so long without a sign of life a crashed replica loses its partitions to the others.'),
+  REDIS_URL: redisUrl.describe('Redis, `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.'),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes, colons or underscores')
+    .prefault('lr')
+    .describe('Prefix of every key in Redis.'),
+  ISSUER: issuer.describe('The issuer whose logouts are sent, byte for byte as in its ID tokens.'),
+  SIGNING_KEYS_FILE: z
+    .string()
+    .min(1, 'must not be empty')
+    .describe('Private keys of the issuer: a JWK set or PEM. Read again when it changes.'),
+  SIGNING_KEYS_RELOAD_MS: integer(100, HOUR)
+    .prefault('2000')
+    .describe('How often the key file is looked at.'),
+  USER_SIGNED_OUT_WITHOUT_SESSION: z
+    .enum(['fan-out', 'ignore'], 'must be fan-out or ignore')
+    .prefault('fan-out')
+    .describe('What `user-signed-out` without a session id means: every session of the user, or nothing.'),
+  SESSION_LIFETIME_MS: integer(MINUTE, 3_650 * DAY)
+    .prefault(String(30 * DAY))
+    .describe('How long a registration is kept when nothing ends its session.'),
+  TOMBSTONE_MS: integer(1_000, 30 * DAY)
+    .prefault(String(HOUR))
+    .describe('How long it is remembered that a session ended, for registrations that come late or again.'),
+  EGRESS_ALLOW_HTTP: flag.prefault('false').describe('Accept `http` back-channel logout URIs.'),
+  EGRESS_ALLOW: egressAllow
+    .prefault('')
+    .describe('Hosts, addresses and CIDR ranges that may be reached although they are not public.'),
+  ATTEMPT_TIMEOUT_MS: integer(50, 5 * MINUTE)
+    .prefault('10000')
+    .describe('Time for one attempt, from connecting to the end of the answer.'),
+  RETRY_BASE_DELAY_MS: integer(1, HOUR)
+    .prefault('1000')
+    .describe('Upper bound of the first retry delay; doubled for each further one, with full jitter.'),
+  RETRY_MAX_DELAY_MS: integer(1, DAY)
+    .prefault(String(5 * MINUTE))
+    .describe('Upper bound of any retry delay.'),
+  RETRY_MAX_ATTEMPTS: integer(1, 1_000)
+    .prefault('50')
+    .describe('Attempts per delivery; then it is `failed: exhausted`.'),
+  RETRY_DEADLINE_MS: integer(100, 30 * DAY)
+    .prefault(String(HOUR))
+    .describe('Time per delivery; then it is `failed: expired`.'),
+  RETRY_DOUBTFUL_DELAYS_MS: delays
+    .transform((entries) => entries.map(Number).filter((ms) => ms > 0))
+    .prefault('31000,120000,660000')
+    .describe('Delays after doubtful answers (400, 3xx), one per further attempt; `0`: reject at once.'),
+  RETRY_AFTER_MAX_MS: integer(0, DAY)
+    .prefault(String(10 * MINUTE))
+    .describe('A longer `Retry-After` of an RP is cut to that.'),
+  RETRY_POLL_MS: integer(10, MINUTE)
+    .prefault('250')
+    .describe('How often the backlog is looked at for deliveries that are due.'),
+  RETRY_LEASE_MS: integer(1_000, HOUR)
+    .prefault('30000')
+    .describe(
+      'How long a replica holds a parked delivery that it took up; longer than `ATTEMPT_TIMEOUT_MS`.',
+    ),
+  MAX_IN_FLIGHT: integer(1, 100_000).prefault('256').describe('Attempts at one time.'),
+  MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Attempts at one time at one RP.'),
+  MAX_UNSETTLED: integer(1, 1_000_000)
+    .prefault('2000')
+    .describe('Deliveries held in memory; beyond it intake waits. One RP may have a quarter waiting.'),
+  COMMIT_INTERVAL_MS: integer(10, MINUTE)
+    .prefault('500')
+    .describe('How often settled offsets are committed.'),
+  DRAIN_MS: integer(0, 10 * MINUTE)
+    .prefault('15000')
+    .describe('On SIGTERM: time for attempts under way; what is left is parked.'),
+  PORT: integer(0, 65_535)
+    .prefault('8080')
+    .describe('Port of `/livez`, `/readyz`, `/metrics` and `/jwks.json`; 0 chooses a free one.'),
+  LOG_LEVEL: z
+    .enum(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],
+      'must be fatal, error, warn, info, debug or silent',
+    )
+    .prefault('info')
+    .describe('Least severe level that is logged.'),
+})
+
+export type Options = z.infer<typeof optionsSchema>

@@ -1,0 +1,105 @@
+import type { Clock } from '../lib/clock.ts'
+import { delay } from '../lib/deferred.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Admission } from './admission.ts'
+import type { Backlog, ParkedDelivery } from './backlog.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { RelyingParties } from './relying-party.ts'
+import type { Owed } from './resolve.ts'
+import type { RpSettingsCache } from './rp-settings-cache.ts'
+
+export interface BacklogLoopOptions {
+  readonly admission: Admission
+  readonly backlog: Backlog
+  readonly clock: Clock
+  readonly dispatcher: Dispatcher
+  /** How long a claim protects a delivery from the other replicas. Milliseconds. */
+  readonly leaseMs: number
+  readonly onError: (error: unknown) => void
+  /** Between two looks at the index. Milliseconds. */
+  readonly pollMs: number
+  readonly registry: Registry
+  readonly relyingParties: RelyingParties
+  readonly settings: RpSettingsCache
+}
+
+const RPS_PER_LOOK_MAX = 1_000
+const CLAIM_MAX = 100
+
+/**
+ * Takes parked deliveries up again when they are due, on every replica: parked, due → claim (lease) → deliver. It
+ * claims no more than the dispatcher has room for, so that nothing waits here while its lease runs out.
+ */
+export class BacklogLoop {
+  readonly #options: BacklogLoopOptions
+  readonly #stopped = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(options: BacklogLoopOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Claims nothing more; resolves when the claim under way has been handed on. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped
+    while (!signal.aborted) {
+      let didClaim = false
+      try {
+        didClaim = await this.#look()
+      } catch (error) {
+        this.#options.onError(error)
+      }
+      // After a full claim there is probably more; otherwise the next look can wait.
+      if (!didClaim) await delay(this.#options.pollMs, signal)
+    }
+  }
+
+  /** True when an RP may have more due deliveries and room for them. */
+  async #look(): Promise<boolean> {
+    const { backlog, clock } = this.#options
+    let hasMore = false
+    for (const rpKey of await backlog.dueRps(clock.now(), RPS_PER_LOOK_MAX)) {
+      if (this.#stopped.signal.aborted) return false
+      hasMore = (await this.#drain(rpKey)) || hasMore
+    }
+    return hasMore
+  }
+
+  async #drain(rpKey: string): Promise<boolean> {
+    const { backlog, clock, dispatcher, leaseMs, relyingParties, settings } = this.#options
+    const rp = relyingParties.byKey(rpKey)
+    const limit = Math.min(dispatcher.roomFor(rp), CLAIM_MAX)
+    if (limit === 0) return false
+    await settings.refresh([rp])
+    const now = clock.now()
+    const claimed = await backlog.claim(rpKey, now, now + leaseMs, limit)
+    await this.#deliver(claimed)
+    return claimed.length === limit
+  }
+
+  async #deliver(claimed: readonly ParkedDelivery[]): Promise<void> {
+    const { admission, backlog, registry } = this.#options
+    if (claimed.length === 0) return
+    const found = await registry.find(claimed)
+    const owed: Owed[] = []
+    const gone: ParkedDelivery[] = []
+    for (const [i, parked] of claimed.entries()) {
+      const registration = found[i]
+      const { cause, deadlineMs } = parked.state
+      if (registration === undefined) gone.push(parked)
+      else if ('reason' in registration) admission.refuse(registration, cause, undefined)
+      else owed.push({ registration, cause, deadlineMs, parked: parked.state })
+    }
+    admission.admit(owed)
+    if (gone.length > 0) await backlog.remove(gone)
+  }
+}

@@ -1,0 +1,50 @@
+import type { DeliveryCause } from './delivery.ts'
+
+/** What a parked delivery keeps beside the name of its registration: never a token, never the claims. */
+export interface ParkedState {
+  readonly attempts: number
+  readonly doubtful: number
+  /** Milliseconds since the epoch. */
+  readonly deadlineMs: number
+  readonly lastStatus?: number
+  readonly lastError?: string
+  readonly cause: DeliveryCause
+}
+
+/** Names a parked delivery: the RP's backlog and the registration in it. */
+export interface ParkedName {
+  /** `<issuer>|<clientId>` */
+  readonly rpKey: string
+  readonly issuer: string
+  readonly sessionId: string
+  readonly oidcSessionId: string
+}
+
+export interface ParkedDelivery extends ParkedName {
+  /** Milliseconds since the epoch. */
+  readonly dueMs: number
+  readonly state: ParkedState
+}
+
+/**
+ * Deliveries that are not due yet, per RP, shared by all replicas. Every method is idempotent and throws when the
+ * store cannot be reached.
+ */
+export interface Backlog {
+  /**
+   * Keeps the deliveries until they are due; one that is parked already gets the new due time and state. When this
+   * resolves, the delivery survives the process, and its registration outlives its deadline.
+   */
+  park(deliveries: readonly ParkedDelivery[]): Promise<void>
+  /** RPs that have a delivery due, the longest due first. A hint: another replica may be faster. */
+  dueRps(nowMs: number, limit: number): Promise<string[]>
+  /**
+   * Takes due deliveries of one RP, oldest first. Each is leased: no other replica gets it before `leaseUntilMs`,
+   * and then it is due again, should this replica have died.
+   */
+  claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]>
+  /** Ends parked deliveries: settled, or without a registration. */
+  remove(names: readonly ParkedName[]): Promise<void>
+  /** How many deliveries are parked, per RP, for at most `limit` RPs, with the due time of the oldest. */
+  sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]>
+}

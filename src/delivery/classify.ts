@@ -1,0 +1,33 @@
+import type { AttemptResult } from '../egress/sender.ts'
+
+/**
+ * What an attempt's result means for the delivery.
+ * - `sent`: the RP accepted the logout (OIDC BCL 1.0 §2.8: 200, and 204 in its place).
+ * - `doubtful`: RPs answer so while their key cache is cold or after a partial logout, and also when they mean it.
+ * - `retry`: the fault may pass.
+ * - `rejected`: the RP will not accept this logout.
+ * - `blocked`: the egress guard refused the address.
+ */
+export type Verdict = 'sent' | 'doubtful' | 'retry' | 'rejected' | 'blocked'
+
+const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429])
+
+export function classify(result: AttemptResult): Verdict {
+  switch (result.kind) {
+    case 'answered':
+      return classifyStatus(result.status)
+    case 'unreachable':
+      return 'retry'
+    case 'blocked':
+      return 'blocked'
+    default:
+      return result satisfies never
+  }
+}
+
+export function classifyStatus(status: number): Verdict {
+  if (status === 200 || status === 204) return 'sent'
+  if (status === 400 || (status >= 300 && status < 400)) return 'doubtful'
+  if (status >= 500 || RETRIED_STATUSES.has(status)) return 'retry'
+  return 'rejected'
+}

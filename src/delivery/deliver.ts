@@ -1,0 +1,190 @@
+import type { AttemptResult, Sender } from '../egress/sender.ts'
+import { messageOf } from '../errors.ts'
+import { logoutEndpoint } from '../events/logout-endpoint.ts'
+import type { Outcome } from '../events/outcome.ts'
+import type { Registration } from '../events/registration.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { SignedToken, Signer } from '../token/signer.ts'
+import { classify, type Verdict } from './classify.ts'
+import type { Delivery } from './delivery.ts'
+import type { DeliveryEvents } from './delivery-events.ts'
+import { errorText } from './error-text.ts'
+import type { OpenDeliveries } from './open-deliveries.ts'
+import type { Parking } from './parking.ts'
+import type { RetryPolicy } from './retry-policy.ts'
+import type { Settlement } from './settlement.ts'
+
+export interface DelivererOptions {
+  readonly clock: Clock
+  readonly events: DeliveryEvents
+  readonly open: OpenDeliveries
+  readonly parking: Parking
+  readonly retryPolicy: RetryPolicy
+  /** A trigger that is older than this is late: `sub` is not sent alone any more. Milliseconds. */
+  readonly lateAfterMs: number
+  readonly sender: Sender
+  readonly settlement: Settlement
+  /** The signer of an issuer, or `undefined` for one that this relay does not serve. */
+  readonly signerFor: (issuer: string) => Signer | undefined
+  /** Gives the attempt's place to the next one. */
+  readonly release: (delivery: Delivery) => void
+}
+
+/**
+ * One attempt and what follows from it: sign, POST, judge, then settle, park or send again. All branching of the
+ * delivery stands here. Callbacks and not promises, because this runs for every attempt of a mass logout.
+ */
+export class Deliverer {
+  readonly #options: DelivererOptions
+
+  constructor(options: DelivererOptions) {
+    this.#options = options
+  }
+
+  attempt(delivery: Delivery): void {
+    const { clock, sender } = this.#options
+    const now = clock.now()
+    if (now >= delivery.deadlineMs) {
+      this.#fail(delivery, 'expired')
+      return
+    }
+    let signed: SignedToken
+    try {
+      signed = this.#sign(delivery, now)
+    } catch (error) {
+      this.#fail(delivery, 'invalid', messageOf(error))
+      return
+    }
+    const { settings } = delivery.rp
+    const uri = settings.backchannelLogoutUri ?? delivery.registration.backchannelLogoutUri
+    const startedAtMs = performance.now()
+    sender.send(
+      { endpoint: logoutEndpoint(uri), token: signed.token, traceparent: delivery.cause.traceparent },
+      (result) => this.#judge(delivery, signed.jti, result, performance.now() - startedAtMs),
+    )
+  }
+
+  #sign({ registration, rp, cause }: Delivery, now: number): SignedToken {
+    const signer = this.#options.signerFor(registration.issuer)
+    if (signer === undefined) throw new Error(`issuer ${registration.issuer} is not configured here`)
+    return signer.sign({
+      registration,
+      alg: rp.settings.alg ?? registration.alg ?? 'RS256',
+      typ: rp.settings.typ ?? registration.typ ?? 'logout+jwt',
+      claims: rp.settings.claims ?? registration.claims ?? 'both',
+      late: now - cause.occurredAtMs > this.#options.lateAfterMs,
+    })
+  }
+
+  #judge(delivery: Delivery, jti: string, result: AttemptResult, durationMs: number): void {
+    const { events } = this.#options
+    const verdict = classify(result)
+    const report = { delivery, attemptNumber: delivery.attempts + 1, jti, result, verdict, durationMs }
+    if (result.kind === 'unreachable' && result.staleConnection && !delivery.wasResent) {
+      // OIDC BCL 1.0 §2.5: an error that is likely recoverable. The RP never saw the token, so nothing is counted.
+      delivery.wasResent = true
+      events.attempted({ ...report, next: 'resend' })
+      this.attempt(delivery)
+      return
+    }
+    delivery.wasResent = false
+    delivery.attempts++
+    remember(delivery, result)
+    switch (verdict) {
+      case 'sent':
+        events.attempted({ ...report, next: 'none' })
+        this.#settle(delivery, {
+          kind: 'sent',
+          jti,
+          attempts: delivery.attempts,
+          status: delivery.lastStatus ?? 0,
+        })
+        return
+      case 'rejected':
+      case 'blocked':
+        events.attempted({ ...report, next: 'none' })
+        this.#fail(delivery, verdict, delivery.lastError, jti)
+        return
+      case 'retry':
+      case 'doubtful': {
+        if (verdict === 'doubtful') delivery.doubtful++
+        const decision = this.#decide(delivery, verdict, result)
+        if (decision.kind === 'give-up') {
+          events.attempted({ ...report, next: 'none' })
+          this.#fail(delivery, decision.reason, delivery.lastError, jti)
+          return
+        }
+        events.attempted({ ...report, next: { retryDueMs: decision.dueMs } })
+        this.#options.release(delivery)
+        this.#options.parking.park(delivery, decision.dueMs)
+        return
+      }
+      default:
+        verdict satisfies never
+    }
+  }
+
+  #decide(delivery: Delivery, verdict: Extract<Verdict, 'retry' | 'doubtful'>, result: AttemptResult) {
+    return this.#options.retryPolicy({
+      verdict,
+      attempts: delivery.attempts,
+      doubtful: delivery.doubtful,
+      deadlineMs: delivery.deadlineMs,
+      retryAfter: result.kind === 'answered' ? result.retryAfter : undefined,
+    })
+  }
+
+  #fail(
+    delivery: Delivery,
+    reason: Extract<Outcome, { kind: 'failed' }>['reason'],
+    error = delivery.lastError,
+    jti?: string,
+  ): void {
+    this.#settle(delivery, {
+      kind: 'failed',
+      reason,
+      attempts: delivery.attempts,
+      ...(jti !== undefined && { jti }),
+      ...(delivery.lastStatus !== undefined && { lastStatus: delivery.lastStatus }),
+      ...(error !== undefined && { lastError: error }),
+    })
+  }
+
+  /** One outcome per registration, also where one token told the RP of several. */
+  #settle(delivery: Delivery, outcome: Outcome): void {
+    const { events, open, release, settlement } = this.#options
+    release(delivery)
+    const { cause, registration, companions } = delivery
+    let left = 1 + companions.length
+    const done = (): void => {
+      if (--left === 0) open.settle(delivery)
+    }
+    for (const subject of companions.length === 0 ? [registration] : [registration, ...companions]) {
+      events.settled(outcome, subject, cause)
+      settlement.add({
+        outcome,
+        subject,
+        cause,
+        done,
+        ...(delivery.isClaimed && { parked: parkedName(delivery, subject) }),
+      })
+    }
+  }
+}
+
+function parkedName(delivery: Delivery, { issuer, sessionId, oidcSessionId }: Registration) {
+  return { rpKey: delivery.rp.key, issuer, sessionId, oidcSessionId }
+}
+
+function remember(delivery: Delivery, result: AttemptResult): void {
+  if (result.kind === 'answered') {
+    delivery.lastStatus = result.status
+    const text = result.status >= 300 ? errorText(`HTTP ${result.status}`, result.detail) : undefined
+    if (text === undefined) delete delivery.lastError
+    else delivery.lastError = text
+    return
+  }
+  delete delivery.lastStatus
+  const code = result.kind === 'blocked' ? 'blocked' : result.code
+  delivery.lastError = errorText(code, result.message)
+}

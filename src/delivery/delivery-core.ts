@@ -1,0 +1,136 @@
+import type { Config } from '../config/env.ts'
+import type { Sender } from '../egress/sender.ts'
+import type { Outcome } from '../events/outcome.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { OutcomeLog } from '../outcome/outcome-log.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { RpSettingsStore } from '../registry/rp-settings.ts'
+import type { Signer } from '../token/signer.ts'
+import { Admission } from './admission.ts'
+import type { Backlog } from './backlog.ts'
+import { BacklogLoop } from './backlog-loop.ts'
+import { Deliverer } from './deliver.ts'
+import type { DeliveryEvents } from './delivery-events.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { OpenDeliveries } from './open-deliveries.ts'
+import { Parking } from './parking.ts'
+import { RelyingParties } from './relying-party.ts'
+import { retryPolicy } from './retry-policy.ts'
+import { RpSettingsCache } from './rp-settings-cache.ts'
+import { Settlement } from './settlement.ts'
+
+export interface DeliveryCoreOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly events: DeliveryEvents & {
+    published(sinceMs: number): void
+    fault(part: string, error: unknown, failures?: number): void
+  }
+  readonly log: OutcomeLog
+  readonly registry: Registry
+  readonly backlog: Backlog
+  readonly settingsStore: RpSettingsStore
+  readonly sender: Sender
+  readonly signerFor: (issuer: string) => Signer | undefined
+}
+
+/** The parts of the delivery, put together: what is admitted here ends in an outcome, or in the backlog. */
+export class DeliveryCore {
+  readonly admission: Admission
+  readonly backlogLoop: BacklogLoop
+  readonly dispatcher: Dispatcher
+  readonly open: OpenDeliveries
+  readonly parking: Parking
+  readonly relyingParties = new RelyingParties()
+  readonly settings: RpSettingsCache
+  readonly settlement: Settlement
+  readonly #options: DeliveryCoreOptions
+
+  constructor(options: DeliveryCoreOptions) {
+    const { backlog, clock, config, events, log, registry, sender, settingsStore, signerFor } = options
+    this.#options = options
+    this.open = new OpenDeliveries(config.MAX_UNSETTLED)
+    this.settings = new RpSettingsCache(settingsStore, clock)
+    this.parking = new Parking({
+      backlog,
+      open: this.open,
+      onError: (error, failures) => events.fault('redis', error, failures),
+    })
+    this.settlement = new Settlement({
+      backlog,
+      clock,
+      log,
+      registry,
+      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+      onPublished: (_outcome: Outcome, sinceMs: number) => events.published(sinceMs),
+      onPublishError: (error, failures) => events.fault('kafka-publish', error, failures),
+      onRegistryError: (error, failures) => events.fault('redis', error, failures),
+    })
+    const deliverer = new Deliverer({
+      clock,
+      events,
+      sender,
+      signerFor,
+      open: this.open,
+      parking: this.parking,
+      settlement: this.settlement,
+      lateAfterMs: config.RETRY_DEADLINE_MS,
+      release: (delivery) => this.dispatcher.release(delivery),
+      retryPolicy: retryPolicy(
+        {
+          baseDelayMs: config.RETRY_BASE_DELAY_MS,
+          maxDelayMs: config.RETRY_MAX_DELAY_MS,
+          maxAttempts: config.RETRY_MAX_ATTEMPTS,
+          deadlineMs: config.RETRY_DEADLINE_MS,
+          doubtfulDelaysMs: config.RETRY_DOUBTFUL_DELAYS_MS,
+          retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
+        },
+        clock,
+      ),
+    })
+    this.dispatcher = new Dispatcher({
+      maxInFlight: config.MAX_IN_FLIGHT,
+      maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
+      maxWaiting: config.MAX_UNSETTLED,
+      start: (delivery) => deliverer.attempt(delivery),
+    })
+    this.admission = new Admission({
+      clock,
+      events,
+      dispatcher: this.dispatcher,
+      open: this.open,
+      parking: this.parking,
+      relyingParties: this.relyingParties,
+      settlement: this.settlement,
+    })
+    this.backlogLoop = new BacklogLoop({
+      backlog,
+      clock,
+      registry,
+      admission: this.admission,
+      dispatcher: this.dispatcher,
+      relyingParties: this.relyingParties,
+      settings: this.settings,
+      leaseMs: config.RETRY_LEASE_MS,
+      pollMs: config.RETRY_POLL_MS,
+      onError: (error) => events.fault('redis', error),
+    })
+  }
+
+  /** What waits for its turn goes into the backlog; resolves when that is safe there. */
+  async parkWaiting(): Promise<void> {
+    const { clock, events } = this.#options
+    const now = clock.now()
+    for (const delivery of this.dispatcher.stop(this.relyingParties)) {
+      events.parked(delivery, 'draining', now)
+      this.parking.park(delivery, now)
+    }
+    await this.parking.idle()
+  }
+
+  /** Gives up what is not final; the log and the leases bring it again. */
+  stop(): void {
+    this.parking.stop()
+    this.settlement.stop()
+  }
+}

@@ -1,0 +1,48 @@
+import type { Registration } from '../events/registration.ts'
+import type { TriggerOrigin } from '../events/trigger.ts'
+import type { RelyingParty } from './relying-party.ts'
+
+/** The part of a trigger that its deliveries need. */
+export interface DeliveryCause {
+  readonly origin: TriggerOrigin
+  /** Milliseconds since the epoch. */
+  readonly occurredAtMs: number
+  readonly traceparent?: string
+  /** The user signed out everywhere: an RP that wants `sub` alone gets one token for all its registrations. */
+  readonly everywhere: boolean
+}
+
+/** Somebody who waits for a delivery to be settled: a record whose offset must not move before. */
+export interface Creditor {
+  settled(): void
+}
+
+/** The logout owed to one RP for one registration. */
+export interface Delivery {
+  readonly rp: RelyingParty
+  readonly registration: Registration
+  /** Further registrations at the RP that the same token settles. */
+  readonly companions: readonly Registration[]
+  readonly cause: DeliveryCause
+  /** After that no attempt is made. Milliseconds since the epoch. */
+  readonly deadlineMs: number
+  /** Attempts made so far; the running one is counted when it ends. */
+  attempts: number
+  /** How many of them ended in a doubtful answer (400, 3xx). */
+  doubtful: number
+  lastStatus?: number
+  lastError?: string
+  /** It stands in the backlog, under a lease of this replica. */
+  readonly isClaimed: boolean
+  /** A reused connection was closed under the last attempt, which was made again at once. */
+  wasResent: boolean
+  readonly creditors: Creditor[]
+}
+
+export function registrationKey({
+  issuer,
+  sessionId,
+  oidcSessionId,
+}: Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'>): string {
+  return `${issuer}\n${sessionId}\n${oidcSessionId}`
+}

@@ -1,0 +1,50 @@
+import type { Registration } from '../events/registration.ts'
+import { Gate } from '../lib/gate.ts'
+import { type Creditor, type Delivery, registrationKey } from './delivery.ts'
+
+/** Below that part of the bound, intake may go on; the gap makes it go on with more than one record. */
+const REOPEN_SHARE = 0.75
+
+/**
+ * The deliveries that this replica is working on, from their start to their settlement, by registration. Two
+ * triggers for one session (a termination and a sign-out, or a record that came twice) meet here: the second joins
+ * the delivery of the first instead of sending again.
+ */
+export class OpenDeliveries {
+  /** Open while there is room for more; intake waits for it. */
+  readonly room = new Gate(true)
+  readonly #byRegistration = new Map<string, Delivery>()
+  readonly #max: number
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get size(): number {
+    return this.#byRegistration.size
+  }
+
+  /** True when the registration is being delivered already; the creditor then waits for that delivery. */
+  join(registration: Registration, creditor: Creditor | undefined): boolean {
+    const open = this.#byRegistration.get(registrationKey(registration))
+    if (open === undefined) return false
+    if (creditor !== undefined) open.creditors.push(creditor)
+    return true
+  }
+
+  add(delivery: Delivery): void {
+    this.#byRegistration.set(registrationKey(delivery.registration), delivery)
+    for (const companion of delivery.companions) {
+      this.#byRegistration.set(registrationKey(companion), delivery)
+    }
+    if (this.#byRegistration.size >= this.#max) this.room.close()
+  }
+
+  /** Ends a delivery: settled, or parked and in the hands of whoever claims it. */
+  settle(delivery: Delivery): void {
+    this.#byRegistration.delete(registrationKey(delivery.registration))
+    for (const companion of delivery.companions) this.#byRegistration.delete(registrationKey(companion))
+    if (this.#byRegistration.size < this.#max * REOPEN_SHARE) this.room.open()
+    for (const creditor of delivery.creditors) creditor.settled()
+  }
+}

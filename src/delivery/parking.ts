@@ -1,0 +1,67 @@
+import type { Registration } from '../events/registration.ts'
+import { MicroBatcher } from '../lib/micro-batcher.ts'
+import type { Backlog, ParkedDelivery } from './backlog.ts'
+import type { Delivery } from './delivery.ts'
+import type { OpenDeliveries } from './open-deliveries.ts'
+
+export interface ParkingOptions {
+  readonly backlog: Backlog
+  readonly open: OpenDeliveries
+  readonly onError: (error: unknown, failures: number) => void
+}
+
+interface Parked {
+  readonly delivery: Delivery
+  readonly dueMs: number
+}
+
+const BATCH_MAX = 500
+
+/** Puts deliveries into the backlog, in batches; only when the backlog has them are they off this replica's books. */
+export class Parking {
+  readonly #batcher: MicroBatcher<Parked>
+
+  constructor({ backlog, open, onError }: ParkingOptions) {
+    this.#batcher = new MicroBatcher({
+      flush: (items) => backlog.park(items.flatMap(parkedDeliveries)),
+      onFlushed: ({ delivery }) => open.settle(delivery),
+      onError,
+      maxBatch: BATCH_MAX,
+    })
+  }
+
+  park(delivery: Delivery, dueMs: number): void {
+    this.#batcher.add({ delivery, dueMs })
+  }
+
+  idle(): Promise<void> {
+    return this.#batcher.idle()
+  }
+
+  stop(): void {
+    this.#batcher.stop()
+  }
+}
+
+/** Companions are parked each for itself, and find together again when they are claimed. */
+function parkedDeliveries({ delivery, dueMs }: Parked): ParkedDelivery[] {
+  const { attempts, doubtful, deadlineMs, lastStatus, lastError, cause } = delivery
+  const state = {
+    attempts,
+    doubtful,
+    deadlineMs,
+    cause,
+    ...(lastStatus !== undefined && { lastStatus }),
+    ...(lastError !== undefined && { lastError }),
+  }
+  return [delivery.registration, ...delivery.companions].map(
+    ({ issuer, sessionId, oidcSessionId }: Registration) => ({
+      rpKey: delivery.rp.key,
+      issuer,
+      sessionId,
+      oidcSessionId,
+      dueMs,
+      state,
+    }),
+  )
+}

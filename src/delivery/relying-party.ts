@@ -1,0 +1,72 @@
+import { Fifo } from '../lib/fifo.ts'
+import type { RpSettings } from '../registry/rp-settings.ts'
+import type { Delivery } from './delivery.ts'
+
+/** What one replica knows of one RP: its settings and what is going on with it. */
+export interface RelyingParty {
+  /** `<issuer>|<clientId>`: the name of its backlog. */
+  readonly key: string
+  readonly issuer: string
+  readonly clientId: string
+  settings: RpSettings
+  /** When the settings were read last, milliseconds since the epoch; 0 = never. */
+  settingsReadAtMs: number
+  /** Attempts under way. */
+  inFlight: number
+  /** Deliveries that wait for their first attempt, and those claimed from the backlog for a further one. */
+  readonly waitingFirst: Fifo<Delivery>
+  readonly waitingRetry: Fifo<Delivery>
+  /** The last attempt that was started was a first one: a further one may go before the next. */
+  startedFirst: boolean
+  /** It stands in the dispatcher's list of those that may start an attempt. */
+  hasTurn: boolean
+}
+
+export function waitingAt(rp: RelyingParty): number {
+  return rp.waitingFirst.size + rp.waitingRetry.size
+}
+
+const IDLE_ENTRIES_MAX = 20_000
+
+/** The RPs seen so far; those that are idle are forgotten when there are too many. */
+export class RelyingParties {
+  readonly #entries = new Map<string, RelyingParty>()
+
+  get(issuer: string, clientId: string): RelyingParty {
+    const key = `${issuer}|${clientId}`
+    let rp = this.#entries.get(key)
+    if (rp === undefined) {
+      if (this.#entries.size >= IDLE_ENTRIES_MAX) this.#forgetIdle()
+      rp = {
+        key,
+        issuer,
+        clientId,
+        settings: {},
+        settingsReadAtMs: 0,
+        inFlight: 0,
+        waitingFirst: new Fifo(),
+        waitingRetry: new Fifo(),
+        startedFirst: false,
+        hasTurn: false,
+      }
+      this.#entries.set(key, rp)
+    }
+    return rp
+  }
+
+  /** By the name of its backlog. An issuer is a URL and holds no bar, so the first one divides. */
+  byKey(key: string): RelyingParty {
+    const bar = key.indexOf('|')
+    return this.get(key.slice(0, bar), key.slice(bar + 1))
+  }
+
+  [Symbol.iterator](): Iterator<RelyingParty> {
+    return this.#entries.values()
+  }
+
+  #forgetIdle(): void {
+    for (const [key, rp] of this.#entries) {
+      if (rp.inFlight === 0 && waitingAt(rp) === 0) this.#entries.delete(key)
+    }
+  }
+}

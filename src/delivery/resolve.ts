@@ -1,0 +1,65 @@
+import type { Registration } from '../events/registration.ts'
+import type { ParkedState } from './backlog.ts'
+import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
+import type { RelyingParties, RelyingParty } from './relying-party.ts'
+
+/** A registration that must be told, with what is known of earlier attempts when it comes from the backlog. */
+export interface Owed {
+  readonly registration: Registration
+  readonly cause: DeliveryCause
+  readonly deadlineMs: number
+  readonly creditor?: Creditor
+  readonly parked?: ParkedState
+}
+
+/**
+ * Turns what is owed into deliveries: one per registration, but one for all registrations that a user has at an RP
+ * which wants `sub` alone, because its first token ends them all.
+ */
+export function planDeliveries(owed: readonly Owed[], relyingParties: RelyingParties): Delivery[] {
+  const deliveries: Delivery[] = []
+  const groups = new Map<string, { first: Owed; rp: RelyingParty; companions: Owed[] }>()
+  for (const item of owed) {
+    const { registration } = item
+    const rp = relyingParties.get(registration.issuer, registration.clientId)
+    if (!isToldOnce(item, rp)) {
+      deliveries.push(delivery(item, rp, []))
+      continue
+    }
+    const name = `${rp.key}\n${registration.sub}\n${item.cause.origin.id}`
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, { first: item, rp, companions: [] })
+    else group.companions.push(item)
+  }
+  for (const { first, rp, companions } of groups.values()) deliveries.push(delivery(first, rp, companions))
+  return deliveries
+}
+
+function isToldOnce({ registration, cause }: Owed, rp: RelyingParty): boolean {
+  return (
+    cause.everywhere &&
+    registration.sessionRequired !== true &&
+    (rp.settings.claims ?? registration.claims) === 'sub'
+  )
+}
+
+function delivery(item: Owed, rp: RelyingParty, companions: readonly Owed[]): Delivery {
+  const { registration, cause, deadlineMs, parked } = item
+  const creditors: Creditor[] = []
+  if (item.creditor !== undefined) creditors.push(item.creditor)
+  for (const { creditor } of companions) if (creditor !== undefined) creditors.push(creditor)
+  return {
+    rp,
+    registration,
+    companions: companions.map((companion) => companion.registration),
+    cause,
+    deadlineMs,
+    attempts: parked?.attempts ?? 0,
+    doubtful: parked?.doubtful ?? 0,
+    ...(parked?.lastStatus !== undefined && { lastStatus: parked.lastStatus }),
+    ...(parked?.lastError !== undefined && { lastError: parked.lastError }),
+    isClaimed: parked !== undefined,
+    wasResent: false,
+    creditors,
+  }
+}

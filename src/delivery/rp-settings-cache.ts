@@ -1,0 +1,32 @@
+import type { Clock } from '../lib/clock.ts'
+import type { RpSettingsStore } from '../registry/rp-settings.ts'
+import type { RelyingParty } from './relying-party.ts'
+
+/** How long a change of an RP's settings may take to be seen; long enough that a busy RP costs one read per second. */
+const AGE_MS_MAX = 1_000
+
+/** Keeps the settings of the RPs that are about to be told up to date, in one round trip for all of them. */
+export class RpSettingsCache {
+  readonly #store: RpSettingsStore
+  readonly #clock: Clock
+
+  constructor(store: RpSettingsStore, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  /** Throws when the settings of an RP are not known or too old, and the store cannot be reached. */
+  async refresh(rps: Iterable<RelyingParty>): Promise<void> {
+    const now = this.#clock.now()
+    const stale: RelyingParty[] = []
+    for (const rp of rps) {
+      if (now - rp.settingsReadAtMs >= AGE_MS_MAX && !stale.includes(rp)) stale.push(rp)
+    }
+    if (stale.length === 0) return
+    const settings = await this.#store.load(stale)
+    for (const [i, rp] of stale.entries()) {
+      rp.settings = settings[i] ?? {}
+      rp.settingsReadAtMs = now
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
+import type { Clock } from '../lib/clock.ts'
+import { MicroBatcher } from '../lib/micro-batcher.ts'
+import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
+import { outcomeRecord } from '../outcome/outcome-record.ts'
+import type { RegistrationKey, Registry } from '../registry/registry.ts'
+import type { Backlog, ParkedName } from './backlog.ts'
+import type { DeliveryCause } from './delivery.ts'
+
+export interface SettlementOptions {
+  readonly log: OutcomeLog
+  readonly outcomeTopic: string
+  readonly registry: Registry
+  readonly backlog: Backlog
+  readonly clock: Clock
+  readonly onPublishError: (error: unknown, failures: number) => void
+  readonly onRegistryError: (error: unknown, failures: number) => void
+  readonly onPublished: (outcome: Outcome, sinceMs: number) => void
+}
+
+/** One outcome to be made final. */
+export interface Settling {
+  readonly outcome: Outcome
+  readonly subject: OutcomeSubject
+  readonly cause: DeliveryCause
+  /** Set when the delivery stands in a backlog. */
+  readonly parked?: ParkedName
+  /** Called when nothing is owed any more: the outcome is durable and the registration gone. */
+  readonly done: () => void
+}
+
+interface Pending extends Settling {
+  readonly record: OutgoingRecord
+  readonly sinceMs: number
+}
+
+const PUBLISH_BATCH_MAX = 1_000
+const REGISTRY_BATCH_MAX = 500
+
+/**
+ * Makes outcomes final, in the only safe order: publish, and when Kafka has acknowledged, remove the registration.
+ * A crash in between repeats the outcome under the same id; the other order would lose it. Both steps are batched
+ * over all deliveries, one request in flight each, and are repeated until they succeed.
+ */
+export class Settlement {
+  readonly #publish: MicroBatcher<Pending>
+  readonly #remove: MicroBatcher<Pending>
+  readonly #options: SettlementOptions
+
+  constructor(options: SettlementOptions) {
+    const { log, registry, backlog, clock } = options
+    this.#options = options
+    this.#remove = new MicroBatcher({
+      flush: async (items) => {
+        await registry.settle(items.map(({ subject }) => subject as RegistrationKey))
+        // Only then: a parked delivery without a registration is dropped, one without a place here would be lost.
+        const parked = items.flatMap((item) => item.parked ?? [])
+        if (parked.length > 0) await backlog.remove(parked)
+      },
+      onFlushed: (item) => item.done(),
+      onError: options.onRegistryError,
+      maxBatch: REGISTRY_BATCH_MAX,
+    })
+    this.#publish = new MicroBatcher({
+      flush: (items) => log.append(items.map(({ record }) => record)),
+      onFlushed: (item) => {
+        options.onPublished(item.outcome, clock.now() - item.sinceMs)
+        this.#remove.add(item)
+      },
+      onError: options.onPublishError,
+      maxBatch: PUBLISH_BATCH_MAX,
+    })
+  }
+
+  /** Outcomes that are not final yet. */
+  get size(): number {
+    return this.#publish.size + this.#remove.size
+  }
+
+  add(settling: Settling): void {
+    const { outcome, subject, cause } = settling
+    const sinceMs = this.#options.clock.now()
+    const record = outcomeRecord(this.#options.outcomeTopic, outcome, subject, cause, sinceMs)
+    this.#publish.add({ ...settling, record, sinceMs })
+  }
+
+  /** Resolves when everything added so far is final. */
+  async idle(): Promise<void> {
+    await this.#publish.idle()
+    await this.#remove.idle()
+  }
+
+  stop(): void {
+    this.#publish.stop()
+    this.#remove.stop()
+  }
+}

@@ -1,0 +1,38 @@
+import type { LogoutEndpoint } from '../events/logout-endpoint.ts'
+
+/** One HTTP POST of one logout token. */
+export interface AttemptRequest {
+  readonly endpoint: LogoutEndpoint
+  readonly token: string
+  readonly traceparent?: string | undefined
+}
+
+/** What came of an attempt, before anybody judges it. */
+export type AttemptResult =
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      /** The `Retry-After` header, verbatim. */
+      readonly retryAfter?: string
+      /** The beginning of an error's body, for the operator. */
+      readonly detail?: string
+    }
+  | {
+      readonly kind: 'unreachable'
+      /** `ECONNREFUSED`, `LR_ATTEMPT_TIMEOUT`, …: Node's, undici's or our own code. */
+      readonly code: string
+      readonly message: string
+      /**
+       * A connection that had served an earlier request was closed before a byte of the answer: the RP gave up an
+       * idle connection in the moment of sending, which says nothing about its health.
+       */
+      readonly staleConnection: boolean
+    }
+  | { readonly kind: 'blocked'; readonly message: string }
+
+export interface Sender {
+  /** Makes one attempt, never throws, and calls `done` exactly once, later than this call returns. */
+  send(request: AttemptRequest, done: (result: AttemptResult) => void): void
+  /** Ends idle connections; attempts in flight are aborted. */
+  close(): Promise<void>
+}

@@ -1,0 +1,192 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { type Dispatcher, Pool } from 'undici'
+import { codeOf, messageOf, RelayFault } from '../errors.ts'
+import type { EgressGuard } from './egress-guard.ts'
+import { guardedConnector } from './guarded-connector.ts'
+import { OriginPools } from './origin-pools.ts'
+import type { AttemptRequest, AttemptResult, Sender } from './sender.ts'
+
+export interface UndiciSenderOptions {
+  readonly guard: EgressGuard
+  /** From the start of an attempt to the end of its answer, connecting included. Milliseconds. */
+  readonly attemptTimeoutMs: number
+  /** Upper bound on connections to one origin. */
+  readonly connectionsPerOriginMax: number
+}
+
+/** An answer's body is for debugging only (OIDC BCL 1.0 §2.8): read so far to keep the connection, then dropped. */
+const BODY_BYTES_MAX = 64 * 1_024
+const DETAIL_BYTES_MAX = 512
+const HEADER_BYTES_MAX = 16 * 1_024
+const TIMEOUT_CHECK_MS = 50
+
+const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agent', 'logout-relay']
+
+/**
+ * Sends attempts over keep-alive HTTP/1.1 connections, a pool per origin. Redirects are not followed: undici's
+ * `dispatch` never does.
+ *
+ * One timer serves all attempts. They all have the same time-out, so the set below is in the order in which they
+ * run out and only its head needs to be looked at.
+ */
+export class UndiciSender implements Sender {
+  readonly #attempts = new Set<Attempt>()
+  readonly #pools: OriginPools
+  readonly #timeoutMs: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor({ guard, attemptTimeoutMs, connectionsPerOriginMax }: UndiciSenderOptions) {
+    const connect = guardedConnector(guard, attemptTimeoutMs)
+    this.#timeoutMs = attemptTimeoutMs
+    this.#pools = new OriginPools(
+      (origin) =>
+        new Pool(origin, {
+          connect,
+          connections: connectionsPerOriginMax,
+          pipelining: 1,
+          allowH2: false,
+          maxHeaderSize: HEADER_BYTES_MAX,
+          // The attempt's own time-out covers both; undici's would be two more timers per request.
+          headersTimeout: 0,
+          bodyTimeout: 0,
+        }),
+    )
+  }
+
+  send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
+    const { endpoint, token, traceparent } = request
+    const attempt = new Attempt(performance.now() + this.#timeoutMs, (result) => {
+      this.#attempts.delete(attempt)
+      done(result)
+    })
+    this.#attempts.add(attempt)
+    this.#timer ??= setTimeout(this.#checkTimeouts, this.#timeoutMs)
+    this.#pools.for(endpoint.origin).dispatch(
+      {
+        method: 'POST',
+        path: endpoint.path,
+        headers: traceparent === undefined ? HEADERS : [...HEADERS, 'traceparent', traceparent],
+        // A compact JWS consists of characters that form encoding leaves as they are.
+        body: `logout_token=${token}`,
+      },
+      attempt,
+    )
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#pools.close()
+  }
+
+  readonly #checkTimeouts = (): void => {
+    const now = performance.now()
+    for (const attempt of this.#attempts) {
+      if (attempt.endsAtMs > now) break
+      attempt.timeOut()
+    }
+    const [head] = this.#attempts
+    this.#timer =
+      head === undefined
+        ? undefined
+        : setTimeout(this.#checkTimeouts, Math.max(head.endsAtMs - now, TIMEOUT_CHECK_MS))
+  }
+}
+
+/** The state of one POST: waiting → answered (status known, body running) → over. It reports once, when over. */
+class Attempt implements Dispatcher.DispatchHandler {
+  /** On the monotonic clock. */
+  readonly endsAtMs: number
+  readonly #report: (result: AttemptResult) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #over = false
+  #status = 0
+  #retryAfter: string | undefined
+  #bodyBytes = 0
+  #detail: Buffer[] | undefined
+
+  constructor(endsAtMs: number, report: (result: AttemptResult) => void) {
+    this.endsAtMs = endsAtMs
+    this.#report = report
+  }
+
+  timeOut(): void {
+    const fault = new RelayFault('LR_ATTEMPT_TIMEOUT', 'no complete answer within the time-out')
+    // Reported here and not when undici confirms: a request that still waits for its connection has no controller.
+    this.#fail(fault)
+    this.#controller?.abort(fault)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(new RelayFault('LR_ATTEMPT_TIMEOUT', 'timed out before it was sent'))
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    // Interim answers (1xx) are not the answer.
+    if (status < 200) return
+    this.#status = status
+    this.#retryAfter = headers['retry-after']
+    if (status >= 300) this.#detail = []
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#detail !== undefined && this.#bodyBytes < DETAIL_BYTES_MAX) {
+      this.#detail.push(chunk.subarray(0, DETAIL_BYTES_MAX - this.#bodyBytes))
+    }
+    this.#bodyBytes += chunk.length
+    if (this.#bodyBytes > BODY_BYTES_MAX) {
+      this.#answered()
+      controller.abort(new RelayFault('LR_BODY_TOO_LONG', 'the answer has a longer body than is read'))
+    }
+  }
+
+  onResponseEnd(): void {
+    this.#answered()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(error)
+  }
+
+  /** The status is the answer; how its body ends adds nothing, so a broken body does not make a failure of it. */
+  #fail(error: unknown): void {
+    if (this.#status !== 0) this.#answered()
+    else if (codeOf(error) === 'LR_EGRESS_BLOCKED') this.#end({ kind: 'blocked', message: messageOf(error) })
+    else this.#end(unreachable(error))
+  }
+
+  #answered(): void {
+    const detail = this.#detail === undefined ? '' : Buffer.concat(this.#detail).toString('utf8')
+    this.#end({
+      kind: 'answered',
+      status: this.#status,
+      ...(this.#retryAfter !== undefined && { retryAfter: this.#retryAfter }),
+      ...(detail !== '' && { detail }),
+    })
+  }
+
+  #end(result: AttemptResult): void {
+    if (this.#over) return
+    this.#over = true
+    this.#report(result)
+  }
+}
+
+const RESET_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+
+function unreachable(error: unknown): AttemptResult {
+  const cause = error instanceof AggregateError ? error.errors[0] : error
+  const code = codeOf(error) ?? codeOf(cause) ?? 'UNKNOWN'
+  // What the socket had read before belongs to earlier answers: this request got none.
+  const bytesRead = (error as { socket?: { bytesRead?: number } }).socket?.bytesRead ?? 0
+  return {
+    kind: 'unreachable',
+    code,
+    message: messageOf(cause),
+    staleConnection: RESET_CODES.has(code) && bytesRead > 0,
+  }
+}

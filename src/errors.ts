@@ -1,0 +1,35 @@
+/** Every fault this service throws on purpose carries one of these codes; they are stable, messages are not. */
+export type FaultCode =
+  | 'LR_CONFIG_INVALID'
+  | 'LR_KEYS_INVALID'
+  | 'LR_KEY_MISSING'
+  | 'LR_EGRESS_BLOCKED'
+  | 'LR_ATTEMPT_TIMEOUT'
+  | 'LR_BODY_TOO_LONG'
+  | 'LR_PUBLISH_INCOMPLETE'
+  | 'LR_RECORD_TOO_LARGE'
+  | 'LR_TOPIC_MISSING'
+  | 'LR_UNAVAILABLE'
+  | 'LR_STOPPED'
+
+/** A fault: something the caller could not have expected as a normal outcome of the operation. */
+export class RelayFault extends Error {
+  readonly code: FaultCode
+
+  constructor(code: FaultCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'RelayFault'
+    this.code = code
+  }
+}
+
+/** The text of whatever was thrown, for a log line or an outcome's `lastError`. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The `code` of whatever was thrown (Node, undici and this service all use that property), or `undefined`. */
+export function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}

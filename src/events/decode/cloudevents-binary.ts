@@ -1,0 +1,27 @@
+import { headerText } from '../wire-record.ts'
+import { type Envelope, parseJson, type RecordFormat, timeOf } from './envelope.ts'
+import { isKnownType } from './known-types.ts'
+
+/**
+ * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, the data alone in the value.
+ * A type that nobody here consumes is left unparsed, the relay's own outcomes above all.
+ */
+export const cloudEventsBinary: RecordFormat = (record) => {
+  const type = headerText(record.headers, 'ce_type')
+  if (type === undefined) return undefined
+  if (!isKnownType(type)) return { kind: 'skipped', type }
+  const parsed = parseJson(record.value ?? Buffer.alloc(0))
+  if (parsed.kind === 'poison') return parsed
+  const id = headerText(record.headers, 'ce_id')
+  const timeMs = timeOf(headerText(record.headers, 'ce_time'))
+  const traceparent =
+    headerText(record.headers, 'traceparent') ?? headerText(record.headers, 'ce_traceparent')
+  const envelope: Envelope = {
+    type,
+    data: parsed.json,
+    ...(id !== undefined && id !== '' && { id }),
+    ...(timeMs !== undefined && { timeMs }),
+    ...(traceparent !== undefined && { traceparent }),
+  }
+  return { kind: 'envelope', envelope }
+}

@@ -1,0 +1,45 @@
+import { headerText } from '../wire-record.ts'
+import { type Envelope, isObject, parseJson, type RecordFormat, timeOf } from './envelope.ts'
+
+/**
+ * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The content type is
+ * compared without case and without its parameters, as the binding demands.
+ */
+export const cloudEventsStructured: RecordFormat = (record) => {
+  const contentType = headerText(record.headers, 'content-type')?.trim().toLowerCase()
+  if (contentType === undefined || !contentType.startsWith('application/cloudevents')) return undefined
+  const mediaType = contentType.split(';', 1)[0]?.trim()
+  if (mediaType !== 'application/cloudevents' && mediaType !== 'application/cloudevents+json') {
+    return {
+      kind: 'poison',
+      reason: 'content-type: only application/cloudevents+json is supported, one event per record',
+    }
+  }
+  const parsed = parseJson(record.value ?? Buffer.alloc(0))
+  if (parsed.kind === 'poison') return parsed
+  const event = parsed.json
+  if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
+  if (typeof event.type !== 'string' || event.type === '') {
+    return { kind: 'poison', reason: 'type: must be a string that is not empty' }
+  }
+  const data = dataOf(event)
+  if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }
+  const timeMs = timeOf(event.time)
+  const traceparent =
+    typeof event.traceparent === 'string' ? event.traceparent : headerText(record.headers, 'traceparent')
+  const envelope: Envelope = {
+    type: event.type,
+    data: data.json,
+    ...(typeof event.id === 'string' && event.id !== '' && { id: event.id }),
+    ...(timeMs !== undefined && { timeMs }),
+    ...(traceparent !== undefined && { traceparent }),
+  }
+  return { kind: 'envelope', envelope }
+}
+
+function dataOf(event: Record<string, unknown>): { json: unknown } | undefined {
+  if (event.data !== undefined) return { json: event.data }
+  if (typeof event.data_base64 !== 'string') return undefined
+  const parsed = parseJson(Buffer.from(event.data_base64, 'base64'))
+  return parsed.kind === 'json' ? { json: parsed.json } : undefined
+}

@@ -1,0 +1,127 @@
+import { describeProblems } from '../identifier.ts'
+import { isOutcomeType } from '../outcome.ts'
+import { type Registration, readRegistration } from '../registration.ts'
+import {
+  type SessionTerminated,
+  sessionTerminatedData,
+  type Trigger,
+  type TriggerOrigin,
+  type UserSignedOut,
+  userSignedOutData,
+} from '../trigger.ts'
+import type { WireRecord } from '../wire-record.ts'
+import { cloudEventsBinary } from './cloudevents-binary.ts'
+import { cloudEventsStructured } from './cloudevents-structured.ts'
+import type { Envelope, EnvelopeResult, RecordFormat } from './envelope.ts'
+import { isKnownType, type KnownType } from './known-types.ts'
+import { plainJson } from './plain-json.ts'
+
+export type DecodeResult =
+  | { readonly kind: 'trigger'; readonly trigger: Trigger }
+  | { readonly kind: 'registration'; readonly registration: Registration; readonly origin: TriggerOrigin }
+  | { readonly kind: 'skipped'; readonly reason: 'empty' | 'outcome' | 'unknown-type' }
+  | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
+
+const formats: readonly RecordFormat[] = [cloudEventsBinary, cloudEventsStructured]
+
+/** Never throws: whatever stands in the log ends as one of the four results. */
+export function decodeRecord(record: WireRecord, defaultIssuer: string): DecodeResult {
+  if (record.value === null || record.value.length === 0) return { kind: 'skipped', reason: 'empty' }
+  const result = open(record)
+  switch (result.kind) {
+    case 'poison':
+      return { ...result, type: 'unknown' }
+    case 'skipped':
+      return skipped(result.type)
+    case 'envelope':
+      return interpret(result.envelope, record, defaultIssuer)
+    default:
+      return result satisfies never
+  }
+}
+
+function open(record: WireRecord): EnvelopeResult {
+  for (const format of formats) {
+    const result = format(record)
+    if (result !== undefined) return result
+  }
+  return plainJson(record)
+}
+
+function skipped(type: string): DecodeResult {
+  return { kind: 'skipped', reason: isOutcomeType(type) ? 'outcome' : 'unknown-type' }
+}
+
+function interpret(envelope: Envelope, record: WireRecord, defaultIssuer: string): DecodeResult {
+  if (!isKnownType(envelope.type)) return skipped(envelope.type)
+  const { topic, partition, offset } = record
+  const origin: TriggerOrigin = {
+    id: originId(envelope.id) ?? `${topic}/${partition}/${offset}`,
+    topic,
+    partition,
+    offset,
+  }
+  const common = {
+    origin,
+    occurredAtMs: envelope.timeMs ?? record.timestampMs,
+    ...(isTraceparent(envelope.traceparent) && { traceparent: envelope.traceparent }),
+  }
+  switch (envelope.type) {
+    case 'session-terminated': {
+      const parsed = sessionTerminatedData.safeParse(envelope.data)
+      if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
+      const { issuer, sessionId, userId, reason } = parsed.data
+      const trigger: SessionTerminated = {
+        type: envelope.type,
+        issuer: issuer ?? defaultIssuer,
+        sessionId,
+        ...(userId != null && { userId }),
+        ...(reason != null && { reason }),
+        ...common,
+      }
+      return { kind: 'trigger', trigger }
+    }
+    case 'user-signed-out': {
+      const parsed = userSignedOutData.safeParse(envelope.data)
+      if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
+      const { issuer, sessionId, userId, reason } = parsed.data
+      const trigger: UserSignedOut = {
+        type: envelope.type,
+        issuer: issuer ?? defaultIssuer,
+        userId,
+        ...(sessionId != null && { sessionId }),
+        ...(reason != null && { reason }),
+        ...common,
+      }
+      return { kind: 'trigger', trigger }
+    }
+    case 'backchannel-logout-registered': {
+      const result = readRegistration(envelope.data, defaultIssuer)
+      if (result.kind === 'invalid') return poison(envelope.type, result.reason)
+      // A registration without a time of its own was made when its record was written.
+      const { registration } = result
+      return {
+        kind: 'registration',
+        registration: { ...registration, registeredAtMs: registration.registeredAtMs ?? common.occurredAtMs },
+        origin,
+      }
+    }
+    default:
+      return envelope.type satisfies never
+  }
+}
+
+function poison(type: KnownType, reason: string): DecodeResult {
+  return { kind: 'poison', reason, type }
+}
+
+/** An id that would forge lines or swell every key is replaced by the position, which is as unique. */
+function originId(id: string | undefined): string | undefined {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
+  return id !== undefined && id.length <= 256 && !/[\u0000-\u001f\u007f]/.test(id) ? id : undefined
+}
+
+/** W3C Trace Context §3.2; anything else would be a header of somebody else's choosing toward the RP. */
+function isTraceparent(value: string | undefined): value is string {
+  return value !== undefined && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value)
+}

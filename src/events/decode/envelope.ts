@@ -1,0 +1,63 @@
+import { isUtf8 } from 'node:buffer'
+import type { WireRecord } from '../wire-record.ts'
+
+/** What every input format comes down to: a type and its data, not yet checked. */
+export interface Envelope {
+  readonly type: string
+  readonly id?: string
+  /** Milliseconds since the epoch, when the format carries a time. */
+  readonly timeMs?: number
+  readonly traceparent?: string
+  readonly data: unknown
+}
+
+export type EnvelopeResult =
+  | { readonly kind: 'envelope'; readonly envelope: Envelope }
+  | { readonly kind: 'skipped'; readonly type: string }
+  | { readonly kind: 'poison'; readonly reason: string }
+
+/** One input format. `undefined` means that the record is not of this format: the next one is asked. */
+export type RecordFormat = (record: WireRecord) => EnvelopeResult | undefined
+
+/** Larger than any record of ours by two orders of magnitude; parsing more would only stall the partition. */
+const VALUE_BYTES_MAX = 256 * 1_024
+const SCHEMA_REGISTRY_MAGIC = 0x00
+
+export type JsonResult =
+  | { readonly kind: 'json'; readonly json: unknown }
+  | { readonly kind: 'poison'; readonly reason: string }
+
+export function parseJson(value: Buffer): JsonResult {
+  if (value.length > VALUE_BYTES_MAX) {
+    return {
+      kind: 'poison',
+      reason: `value: has ${value.length} bytes, more than the ${VALUE_BYTES_MAX} allowed`,
+    }
+  }
+  if (value[0] === SCHEMA_REGISTRY_MAGIC) {
+    return {
+      kind: 'poison',
+      reason:
+        'value: starts with a schema-registry magic byte; produce JSON without the registry serializer instead',
+    }
+  }
+  // Lone bytes would silently become U+FFFD inside an id, which then names another session.
+  if (!isUtf8(value)) return { kind: 'poison', reason: 'value: is not UTF-8' }
+  try {
+    return { kind: 'json', json: JSON.parse(value.toString('utf8')) }
+  } catch {
+    // The parser's message quotes the content, which must not reach a log or a header.
+    return { kind: 'poison', reason: 'value: is not JSON' }
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Milliseconds since the epoch of an RFC 3339 time, or `undefined` where there is none that can be read. */
+export function timeOf(text: unknown): number | undefined {
+  if (typeof text !== 'string') return undefined
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) ? undefined : ms
+}

@@ -1,0 +1,19 @@
+import { z } from 'zod'
+
+/**
+ * Ids and issuers are opaque. They are bounded, because each becomes a part of a Redis key and of a token, and
+ * free of control characters, because a line break would forge a line of the log or of a tombstone.
+ */
+export const identifier = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(1_024, 'must have at most 1,024 characters')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+
+/** One line that names each wrong field and what is wrong with it. Never quotes a value. */
+export function describeProblems(error: z.ZodError): string {
+  return error.issues
+    .map((issue) => `${issue.path.length > 0 ? issue.path.join('.') : 'value'}: ${issue.message}`)
+    .join('; ')
+}

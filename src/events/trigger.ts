@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import { identifier } from './identifier.ts'
+import type { RecordPosition } from './wire-record.ts'
+
+/** The record that a delivery goes back to. `id` is the CloudEvents id, or the position where the record had none. */
+export interface TriggerOrigin extends RecordPosition {
+  readonly id: string
+}
+
+interface TriggerBase {
+  readonly issuer: string
+  readonly reason?: string
+  readonly origin: TriggerOrigin
+  /** When the identity platform says it happened: `ce_time`, or the record's timestamp. Milliseconds since the epoch. */
+  readonly occurredAtMs: number
+  /** W3C Trace Context header value, carried to the RP and to the outcome. */
+  readonly traceparent?: string
+}
+
+export interface SessionTerminated extends TriggerBase {
+  readonly type: 'session-terminated'
+  readonly sessionId: string
+  readonly userId?: string
+}
+
+/** Without a `sessionId` the user signed out everywhere. */
+export interface UserSignedOut extends TriggerBase {
+  readonly type: 'user-signed-out'
+  readonly userId: string
+  readonly sessionId?: string
+}
+
+export type Trigger = SessionTerminated | UserSignedOut
+
+const reason = z.string().max(1_024).nullish()
+
+export const sessionTerminatedData = z.object({
+  issuer: identifier.nullish(),
+  sessionId: identifier,
+  userId: identifier.nullish(),
+  reason,
+})
+
+export const userSignedOutData = z.object({
+  issuer: identifier.nullish(),
+  userId: identifier,
+  sessionId: identifier.nullish(),
+  reason,
+})

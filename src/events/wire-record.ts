@@ -1,0 +1,24 @@
+/** Where a record stands in the log. */
+export interface RecordPosition {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** A record as it came from the log, before anybody looked at its content. */
+export interface WireRecord extends RecordPosition {
+  /** Milliseconds since the epoch, as the producer or the broker stamped it. */
+  readonly timestampMs: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: WireHeaders
+}
+
+export type WireHeaders = Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
+
+/** The first value of a header as text, or `undefined`. Kafka allows a header to repeat; the first one counts. */
+export function headerText(headers: WireHeaders, name: string): string | undefined {
+  const value = headers[name]
+  const first = Array.isArray(value) ? value[0] : value
+  return first === undefined ? undefined : typeof first === 'string' ? first : first.toString('utf8')
+}

@@ -1,0 +1,128 @@
+import type { RecordPosition } from '../events/wire-record.ts'
+import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from '../kafka/record-source.ts'
+import { delay, settledWithin } from '../lib/deferred.ts'
+import { PartitionLane } from './partition-lane.ts'
+
+export interface AssignmentOptions {
+  readonly source: Pick<RecordSource, 'pause' | 'resume' | 'commit'>
+  readonly work: (lane: PartitionLane) => Promise<void>
+  readonly commitIntervalMs: number
+  readonly onCommitFailed: (error: unknown) => void
+}
+
+/** How long a rebalance waits for deliveries under way; well below the time in which the group gives members up. */
+const REVOKE_DRAIN_MS = 3_000
+const REVOKE_LOOK_MS = 10
+
+/** The partitions that belong to this replica now, each with its lane; and their commits. */
+export class Assignment implements RecordListener {
+  readonly #lanes = new Map<string, PartitionLane>()
+  readonly #options: AssignmentOptions
+  #commitTimer: NodeJS.Timeout | undefined
+  #isRevoking = false
+
+  constructor(options: AssignmentOptions) {
+    this.#options = options
+  }
+
+  get lanes(): Iterable<PartitionLane> {
+    return this.#lanes.values()
+  }
+
+  onBatch(batch: RecordBatch): void {
+    this.#lanes.get(nameOf(batch))?.take(batch)
+  }
+
+  /**
+   * A record that another replica reads again while its deliveries are under way here is sent twice. So the group
+   * waits a moment for what has been started; what has not been started is left to the next owner.
+   */
+  async onRevoking(): Promise<void> {
+    this.#isRevoking = true
+    const until = performance.now() + REVOKE_DRAIN_MS
+    for (const lane of this.#lanes.values()) lane.hold()
+    while (performance.now() < until && this.#hasOpenRecords()) await delay(REVOKE_LOOK_MS)
+  }
+
+  onAssigned(partitions: readonly (TopicPartition & { readonly position: number })[]): void {
+    this.#isRevoking = false
+    const kept = new Set<string>()
+    for (const { position, ...partition } of partitions) {
+      const name = nameOf(partition)
+      kept.add(name)
+      const lane = this.#lanes.get(name)
+      // Somebody else may have been the owner in between, and have come further.
+      if (lane !== undefined && position <= lane.tracker.committable) {
+        lane.release()
+        continue
+      }
+      lane?.close()
+      this.#lanes.set(name, this.#createLane(partition, position))
+      this.#options.source.resume(partition)
+    }
+    for (const [name, lane] of this.#lanes) {
+      if (kept.has(name)) continue
+      lane.close()
+      this.#lanes.delete(name)
+    }
+  }
+
+  nextWanted(partition: TopicPartition): number | undefined {
+    return this.#lanes.get(nameOf(partition))?.nextWanted
+  }
+
+  committable(): RecordPosition[] {
+    return [...this.#lanes.values()].map(({ topic, partition, tracker }) => ({
+      topic,
+      partition,
+      offset: tracker.committable,
+    }))
+  }
+
+  /** Takes nothing more over; resolves when no lane works any more, or after `ms`. */
+  async stop(ms: number): Promise<void> {
+    clearTimeout(this.#commitTimer)
+    const lanes = [...this.#lanes.values()]
+    for (const lane of lanes) {
+      lane.hold()
+      this.#options.source.pause(lane)
+    }
+    await settledWithin(Promise.all(lanes.map((lane) => lane.idle())), ms)
+  }
+
+  #hasOpenRecords(): boolean {
+    for (const { tracker } of this.#lanes.values()) if (tracker.openRecords > 0) return true
+    return false
+  }
+
+  #createLane(partition: TopicPartition, position: number): PartitionLane {
+    const { source, work } = this.#options
+    return new PartitionLane({
+      ...partition,
+      position,
+      work,
+      pause: (it) => source.pause(it),
+      resume: (it) => source.resume(it),
+      onAdvance: () => this.#scheduleCommit(),
+    })
+  }
+
+  /** One timer for all partitions, and none when nothing moves. */
+  #scheduleCommit(): void {
+    if (this.#commitTimer !== undefined) return
+    const { commitIntervalMs, onCommitFailed, source } = this.#options
+    this.#commitTimer = setTimeout(() => {
+      this.#commitTimer = undefined
+      // The rebalance commits by itself when it has waited long enough.
+      if (this.#isRevoking) return
+      source.commit().catch((error: unknown) => {
+        onCommitFailed(error)
+        this.#scheduleCommit()
+      })
+    }, commitIntervalMs)
+  }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}

@@ -1,0 +1,24 @@
+import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { WireRecord } from '../events/wire-record.ts'
+
+export type IntakeResult =
+  | 'accepted'
+  | 'nothing-owed'
+  | 'ignored'
+  | 'late-registration'
+  | 'already-settled'
+  | 'unknown-issuer'
+
+/** What intake tells the outside; each becomes a counter and, where it matters, a log line. */
+export interface IntakeEvents {
+  /** A trigger or registration was taken up; `owed` counts the deliveries that follow from it. */
+  accepted(
+    decoded: Extract<DecodeResult, { kind: 'trigger' | 'registration' }>,
+    result: IntakeResult,
+    owed: number,
+  ): void
+  skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void
+  poisoned(record: WireRecord, type: string, reason: string): void
+  registryFailed(error: unknown, failures: number): void
+  commitFailed(error: unknown): void
+}

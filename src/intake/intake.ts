@@ -1,0 +1,212 @@
+import type { Admission } from '../delivery/admission.ts'
+import type { DeliveryCause } from '../delivery/delivery.ts'
+import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
+import type { RelyingParties } from '../delivery/relying-party.ts'
+import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
+import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
+import type { Clock } from '../lib/clock.ts'
+import { delay } from '../lib/deferred.ts'
+import type { DeadLetters } from '../outcome/dead-letters.ts'
+import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
+import type { IntakeEvents } from './intake-events.ts'
+import type { OpenRecord } from './offset-tracker.ts'
+import type { PartitionLane } from './partition-lane.ts'
+
+export interface IntakeOptions {
+  readonly admission: Admission
+  readonly clock: Clock
+  readonly deadLetters: DeadLetters
+  /** How long a delivery may be tried. Milliseconds. */
+  readonly deadlineMs: number
+  readonly defaultIssuer: string
+  readonly events: IntakeEvents
+  readonly isServedIssuer: (issuer: string) => boolean
+  readonly open: OpenDeliveries
+  readonly registry: Registry
+  readonly relyingParties: RelyingParties
+  readonly settings: RpSettingsCache
+  /** What `user-signed-out` without a session means: every session of the user, or nothing. */
+  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+}
+
+/** Records that share one round trip to the registry. More would only hold more registrations in memory at once. */
+const SLICE_RECORDS_MAX = 64
+/**
+ * A sign-out everywhere ends what was registered before it; logins after it are left alone, also when it is
+ * replayed. Between two clocks, a session that survives is worse than one that ends too soon.
+ */
+const CLOCK_TOLERANCE_MS = 5_000
+const RETRY_DELAY_MS_MAX = 2_000
+
+type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
+
+interface SliceItem {
+  readonly decoded: Taken
+  readonly step: RegistryStep
+  readonly record: OpenRecord
+}
+
+/** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
+export class Intake {
+  readonly #options: IntakeOptions
+  readonly #stopped = new AbortController()
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+  }
+
+  /** Takes no further slice. */
+  stop(): void {
+    this.#stopped.abort()
+    this.#options.open.room.open()
+    this.#options.deadLetters.room.open()
+  }
+
+  /** Works off a partition's queue; `PartitionLane` calls it when there is something in it. */
+  readonly work = async (lane: PartitionLane): Promise<void> => {
+    while (lane.queuedRecords > 0 && lane.isOpen && !this.#stopped.signal.aborted) {
+      await this.#options.open.room.wait()
+      await this.#options.deadLetters.room.wait()
+      if (!lane.isOpen || this.#stopped.signal.aborted) return
+      const slice = this.#takeSlice(lane)
+      if (slice.length > 0) await this.#applySlice(lane, slice)
+    }
+  }
+
+  #takeSlice(lane: PartitionLane): SliceItem[] {
+    const slice: SliceItem[] = []
+    let taken = 0
+    while (taken < SLICE_RECORDS_MAX) {
+      const item = lane.next()
+      if (item === undefined) break
+      if ('skipTo' in item) {
+        lane.tracker.skipTo(item.skipTo)
+        continue
+      }
+      const decoded = decodeRecord(item.record, this.#options.defaultIssuer)
+      if (decoded.kind === 'skipped') {
+        this.#options.events.skipped(decoded.reason)
+        lane.tracker.skipTo(item.record.offset + 1)
+        continue
+      }
+      taken++
+      const record = lane.tracker.begin(item.record.offset)
+      if (decoded.kind === 'poison') {
+        this.#options.events.poisoned(item.record, decoded.type, decoded.reason)
+        this.#options.deadLetters.publish(item.record, decoded.reason, () => record.settled())
+        continue
+      }
+      const step = this.#stepFor(decoded)
+      if (step === undefined) record.settled()
+      else slice.push({ decoded, step, record })
+    }
+    return slice
+  }
+
+  /** What the registry must do for a record; `undefined` when there is nothing to do, which is counted. */
+  #stepFor(decoded: Taken): RegistryStep | undefined {
+    const { events, isServedIssuer, signedOutWithoutSession } = this.#options
+    const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
+    if (!isServedIssuer(issuer)) {
+      events.accepted(decoded, 'unknown-issuer', 0)
+      return undefined
+    }
+    if (decoded.kind === 'registration') {
+      return { kind: 'register', registration: decoded.registration, origin: decoded.origin }
+    }
+    const { trigger } = decoded
+    const { origin } = trigger
+    if (trigger.sessionId !== undefined) {
+      return { kind: 'end-session', issuer, sessionId: trigger.sessionId, origin }
+    }
+    if (trigger.type === 'user-signed-out' && signedOutWithoutSession === 'fan-out') {
+      const { occurredAtMs, userId } = trigger
+      const registeredUntilMs = occurredAtMs + CLOCK_TOLERANCE_MS
+      return { kind: 'end-user', issuer, userId, origin, occurredAtMs, registeredUntilMs }
+    }
+    events.accepted(decoded, 'ignored', 0)
+    return undefined
+  }
+
+  async #applySlice(lane: PartitionLane, slice: readonly SliceItem[]): Promise<void> {
+    const answers = await this.#untilDone(lane, async () => {
+      const found = await this.#options.registry.apply(slice.map(({ step }) => step))
+      await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
+      return found
+    })
+    // A closed lane's records are somebody else's now, who reads them again.
+    if (answers === undefined || lane.isClosed) return
+    for (const [i, item] of slice.entries()) {
+      this.#handOn(item, answers[i] as RegistryAnswer)
+      item.record.settled()
+    }
+  }
+
+  /** Repeats a step until it succeeds; `undefined` when the lane or the service ends meanwhile. */
+  async #untilDone<T>(lane: PartitionLane, step: () => Promise<T>): Promise<T | undefined> {
+    for (let failures = 0; !lane.isClosed && !this.#stopped.signal.aborted; ) {
+      try {
+        return await step()
+      } catch (error) {
+        failures++
+        this.#options.events.registryFailed(error, failures)
+        await delay(Math.min(100 * 2 ** (failures - 1), RETRY_DELAY_MS_MAX), this.#stopped.signal)
+      }
+    }
+    return undefined
+  }
+
+  #relyingPartiesOf(slice: readonly SliceItem[], answers: readonly RegistryAnswer[]) {
+    const { relyingParties } = this.#options
+    const found = new Set<ReturnType<RelyingParties['get']>>()
+    for (const [i, answer] of answers.entries()) {
+      if (answer.kind === 'owed') {
+        for (const { issuer, clientId } of answer.registrations)
+          found.add(relyingParties.get(issuer, clientId))
+      } else if (answer.kind === 'registered' && answer.endedBy !== undefined) {
+        const { decoded } = slice[i] as SliceItem
+        if (decoded.kind !== 'registration') continue
+        found.add(relyingParties.get(decoded.registration.issuer, decoded.registration.clientId))
+      }
+    }
+    return found
+  }
+
+  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer): void {
+    const { admission, clock, deadlineMs, events } = this.#options
+    const until = clock.now() + deadlineMs
+    if (decoded.kind === 'registration') {
+      const { registration, origin } = decoded
+      if (answer.kind !== 'registered' || answer.endedBy === undefined) {
+        events.accepted(decoded, answer.kind === 'already-settled' ? 'already-settled' : 'accepted', 0)
+        return
+      }
+      // The login raced the logout: its session has ended, so the RP is told at once.
+      events.accepted(decoded, 'late-registration', 1)
+      const occurredAtMs = registration.registeredAtMs ?? clock.now()
+      const cause = { origin: answer.endedBy ?? origin, occurredAtMs, everywhere: false }
+      record.owe()
+      admission.admit([{ registration, cause, deadlineMs: until, creditor: record }])
+      return
+    }
+    if (answer.kind !== 'owed') return
+    const { registrations, broken } = answer
+    const owed = registrations.length + broken.length
+    events.accepted(decoded, owed === 0 ? 'nothing-owed' : 'accepted', owed)
+    const cause = causeOf(decoded.trigger)
+    for (let i = 0; i < owed; i++) record.owe()
+    admission.admit(
+      registrations.map((registration) => ({ registration, cause, deadlineMs: until, creditor: record })),
+    )
+    for (const it of broken) admission.refuse(it, cause, record)
+  }
+}
+
+function causeOf(trigger: Extract<Taken, { kind: 'trigger' }>['trigger']): DeliveryCause {
+  return {
+    origin: trigger.origin,
+    occurredAtMs: trigger.occurredAtMs,
+    everywhere: trigger.sessionId === undefined,
+    ...(trigger.traceparent !== undefined && { traceparent: trigger.traceparent }),
+  }
+}

@@ -1,0 +1,117 @@
+import type { WireRecord } from '../events/wire-record.ts'
+import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
+import { Fifo } from '../lib/fifo.ts'
+import { OffsetTracker } from './offset-tracker.ts'
+
+/** Records that may wait here; beyond that the partition is paused, and resumed at half. */
+const QUEUED_RECORDS_MAX = 1_000
+
+export interface LaneOptions extends TopicPartition {
+  readonly position: number
+  /** Works off the records of one partition, in order. Must not throw. */
+  readonly work: (lane: PartitionLane) => Promise<void>
+  readonly pause: (partition: TopicPartition) => void
+  readonly resume: (partition: TopicPartition) => void
+  readonly onAdvance: () => void
+}
+
+type Queued = { readonly record: WireRecord } | { readonly skipTo: number }
+
+/**
+ * One partition of the assignment: its records that wait to be worked off, and what of it may be committed. A lane
+ * belongs to one assignment; when that ends it is closed, and what its deliveries settle later moves nothing.
+ */
+export class PartitionLane {
+  readonly topic: string
+  readonly partition: number
+  readonly tracker: OffsetTracker
+  endOffset = -1
+  readonly #queue = new Fifo<Queued>()
+  readonly #options: LaneOptions
+  #isPaused = false
+  #isClosed = false
+  #isHeld = false
+  #received: number
+  #working: Promise<void> | undefined
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+    this.topic = options.topic
+    this.partition = options.partition
+    this.#received = options.position
+    this.tracker = new OffsetTracker(options.position, options.onAdvance)
+  }
+
+  /** Something may be taken from it and handed on. */
+  get isOpen(): boolean {
+    return !this.#isClosed && !this.#isHeld
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** The offset of the next record that is wanted from the log. */
+  get nextWanted(): number {
+    return this.#received
+  }
+
+  get queuedRecords(): number {
+    return this.#queue.size
+  }
+
+  /** Resolves when everything that was taken over has been handed on. */
+  async idle(): Promise<void> {
+    await this.#working
+  }
+
+  take(batch: RecordBatch): void {
+    // A fetch from before a rebalance may still arrive; taking it would leave a hole that nobody reads again.
+    if (this.#isClosed || batch.fetchedOffset > this.#received) return
+    this.endOffset = batch.endOffset
+    for (const record of batch.records) {
+      // After a rebalance the log may bring records again that are here already.
+      if (record.offset >= this.#received) this.#queue.push({ record })
+    }
+    this.#received = Math.max(this.#received, batch.nextOffset)
+    this.#queue.push({ skipTo: batch.nextOffset })
+    if (this.#queue.size > QUEUED_RECORDS_MAX && !this.#isPaused) {
+      this.#isPaused = true
+      this.#options.pause(this)
+    }
+    this.#startWork()
+  }
+
+  /** Hands nothing more on until it is released: the partition may be taken away. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+    this.#startWork()
+  }
+
+  next(): Queued | undefined {
+    const item = this.#queue.shift()
+    if (this.#isPaused && this.#queue.size <= QUEUED_RECORDS_MAX / 2 && !this.#isClosed) {
+      this.#isPaused = false
+      this.#options.resume(this)
+    }
+    return item
+  }
+
+  #startWork(): void {
+    if (this.#queue.size === 0 || !this.isOpen || this.#working !== undefined) return
+    this.#working = this.#options.work(this).finally(() => {
+      this.#working = undefined
+      this.#startWork()
+    })
+  }
+
+  /** The partition belongs to somebody else now, who will read from the committed offset. */
+  close(): void {
+    this.#isClosed = true
+    this.#queue.clear()
+  }
+}

@@ -1,0 +1,68 @@
+import { createRequire } from 'node:module'
+import { promisify } from 'node:util'
+import { zstdCompress, zstdDecompress } from 'node:zlib'
+import kafkajs, { type Kafka as KafkaClient, type LogEntry } from 'kafkajs'
+import SnappyCodec from 'kafkajs-snappy'
+import { compressFrame, decompressFrame } from 'lz4-napi'
+
+const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
+const require = createRequire(import.meta.url)
+
+export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: string, details: object) => void
+
+/** Short ones: the service has its own patience, and a dead broker must be noticed before the group gives us up. */
+const CONNECTION_TIMEOUT_MS = 3_000
+const REQUEST_TIMEOUT_MS = 5_000
+
+let isPrepared = false
+
+/** A client that reads every compression Kafka knows and is quiet when it is idle. */
+export function createKafkaClient(brokers: readonly string[], clientId: string, log: KafkaLog): KafkaClient {
+  if (!isPrepared) {
+    registerCodecs()
+    stopIdleTimers()
+    isPrepared = true
+  }
+  return new Kafka({
+    clientId,
+    // Shuffled, so that a dead first broker does not cost every reconnect a time-out.
+    brokers: async () => [...brokers].sort(() => Math.random() - 0.5),
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
+    logLevel: logLevel.WARN,
+    logCreator: () => (entry) => forward(entry, log),
+  })
+}
+
+/** kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. */
+function forward(
+  { level, namespace, log: { message, timestamp, logger, stack, ...details } }: LogEntry,
+  log: KafkaLog,
+) {
+  log(level === logLevel.ERROR ? 'warn' : 'debug', `kafka ${namespace}: ${message}`, details)
+}
+
+/** A record whose codec is unknown stops kafkajs for good, so all of them are there. */
+function registerCodecs(): void {
+  CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec as never
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+    compress: (encoder: { buffer: Buffer }) => promisify(zstdCompress)(encoder.buffer),
+    decompress: (buffer: Buffer) => promisify(zstdDecompress)(buffer),
+  })
+  CompressionCodecs[CompressionTypes.LZ4] = () => ({
+    compress: (encoder: { buffer: Buffer }) => compressFrame(encoder.buffer),
+    decompress: (buffer: Buffer) => decompressFrame(buffer),
+  })
+}
+
+/** kafkajs re-arms a timer per connection every few milliseconds even when nothing waits; that is 3 % of a core. */
+function stopIdleTimers(): void {
+  const RequestQueue = require('kafkajs/src/network/requestQueue') as {
+    prototype: { pending: unknown[]; scheduleCheckPendingRequests(): void }
+  }
+  const original = RequestQueue.prototype.scheduleCheckPendingRequests
+  RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleIfPending() {
+    if (this.pending.length > 0) original.call(this)
+  }
+}

@@ -1,0 +1,114 @@
+import kafkajs, { type Kafka, type Message, type PartitionMetadata, type Producer } from 'kafkajs'
+import { codeOf, RelayFault } from '../errors.ts'
+import { settledWithin } from '../lib/deferred.ts'
+import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+
+const SEND_TIMEOUT_MS = 5_000
+const ALL_IN_SYNC_REPLICAS = -1
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+
+/**
+ * A producer on kafkajs that does not take its word for it. kafkajs resolves a request over several partitions also
+ * when leadership moved and a part was never sent, so the partitions that answered are compared with those that
+ * were asked. It retries inside one request only at that price, so it may not; the caller does. And a producer that
+ * failed once is replaced, because some failures stay with it.
+ */
+export class KafkaOutcomeLog implements OutcomeLog {
+  readonly #kafka: Kafka
+  readonly #topics: KafkaTopics
+  readonly #choosePartition = kafkajs.Partitioners.DefaultPartitioner()
+  #producer: Promise<Producer> | undefined
+  #next = 0
+
+  constructor(kafka: Kafka, topics: KafkaTopics) {
+    this.#kafka = kafka
+    this.#topics = topics
+  }
+
+  async append(records: readonly OutgoingRecord[]): Promise<void> {
+    if (records.length === 0) return
+    try {
+      this.#producer ??= this.#connect()
+      const producer = await this.#producer
+      await this.#send(producer, records)
+    } catch (error) {
+      await this.#discard()
+      const type = protocolType(error)
+      if (type !== undefined && TOO_LARGE.has(type)) {
+        throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of that size', {
+          cause: error,
+        })
+      }
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#discard()
+  }
+
+  async #connect(): Promise<Producer> {
+    const producer = this.#kafka.producer({
+      idempotent: false,
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      retry: { retries: 0 },
+    })
+    await producer.connect()
+    return producer
+  }
+
+  async #send(producer: Producer, records: readonly OutgoingRecord[]): Promise<void> {
+    const topics = new Map<string, Message[]>()
+    const asked = new Set<string>()
+    const metadata = new Map<string, PartitionMetadata[]>()
+    for (const { topic } of records) {
+      if (!metadata.has(topic)) metadata.set(topic, await this.#topics.partitions(topic))
+    }
+    for (const record of records) {
+      const partition = this.#partitionOf(record, metadata.get(record.topic) ?? [])
+      asked.add(`${record.topic}/${partition}`)
+      const { key, value, headers } = record
+      const message: Message = { key, value, headers, partition }
+      const messages = topics.get(record.topic)
+      if (messages === undefined) topics.set(record.topic, [message])
+      else messages.push(message)
+    }
+    const answered = await producer.sendBatch({
+      acks: ALL_IN_SYNC_REPLICAS,
+      timeout: SEND_TIMEOUT_MS,
+      topicMessages: [...topics].map(([topic, messages]) => ({ topic, messages })),
+    })
+    for (const { topicName, partition } of answered) asked.delete(`${topicName}/${partition}`)
+    if (asked.size === 0) return
+    throw new RelayFault('LR_PUBLISH_INCOMPLETE', `no acknowledgement for ${[...asked].join(', ')}`)
+  }
+
+  /** Chosen here and not in kafkajs, so that it is known which partitions must answer. */
+  #partitionOf({ topic, partition, key }: OutgoingRecord, partitionMetadata: PartitionMetadata[]): number {
+    if (partition !== undefined) return partition
+    if (key === null) return partitionMetadata[this.#next++ % partitionMetadata.length]?.partitionId ?? 0
+    return this.#choosePartition({ topic, partitionMetadata, message: { key, value: null } })
+  }
+
+  async #discard(): Promise<void> {
+    const old = this.#producer
+    this.#producer = undefined
+    this.#topics.forget()
+    if (old === undefined) return
+    await settledWithin(
+      old.then((producer) => producer.disconnect()),
+      1_000,
+    )
+  }
+}
+
+/** The broker's error type, wherever kafkajs wrapped it. */
+function protocolType(error: unknown): string | undefined {
+  for (let it = error as { type?: string; cause?: unknown; originalError?: unknown } | undefined; it; ) {
+    if (typeof it.type === 'string') return it.type
+    it = (it.cause ?? it.originalError) as typeof it
+  }
+  return codeOf(error)
+}

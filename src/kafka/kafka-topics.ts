@@ -1,0 +1,99 @@
+import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
+import { RelayFault } from '../errors.ts'
+import { settledWithin } from '../lib/deferred.ts'
+
+/** The number of partitions of a topic rarely grows; outcomes may follow five minutes later. */
+const METADATA_AGE_MS_MAX = 5 * 60_000
+/** Poison may be large: up to that, a letter keeps its original bytes. */
+const DEAD_LETTER_BYTES_MAX = 16 * 1_024 * 1_024
+
+interface Known {
+  readonly partitions: PartitionMetadata[]
+  readonly readAtMs: number
+}
+
+/** Topics as the cluster knows them: which exist, how many partitions, where they end. */
+export class KafkaTopics {
+  readonly #kafka: Kafka
+  readonly #known = new Map<string, Known>()
+  #admin: Promise<Admin> | undefined
+
+  constructor(kafka: Kafka) {
+    this.#kafka = kafka
+  }
+
+  /** Throws `LR_TOPIC_MISSING` when the topic does not exist. */
+  async partitions(topic: string): Promise<PartitionMetadata[]> {
+    const known = this.#known.get(topic)
+    if (known !== undefined && performance.now() - known.readAtMs < METADATA_AGE_MS_MAX)
+      return known.partitions
+    const { topics } = await this.#call((admin) => admin.fetchTopicMetadata({ topics: [topic] })).catch(
+      missing(topic),
+    )
+    const partitions = [...(topics[0]?.partitions ?? [])].sort((a, b) => a.partitionId - b.partitionId)
+    if (partitions.length === 0)
+      throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} has no partitions yet`)
+    this.#known.set(topic, { partitions, readAtMs: performance.now() })
+    return partitions
+  }
+
+  /** After a failure: leaders may have moved, partitions may have been added. */
+  forget(): void {
+    this.#known.clear()
+  }
+
+  /** Creates a topic of the relay's own unless it exists; the cluster's defaults decide its partitions and replicas. */
+  async ensure(topic: string, options: { holdsLargeRecords: boolean }): Promise<void> {
+    const existing = await this.#call((admin) => admin.listTopics())
+    if (existing.includes(topic)) return
+    await this.#call((admin) =>
+      admin.createTopics({
+        waitForLeaders: true,
+        topics: [
+          {
+            topic,
+            configEntries: options.holdsLargeRecords
+              ? [{ name: 'max.message.bytes', value: String(DEAD_LETTER_BYTES_MAX) }]
+              : [],
+          },
+        ],
+      }),
+    )
+  }
+
+  async close(): Promise<void> {
+    const admin = this.#admin
+    this.#admin = undefined
+    if (admin !== undefined)
+      await settledWithin(
+        admin.then((it) => it.disconnect()),
+        1_000,
+      )
+  }
+
+  /** One admin connection, made anew after a failure. */
+  async #call<T>(request: (admin: Admin) => Promise<T>): Promise<T> {
+    this.#admin ??= this.#connect()
+    try {
+      return await request(await this.#admin)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  async #connect(): Promise<Admin> {
+    const admin = this.#kafka.admin()
+    await admin.connect()
+    return admin
+  }
+}
+
+function missing(topic: string) {
+  return (error: unknown): never => {
+    if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist`, { cause: error })
+    }
+    throw error
+  }
+}

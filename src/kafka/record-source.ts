@@ -1,0 +1,43 @@
+import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
+
+export type TopicPartition = Pick<RecordPosition, 'topic' | 'partition'>
+
+/** A run of records of one partition, in log order. */
+export interface RecordBatch extends TopicPartition {
+  readonly records: readonly WireRecord[]
+  /** The offset that was asked for; at most the first record's. */
+  readonly fetchedOffset: number
+  /** The offset after the batch; larger than the last record's plus one where the log has holes. */
+  readonly nextOffset: number
+  /** The end of the partition when the batch was read. */
+  readonly endOffset: number
+}
+
+/** Who consumes. None of the calls may throw. */
+export interface RecordListener {
+  /** Takes records over without waiting for anything: the adapter's loop also sends the heartbeats. */
+  onBatch(batch: RecordBatch): void
+  /**
+   * The partitions are about to be dealt out anew. Resolves when what is in flight is settled as far as possible; the group waits.
+   * What is committable then is committed before the partitions are given up.
+   */
+  onRevoking(): Promise<void>
+  /** The whole new assignment. Records of partitions not in it come to somebody else from now on. */
+  onAssigned(partitions: readonly (TopicPartition & { readonly position: number })[]): void
+  /** For a partition that was kept: the offset of the record that must come next; `undefined` when it is not known here. */
+  nextWanted(partition: TopicPartition): number | undefined
+  /** What may be committed now for every partition of the assignment. */
+  committable(): readonly RecordPosition[]
+}
+
+/** A member of a consumer group. */
+export interface RecordSource {
+  /** Joins the group and consumes until stopped; resolves when the first assignment is there. */
+  start(listener: RecordListener, signal: AbortSignal): Promise<void>
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+  /** Commits what the listener says is committable. One commit is in flight at a time; throws when it is refused. */
+  commit(): Promise<void>
+  /** Commits once more, leaves the group and disconnects. */
+  stop(): Promise<void>
+}

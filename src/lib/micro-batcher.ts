@@ -1,0 +1,81 @@
+import { delay } from './deferred.ts'
+
+export interface MicroBatcherOptions<T> {
+  /** Writes one batch, all or nothing. Must be idempotent: it is called again with the same items after a throw. */
+  readonly flush: (items: T[]) => Promise<void>
+  /** Called after a successful flush, once per item, in the order of `add`. */
+  readonly onFlushed: (item: T) => void
+  readonly onError: (error: unknown, failures: number) => void
+  readonly maxBatch: number
+}
+
+const RETRY_DELAY_MS_MIN = 100
+const RETRY_DELAY_MS_MAX = 2_000
+
+/**
+ * Batches without a timer: one flush is in flight at a time, and what is added meanwhile goes with the next.
+ * An idle batcher therefore writes at once, a busy one writes large batches. A failed flush is repeated with
+ * backoff until it succeeds or the batcher is stopped; nothing is dropped and nothing overtakes.
+ */
+export class MicroBatcher<T> {
+  #queue: T[] = []
+  #flushing: Promise<void> | undefined
+  #inFlight = 0
+  readonly #stopped = new AbortController()
+  readonly #options: MicroBatcherOptions<T>
+
+  constructor(options: MicroBatcherOptions<T>) {
+    this.#options = options
+  }
+
+  /** Items added and not yet flushed. */
+  get size(): number {
+    return this.#queue.length + this.#inFlight
+  }
+
+  add(item: T): void {
+    this.#queue.push(item)
+    this.#flushing ??= this.#run()
+  }
+
+  /** Resolves when everything added so far has been flushed, or the batcher was stopped. */
+  async idle(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing
+  }
+
+  /** Gives up what is not flushed; only for the end of the process, where the log will bring it again. */
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  async #run(): Promise<void> {
+    // A turn of the event loop lets everything that is ready in this tick join the first batch.
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    while (this.#queue.length > 0 && !this.#stopped.signal.aborted) {
+      const batch =
+        this.#queue.length <= this.#options.maxBatch
+          ? this.#queue.splice(0)
+          : this.#queue.splice(0, this.#options.maxBatch)
+      this.#inFlight = batch.length
+      const flushed = await this.#flushUntilDone(batch)
+      this.#inFlight = 0
+      if (flushed) for (const item of batch) this.#options.onFlushed(item)
+    }
+    this.#flushing = undefined
+  }
+
+  async #flushUntilDone(batch: T[]): Promise<boolean> {
+    for (let failures = 0; !this.#stopped.signal.aborted; ) {
+      try {
+        await this.#options.flush(batch)
+        return true
+      } catch (error) {
+        failures++
+        this.#options.onError(error, failures)
+        const ms = Math.min(RETRY_DELAY_MS_MIN * 2 ** (failures - 1), RETRY_DELAY_MS_MAX)
+        await delay(ms, this.#stopped.signal)
+      }
+    }
+    return false
+  }
+}

@@ -1,0 +1,77 @@
+import { codeOf } from '../errors.ts'
+import type { WireRecord } from '../events/wire-record.ts'
+import { Gate } from '../lib/gate.ts'
+import { MicroBatcher } from '../lib/micro-batcher.ts'
+import { cutDeadLetter, deadLetter } from './dead-letter.ts'
+import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
+
+export interface DeadLettersOptions {
+  readonly log: OutcomeLog
+  readonly topic: string
+  readonly onError: (error: unknown, failures: number) => void
+}
+
+interface Letter {
+  readonly record: OutgoingRecord
+  readonly onPublished: () => void
+}
+
+/** Few, because one of them may be megabytes long. */
+const BATCH_MAX = 20
+/** Letters that may wait; a flood of poison must not fill the memory while the topic is slow. */
+const WAITING_MAX = 200
+
+/** Publishes poison records, each until it is acknowledged. */
+export class DeadLetters {
+  /** Open while there is room for more; intake waits for it. */
+  readonly room = new Gate(true)
+  readonly #batcher: MicroBatcher<Letter>
+  readonly #topic: string
+  readonly #log: OutcomeLog
+
+  constructor({ log, topic, onError }: DeadLettersOptions) {
+    this.#topic = topic
+    this.#log = log
+    this.#batcher = new MicroBatcher({
+      flush: (letters) => this.#flush(letters),
+      onFlushed: (letter) => {
+        if (this.#batcher.size < WAITING_MAX / 2) this.room.open()
+        letter.onPublished()
+      },
+      onError,
+      maxBatch: BATCH_MAX,
+    })
+  }
+
+  publish(record: WireRecord, reason: string, onPublished: () => void): void {
+    this.#batcher.add({ record: deadLetter(this.#topic, record, reason), onPublished })
+    if (this.#batcher.size >= WAITING_MAX) this.room.close()
+  }
+
+  idle(): Promise<void> {
+    return this.#batcher.idle()
+  }
+
+  stop(): void {
+    this.#batcher.stop()
+  }
+
+  async #flush(letters: readonly Letter[]): Promise<void> {
+    try {
+      await this.#log.append(letters.map(({ record }) => record))
+    } catch (error) {
+      if (codeOf(error) !== 'LR_RECORD_TOO_LARGE') throw error
+      // One of them is too large for the topic, or all of them together are: each for itself, then.
+      for (const { record } of letters) await this.#appendOrCut(record)
+    }
+  }
+
+  async #appendOrCut(record: OutgoingRecord): Promise<void> {
+    try {
+      await this.#log.append([record])
+    } catch (error) {
+      if (codeOf(error) !== 'LR_RECORD_TOO_LARGE') throw error
+      await this.#log.append([cutDeadLetter(record)])
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import type { Backlog, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
+import { claimScript, parkScript, removeScript } from './backlog-scripts.ts'
+import { decodeMember, decodeState, encodeMember, encodeState } from './parked-state.ts'
+import type { RedisCommand, RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+import { evalScript } from './redis-script.ts'
+import { stretchScript } from './registry-scripts.ts'
+
+/** Arguments of one script call are bounded by Lua's stack. */
+const SCRIPT_ITEMS_MAX = 1_000
+/** A registration must outlive its deadline, or the last failure could not be reported in full. */
+const STRETCH_MARGIN_MS = 10 * 60_000
+
+/**
+ * The backlog in Redis. It holds references and a little state, not copies of registrations. The index of RPs
+ * is touched once per RP and call, whatever the number of deliveries.
+ */
+export class RedisBacklog implements Backlog {
+  readonly #redis: RedisConnection
+  readonly #keys: RedisKeys
+
+  constructor(redis: RedisConnection, keys: RedisKeys) {
+    this.#redis = redis
+    this.#keys = keys
+    redis.register(stretchScript, parkScript, claimScript, removeScript)
+  }
+
+  /** In this order, so that a crash in between leaves nothing that is in no list: life, backlog, index. */
+  async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
+    const now = Date.now()
+    const lives = new Map<string, number>()
+    const states: RedisCommand[] = []
+    const index: RedisCommand[] = []
+    for (const [rpKey, parked] of byRp(deliveries)) {
+      let next = Number.POSITIVE_INFINITY
+      const args: (string | number)[] = []
+      for (const it of parked) {
+        const session = this.#keys.session(it.issuer, it.sessionId)
+        lives.set(session, Math.max(lives.get(session) ?? 0, it.state.deadlineMs - now + STRETCH_MARGIN_MS))
+        next = Math.min(next, it.dueMs)
+        args.push(encodeMember(it), it.dueMs, encodeState(it.state))
+      }
+      for (let i = 0; i < args.length; i += 3 * SCRIPT_ITEMS_MAX) {
+        states.push(evalScript(parkScript, this.#rpKeys(rpKey), args.slice(i, i + 3 * SCRIPT_ITEMS_MAX)))
+      }
+      index.push(['ZADD', this.#keys.backlogs(), 'LT', next, rpKey])
+    }
+    const stretches = [...lives].map(([session, ms]) => evalScript(stretchScript, [session], [ms]))
+    await this.#redis.pipeline([...stretches, ...states, ...index])
+  }
+
+  async dueRps(nowMs: number, limit: number): Promise<string[]> {
+    const index = this.#keys.backlogs()
+    return (await this.#redis.command('ZRANGEBYSCORE', index, '-inf', nowMs, 'LIMIT', 0, limit)) as string[]
+  }
+
+  async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
+    const reply = (await this.#redis.pipeline([
+      evalScript(claimScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, Math.min(limit, SCRIPT_ITEMS_MAX)]),
+    ])) as [string[]]
+    const flat = reply[0]
+    await this.#reindex(rpKey, flat[flat.length - 1] as string)
+    const issuer = rpKey.slice(0, rpKey.indexOf('|'))
+    const claimed: ParkedDelivery[] = []
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      const name = decodeMember(flat[i] as string)
+      claimed.push({ rpKey, issuer, ...name, dueMs: leaseUntilMs, state: decodeState(flat[i + 1] as string) })
+    }
+    return claimed
+  }
+
+  async remove(names: readonly ParkedName[]): Promise<void> {
+    const commands: RedisCommand[] = []
+    const rpOf: string[] = []
+    for (const [rpKey, parked] of byRp(names)) {
+      for (let i = 0; i < parked.length; i += SCRIPT_ITEMS_MAX) {
+        const members = parked.slice(i, i + SCRIPT_ITEMS_MAX).map(encodeMember)
+        commands.push(evalScript(removeScript, this.#rpKeys(rpKey), members))
+        rpOf.push(rpKey)
+      }
+    }
+    const left = await this.#redis.pipeline(commands)
+    const emptied = new Set(rpOf.filter((_, i) => left[i] === 0))
+    for (const rpKey of emptied) await this.#reindex(rpKey, '')
+  }
+
+  async sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]> {
+    const flat = (await this.#redis.command(
+      'ZRANGE',
+      this.#keys.backlogs(),
+      0,
+      limit - 1,
+      'WITHSCORES',
+    )) as string[]
+    const rps = flat.filter((_, i) => i % 2 === 0)
+    const sizes = await this.#redis.pipeline(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
+    return rps.map((rpKey, i) => ({ rpKey, size: Number(sizes[i]), nextDueMs: Number(flat[2 * i + 1]) }))
+  }
+
+  /**
+   * Puts the RP into the index at its next due time, or takes it out. Somebody may park between the look that gave
+   * `next` and this write, so the backlog is looked at once more, and the index only ever brought forward.
+   */
+  async #reindex(rpKey: string, next: string): Promise<void> {
+    const index = this.#keys.backlogs()
+    const [, again] = (await this.#redis.pipeline([
+      next === '' ? ['ZREM', index, rpKey] : ['ZADD', index, next, rpKey],
+      ['ZRANGE', this.#keys.backlog(rpKey), 0, 0, 'WITHSCORES'],
+    ])) as [unknown, string[]]
+    if (again[1] !== undefined && again[1] !== next) {
+      await this.#redis.command('ZADD', index, 'LT', again[1], rpKey)
+    }
+  }
+
+  #rpKeys(rpKey: string): [string, string] {
+    return [this.#keys.backlog(rpKey), this.#keys.backlogState(rpKey)]
+  }
+}
+
+function byRp<T extends ParkedName>(items: readonly T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const group = groups.get(item.rpKey)
+    if (group === undefined) groups.set(item.rpKey, [item])
+    else group.push(item)
+  }
+  return groups
+}

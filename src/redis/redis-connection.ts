@@ -1,0 +1,105 @@
+import { Redis } from 'ioredis'
+import { messageOf, RelayFault } from '../errors.ts'
+
+export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
+
+/** A Lua script, sent by its digest once the server knows it. */
+export interface RedisScript {
+  readonly sha: string
+  readonly source: string
+}
+
+export interface RedisConnectionOptions {
+  readonly url: string
+  readonly onUp: () => void
+  readonly onDown: (error: unknown) => void
+}
+
+/** A server that does not answer for so long is treated as gone: the connection is closed and made anew. */
+const SILENCE_MS_MAX = 5_000
+const RECONNECT_DELAY_MS_MAX = 1_000
+
+/**
+ * One connection to Redis. Commands fail at once while it is down: the callers repeat their own, whole steps, in
+ * their own order, which a queue inside the client would not keep.
+ */
+export class RedisConnection {
+  readonly #redis: Redis
+  readonly #scripts: RedisScript[] = []
+  #isUp = false
+
+  constructor({ url, onUp, onDown }: RedisConnectionOptions) {
+    this.#redis = new Redis(url, {
+      lazyConnect: true,
+      // Replies of one shape from every server, whatever protocol it could speak.
+      protocol: 2,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: SILENCE_MS_MAX,
+      socketTimeout: SILENCE_MS_MAX,
+      connectionName: 'logout-relay',
+      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_DELAY_MS_MAX),
+    })
+    this.#redis.on('ready', () => {
+      this.#isUp = true
+      onUp()
+    })
+    this.#redis.on('close', () => {
+      this.#isUp = false
+    })
+    this.#redis.on('error', (error: unknown) => onDown(error))
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  /** Starts connecting and goes on trying; whether it worked is told by `onUp`. */
+  start(): void {
+    this.#redis.connect().catch(() => undefined)
+  }
+
+  register(...scripts: RedisScript[]): void {
+    this.#scripts.push(...scripts)
+  }
+
+  /**
+   * Sends the commands in one pipeline and resolves with their replies, in order. Throws when the connection is
+   * lost or any command fails; some may have been carried out then, so every caller's commands are idempotent.
+   */
+  async pipeline(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    if (commands.length === 0) return []
+    try {
+      return await this.#send(commands)
+    } catch (error) {
+      // A restarted server has forgotten the scripts.
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+      await this.#send(this.#scripts.map(({ source }) => ['SCRIPT', 'LOAD', source]))
+      return this.#send(commands)
+    }
+  }
+
+  async command(...command: RedisCommand): Promise<unknown> {
+    const [reply] = await this.pipeline([command])
+    return reply
+  }
+
+  close(): void {
+    this.#redis.disconnect()
+  }
+
+  async #send(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    if (!this.#isUp) throw new RelayFault('LR_UNAVAILABLE', 'Redis is not reachable')
+    const pipeline = this.#redis.pipeline()
+    for (const [name, ...args] of commands) pipeline.call(name, ...args)
+    const results = (await pipeline.exec()) ?? []
+    const replies: unknown[] = new Array(results.length)
+    for (let i = 0; i < results.length; i++) {
+      const [error, reply] = results[i] as [Error | null, unknown]
+      if (error !== null) throw error
+      replies[i] = reply
+    }
+    return replies
+  }
+}

@@ -1,0 +1,58 @@
+/** The public Redis layout. The part in braces is the hash tag: keys of one session, or of one RP, share a slot. */
+export class RedisKeys {
+  readonly #prefix: string
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  /** Hash: oidcSessionId → registration JSON. */
+  session(issuer: string, sessionId: string): string {
+    return `${this.#prefix}:session:{${issuer}|${sessionId}}`
+  }
+
+  /** String: the trigger that ended the session, then a line per settled oidcSessionId. */
+  ended(issuer: string, sessionId: string): string {
+    return `${this.#prefix}:ended:{${issuer}|${sessionId}}`
+  }
+
+  /** Set of session ids. */
+  user(issuer: string, userId: string): string {
+    return `${this.#prefix}:user:{${issuer}|${userId}}`
+  }
+
+  /** String: the last time the user signed out everywhere, and the trigger that said so. */
+  signedOut(issuer: string, userId: string): string {
+    return `${this.#prefix}:signed-out:{${issuer}|${userId}}`
+  }
+
+  /** Hash: settings of an RP that override those of its registrations. */
+  client(issuer: string, clientId: string): string {
+    return `${this.#prefix}:client:{${issuer}|${clientId}}`
+  }
+
+  /** Sorted set: parked deliveries of one RP by due time. */
+  backlog(rp: string): string {
+    return `${this.#prefix}:backlog:{${rp}}`
+  }
+
+  /** Hash: the state of the RP's parked deliveries. */
+  backlogState(rp: string): string {
+    return `${this.#prefix}:backlog-state:{${rp}}`
+  }
+
+  /** Sorted set: RPs by the due time of their next parked delivery. */
+  backlogs(): string {
+    return `${this.#prefix}:backlogs`
+  }
+
+  /** String: the marker by which a lost or emptied Redis is noticed. */
+  epoch(): string {
+    return `${this.#prefix}:epoch`
+  }
+
+  /** String: held by the replica that rebuilds the registry. */
+  rebuildLock(): string {
+    return `${this.#prefix}:rebuild`
+  }
+}

@@ -1,0 +1,51 @@
+import { endpointProblem } from '../events/logout-endpoint.ts'
+import { rpSettingsSchema } from '../events/registration.ts'
+import type { RpName, RpSettings, RpSettingsStore } from '../registry/rp-settings.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+
+export interface RedisRpSettingsOptions {
+  readonly redis: RedisConnection
+  readonly keys: RedisKeys
+  readonly onInvalid: (rp: RpName, problem: string) => void
+}
+
+/** RP settings as a hash per RP. A field with a wrong value is reported and ignored; the others count. */
+export class RedisRpSettings implements RpSettingsStore {
+  readonly #options: RedisRpSettingsOptions
+
+  constructor(options: RedisRpSettingsOptions) {
+    this.#options = options
+  }
+
+  async load(rps: readonly RpName[]): Promise<RpSettings[]> {
+    const { redis, keys } = this.#options
+    const replies = await redis.pipeline(
+      rps.map(({ issuer, clientId }) => ['HGETALL', keys.client(issuer, clientId)]),
+    )
+    return rps.map((rp, i) => this.#read(rp, replies[i] as string[]))
+  }
+
+  #read(rp: RpName, flat: readonly string[]): RpSettings {
+    const settings: Record<string, unknown> = {}
+    for (let i = 0; i < flat.length; i += 2) {
+      const name = flat[i] as string
+      const problem = this.#assign(settings, name, flat[i + 1] as string)
+      if (problem !== undefined) this.#options.onInvalid(rp, `${name}: ${problem}`)
+    }
+    return settings
+  }
+
+  #assign(settings: Record<string, unknown>, name: string, value: string): string | undefined {
+    if (name === 'backchannelLogoutUri') {
+      const problem = endpointProblem(value)
+      if (problem === undefined) settings[name] = value
+      return problem
+    }
+    const parsed = rpSettingsSchema.safeParse({ [name]: value })
+    if (!parsed.success) return parsed.error.issues[0]?.message
+    // Fields that nobody here knows are somebody else's.
+    Object.assign(settings, parsed.data)
+    return undefined
+  }
+}

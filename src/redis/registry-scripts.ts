@@ -1,0 +1,37 @@
+import { redisScript } from './redis-script.ts'
+
+/*
+ * KEYS[1] is always the session's hash and KEYS[2] its tombstone; both are in one slot. The tombstone is a string:
+ * a first line that tells which trigger ended the session, then a line per settled oidcSessionId.
+ */
+
+/** ARGV: oidcSessionId, registration JSON, session lifetime in ms. Returns the tombstone's first line, '' for none, or nil when settled. */
+export const registerScript = redisScript(`
+local ended = redis.call('GET', KEYS[2])
+if ended and string.find(ended .. '\\n', '\\n' .. ARGV[1] .. '\\n', 1, true) then return false end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+if not ended then return '' end
+return string.match(ended, '^[^\\n]*')
+`)
+
+/** ARGV: first line of the tombstone, its TTL in ms. Returns the registrations as a flat list of fields and values. */
+export const endSessionScript = redisScript(`
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) == false then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+return redis.call('HGETALL', KEYS[1])
+`)
+
+/** ARGV: oidcSessionIds. Returns how many registrations the session still has. */
+export const settleScript = redisScript(`
+redis.call('HDEL', KEYS[1], unpack(ARGV))
+local ttl = redis.call('PTTL', KEYS[2])
+if ttl ~= -2 then redis.call('APPEND', KEYS[2], '\\n' .. table.concat(ARGV, '\\n')) end
+return redis.call('HLEN', KEYS[1])
+`)
+
+/** ARGV: time to live in ms. Lengthens the session's life to that, never shortens it. (EXPIRE GT needs Redis 7.) */
+export const stretchScript = redisScript(`
+local ttl = redis.call('PTTL', KEYS[1])
+if ttl >= 0 and ttl < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return ttl
+`)

@@ -1,0 +1,71 @@
+import type { Registration } from '../events/registration.ts'
+import type { TriggerOrigin } from '../events/trigger.ts'
+
+/** What intake asks of the registry for one record. */
+export type RegistryStep =
+  | { readonly kind: 'register'; readonly registration: Registration; readonly origin: TriggerOrigin }
+  | {
+      readonly kind: 'end-session'
+      readonly issuer: string
+      readonly sessionId: string
+      readonly origin: TriggerOrigin
+    }
+  | {
+      readonly kind: 'end-user'
+      readonly issuer: string
+      readonly userId: string
+      readonly origin: TriggerOrigin
+      readonly occurredAtMs: number
+      /** Registrations made later belong to a later login and are left alone. Milliseconds since the epoch. */
+      readonly registeredUntilMs: number
+    }
+
+/** A field of a session's hash that is not a registration; the identity provider may write there itself. */
+export interface BrokenRegistration {
+  readonly issuer: string
+  readonly sessionId: string
+  readonly oidcSessionId: string
+  readonly reason: string
+  readonly partial: Partial<Registration>
+}
+
+export type RegistryAnswer =
+  | {
+      readonly kind: 'registered'
+      /**
+       * Set when the session had ended before, or its user had signed out everywhere after it was made: the trigger
+       * that said so. The registration is owed at once.
+       */
+      readonly endedBy?: TriggerOrigin
+    }
+  /** This registration was settled before; the record is a repetition and nothing was written. */
+  | { readonly kind: 'already-settled' }
+  | {
+      readonly kind: 'owed'
+      readonly registrations: readonly Registration[]
+      readonly broken: readonly BrokenRegistration[]
+    }
+
+/** Names one registration. */
+export type RegistrationKey = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> & {
+  readonly userId?: string
+}
+
+/**
+ * Who must be told when a session ends. What the registry holds is owed; what was settled is gone from it.
+ *
+ * Every method is idempotent, so that a record which comes again has no second effect, and throws when the store
+ * cannot be reached, in which case any part of the work may have been done.
+ */
+export interface Registry {
+  /**
+   * Carries out the steps in the order given and answers each. A step sees the effect of every earlier one. A session that ends is
+   * marked as ended in the same atomic step that reads its registrations, so that a registration is either read
+   * here or finds the mark; a user who signs out everywhere is marked first, for the same end.
+   */
+  apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]>
+  /** Removes registrations whose outcome is published, and remembers them as settled while the session's mark lasts. */
+  settle(settled: readonly RegistrationKey[]): Promise<void>
+  /** The registrations that are still there, `undefined` for those that are settled. In the order of the keys. */
+  find(keys: readonly RegistrationKey[]): Promise<(Registration | BrokenRegistration | undefined)[]>
+}

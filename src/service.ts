@@ -1,0 +1,230 @@
+import type { Config } from './config/env.ts'
+import { Issuers } from './config/issuers.ts'
+import { DeliveryCore } from './delivery/delivery-core.ts'
+import { EgressGuard } from './egress/egress-guard.ts'
+import { UndiciSender } from './egress/undici-sender.ts'
+import { Assignment } from './intake/assignment.ts'
+import { Intake } from './intake/intake.ts'
+import { createKafkaClient } from './kafka/kafka-client.ts'
+import { KafkaOutcomeLog } from './kafka/kafka-outcome-log.ts'
+import { KafkaRecordSource } from './kafka/kafka-record-source.ts'
+import { KafkaTopics } from './kafka/kafka-topics.ts'
+import { type Clock, systemClock } from './lib/clock.ts'
+import { delay, settledWithin } from './lib/deferred.ts'
+import { Gate } from './lib/gate.ts'
+import { DeadLetters } from './outcome/dead-letters.ts'
+import { RedisBacklog } from './redis/redis-backlog.ts'
+import { RedisConnection } from './redis/redis-connection.ts'
+import { RedisKeys } from './redis/redis-keys.ts'
+import { RedisRegistry } from './redis/redis-registry.ts'
+import { RedisRpSettings } from './redis/redis-rp-settings.ts'
+import { HttpServer } from './telemetry/http-server.ts'
+import type { Logger } from './telemetry/log.ts'
+import { Metrics } from './telemetry/metrics.ts'
+import { RelayEvents } from './telemetry/relay-events.ts'
+import { exportState } from './telemetry/state-metrics.ts'
+
+const START_RETRY_MS_MAX = 5_000
+/** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
+const FLUSH_MS = 5_000
+
+/** Everything built and wired; starts in the order in which parts depend on one another, and drains in reverse. */
+export class Service {
+  readonly #config: Config
+  readonly #logger: Logger
+  readonly #events: RelayEvents
+  readonly #issuers: Issuers
+  readonly #redis: RedisConnection
+  readonly #redisUp = new Gate(false)
+  readonly #topics: KafkaTopics
+  readonly #log: KafkaOutcomeLog
+  readonly #source: KafkaRecordSource
+  readonly #sender: UndiciSender
+  readonly #core: DeliveryCore
+  readonly #deadLetters: DeadLetters
+  readonly #intake: Intake
+  readonly #assignment: Assignment
+  readonly #http: HttpServer
+  readonly #stopping = new AbortController()
+  #isMember = false
+  #isStarted = false
+
+  constructor(config: Config, logger: Logger, clock: Clock = systemClock) {
+    const metrics = new Metrics()
+    const events = new RelayEvents(logger, metrics, clock)
+    this.#config = config
+    this.#logger = logger
+    this.#events = events
+    this.#issuers = new Issuers([{ issuer: config.ISSUER, signingKeysFile: config.SIGNING_KEYS_FILE }], clock)
+
+    this.#redis = new RedisConnection({
+      url: config.REDIS_URL,
+      onUp: () => this.#redisUp.open(),
+      onDown: (error) => {
+        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error)
+        this.#redisUp.close()
+      },
+    })
+    const keys = new RedisKeys(config.REDIS_PREFIX)
+    const registry = new RedisRegistry({
+      keys,
+      redis: this.#redis,
+      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+      tombstoneMs: config.TOMBSTONE_MS,
+    })
+
+    const kafka = createKafkaClient(config.KAFKA_BROKERS, 'logout-relay', (level, message, details) =>
+      logger[level](details, message),
+    )
+    this.#topics = new KafkaTopics(kafka)
+    this.#log = new KafkaOutcomeLog(kafka, this.#topics)
+    this.#source = new KafkaRecordSource({
+      kafka,
+      topics: config.KAFKA_TOPICS,
+      groupId: config.KAFKA_GROUP_ID,
+      startFrom: config.KAFKA_START_FROM,
+      sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
+      onTrouble: (what, error) => events.fault(`kafka-${what}`, error),
+      onMembership: (isMember) => {
+        this.#isMember = isMember
+        logger.info({ group: config.KAFKA_GROUP_ID, isMember }, 'consumer group')
+      },
+    })
+
+    this.#sender = new UndiciSender({
+      guard: new EgressGuard({ allowHttp: config.EGRESS_ALLOW_HTTP, allow: config.EGRESS_ALLOW }),
+      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+      connectionsPerOriginMax: config.MAX_IN_FLIGHT,
+    })
+    const backlog = new RedisBacklog(this.#redis, keys)
+    this.#core = new DeliveryCore({
+      backlog,
+      clock,
+      config,
+      events,
+      registry,
+      log: this.#log,
+      sender: this.#sender,
+      settingsStore: new RedisRpSettings({
+        keys,
+        redis: this.#redis,
+        onInvalid: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
+      }),
+      signerFor: (issuer) => this.#issuers.signer(issuer),
+    })
+    this.#deadLetters = new DeadLetters({
+      log: this.#log,
+      topic: config.KAFKA_DEAD_LETTER_TOPIC,
+      onError: (error, failures) => events.fault('kafka-dead-letter', error, failures),
+    })
+    this.#intake = new Intake({
+      clock,
+      events,
+      registry,
+      admission: this.#core.admission,
+      deadLetters: this.#deadLetters,
+      deadlineMs: config.RETRY_DEADLINE_MS,
+      defaultIssuer: config.ISSUER,
+      isServedIssuer: (issuer) => this.#issuers.has(issuer),
+      open: this.#core.open,
+      relyingParties: this.#core.relyingParties,
+      settings: this.#core.settings,
+      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
+    })
+    this.#assignment = new Assignment({
+      source: this.#source,
+      work: this.#intake.work,
+      commitIntervalMs: config.COMMIT_INTERVAL_MS,
+      onCommitFailed: (error) => events.commitFailed(error),
+    })
+
+    exportState(metrics, {
+      assignment: this.#assignment,
+      backlog,
+      core: this.#core,
+      isReady: () => Object.keys(this.notReady()).length === 0,
+    })
+    this.#http = new HttpServer(metrics, this)
+  }
+
+  /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */
+  async start(): Promise<void> {
+    const config = this.#config
+    await this.#issuers.load()
+    this.#issuers.watch(config.SIGNING_KEYS_RELOAD_MS, {
+      onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
+      onReloadFailed: (error) => this.#events.fault('signing-keys', error),
+    })
+    const port = await this.#http.listen(config.PORT)
+    this.#logger.info({ port }, 'listening')
+    this.#redis.start()
+    await this.#redisUp.wait()
+    await this.#retry('kafka-topics', async () => {
+      for (const topic of config.KAFKA_TOPICS) await this.#topics.partitions(topic)
+      await this.#topics.ensure(config.KAFKA_OUTCOME_TOPIC, { holdsLargeRecords: false })
+      await this.#topics.ensure(config.KAFKA_DEAD_LETTER_TOPIC, { holdsLargeRecords: true })
+    })
+    if (this.#stopping.signal.aborted) return
+    this.#core.backlogLoop.start()
+    await this.#source.start(this.#assignment, this.#stopping.signal)
+    this.#isStarted = true
+    this.#logger.info({ topics: config.KAFKA_TOPICS, outcomes: config.KAFKA_OUTCOME_TOPIC }, 'consuming')
+  }
+
+  /**
+   * Stops fetching and claiming, lets attempts under way end within the drain deadline, parks the rest, publishes
+   * what is to be published, commits, leaves the group.
+   */
+  async stop(): Promise<void> {
+    const endsAtMs = performance.now() + this.#config.DRAIN_MS
+    this.#stopping.abort()
+    this.#redisUp.open()
+    this.#intake.stop()
+    await this.#assignment.stop(1_000)
+    await settledWithin(this.#core.backlogLoop.stop(), 1_000)
+    await settledWithin(this.#core.parkWaiting(), FLUSH_MS)
+    while (this.#core.dispatcher.inFlight > 0 && performance.now() < endsAtMs) await delay(10)
+    await this.#sender.close()
+    await settledWithin(this.#flush(), FLUSH_MS)
+    await this.#source.stop()
+    this.#core.stop()
+    this.#deadLetters.stop()
+    await this.#log.close()
+    await this.#topics.close()
+    this.#redis.close()
+    this.#issuers.close()
+    await this.#http.close()
+    this.#logger.info({ unsettled: this.#core.open.size }, 'stopped')
+  }
+
+  notReady(): Record<string, string> {
+    return {
+      ...(!this.#redis.isUp && { redis: 'not connected' }),
+      ...(!this.#isMember && { kafka: 'not a member of the consumer group' }),
+      ...(this.#stopping.signal.aborted && { service: 'stopping' }),
+    }
+  }
+
+  publicJwks(): Readonly<Record<string, unknown>>[] {
+    return this.#issuers.publicJwks()
+  }
+
+  async #flush(): Promise<void> {
+    await this.#core.parking.idle()
+    await this.#core.settlement.idle()
+    await this.#deadLetters.idle()
+  }
+
+  async #retry(part: string, step: () => Promise<void>): Promise<void> {
+    for (let failures = 0; !this.#stopping.signal.aborted; ) {
+      try {
+        await step()
+        return
+      } catch (error) {
+        failures++
+        this.#events.fault(part, error, failures)
+        await delay(Math.min(250 * 2 ** (failures - 1), START_RETRY_MS_MAX), this.#stopping.signal)
+      }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
+import type { AttemptReport, DeliveryEvents } from '../delivery/delivery-events.ts'
+import { codeOf, messageOf } from '../errors.ts'
+import type { DecodeResult } from '../events/decode/decode-record.ts'
+import { logoutEndpoint } from '../events/logout-endpoint.ts'
+import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
+import type { WireRecord } from '../events/wire-record.ts'
+import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
+export class RelayEvents implements DeliveryEvents, IntakeEvents {
+  readonly #log: Logger
+  readonly #metrics: Metrics
+  readonly #clock: Clock
+
+  constructor(log: Logger, metrics: Metrics, clock: Clock) {
+    this.#log = log
+    this.#metrics = metrics
+    this.#clock = clock
+  }
+
+  attempted({ delivery, attemptNumber, jti, result, verdict, durationMs, next }: AttemptReport): void {
+    this.#metrics.attempts.inc({ verdict })
+    this.#metrics.attemptDuration.observe(durationMs / 1_000)
+    const level = verdict === 'sent' ? 'info' : 'warn'
+    if (!this.#log.isLevelEnabled(level)) return
+    const { registration, cause } = delivery
+    const line: Record<string, unknown> = {
+      trigger: cause.origin.id,
+      session: registration.sessionId,
+      client: registration.clientId,
+      attemptNumber,
+      verdict,
+      durationMs: Math.round(durationMs * 10) / 10,
+      jti,
+    }
+    if (result.kind === 'answered') line.status = result.status
+    if (verdict !== 'sent') {
+      line.origin = logoutEndpoint(registration.backchannelLogoutUri).origin
+      line.error = delivery.lastError ?? (result.kind === 'unreachable' ? result.code : undefined)
+      line.next = typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() }
+    }
+    this.#log[level](line, 'attempt')
+  }
+
+  settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void {
+    const { kind } = outcome
+    const reason = kind === 'failed' ? outcome.reason : ''
+    this.#metrics.deliveries.inc({ outcome: kind, reason })
+    if (kind === 'sent') {
+      this.#metrics.triggerToSent.observe(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
+      return
+    }
+    const { attempts, lastError } = outcome
+    const { sessionId: session, clientId: client } = subject
+    this.#log.warn(
+      { trigger: cause.origin.id, session, client, reason, attempts, error: lastError },
+      'delivery failed',
+    )
+  }
+
+  parked(delivery: Delivery, why: 'no-room' | 'draining'): void {
+    this.#metrics.parked.inc({ why })
+    this.#log.debug({ session: delivery.registration.sessionId, client: delivery.rp.clientId, why }, 'parked')
+  }
+
+  published(sinceMs: number): void {
+    this.#metrics.outcomePublish.observe(sinceMs / 1_000)
+  }
+
+  accepted(
+    decoded: Extract<DecodeResult, { kind: 'trigger' | 'registration' }>,
+    result: IntakeResult,
+    owed: number,
+  ): void {
+    const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
+    this.#metrics.triggers.inc({ type, result })
+    if (result === 'unknown-issuer') {
+      const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
+      this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; see ISSUER')
+    } else if (decoded.kind === 'trigger') {
+      const { origin, sessionId } = decoded.trigger
+      this.#log.debug({ trigger: origin.id, type, session: sessionId, result, owed }, 'trigger')
+    }
+  }
+
+  skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void {
+    this.#metrics.skipped.inc({ reason })
+  }
+
+  poisoned({ topic, partition, offset, value }: WireRecord, type: string, reason: string): void {
+    this.#metrics.deadLetters.inc({ type })
+    this.#log.warn({ topic, partition, offset, bytes: value?.length ?? 0, type, reason }, 'poison record')
+  }
+
+  registryFailed(error: unknown, failures: number): void {
+    this.fault('redis', error, failures)
+  }
+
+  commitFailed(error: unknown): void {
+    this.fault('kafka-commit', error)
+  }
+
+  /** A fault of something the service depends on; it is being retried. */
+  fault(part: string, error: unknown, failures = 1): void {
+    this.#metrics.faults.inc({ part })
+    const line = { part, error: messageOf(error), code: codeOf(error), failures }
+    if (failures === 1) this.#log.warn(line, 'fault')
+    else this.#log.debug(line, 'fault goes on')
+  }
+}

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises'
+import { messageOf, RelayFault } from '../errors.ts'
+import type { TokenAlgorithm } from '../events/registration.ts'
+import type { Clock } from '../lib/clock.ts'
+import { readKeyFile } from './key-file.ts'
+import type { SigningKey } from './signing-key.ts'
+
+export interface KeyFileEvents {
+  onReloaded(kids: string[]): void
+  onReloadFailed(error: unknown): void
+}
+
+/**
+ * The signing keys of one issuer, read from a file and read again when it changes. A file that turns bad while
+ * the service runs leaves the keys in use as they were.
+ */
+export class SigningKeys {
+  #keys: readonly SigningKey[] = []
+  #text = ''
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+  readonly #file: string
+  readonly #clock: Clock
+
+  constructor(file: string, clock: Clock) {
+    this.#file = file
+    this.#clock = clock
+  }
+
+  /** Throws `LR_KEYS_INVALID` when the file cannot be read or holds no usable key. */
+  async load(): Promise<void> {
+    const text = await this.#read()
+    this.#keys = await readKeyFile(text)
+    this.#text = text
+  }
+
+  /**
+   * Looks at the file every `everyMs`. Its content is compared, not its date: mounted secrets are swapped behind
+   * a symbolic link, which file watching and modification times both miss.
+   */
+  watch(everyMs: number, events: KeyFileEvents): void {
+    let failed = ''
+    const look = async (): Promise<void> => {
+      try {
+        const text = await this.#read()
+        if (text === this.#text || text === failed) return
+        failed = text
+        this.#keys = await readKeyFile(text)
+        this.#text = text
+        events.onReloaded(this.#keys.map((key) => key.kid))
+      } catch (error) {
+        events.onReloadFailed(error)
+      }
+    }
+    const again = (): void => {
+      if (this.#closed) return
+      this.#timer = setTimeout(() => look().finally(again), everyMs)
+      this.#timer.unref()
+    }
+    again()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+
+  /**
+   * The key that signs `algorithm` now: of those past their `notBefore`, the one that became valid last.
+   * Throws `LR_KEY_MISSING` when there is none.
+   */
+  keyFor(algorithm: TokenAlgorithm): SigningKey {
+    const now = this.#clock.now()
+    let best: SigningKey | undefined
+    for (const key of this.#keys) {
+      if (key.notBeforeMs > now || !key.algorithms.includes(algorithm)) continue
+      if (best === undefined || key.notBeforeMs > best.notBeforeMs) best = key
+    }
+    if (best === undefined) {
+      throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
+    }
+    return best
+  }
+
+  /** Public keys, those that do not sign yet included: RPs must have read them before the first token arrives. */
+  publicJwks(): Readonly<Record<string, unknown>>[] {
+    return this.#keys.map((key) => key.publicJwk)
+  }
+
+  async #read(): Promise<string> {
+    try {
+      return await readFile(this.#file, 'utf8')
+    } catch (error) {
+      throw new RelayFault('LR_KEYS_INVALID', `the signing key file cannot be read: ${messageOf(error)}`)
+    }
+  }
+}
