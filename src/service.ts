@@ -6,6 +6,7 @@ import { UndiciSender } from './egress/undici-sender.ts'
 import { Assignment } from './intake/assignment.ts'
 import { Intake } from './intake/intake.ts'
 import { createKafkaClient } from './kafka/kafka-client.ts'
+import { KafkaLogReader } from './kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from './kafka/kafka-outcome-log.ts'
 import { KafkaRecordSource } from './kafka/kafka-record-source.ts'
 import { KafkaTopics } from './kafka/kafka-topics.ts'
@@ -13,8 +14,10 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { Gate } from './lib/gate.ts'
 import { DeadLetters } from './outcome/dead-letters.ts'
+import { Rebuild } from './recovery/rebuild.ts'
 import { RedisBacklog } from './redis/redis-backlog.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
+import { RedisEpochStore } from './redis/redis-epoch-store.ts'
 import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
 import { RedisRpSettings } from './redis/redis-rp-settings.ts'
@@ -44,6 +47,7 @@ export class Service {
   readonly #deadLetters: DeadLetters
   readonly #intake: Intake
   readonly #assignment: Assignment
+  readonly #rebuild: Rebuild
   readonly #http: HttpServer
   readonly #stopping = new AbortController()
   #isMember = false
@@ -138,6 +142,21 @@ export class Service {
       onCommitFailed: (error) => events.commitFailed(error),
     })
 
+    this.#rebuild = new Rebuild({
+      clock,
+      registry,
+      defaultIssuer: config.ISSUER,
+      epoch: new RedisEpochStore(this.#redis, keys),
+      groupId: config.KAFKA_GROUP_ID,
+      horizonMs: config.RETRY_DEADLINE_MS,
+      inputTopics: config.KAFKA_TOPICS,
+      isServedIssuer: (issuer) => this.#issuers.has(issuer),
+      onProgress: (progress) => logger.info(progress, 'rebuilding the registry from the log'),
+      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+      reader: new KafkaLogReader(kafka, this.#topics),
+      runAgain: (records, signal) => this.#intake.runAgain(records, signal),
+    })
+
     exportState(metrics, {
       assignment: this.#assignment,
       backlog,
@@ -164,6 +183,7 @@ export class Service {
       await this.#topics.ensure(config.KAFKA_OUTCOME_TOPIC, { holdsLargeRecords: false })
       await this.#topics.ensure(config.KAFKA_DEAD_LETTER_TOPIC, { holdsLargeRecords: true })
     })
+    await this.#retry('rebuild', () => this.#rebuild.ensure(this.#stopping.signal))
     if (this.#stopping.signal.aborted) return
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)

@@ -8,10 +8,9 @@ const TOKEN = /eyJ[\w-]*(\.[\w-]*)*/g
  */
 export function errorText(code: string, detail: string | undefined): string {
   const said = detail === undefined ? '' : (oauthError(detail) ?? detail)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
   const line = said
     .replace(TOKEN, '[token]')
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .replace(/\p{Cc}+/gu, ' ')
     .trim()
   const text = line === '' || line.startsWith(code) ? line || code : `${code}: ${line}`
   return text.length > LENGTH_MAX ? `${text.slice(0, LENGTH_MAX - 1)}…` : text

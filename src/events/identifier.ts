@@ -8,8 +8,7 @@ export const identifier = z
   .string()
   .min(1, 'must not be empty')
   .max(1_024, 'must have at most 1,024 characters')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
-  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+  .regex(/^\P{Cc}*$/u, 'must not contain control characters')
 
 /** One line that names each wrong field and what is wrong with it. Never quotes a value. */
 export function describeProblems(error: z.ZodError): string {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Registration } from './registration.ts'
 import type { TriggerOrigin } from './trigger.ts'
+import { headerText, type WireRecord } from './wire-record.ts'
 
 /**
  * Why a delivery failed for good.
@@ -91,4 +92,20 @@ export function outcomeData(outcome: Outcome, subject: OutcomeSubject, origin: T
     claims,
     registeredAt: registeredAtMs,
   })
+}
+
+/** Which registration an outcome record settled; `undefined` for a record that is no outcome of this relay. */
+export function readOutcome({
+  headers,
+  value,
+}: WireRecord): (OutcomeSubject & { userId?: string }) | undefined {
+  const type = headerText(headers, 'ce_type')
+  if (type === undefined || !isOutcomeType(type) || value === null) return undefined
+  try {
+    const { issuer, sessionId, oidcSessionId } = JSON.parse(value.toString('utf8')) as Record<string, unknown>
+    if (typeof issuer !== 'string' || typeof sessionId !== 'string') return undefined
+    return typeof oidcSessionId === 'string' ? { issuer, sessionId, oidcSessionId } : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -4,6 +4,7 @@ import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
+import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import type { DeadLetters } from '../outcome/dead-letters.ts'
@@ -46,6 +47,9 @@ interface SliceItem {
   readonly record: OpenRecord
 }
 
+/** A record that was committed long ago. */
+const nobodyWaits: OpenRecord = { owe: () => undefined, settled: () => undefined }
+
 /** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
 export class Intake {
   readonly #options: IntakeOptions
@@ -69,8 +73,30 @@ export class Intake {
       await this.#options.deadLetters.room.wait()
       if (!lane.isOpen || this.#stopped.signal.aborted) return
       const slice = this.#takeSlice(lane)
-      if (slice.length > 0) await this.#applySlice(lane, slice)
+      await this.#applySlice(() => !lane.isClosed, slice)
     }
+  }
+
+  /**
+   * Runs triggers again that were consumed before: what is still registered is still owed, whatever else was sent.
+   * Resolves when everything is handed on.
+   */
+  async runAgain(records: readonly WireRecord[], signal: AbortSignal): Promise<void> {
+    const { defaultIssuer, open } = this.#options
+    let slice: SliceItem[] = []
+    const apply = async (): Promise<void> => {
+      await open.room.wait()
+      await this.#applySlice(() => !signal.aborted, slice)
+      slice = []
+    }
+    for (const record of records) {
+      const decoded = decodeRecord(record, defaultIssuer)
+      if (decoded.kind !== 'trigger') continue
+      const step = this.#stepFor(decoded)
+      if (step !== undefined) slice.push({ decoded, step, record: nobodyWaits })
+      if (slice.length >= SLICE_RECORDS_MAX) await apply()
+    }
+    await apply()
   }
 
   #takeSlice(lane: PartitionLane): SliceItem[] {
@@ -128,23 +154,24 @@ export class Intake {
     return undefined
   }
 
-  async #applySlice(lane: PartitionLane, slice: readonly SliceItem[]): Promise<void> {
-    const answers = await this.#untilDone(lane, async () => {
+  async #applySlice(isWanted: () => boolean, slice: readonly SliceItem[]): Promise<void> {
+    if (slice.length === 0) return
+    const answers = await this.#untilDone(isWanted, async () => {
       const found = await this.#options.registry.apply(slice.map(({ step }) => step))
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
       return found
     })
     // A closed lane's records are somebody else's now, who reads them again.
-    if (answers === undefined || lane.isClosed) return
+    if (answers === undefined || !isWanted()) return
     for (const [i, item] of slice.entries()) {
       this.#handOn(item, answers[i] as RegistryAnswer)
       item.record.settled()
     }
   }
 
-  /** Repeats a step until it succeeds; `undefined` when the lane or the service ends meanwhile. */
-  async #untilDone<T>(lane: PartitionLane, step: () => Promise<T>): Promise<T | undefined> {
-    for (let failures = 0; !lane.isClosed && !this.#stopped.signal.aborted; ) {
+  /** Repeats a step until it succeeds; `undefined` when it is not wanted any more, or the service ends. */
+  async #untilDone<T>(isWanted: () => boolean, step: () => Promise<T>): Promise<T | undefined> {
+    for (let failures = 0; isWanted() && !this.#stopped.signal.aborted; ) {
       try {
         return await step()
       } catch (error) {

@@ -1,8 +1,9 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { messageOf, RelayFault } from '../errors.ts'
-import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
+import type { RecordPosition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { type GroupMember, hookedAssigner } from './group-internals.ts'
+import { wireRecord } from './kafka-wire-record.ts'
 import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from './record-source.ts'
 import { pinStartPositions } from './start-positions.ts'
 
@@ -231,17 +232,7 @@ function recordBatch({ batch }: EachBatchPayload): RecordBatch {
     fetchedOffset,
     nextOffset: Number(batch.lastOffset()) + 1,
     endOffset: Number(batch.highWatermark),
-    records: batch.messages.map(
-      ({ offset, timestamp, key, value, headers }): WireRecord => ({
-        topic,
-        partition,
-        offset: Number(offset),
-        timestampMs: Number(timestamp),
-        key,
-        value,
-        headers: headers ?? {},
-      }),
-    ),
+    records: batch.messages.map((message) => wireRecord(topic, partition, message)),
   }
 }
 

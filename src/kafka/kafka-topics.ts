@@ -1,11 +1,15 @@
 import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import { RelayFault } from '../errors.ts'
 import { settledWithin } from '../lib/deferred.ts'
+import type { PartitionRange } from '../recovery/log-reader.ts'
+import type { TopicPartition } from './record-source.ts'
 
 /** The number of partitions of a topic rarely grows; outcomes may follow five minutes later. */
 const METADATA_AGE_MS_MAX = 5 * 60_000
 /** Poison may be large: up to that, a letter keeps its original bytes. */
 const DEAD_LETTER_BYTES_MAX = 16 * 1_024 * 1_024
+
+type PartitionOffset = TopicPartition & { readonly offset: number }
 
 interface Known {
   readonly partitions: PartitionMetadata[]
@@ -35,6 +39,35 @@ export class KafkaTopics {
       throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} has no partitions yet`)
     this.#known.set(topic, { partitions, readAtMs: performance.now() })
     return partitions
+  }
+
+  async bounds(topics: readonly string[]): Promise<PartitionRange[]> {
+    const ranges: PartitionRange[] = []
+    for (const topic of new Set(topics)) {
+      const offsets = await this.#call((admin) => admin.fetchTopicOffsets(topic))
+      for (const { partition, low, high } of offsets) {
+        ranges.push({ topic, partition, from: Number(low), to: Number(high) })
+      }
+    }
+    return ranges
+  }
+
+  async offsetsAt(topics: readonly string[], timeMs: number): Promise<PartitionOffset[]> {
+    const found: PartitionOffset[] = []
+    for (const topic of new Set(topics)) {
+      const offsets = await this.#call((admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs))
+      for (const { partition, offset } of offsets) found.push({ topic, partition, offset: Number(offset) })
+    }
+    return found
+  }
+
+  async committed(groupId: string, topics: readonly string[]): Promise<PartitionOffset[]> {
+    const offsets = await this.#call((admin) => admin.fetchOffsets({ groupId, topics: [...topics] }))
+    return offsets.flatMap(({ topic, partitions }) =>
+      partitions
+        .filter(({ offset }) => Number(offset) >= 0)
+        .map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
+    )
   }
 
   /** After a failure: leaders may have moved, partitions may have been added. */

@@ -10,7 +10,7 @@ import type {
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { endSessionScript, registerScript, settleScript } from './registry-scripts.ts'
+import { endSessionScript, forgetScript, registerScript, settleScript } from './registry-scripts.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
@@ -35,7 +35,7 @@ export class RedisRegistry implements Registry {
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    redis.register(registerScript, endSessionScript, settleScript)
+    redis.register(registerScript, endSessionScript, settleScript, forgetScript)
   }
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
@@ -54,26 +54,25 @@ export class RedisRegistry implements Registry {
   }
 
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
-    const sessions = new Map<string, { first: RegistrationKey; ids: string[] }>()
-    for (const key of settled) {
-      const name = this.#keys.session(key.issuer, key.sessionId)
-      const session = sessions.get(name)
-      if (session === undefined) sessions.set(name, { first: key, ids: [key.oidcSessionId] })
-      else session.ids.push(key.oidcSessionId)
-    }
-    const list = [...sessions.entries()]
+    const sessions = bySession(settled)
     const left = await this.#redis.pipeline(
-      list.map(([name, { first, ids }]) =>
-        evalScript(settleScript, [name, this.#keys.ended(first.issuer, first.sessionId)], ids),
-      ),
+      sessions.map(({ first, ids }) => evalScript(settleScript, this.#sessionKeys(first), ids)),
     )
     // An ended session without registrations needs no place among its user's sessions any more.
     const emptied: RedisCommand[] = []
-    for (const [i, [, { first }]] of list.entries()) {
+    for (const [i, { first }] of sessions.entries()) {
       if (left[i] !== 0 || first.userId === undefined) continue
       emptied.push(['SREM', this.#keys.user(first.issuer, first.userId), first.sessionId])
     }
     await this.#redis.pipeline(emptied)
+  }
+
+  async forget(settled: readonly RegistrationKey[]): Promise<void> {
+    await this.#redis.pipeline(
+      bySession(settled).map(({ first, ids }) =>
+        evalScript(forgetScript, this.#sessionKeys(first), [this.#tombstoneMs, ...ids]),
+      ),
+    )
   }
 
   async find(keys: readonly RegistrationKey[]): Promise<(Registration | BrokenRegistration | undefined)[]> {
@@ -155,22 +154,37 @@ export class RedisRegistry implements Registry {
     return [
       ['SADD', user, sessionId],
       ['PEXPIRE', user, this.#sessionLifetimeMs],
-      evalScript(
-        registerScript,
-        [this.#keys.session(issuer, sessionId), this.#keys.ended(issuer, sessionId)],
-        [oidcSessionId, writeRegistration(registration), this.#sessionLifetimeMs],
-      ),
+      evalScript(registerScript, this.#sessionKeys(registration), [
+        oidcSessionId,
+        writeRegistration(registration),
+        this.#sessionLifetimeMs,
+      ]),
       ['GET', this.#keys.signedOut(issuer, userId)],
     ]
   }
 
   #endCommand(issuer: string, sessionId: string, by: TriggerOrigin): RedisCommand {
-    return evalScript(
-      endSessionScript,
-      [this.#keys.session(issuer, sessionId), this.#keys.ended(issuer, sessionId)],
-      [writeMark(by), this.#tombstoneMs],
-    )
+    return evalScript(endSessionScript, this.#sessionKeys({ issuer, sessionId }), [
+      writeMark(by),
+      this.#tombstoneMs,
+    ])
   }
+
+  #sessionKeys({ issuer, sessionId }: { issuer: string; sessionId: string }): [string, string] {
+    return [this.#keys.session(issuer, sessionId), this.#keys.ended(issuer, sessionId)]
+  }
+}
+
+/** One script call per session, whatever number of its registrations were settled. */
+function bySession(keys: readonly RegistrationKey[]): { first: RegistrationKey; ids: string[] }[] {
+  const sessions = new Map<string, { first: RegistrationKey; ids: string[] }>()
+  for (const key of keys) {
+    const name = `${key.issuer}\n${key.sessionId}`
+    const session = sessions.get(name)
+    if (session === undefined) sessions.set(name, { first: key, ids: [key.oidcSessionId] })
+    else session.ids.push(key.oidcSessionId)
+  }
+  return [...sessions.values()]
 }
 
 function isUntil(registration: Registration, untilMs: number): boolean {

@@ -66,6 +66,11 @@ export interface Registry {
   apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]>
   /** Removes registrations whose outcome is published, and remembers them as settled while the session's mark lasts. */
   settle(settled: readonly RegistrationKey[]): Promise<void>
+  /**
+   * Removes registrations of which the log says that they are settled, and remembers each that is not there yet: its
+   * registration may stand in another partition and be read later.
+   */
+  forget(settled: readonly RegistrationKey[]): Promise<void>
   /** The registrations that are still there, `undefined` for those that are settled. In the order of the keys. */
   find(keys: readonly RegistrationKey[]): Promise<(Registration | BrokenRegistration | undefined)[]>
 }

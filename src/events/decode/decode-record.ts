@@ -117,8 +117,7 @@ function poison(type: KnownType, reason: string): DecodeResult {
 
 /** An id that would forge lines or swell every key is replaced by the position, which is as unique. */
 function originId(id: string | undefined): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
-  return id !== undefined && id.length <= 256 && !/[\u0000-\u001f\u007f]/.test(id) ? id : undefined
+  return id !== undefined && id.length <= 256 && !/\p{Cc}/u.test(id) ? id : undefined
 }
 
 /** W3C Trace Context §3.2; anything else would be a header of somebody else's choosing toward the RP. */

@@ -1,0 +1,201 @@
+import { createRequire } from 'node:module'
+import kafkajs, { type Kafka, type KafkaMessage } from 'kafkajs'
+import { RelayFault } from '../errors.ts'
+import { delay } from '../lib/deferred.ts'
+import type { LogReader, PartitionRange } from '../recovery/log-reader.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+import { wireRecord } from './kafka-wire-record.ts'
+import type { RecordBatch, TopicPartition } from './record-source.ts'
+
+/*
+ * kafkajs can only read as a member of a group, which takes a second to join, leaves a group behind, and may commit.
+ * Its cluster object can fetch; it is reached in the way of `group-internals.ts`.
+ */
+
+interface FetchedPartition {
+  partition: number
+  highWatermark: string
+  messages: KafkaMessage[]
+}
+
+interface Broker {
+  fetch(request: {
+    maxWaitTime: number
+    minBytes: number
+    maxBytes: number
+    isolationLevel: number
+    topics: {
+      topic: string
+      partitions: { partition: number; fetchOffset: string; maxBytes: number }[]
+    }[]
+  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
+}
+
+interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  addMultipleTargetTopics(topics: string[]): Promise<void>
+  refreshMetadata(): Promise<void>
+  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
+  findBroker(node: { nodeId: string }): Promise<Broker>
+}
+
+interface FetchedBatch {
+  messages: KafkaMessage[]
+  rawMessages: KafkaMessage[]
+  lastOffset(): string
+}
+
+const Batch = createRequire(import.meta.url)('kafkajs/src/consumer/batch') as new (
+  topic: string,
+  fetchedOffset: string,
+  partition: FetchedPartition,
+) => FetchedBatch
+
+const READ_COMMITTED = 1
+const FETCH_WAIT_MS = 200
+const FETCH_BYTES = 8 * 1_024 * 1_024
+const FETCH_BYTES_PER_PARTITION = 512 * 1_024
+const FAILURES_IN_A_ROW_MAX = 30
+
+export class KafkaLogReader implements LogReader {
+  readonly #kafka: Kafka
+  readonly #topics: KafkaTopics
+
+  constructor(kafka: Kafka, topics: KafkaTopics) {
+    this.#kafka = kafka
+    this.#topics = topics
+  }
+
+  bounds(topics: readonly string[]): Promise<PartitionRange[]> {
+    return this.#topics.bounds(topics)
+  }
+
+  offsetsAt(topics: readonly string[], timeMs: number) {
+    return this.#topics.offsetsAt(topics, timeMs)
+  }
+
+  committed(groupId: string, topics: readonly string[]) {
+    return this.#topics.committed(groupId, topics)
+  }
+
+  async read(
+    ranges: readonly PartitionRange[],
+    take: (batch: RecordBatch) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const left = new Map(
+      ranges.filter(({ from, to }) => from < to).map((range) => [nameOf(range), { ...range }]),
+    )
+    if (left.size === 0) return
+    const cluster = this.#cluster()
+    let failures = 0
+    try {
+      while (left.size > 0) {
+        if (signal.aborted) throw new RelayFault('LR_STOPPED', 'reading the log was stopped')
+        try {
+          if (failures > 0 || left.size === ranges.length) await prepare(cluster, ranges)
+          await readRound(cluster, left, take)
+          failures = 0
+        } catch (error) {
+          if (++failures > FAILURES_IN_A_ROW_MAX) throw error
+          await delay(Math.min(100 * 2 ** failures, 1_000), signal)
+        }
+      }
+    } finally {
+      await cluster.disconnect().catch(() => undefined)
+    }
+  }
+
+  #cluster(): Cluster {
+    let found: Cluster | undefined
+    this.#kafka.consumer({
+      groupId: 'logout-relay-reader',
+      partitionAssigners: [
+        (config) => {
+          found = config.cluster as unknown as Cluster
+          return kafkajs.PartitionAssigners.roundRobin(config)
+        },
+      ],
+    })
+    return found as unknown as Cluster
+  }
+}
+
+async function prepare(cluster: Cluster, ranges: readonly PartitionRange[]): Promise<void> {
+  await cluster.connect()
+  await cluster.addMultipleTargetTopics([...new Set(ranges.map(({ topic }) => topic))])
+  await cluster.refreshMetadata()
+}
+
+type Left = Map<string, { topic: string; partition: number; from: number; to: number }>
+
+/** One fetch from every leader that holds something of what is left. */
+async function readRound(
+  cluster: Cluster,
+  left: Left,
+  take: (batch: RecordBatch) => Promise<void>,
+): Promise<void> {
+  const byLeader = new Map<string, Map<string, number[]>>()
+  for (const { topic, partition } of left.values()) {
+    const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+    if (leader === undefined) throw new RelayFault('LR_UNAVAILABLE', `no leader for ${topic}/${partition}`)
+    const topics = byLeader.get(leader) ?? new Map<string, number[]>()
+    topics.set(topic, [...(topics.get(topic) ?? []), partition])
+    byLeader.set(leader, topics)
+  }
+  for (const [nodeId, topics] of byLeader) {
+    const broker = await cluster.findBroker({ nodeId })
+    const { responses } = await broker.fetch({
+      maxWaitTime: FETCH_WAIT_MS,
+      minBytes: 1,
+      maxBytes: FETCH_BYTES,
+      isolationLevel: READ_COMMITTED,
+      topics: [...topics].map(([topic, partitions]) => ({
+        topic,
+        partitions: partitions.map((partition) => ({
+          partition,
+          fetchOffset: String(left.get(nameOf({ topic, partition }))?.from ?? 0),
+          maxBytes: FETCH_BYTES_PER_PARTITION,
+        })),
+      })),
+    })
+    for (const { topicName, partitions } of responses) {
+      for (const fetched of partitions) await takePartition(topicName, fetched, left, take)
+    }
+  }
+}
+
+async function takePartition(
+  topic: string,
+  fetched: FetchedPartition,
+  left: Left,
+  take: (batch: RecordBatch) => Promise<void>,
+): Promise<void> {
+  const name = nameOf({ topic, partition: fetched.partition })
+  const range = left.get(name)
+  if (range === undefined) return
+  const batch = new Batch(topic, String(range.from), fetched)
+  if (batch.rawMessages.length === 0) {
+    // Only a transaction under way, or a hole up to the end, leaves nothing to read before it.
+    if (Number(fetched.highWatermark) <= range.from) left.delete(name)
+    return
+  }
+  const { partition, from, to } = range
+  const nextOffset = Math.max(Number(batch.lastOffset()) + 1, from)
+  const records = batch.messages.map((message) => wireRecord(topic, partition, message))
+  await take({
+    topic,
+    partition,
+    nextOffset,
+    fetchedOffset: from,
+    endOffset: Number(fetched.highWatermark),
+    records: records.filter(({ offset }) => offset < to),
+  })
+  range.from = nextOffset
+  if (nextOffset >= to) left.delete(name)
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
