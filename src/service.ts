@@ -140,6 +140,7 @@ export class Service {
       work: this.#intake.work,
       commitIntervalMs: config.COMMIT_INTERVAL_MS,
       onCommitFailed: (error) => events.commitFailed(error),
+      onOutcomeSkipped: () => events.skipped('outcome'),
     })
 
     this.#rebuild = new Rebuild({

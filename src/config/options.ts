@@ -143,8 +143,10 @@ export const optionsSchema = z.object({
   MAX_IN_FLIGHT: integer(1, 100_000).prefault('256').describe('Attempts at one time.'),
   MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Attempts at one time at one RP.'),
   MAX_UNSETTLED: integer(1, 1_000_000)
-    .prefault('2000')
-    .describe('Deliveries held in memory; beyond it intake waits. One RP may have a quarter waiting.'),
+    .prefault('600')
+    .describe(
+      'Deliveries held in memory; beyond it intake waits. One RP may have a sixteenth of them waiting.',
+    ),
   COMMIT_INTERVAL_MS: integer(10, MINUTE)
     .prefault('500')
     .describe('How often settled offsets are committed.'),

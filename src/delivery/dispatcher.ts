@@ -7,7 +7,7 @@ export interface DispatcherOptions {
   readonly maxInFlight: number
   /** Attempts under way at one RP: a mass logout must not take it down. */
   readonly maxInFlightPerRp: number
-  /** Deliveries that wait for their turn, over all RPs; one RP may have a quarter of them. */
+  /** Deliveries that wait for their turn, over all RPs; one RP may have a sixteenth of them. */
   readonly maxWaiting: number
   /** Starts one attempt; `release` is called when it is over. */
   readonly start: (delivery: Delivery) => void
@@ -15,7 +15,8 @@ export interface DispatcherOptions {
 
 /** Further attempts may take that part of the room in flight; the rest is kept for first attempts. */
 const RETRY_SHARE = 0.75
-const RP_WAITING_SHARE = 0.25
+/** Small, so that ten hung RPs together still leave half of the room to the others. */
+const RP_WAITING_SHARE = 1 / 16
 
 /**
  * Decides who may start an attempt now. Every RP has queues of its own and a bound of its own; the RPs take turns,
@@ -35,7 +36,10 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
-    this.#maxWaitingPerRp = Math.max(Math.floor(options.maxWaiting * RP_WAITING_SHARE), 1)
+    this.#maxWaitingPerRp = Math.max(
+      Math.floor(options.maxWaiting * RP_WAITING_SHARE),
+      options.maxInFlightPerRp,
+    )
     this.#maxRetriesInFlight = Math.max(Math.floor(options.maxInFlight * RETRY_SHARE), 1)
   }
 

@@ -29,7 +29,8 @@ export interface Settling {
   readonly done: () => void
 }
 
-interface Pending extends Settling {
+interface Pending {
+  readonly settling: Settling
   readonly record: OutgoingRecord
   readonly sinceMs: number
 }
@@ -44,7 +45,7 @@ const REGISTRY_BATCH_MAX = 500
  */
 export class Settlement {
   readonly #publish: MicroBatcher<Pending>
-  readonly #remove: MicroBatcher<Pending>
+  readonly #remove: MicroBatcher<Settling>
   readonly #options: SettlementOptions
 
   constructor(options: SettlementOptions) {
@@ -64,8 +65,8 @@ export class Settlement {
     this.#publish = new MicroBatcher({
       flush: (items) => log.append(items.map(({ record }) => record)),
       onFlushed: (item) => {
-        options.onPublished(item.outcome, clock.now() - item.sinceMs)
-        this.#remove.add(item)
+        options.onPublished(item.settling.outcome, clock.now() - item.sinceMs)
+        this.#remove.add(item.settling)
       },
       onError: options.onPublishError,
       maxBatch: PUBLISH_BATCH_MAX,
@@ -79,9 +80,11 @@ export class Settlement {
 
   add(settling: Settling): void {
     const { outcome, subject, cause } = settling
-    const sinceMs = this.#options.clock.now()
-    const record = outcomeRecord(this.#options.outcomeTopic, outcome, subject, cause, sinceMs)
-    this.#publish.add({ ...settling, record, sinceMs })
+    this.#publish.add({
+      settling,
+      sinceMs: this.#options.clock.now(),
+      record: outcomeRecord(this.#options.outcomeTopic, outcome, subject, cause),
+    })
   }
 
   /** Resolves when everything added so far is final. */

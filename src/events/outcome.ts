@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Registration } from './registration.ts'
 import type { TriggerOrigin } from './trigger.ts'
 import { headerText, type WireRecord } from './wire-record.ts'
@@ -37,9 +37,8 @@ export function isOutcomeType(type: string): boolean {
  * drop the repetition that a crash between publishing and removing the registration causes.
  */
 export function outcomeId(origin: TriggerOrigin, registration: OutcomeSubject): string {
-  return createHash('sha1')
-    .update(`${origin.id}\n${registration.issuer}\n${registration.sessionId}\n${registration.oidcSessionId}`)
-    .digest('base64url')
+  const { issuer, sessionId, oidcSessionId } = registration
+  return hash('sha1', `${origin.id}\n${issuer}\n${sessionId}\n${oidcSessionId}`, 'base64url')
 }
 
 /** A registration, or as much of an invalid one as could be read. */
@@ -92,6 +91,12 @@ export function outcomeData(outcome: Outcome, subject: OutcomeSubject, origin: T
     claims,
     registeredAt: registeredAtMs,
   })
+}
+
+/** True for an outcome record, by its header alone. */
+export function isOutcome({ headers }: WireRecord): boolean {
+  const type = headerText(headers, 'ce_type')
+  return type !== undefined && isOutcomeType(type)
 }
 
 /** Which registration an outcome record settled; `undefined` for a record that is no outcome of this relay. */

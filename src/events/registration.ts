@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { describeProblems, identifier } from './identifier.ts'
 import { endpointProblem } from './logout-endpoint.ts'
+import { readPlainRegistration } from './plain-registration.ts'
 
 /** Signature algorithms of logout tokens. `none` and the HMAC family are not among them (OIDC BCL 1.0 §2.4, §2.6). */
 export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const
@@ -73,6 +74,8 @@ export type RegistrationResult =
 
 /** Checks a registration and fills in its defaults. `issuer` is the one to assume where the data names none. */
 export function readRegistration(data: unknown, issuer: string): RegistrationResult {
+  const plain = readPlainRegistration(data)
+  if (plain !== undefined) return { kind: 'registration', registration: plain }
   const parsed = registrationData.safeParse(data)
   if (!parsed.success) {
     return { kind: 'invalid', reason: describeProblems(parsed.error), partial: recognisable(data) }

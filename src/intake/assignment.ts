@@ -8,6 +8,7 @@ export interface AssignmentOptions {
   readonly work: (lane: PartitionLane) => Promise<void>
   readonly commitIntervalMs: number
   readonly onCommitFailed: (error: unknown) => void
+  readonly onOutcomeSkipped: () => void
 }
 
 /** How long a rebalance waits for deliveries under way; well below the time in which the group gives members up. */
@@ -96,7 +97,7 @@ export class Assignment implements RecordListener {
   }
 
   #createLane(partition: TopicPartition, position: number): PartitionLane {
-    const { source, work } = this.#options
+    const { onOutcomeSkipped, source, work } = this.#options
     return new PartitionLane({
       ...partition,
       position,
@@ -104,6 +105,7 @@ export class Assignment implements RecordListener {
       pause: (it) => source.pause(it),
       resume: (it) => source.resume(it),
       onAdvance: () => this.#scheduleCommit(),
+      onOutcomeSkipped,
     })
   }
 

@@ -1,10 +1,11 @@
+import { isOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import { Fifo } from '../lib/fifo.ts'
 import { OffsetTracker } from './offset-tracker.ts'
 
 /** Records that may wait here; beyond that the partition is paused, and resumed at half. */
-const QUEUED_RECORDS_MAX = 1_000
+const QUEUED_RECORDS_MAX = 500
 
 export interface LaneOptions extends TopicPartition {
   readonly position: number
@@ -13,6 +14,7 @@ export interface LaneOptions extends TopicPartition {
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
   readonly onAdvance: () => void
+  readonly onOutcomeSkipped: () => void
 }
 
 type Queued = { readonly record: WireRecord } | { readonly skipTo: number }
@@ -71,7 +73,10 @@ export class PartitionLane {
     this.endOffset = batch.endOffset
     for (const record of batch.records) {
       // After a rebalance the log may bring records again that are here already.
-      if (record.offset >= this.#received) this.#queue.push({ record })
+      if (record.offset < this.#received) continue
+      // The relay's own outcomes are most of the topic; they must not fill the queue before what counts.
+      if (isOutcome(record)) this.#options.onOutcomeSkipped()
+      else this.#queue.push({ record })
     }
     this.#received = Math.max(this.#received, batch.nextOffset)
     this.#queue.push({ skipTo: batch.nextOffset })

@@ -4,6 +4,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib'
 import kafkajs, { type Kafka as KafkaClient, type LogEntry } from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
 import { compressFrame, decompressFrame } from 'lz4-napi'
+import { installRecordEncoding } from './record-encoding.ts'
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
 const require = createRequire(import.meta.url)
@@ -21,6 +22,7 @@ export function createKafkaClient(brokers: readonly string[], clientId: string, 
   if (!isPrepared) {
     registerCodecs()
     stopIdleTimers()
+    installRecordEncoding()
     isPrepared = true
   }
   return new Kafka({

@@ -3,6 +3,7 @@ import { codeOf, RelayFault } from '../errors.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
+import { partitionOfKey } from './key-partition.ts'
 
 const SEND_TIMEOUT_MS = 5_000
 const ALL_IN_SYNC_REPLICAS = -1
@@ -17,7 +18,6 @@ const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 export class KafkaOutcomeLog implements OutcomeLog {
   readonly #kafka: Kafka
   readonly #topics: KafkaTopics
-  readonly #choosePartition = kafkajs.Partitioners.DefaultPartitioner()
   #producer: Promise<Producer> | undefined
   #next = 0
 
@@ -86,10 +86,10 @@ export class KafkaOutcomeLog implements OutcomeLog {
   }
 
   /** Chosen here and not in kafkajs, so that it is known which partitions must answer. */
-  #partitionOf({ topic, partition, key }: OutgoingRecord, partitionMetadata: PartitionMetadata[]): number {
+  #partitionOf({ partition, key }: OutgoingRecord, partitionMetadata: PartitionMetadata[]): number {
     if (partition !== undefined) return partition
     if (key === null) return partitionMetadata[this.#next++ % partitionMetadata.length]?.partitionId ?? 0
-    return this.#choosePartition({ topic, partitionMetadata, message: { key, value: null } })
+    return partitionOfKey(key, partitionMetadata.length)
   }
 
   async #discard(): Promise<void> {

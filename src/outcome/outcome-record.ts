@@ -12,7 +12,6 @@ export function outcomeRecord(
   outcome: Outcome,
   subject: OutcomeSubject,
   cause: DeliveryCause,
-  nowMs: number,
 ): OutgoingRecord {
   return {
     topic,
@@ -23,7 +22,6 @@ export function outcomeRecord(
       ce_id: outcomeId(cause.origin, subject),
       ce_source: subject.issuer,
       ce_type: outcomeTypes[outcome.kind],
-      ce_time: new Date(nowMs).toISOString(),
       'content-type': 'application/json',
       ...(cause.traceparent !== undefined && { traceparent: cause.traceparent }),
     },

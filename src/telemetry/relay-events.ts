@@ -1,3 +1,4 @@
+import type { Verdict } from '../delivery/classify.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
 import type { AttemptReport, DeliveryEvents } from '../delivery/delivery-events.ts'
 import { codeOf, messageOf } from '../errors.ts'
@@ -15,46 +16,65 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #clock: Clock
+  readonly #attemptCounters = new Map<Verdict, { inc(): void }>()
+  readonly #sentCounter: { inc(): void }
 
   constructor(log: Logger, metrics: Metrics, clock: Clock) {
     this.#log = log
     this.#metrics = metrics
     this.#clock = clock
+    this.#sentCounter = metrics.deliveries.labels({ outcome: 'sent', reason: '' })
   }
 
   attempted({ delivery, attemptNumber, jti, result, verdict, durationMs, next }: AttemptReport): void {
-    this.#metrics.attempts.inc({ verdict })
+    this.#attemptCounter(verdict).inc()
     this.#metrics.attemptDuration.observe(durationMs / 1_000)
     const level = verdict === 'sent' ? 'info' : 'warn'
     if (!this.#log.isLevelEnabled(level)) return
     const { registration, cause } = delivery
-    const line: Record<string, unknown> = {
+    const line = {
       trigger: cause.origin.id,
       session: registration.sessionId,
       client: registration.clientId,
       attemptNumber,
       verdict,
-      durationMs: Math.round(durationMs * 10) / 10,
+      durationMs: Math.round(durationMs),
       jti,
+      status: result.kind === 'answered' ? result.status : undefined,
     }
-    if (result.kind === 'answered') line.status = result.status
-    if (verdict !== 'sent') {
-      line.origin = logoutEndpoint(registration.backchannelLogoutUri).origin
-      line.error = delivery.lastError ?? (result.kind === 'unreachable' ? result.code : undefined)
-      line.next = typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() }
+    if (verdict === 'sent') {
+      this.#log.info(line, 'attempt')
+      return
     }
-    this.#log[level](line, 'attempt')
+    this.#log.warn(
+      {
+        ...line,
+        origin: logoutEndpoint(registration.backchannelLogoutUri).origin,
+        error: delivery.lastError ?? (result.kind === 'unreachable' ? result.code : undefined),
+        next: typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() },
+      },
+      'attempt',
+    )
+  }
+
+  /** The counter of one verdict, looked up once: finding a labelled one costs more than counting. */
+  #attemptCounter(verdict: Verdict): { inc(): void } {
+    let counter = this.#attemptCounters.get(verdict)
+    if (counter === undefined) {
+      counter = this.#metrics.attempts.labels({ verdict })
+      this.#attemptCounters.set(verdict, counter)
+    }
+    return counter
   }
 
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void {
-    const { kind } = outcome
-    const reason = kind === 'failed' ? outcome.reason : ''
-    this.#metrics.deliveries.inc({ outcome: kind, reason })
-    if (kind === 'sent') {
+    if (outcome.kind === 'sent') {
+      this.#sentCounter.inc()
       this.#metrics.triggerToSent.observe(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }
-    const { attempts, lastError } = outcome
+    const { attempts, lastError, reason } = outcome
+    this.#metrics.deliveries.inc({ outcome: 'failed', reason })
     const { sessionId: session, clientId: client } = subject
     this.#log.warn(
       { trigger: cause.origin.id, session, client, reason, attempts, error: lastError },

@@ -1,0 +1,72 @@
+import { endpointProblem } from './logout-endpoint.ts'
+import type { Registration } from './registration.ts'
+
+const ID_LENGTH_MAX = 1_024
+const PLAIN_FIELDS = new Set([
+  'issuer',
+  'sessionId',
+  'oidcSessionId',
+  'clientId',
+  'userId',
+  'sub',
+  'sid',
+  'backchannelLogoutUri',
+  'registeredAt',
+  'alg',
+])
+const PLAIN_ALGORITHMS = new Set<unknown>(['RS256', 'PS256', 'ES256', 'EdDSA', undefined])
+
+/**
+ * A registration as nearly all are: known fields, plain ids, a time in milliseconds. `undefined` means "look closer",
+ * never "wrong". The schema costs five kilobytes of garbage per registration, and a mass logout reads millions; what
+ * is accepted here the schema accepts with the same result, which a property test holds.
+ */
+export function readPlainRegistration(data: unknown): Registration | undefined {
+  if (typeof data !== 'object' || data === null) return undefined
+  for (const name in data) if (!PLAIN_FIELDS.has(name)) return undefined
+  const fields = data as Record<string, unknown>
+  const { issuer, sessionId, oidcSessionId, clientId, userId, backchannelLogoutUri, registeredAt, alg } =
+    fields
+  const { sub = userId, sid = sessionId } = fields
+  if (!isPlainId(issuer) || !isPlainId(sessionId) || !isPlainId(oidcSessionId)) return undefined
+  if (!isPlainId(clientId) || !isPlainId(userId) || !isPlainId(sub) || !isPlainId(sid)) return undefined
+  if (typeof backchannelLogoutUri !== 'string' || !isKnownEndpoint(backchannelLogoutUri)) return undefined
+  if (registeredAt !== undefined && !(Number.isSafeInteger(registeredAt) && (registeredAt as number) >= 0)) {
+    return undefined
+  }
+  if (!PLAIN_ALGORITHMS.has(alg)) return undefined
+  return {
+    issuer,
+    sessionId,
+    oidcSessionId,
+    clientId,
+    userId,
+    sub,
+    sid,
+    backchannelLogoutUri,
+    ...(alg !== undefined && { alg: alg as NonNullable<Registration['alg']> }),
+    ...(registeredAt !== undefined && { registeredAtMs: registeredAt as number }),
+  }
+}
+
+/** Printable ASCII, which leaves no room for control characters and needs no regular expression to say so. */
+function isPlainId(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length === 0 || value.length > ID_LENGTH_MAX) return false
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    if (code < 0x20 || code > 0x7e) return false
+  }
+  return true
+}
+
+const ENDPOINTS_MAX = 10_000
+const knownEndpoints = new Set<string>()
+
+/** An RP has one URI and thousands of sessions; it is examined once. */
+function isKnownEndpoint(uri: string): boolean {
+  if (knownEndpoints.has(uri)) return true
+  if (endpointProblem(uri) !== undefined) return false
+  if (knownEndpoints.size >= ENDPOINTS_MAX) knownEndpoints.clear()
+  knownEndpoints.add(uri)
+  return true
+}
