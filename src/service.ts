@@ -22,7 +22,7 @@ import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
 import { RedisRpSettings } from './redis/redis-rp-settings.ts'
 import { HttpServer } from './telemetry/http-server.ts'
-import type { Logger } from './telemetry/log.ts'
+import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { RelayEvents } from './telemetry/relay-events.ts'
 import { exportState } from './telemetry/state-metrics.ts'
@@ -53,9 +53,10 @@ export class Service {
   #isMember = false
   #isStarted = false
 
-  constructor(config: Config, logger: Logger, clock: Clock = systemClock) {
+  constructor(config: Config, log: Log, clock: Clock = systemClock) {
+    const { logger } = log
     const metrics = new Metrics()
-    const events = new RelayEvents(logger, metrics, clock)
+    const events = new RelayEvents(log, metrics, clock)
     this.#config = config
     this.#logger = logger
     this.#events = events

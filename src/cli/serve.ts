@@ -6,7 +6,7 @@ import { createLog } from '../telemetry/log.ts'
 export async function serve(): Promise<void> {
   const config = readConfig()
   const log = createLog(config.LOG_LEVEL)
-  const service = new Service(config, log.logger)
+  const service = new Service(config, log)
   process.on('exit', () => log.flush())
   const stopped = new Promise<void>((resolve, reject) => {
     let signals = 0

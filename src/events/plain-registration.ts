@@ -31,9 +31,8 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
   if (!isPlainId(issuer) || !isPlainId(sessionId) || !isPlainId(oidcSessionId)) return undefined
   if (!isPlainId(clientId) || !isPlainId(userId) || !isPlainId(sub) || !isPlainId(sid)) return undefined
   if (typeof backchannelLogoutUri !== 'string' || !isKnownEndpoint(backchannelLogoutUri)) return undefined
-  if (registeredAt !== undefined && !(Number.isSafeInteger(registeredAt) && (registeredAt as number) >= 0)) {
-    return undefined
-  }
+  const registeredAtMs = registeredAt === undefined ? undefined : plainInstant(registeredAt)
+  if (registeredAt !== undefined && registeredAtMs === undefined) return undefined
   if (!PLAIN_ALGORITHMS.has(alg)) return undefined
   return {
     issuer,
@@ -45,8 +44,18 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
     sid,
     backchannelLogoutUri,
     ...(alg !== undefined && { alg: alg as NonNullable<Registration['alg']> }),
-    ...(registeredAt !== undefined && { registeredAtMs: registeredAt as number }),
+    ...(registeredAtMs !== undefined && { registeredAtMs }),
   }
+}
+
+const UTC_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/
+
+/** Milliseconds since the epoch, from such a number or from the date that `toISOString` makes of it. */
+function plainInstant(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined
+  if (typeof value !== 'string' || !UTC_INSTANT.test(value)) return undefined
+  const ms = Date.parse(value)
+  return Number.isNaN(ms) ? undefined : ms
 }
 
 /** Printable ASCII, which leaves no room for control characters and needs no regular expression to say so. */

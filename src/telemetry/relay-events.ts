@@ -8,7 +8,8 @@ import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Logger } from './log.ts'
+import { acceptedAttemptLine } from './attempt-line.ts'
+import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
@@ -19,36 +20,37 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
   readonly #attemptCounters = new Map<Verdict, { inc(): void }>()
   readonly #sentCounter: { inc(): void }
 
-  constructor(log: Logger, metrics: Metrics, clock: Clock) {
-    this.#log = log
+  readonly #stream: Log['stream']
+  readonly #logsAccepted: boolean
+
+  constructor({ logger, stream }: Log, metrics: Metrics, clock: Clock) {
+    this.#log = logger
+    this.#stream = stream
+    this.#logsAccepted = logger.isLevelEnabled('info')
     this.#metrics = metrics
     this.#clock = clock
     this.#sentCounter = metrics.deliveries.labels({ outcome: 'sent', reason: '' })
   }
 
-  attempted({ delivery, attemptNumber, jti, result, verdict, durationMs, next }: AttemptReport): void {
+  attempted(report: AttemptReport): void {
+    const { delivery, attemptNumber, jti, result, verdict, durationMs, next } = report
     this.#attemptCounter(verdict).inc()
     this.#metrics.attemptDuration.observe(durationMs / 1_000)
-    const level = verdict === 'sent' ? 'info' : 'warn'
-    if (!this.#log.isLevelEnabled(level)) return
-    const { registration, cause } = delivery
-    const line = {
-      trigger: cause.origin.id,
-      session: registration.sessionId,
-      client: registration.clientId,
-      attemptNumber,
-      verdict,
-      durationMs: Math.round(durationMs),
-      jti,
-      status: result.kind === 'answered' ? result.status : undefined,
-    }
     if (verdict === 'sent') {
-      this.#log.info(line, 'attempt')
+      if (this.#logsAccepted) this.#stream.write(acceptedAttemptLine(report))
       return
     }
+    const { registration, cause } = delivery
     this.#log.warn(
       {
-        ...line,
+        trigger: cause.origin.id,
+        session: registration.sessionId,
+        client: registration.clientId,
+        attemptNumber,
+        verdict,
+        durationMs: Math.round(durationMs),
+        jti,
+        status: result.kind === 'answered' ? result.status : undefined,
         origin: logoutEndpoint(registration.backchannelLogoutUri).origin,
         error: delivery.lastError ?? (result.kind === 'unreachable' ? result.code : undefined),
         next: typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() },
