@@ -13,6 +13,7 @@ const PLAIN_FIELDS = new Set([
   'backchannelLogoutUri',
   'registeredAt',
   'alg',
+  'sessionRequired',
 ])
 const PLAIN_ALGORITHMS = new Set<unknown>(['RS256', 'PS256', 'ES256', 'EdDSA', undefined])
 
@@ -25,8 +26,17 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
   if (typeof data !== 'object' || data === null) return undefined
   for (const name in data) if (!PLAIN_FIELDS.has(name)) return undefined
   const fields = data as Record<string, unknown>
-  const { issuer, sessionId, oidcSessionId, clientId, userId, backchannelLogoutUri, registeredAt, alg } =
-    fields
+  const {
+    issuer,
+    sessionId,
+    oidcSessionId,
+    clientId,
+    userId,
+    backchannelLogoutUri,
+    registeredAt,
+    alg,
+    sessionRequired,
+  } = fields
   const { sub = userId, sid = sessionId } = fields
   if (!isPlainId(issuer) || !isPlainId(sessionId) || !isPlainId(oidcSessionId)) return undefined
   if (!isPlainId(clientId) || !isPlainId(userId) || !isPlainId(sub) || !isPlainId(sid)) return undefined
@@ -34,6 +44,7 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
   const registeredAtMs = registeredAt === undefined ? undefined : plainInstant(registeredAt)
   if (registeredAt !== undefined && registeredAtMs === undefined) return undefined
   if (!PLAIN_ALGORITHMS.has(alg)) return undefined
+  if (sessionRequired !== undefined && typeof sessionRequired !== 'boolean') return undefined
   return {
     issuer,
     sessionId,
@@ -44,6 +55,7 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
     sid,
     backchannelLogoutUri,
     ...(alg !== undefined && { alg: alg as NonNullable<Registration['alg']> }),
+    ...(sessionRequired !== undefined && { sessionRequired }),
     ...(registeredAtMs !== undefined && { registeredAtMs }),
   }
 }

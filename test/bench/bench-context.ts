@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { startStack } from '../stack/stack.ts'
+import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
+import { KafkaLog } from './kafka-log.ts'
+import type { RunPlace } from './program.ts'
+import { writeSigningKeys } from './signing-keys.ts'
+import { ISSUER } from './workload.ts'
+
+const ORIGINS = 50
+const KEYS_PER_SCAN = 1_000
+
+/** What all runs share: the real Kafka and Redis, the relying parties, the keys, a directory for logs. */
+export interface BenchContext extends AsyncDisposable {
+  readonly redis: Redis
+  readonly ledger: Ledger
+  openRun(): Promise<BenchRun>
+}
+
+/** A topic, a group and a key space that nobody used before; their traces go when the run is disposed of. */
+export interface BenchRun extends AsyncDisposable {
+  readonly place: RunPlace
+  readonly kafka: KafkaLog
+  readonly redis: Redis
+  readonly ledger: Ledger
+}
+
+export async function openBenchContext(): Promise<BenchContext> {
+  await using opening = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'logout-relay-bench-'))
+  opening.defer(async () => rm(directory, { recursive: true, force: true }))
+  const signingKeysFile = join(directory, 'keys.json')
+  const jwks = await writeSigningKeys(signingKeysFile)
+  const { kafkaBrokers, redisUrl, stop } = await startStack()
+  opening.defer(stop)
+  const ledger = opening.use(await startLedger({ origins: ORIGINS, verify: 'sample', jwks, issuer: ISSUER }))
+  const redis = new Redis(redisUrl)
+  opening.defer(() => redis.disconnect())
+  const resources = opening.move()
+
+  return {
+    redis,
+    ledger,
+    openRun: async () => {
+      const name = `bench-${randomBytes(6).toString('hex')}`
+      const logFile = join(directory, `${name}.log`)
+      // kafkajs asks for the metadata of every topic that a client ever used and fails on a deleted one.
+      const kafka = new KafkaLog(kafkaBrokers)
+      await kafka.connect()
+      await kafka.createTopic(name)
+      return {
+        place: {
+          kafkaBrokers,
+          redisUrl,
+          topic: name,
+          groupId: name,
+          redisPrefix: name,
+          signingKeysFile,
+          logFile,
+        },
+        kafka,
+        redis,
+        ledger,
+        [Symbol.asyncDispose]: async () => {
+          await kafka.remove(name, name)
+          await kafka.disconnect()
+          await removeKeys(redis, `${name}:*`)
+          await rm(logFile, { force: true })
+        },
+      }
+    },
+    [Symbol.asyncDispose]: async () => resources.disposeAsync(),
+  }
+}
+
+/** The Redis may be somebody's own, so nothing but these keys is touched. */
+async function removeKeys(redis: Redis, pattern: string): Promise<void> {
+  for await (const keys of redis.scanStream({ match: pattern, count: KEYS_PER_SCAN })) {
+    if (keys.length > 0) await redis.unlink(...(keys as string[]))
+  }
+}

@@ -1,0 +1,235 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Backlog, ParkedDelivery, ParkedState } from '../../src/delivery/backlog.ts'
+import { ISSUER, sampleOrigin } from '../unit/sample-registration.ts'
+
+export interface BacklogUnderTest extends AsyncDisposable {
+  readonly backlog: Backlog
+  /** The same backlog as other replicas see it. */
+  replicas(count: number): Promise<Backlog[]>
+}
+
+const NOW = 1_800_000_000_000
+const LEASE = NOW + 30_000
+
+function parkedState(overrides: Partial<ParkedState> = {}): ParkedState {
+  return {
+    attempts: 2,
+    doubtful: 1,
+    deadlineMs: NOW + 3_600_000,
+    cause: { origin: sampleOrigin(), occurredAtMs: NOW - 5_000, everywhere: false },
+    ...overrides,
+  }
+}
+
+function parked(
+  oidcSessionId: string,
+  dueMs: number,
+  overrides: Partial<ParkedDelivery> = {},
+): ParkedDelivery {
+  const client = overrides.rpKey ?? `${ISSUER}|client-1`
+  return {
+    rpKey: client,
+    issuer: ISSUER,
+    sessionId: 'session-1',
+    oidcSessionId,
+    dueMs,
+    state: parkedState(),
+    ...overrides,
+  }
+}
+
+function names(deliveries: readonly ParkedDelivery[]): string[] {
+  return deliveries.map(({ oidcSessionId }) => oidcSessionId)
+}
+
+const RP = `${ISSUER}|client-1`
+/** A client id is opaque: it may hold the sign that divides it from the issuer. */
+const ODD_RP = `${ISSUER}|client|2 {x}`
+
+/** What every backlog does. Each test gets an empty one. */
+export function testBacklog(name: string, create: () => Promise<BacklogUnderTest>): void {
+  describe(`backlog: ${name}`, () => {
+    let fixture: BacklogUnderTest
+    let backlog: Backlog
+
+    beforeEach(async () => {
+      fixture = await create()
+      backlog = fixture.backlog
+    })
+    afterEach(() => fixture[Symbol.asyncDispose]())
+
+    test('gives back what was parked, whole', async () => {
+      const state = parkedState({
+        lastStatus: 503,
+        lastError: 'HTTP 503: "later"\u2028',
+        cause: {
+          origin: sampleOrigin({ id: 'id "with" quotes', offset: 2 ** 50 }),
+          occurredAtMs: NOW,
+          everywhere: true,
+          traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        },
+      })
+      const full = parked('oidc ü|{}', NOW, { rpKey: ODD_RP, sessionId: 'session {1}|x', state })
+      const sparse = parked('b', NOW, { state: parkedState({ attempts: 0, doubtful: 0 }) })
+      await backlog.park([full, sparse])
+      expect(await backlog.claim(ODD_RP, NOW, LEASE, 10)).toEqual([{ ...full, dueMs: LEASE }])
+      expect(await backlog.claim(RP, NOW, LEASE, 10)).toEqual([{ ...sparse, dueMs: LEASE }])
+    })
+
+    test('gives what is due, oldest first, and no more than asked for', async () => {
+      await backlog.park([
+        parked('third', NOW),
+        parked('first', NOW - 20),
+        parked('later', NOW + 1),
+        parked('second', NOW - 10),
+      ])
+      expect(names(await backlog.claim(RP, NOW, LEASE, 2))).toEqual(['first', 'second'])
+      expect(names(await backlog.claim(RP, NOW, LEASE, 2))).toEqual(['third'])
+      expect(await backlog.claim(RP, NOW, LEASE, 2)).toEqual([])
+      expect(names(await backlog.claim(RP, NOW + 1, LEASE, 2))).toEqual(['later'])
+    })
+
+    test('a claimed delivery is nobody else’s until its lease ends, and then due again', async () => {
+      await backlog.park([parked('a', NOW)])
+      expect(names(await backlog.claim(RP, NOW, LEASE, 10))).toEqual(['a'])
+      expect(await backlog.claim(RP, LEASE - 1, LEASE + 30_000, 10)).toEqual([])
+      expect(names(await backlog.claim(RP, LEASE, LEASE + 30_000, 10))).toEqual(['a'])
+    })
+
+    test('parking again gives the new due time and state, whether leased or not', async () => {
+      await backlog.park([parked('a', NOW)])
+      await backlog.park([parked('a', NOW + 500, { state: parkedState({ attempts: 3 }) })])
+      expect(await backlog.claim(RP, NOW + 499, LEASE, 10)).toEqual([])
+      expect(await backlog.claim(RP, NOW + 500, LEASE, 10)).toMatchObject([{ state: { attempts: 3 } }])
+      await backlog.park([parked('a', NOW + 600, { state: parkedState({ attempts: 4 }) })])
+      expect(await backlog.claim(RP, NOW + 600, LEASE, 10)).toMatchObject([{ state: { attempts: 4 } }])
+      expect(await backlog.sizes(10)).toMatchObject([{ rpKey: RP, size: 1 }])
+    })
+
+    test('what is removed does not come back', async () => {
+      await backlog.park([parked('a', NOW), parked('b', NOW), parked('c', NOW, { rpKey: ODD_RP })])
+      await backlog.remove([parked('a', 0), parked('c', 0, { rpKey: ODD_RP }), parked('nobody', 0)])
+      await backlog.remove([parked('a', 0)])
+      expect(names(await backlog.claim(RP, NOW, LEASE, 10))).toEqual(['b'])
+      await backlog.remove([parked('b', 0)])
+      expect(await backlog.claim(RP, LEASE, LEASE + 1, 10)).toEqual([])
+      expect(await backlog.sizes(10)).toEqual([])
+    })
+
+    test('the same session and RP session at two RPs are two deliveries', async () => {
+      await backlog.park([parked('a', NOW), parked('a', NOW, { rpKey: ODD_RP })])
+      await backlog.remove([parked('a', 0)])
+      expect(await backlog.claim(RP, NOW, LEASE, 10)).toEqual([])
+      expect(names(await backlog.claim(ODD_RP, NOW, LEASE, 10))).toEqual(['a'])
+    })
+
+    describe('the index of RPs', () => {
+      test('names the RPs that have something due, the longest due first', async () => {
+        await backlog.park([
+          parked('a', NOW, { rpKey: 'i|new' }),
+          parked('b', NOW - 100, { rpKey: 'i|old' }),
+          parked('c', NOW + 1, { rpKey: 'i|later' }),
+          parked('d', NOW - 50, { rpKey: 'i|middle' }),
+        ])
+        expect(await backlog.dueRps(NOW, 10)).toEqual(['i|old', 'i|middle', 'i|new'])
+        expect(await backlog.dueRps(NOW, 2)).toEqual(['i|old', 'i|middle'])
+        expect(await backlog.dueRps(NOW - 101, 10)).toEqual([])
+      })
+
+      test('an RP whose due deliveries are claimed is due again at its next one, or when a lease ends', async () => {
+        await backlog.park([parked('a', NOW), parked('b', NOW + 10)])
+        await backlog.claim(RP, NOW, LEASE, 10)
+        expect(await backlog.dueRps(NOW, 10)).toEqual([])
+        expect(await backlog.dueRps(NOW + 10, 10)).toEqual([RP])
+        await backlog.claim(RP, NOW + 10, LEASE + 10, 10)
+        expect(await backlog.dueRps(LEASE - 1, 10)).toEqual([])
+        expect(await backlog.dueRps(LEASE, 10)).toEqual([RP])
+      })
+
+      test('an RP stays due while a claim left something', async () => {
+        await backlog.park([parked('a', NOW), parked('b', NOW)])
+        await backlog.claim(RP, NOW, LEASE, 1)
+        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+      })
+
+      test('an earlier delivery brings its RP forward, a later one does not put it back', async () => {
+        await backlog.park([parked('a', NOW)])
+        await backlog.park([parked('b', NOW + 100)])
+        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+        await backlog.park([parked('c', NOW - 100)])
+        expect(await backlog.dueRps(NOW - 100, 10)).toEqual([RP])
+      })
+
+      test('an RP without parked deliveries is in no index, and returns with the next one', async () => {
+        await backlog.park([parked('a', NOW)])
+        await backlog.remove([parked('a', 0)])
+        expect(await backlog.dueRps(NOW + 1_000_000, 10)).toEqual([])
+        await backlog.park([parked('a', NOW)])
+        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+      })
+
+      test('tells sizes and next due times', async () => {
+        await backlog.park([
+          parked('a', NOW + 5),
+          parked('b', NOW + 9),
+          parked('c', NOW + 7, { rpKey: ODD_RP }),
+        ])
+        const all = [
+          { rpKey: RP, size: 2, nextDueMs: NOW + 5 },
+          { rpKey: ODD_RP, size: 1, nextDueMs: NOW + 7 },
+        ]
+        expect(await backlog.sizes(10)).toEqual(all)
+        expect(await backlog.sizes(1)).toEqual(all.slice(0, 1))
+      })
+    })
+
+    test('thousands at once', async () => {
+      const many = Array.from({ length: 2_500 }, (_, i) => parked(`o${i}`, NOW - i))
+      await backlog.park(many)
+      const claimed = await backlog.claim(RP, NOW, LEASE, 1_000)
+      expect(names(claimed)).toEqual(names(many.slice(-1_000).reverse()))
+      await backlog.remove(many)
+      expect(await backlog.sizes(10)).toEqual([])
+      expect(await backlog.dueRps(Number.MAX_SAFE_INTEGER, 10)).toEqual([])
+    })
+
+    test('claimers at the same time never get the same delivery, and together get all', async () => {
+      const replicas = await fixture.replicas(8)
+      const all = Array.from({ length: 400 }, (_, i) => parked(`o${i}`, NOW - (i % 7)))
+      // Parking goes on while the first claims are made.
+      const parking = backlog.park(all.slice(0, 200)).then(() => backlog.park(all.slice(200)))
+      const got: string[] = []
+      const claimAll = async (replica: Backlog): Promise<void> => {
+        let isParked = false
+        for (;;) {
+          const claimed = names(await replica.claim(RP, NOW, LEASE, 7))
+          got.push(...claimed)
+          if (claimed.length > 0) continue
+          if (isParked) return
+          await parking
+          isParked = true
+        }
+      }
+      await Promise.all(replicas.map(claimAll))
+      expect(got.sort()).toEqual(names(all).sort())
+      expect(await backlog.dueRps(LEASE - 1, 10)).toEqual([])
+      expect(await backlog.dueRps(LEASE, 10)).toEqual([RP])
+    })
+
+    test('an RP is never missing from the index while others park, claim and remove', async () => {
+      const [parker, claimer, remover] = (await fixture.replicas(3)) as [Backlog, Backlog, Backlog]
+      for (let round = 0; round < 40; round++) {
+        const mine = parked(`mine${round}`, NOW)
+        const other = parked(`other${round}`, NOW - 1)
+        await backlog.park([other])
+        await Promise.all([
+          parker.park([mine]),
+          claimer.claim(RP, NOW - 1, LEASE, 10),
+          remover.remove([other]),
+        ])
+        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+        await backlog.remove([mine, other])
+      }
+    })
+  })
+}

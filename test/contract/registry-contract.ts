@@ -1,0 +1,279 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Registration } from '../../src/events/registration.ts'
+import type { TriggerOrigin } from '../../src/events/trigger.ts'
+import type { Registry, RegistryAnswer, RegistryStep } from '../../src/registry/registry.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
+
+export interface RegistryUnderTest extends AsyncDisposable {
+  readonly registry: Registry
+}
+
+/** Registrations of the tests are made between these two. */
+const EARLY = 1_700_000_000_000
+const LATE = EARLY + 60_000
+
+const byFirst = sampleOrigin({ id: 'first', offset: 1 })
+const bySecond = sampleOrigin({ id: 'second', offset: 2 })
+
+function register(registration: Registration): RegistryStep {
+  return { kind: 'register', registration, origin: sampleOrigin({ id: 'registration' }) }
+}
+
+function endSession(sessionId: string, origin: TriggerOrigin = byFirst, issuer = ISSUER): RegistryStep {
+  return { kind: 'end-session', issuer, sessionId, origin }
+}
+
+function endUser(
+  userId: string,
+  occurredAtMs: number,
+  origin: TriggerOrigin = byFirst,
+  issuer = ISSUER,
+): RegistryStep {
+  return { kind: 'end-user', issuer, userId, origin, occurredAtMs, registeredUntilMs: occurredAtMs }
+}
+
+/** What is owed, in an order of its own: registrations of one session have none. */
+function owedNames(answer: RegistryAnswer | undefined): string[] {
+  if (answer?.kind !== 'owed') throw new Error(`expected what is owed, got ${answer?.kind}`)
+  return answer.registrations.map(({ sessionId, oidcSessionId }) => `${sessionId}/${oidcSessionId}`).sort()
+}
+
+/** What every registry does. Each test gets an empty one. */
+export function testRegistry(name: string, create: () => Promise<RegistryUnderTest>): void {
+  describe(`registry: ${name}`, () => {
+    let fixture: RegistryUnderTest
+    let registry: Registry
+
+    beforeEach(async () => {
+      fixture = await create()
+      registry = fixture.registry
+    })
+    afterEach(() => fixture[Symbol.asyncDispose]())
+
+    const apply = (...steps: RegistryStep[]) => registry.apply(steps)
+    const applyOne = async (step: RegistryStep) => (await registry.apply([step]))[0]
+
+    const a = sampleRegistration({ oidcSessionId: 'a', clientId: 'client-a', registeredAtMs: EARLY })
+    const b = sampleRegistration({ oidcSessionId: 'b', clientId: 'client-b', registeredAtMs: EARLY })
+    const elsewhere = sampleRegistration({
+      oidcSessionId: 'c',
+      sessionId: 'session-2',
+      registeredAtMs: EARLY,
+    })
+
+    describe('sessions', () => {
+      test('what was registered is owed when the session ends, whole and to each RP', async () => {
+        const full = sampleRegistration({
+          alg: 'ES256',
+          typ: 'JWT',
+          claims: 'sid',
+          sessionRequired: true,
+          sub: 'p',
+          sid: 'x',
+        })
+        await apply(register(a), register(b), register(elsewhere), register(full))
+        const [answer] = await apply(endSession('session-1'))
+        expect(owedNames(answer)).toEqual(['session-1/a', 'session-1/b', 'session-1/oidc-1'])
+        expect(answer).toMatchObject({ broken: [] })
+        expect(answer?.kind === 'owed' && answer.registrations).toContainEqual(full)
+      })
+
+      test('an unknown session owes nothing', async () => {
+        expect(owedNames(await applyOne(endSession('nobody')))).toEqual([])
+      })
+
+      test('the same session id at another issuer is another session', async () => {
+        await apply(register(a))
+        expect(owedNames(await applyOne(endSession('session-1', byFirst, 'https://other.example')))).toEqual(
+          [],
+        )
+        expect(owedNames(await applyOne(endSession('session-1')))).toEqual(['session-1/a'])
+      })
+
+      test('steps see the effect of the steps before them, and none of those after', async () => {
+        const answers = await apply(
+          endSession('session-1'),
+          register(a),
+          endSession('session-2'),
+          register(elsewhere),
+          endSession('session-1'),
+        )
+        expect(answers.map(({ kind }) => kind)).toEqual(['owed', 'registered', 'owed', 'registered', 'owed'])
+        expect(owedNames(answers[0])).toEqual([])
+        expect(answers[1]).toEqual({ kind: 'registered', endedBy: byFirst })
+        expect(owedNames(answers[2])).toEqual([])
+        expect(owedNames(answers[4])).toEqual(['session-1/a'])
+      })
+
+      test('a registration that is written again replaces itself', async () => {
+        const moved = { ...a, backchannelLogoutUri: 'https://rp.example/moved' }
+        expect(await apply(register(a), register(moved))).toEqual([
+          { kind: 'registered' },
+          { kind: 'registered' },
+        ])
+        expect(await registry.find([a])).toEqual([moved])
+      })
+
+      test('a trigger that comes again owes the same until it is settled, and then nothing', async () => {
+        await apply(register(a), register(b))
+        expect(owedNames(await applyOne(endSession('session-1')))).toEqual(['session-1/a', 'session-1/b'])
+        expect(owedNames(await applyOne(endSession('session-1')))).toEqual(['session-1/a', 'session-1/b'])
+        await registry.settle([a])
+        expect(owedNames(await applyOne(endSession('session-1', bySecond)))).toEqual(['session-1/b'])
+        await registry.settle([a, b])
+        expect(owedNames(await applyOne(endSession('session-1')))).toEqual([])
+      })
+
+      test('nothing to do is done', async () => {
+        expect(await registry.apply([])).toEqual([])
+        expect(await registry.find([])).toEqual([])
+        await registry.settle([])
+        await registry.forget([])
+      })
+    })
+
+    describe('late registrations', () => {
+      test('one that comes after the end of its session is owed at once, by the trigger that ended it', async () => {
+        await apply(endSession('session-1', byFirst), endSession('session-1', bySecond))
+        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy: byFirst })
+        expect(await registry.find([a])).toEqual([a])
+      })
+
+      test('one that comes again before it is settled is owed again', async () => {
+        await apply(register(a), endSession('session-1'))
+        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy: byFirst })
+      })
+
+      test('one that was settled is not written again', async () => {
+        await apply(register(a), register(b), endSession('session-1'))
+        await registry.settle([a])
+        await registry.settle([a])
+        expect(await apply(register(a), register(b))).toEqual([
+          { kind: 'already-settled' },
+          { kind: 'registered', endedBy: byFirst },
+        ])
+        expect(await registry.find([a, b])).toEqual([undefined, b])
+      })
+
+      test('an id that is a part of a settled one is not taken for it', async () => {
+        const long = { ...a, oidcSessionId: 'abc' }
+        await apply(register(long), endSession('session-1'))
+        await registry.settle([long])
+        for (const oidcSessionId of ['ab', 'bc', 'b', 'a', 'abcd', '.bc', 'first']) {
+          expect(await applyOne(register({ ...a, oidcSessionId }))).toEqual({
+            kind: 'registered',
+            endedBy: byFirst,
+          })
+        }
+      })
+    })
+
+    describe('sign-out everywhere', () => {
+      test('ends every session of the user and none of another', async () => {
+        const other = sampleRegistration({ userId: 'user-2', sessionId: 'session-3', registeredAtMs: EARLY })
+        await apply(register(a), register(b), register(elsewhere), register(other))
+        expect(owedNames(await applyOne(endUser('user-1', LATE)))).toEqual([
+          'session-1/a',
+          'session-1/b',
+          'session-2/c',
+        ])
+        expect(owedNames(await applyOne(endUser('user-1', LATE, byFirst, 'https://other.example')))).toEqual(
+          [],
+        )
+        expect(await registry.find([other])).toEqual([other])
+      })
+
+      test('leaves later logins untouched', async () => {
+        const later = { ...elsewhere, registeredAtMs: LATE + 1 }
+        await apply(register(a), register(later))
+        expect(owedNames(await applyOne(endUser('user-1', LATE)))).toEqual(['session-1/a'])
+        expect(await applyOne(register({ ...later, oidcSessionId: 'd' }))).toEqual({ kind: 'registered' })
+        expect(owedNames(await applyOne(endSession('session-2')))).toEqual(['session-2/c', 'session-2/d'])
+      })
+
+      test('reaches what is registered at the very moment, and what has no time', async () => {
+        const { registeredAtMs, ...timeless } = elsewhere
+        await apply(register({ ...a, registeredAtMs: LATE }), register(timeless))
+        expect(owedNames(await applyOne(endUser('user-1', LATE)))).toEqual(['session-1/a', 'session-2/c'])
+      })
+
+      test('reaches a registration whose record comes after it', async () => {
+        await apply(endUser('user-1', LATE, byFirst))
+        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy: byFirst })
+        expect(await applyOne(register({ ...elsewhere, userId: 'user-2' }))).toEqual({ kind: 'registered' })
+        // The session has ended with it, also for what is registered later.
+        expect(await applyOne(register({ ...b, registeredAtMs: LATE + 5 }))).toEqual({
+          kind: 'registered',
+          endedBy: byFirst,
+        })
+      })
+
+      test('marks the sessions as ended', async () => {
+        await apply(register(a), endUser('user-1', LATE, bySecond))
+        expect(await applyOne(register(b))).toEqual({ kind: 'registered', endedBy: bySecond })
+      })
+
+      test('sees what was registered before it in the same batch, and not what comes after', async () => {
+        const answers = await apply(
+          register(a),
+          endUser('user-1', LATE),
+          register({ ...elsewhere, registeredAtMs: LATE + 1 }),
+        )
+        expect(owedNames(answers[1])).toEqual(['session-1/a'])
+        expect(answers[2]).toEqual({ kind: 'registered' })
+      })
+
+      test('owes nothing any more when all is settled', async () => {
+        await apply(register(a), register(elsewhere), endUser('user-1', LATE))
+        await registry.settle([a, elsewhere])
+        expect(owedNames(await applyOne(endUser('user-1', LATE)))).toEqual([])
+        expect(await apply(register(a), register(elsewhere))).toEqual([
+          { kind: 'already-settled' },
+          { kind: 'already-settled' },
+        ])
+      })
+
+      test('an older sign-out that comes again takes nothing from a newer one', async () => {
+        await apply(endUser('user-1', LATE, bySecond), endUser('user-1', EARLY - 1, byFirst))
+        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy: bySecond })
+      })
+    })
+
+    describe('settle, forget, find', () => {
+      test('what is settled is gone, and only that', async () => {
+        await apply(register(a), register(b), register(elsewhere))
+        await registry.settle([a, elsewhere])
+        expect(await registry.find([a, b, elsewhere])).toEqual([undefined, b, undefined])
+      })
+
+      test('find answers in the order of the keys', async () => {
+        await apply(register(a), register(b))
+        const nobody = { ...a, oidcSessionId: 'nobody' }
+        expect(await registry.find([b, nobody, a, b])).toEqual([b, undefined, a, b])
+      })
+
+      test('what is forgotten is gone', async () => {
+        await apply(register(a), register(b))
+        await registry.forget([a])
+        expect(await registry.find([a, b])).toEqual([undefined, b])
+      })
+
+      test('what is forgotten before it was registered is not registered later', async () => {
+        await registry.forget([a])
+        await registry.forget([a])
+        expect(await applyOne(register(a))).toEqual({ kind: 'already-settled' })
+        expect(await registry.find([a])).toEqual([undefined])
+      })
+
+      test('thousands at once', async () => {
+        const many = Array.from({ length: 3_000 }, (_, i) =>
+          sampleRegistration({ sessionId: `s${i % 50}`, oidcSessionId: `o${i}`, registeredAtMs: EARLY }),
+        )
+        await registry.apply(many.map(register))
+        expect(owedNames(await applyOne(endUser('user-1', LATE)))).toHaveLength(3_000)
+        await registry.settle(many.slice(0, 2_999))
+        expect(owedNames(await applyOne(endUser('user-1', LATE)))).toEqual(['s49/o2999'])
+      })
+    })
+  })
+}

@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
+import { KafkaOutcomeLog } from '../../src/kafka/kafka-outcome-log.ts'
+import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
+import { TopicLog } from '../support/topic-log.ts'
+
+let topic: TopicLog
+let topics: KafkaTopics
+let log: KafkaOutcomeLog
+const kafka = createKafkaClient(inject('kafkaBrokers').split(','), 'test', () => undefined)
+
+beforeEach(async () => {
+  topic = await TopicLog.create(inject('kafkaBrokers'), `it-outcomes-${randomUUID()}`, { partitions: 6 })
+  topics = new KafkaTopics(kafka)
+  log = new KafkaOutcomeLog(kafka, topics)
+})
+afterEach(async () => {
+  await log.close()
+  await topics.close()
+  await topic.remove()
+})
+
+const record = (key: string | null, value = 'value') => ({
+  topic: topic.name,
+  key,
+  value,
+  headers: { name: 'x' },
+})
+
+test('the records of a session go into one partition, where other producers put that key, too', async () => {
+  const keys = Array.from({ length: 40 }, () => randomUUID())
+  await topic.publish(...keys.map((key) => ({ key, value: 'trigger' })))
+  await log.append(keys.map((key) => record(key)))
+  await log.append(keys.map((key) => record(key)))
+  await topic.caughtUp()
+  for (const key of keys) {
+    const found = topic.records.filter((it) => it.key === key)
+    expect(found).toHaveLength(3)
+    expect(new Set(found.map(({ partition }) => partition)).size).toBe(1)
+  }
+  expect(new Set(topic.records.map(({ partition }) => partition)).size).toBe(6)
+})
+
+test('records without a key are spread, a partition that is named is kept', async () => {
+  await log.append(Array.from({ length: 12 }, () => record(null)))
+  await log.append([{ ...record('k', 'there'), partition: 4 }])
+  await topic.caughtUp()
+  expect(new Set(topic.records.map(({ partition }) => partition)).size).toBe(6)
+  expect(topic.records.find(({ value }) => String(value) === 'there')?.partition).toBe(4)
+})
+
+test('a record that is too large for the topic is refused by name, and the next one is taken', async () => {
+  const large = record('k', 'x'.repeat(2_000_000))
+  await expect(log.append([large])).rejects.toMatchObject({ code: 'LR_RECORD_TOO_LARGE' })
+  await log.append([record('k', 'small')])
+  await topic.caughtUp()
+  expect(topic.records.map(({ value }) => String(value))).toEqual(['small'])
+})
+
+test('a topic that does not exist is refused', async () => {
+  const missing = { ...record('k'), topic: `${topic.name}.missing` }
+  await expect(log.append([missing])).rejects.toMatchObject({ code: 'LR_TOPIC_MISSING' })
+})
+
+test('a partition that did not answer makes the append fail, although kafkajs resolves', async () => {
+  const silent = 2
+  // What kafkajs does when leadership moves in the middle of a request cannot be had from one broker on demand.
+  const producer = {
+    connect: async () => undefined,
+    disconnect: async () => undefined,
+    sendBatch: async ({ topicMessages }: { topicMessages: { messages: { partition: number }[] }[] }) =>
+      (topicMessages[0]?.messages ?? [])
+        .filter(({ partition }) => partition !== silent)
+        .map(({ partition }) => ({ topicName: topic.name, partition, errorCode: 0 })),
+  }
+  const forgetful = new KafkaOutcomeLog({ producer: () => producer } as never, topics)
+  const parts = [0, 1, silent].map((partition) => ({ ...record('k'), partition }))
+  await expect(forgetful.append(parts)).rejects.toMatchObject({
+    code: 'LR_PUBLISH_INCOMPLETE',
+    message: expect.stringContaining(`${topic.name}/${silent}`),
+  })
+  await forgetful.append(parts.slice(0, 2))
+})

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import type { JSONWebKeySet } from 'jose'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { verifyLogoutToken } from '../support/logout-token.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
+import { ISSUER, type RelaySite } from '../support/relay-site.ts'
+import { privateJwk, replaceFile } from '../support/signing-key-file.ts'
+import { openSite } from './open-site.ts'
+
+let site: RelaySite
+let relay: RelayProcess
+const old = privateJwk('rsa', 'old')
+
+beforeAll(async () => {
+  site = await openSite()
+  await site.writeKeys(old)
+  relay = await site.startRelay()
+})
+afterAll(() => site.close())
+
+async function publishedJwks(): Promise<JSONWebKeySet> {
+  return (await (await fetch(`${relay.url}/jwks.json`)).json()) as JSONWebKeySet
+}
+
+const publishes = (...kids: readonly string[]) =>
+  vi.waitFor(async () => expect((await publishedJwks()).keys.map(({ kid }) => kid)).toEqual(kids), {
+    timeout: 5_000,
+  })
+
+/** The `kid` that signs now; the token must verify with what is published now. */
+async function signingKid(): Promise<string | undefined> {
+  const path = `/${randomUUID()}`
+  const registration = site.registration(path)
+  await site.registerInRedis(registration)
+  await site.topic.publish(site.terminated(registration))
+  const { token, header } = await site.rps.waitFor(path)
+  await verifyLogoutToken(token, {
+    jwks: await publishedJwks(),
+    issuer: ISSUER,
+    clientId: registration.clientId,
+  })
+  return header.kid
+}
+
+test('a new key is published before it signs, signs from its notBefore on, and replaces the old one', async () => {
+  expect(await signingKid()).toBe('old')
+
+  const inAnHour = Math.floor(Date.now() / 1_000) + 3_600
+  const future = privateJwk('rsa', 'new', { notBefore: inAnHour })
+  await site.writeKeys(old, future)
+  await publishes('old', 'new')
+  expect(await signingKid()).toBe('old')
+
+  const notBefore = new Date(Date.now() + 1_000).toISOString()
+  await site.writeKeys(old, Object.assign(future, { notBefore }))
+  await vi.waitFor(async () => expect(await signingKid()).toBe('new'), { timeout: 10_000 })
+  expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(notBefore))
+
+  await site.writeKeys(future)
+  await publishes('new')
+  expect(await signingKid()).toBe('new')
+})
+
+test('the published keys are public, and may be cached only shortly', async () => {
+  const response = await fetch(`${relay.url}/jwks.json`)
+  expect(response.headers.get('content-type')).toBe('application/jwk-set+json')
+  expect(response.headers.get('cache-control')).toMatch(/max-age=\d{1,3}$/)
+  for (const key of ((await response.json()) as JSONWebKeySet).keys) {
+    expect(Object.keys(key).sort()).toEqual(['e', 'kid', 'kty', 'n', 'use'])
+  }
+})
+
+test.each([
+  { name: 'half a file', text: '{"keys":[' },
+  { name: 'an empty file', text: '' },
+  { name: 'no private key', text: '{"keys":[]}' },
+  { name: 'a broken PEM', text: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' },
+])('a file that turned bad ($name) keeps the old keys and is counted', async ({ text }) => {
+  const before = await readMetric(relay, 'faults_total', { part: 'signing-keys' })
+  await replaceFile(site.keysFile, text)
+  await vi.waitFor(async () => {
+    expect(await readMetric(relay, 'faults_total', { part: 'signing-keys' })).toBeGreaterThan(before)
+  })
+  expect(await signingKid()).toBe('new')
+})
+
+test('after a bad file a good one is taken up again', async () => {
+  await site.writeKeys(privateJwk('rsa', 'newest'))
+  await publishes('newest')
+  expect(await signingKid()).toBe('newest')
+})

@@ -1,0 +1,44 @@
+import type { Backlog, ParkedDelivery, ParkedName } from '../../src/delivery/backlog.ts'
+
+/** The backlog as one list, looked through from its beginning each time. */
+export class MemoryBacklog implements Backlog {
+  readonly #parked = new Map<string, ParkedDelivery>()
+
+  async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
+    for (const delivery of deliveries) this.#parked.set(nameOf(delivery), delivery)
+  }
+
+  async dueRps(nowMs: number, limit: number): Promise<string[]> {
+    const due = this.#byDueTime().filter(({ dueMs }) => dueMs <= nowMs)
+    return [...new Set(due.map(({ rpKey }) => rpKey))].slice(0, limit)
+  }
+
+  async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
+    const due = this.#byDueTime().filter((it) => it.rpKey === rpKey && it.dueMs <= nowMs)
+    const claimed = due.slice(0, limit).map((it) => ({ ...it, dueMs: leaseUntilMs }))
+    await this.park(claimed)
+    return claimed
+  }
+
+  async remove(names: readonly ParkedName[]): Promise<void> {
+    for (const name of names) this.#parked.delete(nameOf(name))
+  }
+
+  async sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]> {
+    const sizes = new Map<string, { rpKey: string; size: number; nextDueMs: number }>()
+    for (const { rpKey, dueMs } of this.#byDueTime()) {
+      const entry = sizes.get(rpKey)
+      if (entry === undefined) sizes.set(rpKey, { rpKey, size: 1, nextDueMs: dueMs })
+      else entry.size++
+    }
+    return [...sizes.values()].slice(0, limit)
+  }
+
+  #byDueTime(): ParkedDelivery[] {
+    return [...this.#parked.values()].sort((a, b) => a.dueMs - b.dueMs)
+  }
+}
+
+function nameOf({ rpKey, sessionId, oidcSessionId }: ParkedName): string {
+  return JSON.stringify([rpKey, sessionId, oidcSessionId])
+}

@@ -1,0 +1,221 @@
+import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer } from 'kafkajs'
+import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
+import { WatchedList } from './watched-list.ts'
+
+/** A record as a test reads it back: headers as text, the value also as JSON where it is some. */
+export interface TopicRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly key: string | null
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, string>>
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export interface TopicOptions {
+  readonly partitions?: number
+  readonly config?: Readonly<Record<string, string>>
+}
+
+const OUTCOME_TYPES = new Set(['backchannel-logout-sent', 'backchannel-logout-failed'])
+const MESSAGES_PER_REQUEST = 1_000
+
+/** A topic from the outside: a test writes to it, and follows what is on it from its beginning. */
+export class TopicLog {
+  readonly name: string
+  readonly #kafka: Kafka
+  readonly #admin: Admin
+  readonly #producer: Producer
+  readonly #consumer: Consumer
+  readonly #records = new WatchedList<TopicRecord>()
+
+  /** Creates the topic and follows it. */
+  static async create(kafkaBrokers: string, name: string, options: TopicOptions = {}): Promise<TopicLog> {
+    const topic = new TopicLog(kafkaBrokers, name)
+    await topic.#open(options)
+    return topic
+  }
+
+  /** Follows a topic that somebody else created. */
+  static async follow(kafkaBrokers: string, name: string): Promise<TopicLog> {
+    const topic = new TopicLog(kafkaBrokers, name)
+    await topic.#open(undefined)
+    return topic
+  }
+
+  private constructor(kafkaBrokers: string, name: string) {
+    const kafka = createKafkaClient(kafkaBrokers.split(','), 'test', () => undefined)
+    this.name = name
+    this.#kafka = kafka
+    this.#admin = kafka.admin()
+    this.#producer = kafka.producer()
+    this.#consumer = kafka.consumer({ groupId: `${name}.follower`, maxWaitTimeInMs: 100 })
+  }
+
+  /** Everything read so far. */
+  get records(): readonly TopicRecord[] {
+    return this.#records.items
+  }
+
+  get outcomes(): readonly TopicRecord[] {
+    return this.records.filter(isOutcome)
+  }
+
+  /** Resolves when all are acknowledged, in order within a key. */
+  async publish(...messages: readonly Message[]): Promise<void> {
+    for (let start = 0; start < messages.length; start += MESSAGES_PER_REQUEST) {
+      await this.#producer.send({
+        topic: this.name,
+        messages: messages.slice(start, start + MESSAGES_PER_REQUEST),
+      })
+    }
+  }
+
+  /** Compressed as one batch. */
+  async publishCompressed(compression: CompressionTypes, messages: readonly Message[]): Promise<void> {
+    await this.#producer.send({ compression, topic: this.name, messages: [...messages] })
+  }
+
+  /** Writes records that no reader of committed records sees, and the control records around them. */
+  async publishAborted(...messages: readonly Message[]): Promise<void> {
+    const producer = this.#kafka.producer({
+      transactionalId: this.name,
+      idempotent: true,
+      maxInFlightRequests: 1,
+    })
+    await producer.connect()
+    try {
+      const transaction = await producer.transaction()
+      await transaction.send({ topic: this.name, messages: [...messages] })
+      await transaction.abort()
+    } finally {
+      await producer.disconnect()
+    }
+  }
+
+  /** By a producer that does not know the topic from before: partitions may have been added. */
+  async publishFresh(...messages: readonly Message[]): Promise<void> {
+    const producer = this.#kafka.producer()
+    await producer.connect()
+    try {
+      await producer.send({ topic: this.name, messages: [...messages] })
+    } finally {
+      await producer.disconnect()
+    }
+  }
+
+  waitFor(matches: (record: TopicRecord) => boolean, timeoutMs = 15_000): Promise<TopicRecord> {
+    const late = () => new Error(`no such record on ${this.name} after ${timeoutMs} ms`)
+    return this.#records.waitFor(matches, timeoutMs, late)
+  }
+
+  /** The first outcome of a client, of one session where that is given. */
+  waitForOutcome(clientId: string, sessionId?: string, timeoutMs?: number): Promise<TopicRecord> {
+    const matches = (record: TopicRecord) =>
+      isOutcome(record) &&
+      record.data.clientId === clientId &&
+      (sessionId === undefined || record.data.sessionId === sessionId)
+    return this.waitFor(matches, timeoutMs)
+  }
+
+  /** Resolves when everything that is on the topic now has been read. */
+  async caughtUp(timeoutMs = 15_000): Promise<void> {
+    for (const [partition, end] of await this.endOffsets()) {
+      if (end > 0) await this.waitFor((it) => it.partition === partition && it.offset >= end - 1, timeoutMs)
+    }
+  }
+
+  /** By partition. */
+  async endOffsets(): Promise<Map<number, number>> {
+    const offsets = await this.#admin.fetchTopicOffsets(this.name)
+    return new Map(offsets.map(({ partition, high }) => [partition, Number(high)]))
+  }
+
+  /** By partition; -1 where the group has committed nothing. */
+  async committed(groupId: string): Promise<Map<number, number>> {
+    const [found] = await this.#admin.fetchOffsets({ groupId, topics: [this.name] })
+    return new Map((found?.partitions ?? []).map(({ partition, offset }) => [partition, Number(offset)]))
+  }
+
+  /** Records that the group has not committed yet. */
+  async lag(groupId: string): Promise<number> {
+    const [ends, committed] = await Promise.all([this.endOffsets(), this.committed(groupId)])
+    return [...ends].reduce((lag, [partition, end]) => lag + end - (committed.get(partition) ?? 0), 0)
+  }
+
+  /** Sends an empty group back to the beginning of the topic. As a member: the admin call takes five seconds. */
+  async rewind(groupId: string): Promise<void> {
+    const member = this.#kafka.consumer({ groupId, maxWaitTimeInMs: 100 })
+    await member.connect()
+    await member.subscribe({ topic: this.name })
+    const joined = new Promise<void>((resolve) => member.on(member.events.GROUP_JOIN, () => resolve()))
+    await member.run({ autoCommit: false, eachBatch: async () => undefined })
+    await joined
+    const partitions = [...(await this.endOffsets()).keys()]
+    await member.commitOffsets(partitions.map((partition) => ({ topic: this.name, partition, offset: '0' })))
+    await member.disconnect()
+  }
+
+  async groupsNamed(name: string): Promise<string[]> {
+    const { groups } = await this.#admin.listGroups()
+    return groups.map(({ groupId }) => groupId).filter((groupId) => groupId === name)
+  }
+
+  async addPartitions(count: number): Promise<void> {
+    await this.#admin.createPartitions({ topicPartitions: [{ topic: this.name, count }] })
+  }
+
+  /** Ends everything and removes this topic, those named after it, and the groups. */
+  async remove(...groupIds: readonly string[]): Promise<void> {
+    await this.close()
+    await this.#admin.connect()
+    const topics = (await this.#admin.listTopics()).filter((name) => name.startsWith(this.name))
+    await this.#admin.deleteTopics({ topics })
+    await this.#admin.deleteGroups([`${this.name}.follower`, ...groupIds]).catch(() => undefined)
+    await this.#admin.disconnect()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#consumer.disconnect(), this.#producer.disconnect(), this.#admin.disconnect()])
+  }
+
+  async #open(toCreate: TopicOptions | undefined): Promise<void> {
+    await this.#admin.connect()
+    if (toCreate !== undefined) {
+      const configEntries = Object.entries(toCreate.config ?? {}).map(([name, value]) => ({ name, value }))
+      const numPartitions = toCreate.partitions ?? 3
+      const topics = [{ topic: this.name, numPartitions, replicationFactor: 1, configEntries }]
+      await this.#admin.createTopics({ topics, waitForLeaders: true })
+    }
+    await Promise.all([this.#producer.connect(), this.#consumer.connect()])
+    await this.#consumer.subscribe({ topic: this.name, fromBeginning: true })
+    await this.#consumer.run({
+      autoCommit: false,
+      eachMessage: async ({ partition, message: { offset, key, value, headers } }) => {
+        const texts = Object.entries(headers ?? {}).map(([name, content]) => [name, String(content)])
+        this.#records.add({
+          partition,
+          value,
+          offset: Number(offset),
+          key: key === null ? null : key.toString(),
+          headers: Object.fromEntries(texts) as Record<string, string>,
+          data: parse(value),
+        })
+      },
+    })
+  }
+}
+
+export function isOutcome({ headers }: TopicRecord): boolean {
+  return OUTCOME_TYPES.has(headers.ce_type ?? '')
+}
+
+function parse(value: Buffer | null): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(String(value))
+    if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
+  } catch {
+    // No JSON.
+  }
+  return {}
+}

@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest'
+import { type Config, readConfig } from '../../../src/config/env.ts'
+import { optionsSchema } from '../../../src/config/options.ts'
+import { codeOf, messageOf } from '../../../src/errors.ts'
+
+const required = {
+  KAFKA_BROKERS: 'kafka-1:9092, [::1]:9093',
+  REDIS_URL: 'rediss://user:secret@redis.example:6380/2',
+  ISSUER: 'https://op.example/realms/a',
+  SIGNING_KEYS_FILE: '/keys/set.json',
+}
+
+/** One line per problem, by the option that it is about. */
+function problems(env: Record<string, string>): { names: string[]; message: string } {
+  try {
+    readConfig(env)
+    return { names: [], message: '' }
+  } catch (error) {
+    expect(codeOf(error)).toBe('LR_CONFIG_INVALID')
+    const message = messageOf(error)
+    const names = [...message.matchAll(/^ {2}(\w+): /gm)].map(([, name]) => name as string)
+    return { names: names.sort(), message }
+  }
+}
+
+const wrongFor = (env: Record<string, string>) => problems({ ...required, ...env }).names
+
+describe('configuration', () => {
+  test('has defaults for all but what nobody can know', () => {
+    expect(readConfig(required)).toMatchObject({
+      KAFKA_BROKERS: ['kafka-1:9092', '[::1]:9093'],
+      KAFKA_TOPICS: ['session-events'],
+      KAFKA_OUTCOME_TOPIC: 'session-events',
+      KAFKA_DEAD_LETTER_TOPIC: 'session-events.dead-letter',
+      KAFKA_GROUP_ID: 'logout-relay',
+      KAFKA_START_FROM: 'latest',
+      REDIS_PREFIX: 'lr',
+      USER_SIGNED_OUT_WITHOUT_SESSION: 'fan-out',
+      EGRESS_ALLOW_HTTP: false,
+      EGRESS_ALLOW: [],
+      ATTEMPT_TIMEOUT_MS: 10_000,
+      RETRY_DEADLINE_MS: 3_600_000,
+      RETRY_DOUBTFUL_DELAYS_MS: [31_000, 120_000, 660_000],
+      MAX_IN_FLIGHT_PER_RP: 8,
+      PORT: 8_080,
+      LOG_LEVEL: 'info',
+    })
+  })
+
+  test('what is empty counts as not given, and what nobody here knows is left alone', () => {
+    const env = { ...required, KAFKA_GROUP_ID: '', PORT: '', SOMETHING_ELSE: 'x' }
+    expect(readConfig(env)).toEqual(readConfig(required))
+    expect(problems({ ...required, ISSUER: '' }).names).toEqual(['ISSUER'])
+  })
+
+  test('reads every kind of value', () => {
+    const config = readConfig({
+      ...required,
+      KAFKA_TOPICS: ' a , b.c,',
+      EGRESS_ALLOW_HTTP: '1',
+      EGRESS_ALLOW: 'localhost, 10.0.0.0/8,fd00::/8',
+      RETRY_DOUBTFUL_DELAYS_MS: '0',
+      PORT: '0',
+    })
+    const expected: Partial<Config> = {
+      KAFKA_TOPICS: ['a', 'b.c'],
+      KAFKA_OUTCOME_TOPIC: 'a',
+      KAFKA_DEAD_LETTER_TOPIC: 'a.dead-letter',
+      EGRESS_ALLOW_HTTP: true,
+      EGRESS_ALLOW: ['localhost', '10.0.0.0/8', 'fd00::/8'],
+      RETRY_DOUBTFUL_DELAYS_MS: [],
+      PORT: 0,
+    }
+    expect(config).toMatchObject(expected)
+  })
+
+  test('everything that is missing is named at once', () => {
+    const { names, message } = problems({})
+    expect(names).toEqual(Object.keys(required).sort())
+    expect(message).toContain('4 problem(s)')
+    expect(message.match(/is required/g)).toHaveLength(4)
+  })
+
+  const wrong: Record<string, string[]> = {
+    KAFKA_BROKERS: ['kafka', 'kafka:', ':9092', 'http://kafka:9092', ',', 'a:1,b'],
+    KAFKA_TOPICS: [',', 'a b', 'ä', 'x'.repeat(250)],
+    KAFKA_OUTCOME_TOPIC: ['a/b'],
+    KAFKA_DEAD_LETTER_TOPIC: ['a,b', 'session-events'],
+    KAFKA_START_FROM: ['newest', 'LATEST'],
+    REDIS_URL: ['localhost', 'http://redis:6379', 'redis://', 'redis'],
+    REDIS_PREFIX: ['a b', '{x}', 'x'.repeat(65)],
+    ISSUER: [
+      'op.example',
+      'ftp://op.example',
+      'https://op.example/?x=1',
+      'https://op.example/#x',
+      'https://op.example/a|b',
+      'https://op.example/ ',
+    ],
+    USER_SIGNED_OUT_WITHOUT_SESSION: ['yes'],
+    EGRESS_ALLOW_HTTP: ['yes', 'TRUE', '2'],
+    EGRESS_ALLOW: ['10.0.0.0/99', 'a b', 'https://rp.example'],
+    ATTEMPT_TIMEOUT_MS: ['0', '-1', '1.5', '1e4', 'ten', '99999999999999999999'],
+    RETRY_DOUBTFUL_DELAYS_MS: ['a', '-1', '1,2,x', '1.5'],
+    RETRY_MAX_ATTEMPTS: ['0'],
+    MAX_IN_FLIGHT: ['0', 'NaN', 'Infinity', '0x10'],
+    PORT: ['65536', 'http'],
+    LOG_LEVEL: ['verbose', 'INFO'],
+  }
+
+  test.each(Object.entries(wrong))('%s', (name, values) => {
+    for (const value of values) expect([value, wrongFor({ [name]: value })]).toEqual([value, [name]])
+  })
+
+  test('every wrong option is named at once, and no value is quoted', () => {
+    const secret = 'pa55 word!|'
+    const env = Object.fromEntries(Object.keys(wrong).map((name) => [name, secret]))
+    const { names, message } = problems({ ...required, ...env })
+    expect(names).toEqual(Object.keys(wrong).sort())
+    expect(message).not.toContain('pa55')
+  })
+
+  test.each([
+    ['KAFKA_DEAD_LETTER_TOPIC', { KAFKA_TOPICS: 'a,b', KAFKA_DEAD_LETTER_TOPIC: 'b' }],
+    ['KAFKA_DEAD_LETTER_TOPIC', { KAFKA_TOPICS: 'a,a.dead-letter' }],
+    ['RETRY_LEASE_MS', { RETRY_LEASE_MS: '5000', ATTEMPT_TIMEOUT_MS: '5000' }],
+    ['RETRY_MAX_DELAY_MS', { RETRY_BASE_DELAY_MS: '2000', RETRY_MAX_DELAY_MS: '1999' }],
+  ])('%s conflicts with another option: %j', (name, env) => {
+    expect(wrongFor(env)).toEqual([name])
+  })
+
+  test('conflicts are named beside what is wrong by itself', () => {
+    expect(wrongFor({ RETRY_LEASE_MS: '5000', ATTEMPT_TIMEOUT_MS: '5000', PORT: 'x' })).toEqual([
+      'PORT',
+      'RETRY_LEASE_MS',
+    ])
+  })
+
+  test('every option says what it means', () => {
+    for (const [name, schema] of Object.entries(optionsSchema.shape)) {
+      expect([name, schema.description]).toEqual([name, expect.stringMatching(/\.$/)])
+    }
+  })
+})

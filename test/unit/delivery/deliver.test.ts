@@ -1,0 +1,225 @@
+import { describe, expect, test } from 'vitest'
+import type { AttemptResult } from '../../../src/egress/sender.ts'
+import { ISSUER, sampleRegistration } from '../sample-registration.ts'
+import { deliveryFixture, type SentAttempt } from './delivery-fixture.ts'
+
+const RP = `${ISSUER}|client-1`
+const answered = (status: number, more: { retryAfter?: string; detail?: string } = {}): AttemptResult => ({
+  kind: 'answered',
+  status,
+  ...more,
+})
+const reset: AttemptResult = {
+  kind: 'unreachable',
+  code: 'ECONNRESET',
+  message: 'reset',
+  staleConnection: true,
+}
+const refused: AttemptResult = {
+  ...reset,
+  code: 'ECONNREFUSED',
+  message: 'connect ECONNREFUSED',
+  staleConnection: false,
+}
+
+/** One delivery, with the results of its attempts, up to where it is stored. */
+async function deliver(results: AttemptResult[], options: Parameters<typeof deliveryFixture>[0] = {}) {
+  const fixture = deliveryFixture(options)
+  const registration = sampleRegistration()
+  await fixture.registry.apply([
+    { kind: 'register', registration, origin: { id: 'r', topic: 't', partition: 0, offset: 0 } },
+  ])
+  const [creditor] = await fixture.owe([registration])
+  for (const [i, result] of results.entries()) {
+    const attempt = fixture.attempts[i] as SentAttempt
+    attempt.answer(result)
+  }
+  await fixture.stored()
+  const [parked] = await fixture.backlog.claim(RP, Number.MAX_SAFE_INTEGER, 0, 1)
+  const [left] = await fixture.registry.find([registration])
+  expect(fixture.core.dispatcher.inFlight).toBe(0)
+  expect(fixture.core.open.size).toBe(0)
+  expect(creditor?.isSettled).toBe(true)
+  return { ...fixture, parked, isStillOwed: left !== undefined, outcome: fixture.outcomes()[0] }
+}
+
+describe('deliver', () => {
+  test.each([200, 204])('%i: sent, and not owed any more', async (status) => {
+    const { outcome, isStillOwed, parked, published } = await deliver([answered(status)])
+    expect(outcome).toMatchObject({ type: 'backchannel-logout-sent', jti: 'jti-1', attempts: 1, status })
+    expect(published).toHaveLength(1)
+    expect(isStillOwed).toBe(false)
+    expect(parked).toBeUndefined()
+  })
+
+  test('rejected: failed at once, with what the RP said', async () => {
+    const { outcome, isStillOwed } = await deliver([
+      answered(403, { detail: '{"error":"no","error_description":"go away"}' }),
+    ])
+    expect(outcome).toMatchObject({
+      type: 'backchannel-logout-failed',
+      reason: 'rejected',
+      jti: 'jti-1',
+      attempts: 1,
+      lastStatus: 403,
+      lastError: 'HTTP 403: no: go away',
+    })
+    expect(isStillOwed).toBe(false)
+  })
+
+  test('blocked: failed at once', async () => {
+    const { outcome } = await deliver([{ kind: 'blocked', message: '10.0.0.1 is private' }])
+    expect(outcome).toMatchObject({
+      reason: 'blocked',
+      attempts: 1,
+      lastError: 'blocked: 10.0.0.1 is private',
+    })
+    expect(outcome).not.toHaveProperty('lastStatus')
+  })
+
+  test('retry: parked with its state, still owed, nothing published', async () => {
+    const { parked, isStillOwed, published } = await deliver([
+      answered(503, { retryAfter: '60', detail: 'busy' }),
+    ])
+    expect(parked).toMatchObject({
+      rpKey: RP,
+      state: { attempts: 1, doubtful: 0, lastStatus: 503, lastError: 'HTTP 503: busy' },
+    })
+    expect(isStillOwed).toBe(true)
+    expect(published).toEqual([])
+  })
+
+  test('an RP that cannot be reached: parked, without a status', async () => {
+    const { parked } = await deliver([refused])
+    expect(parked?.state).toMatchObject({ attempts: 1, lastError: 'ECONNREFUSED: connect ECONNREFUSED' })
+    expect(parked?.state).not.toHaveProperty('lastStatus')
+  })
+
+  test('doubtful: parked and counted as such; when doubt is not allowed, rejected', async () => {
+    const { parked } = await deliver([answered(400)])
+    expect(parked?.state).toMatchObject({ attempts: 1, doubtful: 1, lastStatus: 400 })
+    const { outcome } = await deliver([answered(302)], { env: { RETRY_DOUBTFUL_DELAYS_MS: '0' } })
+    expect(outcome).toMatchObject({ reason: 'rejected', lastStatus: 302 })
+  })
+
+  test('attempts spent: exhausted', async () => {
+    const { outcome, parked } = await deliver([answered(500)], { env: { RETRY_MAX_ATTEMPTS: '1' } })
+    expect(outcome).toMatchObject({ reason: 'exhausted', attempts: 1, lastStatus: 500 })
+    expect(parked).toBeUndefined()
+  })
+
+  test('no key: failed as invalid, without an attempt', async () => {
+    const { outcome, attempts } = await deliver([], { hasKey: false })
+    expect(outcome).toMatchObject({ reason: 'invalid', attempts: 0, lastError: 'no RS256 key signs now' })
+    expect(attempts).toEqual([])
+  })
+
+  test('past its deadline: expired, without an attempt', async () => {
+    const fixture = deliveryFixture({ env: { MAX_IN_FLIGHT: '1' } })
+    await fixture.owe([sampleRegistration(), sampleRegistration({ oidcSessionId: 'late' })])
+    fixture.clock.nowMs += 3_600_000
+    fixture.attempts[0]?.answer(answered(200))
+    await fixture.stored()
+    expect(fixture.attempts).toHaveLength(1)
+    expect(fixture.outcomes()).toContainEqual(
+      expect.objectContaining({ oidcSessionId: 'late', reason: 'expired', attempts: 0 }),
+    )
+    // Whoever was attempted in time is judged by the answer, however late that came.
+    expect(fixture.outcomes()).toContainEqual(
+      expect.objectContaining({ oidcSessionId: 'oidc-1', attempts: 1, status: 200 }),
+    )
+  })
+
+  test('an issuer that this relay does not serve cannot be signed for', async () => {
+    const fixture = deliveryFixture()
+    await fixture.owe([sampleRegistration({ issuer: 'https://other.example' })])
+    await fixture.stored()
+    expect(fixture.outcomes()).toMatchObject([{ reason: 'invalid', attempts: 0 }])
+  })
+})
+
+describe('a reused connection that the RP gave up', () => {
+  test('is tried again at once with a new jti, and not counted', async () => {
+    const { outcome, reports } = await deliver([reset, answered(200)])
+    expect(outcome).toMatchObject({ type: 'backchannel-logout-sent', jti: 'jti-2', attempts: 1 })
+    expect(reports.map(({ jti, next, attemptNumber }) => [jti, next, attemptNumber])).toEqual([
+      ['jti-1', 'resend', 1],
+      ['jti-2', 'none', 1],
+    ])
+  })
+
+  test('is tried again once only', async () => {
+    const { parked, attempts } = await deliver([reset, reset])
+    expect(attempts).toHaveLength(2)
+    expect(parked?.state).toMatchObject({ attempts: 1, lastError: 'ECONNRESET: reset' })
+  })
+})
+
+describe('what is asked of the signer and the sender', () => {
+  const token = (attempt: SentAttempt | undefined) =>
+    JSON.parse(attempt?.token ?? '{}') as Record<string, unknown>
+
+  test('the defaults', async () => {
+    const { attempts } = await deliver([answered(200)])
+    expect(token(attempts[0])).toMatchObject({ alg: 'RS256', typ: 'logout+jwt', claims: 'both', late: false })
+    expect(attempts[0]?.endpoint).toEqual({ origin: 'https://rp.example', path: '/backchannel-logout' })
+  })
+
+  test('the registration’s wishes, and the RP’s settings above them', async () => {
+    const registration = sampleRegistration({ alg: 'ES256', typ: 'JWT', claims: 'sid' })
+    const own = deliveryFixture()
+    await own.owe([registration])
+    expect(token(own.attempts[0])).toMatchObject({ alg: 'ES256', typ: 'JWT', claims: 'sid' })
+    const settings = {
+      alg: 'EdDSA',
+      typ: 'x',
+      claims: 'both',
+      backchannelLogoutUri: 'https://new.example/l?t=1',
+    } as const
+    const overridden = deliveryFixture({ settings })
+    await overridden.owe([registration])
+    expect(token(overridden.attempts[0])).toMatchObject({ alg: 'EdDSA', typ: 'x', claims: 'both' })
+    expect(overridden.attempts[0]?.endpoint).toEqual({ origin: 'https://new.example', path: '/l?t=1' })
+  })
+
+  test('a trigger older than the deadline makes the logout late', async () => {
+    const fixture = deliveryFixture()
+    await fixture.owe([sampleRegistration()], { occurredAtMs: fixture.clock.now() - 3_600_000 })
+    await fixture.owe([sampleRegistration({ oidcSessionId: 'b' })], {
+      occurredAtMs: fixture.clock.now() - 3_600_001,
+    })
+    expect(fixture.attempts.map((attempt) => token(attempt).late)).toEqual([false, true])
+  })
+
+  test('an RP that wants sub alone is told once of a sign-out everywhere, and each registration has its outcome', async () => {
+    const fixture = deliveryFixture({ settings: { claims: 'sub' } })
+    const both = [sampleRegistration(), sampleRegistration({ oidcSessionId: 'b', sessionId: 'session-2' })]
+    const creditors = await fixture.owe(both, { everywhere: true })
+    expect(fixture.attempts).toHaveLength(1)
+    fixture.attempts[0]?.answer(answered(200))
+    await fixture.stored()
+    expect(fixture.outcomes().map(({ oidcSessionId, jti }) => [oidcSessionId, jti])).toEqual([
+      ['oidc-1', 'jti-1'],
+      ['b', 'jti-1'],
+    ])
+    expect(creditors.every(({ isSettled }) => isSettled)).toBe(true)
+  })
+
+  test('of a late sign-out, whose token names one session, an RP is told for each session', async () => {
+    const fixture = deliveryFixture({ settings: { claims: 'sub' } })
+    const both = [sampleRegistration(), sampleRegistration({ oidcSessionId: 'b', sessionId: 'session-2' })]
+    await fixture.owe(both, { everywhere: true, occurredAtMs: fixture.clock.now() - 3_600_001 })
+    expect(fixture.attempts.map((attempt) => token(attempt).sid)).toEqual(['session-1', 'session-2'])
+  })
+
+  test('a registration that is being delivered is joined, not sent again', async () => {
+    const fixture = deliveryFixture()
+    const first = await fixture.owe([sampleRegistration()])
+    const second = await fixture.owe([sampleRegistration()])
+    expect(fixture.attempts).toHaveLength(1)
+    fixture.attempts[0]?.answer(answered(200))
+    await fixture.stored()
+    expect([...first, ...second].map(({ isSettled }) => isSettled)).toEqual([true, true])
+    expect(fixture.published).toHaveLength(1)
+  })
+})

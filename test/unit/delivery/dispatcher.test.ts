@@ -1,0 +1,240 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Delivery } from '../../../src/delivery/delivery.ts'
+import { Dispatcher } from '../../../src/delivery/dispatcher.ts'
+import { RelyingParties, type RelyingParty, waitingAt } from '../../../src/delivery/relying-party.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+function deliveryFor(rp: RelyingParty, isClaimed: boolean): Delivery {
+  return {
+    rp,
+    isClaimed,
+    registration: sampleRegistration({ clientId: rp.clientId }),
+    companions: [],
+    cause: { origin: sampleOrigin(), occurredAtMs: 0, everywhere: false },
+    deadlineMs: 0,
+    attempts: 0,
+    doubtful: 0,
+    wasResent: false,
+    creditors: [],
+  }
+}
+
+interface Bounds {
+  readonly maxInFlight: number
+  readonly maxInFlightPerRp: number
+  readonly maxWaiting: number
+}
+
+/** A dispatcher whose attempts run until a test ends them, unless `failsAtOnce` ends them as they start. */
+function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => boolean = () => false) {
+  const relyingParties = new RelyingParties()
+  const running: Delivery[] = []
+  const started: Delivery[] = []
+  const dispatcher: Dispatcher = new Dispatcher({
+    ...bounds,
+    start: (delivery) => {
+      started.push(delivery)
+      if (failsAtOnce(delivery)) dispatcher.release(delivery)
+      else running.push(delivery)
+    },
+  })
+  return {
+    dispatcher,
+    relyingParties,
+    running,
+    started,
+    rp: (index: number) => relyingParties.get(ISSUER, `client-${index}`),
+    submit(index: number, isClaimed = false): { delivery: Delivery; isTaken: boolean } {
+      const delivery = deliveryFor(relyingParties.get(ISSUER, `client-${index}`), isClaimed)
+      return { delivery, isTaken: dispatcher.submit(delivery) }
+    },
+    end(index: number): void {
+      const [delivery] = running.splice(index, 1)
+      if (delivery !== undefined) dispatcher.release(delivery)
+    },
+  }
+}
+
+type Step = { kind: 'submit'; rp: number; isClaimed: boolean } | { kind: 'end'; which: number }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('submit' as const), rp: fc.nat(4), isClaimed: fc.boolean() }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), which: fc.nat(20) }) },
+)
+
+const bounds: fc.Arbitrary<Bounds> = fc.record({
+  maxInFlight: fc.integer({ min: 1, max: 8 }),
+  maxInFlightPerRp: fc.integer({ min: 1, max: 4 }),
+  maxWaiting: fc.integer({ min: 1, max: 64 }),
+})
+
+/** Plays the steps, ends what still runs until nothing does, and checks after every step. */
+function play(
+  given: Bounds,
+  steps: readonly Step[],
+  check: (fixture: ReturnType<typeof dispatcherFixture>) => void,
+) {
+  const fixture = dispatcherFixture(given, ({ attempts }) => attempts > 0)
+  const taken: Delivery[] = []
+  for (const it of steps) {
+    if (it.kind === 'submit') {
+      const { delivery, isTaken } = fixture.submit(it.rp, it.isClaimed)
+      if (isTaken) taken.push(delivery)
+    } else if (fixture.running.length > 0) fixture.end(it.which % fixture.running.length)
+    check(fixture)
+  }
+  return { ...fixture, taken }
+}
+
+describe('dispatcher', () => {
+  test('keeps every bound, whatever comes and ends in whatever order', () => {
+    fc.assert(
+      fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
+        play(given, steps, ({ dispatcher, running, relyingParties }) => {
+          expect(running.length).toBeLessThanOrEqual(given.maxInFlight)
+          expect(dispatcher.inFlight).toBe(running.length)
+          let waiting = 0
+          for (const rp of relyingParties) {
+            const mine = running.filter((delivery) => delivery.rp === rp).length
+            expect(mine).toBeLessThanOrEqual(given.maxInFlightPerRp)
+            expect(rp.inFlight).toBe(mine)
+            waiting += waitingAt(rp)
+          }
+          expect(dispatcher.waiting).toBe(waiting)
+        })
+      }),
+    )
+  })
+
+  test('further attempts leave a quarter of the room to first ones', () => {
+    fc.assert(
+      fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
+        play(given, steps, ({ running }) => {
+          const retries = running.filter(({ isClaimed }) => isClaimed).length
+          expect(retries).toBeLessThanOrEqual(Math.max(Math.floor(given.maxInFlight * 0.75), 1))
+        })
+      }),
+    )
+  })
+
+  test('nobody who may start waits', () => {
+    fc.assert(
+      fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
+        play(given, steps, ({ dispatcher, running, relyingParties }) => {
+          if (dispatcher.inFlight >= given.maxInFlight) return
+          const retries = running.filter(({ isClaimed }) => isClaimed).length
+          const mayRetry = retries < Math.max(Math.floor(given.maxInFlight * 0.75), 1)
+          for (const rp of relyingParties) {
+            if (rp.inFlight >= given.maxInFlightPerRp) continue
+            expect(rp.waitingFirst.size).toBe(0)
+            if (mayRetry) expect(rp.waitingRetry.size).toBe(0)
+          }
+        })
+      }),
+    )
+  })
+
+  test('everything that was taken is started once, and in order at each RP', () => {
+    fc.assert(
+      fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
+        const { taken, started, running, end, dispatcher } = play(given, steps, () => undefined)
+        while (running.length > 0) end(0)
+        expect(dispatcher.waiting).toBe(0)
+        expect(new Set(started)).toEqual(new Set(taken))
+        expect(started).toHaveLength(taken.length)
+        for (const isClaimed of [true, false]) {
+          for (const rp of new Set(taken.map((delivery) => delivery.rp))) {
+            const ofRp = (list: Delivery[]) => list.filter((it) => it.rp === rp && it.isClaimed === isClaimed)
+            expect(ofRp(started)).toEqual(ofRp(taken))
+          }
+        }
+      }),
+    )
+  })
+
+  test('stopping hands back everything that still waits, and takes nothing more', () => {
+    fc.assert(
+      fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
+        const { dispatcher, relyingParties, taken, started, running, submit, end, rp } = play(
+          given,
+          steps,
+          () => undefined,
+        )
+        const left = dispatcher.stop(relyingParties)
+        expect(new Set([...started, ...left])).toEqual(new Set(taken))
+        expect(started.length + left.length).toBe(taken.length)
+        const before = started.length
+        while (running.length > 0) end(0)
+        expect(submit(0).isTaken).toBe(false)
+        expect(dispatcher.roomFor(rp(0))).toBe(0)
+        expect([started.length, dispatcher.inFlight, dispatcher.waiting]).toEqual([before, 0, 0])
+      }),
+    )
+  })
+
+  test('room is told so that exactly as many are taken, while all that wait have room', () => {
+    fc.assert(
+      fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
+        const { dispatcher, rp, submit } = play(given, steps, () => undefined)
+        const room = dispatcher.roomFor(rp(0))
+        for (let n = 0; n < room; n++) expect(submit(0).isTaken).toBe(true)
+      }),
+    )
+  })
+
+  test('one RP never has the whole waiting room', () => {
+    const { submit, running, dispatcher, rp } = dispatcherFixture({
+      maxInFlight: 4,
+      maxInFlightPerRp: 2,
+      maxWaiting: 400,
+    })
+    let taken = 0
+    while (taken < 1_000 && submit(0).isTaken) taken++
+    expect(running).toHaveLength(2)
+    expect(waitingAt(rp(0))).toBeLessThanOrEqual(100)
+    expect(dispatcher.roomFor(rp(0))).toBe(0)
+    expect(dispatcher.roomFor(rp(1))).toBeGreaterThan(0)
+    expect(submit(1).isTaken).toBe(true)
+  })
+
+  test('RPs take turns: one with many waiting does not stand before one with a single one', () => {
+    const { submit, end, started } = dispatcherFixture({
+      maxInFlight: 1,
+      maxInFlightPerRp: 1,
+      maxWaiting: 1_600,
+    })
+    for (let n = 0; n < 50; n++) submit(0)
+    submit(1)
+    submit(2)
+    for (let n = 0; n < 3; n++) end(0)
+    expect(started.map(({ rp }) => rp.clientId)).toEqual(expect.arrayContaining(['client-1', 'client-2']))
+  })
+
+  test('at one RP first and further attempts take turns', () => {
+    const { submit, end, started } = dispatcherFixture({
+      maxInFlight: 8,
+      maxInFlightPerRp: 1,
+      maxWaiting: 1_600,
+    })
+    for (let n = 0; n < 4; n++) submit(0, true)
+    for (let n = 0; n < 4; n++) submit(0, false)
+    for (let n = 0; n < 7; n++) end(0)
+    const kinds = started.map(({ isClaimed }) => (isClaimed ? 'further' : 'first'))
+    expect(kinds.slice(1, 7)).toEqual(['first', 'further', 'first', 'further', 'first', 'further'])
+  })
+
+  test('attempts that end while they start neither overflow the stack nor stay counted', () => {
+    const { dispatcher, submit, end, started } = dispatcherFixture(
+      { maxInFlight: 1, maxInFlightPerRp: 1, maxWaiting: 1_000_000 },
+      () => started.length > 1,
+    )
+    for (let n = 0; n < 20_000; n++) submit(n % 3)
+    end(0)
+    expect(started).toHaveLength(20_000)
+    expect([dispatcher.inFlight, dispatcher.waiting]).toEqual([0, 0])
+  })
+})

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest'
+import { RelyingParties } from '../../../src/delivery/relying-party.ts'
+import { type Owed, planDeliveries } from '../../../src/delivery/resolve.ts'
+import type { Registration } from '../../../src/events/registration.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+function owed(
+  oidcSessionId: string,
+  overrides: Partial<Registration> = {},
+  everywhere = true,
+  id = 'trigger-1',
+): Owed {
+  return {
+    registration: sampleRegistration({
+      oidcSessionId,
+      sessionId: `session of ${oidcSessionId}`,
+      claims: 'sub',
+      ...overrides,
+    }),
+    cause: { origin: sampleOrigin({ id }), occurredAtMs: 0, everywhere },
+    deadlineMs: 1_000,
+    creditor: { settled: () => undefined },
+  }
+}
+
+/** Which registrations each delivery settles, in an order of its own. */
+function plan(items: Owed[], relyingParties = new RelyingParties()): string[] {
+  return planDeliveries(items, relyingParties)
+    .map(({ registration, companions }) =>
+      [registration, ...companions].map(({ oidcSessionId }) => oidcSessionId).join('+'),
+    )
+    .sort()
+}
+
+describe('resolve', () => {
+  test('one delivery per registration', () => {
+    expect(
+      plan([owed('a', { claims: 'both' }), owed('b', { claims: 'both' }), owed('c', { claims: 'sid' })]),
+    ).toEqual(['a', 'b', 'c'])
+    expect(plan([])).toEqual([])
+  })
+
+  test('an RP that wants sub alone gets one token for all registrations of the user', () => {
+    expect(plan([owed('a'), owed('b'), owed('c')])).toEqual(['a+b+c'])
+  })
+
+  test('but not for those of another RP, another subject or another trigger', () => {
+    expect(
+      plan([
+        owed('a'),
+        owed('b', { clientId: 'client-2' }),
+        owed('c', { sub: 'pairwise' }),
+        owed('d', {}, true, 'trigger-2'),
+        owed('e'),
+      ]),
+    ).toEqual(['a+e', 'b', 'c', 'd'])
+  })
+
+  test('nor when one session ended, nor for an RP that needs the session', () => {
+    expect(plan([owed('a', {}, false), owed('b', {}, false)])).toEqual(['a', 'b'])
+    expect(
+      plan([
+        owed('a', { sessionRequired: true }),
+        owed('b', { sessionRequired: true }),
+        owed('c'),
+        owed('d'),
+      ]),
+    ).toEqual(['a', 'b', 'c+d'])
+  })
+
+  test('the RP’s settings go above its registrations', () => {
+    const relyingParties = new RelyingParties()
+    relyingParties.get(ISSUER, 'client-1').settings = { claims: 'both' }
+    expect(plan([owed('a'), owed('b')], relyingParties)).toEqual(['a', 'b'])
+    relyingParties.get(ISSUER, 'client-1').settings = { claims: 'sub' }
+    expect(plan([owed('a', { claims: 'both' }), owed('b')], relyingParties)).toEqual(['a+b'])
+  })
+
+  test('every creditor waits for the delivery that settles it', () => {
+    const items = [owed('a'), owed('b'), owed('c')]
+    const [delivery] = planDeliveries(items, new RelyingParties())
+    expect(delivery?.creditors).toEqual(items.map(({ creditor }) => creditor))
+  })
+
+  test('what was parked goes on where it stopped', () => {
+    const { creditor, ...item } = owed('a')
+    const parked = {
+      attempts: 3,
+      doubtful: 1,
+      deadlineMs: 9,
+      lastStatus: 503,
+      lastError: 'HTTP 503',
+      cause: item.cause,
+    }
+    expect(planDeliveries([{ ...item, parked }], new RelyingParties())).toMatchObject([
+      {
+        attempts: 3,
+        doubtful: 1,
+        lastStatus: 503,
+        lastError: 'HTTP 503',
+        isClaimed: true,
+        deadlineMs: 1_000,
+        creditors: [],
+      },
+    ])
+  })
+})
+
+describe('relying parties', () => {
+  test('one object per RP, also by the name of its backlog', () => {
+    const relyingParties = new RelyingParties()
+    const rp = relyingParties.get(ISSUER, 'client|1')
+    expect(relyingParties.get(ISSUER, 'client|1')).toBe(rp)
+    expect(relyingParties.byKey(rp.key)).toBe(rp)
+    expect([...relyingParties]).toEqual([rp])
+  })
+
+  test('the RPs of one plan are not forgotten while it is made, however many there are', () => {
+    const relyingParties = new RelyingParties()
+    for (let i = 0; i < 19_999; i++) relyingParties.get(ISSUER, `idle-${i}`)
+    const deliveries = planDeliveries(
+      [owed('a', { clientId: 'one' }), owed('b', { clientId: 'two' }), owed('c', { clientId: 'three' })],
+      relyingParties,
+    )
+    expect(deliveries.map(({ rp }) => relyingParties.get(rp.issuer, rp.clientId) === rp)).toEqual([
+      true,
+      true,
+      true,
+    ])
+  })
+})

@@ -1,0 +1,163 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type RetryContext,
+  type RetryPolicyOptions,
+  retryAfterMs,
+  retryPolicy,
+} from '../../../src/delivery/retry-policy.ts'
+import { manualClock } from '../manual-clock.ts'
+
+const NOW = Date.UTC(2030, 0, 15, 12, 0, 0)
+
+const defaults: RetryPolicyOptions = {
+  baseDelayMs: 1_000,
+  maxDelayMs: 300_000,
+  maxAttempts: 50,
+  deadlineMs: 3_600_000,
+  doubtfulDelaysMs: [31_000, 120_000, 660_000],
+  retryAfterMaxMs: 600_000,
+}
+
+const context: RetryContext = { verdict: 'retry', attempts: 1, doubtful: 0, deadlineMs: NOW + 3_600_000 }
+
+function decide(overrides: Partial<RetryContext>, options: Partial<RetryPolicyOptions> = {}, chance = 0.5) {
+  const clock = manualClock(NOW)
+  clock.chance = chance
+  return retryPolicy({ ...defaults, ...options }, clock)({ ...context, ...overrides })
+}
+
+const chances = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+
+describe('retry policy', () => {
+  test('waits between nothing and the doubled, bounded delay', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 49 }),
+        fc.integer({ min: 1, max: 10_000 }),
+        fc.integer({ min: 1, max: 86_400_000 }),
+        chances,
+        (attempts, baseDelayMs, maxDelayMs, chance) => {
+          const decision = decide(
+            { attempts, deadlineMs: Number.MAX_SAFE_INTEGER },
+            { baseDelayMs, maxDelayMs },
+            chance,
+          )
+          let ceiling = baseDelayMs
+          for (let n = 1; n < attempts && ceiling < maxDelayMs; n++) ceiling *= 2
+          const delay = decision.kind === 'retry' ? decision.dueMs - NOW : Number.NaN
+          expect(delay).toBeGreaterThanOrEqual(0)
+          expect(delay).toBeLessThanOrEqual(Math.min(ceiling, maxDelayMs))
+          expect(Number.isInteger(delay)).toBe(true)
+        },
+      ),
+    )
+  })
+
+  test('uses the whole range of the jitter', () => {
+    expect(decide({ attempts: 4 }, {}, 0)).toEqual({ kind: 'retry', dueMs: NOW })
+    expect(decide({ attempts: 4 }, {}, 0.5)).toEqual({ kind: 'retry', dueMs: NOW + 4_000 })
+    expect(decide({ attempts: 4 }, {}, 0.9999999)).toEqual({ kind: 'retry', dueMs: NOW + 7_999 })
+  })
+
+  test('gives up as exhausted exactly when the attempts are spent, whatever the RP asks for', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 200 }),
+        fc.constantFrom('retry' as const, 'doubtful' as const),
+        fc.option(fc.nat().map(String), { nil: undefined }),
+        (attempts, maxAttempts, verdict, retryAfter) => {
+          const spent = { kind: 'give-up', reason: 'exhausted' }
+          const decision = decide({ attempts, verdict, doubtful: 1, retryAfter }, { maxAttempts })
+          if (attempts >= maxAttempts) expect(decision).toEqual(spent)
+          else expect(decision).not.toEqual(spent)
+        },
+      ),
+    )
+  })
+
+  test('never plans an attempt at or after the deadline', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -10_000, max: 700_000 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.option(fc.nat(1_000).map(String), { nil: undefined }),
+        chances,
+        (left, attempts, retryAfter, chance) => {
+          const deadlineMs = NOW + left
+          const decision = decide({ attempts, deadlineMs, retryAfter }, {}, chance)
+          if (decision.kind === 'retry') expect(decision.dueMs).toBeLessThan(deadlineMs)
+          else expect(decision.reason).toBe('expired')
+        },
+      ),
+    )
+  })
+
+  test('doubtful answers are spaced by their own delays, then count as a rejection', () => {
+    const due = (doubtful: number) => decide({ verdict: 'doubtful', attempts: 9, doubtful })
+    expect(due(1)).toEqual({ kind: 'retry', dueMs: NOW + 31_000 })
+    expect(due(2)).toEqual({ kind: 'retry', dueMs: NOW + 120_000 })
+    expect(due(3)).toEqual({ kind: 'retry', dueMs: NOW + 660_000 })
+    expect(due(4)).toEqual({ kind: 'give-up', reason: 'rejected' })
+    expect(decide({ verdict: 'doubtful', doubtful: 1 }, { doubtfulDelaysMs: [] })).toEqual({
+      kind: 'give-up',
+      reason: 'rejected',
+    })
+  })
+})
+
+describe('Retry-After', () => {
+  test('is a lower bound, cut to the maximum', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 10n ** 30n }), chances, (seconds, chance) => {
+        const decision = decide({ retryAfter: String(seconds) }, {}, chance)
+        const delay = decision.kind === 'retry' ? decision.dueMs - NOW : Number.NaN
+        expect(delay).toBeGreaterThanOrEqual(Math.min(Number(seconds) * 1_000, defaults.retryAfterMaxMs))
+        expect(delay).toBeLessThanOrEqual(defaults.retryAfterMaxMs)
+      }),
+    )
+  })
+
+  test('does not shorten a doubtful delay, but may lengthen it', () => {
+    const doubtful = (retryAfter: string) => decide({ verdict: 'doubtful', doubtful: 1, retryAfter })
+    expect(doubtful('1')).toEqual({ kind: 'retry', dueMs: NOW + 31_000 })
+    expect(doubtful('60')).toEqual({ kind: 'retry', dueMs: NOW + 60_000 })
+  })
+
+  test.each([
+    ['0', 0],
+    ['120', 120_000],
+    [' 120 ', 120_000],
+    ['Tue, 15 Jan 2030 12:02:00 GMT', 120_000],
+    ['Tuesday, 15-Jan-30 12:02:00 GMT', 120_000],
+    ['Tue, 15 Jan 2030 11:00:00 GMT', 0],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
+    ['', 0],
+    ['soon', 0],
+    ['-5', 0],
+    ['1.5', 0],
+    ['NaN', 0],
+    ['Infinity', 0],
+  ])('%j asks for %i ms', (header, ms) => {
+    expect(retryAfterMs(header, NOW)).toBe(ms)
+  })
+
+  test('a number that no double holds is cut like any other', () => {
+    expect(decide({ retryAfter: '9'.repeat(400) })).toEqual({
+      kind: 'retry',
+      dueMs: NOW + defaults.retryAfterMaxMs,
+    })
+  })
+
+  test('whatever an RP writes, the delay is a number between nothing and the maximum', () => {
+    fc.assert(
+      fc.property(fc.string(), (retryAfter) => {
+        const decision = decide({ retryAfter }, {}, 0)
+        const delay = decision.kind === 'retry' ? decision.dueMs - NOW : Number.NaN
+        expect(delay).toBeGreaterThanOrEqual(0)
+        expect(delay).toBeLessThanOrEqual(defaults.retryAfterMaxMs)
+      }),
+    )
+  })
+})

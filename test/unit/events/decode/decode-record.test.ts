@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest'
+import { decodeRecord } from '../../../../src/events/decode/decode-record.ts'
+import type { WireRecord } from '../../../../src/events/wire-record.ts'
+import { ISSUER, sampleRegistration } from '../../sample-registration.ts'
+import { formats, RECORD_TIME_MS, wireRecord } from '../wire-records.ts'
+
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+const attributes = { id: 'event-1', time: '2027-01-15T08:00:00Z', traceparent: TRACEPARENT }
+const position = { topic: 'session-events', partition: 3, offset: 42 }
+const decode = (record: WireRecord) => decodeRecord(record, ISSUER)
+const structured = (value: unknown, contentType: string) => wireRecord(value, { 'content-type': contentType })
+
+describe.each(Object.entries(formats))('%s', (_, write) => {
+  test('session-terminated', () => {
+    const data = { sessionId: 's', userId: 'u', reason: 'logout', issuer: 'https://other.example' }
+    expect(decode(write('session-terminated', data, attributes))).toEqual({
+      kind: 'trigger',
+      trigger: {
+        type: 'session-terminated',
+        issuer: 'https://other.example',
+        sessionId: 's',
+        userId: 'u',
+        reason: 'logout',
+        origin: { id: 'event-1', ...position },
+        occurredAtMs: 1_800_000_000_000,
+        traceparent: TRACEPARENT,
+      },
+    })
+  })
+
+  test('user-signed-out, and what is assumed where the record says nothing', () => {
+    expect(decode(write('user-signed-out', { userId: 'u' }))).toEqual({
+      kind: 'trigger',
+      trigger: {
+        type: 'user-signed-out',
+        issuer: ISSUER,
+        userId: 'u',
+        origin: { id: 'session-events/3/42', ...position },
+        occurredAtMs: RECORD_TIME_MS,
+      },
+    })
+  })
+
+  test('backchannel-logout-registered', () => {
+    const { registeredAtMs, ...data } = sampleRegistration({
+      alg: 'ES256',
+      claims: 'sid',
+      sessionRequired: true,
+    })
+    const registeredAt = new Date(registeredAtMs ?? 0).toISOString()
+    expect(decode(write('backchannel-logout-registered', { ...data, registeredAt }, attributes))).toEqual({
+      kind: 'registration',
+      registration: { ...data, registeredAtMs },
+      origin: { id: 'event-1', ...position },
+    })
+  })
+
+  test('a registration without sub, sid, issuer and time gets them from elsewhere', () => {
+    const { issuer, sub, sid, registeredAtMs, ...data } = sampleRegistration()
+    const record = write('backchannel-logout-registered', data, { time: '2027-01-15T08:00:00Z' })
+    expect(decode(record)).toMatchObject({
+      registration: { issuer: ISSUER, sub: 'user-1', sid: 'session-1', registeredAtMs: 1_800_000_000_000 },
+    })
+  })
+
+  test('unknown fields and null for what is optional are fine', () => {
+    const data = { sessionId: 's', userId: null, issuer: null, reason: null, more: { deep: [1] } }
+    const result = decode(write('session-terminated', data))
+    expect(result).toMatchObject({ kind: 'trigger', trigger: { issuer: ISSUER, sessionId: 's' } })
+    expect(result).not.toHaveProperty('trigger.more')
+    expect(result).not.toHaveProperty('trigger.userId')
+  })
+
+  test('a type that is not known is skipped', () => {
+    expect(decode(write('session-created', { sessionId: 's' }))).toEqual({
+      kind: 'skipped',
+      reason: 'unknown-type',
+    })
+  })
+
+  test('the relay skips its own outcomes', () => {
+    for (const type of ['backchannel-logout-sent', 'backchannel-logout-failed']) {
+      expect(decode(write(type, { sessionId: 's' }))).toEqual({ kind: 'skipped', reason: 'outcome' })
+    }
+  })
+
+  test('an id that would swell or break every line after it is replaced by the position', () => {
+    for (const id of ['a\nb', 'x'.repeat(257)]) {
+      expect(decode(write('user-signed-out', { userId: 'u' }, { id }))).toMatchObject({
+        trigger: { origin: { id: 'session-events/3/42' } },
+      })
+    }
+  })
+
+  test('a traceparent that is none is dropped', () => {
+    for (const traceparent of ['x', `${TRACEPARENT}\r\nx: y`, TRACEPARENT.toUpperCase()]) {
+      expect(decode(write('user-signed-out', { userId: 'u' }, { traceparent }))).not.toHaveProperty(
+        'trigger.traceparent',
+      )
+    }
+  })
+
+  test('a time that is none counts as absent', () => {
+    expect(decode(write('user-signed-out', { userId: 'u' }, { time: 'yesterday' }))).toMatchObject({
+      trigger: { occurredAtMs: RECORD_TIME_MS },
+    })
+  })
+})
+
+describe('which format a record is of', () => {
+  const event = {
+    specversion: '1.0',
+    id: '1',
+    source: 'x',
+    type: 'session-terminated',
+    data: { sessionId: 's' },
+  }
+
+  test.each([
+    'application/cloudevents+json',
+    'application/cloudevents',
+    'Application/CloudEvents+JSON',
+    ' application/cloudevents+json ; charset=utf-8',
+    'application/cloudevents+json;charset=UTF-8;x=y',
+  ])('content-type %j is structured', (contentType) => {
+    expect(decode(structured(event, contentType))).toMatchObject({ kind: 'trigger' })
+  })
+
+  test.each([
+    'application/cloudevents-batch+json',
+    'application/cloudevents+avro',
+    'application/cloudevents+xml',
+  ])('content-type %j cannot be read', (contentType) => {
+    expect(decode(structured(event, contentType))).toMatchObject({ kind: 'poison' })
+  })
+
+  test('structured data may be base64', () => {
+    const data_base64 = Buffer.from('{"sessionId":"s"}').toString('base64')
+    const { data, ...rest } = event
+    expect(decode(structured({ ...rest, data_base64 }, 'application/cloudevents+json'))).toMatchObject({
+      trigger: { sessionId: 's' },
+    })
+  })
+
+  test('plain JSON may have its fields under data', () => {
+    const record = wireRecord({ type: 'session-terminated', data: { sessionId: 's' } })
+    expect(decode(record)).toMatchObject({ trigger: { sessionId: 's' } })
+  })
+
+  test('the first of repeated headers counts', () => {
+    const record = wireRecord({ sessionId: 's' }, { ce_type: ['session-terminated', 'other'] })
+    expect(decode(record)).toMatchObject({ trigger: { sessionId: 's' } })
+  })
+
+  test('what is skipped by its header is not parsed', () => {
+    const bytes = Buffer.from('not JSON at all')
+    const by = (ce_type: string) => decode(wireRecord(bytes, { ce_type }))
+    expect(by('backchannel-logout-sent')).toEqual({ kind: 'skipped', reason: 'outcome' })
+    expect(by('session-created')).toEqual({ kind: 'skipped', reason: 'unknown-type' })
+  })
+
+  test('a structured event of an unknown type without data is skipped, not poison', () => {
+    const { data, ...rest } = event
+    expect(decode(structured({ ...rest, type: 'session-created' }, 'application/cloudevents+json'))).toEqual({
+      kind: 'skipped',
+      reason: 'unknown-type',
+    })
+  })
+})

@@ -1,0 +1,195 @@
+import { describe, expect, test } from 'vitest'
+import type { WireRecord } from '../../../src/events/wire-record.ts'
+import { Intake } from '../../../src/intake/intake.ts'
+import { PartitionLane } from '../../../src/intake/partition-lane.ts'
+import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
+import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
+import { deliveryFixture } from '../delivery/delivery-fixture.ts'
+import { wireRecord } from '../events/wire-records.ts'
+import { ISSUER, sampleRegistration } from '../sample-registration.ts'
+
+interface FixtureOptions {
+  readonly signedOutWithoutSession?: 'fan-out' | 'ignore'
+  /** How often the registry cannot be reached. */
+  readonly failures?: number
+}
+
+/** Intake on stores in memory, with one partition whose records a test writes. */
+function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0 }: FixtureOptions = {}) {
+  const delivery = deliveryFixture()
+  const { clock, core, registry } = delivery
+  const letters: OutgoingRecord[] = []
+  const accepted: string[] = []
+  const skipped: string[] = []
+  const log = { append: async (records: readonly OutgoingRecord[]) => void letters.push(...records) }
+  const deadLetters = new DeadLetters({ log, topic: 'dead', onError: () => undefined })
+  const apply = registry.apply.bind(registry)
+  let failed = 0
+  registry.apply = async (steps) => {
+    if (failed++ < failures) throw new Error('the registry is away')
+    return apply(steps)
+  }
+  const intake = new Intake({
+    clock,
+    deadLetters,
+    registry,
+    signedOutWithoutSession,
+    admission: core.admission,
+    deadlineMs: 3_600_000,
+    defaultIssuer: ISSUER,
+    events: {
+      accepted: (_, result, owed) => accepted.push(`${result} ${owed}`),
+      skipped: (reason) => skipped.push(reason),
+      poisoned: (_, type, reason) => skipped.push(`${type} ${reason}`),
+      registryFailed: () => undefined,
+      commitFailed: () => undefined,
+    },
+    isServedIssuer: (issuer) => issuer === ISSUER,
+    open: core.open,
+    relyingParties: core.relyingParties,
+    settings: core.settings,
+  })
+  const lane = new PartitionLane({
+    topic: 't',
+    partition: 0,
+    position: 0,
+    work: intake.work,
+    pause: () => undefined,
+    resume: () => undefined,
+    onAdvance: () => undefined,
+    onOutcomeSkipped: () => skipped.push('outcome'),
+  })
+  let next = 0
+  return {
+    ...delivery,
+    accepted,
+    deadLetters,
+    lane,
+    letters,
+    skipped,
+    /** Puts records at the end of the log and waits until all are handed on. */
+    async read(...records: WireRecord[]): Promise<void> {
+      const from = next
+      const placed = records.map((record) => ({ ...record, topic: 't', partition: 0, offset: next++ }))
+      lane.take({
+        topic: 't',
+        partition: 0,
+        records: placed,
+        fetchedOffset: from,
+        nextOffset: next,
+        endOffset: next,
+      })
+      await lane.idle()
+    },
+  }
+}
+
+const { registeredAtMs, sid, ...registration } = sampleRegistration()
+const registered = (changes: Record<string, unknown> = {}) =>
+  wireRecord({
+    type: 'backchannel-logout-registered',
+    ...registration,
+    registeredAt: registeredAtMs,
+    ...changes,
+  })
+const terminated = (sessionId = 'session-1', changes: Record<string, unknown> = {}) =>
+  wireRecord({ type: 'session-terminated', sessionId, ...changes })
+const signedOut = (changes: Record<string, unknown> = {}) =>
+  wireRecord({ type: 'user-signed-out', userId: 'user-1', ...changes })
+const ok = { kind: 'answered', status: 200 } as const
+
+describe('intake', () => {
+  test('the offset waits for the delivery, and for nothing else', async () => {
+    const { attempts, lane, read, stored, accepted } = intakeFixture()
+    await read(registered(), wireRecord(null), terminated('nobody'), terminated(), terminated('nobody'))
+    expect(accepted).toEqual(['accepted 0', 'nothing-owed 0', 'accepted 1', 'nothing-owed 0'])
+    expect(lane.tracker.committable).toBe(3)
+    expect(attempts).toHaveLength(1)
+    attempts[0]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(5)
+  })
+
+  test('a delivery that is parked holds no offset', async () => {
+    const { attempts, lane, read, stored } = intakeFixture()
+    await read(registered(), terminated())
+    attempts[0]?.answer({ kind: 'answered', status: 503 })
+    expect(lane.tracker.committable).toBe(1)
+    await stored()
+    expect(lane.tracker.committable).toBe(2)
+  })
+
+  test('poison goes to the dead letters, which the offset waits for, and stops nothing', async () => {
+    const { attempts, deadLetters, lane, letters, read, skipped, stored } = intakeFixture()
+    await read(registered(), wireRecord(Buffer.from('{')), terminated())
+    expect(lane.tracker.committable).toBeLessThanOrEqual(1)
+    await deadLetters.idle()
+    expect(letters).toMatchObject([{ topic: 'dead', headers: { 'dead-letter-offset': '1' } }])
+    expect(skipped).toEqual(['unknown value: is not JSON'])
+    attempts[0]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(3)
+  })
+
+  test('a record that comes again sends nothing again', async () => {
+    const { attempts, lane, published, read, stored, accepted } = intakeFixture()
+    await read(registered(), terminated())
+    attempts[0]?.answer(ok)
+    await stored()
+    await read(registered(), terminated())
+    expect(attempts).toHaveLength(1)
+    expect(published).toHaveLength(1)
+    expect(accepted.slice(-2)).toEqual(['already-settled 0', 'nothing-owed 0'])
+    expect(lane.tracker.committable).toBe(4)
+  })
+
+  test('a login that races the logout is told at once, and its offset waits for that', async () => {
+    const { attempts, lane, outcomes, read, stored, accepted } = intakeFixture()
+    await read(terminated('session-1', { id: 'the-end' }), registered())
+    expect(accepted).toEqual(['nothing-owed 0', 'late-registration 1'])
+    expect(lane.tracker.committable).toBe(1)
+    attempts[0]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(2)
+    expect(outcomes()).toMatchObject([{ trigger: { id: 'the-end', offset: 0 } }])
+  })
+
+  test('sign-out without a session: every session of the user, or nothing', async () => {
+    const records = [registered(), registered({ sessionId: 'session-2', oidcSessionId: 'b' }), signedOut()]
+    const fanOut = intakeFixture()
+    await fanOut.read(...records)
+    expect(fanOut.attempts).toHaveLength(2)
+    const ignore = intakeFixture({ signedOutWithoutSession: 'ignore' })
+    await ignore.read(...records)
+    expect(ignore.attempts).toEqual([])
+    expect(ignore.accepted).toContain('ignored 0')
+    expect(ignore.lane.tracker.committable).toBe(3)
+  })
+
+  test('sign-out with a session ends that session only', async () => {
+    const { attempts, read } = intakeFixture({ signedOutWithoutSession: 'ignore' })
+    await read(
+      registered(),
+      registered({ sessionId: 'session-2', oidcSessionId: 'b' }),
+      signedOut({ sessionId: 'session-2' }),
+    )
+    expect(attempts.map(({ token }) => (JSON.parse(token) as { sid: string }).sid)).toEqual(['session-2'])
+  })
+
+  test('an issuer that is not served is counted and skipped', async () => {
+    const { attempts, lane, read, accepted } = intakeFixture()
+    await read(
+      registered({ issuer: 'https://other.example' }),
+      terminated('session-1', { issuer: 'https://other.example' }),
+    )
+    expect(accepted).toEqual(['unknown-issuer 0', 'unknown-issuer 0'])
+    expect(attempts).toEqual([])
+    expect(lane.tracker.committable).toBe(2)
+  })
+
+  test('a registry that is away for a moment costs nothing but that moment', async () => {
+    const { attempts, read } = intakeFixture({ failures: 1 })
+    await read(registered(), terminated())
+    expect(attempts).toHaveLength(1)
+  })
+})

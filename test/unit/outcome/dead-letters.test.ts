@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest'
+import { RelayFault } from '../../../src/errors.ts'
+import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
+import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
+import { RECORD_TIME_MS, wireRecord } from '../events/wire-records.ts'
+
+/** A topic that refuses requests of more than so many bytes. */
+function deadLettersFixture(bytesMax: number) {
+  const appended: OutgoingRecord[] = []
+  const deadLetters = new DeadLetters({
+    topic: 'dead',
+    onError: () => undefined,
+    log: {
+      append: async (records) => {
+        const size = records.reduce((sum, { value }) => sum + Buffer.from(value ?? '').length, 0)
+        if (size > bytesMax) throw new RelayFault('LR_RECORD_TOO_LARGE', 'too large')
+        appended.push(...records)
+      },
+    },
+  })
+  return { appended, deadLetters }
+}
+
+describe('dead letters', () => {
+  test('keep the key, the bytes and the headers, and say why and from where', async () => {
+    const { appended, deadLetters } = deadLettersFixture(1_000)
+    const bytes = Buffer.of(0, 1, 2, 0xff)
+    let isPublished = false
+    const headers = { ce_type: Buffer.of(0xfe), twice: ['a', 'b'], none: undefined }
+    deadLetters.publish(wireRecord(bytes, headers), 'value: is not JSON', () => {
+      isPublished = true
+    })
+    expect(isPublished).toBe(false)
+    await deadLetters.idle()
+    expect(isPublished).toBe(true)
+    expect(appended).toEqual([
+      {
+        topic: 'dead',
+        key: Buffer.from('key'),
+        value: bytes,
+        headers: {
+          ce_type: Buffer.of(0xfe),
+          twice: ['a', 'b'],
+          'dead-letter-reason': 'value: is not JSON',
+          'dead-letter-topic': 'session-events',
+          'dead-letter-partition': '3',
+          'dead-letter-offset': '42',
+          'dead-letter-timestamp': String(RECORD_TIME_MS),
+        },
+      },
+    ])
+  })
+
+  test('too large together, they go one by one; too large alone, the beginning goes with a note', async () => {
+    const { appended, deadLetters } = deadLettersFixture(1_000_000)
+    const sizes = [600_000, 600_000, 5_000_000, 10]
+    let published = 0
+    for (const size of sizes)
+      deadLetters.publish(wireRecord(Buffer.alloc(size, 'x')), 'too large', () => published++)
+    await deadLetters.idle()
+    expect(published).toBe(4)
+    expect(appended.map(({ value }) => value?.length)).toEqual([600_000, 600_000, 900_000, 10])
+    expect(appended.map(({ headers }) => 'dead-letter-cut' in headers)).toEqual([false, false, true, false])
+  })
+
+  test('a flood closes the room until half of it is gone', async () => {
+    const { deadLetters } = deadLettersFixture(1_000)
+    let published = 0
+    while (deadLetters.room.isOpen && published < 10_000) {
+      deadLetters.publish(wireRecord(Buffer.from('x')), 'reason', () => undefined)
+      published++
+    }
+    expect(published).toBe(200)
+    await deadLetters.room.wait()
+    await deadLetters.idle()
+    expect(deadLetters.room.isOpen).toBe(true)
+  })
+})

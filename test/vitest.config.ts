@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+
+const onRealStack = { globalSetup: ['test/stack/vitest-global.ts'], testTimeout: 60_000, hookTimeout: 60_000 }
+
+/** `unit` needs nothing but Node; the others share one real Kafka and one real Redis, started once per run. */
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...onRealStack } },
+      { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...onRealStack } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...onRealStack } },
+    ],
+  },
+})
