@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
-import kafkajs, { type PartitionAssigner } from 'kafkajs'
+import type { PartitionAssigner } from 'kafkajs'
+import { kafkajs } from './kafkajs.ts'
 
 /*
  * kafkajs has no awaited hook around a rebalance, and its public commit retries under a newer generation, where the

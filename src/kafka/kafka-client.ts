@@ -1,13 +1,11 @@
-import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
-import kafkajs, { type Kafka as KafkaClient, type LogEntry } from 'kafkajs'
+import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
 import { compressFrame, decompressFrame } from 'lz4-napi'
-import { installRecordEncoding } from './record-encoding.ts'
+import { kafkajs } from './kafkajs.ts'
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
-const require = createRequire(import.meta.url)
 
 export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: string, details: object) => void
 
@@ -21,8 +19,6 @@ let isPrepared = false
 export function createKafkaClient(brokers: readonly string[], clientId: string, log: KafkaLog): KafkaClient {
   if (!isPrepared) {
     registerCodecs()
-    stopIdleTimers()
-    installRecordEncoding()
     isPrepared = true
   }
   return new Kafka({
@@ -56,15 +52,4 @@ function registerCodecs(): void {
     compress: (encoder: { buffer: Buffer }) => compressFrame(encoder.buffer),
     decompress: (buffer: Buffer) => decompressFrame(buffer),
   })
-}
-
-/** kafkajs re-arms a timer per connection every few milliseconds even when nothing waits; that is 3 % of a core. */
-function stopIdleTimers(): void {
-  const RequestQueue = require('kafkajs/src/network/requestQueue') as {
-    prototype: { pending: unknown[]; scheduleCheckPendingRequests(): void }
-  }
-  const original = RequestQueue.prototype.scheduleCheckPendingRequests
-  RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleIfPending() {
-    if (this.pending.length > 0) original.call(this)
-  }
 }

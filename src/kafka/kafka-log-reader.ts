@@ -1,10 +1,11 @@
 import { createRequire } from 'node:module'
-import kafkajs, { type Kafka, type KafkaMessage } from 'kafkajs'
+import type { Kafka, KafkaMessage } from 'kafkajs'
 import { RelayFault } from '../errors.ts'
 import { delay } from '../lib/deferred.ts'
 import type { LogReader, PartitionRange } from '../recovery/log-reader.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
+import { kafkajs } from './kafkajs.ts'
 import type { RecordBatch, TopicPartition } from './record-source.ts'
 
 /*

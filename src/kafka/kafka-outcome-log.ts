@@ -1,8 +1,9 @@
-import kafkajs, { type Kafka, type Message, type PartitionMetadata, type Producer } from 'kafkajs'
+import type { Kafka, Message, PartitionMetadata, Producer } from 'kafkajs'
 import { codeOf, RelayFault } from '../errors.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
+import { kafkajs } from './kafkajs.ts'
 import { partitionOfKey } from './key-partition.ts'
 
 const SEND_TIMEOUT_MS = 5_000

@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module'
-
 /*
  * kafkajs encodes a record through a dozen growing half-kilobyte buffers, one per header, which made a fifth of all
  * that the relay allocated. The same bytes, written into one buffer of the right size.
@@ -49,15 +47,6 @@ export function encodeRecord(fields: RecordFields): EncodedRecord {
     at = writeField(buf, at, content)
   }
   return { buf, buffer: buf }
-}
-
-/** Makes kafkajs use `encodeRecord`; before the first record is produced. */
-export function installRecordEncoding(): void {
-  const require = createRequire(import.meta.url)
-  const path = require.resolve('kafkajs/src/protocol/recordBatch/record/v0/index.js')
-  require(path)
-  const module = require.cache[path]
-  if (module !== undefined) module.exports = encodeRecord
 }
 
 function sizeOfField(field: Field): number {

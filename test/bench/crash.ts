@@ -13,8 +13,10 @@ const KILLED_AT_SHARE = 0.3
 
 export interface CrashRun extends DeliveryCheck {
   readonly algorithm: BenchAlgorithm
-  /** From the SIGKILL to the end of the longest silence after it; a new process was started at once. */
+  /** From the SIGKILL to the end of the silence after it; a new process was started at once. */
   readonly resumedAfterSeconds: number
+  /** From the SIGKILL to the last of all deliveries. */
+  readonly completeAfterSeconds: number
 }
 
 /** `kill -9` of the relay in the middle of its work, a new process of the same group at once. */
@@ -44,20 +46,23 @@ export async function measureCrash(
   await second.stop()
   return {
     algorithm,
-    resumedAfterSeconds: (endOfSilenceMs(arrivalsMs, killedMs) - killedMs) / 1_000,
+    resumedAfterSeconds: (resumedMs(arrivalsMs, killedMs) - killedMs) / 1_000,
+    completeAfterSeconds: (Math.max(...arrivalsMs) - killedMs) / 1_000,
     ...(await checkDeliveries(run, sessions, warmUp)),
   }
 }
 
 /**
- * The first delivery after the longest pause since `sinceMs`. Not simply the first one of the new process: a few
- * that were parked in Redis may go out long before the group gives it the partitions of the dead member.
+ * The first delivery after the longest pause between the crash and the half of what was left then. Not simply the
+ * first one of the new process: a few that were parked in Redis may go out long before the group gives it the
+ * partitions of the dead member, and a few that the dead one had claimed may come last.
  */
-function endOfSilenceMs(arrivalsMs: readonly number[], sinceMs: number): number {
-  let previousMs = sinceMs
+function resumedMs(arrivalsMs: readonly number[], killedMs: number): number {
+  const left = arrivalsMs.filter((ms) => ms > killedMs).toSorted((a, b) => a - b)
+  let previousMs = killedMs
   let longestMs = 0
-  let endMs = sinceMs
-  for (const arrivalMs of arrivalsMs.filter((ms) => ms > sinceMs).toSorted((a, b) => a - b)) {
+  let endMs = killedMs
+  for (const arrivalMs of left.slice(0, Math.ceil(left.length / 2))) {
     if (arrivalMs - previousMs > longestMs) {
       longestMs = arrivalMs - previousMs
       endMs = arrivalMs

@@ -67,10 +67,10 @@ function programTable(measured: Measurements, { algorithms, programs }: BenchOpt
 function faultLines({ crash, size }: Measurements): string {
   const lines: string[] = []
   if (crash.length > 0) {
-    const seconds = crash.map((run) => run.resumedAfterSeconds)
+    const list = (seconds: number[]) => seconds.map((value) => amount(value, 1)).join(', ')
     const { lost, duplicates, outcomesMissing, outcomesRepeated } = totalOf(crash)
     lines.push(
-      `kill -9 of the relay at 30 % of the work, a new one at once: deliveries go on after ${seconds.map((value) => amount(value, 1)).join(', ')} s;` +
+      `kill -9 of the relay at 30 % of the work, a new one at once: deliveries go on after ${list(crash.map((run) => run.resumedAfterSeconds))} s and are complete after ${list(crash.map((run) => run.completeAfterSeconds))} s;` +
         ` over all runs lost ${lost}, delivered twice ${duplicates}, outcomes missing ${outcomesMissing}, repeated ${outcomesRepeated}.`,
     )
   }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { WatchedList } from './watched-list.ts'
@@ -19,6 +20,7 @@ export interface TopicOptions {
 
 const OUTCOME_TYPES = new Set(['backchannel-logout-sent', 'backchannel-logout-failed'])
 const MESSAGES_PER_REQUEST = 1_000
+const LEADERS_MS_MAX = 15_000
 
 /** A topic from the outside: a test writes to it, and follows what is on it from its beginning. */
 export class TopicLog {
@@ -179,13 +181,33 @@ export class TopicLog {
     await Promise.all([this.#consumer.disconnect(), this.#producer.disconnect(), this.#admin.disconnect()])
   }
 
+  /**
+   * A new partition has a leader in the metadata a moment before the broker acts as one; asked for its offsets, the
+   * broker tells. kafkajs' own wait looks at the metadata alone.
+   */
+  async #leadersAreThere(partitions: number): Promise<void> {
+    const endsAtMs = performance.now() + LEADERS_MS_MAX
+    let failure: unknown
+    while (performance.now() < endsAtMs) {
+      try {
+        const offsets = await this.#admin.fetchTopicOffsets(this.name)
+        if (offsets.length === partitions) return
+      } catch (error) {
+        failure = error
+      }
+      await delay(20)
+    }
+    throw new Error(`topic ${this.name} has no leaders`, { cause: failure })
+  }
+
   async #open(toCreate: TopicOptions | undefined): Promise<void> {
     await this.#admin.connect()
     if (toCreate !== undefined) {
       const configEntries = Object.entries(toCreate.config ?? {}).map(([name, value]) => ({ name, value }))
       const numPartitions = toCreate.partitions ?? 3
       const topics = [{ topic: this.name, numPartitions, replicationFactor: 1, configEntries }]
-      await this.#admin.createTopics({ topics, waitForLeaders: true })
+      await this.#admin.createTopics({ topics, waitForLeaders: false })
+      await this.#leadersAreThere(numPartitions)
     }
     await Promise.all([this.#producer.connect(), this.#consumer.connect()])
     await this.#consumer.subscribe({ topic: this.name, fromBeginning: true })

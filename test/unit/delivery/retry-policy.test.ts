@@ -94,6 +94,11 @@ describe('retry policy', () => {
     )
   })
 
+  test('the deadline itself is too late', () => {
+    expect(decide({ attempts: 4, deadlineMs: NOW + 4_001 })).toEqual({ kind: 'retry', dueMs: NOW + 4_000 })
+    expect(decide({ attempts: 4, deadlineMs: NOW + 4_000 })).toEqual({ kind: 'give-up', reason: 'expired' })
+  })
+
   test('doubtful answers are spaced by their own delays, then count as a rejection', () => {
     const due = (doubtful: number) => decide({ verdict: 'doubtful', attempts: 9, doubtful })
     expect(due(1)).toEqual({ kind: 'retry', dueMs: NOW + 31_000 })

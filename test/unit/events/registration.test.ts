@@ -36,7 +36,16 @@ const anyValue = fc.oneof(
     '/l',
     '2027-01-15T08:00:00Z',
   ),
-  fc.constantFrom<unknown[]>(...tokenAlgorithms, 'none', 'HS256'),
+  fc.constantFrom<unknown[]>(...tokenAlgorithms, 'none', 'HS256', true, false, 'yes'),
+  fc.constantFrom<unknown[]>(
+    '2027-01-15T08:00:00.123456789Z',
+    '1960-01-01T00:00:00Z',
+    '2027-13-15T08:00:00Z',
+    '2027-02-31T08:00:00Z',
+    '2027-01-15T24:00:00Z',
+    '2027-01-15',
+    '2027-01-15T08:00:00+02:00',
+  ),
 )
 
 describe('registration', () => {

@@ -123,6 +123,16 @@ describe('offset tracker', () => {
     expect(tracker.committable).toBe(12)
   })
 
+  test('nor does it stay open for that, while an earlier one is', () => {
+    const tracker = new OffsetTracker(10)
+    const first = tracker.begin(10)
+    const second = tracker.begin(11)
+    second.settled()
+    second.settled()
+    first.settled()
+    expect(tracker.committable).toBe(12)
+  })
+
   test('a record does not settle while it is still being handed on', () => {
     const tracker = new OffsetTracker(0)
     const record = tracker.begin(0)

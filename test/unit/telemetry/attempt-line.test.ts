@@ -1,0 +1,43 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
+import { RelyingParties } from '../../../src/delivery/relying-party.ts'
+import { planDeliveries } from '../../../src/delivery/resolve.ts'
+import { acceptedAttemptLine } from '../../../src/telemetry/attempt-line.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+function report(trigger: string, sessionId: string, clientId: string): AttemptReport {
+  const registration = sampleRegistration({ sessionId, clientId, sub: 'hidden-sub', sid: 'hidden-sid' })
+  const cause = { origin: sampleOrigin({ id: trigger }), occurredAtMs: 0, everywhere: false }
+  const [delivery] = planDeliveries([{ registration, cause, deadlineMs: 1 }], new RelyingParties())
+  if (delivery === undefined) throw new Error(`nothing is planned for ${ISSUER}`)
+  const result = { kind: 'answered', status: 204 } as const
+  return { delivery, attemptNumber: 2, jti: 'jti-1', result, verdict: 'sent', durationMs: 12.6, next: 'none' }
+}
+
+describe('log line of an accepted attempt', () => {
+  test('is one line of JSON, whatever the ids are, and holds neither subject nor sid', () => {
+    const id = fc.string({ unit: 'binary', minLength: 1 })
+    fc.assert(
+      fc.property(id, id, id, (trigger, session, client) => {
+        const line = acceptedAttemptLine(report(trigger, session, client))
+        expect(line.indexOf('\n')).toBe(line.length - 1)
+        expect(line).not.toContain('hidden')
+        const { time, ...fields } = JSON.parse(line) as Record<string, unknown>
+        expect(time).toBeDefined()
+        expect(fields).toEqual({
+          level: 'info',
+          trigger,
+          session,
+          client,
+          attemptNumber: 2,
+          verdict: 'sent',
+          durationMs: 13,
+          jti: 'jti-1',
+          status: 204,
+          msg: 'attempt',
+        })
+      }),
+    )
+  })
+})
