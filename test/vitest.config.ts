@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...onRealStack } },

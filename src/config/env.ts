@@ -21,7 +21,10 @@ export function readConfig(env: Environment = process.env): Config {
     }),
   )
   const parsed = optionsSchema.safeParse(given)
-  const problems = parsed.success ? conflicts(parsed.data) : parsed.error.issues.map(problemLine)
+  const problems = [
+    ...(parsed.success ? [] : parsed.error.issues.map(problemLine)),
+    ...conflicts(validOptions(given)),
+  ]
   if (!parsed.success || problems.length > 0) {
     const lines = problems.map((problem) => `  ${problem}`).join('\n')
     throw new RelayFault(
@@ -51,19 +54,35 @@ function problemLine({
   return code === 'invalid_type' && path.length === 1 ? `${name}: is required` : `${name}: ${message}`
 }
 
+/** The options that are right by themselves, beside others that may be wrong. */
+function validOptions(given: Environment): Partial<Options> {
+  return Object.fromEntries(
+    Object.entries(optionsSchema.shape).flatMap(([name, schema]) => {
+      const parsed = schema.safeParse(given[name])
+      return parsed.success ? [[name, parsed.data]] : []
+    }),
+  )
+}
+
 /** What each option allows by itself but not together. */
-function conflicts(options: Options): string[] {
+function conflicts(options: Partial<Options>): string[] {
   const problems: string[] = []
-  const { KAFKA_TOPICS, KAFKA_DEAD_LETTER_TOPIC } = options
-  if (KAFKA_DEAD_LETTER_TOPIC !== undefined && KAFKA_TOPICS.includes(KAFKA_DEAD_LETTER_TOPIC)) {
+  const { KAFKA_TOPICS = [], KAFKA_DEAD_LETTER_TOPIC = `${KAFKA_TOPICS[0]}.dead-letter` } = options
+  const {
+    RETRY_LEASE_MS = Infinity,
+    ATTEMPT_TIMEOUT_MS = 0,
+    RETRY_BASE_DELAY_MS = 0,
+    RETRY_MAX_DELAY_MS = Infinity,
+  } = options
+  if (KAFKA_TOPICS.includes(KAFKA_DEAD_LETTER_TOPIC)) {
     problems.push('KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or poison would go in circles')
   }
-  if (options.RETRY_LEASE_MS <= options.ATTEMPT_TIMEOUT_MS) {
+  if (RETRY_LEASE_MS <= ATTEMPT_TIMEOUT_MS) {
     problems.push(
       'RETRY_LEASE_MS: must be longer than ATTEMPT_TIMEOUT_MS, or two replicas make one attempt each',
     )
   }
-  if (options.RETRY_BASE_DELAY_MS > options.RETRY_MAX_DELAY_MS) {
+  if (RETRY_BASE_DELAY_MS > RETRY_MAX_DELAY_MS) {
     problems.push('RETRY_MAX_DELAY_MS: must be at least RETRY_BASE_DELAY_MS')
   }
   return problems

@@ -17,6 +17,7 @@ export interface AdmissionOptions {
   readonly parking: Parking
   readonly relyingParties: RelyingParties
   readonly settlement: Settlement
+  readonly lateAfterMs: number
 }
 
 /** Where owed registrations become deliveries, from the log and from the backlog alike. */
@@ -30,8 +31,9 @@ export class Admission {
   /** Takes over what is owed. Every creditor is told when its registration is settled, or safe in the backlog. */
   admit(owed: readonly Owed[]): void {
     const { clock, dispatcher, events, open, parking, relyingParties } = this.#options
+    const isLate = ({ occurredAtMs }: DeliveryCause) => clock.now() - occurredAtMs > this.#options.lateAfterMs
     const fresh = owed.filter(({ registration, creditor }) => !open.join(registration, creditor))
-    for (const delivery of planDeliveries(fresh, relyingParties)) {
+    for (const delivery of planDeliveries(fresh, relyingParties, isLate)) {
       open.add(delivery)
       if (dispatcher.submit(delivery)) continue
       const dueMs = clock.now()

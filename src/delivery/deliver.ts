@@ -64,7 +64,7 @@ export class Deliverer {
     )
   }
 
-  #sign({ registration, rp, cause }: Delivery, now: number): SignedToken {
+  #sign({ registration, rp, cause, companions }: Delivery, now: number): SignedToken {
     const signer = this.#options.signerFor(registration.issuer)
     if (signer === undefined) throw new Error(`issuer ${registration.issuer} is not configured here`)
     return signer.sign({
@@ -72,7 +72,7 @@ export class Deliverer {
       alg: rp.settings.alg ?? registration.alg ?? 'RS256',
       typ: rp.settings.typ ?? registration.typ ?? 'logout+jwt',
       claims: rp.settings.claims ?? registration.claims ?? 'both',
-      late: now - cause.occurredAtMs > this.#options.lateAfterMs,
+      late: companions.length === 0 && now - cause.occurredAtMs > this.#options.lateAfterMs,
     })
   }
 

@@ -95,6 +95,7 @@ export class DeliveryCore {
       start: (delivery) => deliverer.attempt(delivery),
     })
     this.admission = new Admission({
+      lateAfterMs: config.RETRY_DEADLINE_MS,
       clock,
       events,
       dispatcher: this.dispatcher,

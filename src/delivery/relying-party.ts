@@ -20,6 +20,7 @@ export interface RelyingParty {
   startedFirst: boolean
   /** It stands in the dispatcher's list of those that may start an attempt. */
   hasTurn: boolean
+  usedAt: number
 }
 
 export function waitingAt(rp: RelyingParty): number {
@@ -31,11 +32,13 @@ const IDLE_ENTRIES_MAX = 20_000
 /** The RPs seen so far; those that are idle are forgotten when there are too many. */
 export class RelyingParties {
   readonly #entries = new Map<string, RelyingParty>()
+  #uses = 0
 
   get(issuer: string, clientId: string): RelyingParty {
     const key = `${issuer}|${clientId}`
     let rp = this.#entries.get(key)
-    if (rp === undefined) {
+    if (rp !== undefined) rp.usedAt = ++this.#uses
+    else {
       if (this.#entries.size >= IDLE_ENTRIES_MAX) this.#forgetIdle()
       rp = {
         key,
@@ -48,6 +51,7 @@ export class RelyingParties {
         waitingRetry: new Fifo(),
         startedFirst: false,
         hasTurn: false,
+        usedAt: ++this.#uses,
       }
       this.#entries.set(key, rp)
     }
@@ -66,7 +70,8 @@ export class RelyingParties {
 
   #forgetIdle(): void {
     for (const [key, rp] of this.#entries) {
-      if (rp.inFlight === 0 && waitingAt(rp) === 0) this.#entries.delete(key)
+      if (rp.inFlight === 0 && waitingAt(rp) === 0 && rp.usedAt < this.#uses - IDLE_ENTRIES_MAX / 2)
+        this.#entries.delete(key)
     }
   }
 }

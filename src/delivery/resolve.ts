@@ -16,13 +16,17 @@ export interface Owed {
  * Turns what is owed into deliveries: one per registration, but one for all registrations that a user has at an RP
  * which wants `sub` alone, because its first token ends them all.
  */
-export function planDeliveries(owed: readonly Owed[], relyingParties: RelyingParties): Delivery[] {
+export function planDeliveries(
+  owed: readonly Owed[],
+  relyingParties: RelyingParties,
+  isLate: (cause: DeliveryCause) => boolean = () => false,
+): Delivery[] {
   const deliveries: Delivery[] = []
   const groups = new Map<string, { first: Owed; rp: RelyingParty; companions: Owed[] }>()
   for (const item of owed) {
     const { registration } = item
     const rp = relyingParties.get(registration.issuer, registration.clientId)
-    if (!isToldOnce(item, rp)) {
+    if (!isToldOnce(item, rp) || isLate(item.cause)) {
       deliveries.push(delivery(item, rp, []))
       continue
     }

@@ -65,7 +65,7 @@ export class EgressGuard {
     const address = ipaddr.process(text)
     if (this.#isAllowed(address)) return undefined
     const embedded = text.includes(':') && address.kind() === 'ipv4'
-    const range = address.range()
+    const range = isV4Compatible(address) ? 'ipv4Compatible' : address.range()
     if (range === 'unicast' && !embedded) return undefined
     return embedded ? 'an IPv4 address in IPv6 form' : (rangeNames[range] ?? range)
   }
@@ -82,6 +82,7 @@ const rangeNames: Readonly<Record<string, string>> = {
   linkLocal: 'link-local',
   carrierGradeNat: 'a carrier-grade NAT address',
   uniqueLocal: 'private (unique local)',
+  ipv4Compatible: 'an IPv4 address in IPv6 form',
   ipv4Mapped: 'an IPv4 address in IPv6 form',
   rfc6145: 'an IPv4 address in IPv6 form',
   rfc6052: 'a NAT64 address',
@@ -91,21 +92,37 @@ const rangeNames: Readonly<Record<string, string>> = {
 /** What is wrong with an entry of `EGRESS_ALLOW`, or `undefined`. */
 export function allowEntryProblem(entry: string): string | undefined {
   if (parseRange(entry) !== undefined) return undefined
-  if (entry.includes('/')) return `${entry} is not a CIDR range`
+  if (entry.includes('/')) return 'holds something that is not a CIDR range'
   return /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?$/i.test(entry)
     ? undefined
-    : `${entry} is not a host, address or CIDR range`
+    : 'holds something that is not a host, address or CIDR range'
 }
 
 function parseRange(entry: string): Range | undefined {
-  if (ipaddr.isValidCIDR(entry)) return ipaddr.parseCIDR(entry)
-  // Four-part form only: `10` or `0x7f` as a host name must not be read as an address.
+  // Four-part form only: `10/8` would open 0.0.0.0/8, and `10` or `0x7f` as a host name is no address.
+  if (entry.includes('/')) {
+    const isCidr = entry.includes(':')
+      ? ipaddr.IPv6.isValidCIDR(entry)
+      : ipaddr.IPv4.isValidCIDRFourPartDecimal(entry)
+    return isCidr ? ipaddr.parseCIDR(entry) : undefined
+  }
   if (ipaddr.IPv4.isValidFourPartDecimal(entry) || (entry.includes(':') && ipaddr.isValid(entry))) {
     const address = ipaddr.process(entry)
     return [address, address.kind() === 'ipv4' ? 32 : 128]
   }
   return undefined
 }
+
+/** `::a.b.c.d`, deprecated by RFC 4291 §2.5.5.1; `::` and `::1` have ranges of their own. */
+function isV4Compatible(address: Address): boolean {
+  return (
+    address.kind() === 'ipv6' &&
+    address.range() === 'unicast' &&
+    (address as ipaddr.IPv6).match(V4_COMPATIBLE, 96)
+  )
+}
+
+const V4_COMPATIBLE = ipaddr.IPv6.parse('::')
 
 function canonicalHost(host: string): string {
   return host.toLowerCase().replace(/\.$/, '')

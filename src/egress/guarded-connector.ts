@@ -52,8 +52,8 @@ export function guardedConnector(guard: EgressGuard, timeoutMs: number): buildCo
  * connection that the RP gave up from one that never worked. Attached before undici's own listener.
  */
 function rememberBytesRead(socket: Socket): void {
-  socket.once('error', (error: Error & { socket?: { bytesRead: number } }) => {
-    error.socket ??= { bytesRead: socket.bytesRead }
+  socket.once('error', (error: Error & { socket?: { bytesRead: number; bytesWritten: number } }) => {
+    error.socket ??= { bytesRead: socket.bytesRead, bytesWritten: socket.bytesWritten }
   })
 }
 

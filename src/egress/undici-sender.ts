@@ -55,7 +55,7 @@ export class UndiciSender implements Sender {
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
     const { endpoint, token, traceparent } = request
-    const attempt = new Attempt(performance.now() + this.#timeoutMs, (result) => {
+    const attempt = new Attempt(performance.now() + this.#timeoutMs, requestBytesMax(request), (result) => {
       this.#attempts.delete(attempt)
       done(result)
     })
@@ -96,6 +96,7 @@ export class UndiciSender implements Sender {
 class Attempt implements Dispatcher.DispatchHandler {
   /** On the monotonic clock. */
   readonly endsAtMs: number
+  readonly #requestBytesMax: number
   readonly #report: (result: AttemptResult) => void
   #controller: Dispatcher.DispatchController | undefined
   #over = false
@@ -104,8 +105,9 @@ class Attempt implements Dispatcher.DispatchHandler {
   #bodyBytes = 0
   #detail: Buffer[] | undefined
 
-  constructor(endsAtMs: number, report: (result: AttemptResult) => void) {
+  constructor(endsAtMs: number, requestBytesMax: number, report: (result: AttemptResult) => void) {
     this.endsAtMs = endsAtMs
+    this.#requestBytesMax = requestBytesMax
     this.#report = report
   }
 
@@ -156,7 +158,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #fail(error: unknown): void {
     if (this.#status !== 0) this.#answered()
     else if (codeOf(error) === 'LR_EGRESS_BLOCKED') this.#end({ kind: 'blocked', message: messageOf(error) })
-    else this.#end(unreachable(error))
+    else this.#end(unreachable(error, this.#requestBytesMax))
   }
 
   #answered(): void {
@@ -178,15 +180,21 @@ class Attempt implements Dispatcher.DispatchHandler {
 
 const RESET_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
-function unreachable(error: unknown): AttemptResult {
+/** Larger than this request, smaller than this one and any other. */
+function requestBytesMax({ endpoint, token }: AttemptRequest): number {
+  return token.length + endpoint.path.length + endpoint.origin.length + 400
+}
+
+function unreachable(error: unknown, requestBytesMax: number): AttemptResult {
   const cause = error instanceof AggregateError ? error.errors[0] : error
   const code = codeOf(error) ?? codeOf(cause) ?? 'UNKNOWN'
   // What the socket had read before belongs to earlier answers: this request got none.
-  const bytesRead = (error as { socket?: { bytesRead?: number } }).socket?.bytesRead ?? 0
+  const { bytesRead = 0, bytesWritten = 0 } =
+    (error as { socket?: { bytesRead?: number; bytesWritten?: number } }).socket ?? {}
   return {
     kind: 'unreachable',
     code,
     message: messageOf(cause),
-    staleConnection: RESET_CODES.has(code) && bytesRead > 0,
+    staleConnection: RESET_CODES.has(code) && bytesRead > 0 && bytesWritten > requestBytesMax,
   }
 }

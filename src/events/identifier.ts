@@ -8,7 +8,7 @@ export const identifier = z
   .string()
   .min(1, 'must not be empty')
   .max(1_024, 'must have at most 1,024 characters')
-  .regex(/^\P{Cc}*$/u, 'must not contain control characters')
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters or half of a surrogate pair')
 
 /** One line that names each wrong field and what is wrong with it. Never quotes a value. */
 export function describeProblems(error: z.ZodError): string {

@@ -20,5 +20,5 @@ export type WireHeaders = Readonly<Record<string, Buffer | string | (Buffer | st
 export function headerText(headers: WireHeaders, name: string): string | undefined {
   const value = headers[name]
   const first = Array.isArray(value) ? value[0] : value
-  return first === undefined ? undefined : typeof first === 'string' ? first : first.toString('utf8')
+  return first == null ? undefined : typeof first === 'string' ? first : first.toString('utf8')
 }

@@ -10,7 +10,13 @@ import type {
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { endSessionScript, forgetScript, registerScript, settleScript } from './registry-scripts.ts'
+import {
+  endSessionScript,
+  forgetScript,
+  registerScript,
+  settleScript,
+  signOutScript,
+} from './registry-scripts.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
@@ -35,7 +41,7 @@ export class RedisRegistry implements Registry {
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    redis.register(registerScript, endSessionScript, settleScript, forgetScript)
+    redis.register(registerScript, endSessionScript, settleScript, forgetScript, signOutScript)
   }
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
@@ -113,13 +119,11 @@ export class RedisRegistry implements Registry {
     const { issuer, userId, registeredUntilMs } = step
     // The records of the user's sessions are in other partitions and may be read later than this one.
     const [, members] = await this.#redis.pipeline([
-      [
-        'SET',
-        this.#keys.signedOut(issuer, userId),
-        writeMark(step.origin, step.occurredAtMs),
-        'PX',
-        this.#tombstoneMs,
-      ],
+      evalScript(
+        signOutScript,
+        [this.#keys.signedOut(issuer, userId)],
+        [writeMark(step.origin, step.occurredAtMs), step.occurredAtMs, this.#tombstoneMs],
+      ),
       ['SMEMBERS', this.#keys.user(issuer, userId)],
     ])
     const sessions = members as string[]

@@ -17,6 +17,14 @@ local line = string.match(ended, '^[^\\n]*')
 return line == '' and '-' or line
 `)
 
+/** KEYS: the user's mark. ARGV: the mark, its time, its TTL in ms. A later mark stays. */
+export const signOutScript = redisScript(`
+local mark = redis.call('GET', KEYS[1])
+local later = mark and tonumber(string.match(mark, ',(%d+)%]$'))
+if later and later > tonumber(ARGV[2]) then return redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+`)
+
 /** ARGV: first line of the tombstone, its TTL in ms. Returns the registrations as a flat list of fields and values. */
 export const endSessionScript = redisScript(`
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) == false then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose'
-import { messageOf, RelayFault } from '../errors.ts'
+import { codeOf, RelayFault } from '../errors.ts'
 import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -31,6 +31,9 @@ async function readJson(text: string): Promise<SigningKey[]> {
   const jwks = Array.isArray(json.keys) ? (json.keys as JWK[]) : [json as JWK]
   const keys: SigningKey[] = []
   for (const [index, jwk] of jwks.entries()) {
+    if (typeof jwk !== 'object' || jwk === null) {
+      throw new RelayFault('LR_KEYS_INVALID', `keys[${index}]: is not a JWK`)
+    }
     // Encryption keys and public halves of others often share a file with the signing key.
     if (jwk.use === 'enc' || (jwk.kty !== 'oct' && jwk.d === undefined)) continue
     keys.push(await readJwk(jwk, `keys[${index}]`))
@@ -41,6 +44,9 @@ async function readJson(text: string): Promise<SigningKey[]> {
 async function readJwk(jwk: JWK, place: string): Promise<SigningKey> {
   if (jwk.kty === 'oct') {
     throw new RelayFault('LR_KEYS_INVALID', `${place}: a symmetric key cannot sign logout tokens`)
+  }
+  if (jwk.kid !== undefined && (typeof jwk.kid !== 'string' || jwk.kid === '')) {
+    throw new RelayFault('LR_KEYS_INVALID', `${place}: kid must be a string that is not empty`)
   }
   const privateKey = importKey(() => createPrivateKey({ key: jwk as never, format: 'jwk' }), place)
   return signingKey(privateKey, place, jwk.kid, jwk.alg, notBefore(jwk, place))
@@ -65,7 +71,10 @@ function importKey(create: () => KeyObject, place: string): KeyObject {
   try {
     return create()
   } catch (error) {
-    throw new RelayFault('LR_KEYS_INVALID', `${place}: cannot be read as a private key (${messageOf(error)})`)
+    throw new RelayFault(
+      'LR_KEYS_INVALID',
+      `${place}: cannot be read as a private key (${codeOf(error) ?? 'unknown format'})`,
+    )
   }
 }
 

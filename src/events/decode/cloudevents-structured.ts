@@ -1,5 +1,6 @@
 import { headerText } from '../wire-record.ts'
 import { type Envelope, isObject, parseJson, type RecordFormat, timeOf } from './envelope.ts'
+import { isKnownType } from './known-types.ts'
 
 /**
  * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The content type is
@@ -22,6 +23,7 @@ export const cloudEventsStructured: RecordFormat = (record) => {
   if (typeof event.type !== 'string' || event.type === '') {
     return { kind: 'poison', reason: 'type: must be a string that is not empty' }
   }
+  if (!isKnownType(event.type)) return { kind: 'skipped', type: event.type }
   const data = dataOf(event)
   if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }
   const timeMs = timeOf(event.time)
