@@ -1,4 +1,5 @@
 import type { Registration } from '../events/registration.ts'
+import { ChurningMap } from '../lib/churning-map.ts'
 import { Gate } from '../lib/gate.ts'
 import { type Creditor, type Delivery, registrationKey } from './delivery.ts'
 
@@ -13,7 +14,7 @@ const REOPEN_SHARE = 0.75
 export class OpenDeliveries {
   /** Open while there is room for more; intake waits for it. */
   readonly room = new Gate(true)
-  readonly #byRegistration = new Map<string, Delivery>()
+  readonly #byRegistration = new ChurningMap<Delivery>()
   readonly #max: number
 
   constructor(max: number) {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Dispatcher, Pool } from 'undici'
 import { codeOf, messageOf, RelayFault } from '../errors.ts'
+import { DeadlineQueue } from '../lib/deadline-queue.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { guardedConnector } from './guarded-connector.ts'
 import { OriginPools } from './origin-pools.ts'
@@ -26,11 +27,11 @@ const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agen
  * Sends attempts over keep-alive HTTP/1.1 connections, a pool per origin. Redirects are not followed: undici's
  * `dispatch` never does.
  *
- * One timer serves all attempts. They all have the same time-out, so the set below is in the order in which they
+ * One timer serves all attempts. They all have the same time-out, so the queue below is in the order in which they
  * run out and only its head needs to be looked at.
  */
 export class UndiciSender implements Sender {
-  readonly #attempts = new Set<Attempt>()
+  readonly #attempts = new DeadlineQueue<Attempt>()
   readonly #pools: OriginPools
   readonly #timeoutMs: number
   #timer: NodeJS.Timeout | undefined
@@ -56,10 +57,10 @@ export class UndiciSender implements Sender {
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
     const { endpoint, token, traceparent } = request
     const attempt = new Attempt(performance.now() + this.#timeoutMs, requestBytesMax(request), (result) => {
-      this.#attempts.delete(attempt)
+      this.#attempts.ended()
       done(result)
     })
-    this.#attempts.add(attempt)
+    this.#attempts.push(attempt)
     this.#timer ??= setTimeout(this.#checkTimeouts, this.#timeoutMs)
     this.#pools.for(endpoint.origin).dispatch(
       {
@@ -80,15 +81,12 @@ export class UndiciSender implements Sender {
 
   readonly #checkTimeouts = (): void => {
     const now = performance.now()
-    for (const attempt of this.#attempts) {
-      if (attempt.endsAtMs > now) break
-      attempt.timeOut()
-    }
-    const [head] = this.#attempts
+    for (const attempt of this.#attempts.takeUntil(now)) attempt.timeOut()
+    const next = this.#attempts.next
     this.#timer =
-      head === undefined
+      next === undefined
         ? undefined
-        : setTimeout(this.#checkTimeouts, Math.max(head.endsAtMs - now, TIMEOUT_CHECK_MS))
+        : setTimeout(this.#checkTimeouts, Math.max(next.endsAtMs - now, TIMEOUT_CHECK_MS))
   }
 }
 
@@ -97,7 +95,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   /** On the monotonic clock. */
   readonly endsAtMs: number
   readonly #requestBytesMax: number
-  readonly #report: (result: AttemptResult) => void
+  #report: ((result: AttemptResult) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #over = false
   #status = 0
@@ -111,11 +109,16 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#report = report
   }
 
+  get isOver(): boolean {
+    return this.#over
+  }
+
   timeOut(): void {
     const fault = new RelayFault('LR_ATTEMPT_TIMEOUT', 'no complete answer within the time-out')
     // Reported here and not when undici confirms: a request that still waits for its connection has no controller.
+    const controller = this.#controller
     this.#fail(fault)
-    this.#controller?.abort(fault)
+    controller?.abort(fault)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -174,7 +177,11 @@ class Attempt implements Dispatcher.DispatchHandler {
   #end(result: AttemptResult): void {
     if (this.#over) return
     this.#over = true
-    this.#report(result)
+    const report = this.#report
+    // An idle connection holds on to its last request, and so to this attempt; the delivery must not hang on that.
+    this.#report = undefined
+    this.#controller = undefined
+    report?.(result)
   }
 }
 

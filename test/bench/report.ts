@@ -4,6 +4,7 @@ import type { Measurements } from './measurements.ts'
 import type { BenchOptions } from './options.ts'
 import { median } from './statistics.ts'
 import { judge } from './targets.ts'
+import { WARM_UP_SESSIONS } from './throughput.ts'
 import { REGISTRATIONS_PER_SESSION } from './workload.ts'
 
 /** The whole report as plain text: what was done, the figures, the verdict. */
@@ -21,7 +22,7 @@ export function report(measured: Measurements, options: BenchOptions): string {
 function introduction({ sessions, runs, latencySeconds }: BenchOptions): string {
   const [{ model = 'unknown CPU' } = {}] = cpus()
   return [
-    `Work: ${sessions} sessions x ${REGISTRATIONS_PER_SESSION} relying parties = ${sessions * REGISTRATIONS_PER_SESSION} deliveries to 50 loopback origins, after a warm-up of 400 sessions.`,
+    `Work: ${sessions} sessions x ${REGISTRATIONS_PER_SESSION} relying parties = ${sessions * REGISTRATIONS_PER_SESSION} deliveries to 50 loopback origins, after a warm-up of ${WARM_UP_SESSIONS} sessions.`,
     `Medians of ${runs}; in brackets the lowest and the highest. Latency: trigger to POST, 50 triggers/s for ${latencySeconds} s.`,
     'CPU-s: user and system time of the program with its children, from the first trigger to the last commit.',
     'MB: the largest resident size in the life of the process. Lost, twice, wrong: by the ledger of the relying',

@@ -5,7 +5,8 @@ import { type ProgramName, startProgram } from './program.ts'
 import type { BenchAlgorithm } from './signing-keys.ts'
 import { makeSessions, REGISTRATIONS_PER_SESSION, seedRegistrations } from './workload.ts'
 
-export const WARM_UP_SESSIONS = 400
+/** Fewer leave a part of the code uncompiled, and a short run would look dearer per delivery than a long one. */
+export const WARM_UP_SESSIONS = 2_000
 
 export interface ThroughputRun extends DeliveryCheck {
   readonly program: ProgramName
