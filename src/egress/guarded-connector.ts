@@ -1,8 +1,9 @@
 import { type LookupAddress, lookup as resolve } from 'node:dns'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
-import { buildConnector } from 'undici'
+import type { buildConnector as Connector } from 'undici'
 import type { EgressGuard } from './egress-guard.ts'
+import { buildConnector } from './undici.ts'
 
 /**
  * A connector for undici that refuses forbidden addresses at the only moment that counts, the connect. IP
@@ -10,14 +11,14 @@ import type { EgressGuard } from './egress-guard.ts'
  * gets the checked addresses themselves, so that a second answer of the DNS has no effect; and the address that
  * the socket really has is checked once more before a byte of HTTP is written.
  */
-export function guardedConnector(guard: EgressGuard, timeoutMs: number): buildConnector.connector {
+export function guardedConnector(guard: EgressGuard, timeoutMs: number): Connector.connector {
   const connect = buildConnector({
     allowH2: false,
     timeout: timeoutMs,
     lookup: guardedLookup(guard),
     // One context for all: parsing the root certificates for each connection costs more than its handshake.
     secureContext: createSecureContext(),
-  } as buildConnector.BuildOptions)
+  } as Connector.BuildOptions)
 
   return (options, callback) => {
     const hostname = options.hostname.replace(/^\[|\]$/g, '')

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { DeadlineQueue } from '../lib/deadline-queue.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { guardedConnector } from './guarded-connector.ts'
 import { OriginPools } from './origin-pools.ts'
 import type { AttemptRequest, AttemptResult, Sender } from './sender.ts'
+import { Pool } from './undici.ts'
 
 export interface UndiciSenderOptions {
   readonly guard: EgressGuard

@@ -31,7 +31,7 @@ export interface IntakeOptions {
 }
 
 /** Records that share one round trip to the registry. More would only hold more registrations in memory at once. */
-const SLICE_RECORDS_MAX = 64
+const SLICE_RECORDS_MAX = 24
 /**
  * A sign-out everywhere ends what was registered before it; logins after it are left alone, also when it is
  * replayed. Between two clocks, a session that survives is worse than one that ends too soon.

@@ -5,7 +5,7 @@ import { Fifo } from '../lib/fifo.ts'
 import { OffsetTracker } from './offset-tracker.ts'
 
 /** Records that may wait here; beyond that the partition is paused, and resumed at half. */
-const QUEUED_RECORDS_MAX = 500
+const QUEUED_RECORDS_MAX = 100
 
 export interface LaneOptions extends TopicPartition {
   readonly position: number

@@ -22,7 +22,7 @@ const REBALANCE_TIMEOUT_MS = 20_000
 const HEARTBEAT_MS = 1_000
 const FETCH_WAIT_MS = 200
 /** Keeps memory flat: a fetch brings so much of each partition at most, and it is cheaper than the default megabyte. */
-const FETCH_BYTES_PER_PARTITION = 128 * 1_024
+const FETCH_BYTES_PER_PARTITION = 32 * 1_024
 const RESTART_DELAY_MS_MAX = 5_000
 const LEAVE_MS_MAX = 5_000
 
