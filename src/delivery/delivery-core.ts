@@ -1,6 +1,5 @@
 import type { Config } from '../config/env.ts'
 import type { Sender } from '../egress/sender.ts'
-import type { Outcome } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OutcomeLog } from '../outcome/outcome-log.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -62,7 +61,7 @@ export class DeliveryCore {
       log,
       registry,
       outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
-      onPublished: (_outcome: Outcome, sinceMs: number) => events.published(sinceMs),
+      onPublished: (ms) => events.published(ms),
       onPublishError: (error, failures) => events.fault('kafka-publish', error, failures),
       onRegistryError: (error, failures) => events.fault('redis', error, failures),
     })

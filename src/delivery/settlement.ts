@@ -15,7 +15,8 @@ export interface SettlementOptions {
   readonly clock: Clock
   readonly onPublishError: (error: unknown, failures: number) => void
   readonly onRegistryError: (error: unknown, failures: number) => void
-  readonly onPublished: (outcome: Outcome, sinceMs: number) => void
+  /** Once per batch, with the time that its oldest outcome took. Milliseconds. */
+  readonly onPublished: (ms: number) => void
 }
 
 /** One outcome to be made final. */
@@ -63,11 +64,11 @@ export class Settlement {
       maxBatch: REGISTRY_BATCH_MAX,
     })
     this.#publish = new MicroBatcher({
-      flush: (items) => log.append(items.map(({ record }) => record)),
-      onFlushed: (item) => {
-        options.onPublished(item.settling.outcome, clock.now() - item.sinceMs)
-        this.#remove.add(item.settling)
+      flush: async (items) => {
+        await log.append(items.map(({ record }) => record))
+        options.onPublished(clock.now() - (items[0]?.sinceMs ?? 0))
       },
+      onFlushed: ({ settling }) => this.#remove.add(settling),
       onError: options.onPublishError,
       maxBatch: PUBLISH_BATCH_MAX,
     })

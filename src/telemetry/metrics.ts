@@ -35,7 +35,7 @@ export class Metrics {
   )
   readonly outcomePublish = this.#histogram(
     'outcome_publish_seconds',
-    'From an outcome to its acknowledgement by Kafka.',
+    'From an outcome to its acknowledgement by Kafka; the oldest of each batch.',
     PUBLISH_BUCKETS,
   )
 
