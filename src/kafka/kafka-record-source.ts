@@ -23,6 +23,7 @@ const HEARTBEAT_MS = 1_000
 const FETCH_WAIT_MS = 200
 /** Keeps memory flat: a fetch brings so much of each partition at most, and it is cheaper than the default megabyte. */
 const FETCH_BYTES_PER_PARTITION = 32 * 1_024
+const RESTART_DELAY_MS = 250
 const RESTART_DELAY_MS_MAX = 5_000
 const LEAVE_MS_MAX = 5_000
 
@@ -95,7 +96,10 @@ export class KafkaRecordSource implements RecordSource {
         failures++
         onTrouble('start-failed', error)
         await settledWithin(consumer.disconnect(), LEAVE_MS_MAX)
-        await delay(Math.min(250 * 2 ** (failures - 1), RESTART_DELAY_MS_MAX), this.#ended.signal)
+        await delay(
+          Math.min(RESTART_DELAY_MS * 2 ** (failures - 1), RESTART_DELAY_MS_MAX),
+          this.#ended.signal,
+        )
       }
     }
   }
@@ -155,7 +159,10 @@ export class KafkaRecordSource implements RecordSource {
     this.#options.onMembership(false)
     this.#consumer = undefined
     this.#member = undefined
-    void settledWithin(consumer.disconnect(), LEAVE_MS_MAX).then(() => this.#connectUntilJoined())
+    void settledWithin(consumer.disconnect(), LEAVE_MS_MAX)
+      // What ended it may end the next one as well; then this is all that keeps it from spinning.
+      .then(() => delay(RESTART_DELAY_MS, this.#ended.signal))
+      .then(() => this.#connectUntilJoined())
   }
 
   /** The group waits for this member meanwhile, so it keeps telling the coordinator that it is alive. */

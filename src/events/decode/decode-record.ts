@@ -27,6 +27,15 @@ const formats: readonly RecordFormat[] = [cloudEventsBinary, cloudEventsStructur
 /** Never throws: whatever stands in the log ends as one of the four results. */
 export function decodeRecord(record: WireRecord, defaultIssuer: string): DecodeResult {
   if (record.value === null || record.value.length === 0) return { kind: 'skipped', reason: 'empty' }
+  try {
+    return decode(record, defaultIssuer)
+  } catch {
+    // A gap in the checks of a format. The partition must go on, and the record must not be lost.
+    return { kind: 'poison', reason: 'record: cannot be decoded', type: 'unknown' }
+  }
+}
+
+function decode(record: WireRecord, defaultIssuer: string): DecodeResult {
   const result = open(record)
   switch (result.kind) {
     case 'poison':
