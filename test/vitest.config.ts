@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { ClosingLineReporter } from './support/closing-line-reporter.ts'
 
 const onRealStack = { globalSetup: ['test/stack/vitest-global.ts'], testTimeout: 60_000, hookTimeout: 60_000 }
 
@@ -6,6 +7,7 @@ const onRealStack = { globalSetup: ['test/stack/vitest-global.ts'], testTimeout:
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
+    reporters: ['default', new ClosingLineReporter()],
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...onRealStack } },
