@@ -51,16 +51,31 @@ export type OutcomeSubject = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSe
  */
 export function outcomeData(outcome: Outcome, subject: OutcomeSubject, origin: TriggerOrigin): string {
   const { issuer, sessionId, oidcSessionId, clientId, sub, sid } = subject
-  const common = { issuer, sessionId, oidcSessionId, clientId, sub, sid }
   const trigger = { id: origin.id, topic: origin.topic, partition: origin.partition, offset: origin.offset }
   if (outcome.kind === 'sent') {
     const { jti, attempts, status } = outcome
-    return JSON.stringify({ ...common, jti, attempts, status, trigger })
+    return JSON.stringify({
+      issuer,
+      sessionId,
+      oidcSessionId,
+      clientId,
+      sub,
+      sid,
+      jti,
+      attempts,
+      status,
+      trigger,
+    })
   }
   const { jti, attempts, reason, lastStatus, lastError } = outcome
   const { userId, backchannelLogoutUri, sessionRequired, alg, typ, claims, registeredAtMs } = subject
   return JSON.stringify({
-    ...common,
+    issuer,
+    sessionId,
+    oidcSessionId,
+    clientId,
+    sub,
+    sid,
     jti,
     attempts,
     status: lastStatus ?? null,

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { crc32c } from './crc32c.ts'
 import { groupByPartition } from './partition-groups.ts'
 import { decodeRecord } from './record-decoding.ts'
 import { encodeRecord } from './record-encoding.ts'
@@ -7,6 +8,7 @@ const require = createRequire(import.meta.url)
 
 replace('kafkajs/src/protocol/recordBatch/record/v0/index.js', encodeRecord)
 replace('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', decodeRecord)
+replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', crc32c)
 replace('kafkajs/src/producer/groupMessagesPerPartition.js', groupByPartition)
 stopIdleTimers()
 
