@@ -69,7 +69,9 @@ describe('the README says what is true:', () => {
       keys.epoch(),
       keys.rebuildLock(),
     ]
-    expect(layout.filter((key) => !readme.includes(`\`${key}\``))).toEqual([])
+    // In a table a bar is escaped.
+    const text = readme.replaceAll('\\|', '|')
+    expect(layout.filter((key) => !text.includes(`\`${key}\``))).toEqual([])
   })
 
   test('it explains every reason for a failure', () => {
