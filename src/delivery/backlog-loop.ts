@@ -24,7 +24,6 @@ export interface BacklogLoopOptions {
 }
 
 const RPS_PER_LOOK_MAX = 1_000
-const CLAIM_MAX = 100
 
 /**
  * Takes parked deliveries up again when they are due, on every replica: parked, due → claim (lease) → deliver. It
@@ -34,6 +33,7 @@ export class BacklogLoop {
   readonly #options: BacklogLoopOptions
   readonly #stopped = new AbortController()
   #running: Promise<void> | undefined
+  #sleeping: AbortController | undefined
 
   constructor(options: BacklogLoopOptions) {
     this.#options = options
@@ -59,8 +59,19 @@ export class BacklogLoop {
         this.#options.onError(error)
       }
       // After a full claim there is probably more; otherwise the next look can wait.
-      if (!didClaim) await delay(this.#options.pollMs, signal)
+      if (!didClaim) await this.#sleep()
     }
+  }
+
+  /** An RP that had more due deliveries than room has room now. */
+  wake(): void {
+    this.#sleeping?.abort()
+  }
+
+  async #sleep(): Promise<void> {
+    this.#sleeping = new AbortController()
+    await delay(this.#options.pollMs, AbortSignal.any([this.#stopped.signal, this.#sleeping.signal]))
+    this.#sleeping = undefined
   }
 
   /** True when an RP may have more due deliveries and room for them. */
@@ -77,8 +88,11 @@ export class BacklogLoop {
   async #drain(rpKey: string): Promise<boolean> {
     const { backlog, clock, dispatcher, leaseMs, relyingParties, settings } = this.#options
     const rp = relyingParties.byKey(rpKey)
-    const limit = Math.min(dispatcher.roomFor(rp), CLAIM_MAX)
-    if (limit === 0) return false
+    const limit = dispatcher.roomForClaims(rp)
+    if (limit === 0) {
+      rp.hasDueBacklog = true
+      return false
+    }
     await settings.refresh([rp])
     const now = clock.now()
     const claimed = await backlog.claim(rpKey, now, now + leaseMs, limit)

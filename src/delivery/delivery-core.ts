@@ -92,6 +92,7 @@ export class DeliveryCore {
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,
       start: (delivery) => deliverer.attempt(delivery),
+      onRoom: () => this.backlogLoop.wake(),
     })
     this.admission = new Admission({
       lateAfterMs: config.RETRY_DEADLINE_MS,

@@ -11,10 +11,14 @@ export interface DispatcherOptions {
   readonly maxWaiting: number
   /** Starts one attempt; `release` is called when it is over. */
   readonly start: (delivery: Delivery) => void
+  /** An RP with parked deliveries that are due has room again. */
+  readonly onRoom: () => void
 }
 
 /** Further attempts may take that part of the room in flight; the rest is kept for first attempts. */
 const RETRY_SHARE = 0.75
+/** Two: one under way and one that waits for it. */
+const CLAIMS_PER_PLACE = 2
 /** Small, so that ten hung RPs together still leave half of the room to the others. */
 const RP_WAITING_SHARE = 1 / 16
 
@@ -51,11 +55,16 @@ export class Dispatcher {
     return this.#waiting
   }
 
-  /** How many more deliveries of this RP would be taken now. */
-  roomFor(rp: RelyingParty): number {
+  /**
+   * How many parked deliveries of this RP may be claimed now: so few that the last of them starts well within its
+   * lease, even when each attempt before it takes its whole time-out.
+   */
+  roomForClaims(rp: RelyingParty): number {
     if (this.#isStopped) return 0
-    const mine = this.#maxWaitingPerRp - waitingAt(rp)
-    return Math.max(Math.min(mine, this.#options.maxWaiting - this.#waiting), 0)
+    const waiting = waitingAt(rp)
+    const inLease = CLAIMS_PER_PLACE * this.#options.maxInFlightPerRp - rp.inFlight - waiting
+    const share = this.#maxWaitingPerRp - waiting
+    return Math.max(Math.min(inLease, share, this.#options.maxWaiting - this.#waiting), 0)
   }
 
   /**
@@ -80,6 +89,10 @@ export class Dispatcher {
     delivery.rp.inFlight--
     this.#giveTurn(delivery.rp)
     this.#pump()
+    const { rp } = delivery
+    if (!rp.hasDueBacklog || waitingAt(rp) >= this.#options.maxInFlightPerRp / 2) return
+    rp.hasDueBacklog = false
+    this.#options.onRoom()
   }
 
   /** Starts nothing more, and hands back everything that still waits. */

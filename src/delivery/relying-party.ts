@@ -18,6 +18,8 @@ export interface RelyingParty {
   readonly waitingRetry: Fifo<Delivery>
   /** The last attempt that was started was a first one: a further one may go before the next. */
   startedFirst: boolean
+  /** It has parked deliveries that are due, and had no room for them when they were looked at. */
+  hasDueBacklog: boolean
   /** It stands in the dispatcher's list of those that may start an attempt. */
   hasTurn: boolean
   usedAt: number
@@ -50,6 +52,7 @@ export class RelyingParties {
         waitingFirst: new Fifo(),
         waitingRetry: new Fifo(),
         startedFirst: false,
+        hasDueBacklog: false,
         hasTurn: false,
         usedAt: ++this.#uses,
       }

@@ -31,8 +31,10 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   const relyingParties = new RelyingParties()
   const running: Delivery[] = []
   const started: Delivery[] = []
+  const roomTold: number[] = []
   const dispatcher: Dispatcher = new Dispatcher({
     ...bounds,
+    onRoom: () => roomTold.push(started.length),
     start: (delivery) => {
       started.push(delivery)
       if (failsAtOnce(delivery)) dispatcher.release(delivery)
@@ -42,6 +44,7 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   return {
     dispatcher,
     relyingParties,
+    roomTold,
     running,
     started,
     rp: (index: number) => relyingParties.get(ISSUER, `client-${index}`),
@@ -170,20 +173,34 @@ describe('dispatcher', () => {
         const before = started.length
         while (running.length > 0) end(0)
         expect(submit(0).isTaken).toBe(false)
-        expect(dispatcher.roomFor(rp(0))).toBe(0)
+        expect(dispatcher.roomForClaims(rp(0))).toBe(0)
         expect([started.length, dispatcher.inFlight, dispatcher.waiting]).toEqual([before, 0, 0])
       }),
     )
   })
 
-  test('room is told so that exactly as many are taken, while all that wait have room', () => {
+  test('what there is room to claim for is taken', () => {
     fc.assert(
       fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
         const { dispatcher, rp, submit } = play(given, steps, () => undefined)
-        const room = dispatcher.roomFor(rp(0))
+        const room = dispatcher.roomForClaims(rp(0))
         for (let n = 0; n < room; n++) expect(submit(0).isTaken).toBe(true)
       }),
     )
+  })
+
+  test('an RP whose parked deliveries found no room is told of once it has room again', () => {
+    const { dispatcher, rp, submit, end, roomTold } = dispatcherFixture({
+      maxInFlight: 4,
+      maxInFlightPerRp: 2,
+      maxWaiting: 400,
+    })
+    for (let n = 0; n < 4; n++) submit(0)
+    expect(dispatcher.roomForClaims(rp(0))).toBe(0)
+    rp(0).hasDueBacklog = true
+    for (let n = 0; n < 4; n++) end(0)
+    expect(roomTold).toHaveLength(1)
+    expect(rp(0).hasDueBacklog).toBe(false)
   })
 
   test('one RP never has the whole waiting room', () => {
@@ -196,8 +213,8 @@ describe('dispatcher', () => {
     while (taken < 1_000 && submit(0).isTaken) taken++
     expect(running).toHaveLength(2)
     expect(waitingAt(rp(0))).toBeLessThanOrEqual(100)
-    expect(dispatcher.roomFor(rp(0))).toBe(0)
-    expect(dispatcher.roomFor(rp(1))).toBeGreaterThan(0)
+    expect(dispatcher.roomForClaims(rp(0))).toBe(0)
+    expect(dispatcher.roomForClaims(rp(1))).toBeGreaterThan(0)
     expect(submit(1).isTaken).toBe(true)
   })
 
