@@ -25,6 +25,11 @@ export class OpenDeliveries {
     return this.#byRegistration.size
   }
 
+  /** How many more there is room for; 0 when there are more than there should be. */
+  get places(): number {
+    return Math.max(this.#max - this.#byRegistration.size, 0)
+  }
+
   /** True when the registration is being delivered already; the creditor then waits for that delivery. */
   join(registration: Registration, creditor: Creditor | undefined): boolean {
     const open = this.#byRegistration.get(registrationKey(registration))

@@ -1,7 +1,7 @@
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import { MicroBatcher } from '../lib/micro-batcher.ts'
-import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
+import type { OutcomeLog } from '../outcome/outcome-log.ts'
 import { outcomeRecord } from '../outcome/outcome-record.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedName } from './backlog.ts'
@@ -32,7 +32,6 @@ export interface Settling {
 
 interface Pending {
   readonly settling: Settling
-  readonly record: OutgoingRecord
   readonly sinceMs: number
 }
 
@@ -65,7 +64,11 @@ export class Settlement {
     })
     this.#publish = new MicroBatcher({
       flush: async (items) => {
-        await log.append(items.map(({ record }) => record))
+        // Made here and not when it is added: a queue of records is several times the size of what they are made of.
+        const records = items.map(({ settling: { outcome, subject, cause } }) =>
+          outcomeRecord(options.outcomeTopic, outcome, subject, cause),
+        )
+        await log.append(records)
         options.onPublished(clock.now() - (items[0]?.sinceMs ?? 0))
       },
       onFlushed: ({ settling }) => this.#remove.add(settling),
@@ -80,12 +83,7 @@ export class Settlement {
   }
 
   add(settling: Settling): void {
-    const { outcome, subject, cause } = settling
-    this.#publish.add({
-      settling,
-      sinceMs: this.#options.clock.now(),
-      record: outcomeRecord(this.#options.outcomeTopic, outcome, subject, cause),
-    })
+    this.#publish.add({ settling, sinceMs: this.#options.clock.now() })
   }
 
   /** Resolves when everything added so far is final. */

@@ -3,7 +3,8 @@ import type { LogoutEndpoint } from '../events/logout-endpoint.ts'
 /** One HTTP POST of one logout token. */
 export interface AttemptRequest {
   readonly endpoint: LogoutEndpoint
-  readonly token: string
+  /** The compact JWS, as ASCII. */
+  readonly token: Buffer
   readonly traceparent?: string | undefined
 }
 

@@ -22,6 +22,7 @@ const DETAIL_BYTES_MAX = 512
 const HEADER_BYTES_MAX = 16 * 1_024
 const TIMEOUT_CHECK_MS = 50
 
+const PARAMETER = Buffer.from('logout_token=')
 const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agent', 'logout-relay']
 
 /**
@@ -68,8 +69,7 @@ export class UndiciSender implements Sender {
         method: 'POST',
         path: endpoint.path,
         headers: traceparent === undefined ? HEADERS : [...HEADERS, 'traceparent', traceparent],
-        // A compact JWS consists of characters that form encoding leaves as they are.
-        body: `logout_token=${token}`,
+        body: formOf(token),
       },
       attempt,
     )
@@ -184,6 +184,14 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#controller = undefined
     report?.(result)
   }
+}
+
+/** A compact JWS consists of characters that form encoding leaves as they are. */
+function formOf(token: Buffer): Buffer {
+  const form = Buffer.allocUnsafe(PARAMETER.length + token.length)
+  PARAMETER.copy(form)
+  token.copy(form, PARAMETER.length)
+  return form
 }
 
 const RESET_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])

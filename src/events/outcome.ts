@@ -94,8 +94,8 @@ export function outcomeData(outcome: Outcome, subject: OutcomeSubject, origin: T
 }
 
 /** True for an outcome record, by its header alone. */
-export function isOutcome({ headers }: WireRecord): boolean {
-  const type = headerText(headers, 'ce_type')
+export function isOutcome(record: WireRecord): boolean {
+  const type = record.type ?? headerText(record.headers, 'ce_type')
   return type !== undefined && isOutcomeType(type)
 }
 

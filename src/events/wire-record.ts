@@ -7,6 +7,8 @@ export interface RecordPosition {
 
 /** A record as it came from the log, before anybody looked at its content. */
 export interface WireRecord extends RecordPosition {
+  /** The `ce_type` header, where it can be told without reading the rest. */
+  readonly type?: string | undefined
   /** Milliseconds since the epoch, as the producer or the broker stamped it. */
   readonly timestampMs: number
   readonly key: Buffer | null

@@ -7,6 +7,7 @@ import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
+import { Turns } from '../lib/turns.ts'
 import type { DeadLetters } from '../outcome/dead-letters.ts'
 import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
 import type { IntakeEvents } from './intake-events.ts'
@@ -54,6 +55,10 @@ const nobodyWaits: OpenRecord = { owe: () => undefined, settled: () => undefined
 export class Intake {
   readonly #options: IntakeOptions
   readonly #stopped = new AbortController()
+  /** One partition's slice at a time: several that saw the same room would together fill it several times. */
+  readonly #turns = new Turns()
+  /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
+  #owedPerRecord = 1
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -69,11 +74,15 @@ export class Intake {
   /** Works off a partition's queue; `PartitionLane` calls it when there is something in it. */
   readonly work = async (lane: PartitionLane): Promise<void> => {
     while (lane.queuedRecords > 0 && lane.isOpen && !this.#stopped.signal.aborted) {
-      await this.#options.open.room.wait()
-      await this.#options.deadLetters.room.wait()
-      if (!lane.isOpen || this.#stopped.signal.aborted) return
-      const slice = this.#takeSlice(lane)
-      await this.#applySlice(() => !lane.isClosed, slice)
+      const endTurn = await this.#turns.take()
+      try {
+        await this.#options.open.room.wait()
+        await this.#options.deadLetters.room.wait()
+        if (!lane.isOpen || this.#stopped.signal.aborted) return
+        await this.#applySlice(() => !lane.isClosed, this.#takeSlice(lane))
+      } finally {
+        endTurn()
+      }
     }
   }
 
@@ -85,8 +94,13 @@ export class Intake {
     const { defaultIssuer, open } = this.#options
     let slice: SliceItem[] = []
     const apply = async (): Promise<void> => {
-      await open.room.wait()
-      await this.#applySlice(() => !signal.aborted, slice)
+      const endTurn = await this.#turns.take()
+      try {
+        await open.room.wait()
+        await this.#applySlice(() => !signal.aborted, slice)
+      } finally {
+        endTurn()
+      }
       slice = []
     }
     for (const record of records) {
@@ -94,15 +108,21 @@ export class Intake {
       if (decoded.kind !== 'trigger') continue
       const step = this.#stepFor(decoded)
       if (step !== undefined) slice.push({ decoded, step, record: nobodyWaits })
-      if (slice.length >= SLICE_RECORDS_MAX) await apply()
+      if (slice.length >= this.#sliceRecords()) await apply()
     }
     await apply()
+  }
+
+  #sliceRecords(): number {
+    const fitting = Math.ceil(this.#options.open.places / this.#owedPerRecord)
+    return Math.min(Math.max(fitting, 1), SLICE_RECORDS_MAX)
   }
 
   #takeSlice(lane: PartitionLane): SliceItem[] {
     const slice: SliceItem[] = []
     let taken = 0
-    while (taken < SLICE_RECORDS_MAX) {
+    const wanted = this.#sliceRecords()
+    while (taken < wanted) {
       const item = lane.next()
       if (item === undefined) break
       if ('skipTo' in item) {
@@ -163,10 +183,12 @@ export class Intake {
     })
     // A closed lane's records are somebody else's now, who reads them again.
     if (answers === undefined || !isWanted()) return
+    let owed = 0
     for (const [i, item] of slice.entries()) {
-      this.#handOn(item, answers[i] as RegistryAnswer)
+      owed += this.#handOn(item, answers[i] as RegistryAnswer)
       item.record.settled()
     }
+    this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
   }
 
   /** Repeats a step until it succeeds; `undefined` when it is not wanted any more, or the service ends. */
@@ -199,14 +221,15 @@ export class Intake {
     return found
   }
 
-  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer): void {
+  /** Returns how many deliveries are owed. */
+  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer): number {
     const { admission, clock, deadlineMs, events } = this.#options
     const until = clock.now() + deadlineMs
     if (decoded.kind === 'registration') {
       const { registration, origin } = decoded
       if (answer.kind !== 'registered' || answer.endedBy === undefined) {
         events.accepted(decoded, answer.kind === 'already-settled' ? 'already-settled' : 'accepted', 0)
-        return
+        return 0
       }
       // The login raced the logout: its session has ended, so the RP is told at once.
       events.accepted(decoded, 'late-registration', 1)
@@ -214,9 +237,9 @@ export class Intake {
       const cause = { origin: answer.endedBy ?? origin, occurredAtMs, everywhere: false }
       record.owe()
       admission.admit([{ registration, cause, deadlineMs: until, creditor: record }])
-      return
+      return 1
     }
-    if (answer.kind !== 'owed') return
+    if (answer.kind !== 'owed') return 0
     const { registrations, broken } = answer
     const owed = registrations.length + broken.length
     events.accepted(decoded, owed === 0 ? 'nothing-owed' : 'accepted', owed)
@@ -226,6 +249,7 @@ export class Intake {
       registrations.map((registration) => ({ registration, cause, deadlineMs: until, creditor: record })),
     )
     for (const it of broken) admission.refuse(it, cause, record)
+    return owed
   }
 }
 

@@ -1,23 +1,24 @@
 import { createRequire } from 'node:module'
 import { crc32c } from './crc32c.ts'
 import { groupByPartition } from './partition-groups.ts'
+import { encodeRequest, leanProduceRequest } from './produce-encoding.ts'
 import { decodeRecord } from './record-decoding.ts'
-import { encodeRecord } from './record-encoding.ts'
 
 const require = createRequire(import.meta.url)
 
-replace('kafkajs/src/protocol/recordBatch/record/v0/index.js', encodeRecord)
-replace('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', decodeRecord)
-replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', crc32c)
-replace('kafkajs/src/producer/groupMessagesPerPartition.js', groupByPartition)
+replace('kafkajs/src/protocol/request.js', () => encodeRequest)
+replace('kafkajs/src/protocol/requests/produce/v3/request.js', leanProduceRequest)
+replace('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', () => decodeRecord)
+replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', () => crc32c)
+replace('kafkajs/src/producer/groupMessagesPerPartition.js', () => groupByPartition)
 stopIdleTimers()
 
 /** Each replacement gives the same result as the original, which a test holds against it. */
-function replace(file: string, replacement: unknown): void {
+function replace<T>(file: string, replacement: (original: T) => T): void {
   const path = require.resolve(file)
   require(path)
   const module = require.cache[path]
-  if (module !== undefined) module.exports = replacement
+  if (module !== undefined) module.exports = replacement(module.exports)
 }
 
 /** kafkajs re-arms a timer per connection every few milliseconds even when nothing waits; that is 3 % of a core. */

@@ -1,52 +1,71 @@
-/*
- * kafkajs encodes a record through a dozen growing half-kilobyte buffers, one per header, which made a fifth of all
- * that the relay allocated. The same bytes, written into one buffer of the right size.
- */
-
 type Field = string | Buffer | null | undefined
 
-interface RecordFields {
-  readonly offsetDelta?: number
-  readonly timestampDelta?: number
+export interface RecordFields {
   readonly key?: Field
   readonly value?: Field
-  readonly headers?: Readonly<Record<string, Field | Field[]>>
+  readonly headers?: Readonly<Record<string, Field | Field[]>> | undefined
 }
 
-/** What kafkajs' batch encoder reads of an encoded record. */
-interface EncodedRecord {
-  readonly buf: Buffer
-  readonly buffer: Buffer
-}
+/*
+ * Record => Length Attributes TimestampDelta OffsetDelta Key Value [HeaderKey HeaderValue], Kafka's record format v2.
+ * The time delta is always 0 here: the records of one batch have one time.
+ */
 
-/** Record => Length Attributes TimestampDelta OffsetDelta Key Value [HeaderKey HeaderValue], Kafka's record format v2. */
-export function encodeRecord(fields: RecordFields): EncodedRecord {
-  const { offsetDelta = 0, timestampDelta = 0, key, value, headers = {} } = fields
-  const pairs: [string, Field][] = []
+/** Bytes of a record without its own length. */
+export function sizeOfRecordBody(offsetDelta: number, { key, value, headers = {} }: RecordFields): number {
+  let size = 2 + sizeOfVarint(offsetDelta) + sizeOfField(key) + sizeOfField(value)
+  let count = 0
   for (const name in headers) {
     const content = headers[name]
-    if (Array.isArray(content)) for (const one of content) pairs.push([name, one])
-    else pairs.push([name, content])
+    if (Array.isArray(content)) {
+      for (const one of content) size += sizeOfField(name) + sizeOfField(one)
+      count += content.length
+    } else {
+      size += sizeOfField(name) + sizeOfField(content)
+      count++
+    }
   }
-  let bodySize =
-    1 + sizeOfVarint(timestampDelta) + sizeOfVarint(offsetDelta) + sizeOfField(key) + sizeOfField(value)
-  bodySize += sizeOfVarint(pairs.length)
-  for (const [name, content] of pairs) bodySize += sizeOfField(name) + sizeOfField(content)
+  return size + sizeOfVarint(count)
+}
 
-  const buf = Buffer.allocUnsafe(sizeOfVarint(bodySize) + bodySize)
-  let at = writeVarint(buf, 0, bodySize)
-  // Attributes: none are in use.
+/** Writes a record whose body has `bodySize` bytes; returns where it ends. */
+export function writeRecord(
+  buf: Buffer,
+  start: number,
+  offsetDelta: number,
+  bodySize: number,
+  { key, value, headers = {} }: RecordFields,
+): number {
+  let at = writeVarint(buf, start, bodySize)
+  // Attributes: none are in use. Then the time delta.
   buf[at++] = 0
-  at = writeVarint(buf, at, timestampDelta)
+  buf[at++] = 0
   at = writeVarint(buf, at, offsetDelta)
   at = writeField(buf, at, key)
   at = writeField(buf, at, value)
-  at = writeVarint(buf, at, pairs.length)
-  for (const [name, content] of pairs) {
-    at = writeField(buf, at, name)
-    at = writeField(buf, at, content)
+  let count = 0
+  for (const name in headers) {
+    const content = headers[name]
+    count += Array.isArray(content) ? content.length : 1
   }
-  return { buf, buffer: buf }
+  at = writeVarint(buf, at, count)
+  for (const name in headers) {
+    const content = headers[name]
+    if (Array.isArray(content)) for (const one of content) at = writeHeader(buf, at, name, one)
+    else at = writeHeader(buf, at, name, content)
+  }
+  return at
+}
+
+/** Zigzag varint of an integer of up to 31 bits; no batch holds more records or bytes than that. */
+export function sizeOfVarint(value: number): number {
+  let rest = ((value << 1) ^ (value >> 31)) >>> 0
+  let size = 1
+  while (rest >= 0x80) {
+    rest >>>= 7
+    size++
+  }
+  return size
 }
 
 function sizeOfField(field: Field): number {
@@ -60,6 +79,10 @@ function lengthOf(field: Field): number {
   return typeof field === 'string' ? Buffer.byteLength(field) : field.length
 }
 
+function writeHeader(buf: Buffer, at: number, name: string, content: Field): number {
+  return writeField(buf, writeField(buf, at, name), content)
+}
+
 function writeField(buf: Buffer, at: number, field: Field): number {
   const length = lengthOf(field)
   const start = writeVarint(buf, at, length)
@@ -67,17 +90,6 @@ function writeField(buf: Buffer, at: number, field: Field): number {
   if (typeof field === 'string') buf.write(field, start)
   else (field as Buffer).copy(buf, start)
   return start + length
-}
-
-/** Zigzag varint of an integer of up to 31 bits; a batch spans less time and fewer records than that. */
-function sizeOfVarint(value: number): number {
-  let rest = ((value << 1) ^ (value >> 31)) >>> 0
-  let size = 1
-  while (rest >= 0x80) {
-    rest >>>= 7
-    size++
-  }
-  return size
 }
 
 function writeVarint(buf: Buffer, start: number, value: number): number {

@@ -11,8 +11,9 @@ import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import {
-  endSessionScript,
+  endSessionsScript,
   forgetScript,
+  leaveUserScript,
   registerScript,
   settleScript,
   signOutScript,
@@ -28,6 +29,12 @@ export interface RedisRegistryOptions {
 }
 
 type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
+type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
+type EndStep = Extract<RegistryStep, { kind: 'end-session' }>
+type OwedAnswer = Extract<RegistryAnswer, { kind: 'owed' }>
+
+/** Redis does nothing else while a script runs; that many take less than a millisecond. */
+const SCRIPT_SESSIONS_MAX = 128
 
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
@@ -41,7 +48,14 @@ export class RedisRegistry implements Registry {
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    redis.register(registerScript, endSessionScript, settleScript, forgetScript, signOutScript)
+    redis.register(
+      registerScript,
+      endSessionsScript,
+      settleScript,
+      leaveUserScript,
+      forgetScript,
+      signOutScript,
+    )
   }
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
@@ -61,16 +75,22 @@ export class RedisRegistry implements Registry {
 
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
     const sessions = bySession(settled)
-    const left = await this.#redis.pipeline(
-      sessions.map(({ first, ids }) => evalScript(settleScript, this.#sessionKeys(first), ids)),
+    const left = await this.#inParts(sessions, (part) =>
+      evalScript(
+        settleScript,
+        part.flatMap(({ first }) => this.#sessionKeys(first)),
+        part.flatMap(({ ids }) => [ids.length, ...ids]),
+      ),
     )
     // An ended session without registrations needs no place among its user's sessions any more.
-    const emptied: RedisCommand[] = []
-    for (const [i, { first }] of sessions.entries()) {
-      if (left[i] !== 0 || first.userId === undefined) continue
-      emptied.push(['SREM', this.#keys.user(first.issuer, first.userId), first.sessionId])
-    }
-    await this.#redis.pipeline(emptied)
+    const emptied = sessions.filter(({ first }, i) => left[i] === 0 && first.userId !== undefined)
+    await this.#inParts(emptied, (part) =>
+      evalScript(
+        leaveUserScript,
+        part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string)),
+        part.map(({ first }) => first.sessionId),
+      ),
+    )
   }
 
   async forget(settled: readonly RegistrationKey[]): Promise<void> {
@@ -92,27 +112,47 @@ export class RedisRegistry implements Registry {
   }
 
   async #applyRun(steps: readonly SessionStep[]): Promise<RegistryAnswer[]> {
-    const commands: RedisCommand[] = []
-    for (const step of steps) {
-      if (step.kind === 'register') commands.push(...this.#registerCommands(step.registration))
-      else commands.push(this.#endCommand(step.issuer, step.sessionId, step.origin))
+    const answers: RegistryAnswer[] = []
+    for (let i = 0; i < steps.length; ) {
+      const isEnd = steps[i]?.kind === 'end-session'
+      let next = i + 1
+      while (next < steps.length && (steps[next]?.kind === 'end-session') === isEnd) next++
+      const run = steps.slice(i, next)
+      answers.push(
+        ...(isEnd ? await this.#endSessions(run as EndStep[]) : await this.#register(run as RegisterStep[])),
+      )
+      i = next
     }
-    const replies = await this.#redis.pipeline(commands)
-    const marks: RedisCommand[] = []
-    let next = 0
-    const answers = steps.map((step): RegistryAnswer => {
-      if (step.kind === 'end-session') return owed(replies[next++], step.issuer, step.sessionId)
-      next += 2
-      const [ended, signedOut] = [replies[next++], replies[next++]]
+    return answers
+  }
+
+  async #register(steps: readonly RegisterStep[]): Promise<RegistryAnswer[]> {
+    const replies = await this.#redis.pipeline(
+      steps.flatMap(({ registration }) => this.#registerCommands(registration)),
+    )
+    const signedOut: EndStep[] = []
+    const answers = steps.map(({ registration, origin }, i): RegistryAnswer => {
+      const [ended, signedOutMark] = [replies[4 * i + 2], replies[4 * i + 3]]
       if (typeof ended !== 'string') return { kind: 'already-settled' }
-      if (ended !== '') return { kind: 'registered', endedBy: readMark(ended)?.origin ?? step.origin }
-      const mark = typeof signedOut === 'string' ? readMark(signedOut) : undefined
-      if (mark === undefined || !isUntil(step.registration, mark.untilMs)) return { kind: 'registered' }
-      marks.push(this.#endCommand(step.registration.issuer, step.registration.sessionId, mark.origin))
+      if (ended !== '') return { kind: 'registered', endedBy: readMark(ended)?.origin ?? origin }
+      const mark = typeof signedOutMark === 'string' ? readMark(signedOutMark) : undefined
+      if (mark === undefined || !isUntil(registration, mark.untilMs)) return { kind: 'registered' }
+      signedOut.push({ ...registration, kind: 'end-session', origin: mark.origin })
       return { kind: 'registered', endedBy: mark.origin }
     })
-    await this.#redis.pipeline(marks)
+    await this.#endSessions(signedOut)
     return answers
+  }
+
+  async #endSessions(steps: readonly Omit<EndStep, 'kind'>[]): Promise<OwedAnswer[]> {
+    const found = await this.#inParts(steps, (part) =>
+      evalScript(
+        endSessionsScript,
+        part.flatMap((step) => this.#sessionKeys(step)),
+        [this.#tombstoneMs, ...part.map(({ origin }) => writeMark(origin))],
+      ),
+    )
+    return steps.map(({ issuer, sessionId }, i) => owed(found[i], issuer, sessionId))
   }
 
   async #endUser(step: Extract<RegistryStep, { kind: 'end-user' }>): Promise<RegistryAnswer> {
@@ -135,13 +175,12 @@ export class RedisRegistry implements Registry {
       const { registrations, broken } = owed(replies[i], issuer, sessionId)
       return broken.length > 0 || registrations.some((it) => isUntil(it, registeredUntilMs))
     })
-    const again = await this.#redis.pipeline(
-      ended.map((sessionId) => this.#endCommand(issuer, sessionId, step.origin)),
+    const again = await this.#endSessions(
+      ended.map((sessionId) => ({ issuer, sessionId, origin: step.origin })),
     )
     const registrations: Registration[] = []
     const broken: BrokenRegistration[] = []
-    for (const [i, sessionId] of ended.entries()) {
-      const found = owed(again[i], issuer, sessionId)
+    for (const found of again) {
       registrations.push(...found.registrations.filter((it) => it.userId === userId))
       broken.push(...found.broken)
     }
@@ -167,11 +206,12 @@ export class RedisRegistry implements Registry {
     ]
   }
 
-  #endCommand(issuer: string, sessionId: string, by: TriggerOrigin): RedisCommand {
-    return evalScript(endSessionScript, this.#sessionKeys({ issuer, sessionId }), [
-      writeMark(by),
-      this.#tombstoneMs,
-    ])
+  /** A script call for many sessions at once; resolves with its answer for each, in order. */
+  async #inParts<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): Promise<unknown[]> {
+    const calls: RedisCommand[] = []
+    for (let i = 0; i < sessions.length; i += SCRIPT_SESSIONS_MAX)
+      calls.push(call(sessions.slice(i, i + SCRIPT_SESSIONS_MAX)))
+    return (await this.#redis.pipeline(calls)).flat()
   }
 
   #sessionKeys({ issuer, sessionId }: { issuer: string; sessionId: string }): [string, string] {
@@ -196,7 +236,7 @@ function isUntil(registration: Registration, untilMs: number): boolean {
 }
 
 /** Reads a flat list of fields and values. */
-function owed(reply: unknown, issuer: string, sessionId: string): Extract<RegistryAnswer, { kind: 'owed' }> {
+function owed(reply: unknown, issuer: string, sessionId: string): OwedAnswer {
   const flat = reply as string[]
   const registrations: Registration[] = []
   const broken: BrokenRegistration[] = []

@@ -1,8 +1,9 @@
 import { redisScript } from './redis-script.ts'
 
 /*
- * KEYS[1] is always the session's hash and KEYS[2] its tombstone; both are in one slot. The tombstone is a string:
- * a first line that tells which trigger ended the session, then a line per settled oidcSessionId.
+ * KEYS[1] is always a session's hash and KEYS[2] its tombstone; further pairs follow where a script takes several
+ * sessions. The tombstone is a string: a first line that tells which trigger ended the session, then a line per
+ * settled oidcSessionId.
  */
 
 /** ARGV: oidcSessionId, registration JSON, session lifetime in ms. Returns the tombstone's first line ('-' when it
@@ -25,18 +26,39 @@ if later and later > tonumber(ARGV[2]) then return redis.call('PEXPIRE', KEYS[1]
 return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 `)
 
-/** ARGV: first line of the tombstone, its TTL in ms. Returns the registrations as a flat list of fields and values. */
-export const endSessionScript = redisScript(`
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) == false then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
-return redis.call('HGETALL', KEYS[1])
+/**
+ * KEYS: sessions. ARGV: TTL of the tombstones in ms, first line of each. Returns per session its registrations as a
+ * flat list of fields and values. A call per session would cost the client more than everything that is in it.
+ */
+export const endSessionsScript = redisScript(`
+local found = {}
+for i = 1, #KEYS, 2 do
+  local ended, line = KEYS[i + 1], ARGV[(i + 3) / 2]
+  if redis.call('SET', ended, line, 'NX', 'PX', ARGV[1]) == false then redis.call('PEXPIRE', ended, ARGV[1]) end
+  found[#found + 1] = redis.call('HGETALL', KEYS[i])
+end
+return found
 `)
 
-/** ARGV: oidcSessionIds. Returns how many registrations the session still has. */
+/** KEYS: sessions. ARGV: for each how many oidcSessionIds, and these. Returns how many registrations each still has. */
 export const settleScript = redisScript(`
-redis.call('HDEL', KEYS[1], unpack(ARGV))
-local ttl = redis.call('PTTL', KEYS[2])
-if ttl ~= -2 then redis.call('APPEND', KEYS[2], '\\n' .. table.concat(ARGV, '\\n')) end
-return redis.call('HLEN', KEYS[1])
+local left, at = {}, 1
+for i = 1, #KEYS, 2 do
+  local first, last = at + 1, at + tonumber(ARGV[at])
+  redis.call('HDEL', KEYS[i], unpack(ARGV, first, last))
+  if redis.call('EXISTS', KEYS[i + 1]) == 1 then
+    redis.call('APPEND', KEYS[i + 1], '\\n' .. table.concat(ARGV, '\\n', first, last))
+  end
+  left[#left + 1] = redis.call('HLEN', KEYS[i])
+  at = last + 1
+end
+return left
+`)
+
+/** KEYS: users' sets of session ids. ARGV: the session that leaves each. */
+export const leaveUserScript = redisScript(`
+for i = 1, #KEYS do redis.call('SREM', KEYS[i], ARGV[i]) end
+return {}
 `)
 
 /** ARGV: TTL of a tombstone in ms, oidcSessionIds. Removes them, and notes those that were not there on the tombstone. */

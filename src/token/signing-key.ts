@@ -2,6 +2,9 @@ import { constants, type KeyObject, sign } from 'node:crypto'
 import type { TokenAlgorithm } from '../events/registration.ts'
 import { joseSignatureOfDer } from './ecdsa-signature.ts'
 
+/** Of P-256 and of Ed25519. */
+const EC_SIGNATURE_BYTES = 64
+
 /** A private key with its public form. The private half never leaves the object but through `signature`. */
 export interface SigningKey {
   readonly kid: string
@@ -35,4 +38,11 @@ export function signature(algorithm: TokenAlgorithm, key: KeyObject, input: Buff
     default:
       return algorithm satisfies never
   }
+}
+
+/** How long a signature of that key is in base64url, which is the same for all of them. */
+export function signatureCharacters(algorithm: TokenAlgorithm, key: KeyObject): number {
+  const isRsa = algorithm === 'RS256' || algorithm === 'PS256'
+  const bytes = isRsa ? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8) : EC_SIGNATURE_BYTES
+  return Math.ceil((bytes * 4) / 3)
 }

@@ -86,7 +86,7 @@ async function attempt(
   const sender = new UndiciSender({ guard, attemptTimeoutMs: 2_000, connectionsPerOriginMax: 1 })
   try {
     return await new Promise((resolve) =>
-      sender.send({ endpoint: logoutEndpoint(uri), token: 'a.b.c' }, resolve),
+      sender.send({ endpoint: logoutEndpoint(uri), token: Buffer.from('a.b.c') }, resolve),
     )
   } finally {
     await sender.close()

@@ -157,7 +157,7 @@ describe('a reused connection that the RP gave up', () => {
 
 describe('what is asked of the signer and the sender', () => {
   const token = (attempt: SentAttempt | undefined) =>
-    JSON.parse(attempt?.token ?? '{}') as Record<string, unknown>
+    JSON.parse(attempt?.token.toString() ?? '{}') as Record<string, unknown>
 
   test('the defaults', async () => {
     const { attempts } = await deliver([answered(200)])

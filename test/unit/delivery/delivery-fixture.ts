@@ -60,7 +60,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       const { alg, typ, claims, late, registration } = request
       return {
         jti: `jti-${++tokens}`,
-        token: JSON.stringify({ alg, typ, claims, late, sid: registration.sid }),
+        token: Buffer.from(JSON.stringify({ alg, typ, claims, late, sid: registration.sid })),
       }
     },
   }

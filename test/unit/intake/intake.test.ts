@@ -173,7 +173,9 @@ describe('intake', () => {
       registered({ sessionId: 'session-2', oidcSessionId: 'b' }),
       signedOut({ sessionId: 'session-2' }),
     )
-    expect(attempts.map(({ token }) => (JSON.parse(token) as { sid: string }).sid)).toEqual(['session-2'])
+    expect(attempts.map(({ token }) => (JSON.parse(token.toString()) as { sid: string }).sid)).toEqual([
+      'session-2',
+    ])
   })
 
   test('an issuer that is not served is counted and skipped', async () => {

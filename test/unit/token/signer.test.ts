@@ -42,9 +42,15 @@ function verify(token: string, typ = 'logout+jwt') {
   })
 }
 
+/** As the RP reads it. */
+function sign(it: ReturnType<typeof request>): { token: string; jti: string } {
+  const { token, jti } = signer.sign(it)
+  return { token: token.toString(), jti }
+}
+
 describe.each(tokenAlgorithms)('a logout token signed with %s', (alg) => {
   test('is what an RP verifies', async () => {
-    const { token, jti } = signer.sign(request(alg))
+    const { token, jti } = sign(request(alg))
     const { payload, protectedHeader } = await verify(token)
     expect(protectedHeader).toEqual({ alg, typ: 'logout+jwt', kid: `key-${alg}` })
     expect(payload).toEqual({
@@ -60,7 +66,7 @@ describe.each(tokenAlgorithms)('a logout token signed with %s', (alg) => {
   })
 
   test('does not verify when a character of it is changed', async () => {
-    const { token } = signer.sign(request(alg))
+    const { token } = sign(request(alg))
     const [header, payload, signature] = token.split('.') as [string, string, string]
     const forged = Buffer.from(payload, 'base64url').toString().replace('user-1', 'user-2')
     await expect(
@@ -71,7 +77,7 @@ describe.each(tokenAlgorithms)('a logout token signed with %s', (alg) => {
 
 describe('signer', () => {
   test('gives every token a jti of its own, and never a nonce', () => {
-    const tokens = Array.from({ length: 200 }, () => signer.sign(request('EdDSA')))
+    const tokens = Array.from({ length: 200 }, () => sign(request('EdDSA')))
     expect(new Set(tokens.map(({ jti }) => jti)).size).toBe(200)
     for (const { token, jti } of tokens) {
       expect(decodeJwt(token).jti).toBe(jti)
@@ -81,16 +87,16 @@ describe('signer', () => {
 
   test('writes the typ that the RP wants, and remembers no other one', async () => {
     for (const typ of ['JWT', 'logout+jwt', 'at+jwt', 'JWT']) {
-      const { token } = signer.sign(request('ES256', { typ }))
+      const { token } = sign(request('ES256', { typ }))
       expect(decodeProtectedHeader(token)).toEqual({ alg: 'ES256', typ, kid: 'key-ES256' })
       await verify(token, typ)
     }
   })
 
   test('counts the two minutes from the moment of signing', () => {
-    const before = decodeJwt(signer.sign(request('ES256')).token)
+    const before = decodeJwt(sign(request('ES256')).token)
     clock.nowMs += 61_999
-    const after = decodeJwt(signer.sign(request('ES256')).token)
+    const after = decodeJwt(sign(request('ES256')).token)
     expect((after.iat ?? 0) - (before.iat ?? 0)).toBe(61)
     expect((after.exp ?? 0) - (after.iat ?? 0)).toBe(120)
   })
