@@ -143,7 +143,7 @@ export const optionsSchema = z.object({
   MAX_IN_FLIGHT: integer(1, 100_000).prefault('256').describe('Attempts at one time.'),
   MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Attempts at one time at one RP.'),
   MAX_UNSETTLED: integer(1, 1_000_000)
-    .prefault('600')
+    .prefault('320')
     .describe(
       'Deliveries held in memory; beyond it intake waits. One RP may have a sixteenth of them waiting.',
     ),
