@@ -6,17 +6,18 @@ import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
 import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
 import { deliveryFixture } from '../delivery/delivery-fixture.ts'
 import { wireRecord } from '../events/wire-records.ts'
-import { ISSUER, sampleRegistration } from '../sample-registration.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
 interface FixtureOptions {
   readonly signedOutWithoutSession?: 'fan-out' | 'ignore'
   /** How often the registry cannot be reached. */
   readonly failures?: number
+  readonly env?: Record<string, string>
 }
 
 /** Intake on stores in memory, with one partition whose records a test writes. */
-function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0 }: FixtureOptions = {}) {
-  const delivery = deliveryFixture()
+function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0, env = {} }: FixtureOptions = {}) {
+  const delivery = deliveryFixture({ env })
   const { clock, core, registry } = delivery
   const letters: OutgoingRecord[] = []
   const accepted: string[] = []
@@ -49,16 +50,18 @@ function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0 }: Fi
     relyingParties: core.relyingParties,
     settings: core.settings,
   })
-  const lane = new PartitionLane({
-    topic: 't',
-    partition: 0,
-    position: 0,
-    work: intake.work,
-    pause: () => undefined,
-    resume: () => undefined,
-    onAdvance: () => undefined,
-    onOutcomeSkipped: () => skipped.push('outcome'),
-  })
+  const openLane = (partition: number) =>
+    new PartitionLane({
+      partition,
+      topic: 't',
+      position: 0,
+      work: intake.work,
+      pause: () => undefined,
+      resume: () => undefined,
+      onAdvance: () => undefined,
+      onOutcomeSkipped: () => skipped.push('outcome'),
+    })
+  const lane = openLane(0)
   let next = 0
   return {
     ...delivery,
@@ -66,6 +69,7 @@ function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0 }: Fi
     deadLetters,
     lane,
     letters,
+    openLane,
     skipped,
     /** Puts records at the end of the log and waits until all are handed on. */
     async read(...records: WireRecord[]): Promise<void> {
@@ -99,6 +103,40 @@ const signedOut = (changes: Record<string, unknown> = {}) =>
 const ok = { kind: 'answered', status: 200 } as const
 
 describe('intake', () => {
+  test('partitions that are read side by side do not each fill the whole room', async () => {
+    const { core, openLane, registry } = intakeFixture({ env: { MAX_UNSETTLED: '10' } })
+    const apply = registry.apply.bind(registry)
+    registry.apply = async (steps) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return apply(steps)
+    }
+    const sessions = Array.from({ length: 120 }, (_, i) => `session-${i}`)
+    for (const sessionId of sessions) {
+      for (const oidcSessionId of ['a', 'b', 'c']) {
+        const owed = sampleRegistration({ sessionId, oidcSessionId })
+        await apply([{ kind: 'register', registration: owed, origin: sampleOrigin() }])
+      }
+    }
+    for (const partition of [0, 1, 2, 3]) {
+      const records = sessions
+        .filter((_, i) => i % 4 === partition)
+        .map((sessionId, offset) => ({ ...terminated(sessionId), topic: 't', partition, offset }))
+      const end = records.length
+      openLane(partition).take({
+        topic: 't',
+        partition,
+        records,
+        fetchedOffset: 0,
+        nextOffset: end,
+        endOffset: end,
+      })
+    }
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(core.open.size).toBeGreaterThanOrEqual(10)
+    // The first records are taken without knowing what they bring.
+    expect(core.open.size).toBeLessThanOrEqual(10 * 3)
+  })
+
   test('the offset waits for the delivery, and for nothing else', async () => {
     const { attempts, lane, read, stored, accepted } = intakeFixture()
     await read(registered(), wireRecord(null), terminated('nobody'), terminated(), terminated('nobody'))
