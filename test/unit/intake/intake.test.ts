@@ -113,7 +113,9 @@ describe('intake', () => {
     const sessions = Array.from({ length: 120 }, (_, i) => `session-${i}`)
     for (const sessionId of sessions) {
       for (const oidcSessionId of ['a', 'b', 'c']) {
-        const owed = sampleRegistration({ sessionId, oidcSessionId })
+        // An RP each, so that none is parked because its RP has enough of them.
+        const clientId = `${sessionId}-${oidcSessionId}`
+        const owed = sampleRegistration({ sessionId, oidcSessionId, clientId })
         await apply([{ kind: 'register', registration: owed, origin: sampleOrigin() }])
       }
     }
