@@ -11,13 +11,14 @@ export interface ParkedState {
   readonly cause: DeliveryCause
 }
 
-/** Names a parked delivery: the RP's backlog and the registration in it. */
+/** Names a parked delivery: the RP's backlog, the registration in it, and the trigger by which it is owed. */
 export interface ParkedName {
   /** `<issuer>|<clientId>` */
   readonly rpKey: string
   readonly issuer: string
   readonly sessionId: string
   readonly oidcSessionId: string
+  readonly state: Pick<ParkedState, 'cause' | 'deadlineMs'>
 }
 
 export interface ParkedDelivery extends ParkedName {
@@ -40,7 +41,8 @@ export interface Backlog {
   dueRps(nowMs: number, limit: number): Promise<string[]>
   /**
    * Takes due deliveries of one RP, oldest first. Each is leased: no other replica gets it before `leaseUntilMs`,
-   * and then it is due again, should this replica have died.
+   * and then it is due again, should this replica have died. Of several for one registration, which two triggers may
+   * cause, only one is leased at a time.
    */
   claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]>
   /** Ends parked deliveries: settled, or without a registration. */

@@ -5,6 +5,7 @@ import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SignedToken, Signer } from '../token/signer.ts'
+import type { ParkedName } from './backlog.ts'
 import { classify, type Verdict } from './classify.ts'
 import type { Delivery } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
@@ -172,8 +173,11 @@ export class Deliverer {
   }
 }
 
-function parkedName(delivery: Delivery, { issuer, sessionId, oidcSessionId }: Registration) {
-  return { rpKey: delivery.rp.key, issuer, sessionId, oidcSessionId }
+function parkedName(
+  { rp, cause, deadlineMs }: Delivery,
+  { issuer, sessionId, oidcSessionId }: Registration,
+): ParkedName {
+  return { rpKey: rp.key, issuer, sessionId, oidcSessionId, state: { cause, deadlineMs } }
 }
 
 function remember(delivery: Delivery, result: AttemptResult): void {

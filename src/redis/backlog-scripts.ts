@@ -1,28 +1,42 @@
 import { redisScript } from './redis-script.ts'
 
-/* KEYS[1] is an RP's sorted set of parked deliveries by due time, KEYS[2] the hash of their states; one slot. */
+/*
+ * KEYS[1] is an RP's sorted set of parked deliveries by due time, KEYS[2] a hash in the same slot: the member of a
+ * delivery that was attempted → its progress, and 'lease:' with the first two lines of a member → the end of the
+ * lease. The lease is by registration: two triggers may have parked two deliveries for one.
+ */
 
-/** ARGV: triples of member, due time, state. */
+const REGISTRATION = "string.match(member, '^[^\\n]*\\n[^\\n]*')"
+
+/** ARGV: triples of member, due time, progress. */
 export const parkScript = redisScript(`
 for i = 1, #ARGV, 3 do
-  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2])
-  redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
+  local member = ARGV[i]
+  if ARGV[i + 2] == '' then
+    redis.call('HDEL', KEYS[2], 'lease:' .. ${REGISTRATION}, member)
+  else
+    redis.call('HDEL', KEYS[2], 'lease:' .. ${REGISTRATION})
+    redis.call('HSET', KEYS[2], member, ARGV[i + 2])
+  end
+  redis.call('ZADD', KEYS[1], ARGV[i + 1], member)
 end
 return #ARGV / 3
 `)
 
-/** ARGV: now, end of the lease, limit. Returns pairs of member and state, then the next due time or ''. */
+/** ARGV: now, end of the lease, limit. Returns pairs of member and progress, then the next due time or ''. */
 export const claimScript = redisScript(`
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 local answer = {}
 for _, member in ipairs(members) do
-  local state = redis.call('HGET', KEYS[2], member)
-  if state then
-    redis.call('ZADD', KEYS[1], ARGV[2], member)
-    answer[#answer + 1] = member
-    answer[#answer + 1] = state
+  local lease = 'lease:' .. ${REGISTRATION}
+  local leasedUntil = redis.call('HGET', KEYS[2], lease)
+  if leasedUntil and tonumber(leasedUntil) > tonumber(ARGV[1]) then
+    redis.call('ZADD', KEYS[1], leasedUntil, member)
   else
-    redis.call('ZREM', KEYS[1], member)
+    redis.call('ZADD', KEYS[1], ARGV[2], member)
+    redis.call('HSET', KEYS[2], lease, ARGV[2])
+    answer[#answer + 1] = member
+    answer[#answer + 1] = redis.call('HGET', KEYS[2], member) or ''
   end
 end
 local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
@@ -33,6 +47,6 @@ return answer
 /** ARGV: members. */
 export const removeScript = redisScript(`
 redis.call('ZREM', KEYS[1], unpack(ARGV))
-redis.call('HDEL', KEYS[2], unpack(ARGV))
+for _, member in ipairs(ARGV) do redis.call('HDEL', KEYS[2], member, 'lease:' .. ${REGISTRATION}) end
 return redis.call('ZCARD', KEYS[1])
 `)

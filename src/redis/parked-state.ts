@@ -1,82 +1,58 @@
-import type { ParkedState } from '../delivery/backlog.ts'
+import type { ParkedName, ParkedState } from '../delivery/backlog.ts'
 
 /*
- * How parked deliveries look in Redis. There may be a million of them for one dead RP, so the state is a JSON list
- * without names.
+ * How parked deliveries look in Redis. There may be a million of them for one dead RP, so what never changes of one is
+ * its member in the sorted set, and what changes is kept only once there was an attempt.
  */
 
-type Fields = [
-  attempts: number,
-  doubtful: number,
-  deadlineMs: number,
-  occurredAtMs: number,
-  everywhere: 0 | 1,
-  id: string,
-  topic: string,
-  partition: number,
-  offset: number,
-  lastStatus?: number,
-  lastError?: string,
-  traceparent?: string,
-]
+type Progress = Pick<ParkedState, 'attempts' | 'doubtful' | 'lastStatus' | 'lastError'>
+type Fields = [attempts: number, doubtful: number, lastStatus: number, lastError: string]
 
-interface MemberName {
-  readonly sessionId: string
-  readonly oidcSessionId: string
-}
+/** Stands for a trace context that is not there. */
+const NONE = '-'
 
-/** Ids hold no control characters, so a line break divides them. */
-export function encodeMember({ sessionId, oidcSessionId }: MemberName): string {
-  return `${sessionId}\n${oidcSessionId}`
-}
-
-export function decodeMember(member: string): MemberName {
-  const end = member.indexOf('\n')
-  return { sessionId: member.slice(0, end), oidcSessionId: member.slice(end + 1) }
-}
-
-export function encodeState({
-  attempts,
-  doubtful,
-  deadlineMs,
-  lastStatus,
-  lastError,
-  cause,
-}: ParkedState): string {
+/**
+ * Three lines, because ids hold no control characters: `sessionId`, `oidcSessionId`, and the trigger. Times and offsets
+ * are written to base 36, and an id that says no more than the position is left out.
+ */
+export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlineMs } }: ParkedName): string {
   const { id, topic, partition, offset } = cause.origin
+  const times = `${deadlineMs.toString(36)} ${cause.occurredAtMs.toString(36)}`
+  const position = `${topic} ${partition} ${offset.toString(36)}`
   const everywhere = cause.everywhere ? 1 : 0
-  const fields: Fields = [
-    attempts,
-    doubtful,
-    deadlineMs,
-    cause.occurredAtMs,
-    everywhere,
-    id,
-    topic,
-    partition,
-    offset,
-    lastStatus ?? 0,
-    lastError ?? '',
-    cause.traceparent ?? '',
-  ]
+  const ownId = id === positionId(topic, partition, offset) ? '' : id
+  return `${sessionId}\n${oidcSessionId}\n${times} ${everywhere} ${position} ${cause.traceparent ?? NONE} ${ownId}`
+}
+
+export function decodeMember(member: string): Pick<ParkedName, 'sessionId' | 'oidcSessionId' | 'state'> {
+  const [sessionId, oidcSessionId, trigger] = member.split('\n') as [string, string, string]
+  const [deadline, occurredAt, everywhere, topic, partitionText, offsetText, traceparent, ...idWords] =
+    trigger.split(' ') as [string, string, string, string, string, string, string, ...string[]]
+  const partition = Number(partitionText)
+  const offset = Number.parseInt(offsetText, 36)
+  const id = idWords.join(' ') || positionId(topic, partition, offset)
+  const cause = {
+    origin: { id, topic, partition, offset },
+    occurredAtMs: Number.parseInt(occurredAt, 36),
+    everywhere: everywhere === '1',
+    ...(traceparent !== NONE && { traceparent }),
+  }
+  return { sessionId, oidcSessionId, state: { cause, deadlineMs: Number.parseInt(deadline, 36) } }
+}
+
+/** A JSON list without names; nothing for a delivery that nobody has attempted. */
+export function encodeProgress({ attempts, doubtful, lastStatus, lastError }: Progress): string {
+  if (attempts === 0 && doubtful === 0) return ''
+  const fields: Fields = [attempts, doubtful, lastStatus ?? 0, lastError ?? '']
   return JSON.stringify(fields)
 }
 
-export function decodeState(json: string): ParkedState {
-  const fields = JSON.parse(json) as Fields
-  const [attempts, doubtful, deadlineMs, occurredAtMs, everywhere, id, topic, partition, offset] = fields
-  const [lastStatus, lastError, traceparent] = [fields[9], fields[10], fields[11]]
-  return {
-    attempts,
-    doubtful,
-    deadlineMs,
-    ...(lastStatus && { lastStatus }),
-    ...(lastError && { lastError }),
-    cause: {
-      origin: { id, topic, partition, offset },
-      occurredAtMs,
-      everywhere: everywhere === 1,
-      ...(traceparent && { traceparent }),
-    },
-  }
+export function decodeProgress(json: string): Progress {
+  if (json === '') return { attempts: 0, doubtful: 0 }
+  const [attempts, doubtful, lastStatus, lastError] = JSON.parse(json) as Fields
+  return { attempts, doubtful, ...(lastStatus && { lastStatus }), ...(lastError && { lastError }) }
+}
+
+function positionId(topic: string, partition: number, offset: number): string {
+  return `${topic}/${partition}/${offset}`
 }

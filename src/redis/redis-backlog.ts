@@ -1,6 +1,6 @@
 import type { Backlog, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
 import { claimScript, parkScript, removeScript } from './backlog-scripts.ts'
-import { decodeMember, decodeState, encodeMember, encodeState } from './parked-state.ts'
+import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './parked-state.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
@@ -38,7 +38,7 @@ export class RedisBacklog implements Backlog {
         const session = this.#keys.session(it.issuer, it.sessionId)
         lives.set(session, Math.max(lives.get(session) ?? 0, it.state.deadlineMs - now + STRETCH_MARGIN_MS))
         next = Math.min(next, it.dueMs)
-        args.push(encodeMember(it), it.dueMs, encodeState(it.state))
+        args.push(encodeMember(it), it.dueMs, encodeProgress(it.state))
       }
       for (let i = 0; i < args.length; i += 3 * SCRIPT_ITEMS_MAX) {
         states.push(evalScript(parkScript, this.#rpKeys(rpKey), args.slice(i, i + 3 * SCRIPT_ITEMS_MAX)))
@@ -63,8 +63,9 @@ export class RedisBacklog implements Backlog {
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     const claimed: ParkedDelivery[] = []
     for (let i = 0; i + 1 < flat.length; i += 2) {
-      const name = decodeMember(flat[i] as string)
-      claimed.push({ rpKey, issuer, ...name, dueMs: leaseUntilMs, state: decodeState(flat[i + 1] as string) })
+      const { state, ...name } = decodeMember(flat[i] as string)
+      const progress = decodeProgress(flat[i + 1] as string)
+      claimed.push({ rpKey, issuer, ...name, dueMs: leaseUntilMs, state: { ...progress, ...state } })
     }
     return claimed
   }

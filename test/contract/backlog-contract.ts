@@ -96,6 +96,19 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       expect(names(await backlog.claim(RP, LEASE, LEASE + 30_000, 10))).toEqual(['a'])
     })
 
+    test('of two deliveries for one registration, one is leased at a time', async () => {
+      const [other] = (await fixture.replicas(1)) as [Backlog]
+      const later = parkedState({
+        cause: { origin: sampleOrigin({ id: 'trigger-2' }), occurredAtMs: NOW, everywhere: true },
+      })
+      const second = parked('a', NOW, { state: later })
+      await backlog.park([parked('a', NOW), second])
+      expect(names(await backlog.claim(RP, NOW, LEASE, 10))).toEqual(['a'])
+      expect(await other.claim(RP, NOW, LEASE, 10)).toEqual([])
+      await backlog.remove([parked('a', NOW)])
+      expect(await other.claim(RP, LEASE, LEASE + 1, 10)).toEqual([{ ...second, dueMs: LEASE + 1 }])
+    })
+
     test('parking again gives the new due time and state, whether leased or not', async () => {
       await backlog.park([parked('a', NOW)])
       await backlog.park([parked('a', NOW + 500, { state: parkedState({ attempts: 3 }) })])

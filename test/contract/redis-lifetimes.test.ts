@@ -99,9 +99,7 @@ describe('lifetimes in Redis', () => {
     await parkUntil(Date.now() + LIFETIME)
     await end()
     await registry.settle([registration])
-    await backlog.remove([
-      { rpKey: `${ISSUER}|client-1`, issuer: ISSUER, sessionId: 'session-1', oidcSessionId: 'oidc-1' },
-    ])
+    await backlog.remove(await backlog.claim(`${ISSUER}|client-1`, Number.MAX_SAFE_INTEGER, 0, 1))
     expect(await fixture.redis.command('KEYS', `${fixture.prefix}:*`)).toEqual([
       fixture.keys.ended(ISSUER, 'session-1'),
     ])

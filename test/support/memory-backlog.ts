@@ -3,9 +3,14 @@ import type { Backlog, ParkedDelivery, ParkedName } from '../../src/delivery/bac
 /** The backlog as one list, looked through from its beginning each time. */
 export class MemoryBacklog implements Backlog {
   readonly #parked = new Map<string, ParkedDelivery>()
+  /** The end of the lease, by registration. */
+  readonly #leases = new Map<string, number>()
 
   async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
-    for (const delivery of deliveries) this.#parked.set(nameOf(delivery), delivery)
+    for (const delivery of deliveries) {
+      this.#parked.set(nameOf(delivery), delivery)
+      this.#leases.delete(registrationOf(delivery))
+    }
   }
 
   async dueRps(nowMs: number, limit: number): Promise<string[]> {
@@ -14,14 +19,27 @@ export class MemoryBacklog implements Backlog {
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
+    const claimed: ParkedDelivery[] = []
     const due = this.#byDueTime().filter((it) => it.rpKey === rpKey && it.dueMs <= nowMs)
-    const claimed = due.slice(0, limit).map((it) => ({ ...it, dueMs: leaseUntilMs }))
-    await this.park(claimed)
+    for (const it of due.slice(0, limit)) {
+      const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
+      if (leasedUntilMs > nowMs) {
+        this.#parked.set(nameOf(it), { ...it, dueMs: leasedUntilMs })
+        continue
+      }
+      const leased = { ...it, dueMs: leaseUntilMs }
+      this.#parked.set(nameOf(it), leased)
+      this.#leases.set(registrationOf(it), leaseUntilMs)
+      claimed.push(leased)
+    }
     return claimed
   }
 
   async remove(names: readonly ParkedName[]): Promise<void> {
-    for (const name of names) this.#parked.delete(nameOf(name))
+    for (const name of names) {
+      this.#parked.delete(nameOf(name))
+      this.#leases.delete(registrationOf(name))
+    }
   }
 
   async sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]> {
@@ -39,6 +57,10 @@ export class MemoryBacklog implements Backlog {
   }
 }
 
-function nameOf({ rpKey, sessionId, oidcSessionId }: ParkedName): string {
+function nameOf({ state: { cause, deadlineMs }, ...name }: ParkedName): string {
+  return JSON.stringify([registrationOf(name), cause, deadlineMs])
+}
+
+function registrationOf({ rpKey, sessionId, oidcSessionId }: Omit<ParkedName, 'state'>): string {
   return JSON.stringify([rpKey, sessionId, oidcSessionId])
 }
