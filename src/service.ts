@@ -95,6 +95,7 @@ export class Service {
       groupId: config.KAFKA_GROUP_ID,
       startFrom: config.KAFKA_START_FROM,
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
+      stallMs: config.KAFKA_STALL_MS,
       onTrouble: (what, error) => events.fault(`kafka-${what}`, error),
       onMembership: (isMember) => {
         this.#isMember = isMember

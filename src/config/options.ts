@@ -82,6 +82,9 @@ export const optionsSchema = z.object({
   KAFKA_SESSION_TIMEOUT_MS: integer(1_000, 300_000)
     .prefault('6000')
     .describe('After so long without a sign of life a crashed replica loses its partitions to the others.'),
+  KAFKA_STALL_MS: integer(1_000, HOUR)
+    .prefault('45000')
+    .describe('A consumer that asks for no records for so long has come to a standstill, and is replaced.'),
   REDIS_URL: redisUrl.describe('Redis, `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.'),
   REDIS_PREFIX: z
     .string()

@@ -43,12 +43,16 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
     await vi.waitFor(async () => expect((await fetch(`${url}/livez`)).status).toBe(200), { timeout: 10_000 })
     expect(await readiness(url)).toMatchObject({
       status: 503,
-      body: { redis: 'not connected', kafka: expect.any(String) },
+      body: { redis: 'not connected', kafka: expect.any(String), registry: expect.any(String) },
     })
     await redis.open()
     await vi.waitFor(
       async () => {
-        expect((await readiness(url)).body).toEqual({ status: 'not ready', kafka: expect.any(String) })
+        expect((await readiness(url)).body).toEqual({
+          status: 'not ready',
+          kafka: expect.any(String),
+          registry: expect.any(String),
+        })
         expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
       },
       { timeout: 10_000 },
