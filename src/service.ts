@@ -1,5 +1,7 @@
+import type { Checkup } from './checks/checkup.ts'
 import type { Config } from './config/env.ts'
 import { Issuers } from './config/issuers.ts'
+import { createCheckup } from './create-checkup.ts'
 import { DeliveryCore } from './delivery/delivery-core.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
@@ -48,6 +50,7 @@ export class Service {
   readonly #intake: Intake
   readonly #assignment: Assignment
   readonly #rebuild: Rebuild
+  readonly #checkup: Checkup
   readonly #http: HttpServer
   readonly #stopping = new AbortController()
   #isMember = false
@@ -56,7 +59,9 @@ export class Service {
   constructor(config: Config, log: Log, clock: Clock = systemClock) {
     const { logger } = log
     const metrics = new Metrics()
-    const events = new RelayEvents(log, metrics, clock)
+    const events = new RelayEvents(log, metrics, clock, (part) => {
+      if (part === 'redis') this.#checkup.hurry(part)
+    })
     this.#config = config
     this.#logger = logger
     this.#events = events
@@ -159,9 +164,12 @@ export class Service {
       runAgain: (records, signal) => this.#intake.runAgain(records, signal),
     })
 
+    this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
+
     exportState(metrics, {
       assignment: this.#assignment,
       backlog,
+      checkup: this.#checkup,
       core: this.#core,
       isReady: () => Object.keys(this.notReady()).length === 0,
     })
@@ -185,6 +193,7 @@ export class Service {
       await this.#topics.ensure(config.KAFKA_OUTCOME_TOPIC, { holdsLargeRecords: false })
       await this.#topics.ensure(config.KAFKA_DEAD_LETTER_TOPIC, { holdsLargeRecords: true })
     })
+    await this.#checkup.start(this.#stopping.signal)
     await this.#retry('rebuild', () => this.#rebuild.ensure(this.#stopping.signal))
     if (this.#stopping.signal.aborted) return
     this.#core.backlogLoop.start()
@@ -223,6 +232,9 @@ export class Service {
     return {
       ...(!this.#redis.isUp && { redis: 'not connected' }),
       ...(!this.#isMember && { kafka: 'not a member of the consumer group' }),
+      ...Object.fromEntries(
+        this.#checkup.errors.map(({ check, message, mend }) => [check, `${message}; ${mend}`]),
+      ),
       ...(this.#stopping.signal.aborted && { service: 'stopping' }),
     }
   }

@@ -1,3 +1,4 @@
+import type { Checkup } from '../checks/checkup.ts'
 import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Assignment } from '../intake/assignment.ts'
@@ -6,6 +7,7 @@ import type { Metrics } from './metrics.ts'
 export interface ExportedState {
   readonly assignment: Assignment
   readonly backlog: Backlog
+  readonly checkup: Checkup
   readonly core: DeliveryCore
   readonly isReady: () => boolean
 }
@@ -14,7 +16,10 @@ export interface ExportedState {
 const BACKLOG_RPS_MAX = 100
 
 /** Gauges that show how things stand when they are scraped. */
-export function exportState(metrics: Metrics, { assignment, backlog, core, isReady }: ExportedState): void {
+export function exportState(
+  metrics: Metrics,
+  { assignment, backlog, checkup, core, isReady }: ExportedState,
+): void {
   metrics.gauge('ready', '1 when the relay consumes and can deliver.', () => (isReady() ? 1 : 0))
   metrics.gauge('attempts_in_flight', 'Attempts under way.', () => core.dispatcher.inFlight)
   metrics.gauge('deliveries_waiting', 'Deliveries that wait for their turn.', () => core.dispatcher.waiting)
@@ -29,6 +34,20 @@ export function exportState(metrics: Metrics, { assignment, backlog, core, isRea
         labels: { topic, partition: String(partition) },
         value: Math.max(endOffset - tracker.committable, 0),
       })),
+  )
+  metrics.labelledGauge(
+    'check_findings',
+    'What the checks of Redis and the topics have found.',
+    ['check', 'severity'],
+    async () => {
+      const counts = new Map<string, { labels: { check: string; severity: string }; value: number }>()
+      for (const { check, severity } of checkup.findings) {
+        const name = `${check} ${severity}`
+        const value = (counts.get(name)?.value ?? 0) + 1
+        counts.set(name, { labels: { check, severity }, value })
+      }
+      return counts.values()
+    },
   )
   metrics.labelledGauge('backlog_deliveries', 'Parked deliveries by RP.', ['client_id'], async () => {
     const sizes = await backlog.sizes(BACKLOG_RPS_MAX).catch(() => [])
