@@ -167,6 +167,10 @@ export class TopicLog {
     await this.#admin.createPartitions({ topicPartitions: [{ topic: this.name, count }] })
   }
 
+  async deleteTopic(name: string): Promise<void> {
+    await this.#admin.deleteTopics({ topics: [name] })
+  }
+
   /** Ends everything and removes this topic, those named after it, and the groups. */
   async remove(...groupIds: readonly string[]): Promise<void> {
     await this.close()
