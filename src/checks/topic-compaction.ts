@@ -9,7 +9,10 @@ const consequences: readonly (readonly [TopicRole, string])[] = [
       'record with its key, and registrations are lost to a rebuild',
   ],
   ['outcome', 'it forgets outcomes, so after a loss of Redis logouts that were sent are sent again'],
-  ['dead-letter', 'it refuses a poison record without a key, and intake stands still behind it'],
+  [
+    'dead-letter',
+    'it refuses a poison record without a key, behind which the offset, and in the end intake, stands still',
+  ],
 ]
 
 /** Records of a session share a key, and compaction keeps one record of a key. */
