@@ -21,8 +21,10 @@ export interface CheckupOptions {
 
 /** Between two looks at the same part, however urgent the second. */
 const PAUSE_MS = 500
-/** While something forbids going on: the sooner it is seen to be mended, the sooner the relay is ready. */
+/** While something forbids going on, or is not known: the sooner it is seen to be well, the sooner the relay is ready. */
 const PAUSE_WITH_ERROR_MS = 1_000
+/** A part that cannot be looked at must not hold a relay up for ever: what it needs of that part it waits for itself. */
+const FAILURES_BEFORE_GOING_ON = 3
 
 /**
  * Looks at the surroundings of the relay, Redis and the topics, at the start and again while it runs, and tells what
@@ -56,7 +58,10 @@ export class Checkup {
     return this.findings
   }
 
-  /** Looks until the signal aborts. Resolves when all was looked at and nothing forbids going on. */
+  /**
+   * Looks until the signal aborts. Resolves when all was looked at, or tried in vain a few times, and nothing that was
+   * found forbids going on.
+   */
   async start(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#clear.open(), { once: true })
     for (const part of this.#parts) void this.#watch(part, signal)
@@ -75,8 +80,8 @@ export class Checkup {
       const wake = new AbortController()
       this.#wakes.set(part, wake)
       await this.#look(part)
-      const hasError = this.#found.get(part)?.some(isError) === true
-      const restMs = hasError ? Math.min(intervalMs, PAUSE_WITH_ERROR_MS) : intervalMs
+      const isUrgent = this.#found.get(part)?.some(isError) ?? true
+      const restMs = isUrgent ? Math.min(intervalMs, PAUSE_WITH_ERROR_MS) : intervalMs
       await delay(Math.min(PAUSE_MS, restMs), signal)
       await delay(restMs - PAUSE_MS, AbortSignal.any([signal, wake.signal]))
     }
@@ -96,7 +101,11 @@ export class Checkup {
       this.#failures.set(part, failures)
       events.lookFailed(part, error, failures)
     }
-    if (this.#failures.size === this.#parts.length && this.errors.length === 0) this.#clear.open()
+    if (this.#parts.every((it) => this.#isTried(it)) && this.errors.length === 0) this.#clear.open()
+  }
+
+  #isTried(part: CheckedPart): boolean {
+    return this.#found.has(part) || (this.#failures.get(part) ?? 0) >= FAILURES_BEFORE_GOING_ON
   }
 }
 

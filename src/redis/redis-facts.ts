@@ -31,11 +31,9 @@ export class RedisFactsReader {
 
   async read(): Promise<RedisFacts> {
     const { prefix, keys } = this.#options
-    const refusedWrite = await this.#tryWrite()
     const info = await this.#fact(['INFO'], readInfo)
-    return {
+    const facts = {
       prefix,
-      refusedWrite,
       role: await this.#role(info),
       eviction: await this.#eviction(info),
       persistence: await this.#persistence(info),
@@ -43,6 +41,8 @@ export class RedisFactsReader {
       prefixedKeys: await this.#prefixedKeys(),
       foreignKeys: await this.#foreignKeys(),
     }
+    // The last, because a replica that refuses it costs the connection.
+    return { ...facts, refusedWrite: await this.#tryWrite() }
   }
 
   /** A write that is wanted anyway, and that changes nothing when the group is noted already. */
