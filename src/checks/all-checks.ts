@@ -1,5 +1,6 @@
 import type { Expectations, RedisFacts, TopicFacts } from './facts.ts'
 import type { Finding } from './finding.ts'
+import { checkRedisEvicted } from './redis-evicted.ts'
 import { checkRedisEviction } from './redis-eviction.ts'
 import { checkRedisGroup } from './redis-group.ts'
 import { checkRedisKeys } from './redis-keys.ts'
@@ -16,6 +17,7 @@ export function checkRedis(facts: RedisFacts, expected: Expectations): Finding[]
     ...checkRedisWritable(facts),
     ...checkRedisKeys(facts),
     ...checkRedisEviction(facts),
+    ...checkRedisEvicted(facts),
     ...checkRedisGroup(facts, expected),
     ...checkRedisPersistence(facts),
     ...checkRedisSharedDatabase(facts),

@@ -27,6 +27,8 @@ export interface RedisFacts {
   readonly role: Fact<{ readonly isReplica: boolean; readonly master?: string }>
   /** `maxMemoryBytes` is 0 without a bound, undefined when it is not known. */
   readonly eviction: Fact<{ readonly policy: string; readonly maxMemoryBytes: number | undefined }>
+  /** Since the server was started, whoever's they were. */
+  readonly evictedKeys: Fact<number>
   /** `snapshots` is undefined when it is not known. */
   readonly persistence: Fact<{
     readonly appendOnly: boolean

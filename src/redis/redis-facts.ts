@@ -36,6 +36,7 @@ export class RedisFactsReader {
       prefix,
       role: await this.#role(info),
       eviction: await this.#eviction(info),
+      evictedKeys: 'unread' in info ? info : { value: Number(info.value.get('evicted_keys') ?? 0) },
       persistence: await this.#persistence(info),
       groupId: await this.#fact(['GET', keys.group()], (reply) => (reply as string | null) ?? undefined),
       prefixedKeys: await this.#prefixedKeys(),

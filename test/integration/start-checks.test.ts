@@ -108,6 +108,19 @@ describe('with a warning or a hint the relay goes on', () => {
     expect(findingsOf(relay, 'redis-eviction')).toHaveLength(2)
   })
 
+  test('a Redis that drops keys while the relay runs', async () => {
+    const site = await openSite()
+    const relay = await consumes(site)
+    expect(await readMetric(relay, 'check_findings', { check: 'redis-evicted' })).toBe(0)
+    await site.redis.config('SET', 'maxmemory-policy', 'allkeys-random')
+    const [, used] = /used_memory:(\d+)/.exec(await site.redis.info('memory')) as RegExpExecArray
+    await site.redis.config('SET', 'maxmemory', String(Number(used) + 300_000))
+    for (let i = 0; i < 100; i++) await site.redis.set(`filler:${i}`, 'x'.repeat(10_000))
+    const { level, mend } = await relay.waitForLog(({ check }) => check === 'redis-evicted')
+    expect(level).toBe('warn')
+    expect(mend).toContain(`delete ${site.prefix}:epoch`)
+  })
+
   test('a Redis without persistence, and other applications in the same database, whose keys are not shown', async () => {
     const site = await openSite()
     await site.redis.set('webshop:9f86d081884c7d65', 'x')

@@ -9,6 +9,7 @@ export function redisFacts(overrides: Partial<RedisFacts> = {}): RedisFacts {
     refusedWrite: undefined,
     role: { value: { isReplica: false } },
     eviction: { value: { policy: 'noeviction', maxMemoryBytes: 1_000_000 } },
+    evictedKeys: { value: 0 },
     persistence: { value: { appendOnly: true, snapshots: false, isFailing: false } },
     groupId: { value: 'logout-relay' },
     prefixedKeys: { value: [] },
