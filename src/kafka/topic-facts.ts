@@ -44,19 +44,20 @@ export class TopicFactsReader {
     return facts
   }
 
-  /** `undefined` when the topic does not exist. */
-  async #settings(topic: string): Promise<Fact<TopicSettings> | undefined> {
-    try {
-      const answer = await this.#topics.ask((admin) => describe(admin, topic))
-      return { value: settingsIn(answer) }
-    } catch (error) {
-      const { name, type = '' } = error as { name?: string; type?: string }
-      if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
-      if (REFUSALS.has(type) || name === 'KafkaJSServerDoesNotSupportApiKey') {
-        return { unread: messageOf(error) }
+  /** `undefined` when the topic does not exist. A refusal is an answer: it must not cost the admin connection. */
+  #settings(topic: string): Promise<Fact<TopicSettings> | undefined> {
+    return this.#topics.ask(async (admin) => {
+      try {
+        return { value: settingsIn(await describe(admin, topic)) }
+      } catch (error) {
+        const { name, type = '' } = error as { name?: string; type?: string }
+        if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
+        if (REFUSALS.has(type) || name === 'KafkaJSServerDoesNotSupportApiKey') {
+          return { unread: messageOf(error) }
+        }
+        throw error
       }
-      throw error
-    }
+    })
   }
 
   async #partitions(topic: string): Promise<number> {

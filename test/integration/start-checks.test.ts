@@ -2,6 +2,7 @@ import { mkdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, test, vi } from 'vitest'
+import { startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
 import { freePort } from '../support/free-port.ts'
 import { readiness } from '../support/readiness.ts'
@@ -25,10 +26,10 @@ async function redisServer(args: readonly string[] = []): Promise<RedisServer> {
 }
 
 /** A site on a Redis of its own, whose relays look again ten times a second. */
-async function openSite(topic: TopicOptions = {}): Promise<RelaySite> {
+async function openSite(topic: TopicOptions = {}, kafkaBrokers = inject('kafkaBrokers')): Promise<RelaySite> {
   const { url } = await redisServer()
   const env = { CHECK_INTERVAL_MS: '100' }
-  const site = await RelaySite.open({ kafkaBrokers: inject('kafkaBrokers'), redisUrl: url, topic, env })
+  const site = await RelaySite.open({ kafkaBrokers, redisUrl: url, topic, env })
   ends.push(() => site.close())
   return site
 }
@@ -181,6 +182,28 @@ describe('with a warning or a hint the relay goes on', () => {
       expect(mend).toContain('REDIS_URL')
     }
     await deliversTo(site, '/acl')
+  })
+
+  test('a Kafka user who may not read the settings of topics: a hint, no more', async () => {
+    const kafka = await startKafkaCluster({
+      properties: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'allow.everyone.if.no.acl.found': 'true',
+      },
+    })
+    ends.push(() => kafka.stop())
+    const site = await openSite({}, kafka.brokers)
+    await site.topic.denySettings()
+    const relay = await consumes(site)
+    expect(findingsOf(relay, 'topic-retention')).toEqual([
+      expect.objectContaining({
+        level: 'info',
+        about: site.topic.name,
+        finding: expect.stringMatching(/could not be read: .*authori[sz]/i),
+        mend: expect.stringContaining('DescribeConfigs'),
+      }),
+    ])
+    await deliversTo(site, '/denied')
   })
 
   test('an input topic with one partition that keeps its records for ten minutes', async () => {
