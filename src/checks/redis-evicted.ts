@@ -16,8 +16,8 @@ export function checkRedisEvicted({
         `Redis has dropped ${evictedKeys.value} keys for want of memory since it was started: registrations or parked ` +
         'deliveries may be among them, and their logouts are not sent',
       mend:
-        `set maxmemory-policy to noeviction and give it more memory; then delete ${prefix}:epoch and restart the relays, ` +
-        'which builds the registry from the topic again; CONFIG RESETSTAT ends this warning',
+        `set maxmemory-policy to noeviction and give it more memory; then delete ${prefix}:epoch, and ` +
+        'the relays build the registry from the topic again; CONFIG RESETSTAT ends this warning',
     },
   ]
 }

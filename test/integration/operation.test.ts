@@ -44,7 +44,11 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
     await redis.open()
     await vi.waitFor(
       async () => {
-        expect((await readiness(url)).body).toEqual({ status: 'not ready', kafka: expect.any(String) })
+        expect((await readiness(url)).body).toEqual({
+          status: 'not ready',
+          kafka: expect.any(String),
+          registry: expect.any(String),
+        })
         expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
       },
       { timeout: 10_000 },

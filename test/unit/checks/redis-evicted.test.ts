@@ -11,7 +11,7 @@ test('keys that were dropped are warned of, with how to get back what the topic 
   expect(more).toEqual([])
   expect(finding).toMatchObject({ check: 'redis-evicted', severity: 'warning' })
   expect(finding?.message).toContain('dropped 17 keys')
-  expect(finding?.mend).toMatch(/noeviction.*delete lr:epoch and restart.*CONFIG RESETSTAT/)
+  expect(finding?.mend).toMatch(/noeviction.*delete lr:epoch, and.*CONFIG RESETSTAT/)
 })
 
 test('that the figure cannot be read is told by the check of the policy', () => {
