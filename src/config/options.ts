@@ -162,6 +162,9 @@ export const optionsSchema = z.object({
   COMMIT_INTERVAL_MS: integer(10, MINUTE)
     .prefault('500')
     .describe('How often settled offsets are committed.'),
+  CHECK_INTERVAL_MS: integer(100, HOUR)
+    .prefault('30000')
+    .describe('How often Redis and the topics are checked for settings that lose logouts.'),
   DRAIN_MS: integer(0, 10 * MINUTE)
     .prefault('15000')
     .describe('On SIGTERM: time for attempts under way; what is left is parked.'),
