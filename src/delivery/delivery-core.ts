@@ -130,7 +130,7 @@ export class DeliveryCore {
       deadlineMs: config.RETRY_DEADLINE_MS,
       leaseMs: config.RETRY_LEASE_MS,
       pollMs: config.RETRY_POLL_MS,
-      onError: (error) => events.fault('redis', error),
+      onError: (error, failures) => events.fault('redis', error, failures),
     })
   }
 

@@ -228,7 +228,8 @@ export class Intake {
     if (decoded.kind === 'registration') {
       const { registration, origin } = decoded
       if (answer.kind !== 'registered' || answer.endedBy === undefined) {
-        events.accepted(decoded, answer.kind === 'already-settled' ? 'already-settled' : 'accepted', 0)
+        const isKept = answer.kind === 'already-settled' || answer.kind === 'refused'
+        events.accepted(decoded, isKept ? answer.kind : 'accepted', 0)
         return 0
       }
       // The login raced the logout: its session has ended, so the RP is told at once.
