@@ -1,0 +1,25 @@
+import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
+
+/** The brokers that scenarios share, one cluster at a time. A run has topics of its own on it. */
+export class Clusters implements AsyncDisposable {
+  #current: { readonly size: number; readonly cluster: KafkaCluster } | undefined
+
+  async take(size: number): Promise<KafkaCluster> {
+    if (this.#current?.size === size) return this.#current.cluster
+    await this.discard()
+    const cluster = await startKafkaCluster({ brokers: size })
+    this.#current = { size, cluster }
+    return cluster
+  }
+
+  /** After a scenario that failed nobody knows in what state the brokers are; the next one gets new ones. */
+  async discard(): Promise<void> {
+    const cluster = this.#current?.cluster
+    this.#current = undefined
+    await cluster?.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.discard()
+  }
+}
