@@ -83,6 +83,12 @@ export class ChaosRun {
     await this.site.ledger.waitFor({ distinctMin }, this.settings.settleMs)
   }
 
+  /** The first of the relying parties, as numbers of their origins. */
+  firstOrigins(share: number): number[] {
+    const origins = this.site.ledger.relyingParties.map(({ origin }) => origin)
+    return origins.slice(0, Math.round(origins.length * share))
+  }
+
   /** SIGKILL: what it had in memory may be sent again. */
   async killRelay(relay: RelayProcess): Promise<void> {
     this.allowInFlight(1)

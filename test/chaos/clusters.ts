@@ -1,5 +1,11 @@
 import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
 
+/** So that a scenario can forbid something; without a rule for it everything is allowed. */
+const AUTHORIZATION = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found': 'true',
+}
+
 /** The brokers that scenarios share, one cluster at a time. A run has topics of its own on it. */
 export class Clusters implements AsyncDisposable {
   #current: { readonly size: number; readonly cluster: KafkaCluster } | undefined
@@ -7,7 +13,7 @@ export class Clusters implements AsyncDisposable {
   async take(size: number): Promise<KafkaCluster> {
     if (this.#current?.size === size) return this.#current.cluster
     await this.discard()
-    const cluster = await startKafkaCluster({ brokers: size })
+    const cluster = await startKafkaCluster({ brokers: size, properties: AUTHORIZATION })
     this.#current = { size, cluster }
     return cluster
   }

@@ -15,8 +15,9 @@ export interface OutcomeBook {
   readonly ambiguousSample: readonly string[]
   /** Records whose id had been there before. */
   readonly repeated: number
+  /** Of those that are owed. */
   readonly failed: number
-  /** Outcomes of nothing that is owed. */
+  /** For one of the relying parties, but of nothing that is owed. */
   readonly unexpected: number
 }
 
@@ -30,18 +31,22 @@ export async function readOutcomeBook(
   for (const { sessionId, relyingParties } of sessions) {
     for (const { clientId } of relyingParties) idsOf.set(`${sessionId} ${clientId}`, new Set())
   }
+  const clientIds = new Set<unknown>(sessions.flatMap((it) => it.relyingParties.map((rp) => rp.clientId)))
   let repeated = 0
   let failed = 0
   let unexpected = 0
   await log.readAll(topic, ({ headers, value }) => {
     const type = String(headers.ce_type)
     if (!OUTCOMES.has(type)) return
-    if (type === FAILED) failed++
     const { sessionId, clientId } = JSON.parse(String(value)) as Record<string, unknown>
     const ids = idsOf.get(`${sessionId} ${clientId}`)
     const id = String(headers.ce_id)
-    if (ids === undefined) unexpected++
-    else if (ids.has(id)) repeated++
+    if (ids === undefined) {
+      if (clientIds.has(clientId)) unexpected++
+      return
+    }
+    if (type === FAILED) failed++
+    if (ids.has(id)) repeated++
     else ids.add(id)
   })
   const pairs = [...idsOf]

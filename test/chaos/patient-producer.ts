@@ -5,6 +5,8 @@ import type { Kafka, Message, Producer } from 'kafkajs'
 const BATCH_BYTES_MAX = 600_000
 const BATCH_RECORDS_MAX = 1_000
 const RETRY_MS = 100
+/** Longer than any fault; what is refused even then is refused for good. */
+const PATIENCE_MS = 120_000
 const ACKNOWLEDGED_BY_ALL = -1
 
 /**
@@ -43,18 +45,23 @@ export class PatientProducer {
   }
 
   async #write(messages: readonly Message[]): Promise<void> {
-    for (let start = 0; start < messages.length; ) {
-      let end = start
-      let bytes = 0
-      while (end < messages.length && end - start < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX) {
-        bytes += messages[end++]?.value?.length ?? 0
+    let batch: Message[] = []
+    let bytes = 0
+    for (const message of messages) {
+      const size = sizeOf(message)
+      if (batch.length === BATCH_RECORDS_MAX || (batch.length > 0 && bytes + size > BATCH_BYTES_MAX)) {
+        await this.#send(batch)
+        batch = []
+        bytes = 0
       }
-      await this.#send(messages.slice(start, end))
-      start = end
+      batch.push(message)
+      bytes += size
     }
+    if (batch.length > 0) await this.#send(batch)
   }
 
   async #send(messages: Message[]): Promise<void> {
+    const givesUpMs = performance.now() + PATIENCE_MS
     for (;;) {
       let current: Promise<Producer> | undefined
       try {
@@ -63,7 +70,8 @@ export class PatientProducer {
         const producer = await current
         await producer.send({ topic: this.#topic, acks: ACKNOWLEDGED_BY_ALL, timeout: 5_000, messages })
         return
-      } catch {
+      } catch (error) {
+        if (performance.now() > givesUpMs) throw error
         // Another partition's request may have replaced it already.
         if (this.#producer === current) this.#producer = undefined
         void current?.then((it) => it.disconnect()).catch(() => undefined)
@@ -77,4 +85,17 @@ export class PatientProducer {
     await producer.connect()
     return producer
   }
+}
+
+/** About what it takes in a request. */
+function sizeOf({ key, value, headers }: Message): number {
+  let bytes = lengthOf(key) + lengthOf(value)
+  for (const [name, content] of Object.entries(headers ?? {})) bytes += name.length + lengthOf(content)
+  return bytes
+}
+
+function lengthOf(content: Message['value'] | string[] | (string | Buffer)[] | undefined): number {
+  if (content === null || content === undefined) return 0
+  if (Array.isArray(content)) return content.reduce((sum, part) => sum + Buffer.byteLength(part), 0)
+  return Buffer.byteLength(content)
 }

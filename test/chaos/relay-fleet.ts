@@ -10,32 +10,32 @@ interface Member {
   readonly process: RelayProcess
   /** Its end was ordered, by whichever signal. */
   isOrdered: boolean
+  hasEnded: boolean
 }
 
 /** The relay processes of a run. What ends without having been told to is remembered. */
 export class RelayFleet implements AsyncDisposable {
   readonly #options: RelayOptions
   readonly #members: Member[] = []
-  readonly #running = new Set<Member>()
   readonly unexpectedExits: string[] = []
 
   constructor(options: RelayOptions) {
     this.#options = options
   }
 
-  /** The oldest first. */
+  /** Those that were not told to end, the oldest first. */
   get running(): readonly RelayProcess[] {
-    return [...this.#running].map(({ process }) => process)
+    return this.#members.filter((it) => !it.isOrdered && !it.hasEnded).map(({ process }) => process)
   }
 
   /** Resolves when the process is there; it joins when it can. */
   async launch(): Promise<RelayProcess> {
     const process = await launchRelay(this.#options)
-    const member: Member = { name: `relay ${this.#members.length + 1}`, process, isOrdered: false }
+    const name = `relay ${this.#members.length + 1}`
+    const member: Member = { name, process, isOrdered: false, hasEnded: false }
     this.#members.push(member)
-    this.#running.add(member)
     void process.exitStatus().then((status) => {
-      this.#running.delete(member)
+      member.hasEnded = true
       if (!member.isOrdered) this.unexpectedExits.push(`${member.name} ended by itself with status ${status}`)
     })
     // For its address; that it may not become ready is the business of the invariants.
@@ -57,6 +57,8 @@ export class RelayFleet implements AsyncDisposable {
   /** SIGTERM; anything but a clean drain counts as an unexpected exit. */
   async stop(relay: RelayProcess): Promise<void> {
     const member = this.#order(relay)
+    // Before that it would not know what SIGTERM means.
+    await relay.waitForLog(({ msg }) => msg === 'listening', READY_MS_MAX).catch(() => undefined)
     const status = await relay.stop()
     if (status !== 0) this.unexpectedExits.push(`${member.name} left with status ${status} on SIGTERM`)
   }
@@ -82,7 +84,7 @@ export class RelayFleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.running.map(async (relay) => this.kill(relay)))
+    await Promise.all(this.#members.map(async ({ process }) => this.kill(process)))
   }
 
   #order(relay: RelayProcess): Member {

@@ -1,7 +1,7 @@
 import type { ChaosRun } from './chaos-run.ts'
 import { type OutcomeBook, readOutcomeBook } from './outcome-book.ts'
 import { holdsWithin } from './poll.ts'
-import { expectedOf } from './workload.ts'
+import { countRegistered, expectedOf } from './workload.ts'
 
 /** What was found when everything had had its time. */
 export interface Findings {
@@ -15,7 +15,7 @@ export interface Findings {
   readonly outcomes: OutcomeBook
   /** Keys of parked deliveries in Redis. */
   readonly backlogKeys: readonly string[]
-  /** Sessions in Redis that still have a registration. */
+  /** Sessions with triggers that still have a registration in Redis. */
   readonly sessionsLeft: number
   /** Records that the group has not committed. */
   readonly lag: number
@@ -56,7 +56,7 @@ export async function verifyInvariants(run: ChaosRun): Promise<Findings> {
     wrong: book.unexpected + summary.invalid + summary.repeatedJti,
     outcomes: await readOutcomeBook(log, outcomeTopic, run.sessions),
     backlogKeys,
-    sessionsLeft: (await redis.keys(`${name}:session:*`)).length,
+    sessionsLeft: await countRegistered(redis, name, run.sessions),
     lag,
     unexpectedExits: relays.unexpectedExits,
   }

@@ -48,6 +48,20 @@ export async function registerInRedis(
   }
 }
 
+/** How many of the sessions still have a registration in Redis. */
+export async function countRegistered(
+  redis: Redis,
+  prefix: string,
+  sessions: readonly ChaosSession[],
+): Promise<number> {
+  let count = 0
+  for (let start = 0; start < sessions.length; start += SESSIONS_PER_PIPELINE) {
+    const part = sessions.slice(start, start + SESSIONS_PER_PIPELINE)
+    count += await redis.exists(part.map(({ sessionId }) => `${prefix}:session:{${ISSUER}|${sessionId}}`))
+  }
+  return count
+}
+
 export function registrationRecords(session: ChaosSession): InputRecord[] {
   return registrations(session).map((it) => inputRecord('backchannel-logout-registered', it))
 }
