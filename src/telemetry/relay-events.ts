@@ -1,6 +1,7 @@
 import type { Verdict } from '../delivery/classify.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
-import type { AttemptReport, DeliveryEvents } from '../delivery/delivery-events.ts'
+import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
+import type { RelyingParty } from '../delivery/relying-party.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
@@ -8,6 +9,7 @@ import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { RebuildProgress } from '../recovery/rebuild.ts'
 import { acceptedAttemptLine } from './attempt-line.ts'
 import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -84,9 +86,18 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
     )
   }
 
-  parked(delivery: Delivery, why: 'no-room' | 'draining'): void {
+  parked(delivery: Delivery, why: ParkReason): void {
     this.#metrics.parked.inc({ why })
     this.#log.debug({ session: delivery.registration.sessionId, client: delivery.rp.clientId, why }, 'parked')
+  }
+
+  breakerOpened({ clientId }: RelyingParty, cooldownMs: number): void {
+    this.#metrics.breakerOpenings.inc()
+    this.#log.warn({ client: clientId, cooldownMs }, 'the RP does not answer: its deliveries are parked')
+  }
+
+  breakerClosed({ clientId }: RelyingParty): void {
+    this.#log.info({ client: clientId }, 'the RP answers again: its backlog is delivered')
   }
 
   published(sinceMs: number): void {
@@ -124,6 +135,17 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
 
   commitFailed(error: unknown): void {
     this.fault('kafka-commit', error)
+  }
+
+  /** Redis does not hold what the log says: it was emptied, or started again from an old state. */
+  registryLost(): void {
+    this.#metrics.registryLosses.inc()
+    this.#log.warn('Redis has lost the registry: intake waits until it is built anew from the log')
+  }
+
+  rebuilding(progress: RebuildProgress): void {
+    if (progress.phase === 'done') this.#metrics.rebuilds.inc()
+    this.#log.info(progress, 'building the registry from the log')
   }
 
   /** A fault of something the service depends on; it is being retried. */
