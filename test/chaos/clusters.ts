@@ -1,6 +1,9 @@
 import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
 
-/** So that a scenario can forbid something; without a rule for it everything is allowed. */
+/**
+ * So that a scenario can forbid something; without a rule for it everything is allowed. For one broker alone:
+ * controllers of a larger cluster would have to be named, because they vote before any rule is known.
+ */
 const AUTHORIZATION = {
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
   'allow.everyone.if.no.acl.found': 'true',
@@ -13,7 +16,8 @@ export class Clusters implements AsyncDisposable {
   async take(size: number): Promise<KafkaCluster> {
     if (this.#current?.size === size) return this.#current.cluster
     await this.discard()
-    const cluster = await startKafkaCluster({ brokers: size, properties: AUTHORIZATION })
+    const properties = size === 1 ? AUTHORIZATION : {}
+    const cluster = await startKafkaCluster({ brokers: size, properties })
     this.#current = { size, cluster }
     return cluster
   }
