@@ -25,7 +25,7 @@ const REBALANCE_TIMEOUT_MS = 20_000
 const HEARTBEAT_MS = 1_000
 const FETCH_WAIT_MS = 200
 /** How soon partitions that were added to a topic are read. */
-const METADATA_AGE_MS_MAX = 30_000
+const METADATA_AGE_MS_MAX = 10_000
 /** Keeps memory flat: a fetch brings so much of each partition at most, and it is cheaper than the default megabyte. */
 const FETCH_BYTES_PER_PARTITION = 32 * 1_024
 const RESTART_DELAY_MS = 250
