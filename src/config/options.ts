@@ -140,6 +140,15 @@ export const optionsSchema = z.object({
     .describe(
       'How long a replica holds a parked delivery that it took up; longer than `ATTEMPT_TIMEOUT_MS`.',
     ),
+  BREAKER_FAILURES: integer(1, 1_000)
+    .prefault('5')
+    .describe('Retryable failures in a row after which nothing is sent to an RP for a while.'),
+  BREAKER_COOLDOWN_MS: integer(10, HOUR)
+    .prefault('1000')
+    .describe('How long nothing is sent then; doubled each time that the one attempt after it fails.'),
+  BREAKER_MAX_COOLDOWN_MS: integer(10, HOUR)
+    .prefault('8000')
+    .describe('Upper bound of that; an RP that is back hears of it after so long at the latest.'),
   MAX_IN_FLIGHT: integer(1, 100_000).prefault('256').describe('Attempts at one time.'),
   MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Attempts at one time at one RP.'),
   MAX_UNSETTLED: integer(1, 1_000_000)

@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { BrokenRegistration } from '../registry/registry.ts'
-import type { Creditor, DeliveryCause } from './delivery.ts'
+import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
@@ -18,6 +18,8 @@ export interface AdmissionOptions {
   readonly relyingParties: RelyingParties
   readonly settlement: Settlement
   readonly lateAfterMs: number
+  /** Ends a delivery whose deadline has passed. */
+  readonly expire: (delivery: Delivery) => void
 }
 
 /** Where owed registrations become deliveries, from the log and from the backlog alike. */
@@ -30,16 +32,24 @@ export class Admission {
 
   /** Takes over what is owed. Every creditor is told when its registration is settled, or safe in the backlog. */
   admit(owed: readonly Owed[]): void {
-    const { clock, dispatcher, events, open, parking, relyingParties } = this.#options
-    const isLate = ({ occurredAtMs }: DeliveryCause) => clock.now() - occurredAtMs > this.#options.lateAfterMs
+    const { clock, dispatcher, expire, open, relyingParties } = this.#options
+    const now = clock.now()
+    const isLate = ({ occurredAtMs }: DeliveryCause) => now - occurredAtMs > this.#options.lateAfterMs
     const fresh = owed.filter(({ registration, creditor }) => !open.join(registration, creditor))
     for (const delivery of planDeliveries(fresh, relyingParties, isLate)) {
       open.add(delivery)
-      if (dispatcher.submit(delivery)) continue
-      const dueMs = clock.now()
-      events.parked(delivery, 'no-room', dueMs)
-      parking.park(delivery, dueMs)
+      if (now >= delivery.deadlineMs) expire(delivery)
+      else if (!dispatcher.submit(delivery)) this.park(delivery)
     }
+  }
+
+  /** Keeps a delivery for which there is no room now, or whose RP does not answer. */
+  park(delivery: Delivery): void {
+    const { clock, events, parking } = this.#options
+    const { breaker } = delivery.rp
+    const dueMs = Math.max(clock.now(), breaker.openUntilMs)
+    events.parked(delivery, breaker.isClosed ? 'no-room' : 'breaker-open', dueMs)
+    parking.park(delivery, dueMs)
   }
 
   /** A registration that cannot be read cannot be delivered: it ends as `failed: invalid`. */

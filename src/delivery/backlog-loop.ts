@@ -4,7 +4,8 @@ import type { Registry } from '../registry/registry.ts'
 import type { Admission } from './admission.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { RelyingParties } from './relying-party.ts'
+import type { OpenDeliveries } from './open-deliveries.ts'
+import type { RelyingParties, RelyingParty } from './relying-party.ts'
 import type { Owed } from './resolve.ts'
 import type { RpSettingsCache } from './rp-settings-cache.ts'
 
@@ -13,17 +14,23 @@ export interface BacklogLoopOptions {
   readonly backlog: Backlog
   readonly clock: Clock
   readonly dispatcher: Dispatcher
+  /** How long a delivery may be tried. Milliseconds. */
+  readonly deadlineMs: number
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
   readonly onError: (error: unknown) => void
   /** Between two looks at the index. Milliseconds. */
   readonly pollMs: number
+  readonly open: OpenDeliveries
   readonly registry: Registry
   readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
 }
 
-const RPS_PER_LOOK_MAX = 1_000
+const RPS_PER_PAGE = 1_000
+/** How often the backlog of an RP that is not sent to is looked through for what has expired. */
+const SWEEP_EVERY_MS = 5_000
+const SWEPT_MAX = 200
 
 /**
  * Takes parked deliveries up again when they are due, on every replica: parked, due → claim (lease) → deliver. It
@@ -78,26 +85,50 @@ export class BacklogLoop {
   async #look(): Promise<boolean> {
     const { backlog, clock } = this.#options
     let hasMore = false
-    for (const rpKey of await backlog.dueRps(clock.now(), RPS_PER_LOOK_MAX)) {
-      if (this.#stopped.signal.aborted) return false
-      hasMore = (await this.#drain(rpKey)) || hasMore
+    const now = clock.now()
+    // All pages: RPs that do not answer stay due, and must not hide the others.
+    for (let from = 0; ; from += RPS_PER_PAGE) {
+      const due = await backlog.dueRps(now, from, RPS_PER_PAGE)
+      for (const rpKey of due) {
+        if (this.#stopped.signal.aborted) return false
+        hasMore = (await this.#drain(rpKey)) || hasMore
+      }
+      if (due.length < RPS_PER_PAGE) return hasMore
     }
-    return hasMore
   }
 
   async #drain(rpKey: string): Promise<boolean> {
-    const { backlog, clock, dispatcher, leaseMs, relyingParties, settings } = this.#options
+    const { clock, dispatcher, open, relyingParties, settings } = this.#options
     const rp = relyingParties.byKey(rpKey)
-    const limit = dispatcher.roomForClaims(rp)
+    const limit = Math.min(dispatcher.roomForClaims(rp), open.claimPlaces)
     if (limit === 0) {
       rp.hasDueBacklog = true
+      if (!rp.breaker.isClosed) await this.#sweep(rp)
       return false
     }
     await settings.refresh([rp])
+    const claimed = await this.#claim(rp, clock.now(), limit)
+    return claimed === limit
+  }
+
+  /**
+   * Behind an open breaker nothing is claimed, but a deadline ends a delivery all the same. A delivery is due when it
+   * is parked or later, so one that was due a whole deadline ago is past its own.
+   */
+  async #sweep(rp: RelyingParty): Promise<void> {
+    const { clock, deadlineMs, open } = this.#options
     const now = clock.now()
-    const claimed = await backlog.claim(rpKey, now, now + leaseMs, limit)
+    const limit = Math.min(SWEPT_MAX, open.claimPlaces)
+    if (now - rp.sweptAtMs < SWEEP_EVERY_MS || limit === 0) return
+    const swept = await this.#claim(rp, now - deadlineMs, limit)
+    if (swept < limit) rp.sweptAtMs = now
+  }
+
+  async #claim(rp: RelyingParty, dueUntilMs: number, limit: number): Promise<number> {
+    const { backlog, clock, leaseMs } = this.#options
+    const claimed = await backlog.claim(rp.key, dueUntilMs, clock.now() + leaseMs, limit)
     await this.#deliver(claimed)
-    return claimed.length === limit
+    return claimed.length
   }
 
   async #deliver(claimed: readonly ParkedDelivery[]): Promise<void> {

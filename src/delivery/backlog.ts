@@ -37,8 +37,8 @@ export interface Backlog {
    * resolves, the delivery survives the process, and its registration outlives its deadline.
    */
   park(deliveries: readonly ParkedDelivery[]): Promise<void>
-  /** RPs that have a delivery due, the longest due first. A hint: another replica may be faster. */
-  dueRps(nowMs: number, limit: number): Promise<string[]>
+  /** RPs that have a delivery due, the longest due first, from the given rank on. A hint: another replica may be faster. */
+  dueRps(nowMs: number, from: number, limit: number): Promise<string[]>
   /**
    * Takes due deliveries of one RP, oldest first. Each is leased: no other replica gets it before `leaseUntilMs`,
    * and then it is due again, should this replica have died. Of several for one registration, which two triggers may

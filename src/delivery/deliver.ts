@@ -12,6 +12,7 @@ import type { DeliveryEvents } from './delivery-events.ts'
 import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
+import type { RelyingParty } from './relying-party.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 import type { Settlement } from './settlement.ts'
 
@@ -29,6 +30,8 @@ export interface DelivererOptions {
   readonly signerFor: (issuer: string) => Signer | undefined
   /** Gives the attempt's place to the next one. */
   readonly release: (delivery: Delivery) => void
+  /** Nothing is sent to the RP for a while. */
+  readonly onBreakerOpened: (rp: RelyingParty) => void
 }
 
 /**
@@ -46,6 +49,7 @@ export class Deliverer {
     const { clock, sender } = this.#options
     const now = clock.now()
     if (now >= delivery.deadlineMs) {
+      this.#options.release(delivery)
       this.#fail(delivery, 'expired')
       return
     }
@@ -53,6 +57,7 @@ export class Deliverer {
     try {
       signed = this.#sign(delivery, now)
     } catch (error) {
+      this.#options.release(delivery)
       this.#fail(delivery, 'invalid', messageOf(error))
       return
     }
@@ -63,6 +68,11 @@ export class Deliverer {
       { endpoint: logoutEndpoint(uri), token: signed.token, traceparent: delivery.cause.traceparent },
       (result) => this.#judge(delivery, signed.jti, result, performance.now() - startedAtMs),
     )
+  }
+
+  /** Ends a delivery whose deadline passed while it waited; no attempt of it is under way. */
+  expire(delivery: Delivery): void {
+    this.#fail(delivery, 'expired')
   }
 
   #sign({ registration, rp, cause, companions }: Delivery, now: number): SignedToken {
@@ -91,6 +101,8 @@ export class Deliverer {
     delivery.wasResent = false
     delivery.attempts++
     remember(delivery, result)
+    this.#tellBreaker(delivery.rp, verdict)
+    this.#options.release(delivery)
     switch (verdict) {
       case 'sent':
         events.attempted({ ...report, next: 'none' })
@@ -116,12 +128,23 @@ export class Deliverer {
           return
         }
         events.attempted({ ...report, next: { retryDueMs: decision.dueMs } })
-        this.#options.release(delivery)
         this.#options.parking.park(delivery, decision.dueMs)
         return
       }
       default:
         verdict satisfies never
+    }
+  }
+
+  /** Any answer shows that the RP is there; what the guard blocked never reached it. */
+  #tellBreaker(rp: RelyingParty, verdict: Verdict): void {
+    const { clock, events, onBreakerOpened } = this.#options
+    if (verdict === 'blocked') return
+    if (verdict !== 'retry') {
+      if (rp.breaker.succeeded()) events.breakerClosed(rp)
+    } else if (rp.breaker.failed()) {
+      events.breakerOpened(rp, rp.breaker.openUntilMs - clock.now())
+      onBreakerOpened(rp)
     }
   }
 
@@ -153,8 +176,7 @@ export class Deliverer {
 
   /** One outcome per registration, also where one token told the RP of several. */
   #settle(delivery: Delivery, outcome: Outcome): void {
-    const { events, open, release, settlement } = this.#options
-    release(delivery)
+    const { events, open, settlement } = this.#options
     const { cause, registration, companions } = delivery
     let left = 1 + companions.length
     const done = (): void => {

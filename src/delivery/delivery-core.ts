@@ -40,7 +40,7 @@ export class DeliveryCore {
   readonly dispatcher: Dispatcher
   readonly open: OpenDeliveries
   readonly parking: Parking
-  readonly relyingParties = new RelyingParties()
+  readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
   readonly settlement: Settlement
   readonly #options: DeliveryCoreOptions
@@ -48,6 +48,14 @@ export class DeliveryCore {
   constructor(options: DeliveryCoreOptions) {
     const { backlog, clock, config, events, log, registry, sender, settingsStore, signerFor } = options
     this.#options = options
+    this.relyingParties = new RelyingParties(
+      {
+        failures: config.BREAKER_FAILURES,
+        cooldownMs: config.BREAKER_COOLDOWN_MS,
+        cooldownMaxMs: config.BREAKER_MAX_COOLDOWN_MS,
+      },
+      clock,
+    )
     this.open = new OpenDeliveries(config.MAX_UNSETTLED)
     this.settings = new RpSettingsCache(settingsStore, clock)
     this.parking = new Parking({
@@ -74,6 +82,7 @@ export class DeliveryCore {
       parking: this.parking,
       settlement: this.settlement,
       lateAfterMs: config.RETRY_DEADLINE_MS,
+      onBreakerOpened: (rp) => this.dispatcher.shed(rp),
       release: (delivery) => this.dispatcher.release(delivery),
       retryPolicy: retryPolicy(
         {
@@ -88,13 +97,18 @@ export class DeliveryCore {
       ),
     })
     this.dispatcher = new Dispatcher({
+      clock,
       maxInFlight: config.MAX_IN_FLIGHT,
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,
       start: (delivery) => deliverer.attempt(delivery),
       onRoom: () => this.backlogLoop.wake(),
+      onShed: (deliveries) => {
+        for (const delivery of deliveries) this.admission.park(delivery)
+      },
     })
     this.admission = new Admission({
+      expire: (delivery) => deliverer.expire(delivery),
       lateAfterMs: config.RETRY_DEADLINE_MS,
       clock,
       events,
@@ -110,8 +124,10 @@ export class DeliveryCore {
       registry,
       admission: this.admission,
       dispatcher: this.dispatcher,
+      open: this.open,
       relyingParties: this.relyingParties,
       settings: this.settings,
+      deadlineMs: config.RETRY_DEADLINE_MS,
       leaseMs: config.RETRY_LEASE_MS,
       pollMs: config.RETRY_POLL_MS,
       onError: (error) => events.fault('redis', error),

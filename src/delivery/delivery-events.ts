@@ -2,6 +2,7 @@ import type { AttemptResult } from '../egress/sender.ts'
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { Verdict } from './classify.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
+import type { RelyingParty } from './relying-party.ts'
 
 export interface AttemptReport {
   readonly delivery: Delivery
@@ -14,10 +15,16 @@ export interface AttemptReport {
   readonly next: { readonly retryDueMs: number } | 'resend' | 'none'
 }
 
+/** Its RP has enough that waits here, is not being sent to, or the service ends. */
+export type ParkReason = 'no-room' | 'breaker-open' | 'draining'
+
 /** What the delivery core tells the outside; each becomes a counter and a log line in one place. */
 export interface DeliveryEvents {
   attempted(report: AttemptReport): void
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void
   /** A delivery waits in the backlog without having been attempted now. */
-  parked(delivery: Delivery, why: 'no-room' | 'draining', dueMs: number): void
+  parked(delivery: Delivery, why: ParkReason, dueMs: number): void
+  /** An RP does not answer: nothing is sent to it for `cooldownMs`. Also when a probe failed and it stays so. */
+  breakerOpened(rp: RelyingParty, cooldownMs: number): void
+  breakerClosed(rp: RelyingParty): void
 }

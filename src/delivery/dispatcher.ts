@@ -1,8 +1,10 @@
+import type { Clock } from '../lib/clock.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { Delivery } from './delivery.ts'
 import { type RelyingParty, waitingAt } from './relying-party.ts'
 
 export interface DispatcherOptions {
+  readonly clock: Clock
   /** Attempts under way, over all RPs. */
   readonly maxInFlight: number
   /** Attempts under way at one RP: a mass logout must not take it down. */
@@ -13,12 +15,18 @@ export interface DispatcherOptions {
   readonly start: (delivery: Delivery) => void
   /** An RP with parked deliveries that are due has room again. */
   readonly onRoom: () => void
+  /** These waited for an RP that does not move: they must be parked. */
+  readonly onShed: (deliveries: Delivery[]) => void
 }
 
 /** Further attempts may take that part of the room in flight; the rest is kept for first attempts. */
 const RETRY_SHARE = 0.75
 /** Two: one under way and one that waits for it. */
 const CLAIMS_PER_PLACE = 2
+/** Together the probes may take that part: a hundred hung RPs must not fill the room with them. */
+const PROBE_SHARE = 1 / 8
+/** An RP that has all its attempts under way and ended none for so long does not move: nothing waits for it here. */
+const STALL_MS = 1_000
 /** Small, so that ten hung RPs together still leave half of the room to the others. */
 const RP_WAITING_SHARE = 1 / 16
 
@@ -30,11 +38,13 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #maxWaitingPerRp: number
   readonly #maxRetriesInFlight: number
+  readonly #maxProbes: number
   /** RPs that have a waiting delivery and room for it. */
   readonly #turns = new Fifo<RelyingParty>()
   #waiting = 0
   #inFlight = 0
   #retriesInFlight = 0
+  #probes = 0
   #isPumping = false
   #isStopped = false
 
@@ -45,6 +55,7 @@ export class Dispatcher {
       options.maxInFlightPerRp,
     )
     this.#maxRetriesInFlight = Math.max(Math.floor(options.maxInFlight * RETRY_SHARE), 1)
+    this.#maxProbes = Math.max(Math.floor(options.maxInFlight * PROBE_SHARE), 1)
   }
 
   get inFlight(): number {
@@ -60,20 +71,21 @@ export class Dispatcher {
    * lease, even when each attempt before it takes its whole time-out.
    */
   roomForClaims(rp: RelyingParty): number {
-    if (this.#isStopped) return 0
+    if (this.#isStopped || this.#isStalled(rp)) return 0
+    if (!rp.breaker.isClosed) return this.#mayProbe(rp) ? 1 : 0
     const waiting = waitingAt(rp)
-    const inLease = CLAIMS_PER_PLACE * this.#options.maxInFlightPerRp - rp.inFlight - waiting
+    const inLease = CLAIMS_PER_PLACE * this.#attemptsMax(rp) - rp.inFlight - waiting
     const share = this.#maxWaitingPerRp - waiting
     return Math.max(Math.min(inLease, share, this.#options.maxWaiting - this.#waiting), 0)
   }
 
   /**
-   * Takes a delivery to be attempted when its turn comes. False when the RP's share is full: it must be parked. The
-   * bound on all that wait is not checked here; it stops intake before it gets so far.
+   * Takes a delivery to be attempted when its turn comes. False when the RP's share is full, or the RP does not move:
+   * it must be parked. The bound on all that wait is not checked here; it stops intake before it gets so far.
    */
   submit(delivery: Delivery): boolean {
     const { rp } = delivery
-    if (this.#isStopped || waitingAt(rp) >= this.#maxWaitingPerRp) return false
+    if (this.#isStopped || !this.#mayWait(rp)) return false
     const queue = delivery.isClaimed ? rp.waitingRetry : rp.waitingFirst
     queue.push(delivery)
     this.#waiting++
@@ -84,33 +96,67 @@ export class Dispatcher {
 
   /** An attempt that was started is over. */
   release(delivery: Delivery): void {
+    const { rp } = delivery
     this.#inFlight--
     if (delivery.isClaimed) this.#retriesInFlight--
-    delivery.rp.inFlight--
-    this.#giveTurn(delivery.rp)
+    rp.inFlight--
+    rp.movedAtMs = this.#options.clock.now()
+    if (rp.isProbed) {
+      rp.isProbed = false
+      this.#probes--
+    }
+    this.#giveTurn(rp)
     this.#pump()
-    const { rp } = delivery
     if (!rp.hasDueBacklog || waitingAt(rp) >= this.#options.maxInFlightPerRp / 2) return
     rp.hasDueBacklog = false
     this.#options.onRoom()
+  }
+
+  /** Nothing waits for this RP any more. */
+  shed(rp: RelyingParty): void {
+    const shed = this.#takeWaiting(rp)
+    if (shed.length > 0) this.#options.onShed(shed)
   }
 
   /** Starts nothing more, and hands back everything that still waits. */
   stop(relyingParties: Iterable<RelyingParty>): Delivery[] {
     this.#isStopped = true
     this.#turns.clear()
-    const left: Delivery[] = []
-    for (const rp of relyingParties) {
-      left.push(...rp.waitingFirst, ...rp.waitingRetry)
-      rp.waitingFirst.clear()
-      rp.waitingRetry.clear()
-    }
-    this.#waiting = 0
-    return left
+    return [...relyingParties].flatMap((rp) => this.#takeWaiting(rp))
+  }
+
+  #takeWaiting(rp: RelyingParty): Delivery[] {
+    const waiting = [...rp.waitingFirst, ...rp.waitingRetry]
+    rp.waitingFirst.clear()
+    rp.waitingRetry.clear()
+    this.#waiting -= waiting.length
+    return waiting
+  }
+
+  #attemptsMax(rp: RelyingParty): number {
+    return Math.min(this.#options.maxInFlightPerRp, rp.breaker.attemptsMax)
+  }
+
+  /** Behind an open breaker nothing waits; the one attempt that may be made starts at once. */
+  #mayWait(rp: RelyingParty): boolean {
+    if (!rp.breaker.isClosed) return this.#mayProbe(rp)
+    if (!this.#isStalled(rp)) return waitingAt(rp) < this.#maxWaitingPerRp
+    this.shed(rp)
+    return false
+  }
+
+  #mayProbe(rp: RelyingParty): boolean {
+    const isFree = rp.inFlight + waitingAt(rp) < rp.breaker.attemptsMax
+    return isFree && this.#probes < this.#maxProbes && this.#inFlight < this.#options.maxInFlight
+  }
+
+  #isStalled(rp: RelyingParty): boolean {
+    const { clock, maxInFlightPerRp } = this.#options
+    return rp.inFlight >= maxInFlightPerRp && clock.now() - rp.movedAtMs > STALL_MS
   }
 
   #giveTurn(rp: RelyingParty): void {
-    if (rp.hasTurn || waitingAt(rp) === 0 || rp.inFlight >= this.#options.maxInFlightPerRp) return
+    if (rp.hasTurn || waitingAt(rp) === 0 || rp.inFlight >= this.#attemptsMax(rp)) return
     rp.hasTurn = true
     this.#turns.push(rp)
   }
@@ -123,6 +169,10 @@ export class Dispatcher {
     let passed = 0
     while (passed < this.#turns.size && this.#inFlight < this.#options.maxInFlight) {
       const rp = this.#turns.shift() as RelyingParty
+      if (waitingAt(rp) === 0) {
+        rp.hasTurn = false
+        continue
+      }
       const delivery = this.#next(rp)
       if (delivery === undefined) {
         this.#turns.push(rp)
@@ -134,7 +184,12 @@ export class Dispatcher {
       this.#inFlight++
       if (delivery.isClaimed) this.#retriesInFlight++
       rp.startedFirst = !delivery.isClaimed
+      if (rp.inFlight === 0) rp.movedAtMs = this.#options.clock.now()
       rp.inFlight++
+      if (!rp.breaker.isClosed && !rp.isProbed) {
+        rp.isProbed = true
+        this.#probes++
+      }
       this.#giveTurn(rp)
       this.#options.start(delivery)
     }

@@ -5,6 +5,7 @@ import { type Creditor, type Delivery, registrationKey } from './delivery.ts'
 
 /** Below that part of the bound, intake may go on; the gap makes it go on with more than one record. */
 const REOPEN_SHARE = 0.75
+const CLAIM_SHARE = 0.5
 
 /**
  * The deliveries that this replica is working on, from their start to their settlement, by registration. Two
@@ -16,6 +17,7 @@ export class OpenDeliveries {
   readonly room = new Gate(true)
   readonly #byRegistration = new ChurningMap<Delivery>()
   readonly #max: number
+  #claimed = 0
 
   constructor(max: number) {
     this.#max = max
@@ -23,6 +25,14 @@ export class OpenDeliveries {
 
   get size(): number {
     return this.#byRegistration.size
+  }
+
+  /**
+   * How many parked deliveries may be claimed now. They have room of their own, half of the bound, so that intake
+   * cannot keep them out; and no more, so that they do not pile up when outcomes cannot be published.
+   */
+  get claimPlaces(): number {
+    return Math.max(Math.ceil(this.#max * CLAIM_SHARE) - this.#claimed, 0)
   }
 
   /** How many more there is room for; 0 when there are more than there should be. */
@@ -39,6 +49,7 @@ export class OpenDeliveries {
   }
 
   add(delivery: Delivery): void {
+    if (delivery.isClaimed) this.#claimed++
     this.#byRegistration.set(registrationKey(delivery.registration), delivery)
     for (const companion of delivery.companions) {
       this.#byRegistration.set(registrationKey(companion), delivery)
@@ -48,6 +59,7 @@ export class OpenDeliveries {
 
   /** Ends a delivery: settled, or parked and in the hands of whoever claims it. */
   settle(delivery: Delivery): void {
+    if (delivery.isClaimed) this.#claimed--
     this.#byRegistration.delete(registrationKey(delivery.registration))
     for (const companion of delivery.companions) this.#byRegistration.delete(registrationKey(companion))
     if (this.#byRegistration.size < this.#max * REOPEN_SHARE) this.room.open()

@@ -1,5 +1,7 @@
+import type { Clock } from '../lib/clock.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
+import { Breaker, type BreakerPolicy } from './breaker.ts'
 import type { Delivery } from './delivery.ts'
 
 /** What one replica knows of one RP: its settings and what is going on with it. */
@@ -11,8 +13,13 @@ export interface RelyingParty {
   settings: RpSettings
   /** When the settings were read last, milliseconds since the epoch; 0 = never. */
   settingsReadAtMs: number
+  readonly breaker: Breaker
   /** Attempts under way. */
   inFlight: number
+  /** When the last attempt ended, or the first of those under way began. Milliseconds since the epoch. */
+  movedAtMs: number
+  /** The attempt under way finds out whether the RP is back. */
+  isProbed: boolean
   /** Deliveries that wait for their first attempt, and those claimed from the backlog for a further one. */
   readonly waitingFirst: Fifo<Delivery>
   readonly waitingRetry: Fifo<Delivery>
@@ -20,6 +27,8 @@ export interface RelyingParty {
   startedFirst: boolean
   /** It has parked deliveries that are due, and had no room for them when they were looked at. */
   hasDueBacklog: boolean
+  /** When its backlog was last looked through for deliveries past their deadline; 0 = never. */
+  sweptAtMs: number
   /** It stands in the dispatcher's list of those that may start an attempt. */
   hasTurn: boolean
   usedAt: number
@@ -34,7 +43,14 @@ const IDLE_ENTRIES_MAX = 20_000
 /** The RPs seen so far; those that are idle are forgotten when there are too many. */
 export class RelyingParties {
   readonly #entries = new Map<string, RelyingParty>()
+  readonly #breakerPolicy: BreakerPolicy
+  readonly #clock: Clock
   #uses = 0
+
+  constructor(breakerPolicy: BreakerPolicy, clock: Clock) {
+    this.#breakerPolicy = breakerPolicy
+    this.#clock = clock
+  }
 
   get(issuer: string, clientId: string): RelyingParty {
     const key = `${issuer}|${clientId}`
@@ -48,11 +64,15 @@ export class RelyingParties {
         clientId,
         settings: {},
         settingsReadAtMs: 0,
+        breaker: new Breaker(this.#breakerPolicy, this.#clock),
         inFlight: 0,
+        movedAtMs: 0,
+        isProbed: false,
         waitingFirst: new Fifo(),
         waitingRetry: new Fifo(),
         startedFirst: false,
         hasDueBacklog: false,
+        sweptAtMs: 0,
         hasTurn: false,
         usedAt: ++this.#uses,
       }
@@ -73,8 +93,8 @@ export class RelyingParties {
 
   #forgetIdle(): void {
     for (const [key, rp] of this.#entries) {
-      if (rp.inFlight === 0 && waitingAt(rp) === 0 && rp.usedAt < this.#uses - IDLE_ENTRIES_MAX / 2)
-        this.#entries.delete(key)
+      const isIdle = rp.inFlight === 0 && waitingAt(rp) === 0 && rp.breaker.isClosed
+      if (isIdle && rp.usedAt < this.#uses - IDLE_ENTRIES_MAX / 2) this.#entries.delete(key)
     }
   }
 }

@@ -49,9 +49,17 @@ export class RedisBacklog implements Backlog {
     await this.#redis.pipeline([...stretches, ...states, ...index])
   }
 
-  async dueRps(nowMs: number, limit: number): Promise<string[]> {
+  async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
     const index = this.#keys.backlogs()
-    return (await this.#redis.command('ZRANGEBYSCORE', index, '-inf', nowMs, 'LIMIT', 0, limit)) as string[]
+    return (await this.#redis.command(
+      'ZRANGEBYSCORE',
+      index,
+      '-inf',
+      nowMs,
+      'LIMIT',
+      from,
+      limit,
+    )) as string[]
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {

@@ -20,6 +20,11 @@ export class Metrics {
   readonly deliveries = this.#counter('deliveries_total', 'Deliveries that ended.', ['outcome', 'reason'])
   readonly attempts = this.#counter('attempts_total', 'Attempts made.', ['verdict'])
   readonly parked = this.#counter('parked_total', 'Deliveries put into the backlog.', ['why'])
+  readonly breakerOpenings = this.#counter(
+    'breaker_openings_total',
+    'Times that an RP was found not to answer, or still not to answer.',
+    [],
+  )
   readonly faults = this.#counter('faults_total', 'Faults of Kafka, Redis or the keys, each retried.', [
     'part',
   ])

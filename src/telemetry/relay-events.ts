@@ -1,6 +1,7 @@
 import type { Verdict } from '../delivery/classify.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
-import type { AttemptReport, DeliveryEvents } from '../delivery/delivery-events.ts'
+import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
+import type { RelyingParty } from '../delivery/relying-party.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
@@ -84,9 +85,18 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
     )
   }
 
-  parked(delivery: Delivery, why: 'no-room' | 'draining'): void {
+  parked(delivery: Delivery, why: ParkReason): void {
     this.#metrics.parked.inc({ why })
     this.#log.debug({ session: delivery.registration.sessionId, client: delivery.rp.clientId, why }, 'parked')
+  }
+
+  breakerOpened({ clientId }: RelyingParty, cooldownMs: number): void {
+    this.#metrics.breakerOpenings.inc()
+    this.#log.warn({ client: clientId, cooldownMs }, 'the RP does not answer: its deliveries are parked')
+  }
+
+  breakerClosed({ clientId }: RelyingParty): void {
+    this.#log.info({ client: clientId }, 'the RP answers again: its backlog is delivered')
   }
 
   published(sinceMs: number): void {

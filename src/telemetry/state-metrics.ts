@@ -12,6 +12,7 @@ export interface ExportedState {
 
 /** Labels by RP are bounded; beyond that only the RPs that are due first are shown. */
 const BACKLOG_RPS_MAX = 100
+const BREAKERS_MAX = 100
 
 /** Gauges that show how things stand when they are scraped. */
 export function exportState(metrics: Metrics, { assignment, backlog, core, isReady }: ExportedState): void {
@@ -20,6 +21,10 @@ export function exportState(metrics: Metrics, { assignment, backlog, core, isRea
   metrics.gauge('deliveries_waiting', 'Deliveries that wait for their turn.', () => core.dispatcher.waiting)
   metrics.gauge('deliveries_unsettled', 'Deliveries held in memory.', () => core.open.size)
   metrics.gauge('outcomes_pending', 'Outcomes not yet published and removed.', () => core.settlement.size)
+  metrics.labelledGauge('breaker_open', '1 for an RP that is not sent to.', ['client_id'], async () => {
+    const open = [...core.relyingParties].filter(({ breaker }) => !breaker.isClosed)
+    return open.slice(0, BREAKERS_MAX).map(({ clientId }) => ({ labels: { client_id: clientId }, value: 1 }))
+  })
   metrics.labelledGauge(
     'consumer_lag_records',
     'Records between the settled offset and the end of the partition when it was read last.',

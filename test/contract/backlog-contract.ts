@@ -144,41 +144,49 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
           parked('c', NOW + 1, { rpKey: 'i|later' }),
           parked('d', NOW - 50, { rpKey: 'i|middle' }),
         ])
-        expect(await backlog.dueRps(NOW, 10)).toEqual(['i|old', 'i|middle', 'i|new'])
-        expect(await backlog.dueRps(NOW, 2)).toEqual(['i|old', 'i|middle'])
-        expect(await backlog.dueRps(NOW - 101, 10)).toEqual([])
+        expect(await backlog.dueRps(NOW, 0, 10)).toEqual(['i|old', 'i|middle', 'i|new'])
+        expect(await backlog.dueRps(NOW, 0, 2)).toEqual(['i|old', 'i|middle'])
+        expect(await backlog.dueRps(NOW - 101, 0, 10)).toEqual([])
       })
 
       test('an RP whose due deliveries are claimed is due again at its next one, or when a lease ends', async () => {
         await backlog.park([parked('a', NOW), parked('b', NOW + 10)])
         await backlog.claim(RP, NOW, LEASE, 10)
-        expect(await backlog.dueRps(NOW, 10)).toEqual([])
-        expect(await backlog.dueRps(NOW + 10, 10)).toEqual([RP])
+        expect(await backlog.dueRps(NOW, 0, 10)).toEqual([])
+        expect(await backlog.dueRps(NOW + 10, 0, 10)).toEqual([RP])
         await backlog.claim(RP, NOW + 10, LEASE + 10, 10)
-        expect(await backlog.dueRps(LEASE - 1, 10)).toEqual([])
-        expect(await backlog.dueRps(LEASE, 10)).toEqual([RP])
+        expect(await backlog.dueRps(LEASE - 1, 0, 10)).toEqual([])
+        expect(await backlog.dueRps(LEASE, 0, 10)).toEqual([RP])
       })
 
       test('an RP stays due while a claim left something', async () => {
         await backlog.park([parked('a', NOW), parked('b', NOW)])
         await backlog.claim(RP, NOW, LEASE, 1)
-        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+        expect(await backlog.dueRps(NOW, 0, 10)).toEqual([RP])
       })
 
       test('an earlier delivery brings its RP forward, a later one does not put it back', async () => {
         await backlog.park([parked('a', NOW)])
         await backlog.park([parked('b', NOW + 100)])
-        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+        expect(await backlog.dueRps(NOW, 0, 10)).toEqual([RP])
         await backlog.park([parked('c', NOW - 100)])
-        expect(await backlog.dueRps(NOW - 100, 10)).toEqual([RP])
+        expect(await backlog.dueRps(NOW - 100, 0, 10)).toEqual([RP])
       })
 
       test('an RP without parked deliveries is in no index, and returns with the next one', async () => {
         await backlog.park([parked('a', NOW)])
         await backlog.remove([parked('a', 0)])
-        expect(await backlog.dueRps(NOW + 1_000_000, 10)).toEqual([])
+        expect(await backlog.dueRps(NOW + 1_000_000, 0, 10)).toEqual([])
         await backlog.park([parked('a', NOW)])
-        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+        expect(await backlog.dueRps(NOW, 0, 10)).toEqual([RP])
+      })
+
+      test('is read in pages', async () => {
+        const rps = Array.from({ length: 5 }, (_, i) => `${ISSUER}|client-${i}`)
+        await backlog.park(rps.map((rpKey, i) => parked('a', NOW + i, { rpKey })))
+        expect(await backlog.dueRps(NOW + 9, 0, 2)).toEqual(rps.slice(0, 2))
+        expect(await backlog.dueRps(NOW + 9, 2, 2)).toEqual(rps.slice(2, 4))
+        expect(await backlog.dueRps(NOW + 9, 4, 2)).toEqual(rps.slice(4))
       })
 
       test('tells sizes and next due times', async () => {
@@ -203,7 +211,7 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       expect(names(claimed)).toEqual(names(many.slice(-1_000).reverse()))
       await backlog.remove(many)
       expect(await backlog.sizes(10)).toEqual([])
-      expect(await backlog.dueRps(Number.MAX_SAFE_INTEGER, 10)).toEqual([])
+      expect(await backlog.dueRps(Number.MAX_SAFE_INTEGER, 0, 10)).toEqual([])
     })
 
     test('claimers at the same time never get the same delivery, and together get all', async () => {
@@ -225,8 +233,8 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       }
       await Promise.all(replicas.map(claimAll))
       expect(got.sort()).toEqual(names(all).sort())
-      expect(await backlog.dueRps(LEASE - 1, 10)).toEqual([])
-      expect(await backlog.dueRps(LEASE, 10)).toEqual([RP])
+      expect(await backlog.dueRps(LEASE - 1, 0, 10)).toEqual([])
+      expect(await backlog.dueRps(LEASE, 0, 10)).toEqual([RP])
     })
 
     test('an RP is never missing from the index while others park, claim and remove', async () => {
@@ -240,7 +248,7 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
           claimer.claim(RP, NOW - 1, LEASE, 10),
           remover.remove([other]),
         ])
-        expect(await backlog.dueRps(NOW, 10)).toEqual([RP])
+        expect(await backlog.dueRps(NOW, 0, 10)).toEqual([RP])
         await backlog.remove([mine, other])
       }
     })

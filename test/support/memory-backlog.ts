@@ -13,9 +13,9 @@ export class MemoryBacklog implements Backlog {
     }
   }
 
-  async dueRps(nowMs: number, limit: number): Promise<string[]> {
+  async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
     const due = this.#byDueTime().filter(({ dueMs }) => dueMs <= nowMs)
-    return [...new Set(due.map(({ rpKey }) => rpKey))].slice(0, limit)
+    return [...new Set(due.map(({ rpKey }) => rpKey))].slice(from, from + limit)
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {

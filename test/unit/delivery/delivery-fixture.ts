@@ -46,6 +46,8 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   const attempts: SentAttempt[] = []
   const reports: AttemptReport[] = []
   const published: OutgoingRecord[] = []
+  /** What became of the breakers, in order. */
+  const breakers: string[] = []
   /** What happened, in order, to the outcome of a delivery. */
   const steps: string[] = []
   let tokens = 0
@@ -85,6 +87,8 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       attempted: (report) => reports.push(report),
       settled: () => undefined,
       parked: () => undefined,
+      breakerOpened: ({ clientId }) => breakers.push(`${clientId} open`),
+      breakerClosed: ({ clientId }) => breakers.push(`${clientId} closed`),
       published: () => undefined,
       fault: () => undefined,
     },
@@ -102,6 +106,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   return {
     attempts,
     backlog,
+    breakers,
     clock,
     core,
     published,

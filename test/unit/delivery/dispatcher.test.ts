@@ -2,8 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Delivery } from '../../../src/delivery/delivery.ts'
 import { Dispatcher } from '../../../src/delivery/dispatcher.ts'
-import { RelyingParties, type RelyingParty, waitingAt } from '../../../src/delivery/relying-party.ts'
+import { type RelyingParty, waitingAt } from '../../../src/delivery/relying-party.ts'
+import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { knownRelyingParties } from './known-relying-parties.ts'
 
 function deliveryFor(rp: RelyingParty, isClaimed: boolean): Delivery {
   return {
@@ -28,12 +30,16 @@ interface Bounds {
 
 /** A dispatcher whose attempts run until a test ends them, unless `failsAtOnce` ends them as they start. */
 function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => boolean = () => false) {
-  const relyingParties = new RelyingParties()
+  const clock = manualClock()
+  const relyingParties = knownRelyingParties(clock)
+  const shed: Delivery[] = []
   const running: Delivery[] = []
   const started: Delivery[] = []
   const roomTold: number[] = []
   const dispatcher: Dispatcher = new Dispatcher({
     ...bounds,
+    clock,
+    onShed: (deliveries) => shed.push(...deliveries),
     onRoom: () => roomTold.push(started.length),
     start: (delivery) => {
       started.push(delivery)
@@ -42,10 +48,12 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
     },
   })
   return {
+    clock,
     dispatcher,
     relyingParties,
     roomTold,
     running,
+    shed,
     started,
     rp: (index: number) => relyingParties.get(ISSUER, `client-${index}`),
     submit(index: number, isClaimed = false): { delivery: Delivery; isTaken: boolean } {

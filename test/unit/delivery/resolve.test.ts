@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { RelyingParties } from '../../../src/delivery/relying-party.ts'
 import { type Owed, planDeliveries } from '../../../src/delivery/resolve.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { knownRelyingParties } from './known-relying-parties.ts'
 
 function owed(
   oidcSessionId: string,
@@ -24,7 +24,7 @@ function owed(
 }
 
 /** Which registrations each delivery settles, in an order of its own. */
-function plan(items: Owed[], relyingParties = new RelyingParties()): string[] {
+function plan(items: Owed[], relyingParties = knownRelyingParties()): string[] {
   return planDeliveries(items, relyingParties)
     .map(({ registration, companions }) =>
       [registration, ...companions].map(({ oidcSessionId }) => oidcSessionId).join('+'),
@@ -69,7 +69,7 @@ describe('resolve', () => {
   })
 
   test('the RP’s settings go above its registrations', () => {
-    const relyingParties = new RelyingParties()
+    const relyingParties = knownRelyingParties()
     relyingParties.get(ISSUER, 'client-1').settings = { claims: 'both' }
     expect(plan([owed('a'), owed('b')], relyingParties)).toEqual(['a', 'b'])
     relyingParties.get(ISSUER, 'client-1').settings = { claims: 'sub' }
@@ -78,7 +78,7 @@ describe('resolve', () => {
 
   test('every creditor waits for the delivery that settles it', () => {
     const items = [owed('a'), owed('b'), owed('c')]
-    const [delivery] = planDeliveries(items, new RelyingParties())
+    const [delivery] = planDeliveries(items, knownRelyingParties())
     expect(delivery?.creditors).toEqual(items.map(({ creditor }) => creditor))
   })
 
@@ -92,7 +92,7 @@ describe('resolve', () => {
       lastError: 'HTTP 503',
       cause: item.cause,
     }
-    expect(planDeliveries([{ ...item, parked }], new RelyingParties())).toMatchObject([
+    expect(planDeliveries([{ ...item, parked }], knownRelyingParties())).toMatchObject([
       {
         attempts: 3,
         doubtful: 1,
@@ -108,7 +108,7 @@ describe('resolve', () => {
 
 describe('relying parties', () => {
   test('one object per RP, also by the name of its backlog', () => {
-    const relyingParties = new RelyingParties()
+    const relyingParties = knownRelyingParties()
     const rp = relyingParties.get(ISSUER, 'client|1')
     expect(relyingParties.get(ISSUER, 'client|1')).toBe(rp)
     expect(relyingParties.byKey(rp.key)).toBe(rp)
@@ -116,7 +116,7 @@ describe('relying parties', () => {
   })
 
   test('the RPs of one plan are not forgotten while it is made, however many there are', () => {
-    const relyingParties = new RelyingParties()
+    const relyingParties = knownRelyingParties()
     for (let i = 0; i < 19_999; i++) relyingParties.get(ISSUER, `idle-${i}`)
     const deliveries = planDeliveries(
       [owed('a', { clientId: 'one' }), owed('b', { clientId: 'two' }), owed('c', { clientId: 'three' })],

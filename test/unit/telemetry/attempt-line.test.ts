@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
-import { RelyingParties } from '../../../src/delivery/relying-party.ts'
 import { planDeliveries } from '../../../src/delivery/resolve.ts'
 import { acceptedAttemptLine } from '../../../src/telemetry/attempt-line.ts'
+import { knownRelyingParties } from '../delivery/known-relying-parties.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
 function report(trigger: string, sessionId: string, clientId: string): AttemptReport {
   const registration = sampleRegistration({ sessionId, clientId, sub: 'hidden-sub', sid: 'hidden-sid' })
   const cause = { origin: sampleOrigin({ id: trigger }), occurredAtMs: 0, everywhere: false }
-  const [delivery] = planDeliveries([{ registration, cause, deadlineMs: 1 }], new RelyingParties())
+  const [delivery] = planDeliveries([{ registration, cause, deadlineMs: 1 }], knownRelyingParties())
   if (delivery === undefined) throw new Error(`nothing is planned for ${ISSUER}`)
   const result = { kind: 'answered', status: 204 } as const
   return { delivery, attemptNumber: 2, jti: 'jti-1', result, verdict: 'sent', durationMs: 12.6, next: 'none' }

@@ -1,0 +1,95 @@
+import type { Clock } from '../lib/clock.ts'
+
+export interface BreakerPolicy {
+  /** Retryable failures in a row that open the breaker. */
+  readonly failures: number
+  /** The first time that nothing is sent; doubled each time that the probe after it fails. Milliseconds. */
+  readonly cooldownMs: number
+  readonly cooldownMaxMs: number
+}
+
+/** Also open: an RP that fails every other time, which never fails often in a row. */
+const RECENT_ATTEMPTS = 20
+const RECENT_FAILURES_MAX = 10
+const RECENT_MASK = 2 ** RECENT_ATTEMPTS - 1
+/** Successes after which an RP has recovered: its next failures start with the first cool-down again. */
+const RAMP_END = 32
+/** Replicas that opened together should not probe together. */
+const JITTER = 0.2
+
+/**
+ * Stops sending to an RP that does not answer, and finds out when it does again: after a cool-down one attempt probes
+ * it. Its success closes the breaker, and the attempts that may be under way then grow with each further success, so
+ * that an RP which has just come back is not met by all that waited for it.
+ *
+ * Every replica learns by itself; what they share is the backlog.
+ */
+export class Breaker {
+  readonly #policy: BreakerPolicy
+  readonly #clock: Clock
+  #failuresInARow = 0
+  /** A bit per attempt, the latest lowest: 1 for a failure. */
+  #recent = 0
+  #cooldownMs = 0
+  #openUntilMs = 0
+  #ramp = Number.POSITIVE_INFINITY
+
+  constructor(policy: BreakerPolicy, clock: Clock) {
+    this.#policy = policy
+    this.#clock = clock
+  }
+
+  get isClosed(): boolean {
+    return this.#openUntilMs === 0
+  }
+
+  /** The end of the cool-down, milliseconds since the epoch; 0 when it is closed. */
+  get openUntilMs(): number {
+    return this.#openUntilMs
+  }
+
+  /** How many attempts may be under way now: none while it cools down, then one, then more with each success. */
+  get attemptsMax(): number {
+    if (this.isClosed) return this.#ramp
+    return this.#clock.now() < this.#openUntilMs ? 0 : 1
+  }
+
+  /** The RP answered, whatever it answered. True when that closed the breaker. */
+  succeeded(): boolean {
+    this.#failuresInARow = 0
+    this.#recent = (this.#recent << 1) & RECENT_MASK
+    if (!this.isClosed) {
+      this.#openUntilMs = 0
+      this.#recent = 0
+      this.#ramp = 2
+      return true
+    }
+    if (this.#ramp !== Number.POSITIVE_INFINITY && ++this.#ramp > RAMP_END) {
+      this.#ramp = Number.POSITIVE_INFINITY
+      this.#cooldownMs = 0
+    }
+    return false
+  }
+
+  /** An attempt failed in a way that may pass. True when that opened the breaker, or opened it for longer. */
+  failed(): boolean {
+    this.#failuresInARow++
+    this.#recent = ((this.#recent << 1) | 1) & RECENT_MASK
+    const now = this.#clock.now()
+    if (this.isClosed ? !this.#isTooMuch() : now < this.#openUntilMs) return false
+    const { cooldownMs, cooldownMaxMs } = this.#policy
+    this.#cooldownMs = Math.min(this.#cooldownMs === 0 ? cooldownMs : 2 * this.#cooldownMs, cooldownMaxMs)
+    this.#openUntilMs = now + Math.ceil(this.#cooldownMs * (1 - JITTER * this.#clock.random()))
+    return true
+  }
+
+  #isTooMuch(): boolean {
+    return this.#failuresInARow >= this.#policy.failures || bitsOf(this.#recent) >= RECENT_FAILURES_MAX
+  }
+}
+
+function bitsOf(bits: number): number {
+  let count = 0
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++
+  return count
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import { Breaker } from '../../../src/delivery/breaker.ts'
+import { manualClock } from '../manual-clock.ts'
+
+/** Full cool-downs, because chance is 0. */
+function breakerFixture() {
+  const clock = manualClock()
+  clock.chance = 0
+  const breaker = new Breaker({ failures: 3, cooldownMs: 1_000, cooldownMaxMs: 6_000 }, clock)
+  return {
+    breaker,
+    clock,
+    fail: (times: number) => Array.from({ length: times }, () => breaker.failed()),
+    /** Waits for the cool-down and lets its probe fail; tells the next cool-down. */
+    failProbe: () => {
+      clock.nowMs = breaker.openUntilMs
+      breaker.failed()
+      return breaker.openUntilMs - clock.nowMs
+    },
+  }
+}
+
+describe('breaker', () => {
+  test('opens after failures in a row, not before, and tells so once', () => {
+    const { breaker, fail } = breakerFixture()
+    expect(fail(2)).toEqual([false, false])
+    breaker.succeeded()
+    expect(fail(2)).toEqual([false, false])
+    expect(breaker.attemptsMax).toBe(Number.POSITIVE_INFINITY)
+    expect(fail(1)).toEqual([true])
+    expect(breaker.attemptsMax).toBe(0)
+  })
+
+  test('opens for an RP that fails every other time', () => {
+    const { breaker } = breakerFixture()
+    const opened = Array.from({ length: 20 }, () => {
+      breaker.succeeded()
+      return breaker.failed()
+    })
+    expect(opened.indexOf(true)).toBe(9)
+  })
+
+  test('stays closed for an RP that fails now and then', () => {
+    const { breaker } = breakerFixture()
+    for (let round = 0; round < 200; round++) {
+      expect(breaker.failed()).toBe(false)
+      for (let i = 0; i < 3; i++) breaker.succeeded()
+    }
+  })
+
+  test('attempts that were under way when it opened make it no longer', () => {
+    const { breaker, clock, fail } = breakerFixture()
+    fail(3)
+    const until = breaker.openUntilMs
+    clock.nowMs += 500
+    expect(fail(5)).toEqual([false, false, false, false, false])
+    expect(breaker.openUntilMs).toBe(until)
+  })
+
+  test('lets one attempt through after the cool-down, which grows with each that fails, up to its bound', () => {
+    const { breaker, clock, fail, failProbe } = breakerFixture()
+    fail(3)
+    clock.nowMs += 999
+    expect(breaker.attemptsMax).toBe(0)
+    clock.nowMs += 1
+    expect(breaker.attemptsMax).toBe(1)
+    expect([failProbe(), failProbe(), failProbe(), failProbe()]).toEqual([2_000, 4_000, 6_000, 6_000])
+  })
+
+  test('a success closes it, and each further one allows one attempt more', () => {
+    const { breaker, fail } = breakerFixture()
+    fail(3)
+    expect(breaker.succeeded()).toBe(true)
+    expect(breaker.isClosed).toBe(true)
+    const allowed = Array.from({ length: 4 }, () => {
+      const { attemptsMax } = breaker
+      breaker.succeeded()
+      return attemptsMax
+    })
+    expect(allowed).toEqual([2, 3, 4, 5])
+    for (let i = 0; i < 40; i++) breaker.succeeded()
+    expect(breaker.attemptsMax).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  test('an RP that fails again while it recovers is left alone for longer than before', () => {
+    const { breaker, clock, fail, failProbe } = breakerFixture()
+    fail(3)
+    expect(failProbe()).toBe(2_000)
+    breaker.succeeded()
+    fail(3)
+    expect(breaker.openUntilMs - clock.nowMs).toBe(4_000)
+    breaker.succeeded()
+    for (let i = 0; i < 40; i++) breaker.succeeded()
+    fail(3)
+    expect(breaker.openUntilMs - clock.nowMs).toBe(1_000)
+  })
+
+  test('replicas that opened it together do not probe together', () => {
+    const { breaker, clock, fail } = breakerFixture()
+    clock.chance = 1
+    fail(3)
+    expect(breaker.openUntilMs - clock.nowMs).toBe(800)
+  })
+})

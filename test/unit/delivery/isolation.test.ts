@@ -1,0 +1,157 @@
+import { describe, expect, test, vi } from 'vitest'
+import type { Registration } from '../../../src/events/registration.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { deliveryFixture } from './delivery-fixture.ts'
+
+const DEAD = `${ISSUER}|client-1`
+const ok = { kind: 'answered', status: 200 } as const
+const refused = {
+  kind: 'unreachable',
+  code: 'ECONNREFUSED',
+  message: 'refused',
+  staleConnection: false,
+} as const
+const sessions = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => sampleRegistration({ sessionId: `session-${from + i}` }))
+
+async function register({ registry }: ReturnType<typeof deliveryFixture>, registrations: Registration[]) {
+  const origin = sampleOrigin()
+  await registry.apply(registrations.map((registration) => ({ kind: 'register', registration, origin })))
+}
+
+/** A delivery whose RP was found not to answer; chance is 0, so that the cool-down is a whole second. */
+async function deadRpFixture(env: Record<string, string> = {}) {
+  const fixture = deliveryFixture({ env })
+  fixture.clock.chance = 0
+  await register(fixture, sessions(0, 5))
+  await fixture.owe(sessions(0, 5))
+  for (const attempt of fixture.attempts.splice(0)) attempt.answer(refused)
+  await fixture.stored()
+  return fixture
+}
+
+describe('an RP that does not answer', () => {
+  test('what comes for it is parked without an attempt, until the end of the cool-down', async () => {
+    const { attempts, backlog, breakers, clock, owe, stored } = await deadRpFixture()
+    expect(breakers).toEqual(['client-1 open'])
+    const creditors = await owe(sessions(10, 3))
+    await stored()
+    expect(attempts).toEqual([])
+    expect(creditors.map(({ isSettled }) => isSettled)).toEqual([true, true, true])
+    const soon = await backlog.claim(DEAD, clock.now() + 999, clock.now() + 2_000, 100)
+    expect(soon.map(({ sessionId }) => sessionId)).not.toContain('session-10')
+    const parked = await backlog.claim(DEAD, clock.now() + 1_000, 0, 100)
+    expect(parked.filter(({ sessionId }) => sessionId === 'session-10')).toMatchObject([
+      { state: { attempts: 0 } },
+    ])
+  })
+
+  test('what waits for it when it is found out is parked as well', async () => {
+    const fixture = deliveryFixture({ env: { MAX_IN_FLIGHT_PER_RP: '5' } })
+    await fixture.owe(sessions(0, 20))
+    expect(fixture.attempts).toHaveLength(5)
+    for (const attempt of fixture.attempts.splice(0)) attempt.answer(refused)
+    await fixture.stored()
+    // Each of the first four that ended had made room for one more.
+    expect(fixture.attempts).toHaveLength(4)
+    expect(fixture.core.dispatcher.waiting).toBe(0)
+    expect(fixture.core.open.size).toBe(4)
+    expect(await fixture.backlog.sizes(1)).toMatchObject([{ rpKey: DEAD, size: 16 }])
+  })
+
+  test('after the cool-down one attempt is made; the others wait for what it brings', async () => {
+    const { attempts, breakers, clock, owe, stored } = await deadRpFixture()
+    clock.nowMs += 1_000
+    await owe(sessions(10, 3))
+    expect(attempts).toHaveLength(1)
+    attempts.splice(0)[0]?.answer(refused)
+    await stored()
+    await owe(sessions(20, 3))
+    expect(attempts).toHaveLength(0)
+    clock.nowMs += 2_000
+    await owe(sessions(30, 3))
+    expect(attempts).toHaveLength(1)
+    attempts.splice(0)[0]?.answer(ok)
+    await stored()
+    expect(breakers).toEqual(['client-1 open', 'client-1 open', 'client-1 closed'])
+    await owe(sessions(40, 5))
+    expect(attempts).toHaveLength(2)
+  })
+
+  test('the others are not touched', async () => {
+    const { attempts, owe } = await deadRpFixture()
+    await owe([sampleRegistration({ sessionId: 'session-99', clientId: 'client-2' })])
+    expect(attempts).toHaveLength(1)
+  })
+
+  test('one that has all its attempts under way and ends none keeps nothing waiting here', async () => {
+    const { attempts, clock, core, owe, stored } = deliveryFixture({ env: { MAX_IN_FLIGHT_PER_RP: '4' } })
+    await owe(sessions(0, 10))
+    expect(attempts).toHaveLength(4)
+    expect(core.dispatcher.waiting).toBe(6)
+    clock.nowMs += 1_001
+    await owe(sessions(10, 1))
+    await stored()
+    expect(core.dispatcher.waiting).toBe(0)
+    expect(core.open.size).toBe(4)
+  })
+
+  test('its deliveries expire in the backlog although nothing is sent to it', async () => {
+    const { attempts, clock, core, outcomes } = await deadRpFixture({ RETRY_DEADLINE_MS: '60000' })
+    // The fixture owes with a deadline of an hour.
+    clock.nowMs += 3_600_000 + 60_000
+    core.backlogLoop.start()
+    try {
+      await vi.waitFor(() => expect(outcomes()).toHaveLength(5))
+    } finally {
+      await core.backlogLoop.stop()
+    }
+    expect(attempts.length).toBeLessThanOrEqual(1)
+    expect(outcomes().every((it) => it.reason === 'expired')).toBe(true)
+  })
+
+  test('a hundred of them do not fill the room with their probes', async () => {
+    const { attempts, clock, owe, stored } = deliveryFixture({
+      env: { MAX_IN_FLIGHT: '16', BREAKER_FAILURES: '1' },
+    })
+    const one = (session: string) =>
+      Array.from({ length: 100 }, (_, i) =>
+        sampleRegistration({ sessionId: session, clientId: `client-${i}` }),
+      )
+    await owe(one('a'))
+    while (attempts.length > 0) for (const attempt of attempts.splice(0)) attempt.answer(refused)
+    await stored()
+    clock.nowMs += 1_000
+    await owe(one('b'))
+    expect(attempts).toHaveLength(2)
+  })
+})
+
+describe('deliveries that are claimed', () => {
+  test('are no more than half of the bound while outcomes cannot be published', async () => {
+    const fixture = deliveryFixture({
+      env: { MAX_UNSETTLED: '20', MAX_IN_FLIGHT_PER_RP: '100' },
+      acknowledged: () => new Promise(() => undefined),
+    })
+    const { attempts, backlog, clock, core, owe, stored } = fixture
+    await register(fixture, sessions(0, 60))
+    await owe(sessions(0, 60))
+    // Doubtful: parked, and the RP is there.
+    for (const attempt of attempts.splice(0)) attempt.answer({ kind: 'answered', status: 400 })
+    await stored()
+    expect(await backlog.sizes(1)).toMatchObject([{ size: 60 }])
+    clock.nowMs += 60_000
+    core.backlogLoop.start()
+    try {
+      await vi.waitFor(() => expect(core.open.size).toBe(10))
+      for (let turn = 0; turn < 30; turn++) {
+        for (const attempt of attempts.splice(0)) attempt.answer(ok)
+        core.backlogLoop.wake()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      expect(core.open.size).toBe(10)
+    } finally {
+      await core.backlogLoop.stop()
+    }
+  })
+})
