@@ -37,7 +37,8 @@ export interface RebuildRun {
   /** From the first to the last line that the relay logs about the rebuild. */
   readonly seconds: number
   readonly recordsPerSecond: number
-  /** Of the process, until the rebuild was done and what was owed was delivered. */
+  /** Of the process until what was owed was delivered, its start included. */
+  readonly cpuSeconds: number
   readonly peakRssMb: number
   /** Registrations that should be in Redis afterwards and are not, or are and should not. */
   readonly registrationsWrong: number
@@ -72,7 +73,7 @@ export async function measureRebuild(
   await program.whileRunning(pollUntil(isOver, LOOK_EVERY_MS, REBUILD_TIMEOUT_MS, 'the rebuild'))
   await program.whileRunning(ledger.waitFor({ distinctMin: deliveriesOf(owed) }, REBUILD_TIMEOUT_MS))
   const seconds = secondsOf(progressLines(place.logFile))
-  const { peakRssMb } = program.cost()
+  const { cpuSeconds, peakRssMb } = program.cost()
   await program.stop()
   const { missing, unexpected, duplicates } = await ledger.expect(expected(owed))
   return {
@@ -82,6 +83,7 @@ export async function measureRebuild(
     records,
     seconds,
     recordsPerSecond: records / seconds,
+    cpuSeconds,
     peakRssMb,
     registrationsWrong: await countWrong(run, sessions, ended),
     lost: missing,
