@@ -11,6 +11,7 @@ export type FaultCode =
   | 'LR_PUBLISH_INCOMPLETE'
   | 'LR_RECORD_TOO_LARGE'
   | 'LR_TOPIC_MISSING'
+  | 'LR_REGISTRY_LOST'
   | 'LR_UNAVAILABLE'
   | 'LR_STOPPED'
 

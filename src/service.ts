@@ -14,13 +14,15 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { Gate } from './lib/gate.ts'
 import { DeadLetters } from './outcome/dead-letters.ts'
-import { Rebuild } from './recovery/rebuild.ts'
+import { describeProgress, Rebuild, type RebuildProgress } from './recovery/rebuild.ts'
+import { RegistryWatch } from './recovery/registry-watch.ts'
 import { RedisBacklog } from './redis/redis-backlog.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
 import { RedisEpochStore } from './redis/redis-epoch-store.ts'
 import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
 import { RedisRpSettings } from './redis/redis-rp-settings.ts'
+import { EpochGuard } from './registry/epoch-guard.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -47,11 +49,13 @@ export class Service {
   readonly #deadLetters: DeadLetters
   readonly #intake: Intake
   readonly #assignment: Assignment
-  readonly #rebuild: Rebuild
+  readonly #guard: EpochGuard
+  readonly #registryWatch: RegistryWatch
   readonly #http: HttpServer
   readonly #stopping = new AbortController()
   #isMember = false
   #isStarted = false
+  #rebuilding: RebuildProgress | undefined
 
   constructor(config: Config, log: Log, clock: Clock = systemClock) {
     const { logger } = log
@@ -71,12 +75,14 @@ export class Service {
       },
     })
     const keys = new RedisKeys(config.REDIS_PREFIX)
-    const registry = new RedisRegistry({
+    const guard = new EpochGuard()
+    const registryOptions = {
       keys,
       redis: this.#redis,
       sessionLifetimeMs: config.SESSION_LIFETIME_MS,
       tombstoneMs: config.TOMBSTONE_MS,
-    })
+    }
+    const registry = new RedisRegistry({ ...registryOptions, guard })
 
     const kafka = createKafkaClient(config.KAFKA_BROKERS, 'logout-relay', (level, message, details) =>
       logger[level](details, message),
@@ -144,22 +150,36 @@ export class Service {
       onOutcomeSkipped: () => events.skipped('outcome'),
     })
 
-    this.#rebuild = new Rebuild({
+    const epoch = new RedisEpochStore(this.#redis, keys)
+    const rebuild = new Rebuild({
       clock,
-      registry,
+      epoch,
       defaultIssuer: config.ISSUER,
-      epoch: new RedisEpochStore(this.#redis, keys),
       groupId: config.KAFKA_GROUP_ID,
       horizonMs: config.RETRY_DEADLINE_MS,
       inputTopics: config.KAFKA_TOPICS,
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
-      onProgress: (progress) => logger.info(progress, 'rebuilding the registry from the log'),
+      onProgress: (progress) => {
+        this.#rebuilding = progress
+        events.rebuilding(progress)
+      },
       outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
       reader: new KafkaLogReader(kafka, this.#topics),
-      runAgain: (records, signal) => this.#intake.runAgain(records, signal),
+      registry: new RedisRegistry(registryOptions),
+      runAgain: (records, built, signal) => this.#intake.runAgain(records, built, signal),
+    })
+    this.#guard = guard
+    this.#registryWatch = new RegistryWatch({
+      epoch,
+      guard,
+      rebuild,
+      onError: (error, failures) => events.fault('rebuild', error, failures),
+      onLost: () => events.registryLost(),
     })
 
     exportState(metrics, {
+      guard,
+      rebuilding: () => this.#rebuilding,
       assignment: this.#assignment,
       backlog,
       core: this.#core,
@@ -185,7 +205,7 @@ export class Service {
       await this.#topics.ensure(config.KAFKA_OUTCOME_TOPIC, { holdsLargeRecords: false })
       await this.#topics.ensure(config.KAFKA_DEAD_LETTER_TOPIC, { holdsLargeRecords: true })
     })
-    await this.#retry('rebuild', () => this.#rebuild.ensure(this.#stopping.signal))
+    await this.#registryWatch.start(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)
@@ -222,6 +242,7 @@ export class Service {
   notReady(): Record<string, string> {
     return {
       ...(!this.#redis.isUp && { redis: 'not connected' }),
+      ...(!this.#guard.isIntact && { registry: describeProgress(this.#rebuilding) }),
       ...(!this.#isMember && { kafka: 'not a member of the consumer group' }),
       ...(this.#stopping.signal.aborted && { service: 'stopping' }),
     }

@@ -90,17 +90,13 @@ export class Intake {
    * Runs triggers again that were consumed before: what is still registered is still owed, whatever else was sent.
    * Resolves when everything is handed on.
    */
-  async runAgain(records: readonly WireRecord[], signal: AbortSignal): Promise<void> {
+  async runAgain(records: readonly WireRecord[], registry: Registry, signal: AbortSignal): Promise<void> {
     const { defaultIssuer, open } = this.#options
     let slice: SliceItem[] = []
     const apply = async (): Promise<void> => {
-      const endTurn = await this.#turns.take()
-      try {
-        await open.room.wait()
-        await this.#applySlice(() => !signal.aborted, slice)
-      } finally {
-        endTurn()
-      }
+      // No turn is taken: a slice that waits for the registry to be built has it.
+      await open.room.wait()
+      await this.#applySlice(() => !signal.aborted, slice, registry)
       slice = []
     }
     for (const record of records) {
@@ -174,10 +170,14 @@ export class Intake {
     return undefined
   }
 
-  async #applySlice(isWanted: () => boolean, slice: readonly SliceItem[]): Promise<void> {
+  async #applySlice(
+    isWanted: () => boolean,
+    slice: readonly SliceItem[],
+    registry = this.#options.registry,
+  ): Promise<void> {
     if (slice.length === 0) return
     const answers = await this.#untilDone(isWanted, async () => {
-      const found = await this.#options.registry.apply(slice.map(({ step }) => step))
+      const found = await registry.apply(slice.map(({ step }) => step))
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
       return found
     })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { RelayFault } from '../errors.ts'
 import { decodeRecord } from '../events/decode/decode-record.ts'
 import { readOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
@@ -14,22 +15,35 @@ export interface RebuildOptions {
   readonly defaultIssuer: string
   readonly epoch: EpochStore
   readonly groupId: string
-  /** Triggers that were consumed so long ago or later are run again. Milliseconds. */
+  /** Triggers that are no older are run again. Milliseconds. */
   readonly horizonMs: number
   readonly inputTopics: readonly string[]
   readonly isServedIssuer: (issuer: string) => boolean
   readonly onProgress: (progress: RebuildProgress) => void
   readonly outcomeTopic: string
   readonly reader: LogReader
+  /** Not guarded by the epoch: this is what writes before there is one. */
   readonly registry: Registry
-  /** Runs triggers again that were consumed before; sends what is still owed. */
-  readonly runAgain: (records: readonly WireRecord[], signal: AbortSignal) => Promise<void>
+  /** Runs triggers again on that registry; sends what is still owed. */
+  readonly runAgain: (
+    records: readonly WireRecord[],
+    registry: Registry,
+    signal: AbortSignal,
+  ) => Promise<void>
 }
 
 export interface RebuildProgress {
-  readonly phase: 'waiting' | 'registrations' | 'triggers' | 'done'
+  readonly phase: 'waiting' | 'registrations' | 'outcomes' | 'triggers' | 'done'
   readonly records: number
   readonly recordsTotal: number
+}
+
+/** For people. */
+export function describeProgress(progress: RebuildProgress | undefined): string {
+  if (progress === undefined) return 'not yet looked at'
+  const { phase, records, recordsTotal } = progress
+  if (phase === 'waiting') return 'another replica builds it anew from the log'
+  return `being built anew from the log: ${phase}, ${records} of ${recordsTotal} records`
 }
 
 const LOCK_MS = 30_000
@@ -50,25 +64,34 @@ export class Rebuild {
     this.#options = options
   }
 
-  /** Resolves when the registry holds what the log says. Throws when the log or the store is out of reach. */
-  async ensure(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves with the epoch of a store that holds what the log says, `undefined` when `signal` aborts before. Throws
+   * when the log or the store is out of reach, or the store was lost once more meanwhile.
+   */
+  async ensure(signal: AbortSignal): Promise<string | undefined> {
     const { epoch, onProgress } = this.#options
-    while (!signal.aborted && !(await epoch.isIntact())) {
-      if (await epoch.lock(this.#owner, LOCK_MS)) {
-        await this.#underLock(signal)
-        return
-      }
-      onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
+    let isTold = false
+    while (!signal.aborted) {
+      const found = await epoch.read()
+      if (found !== undefined) return found
+      if (await epoch.lock(this.#owner, LOCK_MS)) return this.#underLock(signal)
+      if (!isTold) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
+      isTold = true
       await delay(WAIT_MS, signal)
     }
+    return undefined
   }
 
-  async #underLock(signal: AbortSignal): Promise<void> {
-    const { epoch } = this.#options
-    const renewal = setInterval(() => epoch.lock(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
+  async #underLock(signal: AbortSignal): Promise<string> {
+    const { epoch, onProgress } = this.#options
+    const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
     try {
       await this.#run(signal)
-      await epoch.confirm()
+      const confirmed = await epoch.confirm(this.#owner)
+      if (confirmed === undefined)
+        throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
+      onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
+      return confirmed
     } finally {
       clearInterval(renewal)
       await epoch.unlock(this.#owner).catch(() => undefined)
@@ -76,16 +99,19 @@ export class Rebuild {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { inputTopics, onProgress, outcomeTopic, reader } = this.#options
-    const ranges = await reader.bounds([...inputTopics, outcomeTopic])
-    await this.#readAll('registrations', ranges, (records) => this.#takeRegistrations(records), signal)
-    const again = await this.#consumedTriggers(ranges)
-    await this.#readAll('triggers', again, (records) => this.#options.runAgain(records, signal), signal)
-    onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
+    const { inputTopics, outcomeTopic, reader, registry, runAgain } = this.#options
+    const topics = [...inputTopics, outcomeTopic]
+    const ranges = await reader.bounds(topics)
+    const take = (records: readonly WireRecord[]) => this.#takeRegistrations(records)
+    await this.#readAll('registrations', ranges, take, signal)
+    // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
+    await this.#readAll('outcomes', since(ranges, await reader.bounds(topics)), take, signal)
+    const triggers = await this.#triggersOf(ranges)
+    await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
   }
 
   async #readAll(
-    phase: 'registrations' | 'triggers',
+    phase: 'registrations' | 'outcomes' | 'triggers',
     ranges: readonly PartitionRange[],
     take: (records: readonly WireRecord[]) => Promise<void>,
     signal: AbortSignal,
@@ -133,20 +159,30 @@ export class Rebuild {
     await flush()
   }
 
-  /** What the group has consumed already; the rest it will consume by itself. A new group has consumed nothing. */
-  async #consumedTriggers(ranges: readonly PartitionRange[]): Promise<PartitionRange[]> {
+  /**
+   * The triggers of the horizon, up to the end: what a replica took in while it had not yet noticed the loss was
+   * resolved against an empty store, and may not be committed. A new group has taken in nothing.
+   */
+  async #triggersOf(ranges: readonly PartitionRange[]): Promise<PartitionRange[]> {
     const { clock, groupId, horizonMs, inputTopics, reader } = this.#options
     const committed = await reader.committed(groupId, inputTopics)
     if (committed.length === 0) return []
     const starts = await reader.offsetsAt(inputTopics, clock.now() - horizonMs)
-    return ranges.flatMap(({ topic, partition, from }) => {
+    return ranges.flatMap(({ topic, partition, from, to }) => {
       const isSame = (it: { topic: string; partition: number }) =>
         it.topic === topic && it.partition === partition
-      const end = committed.find(isSame)?.offset
       const start = starts.find(isSame)?.offset
-      return end === undefined || start === undefined
+      return start === undefined || !committed.some(isSame)
         ? []
-        : [{ topic, partition, from: Math.max(start, from), to: end }]
+        : [{ topic, partition, from: Math.max(start, from), to }]
     })
   }
+}
+
+/** What was written after the earlier look at the ends. */
+function since(earlier: readonly PartitionRange[], later: readonly PartitionRange[]): PartitionRange[] {
+  return later.map(({ topic, partition, from, to }) => {
+    const before = earlier.find((it) => it.topic === topic && it.partition === partition)
+    return { topic, partition, to, from: Math.max(before?.to ?? from, from) }
+  })
 }

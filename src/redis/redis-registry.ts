@@ -1,5 +1,6 @@
-import { type Registration, readRegistration, writeRegistration } from '../events/registration.ts'
-import type { TriggerOrigin } from '../events/trigger.ts'
+import { RelayFault } from '../errors.ts'
+import { type Registration, writeRegistration } from '../events/registration.ts'
+import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
   BrokenRegistration,
   RegistrationKey,
@@ -18,6 +19,8 @@ import {
   settleScript,
   signOutScript,
 } from './registry-scripts.ts'
+import { readMark, writeMark } from './session-mark.ts'
+import { type OwedAnswer, readOwed, readStored } from './stored-registration.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
@@ -26,12 +29,13 @@ export interface RedisRegistryOptions {
   readonly sessionLifetimeMs: number
   /** How long it is remembered that a session ended. Milliseconds. */
   readonly tombstoneMs: number
+  /** Steps are refused when the store shows another epoch. Without one they are not: so the registry is built. */
+  readonly guard?: EpochGuard
 }
 
 type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
 type EndStep = Extract<RegistryStep, { kind: 'end-session' }>
-type OwedAnswer = Extract<RegistryAnswer, { kind: 'owed' }>
 
 /** Redis does nothing else while a script runs; that many take less than a millisecond. */
 const SCRIPT_SESSIONS_MAX = 128
@@ -42,8 +46,10 @@ export class RedisRegistry implements Registry {
   readonly #keys: RedisKeys
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
+  readonly #guard: EpochGuard | undefined
 
-  constructor({ redis, keys, sessionLifetimeMs, tombstoneMs }: RedisRegistryOptions) {
+  constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
+    this.#guard = guard
     this.#redis = redis
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
@@ -75,28 +81,37 @@ export class RedisRegistry implements Registry {
 
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
     const sessions = bySession(settled)
-    const left = await this.#inParts(sessions, (part) =>
-      evalScript(
-        settleScript,
-        part.flatMap(({ first }) => this.#sessionKeys(first)),
-        part.flatMap(({ ids }) => [ids.length, ...ids]),
+    const answers = await this.#redis.pipeline(
+      inParts(sessions, (part) =>
+        evalScript(
+          settleScript,
+          part.flatMap(({ first }) => this.#sessionKeys(first)),
+          part.flatMap(({ ids }) => [ids.length, ...ids]),
+        ),
       ),
     )
+    const left = answers.flat()
     // An ended session without registrations needs no place among its user's sessions any more.
     const emptied = sessions.filter(({ first }, i) => left[i] === 0 && first.userId !== undefined)
-    await this.#inParts(emptied, (part) =>
-      evalScript(
-        leaveUserScript,
-        part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string)),
-        part.map(({ first }) => first.sessionId),
+    await this.#redis.pipeline(
+      inParts(emptied, (part) =>
+        evalScript(
+          leaveUserScript,
+          part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string)),
+          part.map(({ first }) => first.sessionId),
+        ),
       ),
     )
   }
 
   async forget(settled: readonly RegistrationKey[]): Promise<void> {
     await this.#redis.pipeline(
-      bySession(settled).map(({ first, ids }) =>
-        evalScript(forgetScript, this.#sessionKeys(first), [this.#tombstoneMs, ...ids]),
+      inParts(bySession(settled), (part) =>
+        evalScript(
+          forgetScript,
+          part.flatMap(({ first }) => this.#sessionKeys(first)),
+          [this.#tombstoneMs, ...part.flatMap(({ ids }) => [ids.length, ...ids])],
+        ),
       ),
     )
   }
@@ -107,7 +122,7 @@ export class RedisRegistry implements Registry {
     )
     return keys.map((key, i) => {
       const value = values[i]
-      return typeof value === 'string' ? parse(value, key) : undefined
+      return typeof value === 'string' ? readStored(value, key) : undefined
     })
   }
 
@@ -126,16 +141,31 @@ export class RedisRegistry implements Registry {
     return answers
   }
 
+  /**
+   * The user's set comes before the session: a registration that cannot be found by its user would survive a sign-out.
+   * The look for a sign-out comes last: one that missed the registration had left its mark by then.
+   */
   async #register(steps: readonly RegisterStep[]): Promise<RegistryAnswer[]> {
-    const replies = await this.#redis.pipeline(
-      steps.flatMap(({ registration }) => this.#registerCommands(registration)),
+    const replies = await this.#inParts(steps, (part) =>
+      evalScript(
+        registerScript,
+        part.flatMap(({ registration }) => this.#registrationKeys(registration)),
+        [
+          this.#sessionLifetimeMs,
+          ...part.flatMap(({ registration }) => [
+            registration.sessionId,
+            registration.oidcSessionId,
+            writeRegistration(registration),
+          ]),
+        ],
+      ),
     )
     const signedOut: EndStep[] = []
     const answers = steps.map(({ registration, origin }, i): RegistryAnswer => {
-      const [ended, signedOutMark] = [replies[4 * i + 2], replies[4 * i + 3]]
+      const [ended, signedOutMark] = [replies[2 * i], replies[2 * i + 1]]
       if (typeof ended !== 'string') return { kind: 'already-settled' }
       if (ended !== '') return { kind: 'registered', endedBy: readMark(ended)?.origin ?? origin }
-      const mark = typeof signedOutMark === 'string' ? readMark(signedOutMark) : undefined
+      const mark = readMark(String(signedOutMark))
       if (mark === undefined || !isUntil(registration, mark.untilMs)) return { kind: 'registered' }
       signedOut.push({ ...registration, kind: 'end-session', origin: mark.origin })
       return { kind: 'registered', endedBy: mark.origin }
@@ -152,13 +182,13 @@ export class RedisRegistry implements Registry {
         [this.#tombstoneMs, ...part.map(({ origin }) => writeMark(origin))],
       ),
     )
-    return steps.map(({ issuer, sessionId }, i) => owed(found[i], issuer, sessionId))
+    return steps.map(({ issuer, sessionId }, i) => readOwed(found[i], issuer, sessionId))
   }
 
   async #endUser(step: Extract<RegistryStep, { kind: 'end-user' }>): Promise<RegistryAnswer> {
     const { issuer, userId, registeredUntilMs } = step
     // The records of the user's sessions are in other partitions and may be read later than this one.
-    const [, members] = await this.#redis.pipeline([
+    const [, members] = await this.#checked([
       evalScript(
         signOutScript,
         [this.#keys.signedOut(issuer, userId)],
@@ -168,11 +198,11 @@ export class RedisRegistry implements Registry {
     ])
     const sessions = members as string[]
     // Read first, then end: a session whose registrations are all of a later login must not be marked.
-    const replies = await this.#redis.pipeline(
+    const replies = await this.#checked(
       sessions.map((sessionId) => ['HGETALL', this.#keys.session(issuer, sessionId)]),
     )
     const ended = sessions.filter((sessionId, i) => {
-      const { registrations, broken } = owed(replies[i], issuer, sessionId)
+      const { registrations, broken } = readOwed(replies[i], issuer, sessionId)
       return broken.length > 0 || registrations.some((it) => isUntil(it, registeredUntilMs))
     })
     const again = await this.#endSessions(
@@ -187,31 +217,22 @@ export class RedisRegistry implements Registry {
     return { kind: 'owed', registrations, broken }
   }
 
-  /**
-   * The user's set comes first: a registration that cannot be found by its user would survive a sign-out. The look
-   * for a sign-out comes last: one that missed the registration had left its mark by then.
-   */
-  #registerCommands(registration: Registration): RedisCommand[] {
-    const { issuer, sessionId, oidcSessionId, userId } = registration
-    const user = this.#keys.user(issuer, userId)
-    return [
-      ['SADD', user, sessionId],
-      ['PEXPIRE', user, this.#sessionLifetimeMs],
-      evalScript(registerScript, this.#sessionKeys(registration), [
-        oidcSessionId,
-        writeRegistration(registration),
-        this.#sessionLifetimeMs,
-      ]),
-      ['GET', this.#keys.signedOut(issuer, userId)],
-    ]
-  }
-
   /** A script call for many sessions at once; resolves with its answer for each, in order. */
   async #inParts<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): Promise<unknown[]> {
-    const calls: RedisCommand[] = []
-    for (let i = 0; i < sessions.length; i += SCRIPT_SESSIONS_MAX)
-      calls.push(call(sessions.slice(i, i + SCRIPT_SESSIONS_MAX)))
-    return (await this.#redis.pipeline(calls)).flat()
+    return (await this.#checked(inParts(sessions, call))).flat()
+  }
+
+  /** The replies, if the store still held the registry after the last of them. */
+  async #checked(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    if (this.#guard === undefined || commands.length === 0) return this.#redis.pipeline(commands)
+    const replies = await this.#redis.pipeline([...commands, ['GET', this.#keys.epoch()]])
+    if (this.#guard.accepts(replies.pop())) return replies
+    throw new RelayFault('LR_REGISTRY_LOST', 'Redis has lost the registry, which is built anew')
+  }
+
+  #registrationKeys({ issuer, sessionId, userId }: Registration): string[] {
+    const user = [this.#keys.user(issuer, userId), this.#keys.signedOut(issuer, userId)]
+    return [...this.#sessionKeys({ issuer, sessionId }), ...user]
   }
 
   #sessionKeys({ issuer, sessionId }: { issuer: string; sessionId: string }): [string, string] {
@@ -219,7 +240,14 @@ export class RedisRegistry implements Registry {
   }
 }
 
-/** One script call per session, whatever number of its registrations were settled. */
+function inParts<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): RedisCommand[] {
+  const calls: RedisCommand[] = []
+  for (let i = 0; i < sessions.length; i += SCRIPT_SESSIONS_MAX)
+    calls.push(call(sessions.slice(i, i + SCRIPT_SESSIONS_MAX)))
+  return calls
+}
+
+/** One entry per session, whatever number of its registrations were settled. */
 function bySession(keys: readonly RegistrationKey[]): { first: RegistrationKey; ids: string[] }[] {
   const sessions = new Map<string, { first: RegistrationKey; ids: string[] }>()
   for (const key of keys) {
@@ -233,61 +261,4 @@ function bySession(keys: readonly RegistrationKey[]): { first: RegistrationKey; 
 
 function isUntil(registration: Registration, untilMs: number): boolean {
   return registration.registeredAtMs === undefined || registration.registeredAtMs <= untilMs
-}
-
-/** Reads a flat list of fields and values. */
-function owed(reply: unknown, issuer: string, sessionId: string): OwedAnswer {
-  const flat = reply as string[]
-  const registrations: Registration[] = []
-  const broken: BrokenRegistration[] = []
-  for (let i = 0; i < flat.length; i += 2) {
-    const found = parse(flat[i + 1] as string, { issuer, sessionId, oidcSessionId: flat[i] as string })
-    if ('reason' in found) broken.push(found)
-    else registrations.push(found)
-  }
-  return { kind: 'owed', registrations, broken }
-}
-
-/** The key's own ids win over those inside the JSON: they are what was looked up and what will be removed. */
-function parse(json: string, key: RegistrationKey): Registration | BrokenRegistration {
-  const { issuer, sessionId, oidcSessionId } = key
-  let data: unknown
-  try {
-    data = JSON.parse(json)
-  } catch {
-    return { issuer, sessionId, oidcSessionId, reason: 'registration: is not JSON', partial: {} }
-  }
-  const whole =
-    typeof data === 'object' && data !== null ? { ...data, issuer, sessionId, oidcSessionId } : data
-  const result = readRegistration(whole, issuer)
-  if (result.kind === 'registration') return result.registration
-  return { issuer, sessionId, oidcSessionId, reason: result.reason, partial: result.partial }
-}
-
-interface Mark {
-  readonly origin: TriggerOrigin
-  /** Registrations made until then are meant; milliseconds since the epoch. */
-  readonly untilMs: number
-}
-
-function writeMark({ id, topic, partition, offset }: TriggerOrigin, untilMs?: number): string {
-  return JSON.stringify([id, topic, partition, offset, ...(untilMs === undefined ? [] : [untilMs])])
-}
-
-/** Reads the first line of a tombstone; an identity provider may have written another one, which tells nothing. */
-function readMark(line: string): Mark | undefined {
-  try {
-    const [id, topic, partition, offset, untilMs] = JSON.parse(line) as [
-      string,
-      string,
-      number,
-      number,
-      number?,
-    ]
-    return typeof id === 'string'
-      ? { origin: { id, topic, partition, offset }, untilMs: untilMs ?? 0 }
-      : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -6,16 +6,31 @@ import { redisScript } from './redis-script.ts'
  * settled oidcSessionId.
  */
 
-/** ARGV: oidcSessionId, registration JSON, session lifetime in ms. Returns the tombstone's first line ('-' when it
- * is empty), '' when there is no tombstone, or nil when this registration is settled. */
+/**
+ * KEYS: per registration its session and tombstone, its user's set of sessions and mark of a sign-out. ARGV: session
+ * lifetime in ms, then per registration session id, oidcSessionId, JSON. Returns per registration the tombstone's first
+ * line ('-' when it is empty), '' when there is no tombstone, or 0 when the registration is settled; and the mark, or
+ * ''.
+ */
 export const registerScript = redisScript(`
-local ended = redis.call('GET', KEYS[2])
-if ended and string.find(ended .. '\\n', '\\n' .. ARGV[1] .. '\\n', 1, true) then return false end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-if not ended then return '' end
-local line = string.match(ended, '^[^\\n]*')
-return line == '' and '-' or line
+local answers = {}
+for i = 1, #KEYS, 4 do
+  local at = (i - 1) / 4 * 3 + 2
+  local ended = redis.call('GET', KEYS[i + 1])
+  if ended and string.find(ended .. '\\n', '\\n' .. ARGV[at + 1] .. '\\n', 1, true) then
+    answers[#answers + 1] = 0
+    answers[#answers + 1] = ''
+  else
+    redis.call('SADD', KEYS[i + 2], ARGV[at])
+    redis.call('PEXPIRE', KEYS[i + 2], ARGV[1])
+    redis.call('HSET', KEYS[i], ARGV[at + 1], ARGV[at + 2])
+    if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+    local line = ended and string.match(ended, '^[^\\n]*')
+    answers[#answers + 1] = line == '' and '-' or line or ''
+    answers[#answers + 1] = redis.call('GET', KEYS[i + 3]) or ''
+  end
+end
+return answers
 `)
 
 /** KEYS: the user's mark. ARGV: the mark, its time, its TTL in ms. A later mark stays. */
@@ -61,15 +76,23 @@ for i = 1, #KEYS do redis.call('SREM', KEYS[i], ARGV[i]) end
 return {}
 `)
 
-/** ARGV: TTL of a tombstone in ms, oidcSessionIds. Removes them, and notes those that were not there on the tombstone. */
+/**
+ * KEYS: sessions. ARGV: TTL of a tombstone in ms, then for each session how many oidcSessionIds, and these. Removes
+ * them, and notes those that were not there on the tombstone.
+ */
 export const forgetScript = redisScript(`
-for i = 2, #ARGV do
-  if redis.call('HDEL', KEYS[1], ARGV[i]) == 0 then
-    redis.call('APPEND', KEYS[2], '\\n' .. ARGV[i])
-    if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end
+local at = 2
+for i = 1, #KEYS, 2 do
+  local last = at + tonumber(ARGV[at])
+  for j = at + 1, last do
+    if redis.call('HDEL', KEYS[i], ARGV[j]) == 0 then
+      redis.call('APPEND', KEYS[i + 1], '\\n' .. ARGV[j])
+      if redis.call('PTTL', KEYS[i + 1]) < 0 then redis.call('PEXPIRE', KEYS[i + 1], ARGV[1]) end
+    end
   end
+  at = last + 1
 end
-return #ARGV - 1
+return #KEYS / 2
 `)
 
 /** ARGV: time to live in ms. Lengthens the session's life to that, never shortens it. (EXPIRE GT needs Redis 7.) */

@@ -59,6 +59,8 @@ export type RegistrationKey = Pick<Registration, 'issuer' | 'sessionId' | 'oidcS
  */
 export interface Registry {
   /**
+   * Throws `LR_REGISTRY_LOST` when the store does not hold what the log says; nothing of the answers counts then.
+   *
    * Carries out the steps in the order given and answers each. A step sees the effect of every earlier one. A session that ends is
    * marked as ended in the same atomic step that reads its registrations, so that a registration is either read
    * here or finds the mark; a user who signs out everywhere is marked first, for the same end.

@@ -25,6 +25,16 @@ export class Metrics {
     'Times that an RP was found not to answer, or still not to answer.',
     [],
   )
+  readonly registryLosses = this.#counter(
+    'registry_losses_total',
+    'Times that Redis was found without the registry while the relay ran.',
+    [],
+  )
+  readonly rebuilds = this.#counter(
+    'rebuilds_total',
+    'Times that this replica built the registry from the log.',
+    [],
+  )
   readonly faults = this.#counter('faults_total', 'Faults of Kafka, Redis or the keys, each retried.', [
     'part',
   ])

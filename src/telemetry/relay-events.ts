@@ -9,6 +9,7 @@ import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { RebuildProgress } from '../recovery/rebuild.ts'
 import { acceptedAttemptLine } from './attempt-line.ts'
 import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -134,6 +135,17 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
 
   commitFailed(error: unknown): void {
     this.fault('kafka-commit', error)
+  }
+
+  /** Redis does not hold what the log says: it was emptied, or started again from an old state. */
+  registryLost(): void {
+    this.#metrics.registryLosses.inc()
+    this.#log.warn('Redis has lost the registry: intake waits until it is built anew from the log')
+  }
+
+  rebuilding(progress: RebuildProgress): void {
+    if (progress.phase === 'done') this.#metrics.rebuilds.inc()
+    this.#log.info(progress, 'building the registry from the log')
   }
 
   /** A fault of something the service depends on; it is being retried. */

@@ -1,0 +1,33 @@
+import { type Registration, readRegistration } from '../events/registration.ts'
+import type { BrokenRegistration, RegistrationKey, RegistryAnswer } from '../registry/registry.ts'
+
+export type OwedAnswer = Extract<RegistryAnswer, { kind: 'owed' }>
+
+/** Reads a flat list of fields and values. */
+export function readOwed(reply: unknown, issuer: string, sessionId: string): OwedAnswer {
+  const flat = reply as string[]
+  const registrations: Registration[] = []
+  const broken: BrokenRegistration[] = []
+  for (let i = 0; i < flat.length; i += 2) {
+    const found = readStored(flat[i + 1] as string, { issuer, sessionId, oidcSessionId: flat[i] as string })
+    if ('reason' in found) broken.push(found)
+    else registrations.push(found)
+  }
+  return { kind: 'owed', registrations, broken }
+}
+
+/** The key's own ids win over those inside the JSON: they are what was looked up and what will be removed. */
+export function readStored(json: string, key: RegistrationKey): Registration | BrokenRegistration {
+  const { issuer, sessionId, oidcSessionId } = key
+  let data: unknown
+  try {
+    data = JSON.parse(json)
+  } catch {
+    return { issuer, sessionId, oidcSessionId, reason: 'registration: is not JSON', partial: {} }
+  }
+  const whole =
+    typeof data === 'object' && data !== null ? { ...data, issuer, sessionId, oidcSessionId } : data
+  const result = readRegistration(whole, issuer)
+  if (result.kind === 'registration') return result.registration
+  return { issuer, sessionId, oidcSessionId, reason: result.reason, partial: result.partial }
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, expect, inject, test, vi } from 'vitest'
+import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { expectAllDelivered, type Work } from '../support/delivery-ledger.ts'
+import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
+import { ISSUER, RelaySite } from '../support/relay-site.ts'
+
+const SESSIONS = 150
+const RPS = 4
+const MAX_UNSETTLED = 100
+/** What was in flight when Redis was lost, and what came of it later than the topic was read for it. */
+const IN_FLIGHT_MAX = MAX_UNSETTLED + 2 * RPS
+
+let redis: RedisServer
+let site: RelaySite
+let ledger: Ledger
+
+/** A Redis that may be lost, because no other test has it. */
+async function open(persistence: 'none' | 'appendonly' = 'none'): Promise<void> {
+  redis = await startRedisServer({ persistence })
+  site = await RelaySite.open({
+    kafkaBrokers: inject('kafkaBrokers'),
+    redisUrl: redis.url,
+    env: { MAX_UNSETTLED: String(MAX_UNSETTLED), RETRY_LEASE_MS: '2000', ATTEMPT_TIMEOUT_MS: '1500' },
+  })
+  ledger = await startLedger({ origins: RPS, verify: 'all', jwks: site.publicJwks(), issuer: ISSUER })
+}
+afterEach(async () => {
+  await ledger.stop()
+  await site.close()
+  await redis.stop()
+})
+
+/** Sessions whose registrations are on the topic: from there alone can they be built again. */
+async function registerOnTopic(sessions: number): Promise<Work> {
+  const sessionIds = Array.from({ length: sessions }, () => randomUUID())
+  const registrations = sessionIds.flatMap((sessionId) => {
+    const userId = randomUUID()
+    return ledger.relyingParties.map(({ clientId, backchannelLogoutUri }) =>
+      site.registration('/', { sessionId, userId, clientId, backchannelLogoutUri, alg: 'ES256' }),
+    )
+  })
+  await site.topic.publish(...registrations.map((it) => site.registered(it)))
+  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), {
+    timeout: 20_000,
+    interval: 100,
+  })
+  return { registrations, sessionIds }
+}
+
+const isIntactAgain = (relay: RelayProcess) =>
+  vi.waitFor(
+    async () => {
+      expect(await readMetric(relay, 'registry_losses_total')).toBeGreaterThan(0)
+      expect(await readMetric(relay, 'registry_intact')).toBe(1)
+    },
+    { timeout: 15_000 },
+  )
+
+test('FLUSHALL while nothing comes in: noticed, told, and the registry built anew', async () => {
+  await open()
+  const relay = await site.startRelay()
+  const { sessionIds } = await registerOnTopic(20)
+  await site.redis.flushall()
+  await isIntactAgain(relay)
+  const isTold = () => relay.log.some(({ msg }) => String(msg).includes('lost the registry'))
+  await vi.waitFor(() => expect(isTold()).toBe(true))
+  expect(await site.redisKeys('session:*')).toHaveLength(20)
+  await site.topic.publish(site.terminated({ sessionId: sessionIds[0] ?? '' }))
+  await ledger.waitFor({ distinctMin: RPS }, 10_000)
+})
+
+test('FLUSHALL in the middle of a load on two replicas: every RP is told of every session', async () => {
+  await open()
+  await site.startRelay()
+  await site.startRelay()
+  const work = await registerOnTopic(SESSIONS)
+  await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
+  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 }, 20_000)
+  await site.redis.flushall()
+  await expectAllDelivered(site, ledger, work, { duplicatesMax: 2 * IN_FLIGHT_MAX })
+})
+
+test('triggers that came in while the emptied Redis was not yet noticed are not lost', async () => {
+  await open()
+  const relay = await site.startRelay()
+  const work = await registerOnTopic(40)
+  await site.redis.flushall()
+  await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
+  await isIntactAgain(relay)
+  await expectAllDelivered(site, ledger, work, { duplicatesMax: 0 })
+})
+
+test.each([
+  ['an empty disk', 'none'],
+  ['everything that it had', 'appendonly'],
+] as const)('killed in the middle of a load and started again with %s', async (_, persistence) => {
+  await open(persistence)
+  const relay = await site.startRelay()
+  const work = await registerOnTopic(SESSIONS)
+  await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
+  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 }, 20_000)
+  await redis.kill()
+  await vi.waitFor(async () => expect((await fetch(`${relay.url}/readyz`)).status).toBe(503))
+  await redis.start()
+  // Another run of the server: what it holds may be old.
+  await isIntactAgain(relay)
+  await expectAllDelivered(site, ledger, work, { duplicatesMax: IN_FLIGHT_MAX })
+})
+
+test('frozen in the middle of a load: nothing is lost, and nothing built anew', async () => {
+  await open()
+  const relay = await site.startRelay()
+  const work = await registerOnTopic(SESSIONS)
+  await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
+  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 }, 20_000)
+  redis.freeze()
+  await vi.waitFor(async () => expect((await fetch(`${relay.url}/readyz`)).status).toBe(503), {
+    timeout: 15_000,
+  })
+  redis.thaw()
+  await expectAllDelivered(site, ledger, work, { duplicatesMax: IN_FLIGHT_MAX })
+  expect(await readMetric(relay, 'registry_losses_total')).toBe(0)
+})
