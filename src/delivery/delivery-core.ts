@@ -56,7 +56,7 @@ export class DeliveryCore {
       },
       clock,
     )
-    this.open = new OpenDeliveries(config.MAX_UNSETTLED)
+    this.open = new OpenDeliveries(config.MAX_UNSETTLED, () => this.backlogLoop.wake())
     this.settings = new RpSettingsCache(settingsStore, clock)
     this.parking = new Parking({
       backlog,
