@@ -3,7 +3,7 @@ import { ClosingLineReporter } from './support/closing-line-reporter.ts'
 
 const onRealStack = { globalSetup: ['test/stack/vitest-global.ts'], testTimeout: 60_000, hookTimeout: 60_000 }
 
-/** `unit` needs nothing but Node; the others share one real Kafka and one real Redis, started once per run. */
+/** `unit` needs nothing but Node; all others but `chaos` share one real Kafka and one real Redis, started once per run. */
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
@@ -13,6 +13,15 @@ export default defineConfig({
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...onRealStack } },
+      // It hurts brokers and Redis, so it starts its own.
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/short/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 })

@@ -25,11 +25,23 @@ const STOP_TIMEOUT_MS = 25_000
 /** Ends the relay when this process ends, however that happens. */
 const supervisor = fileURLToPath(new URL('../stack/supervise.sh', import.meta.url))
 
+/** Launches a relay. Resolves when `/readyz` says so; throws with the end of its log when it does not become ready. */
+export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
+  const relay = await launchRelay(options)
+  try {
+    await relay.becomesReady(options.readyTimeoutMs ?? 20_000)
+    return relay
+  } catch (error) {
+    await relay.kill()
+    throw error
+  }
+}
+
 /**
  * Runs the relay as `npm start` runs it, V8 flags included, as a process of its own on a free port. Resolves when
- * `/readyz` says so; throws with the end of its log when it does not become ready.
+ * the process is there, whatever becomes of it.
  */
-export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
+export async function launchRelay(options: RelayOptions): Promise<RelayProcess> {
   const child = spawn('sh', [supervisor, process.execPath, ...startArguments()], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
@@ -39,14 +51,7 @@ export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
     env: { PATH: process.env.PATH, ...relayEnvironment(options), ...options.env },
   })
   const [pid] = (await once(child.stdio[3] as Readable, 'data')) as [Buffer]
-  const relay = new RelayProcess(child, Number(pid.toString()))
-  try {
-    await relay.becomesReady(options.readyTimeoutMs ?? 20_000)
-    return relay
-  } catch (error) {
-    await relay.kill()
-    throw error
-  }
+  return new RelayProcess(child, Number(pid.toString()))
 }
 
 export class RelayProcess {
@@ -69,7 +74,7 @@ export class RelayProcess {
     }
   }
 
-  /** Where `/readyz`, `/metrics` and the rest are, without a slash at the end. */
+  /** Where `/readyz`, `/metrics` and the rest are, without a slash at the end; empty before it listens. */
   get url(): string {
     return this.#url
   }

@@ -1,0 +1,105 @@
+import type { RelayProcess } from '../support/relay-process.ts'
+import type { ChaosSite } from './chaos-site.ts'
+import { type FormSettings, forms } from './form-settings.ts'
+import type { ByForm, Form, Scenery } from './scenario.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import {
+  type ChaosSession,
+  makeSessions,
+  REGISTRATIONS_PER_SESSION,
+  registerInRedis,
+  registrationRecords,
+  triggerRecord,
+} from './workload.ts'
+
+export interface RunOptions {
+  readonly deliveries: number
+  readonly form: Form
+  readonly random: SeededRandom
+  readonly say: (progress: string) => void
+}
+
+export interface PublishOptions {
+  /** All at once unless given. */
+  readonly perSecond?: number
+  /** Which part of the sessions, from 0 to 1. All of them unless given. */
+  readonly from?: number
+  readonly to?: number
+}
+
+/** One scenario under way: its site, the sessions that are registered there, and what the faults so far allow. */
+export class ChaosRun {
+  readonly site: ChaosSite
+  readonly form: Form
+  readonly settings: FormSettings
+  readonly random: SeededRandom
+  readonly say: (progress: string) => void
+  readonly sessions: readonly ChaosSession[]
+  /** What a scenario saw that must not be, beside the invariants. */
+  readonly problems: string[] = []
+  #duplicatesMax = 0
+
+  constructor(site: ChaosSite, { deliveries, form, random, say }: RunOptions) {
+    this.site = site
+    this.form = form
+    this.settings = forms[form]
+    this.random = random
+    this.say = say
+    const count = Math.ceil(deliveries / REGISTRATIONS_PER_SESSION)
+    this.sessions = makeSessions(count, site.ledger.relyingParties)
+  }
+
+  get deliveries(): number {
+    return this.sessions.length * REGISTRATIONS_PER_SESSION
+  }
+
+  get duplicatesMax(): number {
+    return this.#duplicatesMax
+  }
+
+  pick<T>(values: ByForm<T>): T {
+    return values[this.form]
+  }
+
+  /** Only what is on the topic can be built again when Redis is lost. */
+  async register(where: Scenery['registrations'] = 'in-redis'): Promise<void> {
+    const { log, name, redis } = this.site
+    if (where === 'in-redis') await registerInRedis(redis, name, this.sessions)
+    else await log.publish(name, this.sessions.flatMap(registrationRecords))
+  }
+
+  /** Puts the triggers of these sessions on the topic. */
+  async publish({ perSecond, from = 0, to = 1 }: PublishOptions = {}): Promise<void> {
+    const { log, name } = this.site
+    const count = this.sessions.length
+    const records = this.sessions.slice(Math.round(from * count), Math.round(to * count)).map(triggerRecord)
+    if (perSecond === undefined) await log.publish(name, records)
+    else await log.publishAtRate(name, records, perSecond)
+  }
+
+  /** Resolves when that share of all deliveries has been accepted. */
+  async delivered(share: number): Promise<void> {
+    const distinctMin = Math.floor(this.deliveries * share)
+    await this.site.ledger.waitFor({ distinctMin }, this.settings.settleMs)
+  }
+
+  /** The first of the relying parties, as numbers of their origins. */
+  firstOrigins(share: number): number[] {
+    const origins = this.site.ledger.relyingParties.map(({ origin }) => origin)
+    return origins.slice(0, Math.round(origins.length * share))
+  }
+
+  /** SIGKILL: what it had in memory may be sent again. */
+  async killRelay(relay: RelayProcess): Promise<void> {
+    this.allowInFlight(1)
+    await this.site.relays.kill(relay)
+  }
+
+  /**
+   * So many relays were hit by a fault after which what they had in memory may be sent again. That is bounded by
+   * configuration; the last record that finds room may bring more than there are places.
+   */
+  allowInFlight(relays: number): void {
+    this.#duplicatesMax += relays * (this.settings.maxUnsettled + REGISTRATIONS_PER_SESSION - 1)
+  }
+}

@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import type { KafkaCluster } from '../stack/kafka-cluster.ts'
+import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
+import { ChaosLog } from './chaos-log.ts'
+import type { FormSettings } from './form-settings.ts'
+import { RelayFleet } from './relay-fleet.ts'
+import type { Scenery } from './scenario.ts'
+import { writeSigningKey } from './signing-key.ts'
+import { ISSUER } from './workload.ts'
+
+export const PARTITIONS = 6
+
+/** What one run has to itself: topics, a Redis, relying parties, relays that are not started yet. */
+export interface ChaosSite extends AsyncDisposable {
+  /** Of the topic, the group and the prefix in Redis. */
+  readonly name: string
+  readonly outcomeTopic: string
+  readonly cluster: KafkaCluster
+  readonly log: ChaosLog
+  readonly redisServer: RedisServer
+  readonly redis: Redis
+  readonly ledger: Ledger
+  readonly relays: RelayFleet
+}
+
+export async function openChaosSite(
+  cluster: KafkaCluster,
+  settings: FormSettings,
+  { env, ownOutcomeTopic = false, redisPersistence = 'none' }: Scenery,
+): Promise<ChaosSite> {
+  await using opening = new AsyncDisposableStack()
+  const name = `chaos-${randomBytes(5).toString('hex')}`
+  const folder = await mkdtemp(join(tmpdir(), 'logout-relay-chaos-'))
+  opening.defer(async () => rm(folder, { recursive: true, force: true }))
+  const { file, jwks } = await writeSigningKey(folder)
+
+  const redisServer = opening.use(await startRedisServer({ persistence: redisPersistence }))
+  const redis = new Redis(redisServer.url, { maxRetriesPerRequest: null })
+  // It is about to be hurt, and the client connects again by itself.
+  redis.on('error', () => undefined)
+  opening.defer(() => redis.disconnect())
+  const { origins } = settings
+  const ledger = opening.use(await startLedger({ origins, jwks, verify: 'sample', issuer: ISSUER }))
+
+  const log = opening.use(await ChaosLog.open(cluster.brokers, cluster.size))
+  const outcomeTopic = ownOutcomeTopic ? `${name}.outcomes` : name
+  for (const topic of new Set([name, outcomeTopic])) await log.createTopic(topic, PARTITIONS)
+
+  const relays = opening.use(
+    new RelayFleet({
+      kafkaBrokers: cluster.brokers,
+      redisUrl: redisServer.url,
+      issuer: ISSUER,
+      signingKeysFile: file,
+      env: {
+        KAFKA_TOPICS: name,
+        KAFKA_OUTCOME_TOPIC: outcomeTopic,
+        KAFKA_GROUP_ID: name,
+        // The work may be on the topic before the first relay is there.
+        KAFKA_START_FROM: 'earliest',
+        REDIS_PREFIX: name,
+        ...settings.env,
+        ...env,
+      },
+    }),
+  )
+  const resources = opening.move()
+  return {
+    name,
+    outcomeTopic,
+    cluster,
+    log,
+    redisServer,
+    redis,
+    ledger,
+    relays,
+    [Symbol.asyncDispose]: async () => resources.disposeAsync(),
+  }
+}

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { type InputRecord, inputRecord } from '../support/input-record.ts'
+import type { ExpectedSession, RelyingParty } from '../support/ledger/protocol.ts'
+
+export const ISSUER = 'https://login.chaos.example'
+export const REGISTRATIONS_PER_SESSION = 5
+const SESSION_LIFETIME_SECONDS = 3_600
+const SESSIONS_PER_PIPELINE = 500
+
+export interface ChaosSession {
+  readonly sessionId: string
+  readonly userId: string
+  readonly relyingParties: readonly RelyingParty[]
+}
+
+/** Sessions of five registrations each, spread evenly over the relying parties. */
+export function makeSessions(count: number, relyingParties: readonly RelyingParty[]): ChaosSession[] {
+  const found = relyingParties.length
+  if (found < REGISTRATIONS_PER_SESSION) throw new RangeError(`${found} relying parties are too few`)
+  const step = Math.floor(found / REGISTRATIONS_PER_SESSION)
+  return Array.from({ length: count }, (_, session) => ({
+    sessionId: randomUUID(),
+    userId: randomUUID(),
+    relyingParties: Array.from(
+      { length: REGISTRATIONS_PER_SESSION },
+      (_, registration) => relyingParties[(session + registration * step) % found] as RelyingParty,
+    ),
+  }))
+}
+
+/** Writes the registrations as an identity provider would, in the documented layout. */
+export async function registerInRedis(
+  redis: Redis,
+  prefix: string,
+  sessions: readonly ChaosSession[],
+): Promise<void> {
+  for (let start = 0; start < sessions.length; start += SESSIONS_PER_PIPELINE) {
+    const pipeline = redis.pipeline()
+    for (const session of sessions.slice(start, start + SESSIONS_PER_PIPELINE)) {
+      const sessionKey = `${prefix}:session:{${ISSUER}|${session.sessionId}}`
+      const userKey = `${prefix}:user:{${ISSUER}|${session.userId}}`
+      const fields = registrations(session).map((it) => [it.oidcSessionId, JSON.stringify(it)] as const)
+      pipeline.hset(sessionKey, new Map(fields)).expire(sessionKey, SESSION_LIFETIME_SECONDS)
+      pipeline.sadd(userKey, session.sessionId).expire(userKey, SESSION_LIFETIME_SECONDS)
+    }
+    for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
+  }
+}
+
+/** How many of the sessions still have a registration in Redis. */
+export async function countRegistered(
+  redis: Redis,
+  prefix: string,
+  sessions: readonly ChaosSession[],
+): Promise<number> {
+  let count = 0
+  for (let start = 0; start < sessions.length; start += SESSIONS_PER_PIPELINE) {
+    const part = sessions.slice(start, start + SESSIONS_PER_PIPELINE)
+    count += await redis.exists(part.map(({ sessionId }) => `${prefix}:session:{${ISSUER}|${sessionId}}`))
+  }
+  return count
+}
+
+export function registrationRecords(session: ChaosSession): InputRecord[] {
+  return registrations(session).map((it) => inputRecord('backchannel-logout-registered', it))
+}
+
+export function triggerRecord({ sessionId, userId }: ChaosSession): InputRecord {
+  return inputRecord('session-terminated', { issuer: ISSUER, sessionId, userId })
+}
+
+export function expectedOf(sessions: readonly ChaosSession[]): ExpectedSession[] {
+  return sessions.map(({ sessionId, relyingParties }) => ({
+    sessionId,
+    clientIds: relyingParties.map(({ clientId }) => clientId),
+  }))
+}
+
+/** ES256, because it is the quickest to sign: what is tried here is not the signing. */
+function registrations({ sessionId, userId, relyingParties }: ChaosSession) {
+  return relyingParties.map(({ clientId, backchannelLogoutUri, origin }) => ({
+    issuer: ISSUER,
+    sessionId,
+    oidcSessionId: `${sessionId}.${origin}`,
+    clientId,
+    userId,
+    backchannelLogoutUri,
+    alg: 'ES256',
+    registeredAt: new Date().toISOString(),
+  }))
+}
