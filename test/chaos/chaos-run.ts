@@ -1,16 +1,21 @@
 import type { RelayProcess } from '../support/relay-process.ts'
 import type { ChaosSite } from './chaos-site.ts'
 import { type FormSettings, forms } from './form-settings.ts'
+import { holdsWithin } from './poll.ts'
 import type { ByForm, Form, Scenery } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import {
   type ChaosSession,
+  countRegistrations,
   makeSessions,
   REGISTRATIONS_PER_SESSION,
   registerInRedis,
   registrationRecords,
   triggerRecord,
 } from './workload.ts'
+
+const STANDSTILL_MS_MAX = 1_000
+const STANDSTILL_LOOK_MS = 20
 
 export interface RunOptions {
   readonly deliveries: number
@@ -89,10 +94,18 @@ export class ChaosRun {
     return origins.slice(0, Math.round(origins.length * share))
   }
 
-  /** SIGKILL: what it had in memory may be sent again. */
+  /**
+   * SIGKILL. What an RP has accepted at that moment and nobody has noted yet may be sent again, and nothing else may.
+   * All relays stand still while that is counted, from outside, so that the count is neither too high nor too low.
+   */
   async killRelay(relay: RelayProcess): Promise<void> {
-    this.allowInFlight(1)
-    await this.site.relays.kill(relay)
+    const { relays } = this.site
+    for (const running of relays.running) running.signal('SIGSTOP')
+    const inFlight = await this.#acceptedAndNotNoted()
+    this.#duplicatesMax += inFlight
+    this.say(`a relay is killed, ${inFlight} deliveries are in flight`)
+    await relays.kill(relay)
+    for (const running of relays.running) running.signal('SIGCONT')
   }
 
   /**
@@ -101,5 +114,22 @@ export class ChaosRun {
    */
   allowInFlight(relays: number): void {
     this.#duplicatesMax += relays * (this.settings.maxUnsettled + REGISTRATIONS_PER_SESSION - 1)
+  }
+
+  async #acceptedAndNotNoted(): Promise<number> {
+    const { ledger, name, redis } = this.site
+    // What the relays have sent may still be on its way to the RPs.
+    let accepted = -1
+    await holdsWithin(
+      async () => {
+        const before = accepted
+        accepted = (await ledger.summary()).distinct
+        return accepted === before
+      },
+      STANDSTILL_MS_MAX,
+      STANDSTILL_LOOK_MS,
+    )
+    const noted = this.deliveries - (await countRegistrations(redis, name, this.sessions))
+    return accepted - noted
   }
 }

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { KafkaCluster } from '../stack/kafka-cluster.ts'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { ChaosLog } from './chaos-log.ts'
 import type { FormSettings } from './form-settings.ts'
@@ -35,9 +33,7 @@ export async function openChaosSite(
 ): Promise<ChaosSite> {
   await using opening = new AsyncDisposableStack()
   const name = `chaos-${randomBytes(5).toString('hex')}`
-  const folder = await mkdtemp(join(tmpdir(), 'logout-relay-chaos-'))
-  opening.defer(async () => rm(folder, { recursive: true, force: true }))
-  const { file, jwks } = await writeSigningKey(folder)
+  const { file, jwks } = await writeSigningKey(opening.use(createScratchDirectory('chaos')).path)
 
   const redisServer = opening.use(await startRedisServer({ persistence: redisPersistence }))
   const redis = new Redis(redisServer.url, { maxRetriesPerRequest: null })

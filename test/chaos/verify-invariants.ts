@@ -1,7 +1,7 @@
 import type { ChaosRun } from './chaos-run.ts'
 import { type OutcomeBook, readOutcomeBook } from './outcome-book.ts'
 import { holdsWithin } from './poll.ts'
-import { countRegistered, expectedOf } from './workload.ts'
+import { countRegistrations, expectedOf } from './workload.ts'
 
 /** What was found when everything had had its time. */
 export interface Findings {
@@ -15,8 +15,8 @@ export interface Findings {
   readonly outcomes: OutcomeBook
   /** Keys of parked deliveries in Redis. */
   readonly backlogKeys: readonly string[]
-  /** Sessions with triggers that still have a registration in Redis. */
-  readonly sessionsLeft: number
+  /** Registrations in Redis of sessions that have ended. */
+  readonly registrationsLeft: number
   /** Records that the group has not committed. */
   readonly lag: number
   readonly unexpectedExits: readonly string[]
@@ -56,7 +56,7 @@ export async function verifyInvariants(run: ChaosRun): Promise<Findings> {
     wrong: book.unexpected + summary.invalid + summary.repeatedJti,
     outcomes: await readOutcomeBook(log, outcomeTopic, run.sessions),
     backlogKeys,
-    sessionsLeft: await countRegistered(redis, name, run.sessions),
+    registrationsLeft: await countRegistrations(redis, name, run.sessions),
     lag,
     unexpectedExits: relays.unexpectedExits,
   }
@@ -64,7 +64,7 @@ export async function verifyInvariants(run: ChaosRun): Promise<Findings> {
 }
 
 function violationsOf(found: Omit<Findings, 'violations'>): string[] {
-  const { backlogKeys, duplicates, duplicatesMax, lag, missing, outcomes, sessionsLeft, wrong } = found
+  const { backlogKeys, duplicates, duplicatesMax, lag, missing, outcomes, registrationsLeft, wrong } = found
   const violations: string[] = []
   const must = (holds: boolean, sentence: string) => {
     if (!holds) violations.push(sentence)
@@ -83,7 +83,7 @@ function violationsOf(found: Omit<Findings, 'violations'>): string[] {
   must(outcomes.failed === 0, `${outcomes.failed} deliveries ended as failed`)
   must(outcomes.unexpected === 0, `${outcomes.unexpected} outcomes belong to nothing that was owed`)
   must(backlogKeys.length === 0, `left in the backlog: ${backlogKeys.slice(0, 5).join(', ')}`)
-  must(sessionsLeft === 0, `${sessionsLeft} sessions still have registrations`)
+  must(registrationsLeft === 0, `${registrationsLeft} registrations of ended sessions are left in Redis`)
   must(lag === 0, `the group is ${lag} records behind the end of the topic`)
   violations.push(...found.unexpectedExits)
   return violations

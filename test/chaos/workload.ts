@@ -48,16 +48,22 @@ export async function registerInRedis(
   }
 }
 
-/** How many of the sessions still have a registration in Redis. */
-export async function countRegistered(
+/** How many registrations of these sessions are in Redis. */
+export async function countRegistrations(
   redis: Redis,
   prefix: string,
   sessions: readonly ChaosSession[],
 ): Promise<number> {
   let count = 0
   for (let start = 0; start < sessions.length; start += SESSIONS_PER_PIPELINE) {
-    const part = sessions.slice(start, start + SESSIONS_PER_PIPELINE)
-    count += await redis.exists(part.map(({ sessionId }) => `${prefix}:session:{${ISSUER}|${sessionId}}`))
+    const pipeline = redis.pipeline()
+    for (const { sessionId } of sessions.slice(start, start + SESSIONS_PER_PIPELINE)) {
+      pipeline.hlen(`${prefix}:session:{${ISSUER}|${sessionId}}`)
+    }
+    for (const [error, length] of (await pipeline.exec()) ?? []) {
+      if (error !== null) throw error
+      count += length as number
+    }
   }
   return count
 }

@@ -4,21 +4,22 @@ import { holdsWithin } from '../poll.ts'
 import type { Scenario } from '../scenario.ts'
 import { triggerRecord } from '../workload.ts'
 
-const HOSTILE_PER_GOOD_SESSION = 50
-const SESSIONS_PER_CHUNK = 20
+const HOSTILE_PER_GOOD = 10
+const GOOD_PER_CHUNK = 100
 
 /** Outcomes have a topic of their own here, so that every record of the input topic can be accounted for. */
 export const hostileRecords: Scenario = {
   name: 'hostile-records-stop-nothing',
-  fault: 'ten hostile records, fuzzed from valid ones, for each delivery (100,000 in the long form)',
-  deliveries: { long: 10_000, short: 300 },
+  fault:
+    'ten hostile records, fuzzed from valid ones, for each good one (100,000 and 10,000 in the long form)',
+  deliveries: { long: 50_000, short: 1_500 },
   scenery: { ownOutcomeTopic: true },
   async run(run) {
     const { log, name, relays } = run.site
     await relays.start(1)
-    for (let start = 0; start < run.sessions.length; start += SESSIONS_PER_CHUNK) {
-      const mixed = run.sessions.slice(start, start + SESSIONS_PER_CHUNK).flatMap((session) => {
-        const hostile = Array.from({ length: HOSTILE_PER_GOOD_SESSION }, () => hostileRecord(run.random))
+    for (let start = 0; start < run.sessions.length; start += GOOD_PER_CHUNK) {
+      const mixed = run.sessions.slice(start, start + GOOD_PER_CHUNK).flatMap((session) => {
+        const hostile = Array.from({ length: HOSTILE_PER_GOOD }, () => hostileRecord(run.random))
         return [...hostile, triggerRecord(session)]
       })
       await log.publish(name, mixed)

@@ -13,7 +13,6 @@ export const killedRelays: Scenario = {
     await relays.start(2)
     for (const share of run.random.moments(run.pick({ long: 20, short: 4 }), LAST_KILL_SHARE)) {
       await run.delivered(share)
-      run.say(`kill at ${(100 * share).toFixed(1)} %`)
       await run.killRelay(run.random.pick(relays.running))
       await relays.launch()
     }
