@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { clientSocketsTo } from '../support/client-sockets.ts'
 import { DeafListener } from '../support/deaf-listener.ts'
 import { freePort } from '../support/free-port.ts'
-import { type Behaviour, HostileServer, onRequest } from '../support/hostile-server.ts'
+import { type Behaviour, HostileServer, onFirstBytes, onRequest } from '../support/hostile-server.ts'
 import { LoopbackSender } from '../support/loopback-sender.ts'
 import { selfSignedCertificate } from '../support/self-signed-certificate.ts'
 
@@ -78,11 +78,11 @@ describe('a TLS handshake', () => {
     { name: 'that is never answered', behaviour: (socket: Socket) => socket.resume() },
     {
       name: 'that stops after half of a record',
-      behaviour: onRequest((socket) => socket.write(Buffer.from('160303005a0200', 'hex'))),
+      behaviour: onFirstBytes((socket) => socket.write(Buffer.from('160303005a0200', 'hex'))),
     },
     {
       name: 'of one byte now and then',
-      behaviour: onRequest((socket) => {
+      behaviour: onFirstBytes((socket) => {
         const timer = setInterval(() => socket.write('\x16'), 200)
         socket.once('close', () => clearInterval(timer))
       }),
@@ -98,8 +98,8 @@ describe('a TLS handshake', () => {
   })
 
   test.each([
-    { name: 'reset', behaviour: onRequest((socket) => socket.resetAndDestroy()) },
-    { name: 'ended', behaviour: onRequest((socket) => socket.end()) },
+    { name: 'reset', behaviour: onFirstBytes((socket) => socket.resetAndDestroy()) },
+    { name: 'ended', behaviour: onFirstBytes((socket) => socket.end()) },
     { name: 'reset before it began', behaviour: (socket: Socket) => socket.resetAndDestroy() },
   ])('$name is a failed attempt', async ({ behaviour }) => {
     const server = await listen(behaviour)

@@ -46,8 +46,4 @@ export class DeafListener {
     Atomics.store(this.#wake, 0, 1)
     Atomics.notify(this.#wake, 0)
   }
-
-  [Symbol.dispose](): void {
-    this.close()
-  }
 }

@@ -43,7 +43,7 @@ const fast = (name: string, means: number | RegExp, behaviour: Behaviour): Hosti
   behaviour,
 })
 
-const bomb = gzipSync(Buffer.alloc(64 * 1_024 * 1_024))
+const bomb = gzipSync(Buffer.alloc(16 * 1_024 * 1_024))
 
 const silent: readonly HostileAnswer[] = [
   slow('accepted and never answered', TIMEOUT, (socket) => socket.resume()),

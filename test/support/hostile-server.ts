@@ -7,12 +7,9 @@ export type Behaviour<S extends Socket = Socket> = (socket: S) => void
 
 /** A relying party of raw bytes: a listener on a free port of 127.0.0.1 that does one thing to every connection. */
 export class HostileServer {
-  /** Connections that this side sees open now. */
-  readonly open = new Set<Socket>()
+  readonly #open = new Set<Socket>()
   /** Connections so far. */
   accepted = 0
-  /** The most that were open at one time. */
-  openMax = 0
   readonly #server: Server
 
   static plain(behaviour: Behaviour): Promise<HostileServer> {
@@ -53,24 +50,28 @@ export class HostileServer {
 
   close(): void {
     this.#server.close()
-    for (const socket of this.open) socket.destroy()
-  }
-
-  [Symbol.dispose](): void {
-    this.close()
+    for (const socket of this.#open) socket.destroy()
   }
 
   #watch(socket: Socket): void {
     this.accepted++
-    this.open.add(socket)
-    this.openMax = Math.max(this.openMax, this.open.size)
+    this.#open.add(socket)
     socket.on('error', () => undefined)
-    socket.once('close', () => this.open.delete(socket))
+    socket.once('close', () => this.#open.delete(socket))
   }
 }
 
-/** Does something when the first bytes of the first request of a connection are there. */
-export function onRequest(then: Behaviour): Behaviour {
+/** Does something each time that a request begins. */
+export function onRequest<S extends Socket>(then: Behaviour<S>): Behaviour<S> {
+  return (socket) => {
+    socket.on('data', (chunk: Buffer) => {
+      if (chunk.toString('latin1', 0, 5) === 'POST ') then(socket)
+    })
+  }
+}
+
+/** Does something when the first bytes of whatever it is are there. */
+export function onFirstBytes(then: Behaviour): Behaviour {
   return (socket) => {
     socket.once('data', () => then(socket))
     // So that the end of the other side is seen, whatever else it sends.
@@ -78,12 +79,13 @@ export function onRequest(then: Behaviour): Behaviour {
   }
 }
 
-/** Writes one thing again and again, as fast as the connection takes it, until it is closed. */
+/** Writes one thing again and again, until the connection is closed. Block by block, to see that soon. */
 export function flood(socket: Socket, unit: string): void {
   const block = Buffer.from(unit.repeat(Math.ceil(32_768 / unit.length)))
   const more = (): void => {
-    while (!socket.destroyed && socket.write(block));
-    if (!socket.destroyed) socket.once('drain', more)
+    if (socket.destroyed) return
+    if (socket.write(block)) setImmediate(more)
+    else socket.once('drain', more)
   }
   more()
 }

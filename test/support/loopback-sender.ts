@@ -39,8 +39,4 @@ export class LoopbackSender {
   close(): Promise<void> {
     return this.#sender.close()
   }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
 }
