@@ -31,6 +31,8 @@ const RPS_PER_PAGE = 1_000
 /** How often the backlog of an RP that is not sent to is looked through for what has expired. */
 const SWEEP_EVERY_MS = 5_000
 const SWEPT_MAX = 200
+/** After an outage of many RPs their backlogs do not wait for one another's round trips. */
+const DRAINED_AT_ONCE = 8
 
 /**
  * Takes parked deliveries up again when they are due, on every replica: parked, due → claim (lease) → deliver. It
@@ -41,6 +43,7 @@ export class BacklogLoop {
   readonly #stopped = new AbortController()
   #running: Promise<void> | undefined
   #sleeping: AbortController | undefined
+  #isWoken = false
 
   constructor(options: BacklogLoopOptions) {
     this.#options = options
@@ -73,13 +76,20 @@ export class BacklogLoop {
 
   /** An RP that had more due deliveries than room has room now. */
   wake(): void {
+    // It may be looking just now, at something else.
+    this.#isWoken = true
     this.#sleeping?.abort()
   }
 
   async #sleep(): Promise<void> {
+    if (this.#isWoken) {
+      this.#isWoken = false
+      return
+    }
     this.#sleeping = new AbortController()
     await delay(this.#options.pollMs, AbortSignal.any([this.#stopped.signal, this.#sleeping.signal]))
     this.#sleeping = undefined
+    this.#isWoken = false
   }
 
   /** True when an RP may have more due deliveries and room for them. */
@@ -90,9 +100,13 @@ export class BacklogLoop {
     // All pages: RPs that do not answer stay due, and must not hide the others.
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const due = await backlog.dueRps(now, from, RPS_PER_PAGE)
-      for (const rpKey of due) {
+      for (let i = 0; i < due.length; i += DRAINED_AT_ONCE) {
         if (this.#stopped.signal.aborted) return false
-        hasMore = (await this.#drain(rpKey)) || hasMore
+        const drains = due.slice(i, i + DRAINED_AT_ONCE).map((rpKey) => this.#drain(rpKey))
+        for (const drained of await Promise.allSettled(drains)) {
+          if (drained.status === 'rejected') throw drained.reason
+          hasMore = drained.value || hasMore
+        }
       }
       if (due.length < RPS_PER_PAGE) return hasMore
     }
@@ -107,9 +121,13 @@ export class BacklogLoop {
       if (!rp.breaker.isClosed) await this.#sweep(rp)
       return false
     }
-    await settings.refresh([rp])
-    const claimed = await this.#claim(rp, clock.now(), limit)
-    return claimed === limit
+    open.reserve(limit)
+    try {
+      await settings.refresh([rp])
+      return (await this.#claim(rp, clock.now(), limit)) === limit
+    } finally {
+      open.unreserve(limit)
+    }
   }
 
   /**
@@ -121,8 +139,13 @@ export class BacklogLoop {
     const now = clock.now()
     const limit = Math.min(SWEPT_MAX, open.claimPlaces)
     if (now - rp.sweptAtMs < SWEEP_EVERY_MS || limit === 0) return
-    const swept = await this.#claim(rp, now - deadlineMs, limit)
-    if (swept < limit) rp.sweptAtMs = now
+    open.reserve(limit)
+    try {
+      const swept = await this.#claim(rp, now - deadlineMs, limit)
+      if (swept < limit) rp.sweptAtMs = now
+    } finally {
+      open.unreserve(limit)
+    }
   }
 
   async #claim(rp: RelyingParty, dueUntilMs: number, limit: number): Promise<number> {

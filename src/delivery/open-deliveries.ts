@@ -20,6 +20,7 @@ export class OpenDeliveries {
   readonly #maxClaimed: number
   readonly #onClaimPlaces: () => void
   #claimed = 0
+  #reserved = 0
 
   /** `onClaimPlaces` is called when parked deliveries may be claimed again after there was no place for them. */
   constructor(max: number, onClaimPlaces: () => void) {
@@ -37,7 +38,16 @@ export class OpenDeliveries {
    * cannot keep them out; and no more, so that they do not pile up when outcomes cannot be published.
    */
   get claimPlaces(): number {
-    return Math.max(this.#maxClaimed - this.#claimed, 0)
+    return Math.max(this.#maxClaimed - this.#claimed - this.#reserved, 0)
+  }
+
+  /** Keeps places for a claim that is under way. */
+  reserve(places: number): void {
+    this.#reserved += places
+  }
+
+  unreserve(places: number): void {
+    this.#reserved -= places
   }
 
   /** How many more there is room for; 0 when there are more than there should be. */
