@@ -1,5 +1,7 @@
+import type { Checkup } from './checks/checkup.ts'
 import type { Config } from './config/env.ts'
 import { Issuers } from './config/issuers.ts'
+import { createCheckup } from './create-checkup.ts'
 import { DeliveryCore } from './delivery/delivery-core.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
@@ -51,6 +53,7 @@ export class Service {
   readonly #assignment: Assignment
   readonly #guard: EpochGuard
   readonly #registryWatch: RegistryWatch
+  readonly #checkup: Checkup
   readonly #http: HttpServer
   readonly #stopping = new AbortController()
   #isMember = false
@@ -60,7 +63,9 @@ export class Service {
   constructor(config: Config, log: Log, clock: Clock = systemClock) {
     const { logger } = log
     const metrics = new Metrics()
-    const events = new RelayEvents(log, metrics, clock)
+    const events = new RelayEvents(log, metrics, clock, (part) => {
+      if (part === 'redis') this.#checkup.hurry(part)
+    })
     this.#config = config
     this.#logger = logger
     this.#events = events
@@ -95,6 +100,7 @@ export class Service {
       groupId: config.KAFKA_GROUP_ID,
       startFrom: config.KAFKA_START_FROM,
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
+      stallMs: config.KAFKA_STALL_MS,
       onTrouble: (what, error) => events.fault(`kafka-${what}`, error),
       onMembership: (isMember) => {
         this.#isMember = isMember
@@ -177,11 +183,14 @@ export class Service {
       onLost: () => events.registryLost(),
     })
 
+    this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
+
     exportState(metrics, {
       guard,
       rebuilding: () => this.#rebuilding,
       assignment: this.#assignment,
       backlog,
+      checkup: this.#checkup,
       core: this.#core,
       isReady: () => Object.keys(this.notReady()).length === 0,
     })
@@ -205,6 +214,7 @@ export class Service {
       await this.#topics.ensure(config.KAFKA_OUTCOME_TOPIC, { holdsLargeRecords: false })
       await this.#topics.ensure(config.KAFKA_DEAD_LETTER_TOPIC, { holdsLargeRecords: true })
     })
+    await this.#checkup.start(this.#stopping.signal)
     await this.#registryWatch.start(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
     this.#core.backlogLoop.start()
@@ -244,6 +254,9 @@ export class Service {
       ...(!this.#redis.isUp && { redis: 'not connected' }),
       ...(!this.#guard.isIntact && { registry: describeProgress(this.#rebuilding) }),
       ...(!this.#isMember && { kafka: 'not a member of the consumer group' }),
+      ...Object.fromEntries(
+        this.#checkup.errors.map(({ check, message, mend }) => [check, `${message}; ${mend}`]),
+      ),
       ...(this.#stopping.signal.aborted && { service: 'stopping' }),
     }
   }

@@ -82,6 +82,9 @@ export const optionsSchema = z.object({
   KAFKA_SESSION_TIMEOUT_MS: integer(1_000, 300_000)
     .prefault('6000')
     .describe('After so long without a sign of life a crashed replica loses its partitions to the others.'),
+  KAFKA_STALL_MS: integer(1_000, HOUR)
+    .prefault('45000')
+    .describe('A consumer that asks for no records for so long has come to a standstill, and is replaced.'),
   REDIS_URL: redisUrl.describe('Redis, `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.'),
   REDIS_PREFIX: z
     .string()
@@ -159,6 +162,9 @@ export const optionsSchema = z.object({
   COMMIT_INTERVAL_MS: integer(10, MINUTE)
     .prefault('500')
     .describe('How often settled offsets are committed.'),
+  CHECK_INTERVAL_MS: integer(100, HOUR)
+    .prefault('30000')
+    .describe('How often Redis and the topics are checked for settings that lose logouts.'),
   DRAIN_MS: integer(0, 10 * MINUTE)
     .prefault('15000')
     .describe('On SIGTERM: time for attempts under way; what is left is parked.'),

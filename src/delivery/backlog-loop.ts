@@ -18,7 +18,7 @@ export interface BacklogLoopOptions {
   readonly deadlineMs: number
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
-  readonly onError: (error: unknown) => void
+  readonly onError: (error: unknown, failures: number) => void
   /** Between two looks at the index. Milliseconds. */
   readonly pollMs: number
   readonly open: OpenDeliveries
@@ -58,12 +58,13 @@ export class BacklogLoop {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopped
-    while (!signal.aborted) {
+    for (let failures = 0; !signal.aborted; ) {
       let didClaim = false
       try {
         didClaim = await this.#look()
+        failures = 0
       } catch (error) {
-        this.#options.onError(error)
+        this.#options.onError(error, ++failures)
       }
       // After a full claim there is probably more; otherwise the next look can wait.
       if (!didClaim) await this.#sleep()

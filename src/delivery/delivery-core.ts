@@ -56,7 +56,7 @@ export class DeliveryCore {
       },
       clock,
     )
-    this.open = new OpenDeliveries(config.MAX_UNSETTLED)
+    this.open = new OpenDeliveries(config.MAX_UNSETTLED, () => this.backlogLoop.wake())
     this.settings = new RpSettingsCache(settingsStore, clock)
     this.parking = new Parking({
       backlog,
@@ -130,7 +130,7 @@ export class DeliveryCore {
       deadlineMs: config.RETRY_DEADLINE_MS,
       leaseMs: config.RETRY_LEASE_MS,
       pollMs: config.RETRY_POLL_MS,
-      onError: (error) => events.fault('redis', error),
+      onError: (error, failures) => events.fault('redis', error, failures),
     })
   }
 

@@ -17,10 +17,15 @@ export class OpenDeliveries {
   readonly room = new Gate(true)
   readonly #byRegistration = new ChurningMap<Delivery>()
   readonly #max: number
+  readonly #maxClaimed: number
+  readonly #onClaimPlaces: () => void
   #claimed = 0
 
-  constructor(max: number) {
+  /** `onClaimPlaces` is called when parked deliveries may be claimed again after there was no place for them. */
+  constructor(max: number, onClaimPlaces: () => void) {
     this.#max = max
+    this.#maxClaimed = Math.ceil(max * CLAIM_SHARE)
+    this.#onClaimPlaces = onClaimPlaces
   }
 
   get size(): number {
@@ -32,7 +37,7 @@ export class OpenDeliveries {
    * cannot keep them out; and no more, so that they do not pile up when outcomes cannot be published.
    */
   get claimPlaces(): number {
-    return Math.max(Math.ceil(this.#max * CLAIM_SHARE) - this.#claimed, 0)
+    return Math.max(this.#maxClaimed - this.#claimed, 0)
   }
 
   /** How many more there is room for; 0 when there are more than there should be. */
@@ -59,7 +64,8 @@ export class OpenDeliveries {
 
   /** Ends a delivery: settled, or parked and in the hands of whoever claims it. */
   settle(delivery: Delivery): void {
-    if (delivery.isClaimed) this.#claimed--
+    if (delivery.isClaimed && --this.#claimed === Math.floor(this.#maxClaimed * REOPEN_SHARE))
+      this.#onClaimPlaces()
     this.#byRegistration.delete(registrationKey(delivery.registration))
     for (const companion of delivery.companions) this.#byRegistration.delete(registrationKey(companion))
     if (this.#byRegistration.size < this.#max * REOPEN_SHARE) this.room.open()

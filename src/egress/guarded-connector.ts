@@ -1,9 +1,20 @@
-import { type LookupAddress, lookup as resolve } from 'node:dns'
-import { isIP, type LookupFunction, type Socket } from 'node:net'
+import { constants } from 'node:crypto'
+import { isIP, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { buildConnector as Connector } from 'undici'
+import { RelayFault } from '../errors.ts'
 import type { EgressGuard } from './egress-guard.ts'
+import { guardedLookup } from './guarded-lookup.ts'
+import { limitReading } from './read-limit.ts'
 import { buildConnector } from './undici.ts'
+
+export interface ConnectorOptions {
+  readonly guard: EgressGuard
+  /** From the start of the name's lookup to the end of the TLS handshake. Milliseconds. */
+  readonly timeoutMs: number
+  /** What may be read in return for one request, head and body together. */
+  readonly answerBytesMax: number
+}
 
 /**
  * A connector for undici that refuses forbidden addresses at the only moment that counts, the connect. IP
@@ -11,14 +22,19 @@ import { buildConnector } from './undici.ts'
  * gets the checked addresses themselves, so that a second answer of the DNS has no effect; and the address that
  * the socket really has is checked once more before a byte of HTTP is written.
  */
-export function guardedConnector(guard: EgressGuard, timeoutMs: number): Connector.connector {
+export function guardedConnector(options: ConnectorOptions): Connector.connector {
+  const { guard, timeoutMs, answerBytesMax } = options
   const connect = buildConnector({
     allowH2: false,
-    timeout: timeoutMs,
+    // undici's own timers may be a second late, and so long the socket would outlive its attempt.
+    timeout: 0,
     lookup: guardedLookup(guard),
     // One context for all: parsing the root certificates for each connection costs more than its handshake.
-    secureContext: createSecureContext(),
-  } as Connector.BuildOptions)
+    secureContext: createSecureContext({
+      // An RP could ask for one handshake after the other until the time-out, each at the price of many attempts.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    }),
+  } as Connector.BuildOptions) as SocketConnector
 
   return (options, callback) => {
     const hostname = options.hostname.replace(/^\[|\]$/g, '')
@@ -30,7 +46,8 @@ export function guardedConnector(guard: EgressGuard, timeoutMs: number): Connect
       queueMicrotask(() => callback(error as Error, null))
       return
     }
-    connect({ ...options, hostname }, (error, socket) => {
+    const connecting = connect({ ...options, hostname }, (error, socket) => {
+      clearTimeout(timer)
       if (error !== null || socket === null) {
         callback(error ?? new Error('no socket'), null)
         return
@@ -43,9 +60,18 @@ export function guardedConnector(guard: EgressGuard, timeoutMs: number): Connect
         return
       }
       rememberBytesRead(socket)
+      limitReading(socket, answerBytesMax)
       callback(null, socket)
     })
+    const timer = setTimeout(() => connecting.destroy(connectTimeout()), timeoutMs)
   }
+}
+
+/** As undici's connector is, though its type does not say that it returns the socket while that still connects. */
+type SocketConnector = (...parameters: Parameters<Connector.connector>) => Socket
+
+function connectTimeout(): RelayFault {
+  return new RelayFault('LR_ATTEMPT_TIMEOUT', 'no connection within the time-out')
 }
 
 /**
@@ -56,26 +82,4 @@ function rememberBytesRead(socket: Socket): void {
   socket.once('error', (error: Error & { socket?: { bytesRead: number; bytesWritten: number } }) => {
     error.socket ??= { bytesRead: socket.bytesRead, bytesWritten: socket.bytesWritten }
   })
-}
-
-/** `dns.lookup` whose answer holds permitted addresses only. */
-function guardedLookup(guard: EgressGuard): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-      if (error !== null) {
-        callback(error, [])
-        return
-      }
-      let permitted: LookupAddress[]
-      try {
-        permitted = guard.permitted(hostname, addresses)
-      } catch (refusal) {
-        callback(refusal as NodeJS.ErrnoException, [])
-        return
-      }
-      const first = permitted[0] as LookupAddress
-      if (options.all === true) callback(null, permitted)
-      else callback(null, first.address, first.family)
-    })
-  }
 }

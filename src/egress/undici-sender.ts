@@ -20,6 +20,8 @@ export interface UndiciSenderOptions {
 const BODY_BYTES_MAX = 64 * 1_024
 const DETAIL_BYTES_MAX = 512
 const HEADER_BYTES_MAX = 16 * 1_024
+/** All of an answer as it is on the line: room for both of the above, and for interim answers. */
+const ANSWER_BYTES_MAX = 96 * 1_024
 const TIMEOUT_CHECK_MS = 50
 
 const PARAMETER = Buffer.from('logout_token=')
@@ -39,7 +41,11 @@ export class UndiciSender implements Sender {
   #timer: NodeJS.Timeout | undefined
 
   constructor({ guard, attemptTimeoutMs, connectionsPerOriginMax }: UndiciSenderOptions) {
-    const connect = guardedConnector(guard, attemptTimeoutMs)
+    const connect = guardedConnector({
+      guard,
+      timeoutMs: attemptTimeoutMs,
+      answerBytesMax: ANSWER_BYTES_MAX,
+    })
     this.#timeoutMs = attemptTimeoutMs
     this.#pools = new OriginPools(
       (origin) =>
@@ -91,7 +97,10 @@ export class UndiciSender implements Sender {
   }
 }
 
-/** The state of one POST: waiting → answered (status known, body running) → over. It reports once, when over. */
+/**
+ * The state of one POST: waiting → answer begun → answered (status known, body running) → over. It reports once, when
+ * over.
+ */
 class Attempt implements Dispatcher.DispatchHandler {
   /** On the monotonic clock. */
   readonly endsAtMs: number
@@ -99,6 +108,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #report: ((result: AttemptResult) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #over = false
+  #answerBegan = false
   #status = 0
   #retryAfter: string | undefined
   #bodyBytes = 0
@@ -127,16 +137,24 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new RelayFault('LR_ATTEMPT_TIMEOUT', 'timed out before it was sent'))
   }
 
+  onResponseStarted(): void {
+    this.#answerBegan = true
+  }
+
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: IncomingHttpHeaders,
   ): void {
-    // Interim answers (1xx) are not the answer.
-    if (status < 200) return
+    if (status < 200) {
+      // Interim answers (1xx) are not the answer, but a change of protocol would be the end of the connection.
+      if (status <= 101) controller.abort(new RelayFault('LR_ANSWER_INVALID', `${status} is not an answer`))
+      return
+    }
     this.#status = status
-    this.#retryAfter = headers['retry-after']
-    if (status >= 300) this.#detail = []
+    this.#retryAfter = firstOf(headers['retry-after'])
+    // The beginning of something compressed tells nobody anything.
+    if (status >= 300 && headers['content-encoding'] === undefined) this.#detail = []
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -162,7 +180,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #fail(error: unknown): void {
     if (this.#status !== 0) this.#answered()
     else if (codeOf(error) === 'LR_EGRESS_BLOCKED') this.#end({ kind: 'blocked', message: messageOf(error) })
-    else this.#end(unreachable(error, this.#requestBytesMax))
+    else this.#end(unreachable(error, this.#answerBegan, this.#requestBytesMax))
   }
 
   #answered(): void {
@@ -186,6 +204,11 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
+/** A header that came more than once is a list, whatever its type says. */
+function firstOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'object' ? header[0] : header
+}
+
 /** A compact JWS consists of characters that form encoding leaves as they are. */
 function formOf(token: Buffer): Buffer {
   const form = Buffer.allocUnsafe(PARAMETER.length + token.length)
@@ -201,16 +224,17 @@ function requestBytesMax({ endpoint, token }: AttemptRequest): number {
   return token.length + endpoint.path.length + endpoint.origin.length + 400
 }
 
-function unreachable(error: unknown, requestBytesMax: number): AttemptResult {
+function unreachable(error: unknown, answerBegan: boolean, requestBytesMax: number): AttemptResult {
   const cause = error instanceof AggregateError ? error.errors[0] : error
-  const code = codeOf(error) ?? codeOf(cause) ?? 'UNKNOWN'
-  // What the socket had read before belongs to earlier answers: this request got none.
+  // undici's parser errors have a name only.
+  const code = codeOf(error) ?? codeOf(cause) ?? (cause instanceof Error ? cause.name : 'UNKNOWN')
+  // What was read before the answer began belongs to earlier answers.
   const { bytesRead = 0, bytesWritten = 0 } =
     (error as { socket?: { bytesRead?: number; bytesWritten?: number } }).socket ?? {}
   return {
     kind: 'unreachable',
     code,
     message: messageOf(cause),
-    staleConnection: RESET_CODES.has(code) && bytesRead > 0 && bytesWritten > requestBytesMax,
+    staleConnection: RESET_CODES.has(code) && !answerBegan && bytesRead > 0 && bytesWritten > requestBytesMax,
   }
 }

@@ -100,12 +100,9 @@ export function isOutcome(record: WireRecord): boolean {
 }
 
 /** Which registration an outcome record settled; `undefined` for a record that is no outcome of this relay. */
-export function readOutcome({
-  headers,
-  value,
-}: WireRecord): (OutcomeSubject & { userId?: string }) | undefined {
-  const type = headerText(headers, 'ce_type')
-  if (type === undefined || !isOutcomeType(type) || value === null) return undefined
+export function readOutcome(record: WireRecord): (OutcomeSubject & { userId?: string }) | undefined {
+  const { value } = record
+  if (!isOutcome(record) || value === null) return undefined
   try {
     const { issuer, sessionId, oidcSessionId } = JSON.parse(value.toString('utf8')) as Record<string, unknown>
     if (typeof issuer !== 'string' || typeof sessionId !== 'string') return undefined

@@ -7,6 +7,7 @@ export type IntakeResult =
   | 'ignored'
   | 'late-registration'
   | 'already-settled'
+  | 'refused'
   | 'unknown-issuer'
 
 /** What intake tells the outside; each becomes a counter and, where it matters, a log line. */

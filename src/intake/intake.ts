@@ -4,6 +4,7 @@ import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
+import { mayBeTrigger } from '../events/decode/known-types.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
@@ -100,6 +101,8 @@ export class Intake {
       slice = []
     }
     for (const record of records) {
+      // Most of what is read again are registrations and outcomes.
+      if (!mayBeTrigger(record.type)) continue
       const decoded = decodeRecord(record, defaultIssuer)
       if (decoded.kind !== 'trigger') continue
       const step = this.#stepFor(decoded)
@@ -228,7 +231,8 @@ export class Intake {
     if (decoded.kind === 'registration') {
       const { registration, origin } = decoded
       if (answer.kind !== 'registered' || answer.endedBy === undefined) {
-        events.accepted(decoded, answer.kind === 'already-settled' ? 'already-settled' : 'accepted', 0)
+        const isKept = answer.kind === 'already-settled' || answer.kind === 'refused'
+        events.accepted(decoded, isKept ? answer.kind : 'accepted', 0)
         return 0
       }
       // The login raced the logout: its session has ended, so the RP is told at once.

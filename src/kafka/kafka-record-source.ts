@@ -5,6 +5,7 @@ import { delay, settledWithin } from '../lib/deferred.ts'
 import { type GroupMember, hookedAssigner } from './group-internals.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from './record-source.ts'
+import { watchForStall } from './stall-watch.ts'
 import { pinStartPositions } from './start-positions.ts'
 
 export interface KafkaRecordSourceOptions {
@@ -14,13 +15,17 @@ export interface KafkaRecordSourceOptions {
   readonly startFrom: 'latest' | 'earliest'
   /** After so long without a heartbeat the group gives a member's partitions to others. Milliseconds. */
   readonly sessionTimeoutMs: number
-  readonly onTrouble: (what: 'crashed' | 'start-failed' | 'commit-failed', error: unknown) => void
+  /** A member that asks for nothing for so long has come to a standstill, and is replaced. Milliseconds. */
+  readonly stallMs: number
+  readonly onTrouble: (what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown) => void
   readonly onMembership: (isMember: boolean) => void
 }
 
 const REBALANCE_TIMEOUT_MS = 20_000
 const HEARTBEAT_MS = 1_000
 const FETCH_WAIT_MS = 200
+/** How soon partitions that were added to a topic are read. */
+const METADATA_AGE_MS_MAX = 10_000
 /** Keeps memory flat: a fetch brings so much of each partition at most, and it is cheaper than the default megabyte. */
 const FETCH_BYTES_PER_PARTITION = 32 * 1_024
 const RESTART_DELAY_MS = 250
@@ -106,22 +111,30 @@ export class KafkaRecordSource implements RecordSource {
 
   #create(): Consumer {
     const { groupId, kafka, sessionTimeoutMs } = this.#options
-    return kafka.consumer({
+    const consumer: Consumer = kafka.consumer({
       groupId,
       sessionTimeout: sessionTimeoutMs,
       heartbeatInterval: HEARTBEAT_MS,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
+      metadataMaxAge: METADATA_AGE_MS_MAX,
       maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
       partitionAssigners: [
         hookedAssigner({
-          beforeRejoin: (member) => this.#beforeRejoin(member),
-          afterJoin: (member) => this.#afterJoin(member),
+          beforeRejoin: async (member) => {
+            if (this.#consumer === consumer) await this.#beforeRejoin(member)
+          },
+          afterJoin: async (member) => {
+            // One that was replaced may come back to life; it has nothing to say any more.
+            if (this.#consumer !== consumer) throw unrecoverable(new Error('this consumer was replaced'))
+            await this.#afterJoin(member)
+          },
         }),
       ],
       // Few: the coordinator is looked up again only when the member joins anew.
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3, restartOnFailure: async () => false },
     })
+    return consumer
   }
 
   async #run(consumer: Consumer): Promise<void> {
@@ -132,10 +145,14 @@ export class KafkaRecordSource implements RecordSource {
     let isJoined = false
     const crashed = new Promise<never>((_, reject) => {
       consumer.on(consumer.events.CRASH, ({ payload }) => {
-        if (isJoined) this.#restart(consumer, payload.error)
+        if (isJoined) this.#restart(consumer, 'crashed', payload.error)
         else reject(payload.error)
       })
     })
+    const isCurrent = () => this.#consumer === consumer && !this.#ended.signal.aborted
+    watchForStall(consumer, this.#options.stallMs, isCurrent, (fault) =>
+      this.#restart(consumer, 'stalled', fault),
+    )
     const joined = new Promise<void>((resolve) => {
       consumer.on(consumer.events.GROUP_JOIN, () => resolve())
     })
@@ -145,7 +162,9 @@ export class KafkaRecordSource implements RecordSource {
         autoCommit: false,
         eachBatchAutoResolve: true,
         partitionsConsumedConcurrently: 3,
-        eachBatch: async (payload) => this.#listener?.onBatch(recordBatch(payload)),
+        eachBatch: async (payload) => {
+          if (this.#consumer === consumer) this.#listener?.onBatch(recordBatch(payload))
+        },
       }),
       crashed,
     ])
@@ -153,9 +172,9 @@ export class KafkaRecordSource implements RecordSource {
     isJoined = true
   }
 
-  #restart(consumer: Consumer, error: unknown): void {
+  #restart(consumer: Consumer, what: 'crashed' | 'stalled', error: unknown): void {
     if (this.#consumer !== consumer || this.#ended.signal.aborted) return
-    this.#options.onTrouble('crashed', error)
+    this.#options.onTrouble(what, error)
     this.#options.onMembership(false)
     this.#consumer = undefined
     this.#member = undefined

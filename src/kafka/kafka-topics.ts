@@ -31,7 +31,7 @@ export class KafkaTopics {
     const known = this.#known.get(topic)
     if (known !== undefined && performance.now() - known.readAtMs < METADATA_AGE_MS_MAX)
       return known.partitions
-    const { topics } = await this.#call((admin) => admin.fetchTopicMetadata({ topics: [topic] })).catch(
+    const { topics } = await this.ask((admin) => admin.fetchTopicMetadata({ topics: [topic] })).catch(
       missing(topic),
     )
     const partitions = [...(topics[0]?.partitions ?? [])].sort((a, b) => a.partitionId - b.partitionId)
@@ -44,7 +44,7 @@ export class KafkaTopics {
   async bounds(topics: readonly string[]): Promise<PartitionRange[]> {
     const ranges: PartitionRange[] = []
     for (const topic of new Set(topics)) {
-      const offsets = await this.#call((admin) => admin.fetchTopicOffsets(topic))
+      const offsets = await this.ask((admin) => admin.fetchTopicOffsets(topic))
       for (const { partition, low, high } of offsets) {
         ranges.push({ topic, partition, from: Number(low), to: Number(high) })
       }
@@ -55,14 +55,14 @@ export class KafkaTopics {
   async offsetsAt(topics: readonly string[], timeMs: number): Promise<PartitionOffset[]> {
     const found: PartitionOffset[] = []
     for (const topic of new Set(topics)) {
-      const offsets = await this.#call((admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs))
+      const offsets = await this.ask((admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs))
       for (const { partition, offset } of offsets) found.push({ topic, partition, offset: Number(offset) })
     }
     return found
   }
 
   async committed(groupId: string, topics: readonly string[]): Promise<PartitionOffset[]> {
-    const offsets = await this.#call((admin) => admin.fetchOffsets({ groupId, topics: [...topics] }))
+    const offsets = await this.ask((admin) => admin.fetchOffsets({ groupId, topics: [...topics] }))
     return offsets.flatMap(({ topic, partitions }) =>
       partitions
         .filter(({ offset }) => Number(offset) >= 0)
@@ -77,9 +77,9 @@ export class KafkaTopics {
 
   /** Creates a topic of the relay's own unless it exists; the cluster's defaults decide its partitions and replicas. */
   async ensure(topic: string, options: { holdsLargeRecords: boolean }): Promise<void> {
-    const existing = await this.#call((admin) => admin.listTopics())
+    const existing = await this.ask((admin) => admin.listTopics())
     if (existing.includes(topic)) return
-    await this.#call((admin) =>
+    await this.ask((admin) =>
       admin.createTopics({
         waitForLeaders: true,
         topics: [
@@ -104,8 +104,8 @@ export class KafkaTopics {
       )
   }
 
-  /** One admin connection, made anew after a failure. */
-  async #call<T>(request: (admin: Admin) => Promise<T>): Promise<T> {
+  /** A request on the one admin connection, which is made anew after a failure. */
+  async ask<T>(request: (admin: Admin) => Promise<T>): Promise<T> {
     this.#admin ??= this.#connect()
     try {
       return await request(await this.#admin)
@@ -125,7 +125,8 @@ export class KafkaTopics {
 function missing(topic: string) {
   return (error: unknown): never => {
     if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-      throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist`, { cause: error })
+      const mend = `create it, with as many partitions as there may be replicas: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist; ${mend}`, { cause: error })
     }
     throw error
   }

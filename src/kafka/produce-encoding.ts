@@ -26,7 +26,9 @@ interface ProduceOptions {
   readonly topicData: readonly { readonly topic: string; readonly partitions: readonly PartitionData[] }[]
 }
 
+/** The same bytes under both names: kafkajs' own request encoder, if it was loaded before, looks at `buf`. */
 interface Encoded {
+  readonly buf: Buffer
   readonly buffer: Buffer
 }
 
@@ -88,7 +90,7 @@ function encode({ acks, timeout, topicData }: ProduceOptions): Encoded {
       at = writeBatch(buf, at, messages, sizes, nowMs, firstSequence ?? 0)
     }
   }
-  return { buffer: buf }
+  return { buf, buffer: buf }
 }
 
 function sizeOfBatch(messages: readonly Message[], bodySizes: number[]): number {
@@ -163,5 +165,5 @@ export async function encodeRequest({ correlationId, clientId, request }: Reques
   at = buffer.writeInt16BE(clientIdLength, at)
   at += buffer.write(clientId, at)
   body.copy(buffer, at)
-  return { buffer }
+  return { buf: buffer, buffer }
 }

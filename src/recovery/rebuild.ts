@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { RelayFault } from '../errors.ts'
 import { decodeRecord } from '../events/decode/decode-record.ts'
+import { mayBeRegistration } from '../events/decode/known-types.ts'
 import { readOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { RecordBatch } from '../kafka/record-source.ts'
@@ -139,16 +140,24 @@ export class Rebuild {
     const { defaultIssuer, isServedIssuer, registry } = this.#options
     let steps: RegistryStep[] = []
     let settled: RegistrationKey[] = []
+    let applying = Promise.resolve()
+    // One is written while the next is decoded; never two at a time, because the log's order is to be kept.
     const flush = async (): Promise<void> => {
-      if (steps.length > 0) await registry.apply(steps)
-      if (settled.length > 0) await registry.forget(settled)
+      await applying
+      applying = apply(steps, settled)
+      // Awaited by the next flush; until then a failure is nobody's.
+      applying.catch(() => undefined)
       steps = []
       settled = []
+    }
+    const apply = async (registered: RegistryStep[], outcomes: RegistrationKey[]): Promise<void> => {
+      if (registered.length > 0) await registry.apply(registered)
+      if (outcomes.length > 0) await registry.forget(outcomes)
     }
     for (const record of records) {
       const outcome = readOutcome(record)
       if (outcome !== undefined) settled.push(outcome)
-      else {
+      else if (mayBeRegistration(record.type)) {
         const decoded = decodeRecord(record, defaultIssuer)
         if (decoded.kind === 'registration' && isServedIssuer(decoded.registration.issuer)) {
           steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })
@@ -157,6 +166,7 @@ export class Rebuild {
       if (steps.length + settled.length >= REGISTRY_STEPS_MAX) await flush()
     }
     await flush()
+    await applying
   }
 
   /**

@@ -36,6 +36,8 @@ export class RedisConnection {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
+      // The name may have moved to the new primary while the old one stays up as its replica.
+      reconnectOnError: (error) => error.message.startsWith('READONLY'),
       connectTimeout: SILENCE_MS_MAX,
       socketTimeout: SILENCE_MS_MAX,
       connectionName: 'logout-relay',

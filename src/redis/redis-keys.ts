@@ -51,6 +51,11 @@ export class RedisKeys {
     return `${this.#prefix}:epoch`
   }
 
+  /** String: the consumer group that first used this prefix. */
+  group(): string {
+    return `${this.#prefix}:group`
+  }
+
   /** String: held by the replica that rebuilds the registry. */
   rebuildLock(): string {
     return `${this.#prefix}:rebuild`

@@ -1,4 +1,3 @@
-import { RelayFault } from '../errors.ts'
 import { type Registration, writeRegistration } from '../events/registration.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
@@ -8,7 +7,7 @@ import type {
   RegistryAnswer,
   RegistryStep,
 } from '../registry/registry.ts'
-import type { RedisCommand, RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import {
@@ -19,8 +18,9 @@ import {
   settleScript,
   signOutScript,
 } from './registry-scripts.ts'
+import { inParts, SessionCalls, type SessionName } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
-import { type OwedAnswer, readOwed, readStored } from './stored-registration.ts'
+import { type OwedAnswer, readOwed, readStored, unreadableSession } from './stored-registration.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
@@ -37,8 +37,13 @@ type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
 type EndStep = Extract<RegistryStep, { kind: 'end-session' }>
 
-/** Redis does nothing else while a script runs; that many take less than a millisecond. */
-const SCRIPT_SESSIONS_MAX = 128
+/** Registrations of one session. */
+interface SessionIds {
+  readonly first: RegistrationKey
+  readonly ids: string[]
+}
+
+const firstOf = ({ first }: SessionIds): SessionName => first
 
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
@@ -46,10 +51,10 @@ export class RedisRegistry implements Registry {
   readonly #keys: RedisKeys
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
-  readonly #guard: EpochGuard | undefined
+  readonly #calls: SessionCalls
 
   constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
-    this.#guard = guard
+    this.#calls = new SessionCalls(redis, keys, guard)
     this.#redis = redis
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
@@ -80,12 +85,17 @@ export class RedisRegistry implements Registry {
   }
 
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
-    const sessions = bySession(settled)
+    await this.#calls.skippingForeign(bySession(settled), firstOf, (sessions) =>
+      this.#settleSessions(sessions),
+    )
+  }
+
+  async #settleSessions(sessions: readonly SessionIds[]): Promise<undefined[]> {
     const answers = await this.#redis.pipeline(
       inParts(sessions, (part) =>
         evalScript(
           settleScript,
-          part.flatMap(({ first }) => this.#sessionKeys(first)),
+          part.flatMap(({ first }) => this.#calls.keysOf(first)),
           part.flatMap(({ ids }) => [ids.length, ...ids]),
         ),
       ),
@@ -102,18 +112,26 @@ export class RedisRegistry implements Registry {
         ),
       ),
     )
+    return []
   }
 
   async forget(settled: readonly RegistrationKey[]): Promise<void> {
+    await this.#calls.skippingForeign(bySession(settled), firstOf, (sessions) =>
+      this.#forgetSessions(sessions),
+    )
+  }
+
+  async #forgetSessions(sessions: readonly SessionIds[]): Promise<undefined[]> {
     await this.#redis.pipeline(
-      inParts(bySession(settled), (part) =>
+      inParts(sessions, (part) =>
         evalScript(
           forgetScript,
-          part.flatMap(({ first }) => this.#sessionKeys(first)),
+          part.flatMap(({ first }) => this.#calls.keysOf(first)),
           [this.#tombstoneMs, ...part.flatMap(({ ids }) => [ids.length, ...ids])],
         ),
       ),
     )
+    return []
   }
 
   async find(keys: readonly RegistrationKey[]): Promise<(Registration | BrokenRegistration | undefined)[]> {
@@ -134,7 +152,14 @@ export class RedisRegistry implements Registry {
       while (next < steps.length && (steps[next]?.kind === 'end-session') === isEnd) next++
       const run = steps.slice(i, next)
       answers.push(
-        ...(isEnd ? await this.#endSessions(run as EndStep[]) : await this.#register(run as RegisterStep[])),
+        ...(isEnd
+          ? await this.#endSessions(run as EndStep[])
+          : await this.#calls.skippingForeign(
+              run as RegisterStep[],
+              ({ registration }) => registration,
+              (sound) => this.#register(sound),
+              (): RegistryAnswer => ({ kind: 'refused' }),
+            )),
       )
       i = next
     }
@@ -146,7 +171,7 @@ export class RedisRegistry implements Registry {
    * The look for a sign-out comes last: one that missed the registration had left its mark by then.
    */
   async #register(steps: readonly RegisterStep[]): Promise<RegistryAnswer[]> {
-    const replies = await this.#inParts(steps, (part) =>
+    const replies = await this.#calls.guarded(steps, (part) =>
       evalScript(
         registerScript,
         part.flatMap(({ registration }) => this.#registrationKeys(registration)),
@@ -174,11 +199,20 @@ export class RedisRegistry implements Registry {
     return answers
   }
 
-  async #endSessions(steps: readonly Omit<EndStep, 'kind'>[]): Promise<OwedAnswer[]> {
-    const found = await this.#inParts(steps, (part) =>
+  #endSessions(steps: readonly Omit<EndStep, 'kind'>[]): Promise<OwedAnswer[]> {
+    return this.#calls.skippingForeign(
+      steps,
+      (step) => step,
+      (sound) => this.#endSoundSessions(sound),
+      unreadableSession,
+    )
+  }
+
+  async #endSoundSessions(steps: readonly Omit<EndStep, 'kind'>[]): Promise<OwedAnswer[]> {
+    const found = await this.#calls.guarded(steps, (part) =>
       evalScript(
         endSessionsScript,
-        part.flatMap((step) => this.#sessionKeys(step)),
+        part.flatMap((step) => this.#calls.keysOf(step)),
         [this.#tombstoneMs, ...part.map(({ origin }) => writeMark(origin))],
       ),
     )
@@ -188,7 +222,7 @@ export class RedisRegistry implements Registry {
   async #endUser(step: Extract<RegistryStep, { kind: 'end-user' }>): Promise<RegistryAnswer> {
     const { issuer, userId, registeredUntilMs } = step
     // The records of the user's sessions are in other partitions and may be read later than this one.
-    const [, members] = await this.#checked([
+    const [, members] = await this.#calls.checked([
       evalScript(
         signOutScript,
         [this.#keys.signedOut(issuer, userId)],
@@ -198,7 +232,7 @@ export class RedisRegistry implements Registry {
     ])
     const sessions = members as string[]
     // Read first, then end: a session whose registrations are all of a later login must not be marked.
-    const replies = await this.#checked(
+    const replies = await this.#calls.checked(
       sessions.map((sessionId) => ['HGETALL', this.#keys.session(issuer, sessionId)]),
     )
     const ended = sessions.filter((sessionId, i) => {
@@ -217,39 +251,15 @@ export class RedisRegistry implements Registry {
     return { kind: 'owed', registrations, broken }
   }
 
-  /** A script call for many sessions at once; resolves with its answer for each, in order. */
-  async #inParts<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): Promise<unknown[]> {
-    return (await this.#checked(inParts(sessions, call))).flat()
-  }
-
-  /** The replies, if the store still held the registry after the last of them. */
-  async #checked(commands: readonly RedisCommand[]): Promise<unknown[]> {
-    if (this.#guard === undefined || commands.length === 0) return this.#redis.pipeline(commands)
-    const replies = await this.#redis.pipeline([...commands, ['GET', this.#keys.epoch()]])
-    if (this.#guard.accepts(replies.pop())) return replies
-    throw new RelayFault('LR_REGISTRY_LOST', 'Redis has lost the registry, which is built anew')
-  }
-
   #registrationKeys({ issuer, sessionId, userId }: Registration): string[] {
     const user = [this.#keys.user(issuer, userId), this.#keys.signedOut(issuer, userId)]
-    return [...this.#sessionKeys({ issuer, sessionId }), ...user]
+    return [...this.#calls.keysOf({ issuer, sessionId }), ...user]
   }
-
-  #sessionKeys({ issuer, sessionId }: { issuer: string; sessionId: string }): [string, string] {
-    return [this.#keys.session(issuer, sessionId), this.#keys.ended(issuer, sessionId)]
-  }
-}
-
-function inParts<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): RedisCommand[] {
-  const calls: RedisCommand[] = []
-  for (let i = 0; i < sessions.length; i += SCRIPT_SESSIONS_MAX)
-    calls.push(call(sessions.slice(i, i + SCRIPT_SESSIONS_MAX)))
-  return calls
 }
 
 /** One entry per session, whatever number of its registrations were settled. */
-function bySession(keys: readonly RegistrationKey[]): { first: RegistrationKey; ids: string[] }[] {
-  const sessions = new Map<string, { first: RegistrationKey; ids: string[] }>()
+function bySession(keys: readonly RegistrationKey[]): SessionIds[] {
+  const sessions = new Map<string, SessionIds>()
   for (const key of keys) {
     const name = `${key.issuer}\n${key.sessionId}`
     const session = sessions.get(name)

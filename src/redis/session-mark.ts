@@ -13,6 +13,8 @@ export function writeMark({ id, topic, partition, offset }: TriggerOrigin, until
 
 /** Reads the first line of a tombstone; an identity provider may have written another one, which tells nothing. */
 export function readMark(line: string): Mark | undefined {
+  // The usual case: there is none. A parser's error costs as much as everything else about a registration.
+  if (line === '') return undefined
   try {
     const [id, topic, partition, offset, untilMs] = JSON.parse(line) as [
       string,

@@ -3,6 +3,19 @@ import type { BrokenRegistration, RegistrationKey, RegistryAnswer } from '../reg
 
 export type OwedAnswer = Extract<RegistryAnswer, { kind: 'owed' }>
 
+/** What is owed by a session whose key holds something else: nobody knows, and that is told as a failure. */
+export function unreadableSession({
+  issuer,
+  sessionId,
+}: Pick<RegistrationKey, 'issuer' | 'sessionId'>): OwedAnswer {
+  const reason = 'the key of the session in Redis holds something else than registrations'
+  return {
+    kind: 'owed',
+    registrations: [],
+    broken: [{ issuer, sessionId, oidcSessionId: '', reason, partial: {} }],
+  }
+}
+
 /** Reads a flat list of fields and values. */
 export function readOwed(reply: unknown, issuer: string, sessionId: string): OwedAnswer {
   const flat = reply as string[]

@@ -40,6 +40,8 @@ export type RegistryAnswer =
     }
   /** This registration was settled before; the record is a repetition and nothing was written. */
   | { readonly kind: 'already-settled' }
+  /** The place of the session holds something of somebody else's; nothing was written. */
+  | { readonly kind: 'refused' }
   | {
       readonly kind: 'owed'
       readonly registrations: readonly Registration[]

@@ -1,3 +1,5 @@
+import type { CheckedPart, CheckupEvents } from '../checks/checkup.ts'
+import type { Finding, Severity } from '../checks/finding.ts'
 import type { Verdict } from '../delivery/classify.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
 import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
@@ -14,8 +16,10 @@ import { acceptedAttemptLine } from './attempt-line.ts'
 import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
+const levels = { error: 'error', warning: 'warn', hint: 'info' } as const satisfies Record<Severity, string>
+
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
-export class RelayEvents implements DeliveryEvents, IntakeEvents {
+export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents {
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #clock: Clock
@@ -24,13 +28,20 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
 
   readonly #stream: Log['stream']
   readonly #logsAccepted: boolean
+  readonly #onFault: (part: string) => void
 
-  constructor({ logger, stream }: Log, metrics: Metrics, clock: Clock) {
+  constructor(
+    { logger, stream }: Log,
+    metrics: Metrics,
+    clock: Clock,
+    onFault: (part: string) => void = () => undefined,
+  ) {
     this.#log = logger
     this.#stream = stream
     this.#logsAccepted = logger.isLevelEnabled('info')
     this.#metrics = metrics
     this.#clock = clock
+    this.#onFault = onFault
     this.#sentCounter = metrics.deliveries.labels({ outcome: 'sent', reason: '' })
   }
 
@@ -114,6 +125,9 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
       this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; see ISSUER')
+    } else if (result === 'refused') {
+      const session = decoded.kind === 'registration' ? decoded.registration.sessionId : undefined
+      this.#log.warn({ type, session }, 'not registered: its key in Redis holds something else')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger
       this.#log.debug({ trigger: origin.id, type, session: sessionId, result, owed }, 'trigger')
@@ -137,6 +151,18 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
     this.fault('kafka-commit', error)
   }
 
+  found({ severity, message, ...rest }: Finding): void {
+    this.#log[levels[severity]]({ ...rest, finding: message }, 'check')
+  }
+
+  mended({ check, about }: Finding): void {
+    this.#log.info({ check, about }, 'check: mended')
+  }
+
+  lookFailed(part: CheckedPart, error: unknown, failures: number): void {
+    this.fault(`checks-${part}`, error, failures)
+  }
+
   /** Redis does not hold what the log says: it was emptied, or started again from an old state. */
   registryLost(): void {
     this.#metrics.registryLosses.inc()
@@ -151,6 +177,7 @@ export class RelayEvents implements DeliveryEvents, IntakeEvents {
   /** A fault of something the service depends on; it is being retried. */
   fault(part: string, error: unknown, failures = 1): void {
     this.#metrics.faults.inc({ part })
+    this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }
     if (failures === 1) this.#log.warn(line, 'fault')
     else this.#log.debug(line, 'fault goes on')

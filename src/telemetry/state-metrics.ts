@@ -1,3 +1,4 @@
+import type { Checkup } from '../checks/checkup.ts'
 import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Assignment } from '../intake/assignment.ts'
@@ -8,6 +9,7 @@ import type { Metrics } from './metrics.ts'
 export interface ExportedState {
   readonly assignment: Assignment
   readonly backlog: Backlog
+  readonly checkup: Checkup
   readonly core: DeliveryCore
   readonly guard: EpochGuard
   readonly isReady: () => boolean
@@ -22,7 +24,7 @@ const BREAKERS_MAX = 100
 /** Gauges that show how things stand when they are scraped. */
 export function exportState(
   metrics: Metrics,
-  { assignment, backlog, core, guard, isReady, rebuilding }: ExportedState,
+  { assignment, backlog, checkup, core, guard, isReady, rebuilding }: ExportedState,
 ): void {
   metrics.gauge('ready', '1 when the relay consumes and can deliver.', () => (isReady() ? 1 : 0))
   metrics.gauge('attempts_in_flight', 'Attempts under way.', () => core.dispatcher.inFlight)
@@ -51,6 +53,20 @@ export function exportState(
         labels: { topic, partition: String(partition) },
         value: Math.max(endOffset - tracker.committable, 0),
       })),
+  )
+  metrics.labelledGauge(
+    'check_findings',
+    'What the checks of Redis and the topics have found.',
+    ['check', 'severity'],
+    async () => {
+      const counts = new Map<string, { labels: { check: string; severity: string }; value: number }>()
+      for (const { check, severity } of checkup.findings) {
+        const name = `${check} ${severity}`
+        const value = (counts.get(name)?.value ?? 0) + 1
+        counts.set(name, { labels: { check, severity }, value })
+      }
+      return counts.values()
+    },
   )
   metrics.labelledGauge('backlog_deliveries', 'Parked deliveries by RP.', ['client_id'], async () => {
     const sizes = await backlog.sizes(BACKLOG_RPS_MAX).catch(() => [])

@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { missingForRedis } from '../stack/redis-binary.ts'
+import { startRedisServer } from '../stack/redis-server.ts'
 import { startStack } from '../stack/stack.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { KafkaLog } from './kafka-log.ts'
@@ -17,7 +19,15 @@ const KEYS_PER_SCAN = 1_000
 export interface BenchContext extends AsyncDisposable {
   readonly redis: Redis
   readonly ledger: Ledger
-  openRun(): Promise<BenchRun>
+  openRun(options?: RunOptions): Promise<BenchRun>
+}
+
+export interface RunOptions {
+  /**
+   * A Redis that nobody else uses, where this machine can run one: for what would fill somebody's Redis, or reads
+   * from it how much memory it uses.
+   */
+  readonly ownRedis?: boolean
 }
 
 /** A topic, a group and a key space that nobody used before; their traces go when the run is disposed of. */
@@ -44,17 +54,29 @@ export async function openBenchContext(): Promise<BenchContext> {
   return {
     redis,
     ledger,
-    openRun: async () => {
+    openRun: async ({ ownRedis = false } = {}) => {
+      await using starting = new AsyncDisposableStack()
       const name = `bench-${randomBytes(6).toString('hex')}`
       const logFile = join(directory, `${name}.log`)
+      starting.defer(async () => rm(logFile, { force: true }))
+      const own =
+        ownRedis && (await missingForRedis()) === undefined
+          ? starting.use(await startRedisServer())
+          : undefined
+      const runRedis = own === undefined ? redis : new Redis(own.url)
+      if (own === undefined) starting.defer(async () => removeKeys(redis, `${name}:*`))
+      else starting.defer(() => runRedis.disconnect())
       // kafkajs asks for the metadata of every topic that a client ever used and fails on a deleted one.
       const kafka = new KafkaLog(kafkaBrokers)
       await kafka.connect()
+      starting.defer(async () => kafka.disconnect())
       await kafka.createTopic(name)
+      starting.defer(async () => kafka.remove(name, name))
+      const traces = starting.move()
       return {
         place: {
           kafkaBrokers,
-          redisUrl,
+          redisUrl: own?.url ?? redisUrl,
           topic: name,
           groupId: name,
           redisPrefix: name,
@@ -62,14 +84,9 @@ export async function openBenchContext(): Promise<BenchContext> {
           logFile,
         },
         kafka,
-        redis,
+        redis: runRedis,
         ledger,
-        [Symbol.asyncDispose]: async () => {
-          await kafka.remove(name, name)
-          await kafka.disconnect()
-          await removeKeys(redis, `${name}:*`)
-          await rm(logFile, { force: true })
-        },
+        [Symbol.asyncDispose]: async () => traces.disposeAsync(),
       }
     },
     [Symbol.asyncDispose]: async () => resources.disposeAsync(),

@@ -1,5 +1,5 @@
 import type { BenchRun } from './bench-context.ts'
-import { type BenchSession, expected, REGISTRATIONS_PER_SESSION } from './workload.ts'
+import { type BenchSession, deliveriesOf, expected } from './workload.ts'
 
 /** What became of the deliveries of a run, by the ledger of the relying parties and by the outcomes on the topic. */
 export interface DeliveryCheck {
@@ -31,7 +31,7 @@ export async function checkDeliveries(
   const distinct = new Set(outcomes.map(({ id }) => id)).size
   return {
     ...book,
-    outcomesMissing: (sessions.length + unbooked.length) * REGISTRATIONS_PER_SESSION - distinct,
+    outcomesMissing: deliveriesOf(sessions) + deliveriesOf(unbooked) - distinct,
     outcomesRepeated: outcomes.length - distinct,
     outcomesFailed: outcomes.filter(({ type }) => type === 'backchannel-logout-failed').length,
   }

@@ -107,6 +107,12 @@ export class KafkaLog {
     await pollUntil(look, OFFSET_POLL_MS, timeoutMs, 'the commits')
   }
 
+  /** Says for a group without members that it has consumed everything before these offsets. */
+  async commit(topic: string, groupId: string, upTo: Map<number, number>): Promise<void> {
+    const partitions = Array.from(upTo, ([partition, offset]) => ({ partition, offset: String(offset) }))
+    await this.#admin.setOffsets({ groupId, topic, partitions })
+  }
+
   /** Every outcome on the topic, up to its present end, read by a group of its own. */
   async readOutcomes(topic: string): Promise<OutcomeRecord[]> {
     const ends = await this.endOffsets(topic)

@@ -1,21 +1,14 @@
-import { setTimeout } from 'node:timers/promises'
-import { monotonicMs } from '../support/ledger/monotonic-clock.ts'
-import type { BenchContext, BenchRun } from './bench-context.ts'
+import type { BenchContext } from './bench-context.ts'
 import { checkDeliveries, type DeliveryCheck } from './delivery-check.ts'
 import { loadByTopic } from './load.ts'
 import { type ProgramName, startProgram } from './program.ts'
 import type { BenchAlgorithm } from './signing-keys.ts'
 import { percentile } from './statistics.ts'
 import { WARM_UP_SESSIONS } from './throughput.ts'
-import {
-  type BenchSession,
-  makeSessions,
-  REGISTRATIONS_PER_SESSION,
-  seedRegistrations,
-  trigger,
-} from './workload.ts'
+import { latenciesMs, trickle } from './trickle.ts'
+import { deliveriesOf, makeSessions, seedRegistrations } from './workload.ts'
 
-const TRIGGERS_PER_SECOND = 50
+export const TRIGGERS_PER_SECOND = 50
 const ARRIVAL_TIMEOUT_MS = 60_000
 
 export interface LatencyRun extends DeliveryCheck {
@@ -41,38 +34,16 @@ export async function measureLatency(
   await using program = startProgram(name, place)
   await loadByTopic(run, program).warmUp(warmUp)
   await ledger.reset()
-  const outcomes = sessions.length * REGISTRATIONS_PER_SESSION
-  const count = (await kafka.recordCount(place.topic)) + sessions.length + outcomes
-  const triggeredMs = await program.whileRunning(trickle(run, sessions))
+  const count = (await kafka.recordCount(place.topic)) + sessions.length + deliveriesOf(sessions)
+  const triggeredMs = await program.whileRunning(trickle(run, sessions, TRIGGERS_PER_SECOND))
   await program.whileRunning(kafka.waitForRecordCount(place.topic, count, ARRIVAL_TIMEOUT_MS))
   await program.stop()
-  const latenciesMs = (await ledger.arrivals()).map(
-    ({ sessionId, firstArrivalMs }) => firstArrivalMs - (triggeredMs.get(sessionId) ?? Number.NaN),
-  )
+  const latencies = latenciesMs(await ledger.arrivals(), triggeredMs)
   return {
     program: name,
     algorithm,
-    p50Ms: percentile(latenciesMs, 50),
-    p99Ms: percentile(latenciesMs, 99),
+    p50Ms: percentile(latencies, 50),
+    p99Ms: percentile(latencies, 99),
     ...(await checkDeliveries(run, sessions, warmUp)),
   }
-}
-
-/** Sends each trigger at its own instant, whether or not those before it are acknowledged. */
-async function trickle(
-  { kafka, place }: BenchRun,
-  sessions: readonly BenchSession[],
-): Promise<Map<string, number>> {
-  const triggeredMs = new Map<string, number>()
-  const acknowledged: Promise<void>[] = []
-  const startMs = monotonicMs()
-  for (const [index, session] of sessions.entries()) {
-    const dueMs = startMs + (index * 1_000) / TRIGGERS_PER_SECOND
-    await setTimeout(Math.max(0, dueMs - monotonicMs()))
-    const message = trigger(session)
-    triggeredMs.set(session.sessionId, monotonicMs())
-    acknowledged.push(kafka.produceOne(place.topic, message))
-  }
-  await Promise.all(acknowledged)
-  return triggeredMs
 }

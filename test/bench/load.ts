@@ -1,6 +1,6 @@
 import type { BenchRun } from './bench-context.ts'
 import type { Program } from './program.ts'
-import { type BenchSession, REGISTRATIONS_PER_SESSION, trigger } from './workload.ts'
+import { type BenchSession, deliveriesOf, trigger } from './workload.ts'
 
 const PROGRESS_TIMEOUT_MS = 120_000
 
@@ -68,7 +68,7 @@ export async function preload(
   await kafka.produce(place.topic, sessions.map(trigger))
   const offsets = await kafka.endOffsets(place.topic)
   const written = [...offsets.values()].reduce((sum, offset) => sum + offset, 0)
-  return { offsets, records: written + sessions.length * REGISTRATIONS_PER_SESSION }
+  return { offsets, records: written + deliveriesOf(sessions) }
 }
 
 /** Session ids on stdin: for the bare loop, which has no Kafka. It is idle between the two, like a suspended one. */

@@ -1,8 +1,12 @@
 import type { BenchContext } from './bench-context.ts'
 import { type CrashRun, measureCrash } from './crash.ts'
+import { type IsolationRun, measureIsolation } from './isolation.ts'
 import { type LatencyRun, measureLatency } from './latency.ts'
 import type { BenchOptions } from './options.ts'
+import { measureParked, type ParkedRun } from './parked.ts'
 import { appendProgress } from './progress.ts'
+import { measureRebuild, type RebuildRun } from './rebuild.ts'
+import { measureSteady, type SteadyRun } from './steady.ts'
 import { measureThroughput, type ThroughputRun } from './throughput.ts'
 
 /** Ten times the usual work shows what grows with it. */
@@ -14,6 +18,11 @@ export interface Measurements {
   readonly crash: CrashRun[]
   /** The relay with the usual number of sessions and with ten times as many, in turn. */
   readonly size: ThroughputRun[]
+  /** Fault-free and with hanging RPs, in turn. */
+  readonly isolation: IsolationRun[]
+  readonly parked: ParkedRun[]
+  readonly rebuild: RebuildRun[]
+  readonly steady: SteadyRun[]
 }
 
 /**
@@ -22,10 +31,23 @@ export interface Measurements {
  */
 export async function measureAll(context: BenchContext, options: BenchOptions): Promise<Measurements> {
   const { algorithms, programs, stages, runs, sessions, latencySeconds } = options
-  const measured: Measurements = { throughput: [], latency: [], crash: [], size: [] }
+  const measured: Measurements = {
+    throughput: [],
+    latency: [],
+    crash: [],
+    size: [],
+    isolation: [],
+    parked: [],
+    rebuild: [],
+    steady: [],
+  }
   const rounds = Array.from({ length: runs }, (_, round) => round + 1)
   const [firstAlgorithm = 'ES256'] = algorithms
   const withRelay = programs.includes('relay')
+
+  // The broker and the relying parties are at their slowest when they are new; nobody's figures should show that.
+  const first = programs.find((name) => name !== 'bare')
+  if (first !== undefined) await measureThroughput(context, first, firstAlgorithm, sessions)
 
   if (stages.includes('throughput')) {
     for (const algorithm of algorithms) {
@@ -65,6 +87,33 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
         appendProgress(`size ${round}/${runs}`, run)
       }
     }
+  }
+  if (stages.includes('isolation') && withRelay) {
+    for (const round of rounds) {
+      for (const isHanging of round % 2 === 1 ? [false, true] : [true, false]) {
+        const run = await measureIsolation(context, firstAlgorithm, isHanging, options)
+        measured.isolation.push(run)
+        appendProgress(`isolation ${round}/${runs}`, run)
+      }
+    }
+  }
+  if (stages.includes('rebuild') && withRelay) {
+    for (const round of rounds) {
+      const run = await measureRebuild(context, firstAlgorithm, options.registrations)
+      measured.rebuild.push(run)
+      appendProgress(`rebuild ${round}/${runs}`, run)
+    }
+  }
+  // Both take minutes, and have their rounds within.
+  if (stages.includes('parked') && withRelay) {
+    const run = await measureParked(context, firstAlgorithm, options)
+    measured.parked.push(run)
+    appendProgress('parked', run)
+  }
+  if (stages.includes('steady') && withRelay) {
+    const run = await measureSteady(context, firstAlgorithm, options.minutes)
+    measured.steady.push(run)
+    for (const [index, minute] of run.minutes.entries()) appendProgress(`steady, minute ${index + 1}`, minute)
   }
   return measured
 }

@@ -2,16 +2,34 @@ import { parseArgs } from 'node:util'
 import { type ProgramName, programNames } from './program.ts'
 import { type BenchAlgorithm, benchAlgorithms } from './signing-keys.ts'
 
-export const stageNames = ['throughput', 'latency', 'crash', 'size'] as const
+export const stageNames = [
+  'throughput',
+  'latency',
+  'crash',
+  'size',
+  'isolation',
+  'parked',
+  'rebuild',
+  'steady',
+] as const
 export type StageName = (typeof stageNames)[number]
+
+/** What runs when nothing is said; a constant load takes its time, so it must be asked for. */
+const usualStages = stageNames.filter((name) => name !== 'steady')
+const quickStages: readonly StageName[] = ['throughput', 'latency']
 
 export const usage = `npm run bench -- [options]
   --alg ES256,RS256       algorithms (both)
   --only relay,bare,...   programs: ${programNames.join(', ')} (all)
-  --stages throughput,... parts: ${stageNames.join(', ')} (all)
+  --stages throughput,... parts: ${stageNames.join(', ')} (all but steady)
+  --all                   all parts, with steady
   --runs 3                runs per figure; medians are printed
   --sessions 4000         sessions per run, five deliveries each
-  --quick                 one run, ES256, throughput and latency only, 5 s of latency
+  --parked 1000000        deliveries parked for one dead relying party (part parked)
+  --registrations 200000  on the topic that Redis is rebuilt from, with a quarter as many triggers (part rebuild)
+  --minutes 10            of constant load, 4 at least (part steady)
+  --quick                 one run, ES256, throughput and latency only, 5 s of latency; of the other parts, where
+                          they are named, 20,000 parked, 20,000 registrations, 4 minutes
   --json FILE             writes every run, the medians and the targets there
 `
 
@@ -22,6 +40,9 @@ export interface BenchOptions {
   readonly runs: number
   readonly sessions: number
   readonly latencySeconds: number
+  readonly parked: number
+  readonly registrations: number
+  readonly minutes: number
   readonly jsonFile?: string
 }
 
@@ -35,6 +56,10 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
       stages: { type: 'string' },
       runs: { type: 'string' },
       sessions: { type: 'string' },
+      parked: { type: 'string' },
+      registrations: { type: 'string' },
+      minutes: { type: 'string' },
+      all: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
@@ -45,12 +70,21 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
   return {
     algorithms: choose('--alg', values.alg, benchAlgorithms, quick ? ['ES256'] : benchAlgorithms),
     programs: choose('--only', values.only, programNames, programNames),
-    stages: choose('--stages', values.stages, stageNames, quick ? ['throughput', 'latency'] : stageNames),
+    stages: choose('--stages', values.stages, stageNames, stagesUnnamed(quick, values.all)),
     runs: count('--runs', values.runs, quick ? 1 : 3),
     sessions: count('--sessions', values.sessions, 4_000),
+    parked: count('--parked', values.parked, quick ? 20_000 : 1_000_000),
+    registrations: count('--registrations', values.registrations, quick ? 20_000 : 200_000, 100),
+    // The last minute is compared with the third.
+    minutes: count('--minutes', values.minutes, quick ? 4 : 10, 4),
     latencySeconds: quick ? 5 : 20,
     ...(values.json !== undefined && { jsonFile: values.json }),
   }
+}
+
+function stagesUnnamed(quick: boolean, all: boolean): readonly StageName[] {
+  if (all) return stageNames
+  return quick ? quickStages : usualStages
 }
 
 function choose<T extends string>(
@@ -68,10 +102,10 @@ function choose<T extends string>(
   return known.filter((name) => wanted.includes(name))
 }
 
-function count(option: string, given: string | undefined, otherwise: number): number {
+function count(option: string, given: string | undefined, otherwise: number, least = 1): number {
   if (given === undefined) return otherwise
   const number = Number(given)
-  if (!Number.isInteger(number) || number < 1)
-    throw new Error(`${option}: ${given} is not a positive integer`)
+  if (!Number.isInteger(number) || number < least)
+    throw new Error(`${option}: ${given} is not a whole number from ${least}`)
   return number
 }

@@ -20,13 +20,18 @@ export function requireProcessCost(): void {
 export function readProcessCost(pid: number): ProcessCost {
   const own = readStat(pid)
   let cpuSeconds = own.cpuSeconds
-  let peakRssMb = readPeakRssMb(pid)
+  let peakRssMb = readStatusMb(pid, 'VmHWM')
   for (const child of childrenOf(pid)) {
     const cost = readProcessCost(child)
     cpuSeconds += cost.cpuSeconds
     peakRssMb += cost.peakRssMb
   }
   return { cpuSeconds, peakRssMb }
+}
+
+/** The resident size at this moment, without children. */
+export function readRssMb(pid: number): number {
+  return readStatusMb(pid, 'VmRSS')
 }
 
 /** True while the process is stopped by a signal. */
@@ -42,8 +47,9 @@ function readStat(pid: number): { state: string; parent: number; cpuSeconds: num
   return { state: fields[0] ?? '', parent: Number(fields[1]), cpuSeconds: ticks / TICKS_PER_SECOND }
 }
 
-function readPeakRssMb(pid: number): number {
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+function readStatusMb(pid: number, field: 'VmHWM' | 'VmRSS'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]
   return Number(kibibytes) / 1024
 }
 

@@ -4,14 +4,15 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { pollUntil } from './poll.ts'
-import { isSuspended, type ProcessCost, readProcessCost } from './process-cost.ts'
+import { isSuspended, type ProcessCost, readProcessCost, readRssMb } from './process-cost.ts'
+import { logTail, waitForLogLine } from './program-log.ts'
 import { ISSUER } from './workload.ts'
 
 export const programNames = ['relay', 'bare', 'straightforward'] as const
 export type ProgramName = (typeof programNames)[number]
 
 const STOP_TIMEOUT_MS = 15_000
-const LOG_TAIL_CHARACTERS = 2_000
+const START_TIMEOUT_MS = 30_000
 
 /** Everything that a run has to itself: nothing of one run can be seen by the next. */
 export interface RunPlace {
@@ -77,6 +78,17 @@ export class Program {
     return readProcessCost(this.#pid)
   }
 
+  /** The resident size at this moment. */
+  rssMb(): number {
+    return readRssMb(this.#pid)
+  }
+
+  /** Where the relay serves its metrics; resolves when it does. */
+  async url(): Promise<string> {
+    const line = waitForLogLine(this.#logFile, (it) => it.msg === 'listening', START_TIMEOUT_MS)
+    return `http://127.0.0.1:${(await this.whileRunning(line)).port}`
+  }
+
   /** Resolves when no thread of the process runs any more. */
   async suspend(): Promise<void> {
     this.#child.kill('SIGSTOP')
@@ -109,10 +121,8 @@ export class Program {
     try {
       return await Promise.race([awaited, ended])
     } catch (error) {
-      const tail = readFileSync(this.#logFile, 'utf8').slice(-LOG_TAIL_CHARACTERS)
-      throw new Error(`${this.name}: ${(error as Error).message}; its log ends with\n${tail}`, {
-        cause: error,
-      })
+      const message = `${this.name}: ${(error as Error).message}; its log ends with\n${logTail(this.#logFile)}`
+      throw new Error(message, { cause: error })
     }
   }
 

@@ -1,8 +1,9 @@
 import { cpus } from 'node:os'
-import { figuresOf, totalOf } from './figures.ts'
+import { amount } from './amount.ts'
+import { faultLines } from './fault-lines.ts'
+import { figuresOf } from './figures.ts'
 import type { Measurements } from './measurements.ts'
 import type { BenchOptions } from './options.ts'
-import { median } from './statistics.ts'
 import { judge } from './targets.ts'
 import { WARM_UP_SESSIONS } from './throughput.ts'
 import { REGISTRATIONS_PER_SESSION } from './workload.ts'
@@ -65,27 +66,6 @@ function programTable(measured: Measurements, { algorithms, programs }: BenchOpt
   return table([head, ...rows])
 }
 
-function faultLines({ crash, size }: Measurements): string {
-  const lines: string[] = []
-  if (crash.length > 0) {
-    const list = (seconds: number[]) => seconds.map((value) => amount(value, 1)).join(', ')
-    const { lost, duplicates, outcomesMissing, outcomesRepeated } = totalOf(crash)
-    lines.push(
-      `kill -9 of the relay at 30 % of the work, a new one at once: deliveries go on after ${list(crash.map((run) => run.resumedAfterSeconds))} s and are complete after ${list(crash.map((run) => run.completeAfterSeconds))} s;` +
-        ` over all runs lost ${lost}, delivered twice ${duplicates}, outcomes missing ${outcomesMissing}, repeated ${outcomesRepeated}.`,
-    )
-  }
-  for (const sessions of new Set(size.map((run) => run.sessions))) {
-    const runs = size.filter((run) => run.sessions === sessions)
-    const { lost, duplicates } = totalOf(runs)
-    lines.push(
-      `relay, ${sessions} sessions: ${amount(median(runs.map((run) => run.perCpuSecond)))} per CPU-s, ` +
-        `${amount(median(runs.map((run) => run.peakRssMb)))} MB, lost ${lost}, twice ${duplicates}.`,
-    )
-  }
-  return lines.join('\n')
-}
-
 function verdictTable(measured: Measurements, { algorithms }: BenchOptions): string {
   const results = judge(measured, algorithms)
   if (results.length === 0) return ''
@@ -101,10 +81,6 @@ function verdictTable(measured: Measurements, { algorithms }: BenchOptions): str
 
 function range(middle: number, lowest: number, highest: number): string {
   return Number.isNaN(middle) ? '-' : `${amount(middle)} [${amount(lowest)}-${amount(highest)}]`
-}
-
-function amount(value: number, decimals = 0): string {
-  return Number.isFinite(value) ? value.toFixed(decimals) : '-'
 }
 
 function table(rows: readonly (readonly string[])[]): string {

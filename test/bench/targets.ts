@@ -1,17 +1,8 @@
+import { judgeFaults } from './fault-targets.ts'
 import { figuresOf, totalOf } from './figures.ts'
 import type { Measurements } from './measurements.ts'
 import type { BenchAlgorithm } from './signing-keys.ts'
-import { median } from './statistics.ts'
-
-/** One line of the verdict: `measured` must be at least, or at most, `target`. */
-export interface TargetResult {
-  readonly name: string
-  readonly measured: number
-  readonly bound: 'at least' | 'at most'
-  readonly target: number
-  readonly unit: string
-  readonly reached: boolean
-}
+import { atLeast, atMost, type TargetResult } from './target-result.ts'
 
 /** The least ratios of deliveries per CPU-second. */
 const RATIOS = {
@@ -56,36 +47,4 @@ function judgeAlgorithm(measured: Measurements, algorithm: BenchAlgorithm): Targ
     atMost(`${algorithm} duplicate deliveries and outcomes`, duplicates + outcomesRepeated, 0),
     atMost(`${algorithm} refused or unexpected tokens`, wrong, 0),
   ]
-}
-
-function judgeFaults({ crash, size }: Measurements): TargetResult[] {
-  const smallest = Math.min(...size.map((run) => run.sessions))
-  const small = size.filter((run) => run.sessions === smallest)
-  const large = size.filter((run) => run.sessions !== smallest)
-  const of = (runs: typeof size, name: 'perCpuSecond' | 'peakRssMb') => median(runs.map((run) => run[name]))
-  const resumed = median(crash.map((run) => run.resumedAfterSeconds))
-  const crashed = crash.length === 0 ? Number.NaN : totalOf(crash).lost + totalOf(crash).outcomesMissing
-  return [
-    atMost('after kill -9, until deliveries go on', resumed, 12, 's'),
-    atMost('after kill -9, lost deliveries and outcomes', crashed, 0),
-    atMost(
-      'ten times the sessions, cost per delivery, large / small',
-      of(small, 'perCpuSecond') / of(large, 'perCpuSecond'),
-      1.15,
-    ),
-    atMost(
-      'ten times the sessions, additional peak memory',
-      of(large, 'peakRssMb') - of(small, 'peakRssMb'),
-      30,
-      'MB',
-    ),
-  ]
-}
-
-function atLeast(name: string, measured: number, target: number, unit = ''): TargetResult {
-  return { name, measured, bound: 'at least', target, unit, reached: measured >= target }
-}
-
-function atMost(name: string, measured: number, target: number, unit = ''): TargetResult {
-  return { name, measured, bound: 'at most', target, unit, reached: measured <= target }
 }

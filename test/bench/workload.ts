@@ -6,7 +6,8 @@ import type { BenchAlgorithm } from './signing-keys.ts'
 
 export const ISSUER = 'https://login.bench.example'
 export const REGISTRATIONS_PER_SESSION = 5
-const REGISTRATION_TTL_SECONDS = 3_600
+/** Longer than any stage: a registration that runs out in the middle would look like a lost delivery. */
+const REGISTRATION_TTL_SECONDS = 4 * 3_600
 const SESSIONS_PER_PIPELINE = 500
 
 export interface BenchSession {
@@ -15,14 +16,18 @@ export interface BenchSession {
   readonly relyingParties: readonly RelyingParty[]
 }
 
-/** Sessions of five registrations each, spread evenly over the relying parties. */
-export function makeSessions(count: number, relyingParties: readonly RelyingParty[]): BenchSession[] {
-  // Four steps stay within one round, so the five are different ones.
-  const step = Math.floor(relyingParties.length / REGISTRATIONS_PER_SESSION) + 1
+/** Sessions of five registrations each, or of another number, spread evenly over the relying parties. */
+export function makeSessions(
+  count: number,
+  relyingParties: readonly RelyingParty[],
+  registrationsPerSession = REGISTRATIONS_PER_SESSION,
+): BenchSession[] {
+  // All the steps but the last stay within one round, so the relying parties of a session are different ones.
+  const step = Math.floor(relyingParties.length / registrationsPerSession) + 1
   return Array.from({ length: count }, (_, session) => ({
     sessionId: randomUUID(),
     userId: randomUUID(),
-    relyingParties: Array.from({ length: REGISTRATIONS_PER_SESSION }, (_, registration) => {
+    relyingParties: Array.from({ length: registrationsPerSession }, (_, registration) => {
       const relyingParty = relyingParties[(session + registration * step) % relyingParties.length]
       if (relyingParty === undefined) throw new Error('a workload needs relying parties')
       return relyingParty
@@ -42,25 +47,35 @@ export async function seedRegistrations(
     for (const session of sessions.slice(start, start + SESSIONS_PER_PIPELINE)) {
       const sessionKey = `${prefix}:session:{${ISSUER}|${session.sessionId}}`
       const userKey = `${prefix}:user:{${ISSUER}|${session.userId}}`
-      pipeline.hset(sessionKey, registrations(session, alg)).expire(sessionKey, REGISTRATION_TTL_SECONDS)
+      pipeline.hset(sessionKey, registrationFields(session, alg)).expire(sessionKey, REGISTRATION_TTL_SECONDS)
       pipeline.sadd(userKey, session.sessionId).expire(userKey, REGISTRATION_TTL_SECONDS)
     }
     for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
   }
 }
 
-export function trigger({ sessionId, userId }: BenchSession): Message {
+export function trigger({ sessionId, userId }: Pick<BenchSession, 'sessionId' | 'userId'>): Message {
+  return cloudEvent('session-terminated', sessionId, { issuer: ISSUER, sessionId, userId })
+}
+
+/** A CloudEvent in binary mode, as the documented records are. */
+export function cloudEvent(type: string, sessionId: string, data: object): Message {
   return {
     key: sessionId,
-    value: JSON.stringify({ issuer: ISSUER, sessionId, userId }),
+    value: JSON.stringify(data),
     headers: {
       ce_specversion: '1.0',
       ce_id: randomUUID(),
       ce_source: `${ISSUER}/sessions`,
-      ce_type: 'session-terminated',
+      ce_type: type,
       'content-type': 'application/json',
     },
   }
+}
+
+/** How many deliveries these sessions are owed. */
+export function deliveriesOf(sessions: readonly BenchSession[]): number {
+  return sessions.reduce((sum, { relyingParties }) => sum + relyingParties.length, 0)
 }
 
 export function expected(sessions: readonly BenchSession[]): ExpectedSession[] {
@@ -70,27 +85,32 @@ export function expected(sessions: readonly BenchSession[]): ExpectedSession[] {
   }))
 }
 
-function registrations(
+/** What an identity provider writes of one login at one relying party, in Redis or on the topic. */
+export interface BenchRegistration {
+  readonly oidcSessionId: string
+  readonly [field: string]: unknown
+}
+
+export function makeRegistrations(
   { sessionId, userId, relyingParties }: BenchSession,
   alg: BenchAlgorithm,
-): Map<string, string> {
-  return new Map(
-    relyingParties.map(({ clientId, backchannelLogoutUri }) => {
-      const oidcSessionId = randomBytes(18).toString('base64url')
-      const registration = {
-        issuer: ISSUER,
-        sessionId,
-        oidcSessionId,
-        clientId,
-        userId,
-        sub: userId,
-        sid: sessionId,
-        backchannelLogoutUri,
-        sessionRequired: true,
-        alg,
-        registeredAt: new Date().toISOString(),
-      }
-      return [oidcSessionId, JSON.stringify(registration)]
-    }),
-  )
+): BenchRegistration[] {
+  const registeredAt = new Date().toISOString()
+  return relyingParties.map(({ clientId, backchannelLogoutUri }) => ({
+    issuer: ISSUER,
+    sessionId,
+    oidcSessionId: randomBytes(18).toString('base64url'),
+    clientId,
+    userId,
+    sub: userId,
+    sid: sessionId,
+    backchannelLogoutUri,
+    sessionRequired: true,
+    alg,
+    registeredAt,
+  }))
+}
+
+function registrationFields(session: BenchSession, alg: BenchAlgorithm): Map<string, string> {
+  return new Map(makeRegistrations(session, alg).map((it) => [it.oidcSessionId, JSON.stringify(it)]))
 }

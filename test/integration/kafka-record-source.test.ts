@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
 import type { RecordPosition } from '../../src/events/wire-record.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
@@ -57,14 +58,22 @@ afterEach(async () => {
   await topic.remove(groupId)
 })
 
-async function consume(listener: RecordListener, startFrom: 'latest' | 'earliest' = 'latest') {
+interface ConsumeOptions {
+  readonly startFrom?: 'latest' | 'earliest'
+  readonly stallMs?: number
+  readonly onTrouble?: (what: string) => void
+}
+
+async function consume(listener: RecordListener, options: ConsumeOptions = {}) {
+  const { startFrom = 'latest', stallMs = 45_000, onTrouble = () => undefined } = options
   const source = new KafkaRecordSource({
     kafka: createKafkaClient(inject('kafkaBrokers').split(','), 'test', () => undefined),
     topics: [topic.name],
     groupId,
     startFrom,
+    stallMs,
+    onTrouble,
     sessionTimeoutMs: 3_000,
-    onTrouble: () => undefined,
     onMembership: () => undefined,
   })
   sources.push(source)
@@ -97,7 +106,7 @@ test('a new group that starts at the end and ends before its first commit misses
 test('a new group can start at the beginning', async () => {
   await topic.publish(...messages('old', 20))
   const listener = new Listener(topic.name)
-  await consume(listener, 'earliest')
+  await consume(listener, { startFrom: 'earliest' })
   await hasRead(listener, valuesOf('old', 20))
 })
 
@@ -154,4 +163,31 @@ test('a partition that is paused is not read, and goes on where it was', async (
   await hasRead(listener, ['open', 'open too'])
   source.resume({ topic: topic.name, partition: 0 })
   await hasRead(listener, ['open', 'open too', 'paused'])
+})
+
+test('a consumer that silently stops asking for records is replaced, and reads on where it was', async () => {
+  interface Runner {
+    readonly consumerGroup: { readonly groupId: string }
+    fetch(nodeId: string): Promise<unknown>
+  }
+  const internals = createRequire(import.meta.url)('kafkajs/src/consumer/runner') as { prototype: Runner }
+  const fetch = internals.prototype.fetch
+  const trouble: string[] = []
+  const listener = new Listener(topic.name)
+  await topic.publish(...messages('before', 5))
+  await consume(listener, { startFrom: 'earliest', stallMs: 2_000, onTrouble: (what) => trouble.push(what) })
+  await hasRead(listener, valuesOf('before', 5))
+  let stalled: Runner | undefined
+  internals.prototype.fetch = function stallsOnce(this: Runner, nodeId) {
+    if (this.consumerGroup.groupId === groupId) stalled ??= this
+    return this === stalled ? new Promise(() => undefined) : fetch.call(this, nodeId)
+  }
+  try {
+    await vi.waitFor(() => expect(stalled).toBeDefined())
+    await topic.publish(...messages('after', 5))
+    await vi.waitFor(() => expect(trouble).toContain('stalled'), { timeout: 10_000 })
+    await hasRead(listener, [...valuesOf('before', 5), ...valuesOf('after', 5)])
+  } finally {
+    internals.prototype.fetch = fetch
+  }
 })

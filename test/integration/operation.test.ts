@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { LateServer } from '../support/late-server.ts'
+import { readiness } from '../support/readiness.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
@@ -16,11 +17,6 @@ beforeAll(async () => {
   site = await openSite()
 })
 afterAll(() => site.close())
-
-async function readiness(url: string): Promise<{ status: number; body: Record<string, string> }> {
-  const response = await fetch(`${url}/readyz`)
-  return { status: response.status, body: (await response.json()) as Record<string, string> }
-}
 
 async function deliversTo(path: string): Promise<void> {
   const registration = site.registration(path)
@@ -43,12 +39,16 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
     await vi.waitFor(async () => expect((await fetch(`${url}/livez`)).status).toBe(200), { timeout: 10_000 })
     expect(await readiness(url)).toMatchObject({
       status: 503,
-      body: { redis: 'not connected', kafka: expect.any(String) },
+      body: { redis: 'not connected', kafka: expect.any(String), registry: expect.any(String) },
     })
     await redis.open()
     await vi.waitFor(
       async () => {
-        expect((await readiness(url)).body).toEqual({ status: 'not ready', kafka: expect.any(String) })
+        expect((await readiness(url)).body).toEqual({
+          status: 'not ready',
+          kafka: expect.any(String),
+          registry: expect.any(String),
+        })
         expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
       },
       { timeout: 10_000 },

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
+import { kafkajs } from '../../src/kafka/kafkajs.ts'
 import { WatchedList } from './watched-list.ts'
 
 /** A record as a test reads it back: headers as text, the value also as JSON where it is some. */
@@ -165,6 +166,32 @@ export class TopicLog {
 
   async addPartitions(count: number): Promise<void> {
     await this.#admin.createPartitions({ topicPartitions: [{ topic: this.name, count }] })
+  }
+
+  /** Nobody may read its settings any more; everything else stays allowed. The broker must have an authorizer. */
+  async denySettings(): Promise<void> {
+    const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
+    const everybody = {
+      resourceType: AclResourceTypes.TOPIC,
+      resourceName: this.name,
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+      principal: 'User:*',
+      host: '*',
+    }
+    await this.#admin.createAcls({
+      acl: [
+        { ...everybody, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW },
+        {
+          ...everybody,
+          operation: AclOperationTypes.DESCRIBE_CONFIGS,
+          permissionType: AclPermissionTypes.DENY,
+        },
+      ],
+    })
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    await this.#admin.deleteTopics({ topics: [name] })
   }
 
   /** Ends everything and removes this topic, those named after it, and the groups. */

@@ -67,6 +67,7 @@ describe('the README says what is true:', () => {
       keys.backlogState('<issuer>|<clientId>'),
       keys.backlogs(),
       keys.epoch(),
+      keys.group(),
       keys.rebuildLock(),
     ]
     // In a table a bar is escaped.

@@ -154,4 +154,31 @@ describe('deliveries that are claimed', () => {
       await core.backlogLoop.stop()
     }
   })
+
+  test('are claimed as soon as outcomes are published, not at the next look at the backlog', async () => {
+    const publishing = Promise.withResolvers<void>()
+    const fixture = deliveryFixture({
+      env: { MAX_UNSETTLED: '20', MAX_IN_FLIGHT_PER_RP: '100', RETRY_POLL_MS: '60000' },
+      acknowledged: () => publishing.promise,
+    })
+    const { attempts, clock, core, outcomes, owe, stored } = fixture
+    await register(fixture, sessions(0, 30))
+    await owe(sessions(0, 30))
+    for (const attempt of attempts.splice(0)) attempt.answer({ kind: 'answered', status: 400 })
+    await stored()
+    clock.nowMs += 60_000
+    const answering = setInterval(() => {
+      for (const attempt of attempts.splice(0)) attempt.answer(ok)
+    })
+    core.backlogLoop.start()
+    try {
+      // All that may be claimed is, and no attempt is under way: only the publishing can bring the next claim.
+      await vi.waitFor(() => expect([core.open.size, core.dispatcher.inFlight]).toEqual([10, 0]))
+      publishing.resolve()
+      await vi.waitFor(() => expect(outcomes()).toHaveLength(30))
+    } finally {
+      clearInterval(answering)
+      await core.backlogLoop.stop()
+    }
+  })
 })

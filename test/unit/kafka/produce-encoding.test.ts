@@ -55,6 +55,14 @@ describe('produce encoding', () => {
     await fc.assert(property, { numRuns: 100 })
   })
 
+  test('is understood by kafkajs’ own request encoder, should that have been loaded first', async () => {
+    const topicData = [{ topic: 't', partitions: [{ partition: 0, messages: [{ key: 'k', value: 'v' }] }] }]
+    const fields = { acks: -1, timeout: 1, topicData }
+    expect(await hex(asRequest(lean(fields)), originalRequest)).toBe(
+      await hex(asRequest(original(fields)), originalRequest),
+    )
+  })
+
   test.each([
     ['a compression', { compression: 1 }],
     ['a transaction', { transactionalId: 'tx' }],

@@ -1,0 +1,71 @@
+/** Something that was looked up, or the reason why it could not be. */
+export type Fact<T> = { readonly value: T } | { readonly unread: string }
+
+/** The server's answer to a write that it refused. */
+export interface Refusal {
+  /** The first word of Redis' error, such as `READONLY`. */
+  readonly code: string
+  readonly message: string
+}
+
+/** A key under the relay's prefix. */
+export interface PrefixedKey {
+  readonly key: string
+  /** As Redis' TYPE names it. */
+  readonly type: string
+  /** The type that the layout gives it; `undefined` for a key that the layout does not know. */
+  readonly expected: string | undefined
+  /** There is one of it, and everything depends on it; others belong to one session, user or RP. */
+  readonly isSingle: boolean
+}
+
+export interface RedisFacts {
+  readonly prefix: string
+  /** Undefined when a write was accepted. */
+  readonly refusedWrite: Refusal | undefined
+  /** `master` as `host:port`, for a replica. */
+  readonly role: Fact<{ readonly isReplica: boolean; readonly master?: string }>
+  /** `maxMemoryBytes` is 0 without a bound, undefined when it is not known. */
+  readonly eviction: Fact<{ readonly policy: string; readonly maxMemoryBytes: number | undefined }>
+  /** Since the server was started, whoever's they were. */
+  readonly evictedKeys: Fact<number>
+  /** `snapshots` is undefined when it is not known. */
+  readonly persistence: Fact<{
+    readonly appendOnly: boolean
+    readonly snapshots: boolean | undefined
+    readonly isFailing: boolean
+  }>
+  /** The consumer group that first used this prefix. */
+  readonly groupId: Fact<string | undefined>
+  /** A bounded sample, and all keys that exist only once. */
+  readonly prefixedKeys: Fact<readonly PrefixedKey[]>
+  /** Of a bounded sample, the keys outside of the prefix. */
+  readonly foreignKeys: Fact<readonly string[]>
+}
+
+export type TopicRole = 'input' | 'outcome' | 'dead-letter'
+
+export interface TopicSettings {
+  /** `delete`, `compact`, or both. */
+  readonly cleanupPolicies: readonly string[]
+  /** -1 for no end. */
+  readonly retentionMs: number
+  /** Per partition; -1 for no bound. */
+  readonly retentionBytes: number
+}
+
+export interface TopicFacts {
+  readonly topic: string
+  /** What the relay uses it for; a topic that is both input and outcome topic has both. */
+  readonly roles: readonly TopicRole[]
+  /** 0 when the topic does not exist. */
+  readonly partitions: number
+  readonly settings: Fact<TopicSettings>
+}
+
+/** What the configuration says, for the checks to hold the facts against. */
+export interface Expectations {
+  readonly groupId: string
+  readonly retryDeadlineMs: number
+  readonly sessionLifetimeMs: number
+}

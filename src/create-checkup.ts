@@ -1,0 +1,40 @@
+import { checkRedis, checkTopics } from './checks/all-checks.ts'
+import { Checkup, type CheckupEvents } from './checks/checkup.ts'
+import type { Config } from './config/env.ts'
+import type { KafkaTopics } from './kafka/kafka-topics.ts'
+import { TopicFactsReader } from './kafka/topic-facts.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
+import { RedisFactsReader } from './redis/redis-facts.ts'
+import type { RedisKeys } from './redis/redis-keys.ts'
+
+export interface CheckupParts {
+  readonly config: Config
+  readonly events: CheckupEvents
+  readonly keys: RedisKeys
+  readonly redis: RedisConnection
+  readonly topics: KafkaTopics
+}
+
+/** The checks with the adapters that look up their facts. */
+export function createCheckup({ config, events, keys, redis, topics }: CheckupParts): Checkup {
+  const expected = {
+    groupId: config.KAFKA_GROUP_ID,
+    retryDeadlineMs: config.RETRY_DEADLINE_MS,
+    sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+  }
+  const { groupId } = expected
+  const redisFacts = new RedisFactsReader({ groupId, keys, redis, prefix: config.REDIS_PREFIX })
+  const topicFacts = new TopicFactsReader(topics, {
+    deadLetter: config.KAFKA_DEAD_LETTER_TOPIC,
+    inputs: config.KAFKA_TOPICS,
+    outcome: config.KAFKA_OUTCOME_TOPIC,
+  })
+  return new Checkup({
+    events,
+    intervalMs: config.CHECK_INTERVAL_MS,
+    looks: {
+      redis: async () => checkRedis(await redisFacts.read(), expected),
+      topics: async () => checkTopics(await topicFacts.read(), expected),
+    },
+  })
+}

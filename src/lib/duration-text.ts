@@ -1,0 +1,19 @@
+const units = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+] as const
+
+/** A span of time for people, in its two largest units: "30 days", "1 hour 30 minutes", "250 ms". */
+export function durationText(ms: number): string {
+  const words: string[] = []
+  let rest = ms
+  for (const [name, size] of units) {
+    const count = Math.floor(rest / size)
+    if (count === 0) continue
+    rest -= count * size
+    words.push(`${count} ${name}${count === 1 ? '' : 's'}`)
+  }
+  return words.length === 0 ? `${ms} ms` : words.slice(0, 2).join(' ')
+}

@@ -1,0 +1,165 @@
+import type { Fact, PrefixedKey, RedisFacts, Refusal } from '../checks/facts.ts'
+import { messageOf } from '../errors.ts'
+import { layoutOf, singleKeys } from './key-types.ts'
+import type { RedisCommand, RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+
+export interface RedisFactsOptions {
+  readonly redis: RedisConnection
+  readonly keys: RedisKeys
+  readonly prefix: string
+  /** The relay's own consumer group; it is noted in Redis when no group is. */
+  readonly groupId: string
+}
+
+type Info = ReadonlyMap<string, string>
+
+/** A look at the keys is to cost Redis and the relay about a millisecond, however many there are. */
+const SCAN_COUNT = 500
+const SCANS_OF_PREFIX_MAX = 5
+
+/**
+ * Looks up what the checks want to know of Redis. A command that Redis refuses, such as one that the user may not run,
+ * leaves a fact unread. Throws when Redis cannot be reached.
+ */
+export class RedisFactsReader {
+  readonly #options: RedisFactsOptions
+
+  constructor(options: RedisFactsOptions) {
+    this.#options = options
+  }
+
+  async read(): Promise<RedisFacts> {
+    const { prefix, keys } = this.#options
+    const info = await this.#fact(['INFO'], readInfo)
+    const facts = {
+      prefix,
+      role: await this.#role(info),
+      eviction: await this.#eviction(info),
+      evictedKeys: 'unread' in info ? info : { value: Number(info.value.get('evicted_keys') ?? 0) },
+      persistence: await this.#persistence(info),
+      groupId: await this.#fact(['GET', keys.group()], (reply) => (reply as string | null) ?? undefined),
+      prefixedKeys: await this.#prefixedKeys(),
+      foreignKeys: await this.#foreignKeys(),
+    }
+    // The last, because a replica that refuses it costs the connection.
+    return { ...facts, refusedWrite: await this.#tryWrite() }
+  }
+
+  /** A write that is wanted anyway, and that changes nothing when the group is noted already. */
+  async #tryWrite(): Promise<Refusal | undefined> {
+    const { groupId, keys, redis } = this.#options
+    try {
+      await redis.command('SET', keys.group(), groupId, 'NX')
+      return undefined
+    } catch (error) {
+      const message = refusalOf(error)
+      return { code: message.split(' ', 1)[0] as string, message }
+    }
+  }
+
+  async #role(info: Fact<Info>): Promise<RedisFacts['role']> {
+    const [role, host, port] = ['role', 'master_host', 'master_port'].map((name) => field(info, name))
+    if (role !== undefined) return { value: roleOf(role, host, port) }
+    return this.#fact(['ROLE'], (reply) => roleOf(...(reply as [string, string, number])))
+  }
+
+  async #eviction(info: Fact<Info>): Promise<RedisFacts['eviction']> {
+    const policy = field(info, 'maxmemory_policy')
+    const maxMemory = field(info, 'maxmemory')
+    const maxMemoryBytes = maxMemory === undefined ? undefined : Number(maxMemory)
+    if (policy !== undefined) return { value: { policy, maxMemoryBytes } }
+    return this.#fact(['CONFIG', 'GET', 'maxmemory-policy'], (reply) => ({
+      policy: settingIn(reply),
+      maxMemoryBytes,
+    }))
+  }
+
+  async #persistence(info: Fact<Info>): Promise<RedisFacts['persistence']> {
+    if ('unread' in info) return info
+    const snapshots = await this.#fact(['CONFIG', 'GET', 'save'], (reply) => settingIn(reply) !== '')
+    return {
+      value: {
+        appendOnly: field(info, 'aof_enabled') === '1',
+        snapshots: 'value' in snapshots ? snapshots.value : undefined,
+        isFailing:
+          field(info, 'aof_last_write_status') === 'err' || field(info, 'rdb_last_bgsave_status') === 'err',
+      },
+    }
+  }
+
+  async #prefixedKeys(): Promise<RedisFacts['prefixedKeys']> {
+    const { prefix, redis } = this.#options
+    try {
+      const found = await this.#scan(SCANS_OF_PREFIX_MAX, 'MATCH', `${prefix}:*`)
+      const names = [...new Set([...singleKeys(prefix), ...found])]
+      const types = await redis.pipeline(names.map((key) => ['TYPE', key]))
+      const value = names.map((key, i): PrefixedKey => {
+        const { type: expected, isSingle } = layoutOf(prefix, key)
+        return { key, type: String(types[i]), expected, isSingle }
+      })
+      // A key that does not exist, or not any more, has this type.
+      return { value: value.filter(({ type }) => type !== 'none') }
+    } catch (error) {
+      return { unread: refusalOf(error) }
+    }
+  }
+
+  async #foreignKeys(): Promise<RedisFacts['foreignKeys']> {
+    try {
+      const sample = await this.#scan(1)
+      return { value: sample.filter((key) => !key.startsWith(`${this.#options.prefix}:`)) }
+    } catch (error) {
+      return { unread: refusalOf(error) }
+    }
+  }
+
+  /** The keys of the first few steps of a scan. */
+  async #scan(stepsMax: number, ...filter: readonly string[]): Promise<string[]> {
+    const found: string[] = []
+    let cursor = '0'
+    for (let step = 0; step < stepsMax && found.length < SCAN_COUNT; step++) {
+      const reply = await this.#options.redis.command('SCAN', cursor, ...filter, 'COUNT', SCAN_COUNT)
+      const [next, keys] = reply as [string, string[]]
+      found.push(...keys)
+      cursor = next
+      if (cursor === '0') break
+    }
+    return found
+  }
+
+  async #fact<T>(command: RedisCommand, read: (reply: unknown) => T): Promise<Fact<T>> {
+    try {
+      return { value: read(await this.#options.redis.command(...command)) }
+    } catch (error) {
+      return { unread: refusalOf(error) }
+    }
+  }
+}
+
+/** What Redis says of a command that it refused; anything else that was thrown is thrown on. */
+function refusalOf(error: unknown): string {
+  if ((error as { name?: unknown }).name !== 'ReplyError') throw error
+  return messageOf(error)
+}
+
+function readInfo(reply: unknown): Info {
+  const lines = String(reply).split('\r\n')
+  return new Map(lines.map((line) => [line.split(':', 1)[0] as string, line.slice(line.indexOf(':') + 1)]))
+}
+
+function field(info: Fact<Info>, name: string): string | undefined {
+  return 'value' in info ? info.value.get(name) : undefined
+}
+
+function roleOf(role: string, host?: string, port?: string | number) {
+  const isReplica = role === 'slave' || role === 'replica'
+  return { isReplica, ...(isReplica && host !== undefined && { master: `${host}:${port}` }) }
+}
+
+/** The value of the one setting that was asked for. */
+function settingIn(reply: unknown): string {
+  const [, value] = reply as string[]
+  if (value === undefined) throw Object.assign(new Error('Redis does not tell'), { name: 'ReplyError' })
+  return value
+}

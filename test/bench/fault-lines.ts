@@ -1,0 +1,89 @@
+import { amount } from './amount.ts'
+import { totalOf } from './figures.ts'
+import type { Measurements } from './measurements.ts'
+import type { RebuildRun } from './rebuild.ts'
+import { median } from './statistics.ts'
+
+/** In words what the table of programs does not hold: a paragraph or a few lines per stage. */
+export function faultLines(measured: Measurements): string {
+  return [crashLines, sizeLines, isolationLines, parkedLines, rebuildLines, steadyLines]
+    .flatMap((lines) => lines(measured))
+    .join('\n')
+}
+
+function crashLines({ crash }: Measurements): string[] {
+  if (crash.length === 0) return []
+  const list = (seconds: number[]) => seconds.map((value) => amount(value, 1)).join(', ')
+  const { lost, duplicates, outcomesMissing, outcomesRepeated } = totalOf(crash)
+  return [
+    `kill -9 of the relay at 30 % of the work, a new one at once: deliveries go on after ${list(crash.map((run) => run.resumedAfterSeconds))} s and are complete after ${list(crash.map((run) => run.completeAfterSeconds))} s;` +
+      ` over all runs lost ${lost}, delivered twice ${duplicates}, outcomes missing ${outcomesMissing}, repeated ${outcomesRepeated}.`,
+  ]
+}
+
+function sizeLines({ size }: Measurements): string[] {
+  return [...new Set(size.map((run) => run.sessions))].map((sessions) => {
+    const runs = size.filter((run) => run.sessions === sessions)
+    const { lost, duplicates } = totalOf(runs)
+    return (
+      `relay, ${sessions} sessions: ${amount(median(runs.map((run) => run.perCpuSecond)))} per CPU-s, ` +
+      `${amount(median(runs.map((run) => run.peakRssMb)))} MB, lost ${lost}, twice ${duplicates}.`
+    )
+  })
+}
+
+function isolationLines({ isolation }: Measurements): string[] {
+  return [...new Set(isolation.map((run) => run.hanging))].map((hanging) => {
+    const runs = isolation.filter((run) => run.hanging === hanging)
+    const { lost, duplicates } = totalOf(runs)
+    const of = (read: (run: (typeof runs)[number]) => number) => median(runs.map(read))
+    return (
+      `${hanging} of 50 origins hang: the RPs that never do get ${amount(of((run) => run.healthyPerSecond))} deliveries per s, ` +
+      `latency p50 ${amount(
+        of((run) => run.healthyP50Ms),
+        1,
+      )} ms, p99 ${amount(
+        of((run) => run.healthyP99Ms),
+        1,
+      )} ms; ` +
+      `all delivered ${amount(
+        of((run) => run.recoveredAfterSeconds),
+        1,
+      )} s after the others answer again, lost ${lost}, twice ${duplicates}.`
+    )
+  })
+}
+
+function parkedLines({ parked }: Measurements): string[] {
+  return parked.flatMap((run) => [
+    `${run.parked} deliveries parked for one dead RP, at ${amount(run.parkedPerSecond)} per s: ` +
+      `the other RPs get ${amount(run.healthyPerSecondWith)} deliveries per s, without them ${amount(run.healthyPerSecondWithout)}; ` +
+      `peak memory ${amount(run.peakRssMbWith)} MB, without them ${amount(run.peakRssMbWithout)}; ` +
+      `Redis ${amount(run.redisBytesPerParked)} bytes for each, and ${amount(run.redisBytesPerTombstone)} for the tombstone of each ended session.`,
+    `The RP is back: its first delivery after ${amount(run.firstAfterSeconds, 1)} s, then ${amount(run.drainPerSecond)} per s ` +
+      `(${run.drained} of them watched), of fresh triggers for it alone ${amount(run.normalPerSecond)} per s; lost ${run.lost}, twice ${run.duplicates}.`,
+  ])
+}
+
+function rebuildLines({ rebuild }: Measurements): string[] {
+  const [first] = rebuild
+  if (first === undefined) return []
+  const of = (read: (run: RebuildRun) => number) => median(rebuild.map(read))
+  return [
+    `Redis rebuilt from a topic with ${first.registrations} registrations and ${first.triggers} triggers, ${first.records} records with the outcomes: ` +
+      `${amount(
+        of((run) => run.seconds),
+        1,
+      )} s, ${amount(of((run) => run.recordsPerSecond))} records per s, peak memory ${amount(of((run) => run.peakRssMb))} MB.`,
+  ]
+}
+
+function steadyLines({ steady }: Measurements): string[] {
+  return steady.flatMap(({ minutes }) =>
+    minutes.map(
+      ({ rssMb, unsettled, lag, p50Ms, p99Ms }, index) =>
+        `constant load, minute ${index + 1}: ${amount(rssMb)} MB, ${amount(unsettled)} deliveries in memory, ` +
+        `${amount(lag)} records behind, latency p50 ${amount(p50Ms, 1)} ms, p99 ${amount(p99Ms, 1)} ms.`,
+    ),
+  )
+}

@@ -1,0 +1,42 @@
+import { EgressGuard } from '../../src/egress/egress-guard.ts'
+import type { AttemptResult } from '../../src/egress/sender.ts'
+import { UndiciSender } from '../../src/egress/undici-sender.ts'
+import { logoutEndpoint } from '../../src/events/logout-endpoint.ts'
+
+/** As long as a logout token is. */
+const TOKEN = Buffer.from(`eyJ.${'x'.repeat(700)}.y`)
+
+export interface TimedResult {
+  readonly result: AttemptResult
+  readonly durationMs: number
+}
+
+/** The relay's own sender, alone, allowed to reach this machine. */
+export class LoopbackSender {
+  readonly #sender: UndiciSender
+
+  constructor(attemptTimeoutMs: number) {
+    this.#sender = new UndiciSender({
+      attemptTimeoutMs,
+      connectionsPerOriginMax: 256,
+      guard: new EgressGuard({ allowHttp: true, allow: ['127.0.0.0/8', '::1'] }),
+    })
+  }
+
+  async send(uri: string): Promise<AttemptResult> {
+    return (await this.timed(uri)).result
+  }
+
+  timed(uri: string): Promise<TimedResult> {
+    const startedAtMs = performance.now()
+    return new Promise((resolve) =>
+      this.#sender.send({ endpoint: logoutEndpoint(uri), token: TOKEN }, (result) =>
+        resolve({ result, durationMs: performance.now() - startedAtMs }),
+      ),
+    )
+  }
+
+  close(): Promise<void> {
+    return this.#sender.close()
+  }
+}

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import type { PrefixedKey } from '../../../src/checks/facts.ts'
+import { checkRedisKeys } from '../../../src/checks/redis-keys.ts'
+import { redisFacts, unread } from './sample-facts.ts'
+
+const found = (...value: PrefixedKey[]) => checkRedisKeys(redisFacts({ prefixedKeys: { value } }))
+const index = { key: 'lr:backlogs', type: 'zset', expected: 'zset', isSingle: true }
+const session = { key: 'lr:session:{https://op|s1}', type: 'hash', expected: 'hash', isSingle: false }
+const unknown = { key: 'lr:cart:7', type: 'string', expected: undefined, isSingle: false }
+
+test('keys as the layout has them are fine', () => {
+  expect(found()).toEqual([])
+  expect(found(index, session)).toEqual([])
+})
+
+test('a wrong type where there is one key for everything is an error, one per key', () => {
+  const epoch = { ...index, key: 'lr:epoch', type: 'hash', expected: 'string' }
+  const findings = found({ ...index, type: 'string' }, epoch)
+  expect(findings.map(({ severity, about }) => [severity, about])).toEqual([
+    ['error', 'lr:backlogs'],
+    ['error', 'lr:epoch'],
+  ])
+  expect(findings[0]?.message).toContain('lr:backlogs holds a string where the relay keeps a zset')
+  expect(findings[0]?.mend).toMatch(/delete or rename it, or .* another REDIS_PREFIX/)
+})
+
+test('a wrong type at a key of one session or RP is warned of, all of them at once', () => {
+  const wrong = [1, 2, 3, 4, 5].map((i) => ({
+    ...session,
+    key: `lr:session:{https://op|s${i}}`,
+    type: 'list',
+  }))
+  const [finding, ...more] = found(session, ...wrong)
+  expect(more).toEqual([])
+  expect(finding).toMatchObject({ check: 'redis-keys', about: 'type', severity: 'warning' })
+  expect(finding?.message).toContain('lr:session:{https://op|s1} (a list, not a hash)')
+  expect(finding?.message).toMatch(/and 2 more of those looked at$/)
+})
+
+test('keys that the layout does not know are warned of', () => {
+  const [finding, ...more] = found(unknown)
+  expect(more).toEqual([])
+  expect(finding).toMatchObject({
+    about: 'unknown',
+    severity: 'warning',
+    mend: expect.stringContaining('REDIS_PREFIX'),
+  })
+  expect(finding?.message).toContain('lr:cart:7')
+})
+
+test('a long key is cut', () => {
+  const [finding] = found({ ...unknown, key: `lr:${'x'.repeat(5_000)}` })
+  expect(finding?.message.length).toBeLessThan(300)
+})
+
+test('keys that cannot be listed are a hint', () => {
+  expect(checkRedisKeys(redisFacts({ prefixedKeys: unread }))).toEqual([
+    expect.objectContaining({ severity: 'hint', mend: expect.stringContaining('SCAN') }),
+  ])
+})
