@@ -101,19 +101,22 @@ export class ChaosRun {
   async killRelay(relay: RelayProcess): Promise<void> {
     const { relays } = this.site
     for (const running of relays.running) running.signal('SIGSTOP')
-    const inFlight = await this.#acceptedAndNotNoted()
+    // The others' are among them, so the bound of one relay still holds.
+    const inFlight = Math.min(await this.#acceptedAndNotNoted(), this.#heldMax)
     this.#duplicatesMax += inFlight
     this.say(`a relay is killed, ${inFlight} deliveries are in flight`)
     await relays.kill(relay)
     for (const running of relays.running) running.signal('SIGCONT')
   }
 
-  /**
-   * So many relays were hit by a fault after which what they had in memory may be sent again. That is bounded by
-   * configuration; the last record that finds room may bring more than there are places.
-   */
+  /** So many relays were hit by a fault after which what they had in memory may be sent again. */
   allowInFlight(relays: number): void {
-    this.#duplicatesMax += relays * (this.settings.maxUnsettled + REGISTRATIONS_PER_SESSION - 1)
+    this.#duplicatesMax += relays * this.#heldMax
+  }
+
+  /** What one relay may hold: the last record that finds room may bring more than there are places. */
+  get #heldMax(): number {
+    return this.settings.maxUnsettled + REGISTRATIONS_PER_SESSION - 1
   }
 
   async #acceptedAndNotNoted(): Promise<number> {
