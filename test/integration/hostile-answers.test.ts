@@ -191,10 +191,16 @@ test('repeated for a long time, none of them costs memory', async () => {
     }
     return least
   }
-  const warm = await round(40)
-  const later = await round(60)
-  // Of some 3,400 attempts, so less than 300 bytes of each.
-  expect(later - warm).toBeLessThan(1_000_000)
+  // A leak grows in every round; compiled code and the runner's own caches grow in some.
+  const grown = [Number.POSITIVE_INFINITY]
+  let before = await round(40)
+  while (grown.length < 6 && Math.min(...grown) > 500_000) {
+    const after = await round(40)
+    grown.push(after - before)
+    before = after
+  }
+  // Of some 2,300 attempts a round, so about 200 bytes of each.
+  expect(Math.min(...grown)).toBeLessThan(500_000)
   await short.close()
   const left = () => Promise.all(uris.map((uri) => clientSocketsTo(Number(new URL(uri).port))))
   await expect.poll(async () => (await left()).filter((count) => count > 0)).toEqual([])
