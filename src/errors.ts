@@ -13,6 +13,8 @@ export type FaultCode =
   | 'LR_TOPIC_MISSING'
   | 'LR_REGISTRY_LOST'
   | 'LR_UNAVAILABLE'
+  | 'LR_UNREACHABLE'
+  | 'LR_USAGE'
   | 'LR_STOPPED'
 
 /** A fault: something the caller could not have expected as a normal outcome of the operation. */

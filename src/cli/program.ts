@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { optionsHelp } from './options-help.ts'
 import { serve } from './serve.ts'
+import { version } from './version.ts'
 
 /** The command line: one file per command beside this one. */
 export function createProgram(): Command {
@@ -8,7 +9,10 @@ export function createProgram(): Command {
     .description(
       'Delivers OpenID Connect Back-Channel Logout tokens, from Kafka triggers to every relying party.',
     )
+    .version(version)
     .showSuggestionAfterError()
+    // Subcommands take this over: a wrong argument is thrown, and the process edge gives it its exit code.
+    .exitOverride()
   program
     .command('serve')
     .description('consume triggers and deliver logouts until SIGTERM')

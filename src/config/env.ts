@@ -13,6 +13,17 @@ export type Environment = Readonly<Record<string, string | undefined>>
  * problem. A value is never quoted: it may be a password in the wrong place.
  */
 export function readConfig(env: Environment = process.env): Config {
+  return readOptions(Object.keys(optionsSchema.shape) as (keyof Options)[], env)
+}
+
+/**
+ * Reads some of the options, for a command that needs no others; what is wrong with the rest is not its concern.
+ * Throws as `readConfig` does.
+ */
+export function readOptions<Name extends keyof Config>(
+  names: readonly Name[],
+  env: Environment = process.env,
+): Pick<Config, Name> {
   // An empty variable is what a template leaves where nothing was set.
   const given = Object.fromEntries(
     Object.keys(optionsSchema.shape).flatMap((name) => {
@@ -20,25 +31,27 @@ export function readConfig(env: Environment = process.env): Config {
       return value === undefined || value === '' ? [] : [[name, value]]
     }),
   )
-  const parsed = optionsSchema.safeParse(given)
+  const isWanted = (name: PropertyKey | undefined): boolean => names.includes(name as Name)
+  const issues = optionsSchema.safeParse(given).error?.issues ?? []
+  const options = validOptions(given)
   const problems = [
-    ...(parsed.success ? [] : parsed.error.issues.map(problemLine)),
-    ...conflicts(validOptions(given)),
+    ...issues.filter(({ path }) => isWanted(path[0])).map(problemLine),
+    ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ]
-  if (!parsed.success || problems.length > 0) {
+  if (problems.length > 0) {
     const lines = problems.map((problem) => `  ${problem}`).join('\n')
     throw new RelayFault(
       'LR_CONFIG_INVALID',
       `the configuration has ${problems.length} problem(s):\n${lines}`,
     )
   }
-  const options = parsed.data
-  const firstTopic = options.KAFKA_TOPICS[0] as string
-  return {
+  const firstTopic = options.KAFKA_TOPICS?.[0]
+  const config = {
     ...options,
     KAFKA_OUTCOME_TOPIC: options.KAFKA_OUTCOME_TOPIC ?? firstTopic,
     KAFKA_DEAD_LETTER_TOPIC: options.KAFKA_DEAD_LETTER_TOPIC ?? `${firstTopic}.dead-letter`,
   }
+  return Object.fromEntries(names.map((name) => [name, config[name]])) as Pick<Config, Name>
 }
 
 function problemLine({

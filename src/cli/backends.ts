@@ -1,0 +1,73 @@
+import type { Config } from '../config/env.ts'
+import { messageOf, RelayFault } from '../errors.ts'
+import { createKafkaClient } from '../kafka/kafka-client.ts'
+import { KafkaTopics } from '../kafka/kafka-topics.ts'
+import { RedisConnection } from '../redis/redis-connection.ts'
+
+/** How long a command waits for Kafka or Redis before it says that it is out of reach. */
+const REACH_MS = 10_000
+
+type KafkaConfig = Pick<Config, 'KAFKA_BROKERS'>
+type RedisConfig = Pick<Config, 'REDIS_URL'>
+
+/** A connection to Redis that is up. Throws `LR_UNREACHABLE`; whoever opens it closes it. */
+export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
+  let lastError: unknown
+  let up = (): void => undefined
+  const isUp = new Promise<void>((resolve) => {
+    up = resolve
+  })
+  const redis = new RedisConnection({
+    url: config.REDIS_URL,
+    onUp: () => up(),
+    onDown: (error) => {
+      lastError = error
+    },
+  })
+  redis.start()
+  try {
+    await inTime(isUp, 'Redis', () => lastError)
+    return redis
+  } catch (error) {
+    redis.close()
+    throw error
+  }
+}
+
+export interface KafkaBackend {
+  readonly kafka: ReturnType<typeof createKafkaClient>
+  readonly topics: KafkaTopics
+}
+
+/** A client of Kafka whose brokers have answered. Throws `LR_UNREACHABLE`; whoever opens it closes `topics`. */
+export async function openKafka(config: KafkaConfig): Promise<KafkaBackend> {
+  let lastError: unknown
+  const kafka = createKafkaClient(config.KAFKA_BROKERS, 'logout-relay-cli', (level, message) => {
+    if (level === 'warn') lastError = new Error(message)
+  })
+  const topics = new KafkaTopics(kafka)
+  const isUp = topics.ask((admin) => admin.describeCluster())
+  try {
+    await inTime(isUp, 'Kafka', () => lastError)
+    return { kafka, topics }
+  } catch (error) {
+    await topics.close()
+    throw error
+  }
+}
+
+async function inTime(isUp: Promise<unknown>, name: string, lastError: () => unknown): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(lastError() ?? new Error('it does not answer')), REACH_MS)
+  })
+  try {
+    await Promise.race([isUp, late])
+  } catch (error) {
+    throw new RelayFault('LR_UNREACHABLE', `${name} could not be reached: ${messageOf(error)}`, {
+      cause: error,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+}

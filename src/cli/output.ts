@@ -1,0 +1,93 @@
+import type { Writable } from 'node:stream'
+
+export type Cell = string | number | undefined
+
+/** One line of a result: named fields, `undefined` where there is nothing to say. */
+export type Row = Readonly<Record<string, unknown>>
+
+export interface Column<R extends Row> {
+  readonly title: string
+  readonly cell: (row: R) => Cell
+  readonly alignment?: 'left' | 'right'
+}
+
+export interface Terminal extends Writable {
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+const GAP = '  '
+
+/**
+ * What a command prints. With `--json` every row is one line of JSON, so that a long result can be read as it comes;
+ * without, rows are a table. Notes go to standard error, so that a script reads nothing but rows.
+ */
+export class Output {
+  readonly isJson: boolean
+  readonly #out: Terminal
+  readonly #notes: Terminal
+
+  constructor(isJson: boolean, out: Terminal = process.stdout, notes: Terminal = process.stderr) {
+    this.isJson = isJson
+    this.#out = out
+    this.#notes = notes
+  }
+
+  /** A list. Nothing found is said to people, and is no line at all to a script. */
+  rows<R extends Row>(columns: readonly Column<R>[], rows: readonly R[], none: string): void {
+    if (this.isJson) {
+      for (const row of rows) this.json(row)
+    } else if (rows.length === 0) this.note(none)
+    else this.#out.write(table(columns, rows))
+  }
+
+  /** One line of JSON, whatever the form. */
+  json(value: unknown): void {
+    this.#out.write(`${JSON.stringify(value)}\n`)
+  }
+
+  /** A line for people: the result itself. Left out with `--json`. */
+  line(text: string): void {
+    if (!this.isJson) this.#out.write(`${text}\n`)
+  }
+
+  /** A line for people beside the result. */
+  note(text: string): void {
+    this.#notes.write(`${text}\n`)
+  }
+
+  /** Whether somebody watches, so that a line may be drawn over. */
+  get isWatched(): boolean {
+    return !this.isJson && this.#notes.isTTY === true
+  }
+
+  /** Draws over the last line of standard error; only when somebody watches. An empty text clears it. */
+  redraw(text: string): void {
+    if (!this.isWatched) return
+    const width = (this.#notes.columns ?? 80) - 1
+    this.#notes.write(`\r\u001B[K${text.slice(0, width)}`)
+  }
+}
+
+/** Columns as wide as their widest cell; control characters of foreign ids never reach a terminal. */
+function table<R extends Row>(columns: readonly Column<R>[], rows: readonly R[]): string {
+  const cells = rows.map((row) => columns.map(({ cell }) => printable(cell(row))))
+  const widths = columns.map(({ title }, i) =>
+    cells.reduce((width, row) => Math.max(width, (row[i] as string).length), title.length),
+  )
+  const line = (texts: readonly string[]): string =>
+    texts
+      .map((text, i) => {
+        const width = widths[i] as number
+        return columns[i]?.alignment === 'right' ? text.padStart(width) : text.padEnd(width)
+      })
+      .join(GAP)
+      .trimEnd()
+  return `${[columns.map(({ title }) => title), ...cells].map(line).join('\n')}\n`
+}
+
+/** Text of others as one line that moves no cursor. */
+export function printable(cell: Cell): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced.
+  return String(cell ?? '').replaceAll(/[\u0000-\u001F\u007F-\u009F\u2028\u2029]/g, '\uFFFD')
+}
