@@ -1,4 +1,4 @@
-import type { Config } from '../config/env.ts'
+import { type KafkaConfig, kafkaSecurity, type RedisConfig, redisSecurity } from '../backend-security.ts'
 import { messageOf, RelayFault } from '../errors.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
@@ -6,9 +6,6 @@ import { RedisConnection } from '../redis/redis-connection.ts'
 
 /** How long a command waits for Kafka or Redis before it says that it is out of reach. */
 const REACH_MS = 10_000
-
-type KafkaConfig = Pick<Config, 'KAFKA_BROKERS'>
-type RedisConfig = Pick<Config, 'REDIS_URL'>
 
 /** A connection to Redis that is up. Throws `LR_UNREACHABLE`; whoever opens it closes it. */
 export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
@@ -19,6 +16,7 @@ export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
   })
   const redis = new RedisConnection({
     url: config.REDIS_URL,
+    security: redisSecurity(config),
     onUp: () => up(),
     onDown: (error) => {
       lastError = error
@@ -42,9 +40,14 @@ export interface KafkaBackend {
 /** A client of Kafka whose brokers have answered. Throws `LR_UNREACHABLE`; whoever opens it closes `topics`. */
 export async function openKafka(config: KafkaConfig): Promise<KafkaBackend> {
   let lastError: unknown
-  const kafka = createKafkaClient(config.KAFKA_BROKERS, 'logout-relay-cli', (level, message) => {
-    if (level === 'warn') lastError = new Error(message)
-  })
+  const kafka = createKafkaClient(
+    config.KAFKA_BROKERS,
+    'logout-relay-cli',
+    (level, message) => {
+      if (level === 'warn') lastError = new Error(message)
+    },
+    kafkaSecurity(config),
+  )
   const topics = new KafkaTopics(kafka)
   const isUp = topics.ask((admin) => admin.describeCluster())
   try {
