@@ -7,6 +7,10 @@ import { RedisConnection } from '../redis/redis-connection.ts'
 /** How long a command waits for Kafka or Redis before it says that it is out of reach. */
 const REACH_MS = 10_000
 
+/** What `readOptions` must give to reach Kafka, and Redis. */
+export const KAFKA_OPTIONS = ['KAFKA_BROKERS'] as const
+export const REDIS_OPTIONS = ['REDIS_URL', 'REDIS_PREFIX'] as const
+
 type KafkaConfig = Pick<Config, 'KAFKA_BROKERS'>
 type RedisConfig = Pick<Config, 'REDIS_URL'>
 
@@ -69,5 +73,15 @@ async function inTime(isUp: Promise<unknown>, name: string, lastError: () => unk
     })
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** For requests to a Kafka or a Redis that answered before: what fails now is told as `LR_UNREACHABLE`. */
+export async function reachable<T>(name: string, request: Promise<T>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    if (error instanceof RelayFault) throw error
+    throw new RelayFault('LR_UNREACHABLE', `${name} is out of reach: ${messageOf(error)}`, { cause: error })
   }
 }
