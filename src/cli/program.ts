@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addBacklog } from './backlog.ts'
 import { optionsHelp } from './options-help.ts'
+import { addSend } from './send.ts'
 import { serve } from './serve.ts'
 import { addSessions } from './sessions.ts'
 import { version } from './version.ts'
@@ -22,5 +23,6 @@ export function createProgram(): Command {
     .action(serve)
   addSessions(program)
   addBacklog(program)
+  addSend(program)
   return program
 }
