@@ -4,6 +4,7 @@ import { optionsHelp } from './options-help.ts'
 import { addSend } from './send.ts'
 import { serve } from './serve.ts'
 import { addSessions } from './sessions.ts'
+import { addTrace } from './trace.ts'
 import { version } from './version.ts'
 
 /** The command line: one file per command beside this one. */
@@ -24,5 +25,6 @@ export function createProgram(): Command {
   addSessions(program)
   addBacklog(program)
   addSend(program)
+  addTrace(program)
   return program
 }
