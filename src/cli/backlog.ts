@@ -8,7 +8,7 @@ export function addBacklog(program: Command): void {
   const backlog = program
     .command('backlog')
     .description('deliveries that are parked in Redis until they are due')
-    .addHelpText('after', '\nExample:\n  $ logout-relay backlog list')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog list')
   addListBacklogs(backlog)
   addShowBacklog(backlog)
   addRetryBacklog(backlog)

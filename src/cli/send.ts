@@ -6,18 +6,24 @@ export function addSend(program: Command): void {
   const send = program
     .command('send')
     .description('publish one trigger to Kafka, as the identity provider does')
-    .addHelpText('after', '\nExample:\n  $ logout-relay send session-terminated --session iPOqb3da --wait 30')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ logout-relay send session-terminated --session iPOqb3da --wait 30',
+    )
   withOptions(send.command('session-terminated'))
     .description('a session has ended: every RP of it is told')
     .requiredOption('--session <id>', 'the session at the provider', id('--session'))
     .option('--user <id>', 'its user', id('--user'))
-    .addHelpText('after', '\nExample:\n  $ logout-relay send session-terminated --session iPOqb3da --wait 30')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ logout-relay send session-terminated --session iPOqb3da --wait 30',
+    )
     .action((options: SendOptions) => sendTrigger('session-terminated', options))
   withOptions(send.command('user-signed-out'))
     .description('a user has signed out: of one session, or everywhere')
     .requiredOption('--user <id>', 'the user', id('--user'))
     .option('--session <id>', 'of this session alone; everywhere when not given', id('--session'))
-    .addHelpText('after', '\nExample:\n  $ logout-relay send user-signed-out --user alice --wait')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay send user-signed-out --user alice --wait')
     .action((options: SendOptions) => sendTrigger('user-signed-out', options))
 }
 

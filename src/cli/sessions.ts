@@ -8,7 +8,7 @@ export function addSessions(program: Command): void {
   const sessions = program
     .command('sessions')
     .description('the sessions in Redis, and which RPs are registered under them')
-    .addHelpText('after', '\nExample:\n  $ logout-relay sessions list --user alice')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay sessions list --user alice')
   addListSessions(sessions)
   addShowSession(sessions)
   addRegisterSession(sessions)

@@ -41,7 +41,7 @@ export function addTrace(program: Command): void {
       `
 Exit code 0: every logout that was asked for was sent. 1: one failed, is still owed, or the id appears nowhere.
 
-Example:
+Examples:
   $ logout-relay trace alice --since 2h`,
     )
     .action(trace)

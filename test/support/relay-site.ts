@@ -6,6 +6,7 @@ import { Redis } from 'ioredis'
 import type { JWK } from 'jose'
 import { type InputOptions, type InputRecord, inputRecord } from './input-record.ts'
 import type { JsonWebKeyWithId } from './ledger/protocol.ts'
+import { type FinishedCommand, runCommand } from './relay-command.ts'
 import { type RelayProcess, startRelay } from './relay-process.ts'
 import { RelyingPartyServer } from './relying-party-server.ts'
 import { privateJwk, replaceFile } from './signing-key-file.ts'
@@ -128,6 +129,17 @@ export class RelaySite {
     })
     this.#relays.add(relay)
     return relay
+  }
+
+  /** Runs a command of the relay's command line on this site. */
+  command(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    input?: string,
+  ): Promise<FinishedCommand> {
+    const { kafkaBrokers, redisUrl } = this.#options
+    const site = { KAFKA_BROKERS: kafkaBrokers, REDIS_URL: redisUrl, ISSUER, ...this.environment(env) }
+    return runCommand(args, site, input)
   }
 
   registration(path: string, overrides: Readonly<Record<string, unknown>> = {}): RegistrationInput {

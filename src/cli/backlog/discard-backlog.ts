@@ -50,7 +50,7 @@ export function addDiscardBacklog(backlog: Command): void {
     .option('--session <id>', 'those of this session alone', id('--session'))
     .option('--yes', 'do not ask; needed where nobody can be asked')
     .option('--json', 'one line of JSON per delivery')
-    .addHelpText('after', '\nExample:\n  $ logout-relay backlog discard shop --session iPOqb3da')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog discard shop --session iPOqb3da')
     .action(discardBacklog)
 }
 

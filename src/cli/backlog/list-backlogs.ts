@@ -24,7 +24,7 @@ export function addListBacklogs(backlog: Command): void {
     .description('RPs with parked deliveries, due first before the others')
     .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per RP')
-    .addHelpText('after', '\nExample:\n  $ logout-relay backlog list')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog list')
     .action(listBacklogs)
 }
 

@@ -41,7 +41,7 @@ export function addRetryBacklog(backlog: Command): void {
     .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
     .option('--session <id>', 'those of this session alone', id('--session'))
     .option('--json', 'one line of JSON per RP')
-    .addHelpText('after', '\nExample:\n  $ logout-relay backlog retry shop')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog retry shop')
     .action(retryBacklog)
 }
 

@@ -37,7 +37,7 @@ export function addShowBacklog(backlog: Command): void {
     .option('--session <id>', 'those of this session alone', id('--session'))
     .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per delivery')
-    .addHelpText('after', '\nExample:\n  $ logout-relay backlog show shop --limit 5')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog show shop --limit 5')
     .action(showBacklog)
 }
 

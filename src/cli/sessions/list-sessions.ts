@@ -48,7 +48,7 @@ export function addListSessions(sessions: Command): void {
     .option('--client <id>', 'sessions under which this RP is registered', id('--client'))
     .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per session')
-    .addHelpText('after', '\nExample:\n  $ logout-relay sessions list --user alice')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay sessions list --user alice')
     .action(listSessions)
 }
 

@@ -7,7 +7,7 @@ import type { TriggerOrigin } from '../../events/trigger.ts'
 import { RedisEpochStore } from '../../redis/redis-epoch-store.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import type { RegistryAnswer } from '../../registry/registry.ts'
-import { parseIssuer } from '../arguments.ts'
+import { parseIssuer, readOptionsFor } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
 import { withSessions } from './open-sessions.ts'
@@ -75,7 +75,7 @@ export function addRegisterSession(sessions: Command): void {
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   $ logout-relay sessions register --session s1 --oidc-session o1 --client shop --user u1 \\
       --uri https://shop.example.com/backchannel-logout
   $ logout-relay sessions register --stdin < registrations.jsonl`,
@@ -86,8 +86,8 @@ Example:
 async function registerSession(options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const { SESSION_LIFETIME_MS, TOMBSTONE_MS } = readOptions(['SESSION_LIFETIME_MS', 'TOMBSTONE_MS'])
-  await withSessions(options.issuer, async ({ issuer, keys, redis }) => {
-    const registrations = await given(options, issuer)
+  const registrations = await given(options, readOptionsFor([], options.issuer).issuer)
+  await withSessions(options.issuer, async ({ keys, redis }) => {
     const registry = new RedisRegistry({
       keys,
       redis,

@@ -39,7 +39,7 @@ export function addRemoveSession(sessions: Command): void {
     .option('--client <id>', 'those of this RP alone', id('--client'))
     .option('--yes', 'do not ask; needed where nobody can be asked')
     .option('--json', 'one line of JSON per registration')
-    .addHelpText('after', '\nExample:\n  $ logout-relay sessions remove iPOqb3da --client shop')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay sessions remove iPOqb3da --client shop')
     .action(removeSession)
 }
 

@@ -24,7 +24,7 @@ export function addShowSession(sessions: Command): void {
     .argument('<session>', 'its id', id('<session>'))
     .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
     .option('--json', 'one line of JSON')
-    .addHelpText('after', '\nExample:\n  $ logout-relay sessions show iPOqb3da')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay sessions show iPOqb3da')
     .action(showSession)
 }
 
