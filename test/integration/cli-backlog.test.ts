@@ -1,17 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { ISSUER, type RegistrationInput, type RelaySite } from '../support/relay-site.ts'
+import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
 
 let site: RelaySite
 
-/** A first failure is parked for so long that only an operator can bring it forward. */
-const PATIENT = {
-  RETRY_BASE_DELAY_MS: '3000000',
-  RETRY_MAX_DELAY_MS: '3000000',
-  RETRY_DEADLINE_MS: '86400000',
-  BREAKER_FAILURES: '1000',
-}
+/** No breaker comes in between: what is parked failed once. */
+const PATIENT = { RETRY_DEADLINE_MS: '86400000', BREAKER_FAILURES: '1000' }
 
 beforeAll(async () => {
   site = await openSite()
@@ -27,9 +23,9 @@ function stateKey(clientId: string): string {
   return `${site.prefix}:backlog-state:{${ISSUER}|${clientId}}`
 }
 
-/** Deliveries that failed once with 503 and are parked. */
+/** Deliveries that failed once with 503 and are parked for so long that only an operator can bring them forward. */
 async function park(path: string, count: number): Promise<RegistrationInput[]> {
-  site.rps.uri(path, 503)
+  site.rps.uri(path, (_request, response) => end(response, 503, { 'retry-after': '600' }))
   const registrations = Array.from({ length: count }, () => site.registration(path))
   await site.registerInRedis(...registrations)
   await site.topic.publish(...registrations.map((it) => site.terminated(it)))
