@@ -96,7 +96,7 @@ describe.concurrent('backlog', () => {
       stdout: expect.stringMatching(new RegExp(`${clientId} +1 +1\n$`)),
     })
     await site.topic.waitForOutcome(clientId, third.sessionId)
-    expect(await site.redis.zcard(backlogKey(clientId))).toBe(1)
+    await vi.waitFor(async () => expect(await site.redis.zcard(backlogKey(clientId))).toBe(1))
     const told = site.topic.outcomes.map(({ data }) => data.sessionId)
     expect(told).not.toContain(held.sessionId)
     expect(await site.command(['backlog', 'retry', 'nobody'])).toMatchObject({ status: 1, stdout: '' })

@@ -63,7 +63,7 @@ describe.concurrent('send', () => {
     expect(stdout).toMatch(/^sent user-signed-out [\w-]{36} to .*\/\d at offset \d+\n/)
     expect(stdout).toContain('client-well: sent, status 200, attempts 1\n')
     expect(stdout).toContain('client-broken: failed: rejected (HTTP 404), attempts 1\n')
-    expect(stdout).toMatch(/2 registrations: 1 sent, 1 failed\n$/)
+    expect(stdout).toMatch(/2 RPs: 1 sent, 1 failed\n$/)
     expect(site.rps.at('/later')).toEqual([])
   })
 
@@ -80,7 +80,7 @@ describe.concurrent('send', () => {
     ])
     expect(owed).toMatchObject({
       status: 1,
-      stdout: expect.stringContaining('1 registrations: 0 sent, 1 still owed'),
+      stdout: expect.stringContaining('1 RP: 0 sent, 1 still owed'),
     })
     expect(owed.stderr).toContain('still owed to client-silent')
     expect(nobody).toMatchObject({ status: 1, stderr: expect.stringContaining('no relay has taken') })

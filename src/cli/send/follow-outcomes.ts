@@ -107,7 +107,7 @@ function conclude({ owed, told, left, isTakenUp, waitMs }: Result, output: Outpu
     ...(silent > 0 ? [`${silent} removed without an outcome`] : []),
   ]
   if (owed.size === 0) output.line('nothing was owed; "logout-relay trace" shows what was sent before')
-  else output.line(`${owed.size} registrations: ${parts.join(', ')}`)
+  else output.line(`${owed.size} ${owed.size === 1 ? 'RP' : 'RPs'}: ${parts.join(', ')}`)
   if (left.size > 0 && !output.isJson) {
     const clients = [...new Set([...left.values()].map((it) => it.clientId ?? it.oidcSessionId))]
     output.note(printable(`still owed to ${clients.slice(0, 10).join(', ')}; "logout-relay trace" shows why`))

@@ -78,7 +78,9 @@ async function removeSession(sessionId: string, options: Options): Promise<void>
     output.rows(columns, rows, '')
     output.note('their RPs were not told, and no outcome was published')
     if (state.ended === undefined) {
-      output.note('the session goes on: a registry that is built anew from the topic holds them again')
+      output.note(
+        'the session goes on: what the topic registered is there again when the registry is built anew',
+      )
     }
   })
 }

@@ -47,7 +47,10 @@ async function entriesOfSession(
     const { oidcSessionId, clientId, userId, attempts, lastError } = row
     const delivery = parked.find((it) => it.oidcSessionId === oidcSessionId)
     const isOwed = ended !== undefined || delivery !== undefined
-    const tried = attempts === undefined || attempts === 0 ? '' : `, ${attempts} attempts`
+    const tried =
+      attempts === undefined || attempts === 0
+        ? ''
+        : `, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
     const last = lastError === undefined ? '' : `, last: ${lastError}`
     const isReadable = state.registrations.some((it) => it.oidcSessionId === oidcSessionId)
     const text = isReadable ? (isOwed ? owedText(delivery, now) : 'registered') : row.state
