@@ -4,8 +4,11 @@ import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
 
-/** How long a command waits for Kafka or Redis before it says that it is out of reach. */
-const REACH_MS = 10_000
+/**
+ * How long a command waits for Kafka or Redis before it says that it is out of reach. Kafka's brokers are asked one
+ * after the other; one Redis answers soon or not at all.
+ */
+const REACH_MS = { Kafka: 10_000, Redis: 5_000 } as const
 
 /** What `readOptions` must give to reach Kafka, and Redis. */
 export const KAFKA_OPTIONS = ['KAFKA_BROKERS'] as const
@@ -60,10 +63,14 @@ export async function openKafka(config: KafkaConfig): Promise<KafkaBackend> {
   }
 }
 
-async function inTime(isUp: Promise<unknown>, name: string, lastError: () => unknown): Promise<void> {
+async function inTime(
+  isUp: Promise<unknown>,
+  name: keyof typeof REACH_MS,
+  lastError: () => unknown,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(lastError() ?? new Error('it does not answer')), REACH_MS)
+    timer = setTimeout(() => reject(lastError() ?? new Error('it does not answer')), REACH_MS[name])
   })
   try {
     await Promise.race([isUp, late])

@@ -19,7 +19,30 @@ function described(registration: ReturnType<RelaySite['registration']>): string[
   ]
 }
 
+// All at one time, the first one first: to find out that nobody answers takes seconds.
 describe.concurrent('sessions', () => {
+  test('a command ends with 3 when Redis or Kafka are out of reach, and shows no password', async () => {
+    const nowhere = `127.0.0.1:${await freePort()}`
+    const withoutRedis = { REDIS_URL: `redis://user:hunter2@${nowhere}` }
+    const [list, send, trace] = await Promise.all([
+      site.command(['sessions', 'list'], withoutRedis),
+      site.command(['send', 'session-terminated', '--session', 's'], { KAFKA_BROKERS: nowhere }),
+      site.command(['trace', 's'], { KAFKA_BROKERS: nowhere }),
+    ])
+    expect(list).toMatchObject({
+      status: 3,
+      stdout: '',
+      stderr: expect.stringContaining('Redis could not be'),
+    })
+    expect(send).toMatchObject({
+      status: 3,
+      stdout: '',
+      stderr: expect.stringContaining('Kafka could not be'),
+    })
+    expect(trace).toMatchObject({ status: 3, stdout: '' })
+    expect(list.stderr).not.toContain('hunter2')
+  })
+
   test('list: of a user, of a client, all of them; and no more than were asked for', async () => {
     const alice = ['/list-a', '/list-b'].map((path) =>
       site.registration(path, { userId: 'list-alice', sessionId: 'list-1' }),
@@ -159,41 +182,17 @@ describe.concurrent('sessions', () => {
     })
     expect(foreign).toMatchObject({ status: 0, stdout: expect.stringContaining('something else') })
   })
-})
 
-describe.concurrent('a command', () => {
-  test('that is misspelt is refused with a suggestion', async () => {
+  test('a command that is misspelt is refused with a suggestion', async () => {
     const { status, stdout, stderr } = await site.command(['sessions', 'list', '--usr', 'alice'])
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect(stderr).toContain('Did you mean --user?')
   })
 
-  test('says which setting is missing or wrong, and shows no value', async () => {
+  test('a command says which setting is missing or wrong, and shows no value', async () => {
     const wrong = await site.command(['trace', 's'], { ISSUER: '', REDIS_URL: 'http://:hunter2@example' })
     expect(wrong.stderr).toContain('ISSUER: is required')
     expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining('REDIS_URL: ') })
     expect(wrong.stderr).not.toContain('hunter2')
-  })
-
-  test('ends with 3 when Redis or Kafka are out of reach, and shows no password', async () => {
-    const nowhere = `127.0.0.1:${await freePort()}`
-    const withoutRedis = { REDIS_URL: `redis://user:hunter2@${nowhere}` }
-    const [list, send, trace] = await Promise.all([
-      site.command(['sessions', 'list'], withoutRedis),
-      site.command(['send', 'session-terminated', '--session', 's'], { KAFKA_BROKERS: nowhere }),
-      site.command(['trace', 's'], { KAFKA_BROKERS: nowhere }),
-    ])
-    expect(list).toMatchObject({
-      status: 3,
-      stdout: '',
-      stderr: expect.stringContaining('Redis could not be'),
-    })
-    expect(send).toMatchObject({
-      status: 3,
-      stdout: '',
-      stderr: expect.stringContaining('Kafka could not be'),
-    })
-    expect(trace).toMatchObject({ status: 3, stdout: '' })
-    expect(list.stderr).not.toContain('hunter2')
   })
 })
