@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RegistrationInput, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
@@ -14,6 +15,9 @@ beforeAll(async () => {
   await site.startRelay(PATIENT)
 })
 afterAll(() => site.close())
+
+const command = (args: readonly string[], env: Record<string, string> = {}) =>
+  relayCommand(args, site.commandEnvironment(env))
 
 function backlogKey(clientId: string): string {
   return `${site.prefix}:backlog:{${ISSUER}|${clientId}}`
@@ -44,20 +48,20 @@ describe.concurrent('backlog', () => {
     const [first, second] = (await park('/shown', 2)) as [RegistrationInput, RegistrationInput]
     const { clientId } = first
     const [list, shown, one, table, nobody] = await Promise.all([
-      site.command(['backlog', 'list', '--json']),
-      site.command(['backlog', 'show', clientId, '--json']),
-      site.command(['backlog', 'show', clientId, '--session', second.sessionId, '--json']),
-      site.command(['backlog', 'show', clientId, '--limit', '1']),
-      site.command(['backlog', 'show', 'nobody']),
+      command(['backlog', 'list', '--json']),
+      command(['backlog', 'show', clientId, '--json']),
+      command(['backlog', 'show', clientId, '--session', second.sessionId, '--json']),
+      command(['backlog', 'show', clientId, '--limit', '1']),
+      command(['backlog', 'show', 'nobody']),
     ])
-    expect(list.json).toContainEqual({
+    expect(list.rows).toContainEqual({
       issuer: ISSUER,
       clientId,
       size: 2,
       oldestDueAt: expect.stringMatching(/Z$/),
       oldestDueMs: expect.any(Number),
     })
-    const parked = shown.json as { sessionId: string; dueAt: string; deadlineAt: string }[]
+    const parked = shown.rows as { sessionId: string; dueAt: string; deadlineAt: string }[]
     expect(parked.map(({ sessionId }) => sessionId).sort()).toEqual(
       [first.sessionId, second.sessionId].sort(),
     )
@@ -65,7 +69,7 @@ describe.concurrent('backlog', () => {
       expect(row).toMatchObject({ attempts: 1, isHeld: false, lastStatus: 503, lastError: 'HTTP 503' })
       expect(Date.parse(row.deadlineAt)).toBeGreaterThan(Date.parse(row.dueAt))
     }
-    expect(one.json).toEqual(parked.filter(({ sessionId }) => sessionId === second.sessionId))
+    expect(one.rows).toEqual(parked.filter(({ sessionId }) => sessionId === second.sessionId))
     expect(table.stdout).toMatch(
       /^SESSION +OIDC SESSION +ATTEMPTS +DUE +DEADLINE +LAST ERROR\n.* HTTP 503\n$/,
     )
@@ -86,11 +90,11 @@ describe.concurrent('backlog', () => {
     const { clientId } = first
     await lease(held)
     site.rps.uri('/retried', 200)
-    const one = await site.command(['backlog', 'retry', clientId, '--session', first.sessionId, '--json'])
-    expect(one).toMatchObject({ status: 0, json: [{ clientId, issuer: ISSUER, due: 1, held: 0 }] })
+    const one = await command(['backlog', 'retry', clientId, '--session', first.sessionId, '--json'])
+    expect(one).toMatchObject({ status: 0, rows: [{ clientId, issuer: ISSUER, due: 1, held: 0 }] })
     await site.topic.waitForOutcome(clientId, first.sessionId)
 
-    const rest = await site.command(['backlog', 'retry', clientId])
+    const rest = await command(['backlog', 'retry', clientId])
     expect(rest).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(new RegExp(`${clientId} +1 +1\n$`)),
@@ -99,7 +103,7 @@ describe.concurrent('backlog', () => {
     await vi.waitFor(async () => expect(await site.redis.zcard(backlogKey(clientId))).toBe(1))
     const told = site.topic.outcomes.map(({ data }) => data.sessionId)
     expect(told).not.toContain(held.sessionId)
-    expect(await site.command(['backlog', 'retry', 'nobody'])).toMatchObject({ status: 1, stdout: '' })
+    expect(await command(['backlog', 'retry', 'nobody'])).toMatchObject({ status: 1, stdout: '' })
   })
 
   test('discard: asks, leaves to a relay what it is at, and ends the others with an outcome', async () => {
@@ -112,16 +116,16 @@ describe.concurrent('backlog', () => {
     await lease(held)
     const kafkaAway = { KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }
     const [unsure, away] = await Promise.all([
-      site.command(['backlog', 'discard', clientId]),
-      site.command(['backlog', 'discard', clientId, '--yes'], kafkaAway),
+      command(['backlog', 'discard', clientId]),
+      command(['backlog', 'discard', clientId, '--yes'], kafkaAway),
     ])
     expect(unsure).toMatchObject({ status: 2, stderr: expect.stringContaining('Give up 3 parked') })
     expect(away).toMatchObject({ status: 3, stdout: '' })
     expect(await site.redis.zcard(backlogKey(clientId))).toBe(3)
 
     const discard = ['backlog', 'discard', clientId, '--yes']
-    const one = await site.command([...discard, '--session', first.sessionId, '--json'])
-    expect(one).toMatchObject({ status: 0, json: [{ sessionId: first.sessionId, attempts: 1 }] })
+    const one = await command([...discard, '--session', first.sessionId, '--json'])
+    expect(one).toMatchObject({ status: 0, rows: [{ sessionId: first.sessionId, attempts: 1 }] })
     const { data, key } = await site.topic.waitForOutcome(clientId, first.sessionId)
     expect(key).toBe(first.sessionId)
     expect(data).toMatchObject({
@@ -137,7 +141,7 @@ describe.concurrent('backlog', () => {
     const tombstone = await site.redis.get(`${site.prefix}:ended:{${ISSUER}|${first.sessionId}}`)
     expect(tombstone?.split('\n')).toContain(first.oidcSessionId)
 
-    const rest = await site.command(discard)
+    const rest = await command(discard)
     expect(rest).toMatchObject({ status: 1, stdout: expect.stringContaining(third.sessionId) })
     expect(rest.stderr).toContain('1 left to the relay')
     await site.topic.waitForOutcome(clientId, third.sessionId)
@@ -150,7 +154,7 @@ describe.concurrent('backlog', () => {
     const [registration] = (await park('/settled-meanwhile', 1)) as [RegistrationInput]
     const { clientId, sessionId } = registration
     await site.redis.del(site.sessionKey(sessionId))
-    const done = await site.command(['backlog', 'discard', clientId, '--yes', '--json'])
+    const done = await command(['backlog', 'discard', clientId, '--yes', '--json'])
     expect(done).toMatchObject({ status: 0, stdout: '' })
     expect(await site.redis.exists(backlogKey(clientId), stateKey(clientId))).toBe(0)
     await site.topic.caughtUp()

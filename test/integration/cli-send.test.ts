@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { openSite } from './open-site.ts'
 
@@ -10,18 +11,21 @@ beforeAll(async () => {
 })
 afterAll(() => site.close())
 
+const command = (args: readonly string[], env: Record<string, string> = {}) =>
+  relayCommand(args, site.commandEnvironment(env))
+
 describe.concurrent('send', () => {
   test('session-terminated: says where the trigger stands, and with --wait that every RP was told', async () => {
     const registrations = ['/sent-a', '/sent-b'].map((path) =>
       site.registration(path, { sessionId: 'sent-1' }),
     )
     await site.registerInRedis(...registrations)
-    const { status, json, stderr } = await site.command([
+    const { status, rows, stderr } = await command([
       ...['send', 'session-terminated', '--session', 'sent-1'],
       ...['--reason', 'administrator', '--wait', '--json'],
     ])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    const [sent, ...outcomes] = json
+    const [sent, ...outcomes] = rows
     expect(sent).toMatchObject({ sent: 'session-terminated', key: 'sent-1', topic: site.topic.name })
     expect(outcomes).toHaveLength(2)
     for (const { clientId } of registrations) {
@@ -39,7 +43,7 @@ describe.concurrent('send', () => {
     })
     expect(Date.parse(record.headers.ce_time ?? '')).toBeLessThanOrEqual(Date.now())
 
-    const again = await site.command(['send', 'session-terminated', '--session', 'sent-1', '--wait'])
+    const again = await command(['send', 'session-terminated', '--session', 'sent-1', '--wait'])
     expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('nothing was owed') })
   })
 
@@ -51,7 +55,7 @@ describe.concurrent('send', () => {
       registeredAt: new Date(Date.now() + 600_000).toISOString(),
     })
     await site.registerInRedis(...([well, broken, later] as [typeof later, typeof later, typeof later]))
-    const { status, stdout } = await site.command([
+    const { status, stdout } = await command([
       'send',
       'user-signed-out',
       '--user',
@@ -73,8 +77,8 @@ describe.concurrent('send', () => {
     const idle = site.registration('/idle', { sessionId: 'idle-1' })
     await site.registerInRedis(silent, idle)
     const [owed, nobody] = await Promise.all([
-      site.command(['send', 'session-terminated', '--session', 'silent-1', '--wait', '3']),
-      site.command(['send', 'session-terminated', '--session', 'idle-1', '--wait', '1s', '--json'], {
+      command(['send', 'session-terminated', '--session', 'silent-1', '--wait', '3']),
+      command(['send', 'session-terminated', '--session', 'idle-1', '--wait', '1s', '--json'], {
         REDIS_PREFIX: `${site.prefix}:idle`,
       }),
     ])
@@ -89,14 +93,11 @@ describe.concurrent('send', () => {
   test('without --wait it needs no Redis; a topic that does not exist is told', async () => {
     const away = { REDIS_URL: '' }
     const [sent, missing] = await Promise.all([
-      site.command(['send', 'session-terminated', '--session', 'quick', '--user', 'u', '--json'], away),
-      site.command(
-        ['send', 'session-terminated', '--session', 's', '--topic', `${site.topic.name}.none`],
-        away,
-      ),
+      command(['send', 'session-terminated', '--session', 'quick', '--user', 'u', '--json'], away),
+      command(['send', 'session-terminated', '--session', 's', '--topic', `${site.topic.name}.none`], away),
     ])
     expect(sent).toMatchObject({ status: 0, stderr: '' })
-    expect(sent.json).toHaveLength(1)
+    expect(sent.rows).toHaveLength(1)
     expect(missing).toMatchObject({ status: 1, stdout: '' })
     expect(missing.stderr).toMatch(/none of KAFKA_TOPICS/)
     expect(missing.stderr).toMatch(/does not exist; create it/)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { openSite } from './open-site.ts'
 
@@ -9,6 +10,9 @@ beforeAll(async () => {
   site = await openSite()
 })
 afterAll(() => site.close())
+
+const command = (args: readonly string[], env: Record<string, string> = {}, input?: string) =>
+  relayCommand(args, site.commandEnvironment(env), input === undefined ? {} : { input })
 
 /** Options that describe a registration. */
 function described(registration: ReturnType<RelaySite['registration']>): string[] {
@@ -25,9 +29,9 @@ describe.concurrent('sessions', () => {
     const nowhere = `127.0.0.1:${await freePort()}`
     const withoutRedis = { REDIS_URL: `redis://user:hunter2@${nowhere}` }
     const [list, send, trace] = await Promise.all([
-      site.command(['sessions', 'list'], withoutRedis),
-      site.command(['send', 'session-terminated', '--session', 's'], { KAFKA_BROKERS: nowhere }),
-      site.command(['trace', 's'], { KAFKA_BROKERS: nowhere }),
+      command(['sessions', 'list'], withoutRedis),
+      command(['send', 'session-terminated', '--session', 's'], { KAFKA_BROKERS: nowhere }),
+      command(['trace', 's'], { KAFKA_BROKERS: nowhere }),
     ])
     expect(list).toMatchObject({
       status: 3,
@@ -53,13 +57,13 @@ describe.concurrent('sessions', () => {
     await site.registerInRedis(...alice, bob)
 
     const [ofUser, ofClient, one, none] = await Promise.all([
-      site.command(['sessions', 'list', '--user', 'list-alice', '--json']),
-      site.command(['sessions', 'list', '--client', 'client-list-a', '--json']),
-      site.command(['sessions', 'list', '--user', 'list-alice', '--limit', '1']),
-      site.command(['sessions', 'list', '--issuer', 'https://other.test.example', '--json']),
+      command(['sessions', 'list', '--user', 'list-alice', '--json']),
+      command(['sessions', 'list', '--client', 'client-list-a', '--json']),
+      command(['sessions', 'list', '--user', 'list-alice', '--limit', '1']),
+      command(['sessions', 'list', '--issuer', 'https://other.test.example', '--json']),
     ])
     expect(ofUser).toMatchObject({ status: 0, stderr: '' })
-    expect(ofUser.json).toEqual([
+    expect(ofUser.rows).toEqual([
       {
         issuer: ISSUER,
         sessionId: 'list-1',
@@ -70,7 +74,7 @@ describe.concurrent('sessions', () => {
         expiresInMs: expect.any(Number),
       },
     ])
-    expect(ofClient.json.map(({ sessionId }) => sessionId).sort()).toEqual(['list-1', 'list-2'])
+    expect(ofClient.rows.map(({ sessionId }) => sessionId).sort()).toEqual(['list-1', 'list-2'])
     expect(one.stdout).toMatch(
       /^SESSION +USER +RPS +CLIENTS +STATE +EXPIRES IN\nlist-1 +list-alice +\d .*\n$/,
     )
@@ -82,9 +86,9 @@ describe.concurrent('sessions', () => {
     const { sessionId, oidcSessionId, clientId } = registration
     const uri = `${registration.backchannelLogoutUri}?key=hunter2`
     const options = described({ ...registration, backchannelLogoutUri: uri })
-    const registered = await site.command(['sessions', 'register', ...options, '--json'])
+    const registered = await command(['sessions', 'register', ...options, '--json'])
     expect(registered.status).toBe(0)
-    expect(registered.json).toEqual([{ sessionId, clientId, oidcSessionId, result: 'registered' }])
+    expect(registered.rows).toEqual([{ sessionId, clientId, oidcSessionId, result: 'registered' }])
     expect(registered.stderr).toContain('Redis alone')
     const stored = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '')
     expect(stored).toMatchObject({ issuer: ISSUER, sid: sessionId, backchannelLogoutUri: uri })
@@ -93,8 +97,8 @@ describe.concurrent('sessions', () => {
     ])
 
     const [shown, unsure] = await Promise.all([
-      site.command(['sessions', 'show', sessionId]),
-      site.command(['sessions', 'remove', sessionId]),
+      command(['sessions', 'show', sessionId]),
+      command(['sessions', 'remove', sessionId]),
     ])
     expect(shown.status).toBe(0)
     expect(shown.stdout).toMatch(/ended +no/)
@@ -103,9 +107,9 @@ describe.concurrent('sessions', () => {
     expect(unsure).toMatchObject({ status: 2, stderr: expect.stringContaining('--yes: is needed') })
     expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(1)
 
-    const other = await site.command(['sessions', 'remove', sessionId, '--client', 'other', '--yes'])
+    const other = await command(['sessions', 'remove', sessionId, '--client', 'other', '--yes'])
     expect(other).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('no such') })
-    const removed = await site.command(['sessions', 'remove', sessionId, '--client', clientId, '--yes'])
+    const removed = await command(['sessions', 'remove', sessionId, '--client', clientId, '--yes'])
     expect(removed.status).toBe(0)
     expect(removed.stdout).toContain(oidcSessionId)
     expect(removed.stderr).toContain('were not told')
@@ -120,12 +124,12 @@ describe.concurrent('sessions', () => {
     const ended = `${site.prefix}:ended:{${ISSUER}|${late.sessionId}}`
     await site.redis.set(ended, `${JSON.stringify(mark)}\n${settled.oidcSessionId}`, 'EX', 60)
     const lines = [late, settled].map((it) => JSON.stringify(it)).join('\n')
-    const [{ status, json, stderr }, table] = [
-      await site.command(['sessions', 'register', '--stdin', '--json'], {}, lines),
-      await site.command(['sessions', 'register', '--stdin'], {}, JSON.stringify(late)),
+    const [{ status, rows, stderr }, table] = [
+      await command(['sessions', 'register', '--stdin', '--json'], {}, lines),
+      await command(['sessions', 'register', '--stdin'], {}, JSON.stringify(late)),
     ]
     expect(status).toBe(1)
-    expect(json).toMatchObject([
+    expect(rows).toMatchObject([
       {
         result: 'session-ended',
         endedBy: { id: 't-1', topic: 'session-events', partition: 2, offset: 7 },
@@ -135,7 +139,7 @@ describe.concurrent('sessions', () => {
     expect(stderr).toContain('has not been told')
     expect(table).toMatchObject({ status: 1, stdout: expect.stringContaining('t-1 (session-events/2/7)') })
     expect(await site.redis.hkeys(site.sessionKey(late.sessionId))).toEqual([late.oidcSessionId])
-    const shown = await site.command(['sessions', 'show', late.sessionId])
+    const shown = await command(['sessions', 'show', late.sessionId])
     expect(shown.stdout).toMatch(/ended +yes, by t-1 \(session-events\/2\/7\)/)
     expect(shown.stdout).toContain(settled.oidcSessionId)
   })
@@ -145,15 +149,11 @@ describe.concurrent('sessions', () => {
     const wrong = { ...site.registration('/wrong'), backchannelLogoutUri: 'ftp://hunter2', alg: 'none' }
     const lines = [sound, wrong].map((it) => JSON.stringify(it)).join('\n')
     const [fromInput, fromOptions, noJson, nothing, foreign] = await Promise.all([
-      site.command(['sessions', 'register', '--stdin'], {}, lines),
-      site.command(['sessions', 'register', ...described(sound).slice(0, 6)]),
-      site.command(['sessions', 'register', '--stdin'], {}, '{"sessionId":'),
-      site.command(['sessions', 'register']),
-      site.command(
-        ['sessions', 'register', '--stdin'],
-        {},
-        JSON.stringify({ ...sound, issuer: 'https://x' }),
-      ),
+      command(['sessions', 'register', '--stdin'], {}, lines),
+      command(['sessions', 'register', ...described(sound).slice(0, 6)]),
+      command(['sessions', 'register', '--stdin'], {}, '{"sessionId":'),
+      command(['sessions', 'register']),
+      command(['sessions', 'register', '--stdin'], {}, JSON.stringify({ ...sound, issuer: 'https://x' })),
     ])
     for (const { status, stdout, stderr } of [fromInput, fromOptions, noJson, nothing, foreign]) {
       expect(status).toBe(2)
@@ -172,8 +172,8 @@ describe.concurrent('sessions', () => {
   test('show: a session that nobody knows, and one whose key holds something else', async () => {
     await site.redis.set(site.sessionKey('show-foreign'), 'somebody else')
     const [unknown, foreign] = await Promise.all([
-      site.command(['sessions', 'show', 'nobody']),
-      site.command(['sessions', 'show', 'show-foreign']),
+      command(['sessions', 'show', 'nobody']),
+      command(['sessions', 'show', 'show-foreign']),
     ])
     expect(unknown).toMatchObject({
       status: 1,
@@ -184,13 +184,13 @@ describe.concurrent('sessions', () => {
   })
 
   test('a command that is misspelt is refused with a suggestion', async () => {
-    const { status, stdout, stderr } = await site.command(['sessions', 'list', '--usr', 'alice'])
+    const { status, stdout, stderr } = await command(['sessions', 'list', '--usr', 'alice'])
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect(stderr).toContain('Did you mean --user?')
   })
 
   test('a command says which setting is missing or wrong, and shows no value', async () => {
-    const wrong = await site.command(['trace', 's'], { ISSUER: '', REDIS_URL: 'http://:hunter2@example' })
+    const wrong = await command(['trace', 's'], { ISSUER: '', REDIS_URL: 'http://:hunter2@example' })
     expect(wrong.stderr).toContain('ISSUER: is required')
     expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining('REDIS_URL: ') })
     expect(wrong.stderr).not.toContain('hunter2')

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { inputRecord } from '../support/input-record.ts'
+import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
@@ -12,10 +13,13 @@ beforeAll(async () => {
 })
 afterAll(() => site.close())
 
+const command = (args: readonly string[], env: Record<string, string> = {}) =>
+  relayCommand(args, site.commandEnvironment(env))
+
 /** Rows without the summary, which comes last. */
 async function traced(...args: string[]) {
-  const { status, stderr, json } = await site.command(['trace', ...args, '--json'])
-  return { status, stderr, rows: json.slice(0, -1), summary: json.at(-1) ?? {} }
+  const { status, stderr, rows } = await command(['trace', ...args, '--json'])
+  return { status, stderr, rows: rows.slice(0, -1), summary: rows.at(-1) ?? {} }
 }
 
 async function isRegistered(sessionId: string, count: number): Promise<void> {
@@ -78,7 +82,7 @@ describe.concurrent('trace', () => {
       isSettled: false,
     })
 
-    const table = await site.command(['trace', sessionId])
+    const table = await command(['trace', sessionId])
     expect(table.status).toBe(1)
     expect(table.stdout).toMatch(
       /\n3 RPs: 1 sent, 1 failed \(rejected\), 1 owed \(parked, next attempt in \d+ minutes[\w ]*\)\n$/,
@@ -118,7 +122,7 @@ describe.concurrent('trace', () => {
   })
 
   test('an id that appears nowhere, or not in that time', async () => {
-    const { status, stdout, stderr } = await site.command(['trace', 'nobody-at-all', '--since', '15m'])
+    const { status, stdout, stderr } = await command(['trace', 'nobody-at-all', '--since', '15m'])
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(
       /nobody-at-all of https:.* appears nowhere: .* since \d{4}-.*--since looks further back/,

@@ -1,53 +1,56 @@
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** As `npm start` does: a command starts in half the time. */
-const preload = ['--import', './src/compile-cache.mjs']
 const RUN_MS_MAX = 40_000
-/** A list of some thousand rows. */
-const OUTPUT_BYTES_MAX = 64 * 1_024 * 1_024
 
 export interface FinishedCommand {
   readonly status: number
+  /** The lines of standard output that are JSON. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
   readonly stdout: string
   readonly stderr: string
-  /** Standard output as lines of JSON; throws when it is something else. */
-  readonly json: readonly Record<string, unknown>[]
 }
 
-/** Runs the relay's command line as a process of its own, with exactly these settings. One that does not end is killed. */
-export function runCommand(
+export interface CommandOptions {
+  /** What it reads on its standard input; nothing when missing. */
+  readonly input?: string
+  /** The command is interrupted as soon as it resolves. */
+  readonly interrupt?: Promise<unknown>
+  /** Called for each line of JSON as it comes. */
+  readonly onRow?: (row: Readonly<Record<string, unknown>>) => void
+}
+
+/** Runs a command of the relay with exactly these settings. One that does not end is killed. */
+export async function relayCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  input = '',
+  { input, interrupt, onRow }: CommandOptions = {},
 ): Promise<FinishedCommand> {
-  const options = {
+  const child = spawn(process.execPath, ['--import', './src/compile-cache.mjs', 'src/main.ts', ...args], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { PATH: process.env.PATH, ...env },
-    timeout: RUN_MS_MAX,
-    maxBuffer: OUTPUT_BYTES_MAX,
-    killSignal: 'SIGKILL' as const,
-  }
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [...preload, 'src/main.ts', ...args],
-      options,
-      (error, stdout, stderr) => {
-        const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
-        resolve({
-          status,
-          stdout,
-          stderr,
-          get json() {
-            const lines = stdout.split('\n').filter((line) => line !== '')
-            return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-          },
-        })
-      },
-    )
-    // A command that refuses its arguments ends before it reads.
-    child.stdin?.on('error', () => undefined)
-    child.stdin?.end(input)
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
+  // One that refuses its arguments ends before it reads.
+  child.stdin.on('error', () => undefined).end(input)
+  const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX)
+  const texts = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      texts[name] += text
+    })
+  }
+  const rows: Readonly<Record<string, unknown>>[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (!line.startsWith('{')) return
+    const row = JSON.parse(line) as Readonly<Record<string, unknown>>
+    rows.push(row)
+    onRow?.(row)
+  })
+  interrupt?.then(() => child.kill('SIGINT')).catch(() => undefined)
+  const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(timer)
+  return { status: code ?? -1, rows, ...texts }
 }

@@ -60,9 +60,10 @@ export async function followOutcomes(
     const now = await reachable('Redis', owedFor(trigger, view))
     // A registration may have been on its way to Redis when the trigger was published.
     for (const [name, registration] of now) owed.set(name, registration)
-    left = now
-    const isDone = isTakenUp && left.size === 0
+    const isDone = isTakenUp && now.size === 0
     if (told.size < owed.size) await readOn()
+    // Between its outcome and the end of its registration one is owed no more.
+    left = new Map([...now].filter(([name]) => !told.has(name)))
     if (isDone) break
     if (performance.now() >= endsAtMs) break
     // A user of very many sessions is not looked up without a pause.
