@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import { LateServer } from '../support/late-server.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { openSite } from './open-site.ts'
@@ -88,6 +90,25 @@ describe.concurrent('send', () => {
     })
     expect(owed.stderr).toContain('still owed to client-silent')
     expect(nobody).toMatchObject({ status: 1, stderr: expect.stringContaining('no relay has taken') })
+  })
+
+  test('3 when Redis goes away while it waits', async () => {
+    site.rps.uri('/waits', () => undefined)
+    await site.registerInRedis(site.registration('/waits', { sessionId: 'waits-1' }))
+    const redis = new LateServer(await freePort(), inject('redisUrl'))
+    await redis.open()
+    try {
+      const away = { REDIS_URL: `redis://127.0.0.1:${redis.port}` }
+      const { status, rows, stderr } = await relayCommand(
+        ['send', 'session-terminated', '--session', 'waits-1', '--wait', '--json'],
+        site.commandEnvironment(away),
+        { onRow: () => void redis.close() },
+      )
+      expect({ status, sent: rows.length }).toEqual({ status: 3, sent: 1 })
+      expect(stderr).toMatch(/^logout-relay: .*Redis.*\n$/)
+    } finally {
+      await redis.close()
+    }
   })
 
   test('without --wait it needs no Redis; a topic that does not exist is told', async () => {
