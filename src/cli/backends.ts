@@ -4,8 +4,15 @@ import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
 
-/** How long a command waits for Kafka or Redis before it says that it is out of reach. */
-const REACH_MS = 10_000
+/**
+ * How long a command waits for Kafka or Redis before it says that it is out of reach. Kafka's brokers are asked one
+ * after the other; one Redis answers soon or not at all.
+ */
+const REACH_MS = { Kafka: 10_000, Redis: 5_000 } as const
+
+/** What `readOptions` must give to reach Kafka, and Redis. */
+export const KAFKA_OPTIONS = ['KAFKA_BROKERS'] as const
+export const REDIS_OPTIONS = ['REDIS_URL', 'REDIS_PREFIX'] as const
 
 /** A connection to Redis that is up. Throws `LR_UNREACHABLE`; whoever opens it closes it. */
 export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
@@ -59,10 +66,14 @@ export async function openKafka(config: KafkaConfig): Promise<KafkaBackend> {
   }
 }
 
-async function inTime(isUp: Promise<unknown>, name: string, lastError: () => unknown): Promise<void> {
+async function inTime(
+  isUp: Promise<unknown>,
+  name: keyof typeof REACH_MS,
+  lastError: () => unknown,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(lastError() ?? new Error('it does not answer')), REACH_MS)
+    timer = setTimeout(() => reject(lastError() ?? new Error('it does not answer')), REACH_MS[name])
   })
   try {
     await Promise.race([isUp, late])
@@ -72,5 +83,15 @@ async function inTime(isUp: Promise<unknown>, name: string, lastError: () => unk
     })
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** For requests to a Kafka or a Redis that answered before: what fails now is told as `LR_UNREACHABLE`. */
+export async function reachable<T>(name: string, request: Promise<T>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    if (error instanceof RelayFault) throw error
+    throw new RelayFault('LR_UNREACHABLE', `${name} is out of reach: ${messageOf(error)}`, { cause: error })
   }
 }
