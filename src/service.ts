@@ -1,5 +1,6 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
+import { version } from './cli/version.ts'
 import type { Config } from './config/env.ts'
 import { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
@@ -67,6 +68,7 @@ export class Service {
   constructor(config: Config, log: Log, clock: Clock = systemClock) {
     const { logger } = log
     const metrics = new Metrics()
+    metrics.showBuild(version)
     const events = new RelayEvents(log, metrics, clock, (part) => {
       if (part === 'redis') this.#checkup.hurry(part)
     })
