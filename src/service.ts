@@ -6,10 +6,12 @@ import { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
 import { DeliveryCore } from './delivery/delivery-core.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
+import { fetchJson } from './egress/fetch-json.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
 import { codeOf, messageOf } from './errors.ts'
 import { Assignment } from './intake/assignment.ts'
 import { Intake } from './intake/intake.ts'
+import { PartitionEnds } from './intake/partition-ends.ts'
 import { createKafkaClient } from './kafka/kafka-client.ts'
 import { KafkaLogReader } from './kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from './kafka/kafka-outcome-log.ts'
@@ -31,8 +33,10 @@ import { EpochGuard } from './registry/epoch-guard.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import { exportOwed } from './telemetry/owed-metrics.ts'
 import { RelayEvents } from './telemetry/relay-events.ts'
 import { exportState } from './telemetry/state-metrics.ts'
+import { KeyPublication } from './token/key-publication.ts'
 
 const START_RETRY_MS_MAX = 5_000
 /** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
@@ -57,6 +61,7 @@ export class Service {
   readonly #guard: EpochGuard
   readonly #registryWatch: RegistryWatch
   readonly #checkup: Checkup
+  readonly #publication: KeyPublication
   readonly #http: HttpServer
   readonly #stopping = new AbortController()
   /** Why a part does not let the relay in, as it said the last time. */
@@ -206,11 +211,20 @@ export class Service {
 
     this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
 
+    this.#publication = new KeyPublication({
+      issuer: config.ISSUER,
+      intervalMs: config.SIGNING_KEYS_PUBLISHED_CHECK_MS,
+      keys: () => this.#issuers.keysInUse(),
+      fetchJson: (uri) => fetchJson(uri, config.ATTEMPT_TIMEOUT_MS),
+      onUnknown: (error, failures) => events.publicationUnknown(error, failures),
+    })
+    exportOwed(metrics, { backlog, clock, core: this.#core, deadlineMs: config.RETRY_DEADLINE_MS })
     exportState(metrics, {
+      partitionEnds: new PartitionEnds(() => this.#topics.bounds(config.KAFKA_TOPICS)),
+      publication: this.#publication,
       guard,
       rebuilding: () => this.#rebuilding,
       assignment: this.#assignment,
-      backlog,
       checkup: this.#checkup,
       core: this.#core,
       isReady: () => Object.keys(this.notReady()).length === 0,
@@ -226,6 +240,7 @@ export class Service {
       onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
       onReloadFailed: (error) => this.#events.fault('signing-keys', error),
     })
+    void this.#publication.watch(this.#stopping.signal)
     const port = await this.#http.listen(config.PORT)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()

@@ -166,6 +166,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#log.info(progress, 'building the registry from the log')
   }
 
+  /** No fault: an issuer need not have discovery, nor be reachable from here. */
+  publicationUnknown(error: unknown, failures: number): void {
+    if (failures > 1) return
+    this.#log.info({ error: messageOf(error) }, "the issuer's JWK set could not be looked at")
+  }
+
   /** A fault of something the service depends on; it is being retried. */
   fault(part: string, error: unknown, failures = 1): void {
     this.#metrics.faults.tally({ part }).count++

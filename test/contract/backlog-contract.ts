@@ -204,6 +204,22 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       })
     })
 
+    test('tells the earliest deadline of an RP, however far it was put off', async () => {
+      const withDeadline = (ms: number) => ({ state: parkedState({ deadlineMs: NOW + ms }) })
+      await backlog.park([
+        parked('a', NOW + 10, withDeadline(9_000)),
+        parked('b', NOW + 30, withDeadline(7_000)),
+        ...Array.from({ length: 200 }, (_, i) => parked(`more-${i}`, NOW + 20, withDeadline(9_500))),
+        parked('c', NOW + 10, { rpKey: ODD_RP, ...withDeadline(8_000) }),
+      ])
+      expect(await backlog.earliestDeadlines([RP, `${ISSUER}|nobody`, ODD_RP])).toEqual([
+        NOW + 7_000,
+        undefined,
+        NOW + 8_000,
+      ])
+      expect(await backlog.earliestDeadlines([])).toEqual([])
+    })
+
     test('thousands at once', async () => {
       const many = Array.from({ length: 2_500 }, (_, i) => parked(`o${i}`, NOW - i))
       await backlog.park(many)
