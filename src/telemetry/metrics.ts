@@ -21,6 +21,12 @@ type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked']
 const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty']
 const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'draining']
+/** Those that are known beforehand. */
+const faultParts = [
+  ...['redis', 'rebuild', 'signing-keys', 'checks-redis', 'checks-topics', 'kafka-topics', 'kafka-publish'],
+  ...['kafka-dead-letter', 'kafka-commit', 'kafka-commit-failed', 'kafka-crashed', 'kafka-start-failed'],
+  'kafka-stalled',
+]
 const poisonTypes = [...knownTypes, 'unknown'] as const
 
 /**
@@ -101,6 +107,7 @@ export class Metrics {
   })
 
   constructor() {
+    this.faults.tallies(faultParts, (part) => ({ part }))
     exportProcess(this.registry)
   }
 
