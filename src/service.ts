@@ -33,6 +33,7 @@ import { EpochGuard } from './registry/epoch-guard.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import type { Tracing } from './telemetry/opentelemetry.ts'
 import { exportOwed } from './telemetry/owed-metrics.ts'
 import { RelayEvents } from './telemetry/relay-events.ts'
 import { exportState } from './telemetry/state-metrics.ts'
@@ -63,6 +64,7 @@ export class Service {
   readonly #checkup: Checkup
   readonly #publication: KeyPublication
   readonly #http: HttpServer
+  readonly #tracing: Tracing | undefined
   readonly #stopping = new AbortController()
   /** Why a part does not let the relay in, as it said the last time. */
   readonly #refusals = new Map<'kafka' | 'redis', string>()
@@ -70,7 +72,7 @@ export class Service {
   #isStarted = false
   #rebuilding: RebuildProgress | undefined
 
-  constructor(config: Config, log: Log, clock: Clock = systemClock) {
+  constructor(config: Config, log: Log, tracing?: Tracing, clock: Clock = systemClock) {
     const { logger } = log
     const metrics = new Metrics()
     metrics.showBuild(version)
@@ -80,6 +82,7 @@ export class Service {
     this.#config = config
     this.#logger = logger
     this.#events = events
+    this.#tracing = tracing
     this.#issuers = new Issuers([{ issuer: config.ISSUER, signingKeysFile: config.SIGNING_KEYS_FILE }], clock)
 
     this.#redis = new RedisConnection({
@@ -145,6 +148,7 @@ export class Service {
       registry,
       log: this.#log,
       sender: this.#sender,
+      tracing,
       settingsStore: new RedisRpSettings({
         keys,
         redis: this.#redis,
@@ -170,6 +174,7 @@ export class Service {
       relyingParties: this.#core.relyingParties,
       settings: this.#core.settings,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
+      tracing,
     })
     this.#assignment = new Assignment({
       source: this.#source,
@@ -282,6 +287,7 @@ export class Service {
     this.#redis.close()
     this.#issuers.close()
     await this.#http.close()
+    if (this.#tracing !== undefined) await settledWithin(this.#tracing.flush(), FLUSH_MS)
     this.#logger.info({ unsettled: this.#core.open.size }, 'stopped')
   }
 

@@ -1,10 +1,13 @@
 import type { Admission } from '../delivery/admission.ts'
 import type { DeliveryCause } from '../delivery/delivery.ts'
+import type { DeliveryTracing, TriggerSpan } from '../delivery/delivery-tracing.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeTrigger } from '../events/decode/known-types.ts'
+import type { TraceContext } from '../events/trace-context.ts'
+import type { Trigger } from '../events/trigger.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
@@ -30,6 +33,7 @@ export interface IntakeOptions {
   readonly settings: RpSettingsCache
   /** What `user-signed-out` without a session means: every session of the user, or nothing. */
   readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+  readonly tracing?: DeliveryTracing | undefined
 }
 
 /** Records that share one round trip to the registry. More would only hold more registrations in memory at once. */
@@ -179,6 +183,7 @@ export class Intake {
     registry = this.#options.registry,
   ): Promise<void> {
     if (slice.length === 0) return
+    const startedAtMs = this.#options.clock.now()
     const answers = await this.#untilDone(isWanted, async () => {
       const found = await registry.apply(slice.map(({ step }) => step))
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
@@ -188,7 +193,7 @@ export class Intake {
     if (answers === undefined || !isWanted()) return
     let owed = 0
     for (const [i, item] of slice.entries()) {
-      owed += this.#handOn(item, answers[i] as RegistryAnswer)
+      owed += this.#traced(item, answers[i] as RegistryAnswer, startedAtMs)
       item.record.settled()
     }
     this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
@@ -224,8 +229,17 @@ export class Intake {
     return found
   }
 
+  #traced(item: SliceItem, answer: RegistryAnswer, startedAtMs: number): number {
+    const { tracing } = this.#options
+    if (tracing === undefined || item.decoded.kind !== 'trigger') return this.#handOn(item, answer)
+    const span = tracing.resolving(item.decoded.trigger, startedAtMs)
+    const owed = this.#handOn(item, answer, span)
+    span.end(owed)
+    return owed
+  }
+
   /** Returns how many deliveries are owed. */
-  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer): number {
+  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer, span?: TriggerSpan): number {
     const { admission, clock, deadlineMs, events } = this.#options
     const until = clock.now() + deadlineMs
     if (decoded.kind === 'registration') {
@@ -247,7 +261,7 @@ export class Intake {
     const { registrations, broken } = answer
     const owed = registrations.length + broken.length
     events.accepted(decoded, owed === 0 ? 'nothing-owed' : 'accepted', owed)
-    const cause = causeOf(decoded.trigger)
+    const cause = causeOf(decoded.trigger, span?.context ?? decoded.trigger)
     for (let i = 0; i < owed; i++) record.owe()
     admission.admit(
       registrations.map((registration) => ({ registration, cause, deadlineMs: until, creditor: record })),
@@ -257,11 +271,12 @@ export class Intake {
   }
 }
 
-function causeOf(trigger: Extract<Taken, { kind: 'trigger' }>['trigger']): DeliveryCause {
+function causeOf(trigger: Trigger, { traceparent, tracestate }: TraceContext): DeliveryCause {
   return {
     origin: trigger.origin,
     occurredAtMs: trigger.occurredAtMs,
     everywhere: trigger.sessionId === undefined,
-    ...(trigger.traceparent !== undefined && { traceparent: trigger.traceparent }),
+    ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
   }
 }
