@@ -67,6 +67,7 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
           occurredAtMs: NOW,
           everywhere: true,
           traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          tracestate: 'vendor=a b;c,other@x=1',
         },
       })
       const full = parked('oidc ü|{}', NOW, { rpKey: ODD_RP, sessionId: 'session {1}|x', state })
