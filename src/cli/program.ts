@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addDoctor } from './doctor.ts'
 import { optionsHelp } from './options-help.ts'
 import { serve } from './serve.ts'
 import { version } from './version.ts'
@@ -18,5 +19,6 @@ export function createProgram(): Command {
     .description('consume triggers and deliver logouts until SIGTERM')
     .addHelpText('after', () => `\nConfiguration (environment):\n${optionsHelp()}`)
     .action(serve)
+  addDoctor(program)
   return program
 }

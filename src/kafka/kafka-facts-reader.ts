@@ -1,0 +1,117 @@
+import type { Admin, DescribeConfigResponse } from 'kafkajs'
+import type { Fact, TopicFacts } from '../checks/facts.ts'
+import type {
+  BrokerFacts,
+  ExaminedKafka,
+  GroupFacts,
+  PartitionProgress,
+  TopicLayout,
+} from '../doctor/kafka-facts.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+import { kafkajs } from './kafkajs.ts'
+import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
+
+export interface KafkaFactsOptions {
+  readonly topics: KafkaTopics
+  readonly names: TopicNames
+  readonly groupId: string
+}
+
+/** Looks up what the doctor wants to know of Kafka. A request that the cluster refuses leaves a fact unread. */
+export class KafkaFactsReader implements ExaminedKafka {
+  readonly #options: KafkaFactsOptions
+
+  constructor(options: KafkaFactsOptions) {
+    this.#options = options
+  }
+
+  async brokers(): Promise<readonly BrokerFacts[]> {
+    const { brokers } = await this.#options.topics.ask((admin) => admin.describeCluster())
+    return brokers
+  }
+
+  topics(): Promise<readonly TopicFacts[]> {
+    const { topics, names } = this.#options
+    return new TopicFactsReader(topics, names).read()
+  }
+
+  async layout(topic: string): Promise<TopicLayout> {
+    const { topics } = this.#options
+    const partitions = await topics.partitions(topic)
+    return {
+      limits: await this.#fact(async (admin) => limitsIn(await describeLimits(admin, topic))),
+      partitions: partitions.map(({ partitionId, leader, replicas, isr }) => ({
+        partition: partitionId,
+        leader,
+        replicas,
+        inSync: isr,
+      })),
+    }
+  }
+
+  group(): Promise<Fact<GroupFacts>> {
+    const { groupId } = this.#options
+    return this.#fact(async (admin) => {
+      const { groups } = await admin.describeGroups([groupId])
+      const { state = 'Dead', members = [] } = groups[0] ?? {}
+      return { state, members: members.map(({ clientId, clientHost }) => ({ clientId, host: clientHost })) }
+    })
+  }
+
+  progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>> {
+    const { groupId, names } = this.#options
+    return this.#fact(async (admin) => {
+      const found: PartitionProgress[] = []
+      for (const topic of names.inputs) {
+        if (!(await admin.listTopics()).includes(topic)) continue
+        const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
+        const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
+        // The last, so that nothing is behind an end that was read before it.
+        const bounds = await admin.fetchTopicOffsets(topic)
+        const offsetIn = (list: readonly { partition: number; offset: string }[] = [], partition: number) =>
+          Number(list.find((it) => it.partition === partition)?.offset ?? -1)
+        for (const { partition, low, high } of bounds) {
+          const offset = offsetIn(committed?.partitions, partition)
+          found.push({
+            topic,
+            partition,
+            committed: offset < 0 ? undefined : offset,
+            low: Number(low),
+            high: Number(high),
+            young: offsetIn(young, partition),
+          })
+        }
+      }
+      return found
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#options.topics.close()
+  }
+
+  #fact<T>(look: (admin: Admin) => Promise<T>): Promise<Fact<T>> {
+    return this.#options.topics.ask(async (admin) => {
+      try {
+        return { value: await look(admin) }
+      } catch (error) {
+        const unread = refusalIn(error)
+        if (unread === undefined) throw error
+        return { unread }
+      }
+    })
+  }
+}
+
+const LIMITS = ['min.insync.replicas', 'max.message.bytes']
+
+function describeLimits(admin: Admin, topic: string): Promise<DescribeConfigResponse> {
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: LIMITS }
+  return admin.describeConfigs({ includeSynonyms: false, resources: [resource] })
+}
+
+function limitsIn({ resources }: DescribeConfigResponse) {
+  const entries = resources[0]?.configEntries ?? []
+  const setting = (name: string) => Number(entries.find((it) => it.configName === name)?.configValue)
+  return { minInSync: setting('min.insync.replicas'), messageBytesMax: setting('max.message.bytes') }
+}
