@@ -1,19 +1,35 @@
-import { type CheckName, checkNames } from '../checks/check-names.ts'
-
-/** What the doctor looks at beside the checks of the service, by area; the README explains each. */
-export const ownChecks = {
+/** Everything that the doctor looks at, by area and in the order in which it is told; the README explains each. */
+const checksByArea = {
   configuration: ['configuration'],
   kafka: [
     'kafka-reachable',
     'kafka-bootstrap',
     'kafka-broker',
+    'topic-missing',
+    'topic-partitions',
     'topic-replication',
+    'topic-retention',
+    'topic-compaction',
     'topic-message-size',
     'group-state',
     'group-members',
     'group-lag',
   ],
-  redis: ['redis-reachable', 'redis-tls', 'redis-version', 'redis-latency', 'redis-memory', 'redis-epoch'],
+  redis: [
+    'redis-reachable',
+    'redis-tls',
+    'redis-version',
+    'redis-latency',
+    'redis-writable',
+    'redis-memory',
+    'redis-eviction',
+    'redis-evicted',
+    'redis-persistence',
+    'redis-epoch',
+    'redis-group',
+    'redis-keys',
+    'redis-shared-database',
+  ],
   issuer: [
     'keys-file',
     'keys-permissions',
@@ -36,12 +52,11 @@ export const ownChecks = {
   ],
 } as const
 
-export type Area = keyof typeof ownChecks
-export type DoctorCheck = CheckName | (typeof ownChecks)[Area][number]
+export type Area = keyof typeof checksByArea
+export type DoctorCheck = (typeof checksByArea)[Area][number]
 
-/** Every check of an area, those of the service included. */
+export const areas = Object.keys(checksByArea) as readonly Area[]
+
 export function checksOf(area: Area): readonly DoctorCheck[] {
-  const prefix = area === 'kafka' ? 'topic-' : area === 'redis' ? 'redis-' : undefined
-  const shared = prefix === undefined ? [] : checkNames.filter((name) => name.startsWith(prefix))
-  return [...ownChecks[area], ...shared]
+  return checksByArea[area]
 }

@@ -13,7 +13,7 @@ export interface Observation extends Judgement {
 
 const statusOf = { error: 'problem', warning: 'warning', hint: 'hint' } as const
 
-/** What is observed in one area, in the order in which it was. */
+/** What is observed in one area. */
 export class Observations {
   readonly #area: Area
   readonly #all: Observation[] = []
@@ -22,8 +22,10 @@ export class Observations {
     this.#area = area
   }
 
+  /** In the order of the checks, and of one check in the order in which it was noted. */
   get all(): readonly Observation[] {
-    return this.#all
+    const order = checksOf(this.#area)
+    return this.#all.toSorted((a, b) => order.indexOf(a.check) - order.indexOf(b.check))
   }
 
   note(check: DoctorCheck, judgement: Judgement, about?: string): void {
