@@ -19,6 +19,7 @@ import type { LogoutEndpoint } from './events/logout-endpoint.ts'
 import { KafkaFactsReader } from './kafka/kafka-facts-reader.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { systemClock } from './lib/clock.ts'
+import { delay } from './lib/deferred.ts'
 import { tcpConnect } from './lib/tcp-connect.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
 import { RedisFactsReader } from './redis/redis-facts.ts'
@@ -155,8 +156,7 @@ async function relyingParty(
       guard,
       ask,
       nowMs: systemClock.now(),
-      // The way in which a connect resolves names: hosts file, search domains and all.
-      resolve: async (hostname) => (await lookup(hostname, { all: true })).map(({ address }) => address),
+      resolve: (hostname) => resolveName(hostname, timeoutMs),
       connect: (address, port) => tcpConnect(address, port, timeoutMs),
       shakeHands: (address, port, hostname) => tlsHandshake({ address, port, hostname, timeoutMs }),
       ...(clientId !== undefined && { settings: () => rpSettings(parts, uri, clientId) }),
@@ -164,6 +164,13 @@ async function relyingParty(
   } finally {
     await sender.close()
   }
+}
+
+/** In the way in which a connect resolves names: hosts file, search domains and all. */
+async function resolveName(hostname: string, timeoutMs: number): Promise<string[]> {
+  const found = await Promise.race([lookup(hostname, { all: true }), delay(timeoutMs)])
+  if (found === undefined) throw Object.assign(new Error('no name server answers'), { code: 'EAI_AGAIN' })
+  return found.map(({ address }) => address)
 }
 
 async function rpSettings(

@@ -21,7 +21,7 @@ export function publishedKeys({ keys }: Jwk): PublishedKeys {
   const leaked = jwks.filter(({ d, k }) => d !== undefined || k !== undefined)
   if (leaked.length > 0) {
     return unusable(
-      `the JWK set of the issuer shows private keys (kid ${leaked.map(({ kid }) => String(kid)).join(', ')}): whoever reads it can sign as the issuer`,
+      `the JWK set of the issuer shows private keys (kid ${leaked.map(({ kid }) => String(kid).slice(0, 100)).join(', ')}): whoever reads it can sign as the issuer`,
       'take them out at once, and replace these keys',
     )
   }
@@ -40,7 +40,7 @@ export function judgePublished(key: SigningKey, jwks: readonly Jwk[], nowMs: num
   if (same !== undefined) return judgeUse(key, same)
   const other = jwks.find((jwk) => isSameKey(jwk, own))
   if (other !== undefined && named.length === 0) {
-    const published = typeof other.kid === 'string' ? `as kid ${other.kid}` : 'without a kid'
+    const published = typeof other.kid === 'string' ? `as kid ${other.kid.slice(0, 100)}` : 'without a kid'
     return problem(
       `the key is in the issuer's JWK set ${published}, but tokens name kid ${key.kid}: RPs do not find it`,
       `set the kid of the key in SIGNING_KEYS_FILE to the one in the JWK set (PEM has none: write it as a JWK)`,

@@ -33,7 +33,7 @@ export function judgeVersion(version: RedisServerFacts['version']): Judgement {
 }
 
 export function judgeLatency(pingMs: number): Judgement {
-  const text = `a PING takes ${measuredText(pingMs)}`
+  const text = `a PING takes ${measuredText(pingMs)} at best`
   if (pingMs <= PING_MS_MAX) return ok(text)
   return warning(
     `${text}: every logout needs several such round trips, and so the relay falls behind`,

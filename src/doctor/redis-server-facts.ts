@@ -16,7 +16,7 @@ export interface RedisServerFacts {
   readonly version: Fact<string>
   /** `maxBytes` is 0 without a bound. */
   readonly memory: Fact<{ readonly usedBytes: number; readonly maxBytes: number }>
-  /** The median of a few. Milliseconds. */
+  /** The quickest of a few. Milliseconds. */
   readonly pingMs: number
   readonly epoch: Fact<EpochFacts>
 }

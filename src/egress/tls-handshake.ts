@@ -31,6 +31,9 @@ export interface HandshakeRequest {
   readonly timeoutMs: number
 }
 
+/** A certificate may be for a hundred names. */
+const NAMES_CHARACTERS_MAX = 120
+
 /**
  * Shakes hands and hangs up, without a byte of HTTP. A certificate that nobody trusts is looked at as well, to say what
  * is wrong with it. Never throws.
@@ -67,7 +70,7 @@ function established(socket: TLSSocket): HandshakeAnswer {
     kind: 'established',
     protocol: socket.getProtocol() ?? 'unknown',
     certificate: {
-      names: subjectaltname ?? textOf(subject?.CN),
+      names: (subjectaltname ?? textOf(subject?.CN)).slice(0, NAMES_CHARACTERS_MAX),
       authority: textOf(issuer?.O ?? issuer?.CN),
       validToMs: Date.parse(validTo),
     },
@@ -83,5 +86,5 @@ function refusalOf(error: unknown): { code: string; message: string } {
 
 /** A name may be there more than once. */
 function textOf(name: string | string[] | undefined): string {
-  return [name ?? []].flat().join(', ') || 'nobody'
+  return [name ?? []].flat().join(', ').slice(0, NAMES_CHARACTERS_MAX) || 'nobody'
 }
