@@ -1,15 +1,12 @@
-import { checkTopics } from '../checks/all-checks.ts'
 import type { Expectations, TopicFacts } from '../checks/facts.ts'
 import { messageOf } from '../errors.ts'
-import { durationText } from '../lib/duration-text.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
-import { judgeGroupLag, judgeGroupMembers, judgeGroupState } from './group-judgements.ts'
-import { hint, ok, problem, warning } from './judgement.ts'
-import type { BrokerFacts, ExaminedKafka, PartitionProgress, TopicLayout } from './kafka-facts.ts'
+import { examineGroup, examineProgress } from './examine-group.ts'
+import { examineLayouts, noteTopics } from './examine-topics.ts'
+import { ok, problem, warning } from './judgement.ts'
+import type { BrokerFacts, ExaminedKafka } from './kafka-facts.ts'
 import { networkFault } from './network-fault.ts'
 import { type Observation, Observations } from './observation.ts'
-import { judgeMessageSize } from './topic-message-size.ts'
-import { judgeReplication } from './topic-replication.ts'
 
 export interface KafkaExamination {
   /** The entries of `KAFKA_BROKERS`. */
@@ -94,8 +91,13 @@ async function examineBrokersTopicsAndGroup(
       await examineLayouts(kafka, topics, brokers.length, notes)
     },
   )
-  await notes.look(['group-state', 'group-members', 'group-lag'], () =>
-    examineGroup(kafka, topics, examination, notes),
+  const inputs = topics.filter(({ roles, partitions }) => roles.includes('input') && partitions > 0)
+  let hasProgress = false
+  await notes.look(['group-lag'], async () => {
+    hasProgress = await examineProgress(kafka, inputs, examination, notes)
+  })
+  await notes.look(['group-state', 'group-members'], () =>
+    examineGroup(kafka, inputs, hasProgress, examination, notes),
   )
 }
 
@@ -118,104 +120,4 @@ async function examineBrokers(
       notes.note('kafka-broker', problem(found, mend), String(nodeId))
     }
   }
-}
-
-/** What the service checks itself, and where it has nothing to say, what it saw. */
-function noteTopics(topics: readonly TopicFacts[], expected: Expectations, notes: Observations): void {
-  const findings = checkTopics(topics, expected)
-  for (const finding of findings) notes.noteFinding(finding)
-  for (const { topic, roles, partitions, settings } of topics) {
-    const isFound = (check: string) =>
-      findings.some((it) => it.check === check && it.about?.split(' ', 1)[0] === topic)
-    if (partitions === 0) continue
-    notes.note('topic-missing', ok(`${topic} is there, the ${roles.join(' and ')} topic`), topic)
-    if (!isFound('topic-partitions')) notes.note('topic-partitions', ok(`${partitions} partition(s)`), topic)
-    if ('unread' in settings) continue
-    const { retentionMs, cleanupPolicies } = settings.value
-    const kept = retentionMs < 0 ? 'kept without end' : `kept for ${durationText(retentionMs)}`
-    if (!isFound('topic-retention')) notes.note('topic-retention', ok(kept), topic)
-    if (!isFound('topic-compaction')) {
-      notes.note('topic-compaction', ok(`cleanup.policy ${cleanupPolicies.join(',')}`), topic)
-    }
-  }
-}
-
-async function examineLayouts(
-  kafka: ExaminedKafka,
-  topics: readonly TopicFacts[],
-  brokers: number,
-  notes: Observations,
-): Promise<void> {
-  const layouts = new Map<string, TopicLayout>()
-  for (const { topic, partitions } of topics) {
-    if (partitions > 0) layouts.set(topic, await kafka.layout(topic))
-  }
-  const sizes = (role: 'input' | 'dead-letter') =>
-    topics.flatMap(({ topic, roles }) => {
-      const limits = layouts.get(topic)?.limits
-      return roles.includes(role) && limits !== undefined ? [{ topic, limits }] : []
-    })
-  for (const [topic, layout] of layouts) {
-    notes.note('topic-replication', judgeReplication(topic, layout, brokers), topic)
-  }
-  const inputSizes = sizes('input').flatMap(({ limits }) =>
-    'value' in limits ? limits.value.messageBytesMax : [],
-  )
-  for (const { topic, limits } of sizes('dead-letter')) {
-    const judgement =
-      'value' in limits
-        ? judgeMessageSize(
-            topic,
-            limits.value.messageBytesMax,
-            inputSizes.length > 0 ? Math.max(...inputSizes) : undefined,
-          )
-        : hint(
-            `the size limit of ${topic} could not be read: ${limits.unread}`,
-            `let the relay's Kafka user run DescribeConfigs on ${topic}`,
-          )
-    notes.note('topic-message-size', judgement, topic)
-  }
-  notes.noteUnknown('there is no such topic', [
-    'topic-partitions',
-    'topic-retention',
-    'topic-compaction',
-    'topic-replication',
-    'topic-message-size',
-  ])
-}
-
-async function examineGroup(
-  kafka: ExaminedKafka,
-  topics: readonly TopicFacts[],
-  { expected, nowMs }: KafkaExamination,
-  notes: Observations,
-): Promise<void> {
-  const { groupId, retryDeadlineMs } = expected
-  const inputs = topics.filter(({ roles, partitions }) => roles.includes('input') && partitions > 0)
-  const partitions = inputs.reduce((sum, topic) => sum + topic.partitions, 0)
-  const mend = `let the relay's Kafka user describe the group ${groupId} and its topics`
-  const group = await kafka.group()
-  const progress = await kafka.progress(nowMs - retryDeadlineMs)
-  if ('unread' in group) {
-    const judgement = hint(`the group ${groupId} could not be read: ${group.unread}`, mend)
-    notes.note('group-state', judgement, groupId)
-    notes.note('group-members', judgement, groupId)
-  } else {
-    const hasProgress = 'value' in progress && progress.value.some(({ committed }) => committed !== undefined)
-    notes.note('group-state', judgeGroupState(groupId, group.value, hasProgress), groupId)
-    notes.note('group-members', judgeGroupMembers(group.value, partitions), groupId)
-  }
-  if ('unread' in progress) {
-    notes.note(
-      'group-lag',
-      hint(`the offsets of ${groupId} could not be read: ${progress.unread}`, mend),
-      groupId,
-    )
-    return
-  }
-  for (const { topic } of inputs) {
-    const ofTopic = progress.value.filter((it: PartitionProgress) => it.topic === topic)
-    if (ofTopic.length > 0) notes.note('group-lag', judgeGroupLag(topic, ofTopic, retryDeadlineMs), topic)
-  }
-  notes.noteUnknown('there is no input topic', ['group-lag'])
 }

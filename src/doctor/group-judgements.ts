@@ -18,7 +18,8 @@ export function judgeGroupState(
     )
   }
   if (members.length > 0) return ok(`${name} is ${state.toLowerCase()}, with ${members.length} member(s)`)
-  return hasProgress
+  // Kafka forgets an empty group that has no offsets; then it is `Dead`.
+  return hasProgress || state === 'Empty'
     ? problem(
         `${name} has no members: no relay reads the triggers`,
         'start a relay, and see in its log why it is not ready',

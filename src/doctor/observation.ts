@@ -45,7 +45,8 @@ export class Observations {
     try {
       await make()
     } catch (error) {
-      const failed = problem(`it could not be looked up: ${messageOf(error)}`, 'run the doctor again')
+      const mend = 'see to the other problems first, then run the doctor again'
+      const failed = problem(`it could not be looked up: ${messageOf(error)}`, mend)
       for (const check of checks) if (!this.#has(check)) this.note(check, failed)
     }
   }

@@ -7,9 +7,15 @@ import type {
   PartitionProgress,
   TopicLayout,
 } from '../doctor/kafka-facts.ts'
+import { RelayFault } from '../errors.ts'
+import { delay, settledWithin } from '../lib/deferred.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs.ts'
 import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
+
+const PAUSE_MS = 500
+/** For everything that is asked together: a cluster without a majority may answer nothing more, nor refuse. */
+const TIME_MS = 20_000
 
 export interface KafkaFactsOptions {
   readonly topics: KafkaTopics
@@ -20,24 +26,26 @@ export interface KafkaFactsOptions {
 /** Looks up what the doctor wants to know of Kafka. A request that the cluster refuses leaves a fact unread. */
 export class KafkaFactsReader implements ExaminedKafka {
   readonly #options: KafkaFactsOptions
+  #endsAtMs: number | undefined
 
   constructor(options: KafkaFactsOptions) {
     this.#options = options
   }
 
   async brokers(): Promise<readonly BrokerFacts[]> {
-    const { brokers } = await this.#options.topics.ask((admin) => admin.describeCluster())
+    const { topics } = this.#options
+    const { brokers } = await this.#patiently(() => topics.ask((admin) => admin.describeCluster()))
     return brokers
   }
 
   topics(): Promise<readonly TopicFacts[]> {
     const { topics, names } = this.#options
-    return new TopicFactsReader(topics, names).read()
+    return this.#patiently(() => new TopicFactsReader(topics, names).read())
   }
 
   async layout(topic: string): Promise<TopicLayout> {
     const { topics } = this.#options
-    const partitions = await topics.partitions(topic)
+    const partitions = await this.#patiently(() => topics.layout(topic))
     return {
       limits: await this.#fact(async (admin) => limitsIn(await describeLimits(admin, topic))),
       partitions: partitions.map(({ partitionId, leader, replicas, isr }) => ({
@@ -62,8 +70,8 @@ export class KafkaFactsReader implements ExaminedKafka {
     const { groupId, names } = this.#options
     return this.#fact(async (admin) => {
       const found: PartitionProgress[] = []
-      for (const topic of names.inputs) {
-        if (!(await admin.listTopics()).includes(topic)) continue
+      const existing = await admin.listTopics()
+      for (const topic of names.inputs.filter((it) => existing.includes(it))) {
         const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
         const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
         // The last, so that nothing is behind an end that was read before it.
@@ -91,16 +99,42 @@ export class KafkaFactsReader implements ExaminedKafka {
   }
 
   #fact<T>(look: (admin: Admin) => Promise<T>): Promise<Fact<T>> {
-    return this.#options.topics.ask(async (admin) => {
-      try {
-        return { value: await look(admin) }
-      } catch (error) {
-        const unread = refusalIn(error)
-        if (unread === undefined) throw error
-        return { unread }
-      }
-    })
+    const ask = () =>
+      this.#options.topics.ask(async (admin): Promise<Fact<T>> => {
+        try {
+          return { value: await look(admin) }
+        } catch (error) {
+          const unread = refusalIn(error)
+          if (unread === undefined) throw explained(error)
+          return { unread }
+        }
+      })
+    return this.#patiently(ask)
   }
+
+  /** A broker that has just died is asked for some seconds more, by chance; another answers the next time. */
+  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+    this.#endsAtMs ??= performance.now() + TIME_MS
+    const leftMs = Math.max(0, this.#endsAtMs - performance.now())
+    const answer = ask()
+    if (!(await settledWithin(answer, leftMs))) {
+      throw new RelayFault('LR_UNAVAILABLE', `Kafka has not answered within ${TIME_MS} ms`)
+    }
+    try {
+      return await answer
+    } catch (error) {
+      if (performance.now() + PAUSE_MS + TIME_MS / 2 > this.#endsAtMs) throw error
+      await delay(PAUSE_MS)
+      return this.#patiently(ask)
+    }
+  }
+}
+
+/** kafkajs asks every broker for the coordinator of a group, and tells nobody why they refused. */
+function explained(error: unknown): unknown {
+  if ((error as { name?: string }).name !== 'KafkaJSGroupCoordinatorNotFound') return error
+  const why = 'the Kafka user may not read the group, or the topic __consumer_offsets is not available'
+  return new RelayFault('LR_UNAVAILABLE', `the group has no coordinator: ${why}`, { cause: error })
 }
 
 const LIMITS = ['min.insync.replicas', 'max.message.bytes']

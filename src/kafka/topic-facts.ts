@@ -69,9 +69,19 @@ export class TopicFactsReader {
       return (await this.#topics.partitions(topic)).length
     } catch (error) {
       if (codeOf(error) === 'LR_TOPIC_MISSING') return 0
+      // It has one without a leader, and is there all the same.
+      if (isLeaderless(error)) {
+        return (await this.#topics.layout(topic)).length
+      }
       throw error
     }
   }
+}
+
+/** kafkajs asks several times, and wraps the error of the last. */
+function isLeaderless(error: unknown): boolean {
+  const { type, cause } = error as { type?: string; cause?: { type?: string } }
+  return (type ?? cause?.type) === 'LEADER_NOT_AVAILABLE'
 }
 
 /** What the cluster says where it refuses a request; `undefined` for an error that is none of that kind. */

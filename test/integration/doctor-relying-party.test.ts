@@ -109,10 +109,12 @@ describe('over http', () => {
 
   test('without EGRESS_ALLOW_HTTP it is refused, and a port on which nothing listens is named', async () => {
     const { EGRESS_ALLOW } = allowed
-    const refused = await examine(site.rps.uri('/refused'), { EGRESS_ALLOW })
+    const [refused, closed] = await Promise.all([
+      examine(site.rps.uri('/refused'), { EGRESS_ALLOW }),
+      examine(`http://127.0.0.1:${await freePort()}/`, allowed),
+    ])
     expect(refused.of('rp-egress').at(-1)).toMatch(/^problem: .* set EGRESS_ALLOW_HTTP/)
     expect(site.rps.at('/refused')).toEqual([])
-    const closed = await examine(`http://127.0.0.1:${await freePort()}/`, allowed)
     expect(closed.of('rp-connects')[0]).toMatch(/^problem: .* nothing listens there \(ECONNREFUSED\)/)
     expect(closed.of('rp-answer')).toEqual(['unknown: nothing can be connected to'])
   })

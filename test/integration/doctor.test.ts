@@ -92,10 +92,12 @@ describe('beside a relay', () => {
     expect(await relay.stop()).toBe(0)
     await site.topic.publish(site.terminated({ sessionId: 'nobody' }))
     // Young enough to be read in time, and then not.
-    const stopped = await Examined.by(environment())
+    const [stopped, late] = await Promise.all([
+      Examined.by(environment()),
+      Examined.by(environment({ RETRY_DEADLINE_MS: '100' })),
+    ])
     expect(stopped.of('group-state')[0]).toMatch(/^problem: .* no relay reads the triggers/)
     expect(stopped.of('group-lag')[0]).toMatch(/^ok: .* 1 record\(s\) behind, 1 of them in partition \d/)
-    const late = await Examined.by(environment({ RETRY_DEADLINE_MS: '100' }))
     expect(late.of('group-lag')[0]).toMatch(/^problem: .* older than RETRY_DEADLINE_MS/)
     expect(late.status).toBe(1)
   })
@@ -223,13 +225,15 @@ test('a wrong configuration ends with 2, each problem a row, and the rest is exa
 })
 
 test('its arguments: an example in the help, and a suggestion for what is misspelt', async () => {
-  const help = await runDoctor({}, '--help')
+  const [help, misspelt, alone] = await Promise.all([
+    runDoctor({}, '--help'),
+    runDoctor({}, '--jsn'),
+    runDoctor({}, '--client', 'shop'),
+  ])
   expect(help.status).toBe(0)
   expect(help.stdout).toContain('logout-relay doctor --rp https://')
-  const misspelt = await runDoctor({}, '--jsn')
   expect(misspelt.status).toBe(2)
   expect(misspelt.stderr).toContain('Did you mean --json?')
-  const alone = await runDoctor({}, '--client', 'shop')
   expect(alone.status).toBe(2)
   expect(alone.stderr).toContain('--client: names the RP of --rp')
 })

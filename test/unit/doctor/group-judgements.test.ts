@@ -21,6 +21,8 @@ describe('the state of the group', () => {
       says: /deals out its partitions/,
     },
     { facts: group('Empty'), progress: true, is: 'problem', says: /no relay reads the triggers/ },
+    { facts: group('Empty'), progress: false, is: 'problem', says: /no relay reads the triggers/ },
+    { facts: group('Dead'), progress: true, is: 'problem', says: /no relay reads the triggers/ },
     { facts: group('Dead'), progress: false, is: 'hint', says: /does not exist yet/ },
   ])('$facts.state with progress $progress: $is', ({ facts, progress, is, says }) => {
     const { status, found, mend } = judgeGroupState('g', facts, progress)

@@ -24,7 +24,7 @@ test('a look that fails is a problem of the checks that it leaves open, and does
       check: 'group-lag',
       status: 'problem',
       found: 'it could not be looked up: the coordinator is away',
-      mend: 'run the doctor again',
+      mend: 'see to the other problems first, then run the doctor again',
     },
   ])
 })
