@@ -109,6 +109,7 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
   const keys = new RedisKeys(prefix)
   return examineRedis({
     redisUrl,
+    hasPassword: configuration.options.REDIS_PASSWORD !== undefined,
     prefix,
     expected,
     open: async () => {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { kafkaOptions, redisOptions } from '../backend-security.ts'
 import type { Config } from '../config/env.ts'
 import { allOf, readEachOption } from '../config/read-each-option.ts'
 import { examineAll } from '../create-doctor.ts'
@@ -50,7 +51,8 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
       configuration,
       ...(rp !== undefined && { rp: { uri: rp, ...(client !== undefined && { clientId: client }) } }),
       openKafka: async (brokers) => {
-        const { topics } = await openKafka({ KAFKA_BROKERS: [...brokers] })
+        const config = required(allOf(configuration.options, ...kafkaOptions), 'Kafka')
+        const { topics } = await openKafka({ ...config, KAFKA_BROKERS: [...brokers] })
         return topics
       },
       openRedis: redis.open,
@@ -67,6 +69,11 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
   } finally {
     await redis.close()
   }
+}
+
+function required<T>(options: T | undefined, name: string): T {
+  if (options !== undefined) return options
+  throw new RelayFault('LR_CONFIG_INVALID', `the options of ${name} are not valid`)
 }
 
 function print(observations: readonly Observation[], output: Output): void {
@@ -88,9 +95,7 @@ function onceOpenedRedis(options: Partial<Config>) {
   let connection: Promise<RedisConnection> | undefined
   return {
     open: async (): Promise<RedisConnection> => {
-      const config = allOf(options, 'REDIS_URL')
-      if (config === undefined) throw new RelayFault('LR_CONFIG_INVALID', 'REDIS_URL: is required')
-      connection ??= openRedis(config)
+      connection ??= openRedis(required(allOf(options, ...redisOptions), 'Redis'))
       return connection
     },
     close: async (): Promise<void> => {

@@ -3,7 +3,7 @@ import { type Config, type Environment, readOptions } from './env.ts'
 import { optionsSchema } from './options.ts'
 
 export interface EachOption {
-  /** The options that are right; the others are missing. */
+  /** The options that are right, those included that need not be set; the others are missing. */
   readonly options: Partial<Config>
   /** What is wrong with the others, a line each, which begins with the name of the option. No value is quoted. */
   readonly problems: readonly string[]
@@ -30,10 +30,10 @@ export function readEachOption(env?: Environment): EachOption {
   return { options: options as Partial<Config>, problems }
 }
 
-/** These options, or undefined when any of them is missing. */
+/** These options, or undefined when any of them is wrong. */
 export function allOf<Name extends keyof Config>(
   options: Partial<Config>,
   ...names: readonly Name[]
 ): Pick<Config, Name> | undefined {
-  return names.every((name) => options[name] !== undefined) ? (options as Pick<Config, Name>) : undefined
+  return names.every((name) => name in options) ? (options as Pick<Config, Name>) : undefined
 }

@@ -23,6 +23,8 @@ export interface ExaminedRedis {
 
 export interface RedisExamination {
   readonly redisUrl: string
+  /** A password is set beside the URL. */
+  readonly hasPassword: boolean
   readonly prefix: string
   readonly expected: Expectations
   /** Throws when it does not answer, or not to this user. */
@@ -32,12 +34,13 @@ export interface RedisExamination {
 /** Looks at the server and at what is stored there. Never throws. */
 export async function examineRedis({
   redisUrl,
+  hasPassword,
   prefix,
   expected,
   open,
 }: RedisExamination): Promise<readonly Observation[]> {
   const notes = new Observations('redis')
-  notes.note('redis-tls', judgeTransport(redisUrl))
+  notes.note('redis-tls', judgeTransport(redisUrl, hasPassword))
   const redis = await open().catch((error: unknown) => messageOf(error))
   if (typeof redis === 'string') {
     const found = `${redis} (${shownRedisUrl(redisUrl)})`

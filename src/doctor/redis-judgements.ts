@@ -8,14 +8,17 @@ const TESTED_VERSION = [6, 2] as const
 const PING_MS_MAX = 20
 const MEMORY_SHARE_MAX = 0.9
 
-/** Who listens between relay and Redis must not read the password, nor who is logged in where. */
-export function judgeTransport(redisUrl: string): Judgement {
+/**
+ * Who listens between relay and Redis must not read the password, nor who is logged in where. `hasPassword`: there is
+ * one beside the URL.
+ */
+export function judgeTransport(redisUrl: string, hasPassword: boolean): Judgement {
   const { protocol, hostname, password } = new URL(redisUrl)
   const shown = shownRedisUrl(redisUrl)
   if (protocol === 'rediss:') return ok(`${shown} is reached over TLS`)
   if (/^(localhost|127\..*|\[::1\])$/.test(hostname)) return ok(`${shown} is on this machine, without TLS`)
   const mend = 'let Redis speak TLS, and use rediss:// in REDIS_URL'
-  return password === ''
+  return password === '' && !hasPassword
     ? hint(`${shown} is reached without TLS: whoever listens on the way reads who is logged in where`, mend)
     : warning(`${shown} is reached without TLS: its password goes over the network in clear`, mend)
 }

@@ -1,32 +1,12 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { Observation } from '../../src/doctor/observation.ts'
+import { type FinishedCommand, relayCommand } from './relay-command.ts'
 
-export interface DoctorRun {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-const RUN_MS_MAX = 40_000
-
-/** Runs `doctor` with exactly these settings. One that does not end is killed. */
+/** Runs `doctor` with exactly these settings. */
 export function runDoctor(
   env: Readonly<Record<string, string>>,
   ...args: readonly string[]
-): Promise<DoctorRun> {
-  const options = {
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { PATH: process.env.PATH, ...env },
-    timeout: RUN_MS_MAX,
-    killSignal: 'SIGKILL' as const,
-  }
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['src/main.ts', 'doctor', ...args], options, (error, stdout, stderr) => {
-      const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
-      resolve({ status, stdout, stderr })
-    })
-  })
+): Promise<FinishedCommand> {
+  return relayCommand(['doctor', ...args], env)
 }
 
 /** What a run with `--json` said, and its exit status. */
@@ -39,13 +19,10 @@ export class Examined {
     return new Examined(await runDoctor(env, '--json', ...args))
   }
 
-  private constructor({ status, stdout, stderr }: DoctorRun) {
+  private constructor({ status, stdout, stderr, rows }: FinishedCommand) {
     this.status = status
     this.output = stdout + stderr
-    this.all = stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Observation)
+    this.all = rows as unknown as readonly Observation[]
   }
 
   /** `status: found` of each observation of a check, in order. */

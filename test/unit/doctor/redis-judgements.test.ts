@@ -28,11 +28,15 @@ describe('the way to Redis', () => {
     { url: 'redis://:secret@[::1]:6379', is: 'ok', shows: '[::1]:6379' },
     { url: 'redis://localhost', is: 'ok', shows: 'redis://localhost' },
   ])('$url: $is', ({ url, is, shows }) => {
-    const { status, found } = judgeTransport(url)
+    const { status, found } = judgeTransport(url, false)
     expect(status).toBe(is)
     expect(found).toContain(shows)
     expect(found).not.toContain('secret')
   })
+})
+
+test('a password beside the URL counts', () => {
+  expect(judgeTransport('redis://redis.example', true).status).toBe('warning')
 })
 
 test.each([
