@@ -7,7 +7,7 @@ import type {
   PartitionProgress,
   TopicLayout,
 } from '../doctor/kafka-facts.ts'
-import { RelayFault } from '../errors.ts'
+import { codeOf, RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs.ts'
@@ -99,16 +99,17 @@ export class KafkaFactsReader implements ExaminedKafka {
   }
 
   #fact<T>(look: (admin: Admin) => Promise<T>): Promise<Fact<T>> {
+    const { groupId, topics } = this.#options
     const ask = () =>
-      this.#options.topics.ask(async (admin): Promise<Fact<T>> => {
+      topics.ask(async (admin): Promise<Fact<T>> => {
         try {
           return { value: await look(admin) }
         } catch (error) {
           const unread = refusalIn(error)
-          if (unread === undefined) throw explained(error)
+          if (unread === undefined) throw error
           return { unread }
         }
-      })
+      }, `Describe on group ${groupId} and on its topics`)
     return this.#patiently(ask)
   }
 
@@ -123,18 +124,12 @@ export class KafkaFactsReader implements ExaminedKafka {
     try {
       return await answer
     } catch (error) {
+      if (codeOf(error) === 'LR_REFUSED') throw error
       if (performance.now() + PAUSE_MS + TIME_MS / 2 > this.#endsAtMs) throw error
       await delay(PAUSE_MS)
       return this.#patiently(ask)
     }
   }
-}
-
-/** kafkajs asks every broker for the coordinator of a group, and tells nobody why they refused. */
-function explained(error: unknown): unknown {
-  if ((error as { name?: string }).name !== 'KafkaJSGroupCoordinatorNotFound') return error
-  const why = 'the Kafka user may not read the group, or the topic __consumer_offsets is not available'
-  return new RelayFault('LR_UNAVAILABLE', `the group has no coordinator: ${why}`, { cause: error })
 }
 
 const LIMITS = ['min.insync.replicas', 'max.message.bytes']
