@@ -1,4 +1,11 @@
-import { type KafkaConfig, kafkaSecurity, type RedisConfig, redisSecurity } from '../backend-security.ts'
+import {
+  type KafkaConfig,
+  kafkaOptions,
+  kafkaSecurity,
+  type RedisConfig,
+  redisOptions,
+  redisSecurity,
+} from '../backend-security.ts'
 import { messageOf, RelayFault } from '../errors.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
@@ -11,8 +18,8 @@ import { RedisConnection } from '../redis/redis-connection.ts'
 const REACH_MS = { Kafka: 10_000, Redis: 5_000 } as const
 
 /** What `readOptions` must give to reach Kafka, and Redis. */
-export const KAFKA_OPTIONS = ['KAFKA_BROKERS'] as const
-export const REDIS_OPTIONS = ['REDIS_URL', 'REDIS_PREFIX'] as const
+export const KAFKA_OPTIONS = kafkaOptions
+export const REDIS_OPTIONS = [...redisOptions, 'REDIS_PREFIX'] as const
 
 /** A connection to Redis that is up. Throws `LR_UNREACHABLE`; whoever opens it closes it. */
 export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
