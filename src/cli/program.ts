@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addBacklog } from './backlog.ts'
+import { addDoctor } from './doctor.ts'
 import { optionsHelp } from './options-help.ts'
 import { addSend } from './send.ts'
 import { serve } from './serve.ts'
@@ -26,5 +27,6 @@ export function createProgram(): Command {
   addBacklog(program)
   addSend(program)
   addTrace(program)
+  addDoctor(program)
   return program
 }
