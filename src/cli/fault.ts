@@ -9,6 +9,7 @@ const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
   LR_UNREACHABLE: EXIT_CODE.unreachable,
   LR_TOPIC_MISSING: EXIT_CODE.failed,
   LR_KEYS_INVALID: EXIT_CODE.failed,
+  LR_REGISTRY_LOST: EXIT_CODE.failed,
   EADDRINUSE: EXIT_CODE.failed,
   EACCES: EXIT_CODE.failed,
 }

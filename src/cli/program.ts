@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { optionsHelp } from './options-help.ts'
+import { addReplay } from './replay.ts'
 import { serve } from './serve.ts'
 import { version } from './version.ts'
 
@@ -18,5 +19,6 @@ export function createProgram(): Command {
     .description('consume triggers and deliver logouts until SIGTERM')
     .addHelpText('after', () => `\nConfiguration (environment):\n${optionsHelp()}`)
     .action(serve)
+  addReplay(program)
   return program
 }

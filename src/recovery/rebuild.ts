@@ -83,11 +83,36 @@ export class Rebuild {
     return undefined
   }
 
-  async #underLock(signal: AbortSignal): Promise<string> {
+  /**
+   * Builds the registry anew although the store may hold it, which is then completed under the eyes of the replicas:
+   * nothing is removed but what the log says is settled. Waits for whoever else is building it. Resolves when it is
+   * done, or `signal` aborts before; throws as `ensure` does.
+   */
+  async repeat(signal: AbortSignal): Promise<void> {
+    const { epoch, onProgress } = this.#options
+    let isTold = false
+    while (!signal.aborted) {
+      const isLocked = await epoch.lock(this.#owner, LOCK_MS)
+      if (isLocked) {
+        await this.#underLock(signal, (await epoch.read()) !== undefined)
+        return
+      }
+      if (!isTold) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
+      isTold = true
+      await delay(WAIT_MS, signal)
+    }
+  }
+
+  /** `isIntact`: replicas are at work on the registry, which keeps its epoch. */
+  async #underLock(signal: AbortSignal, isIntact = false): Promise<string | undefined> {
     const { epoch, onProgress } = this.#options
     const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
     try {
-      await this.#run(signal)
+      await this.#run(signal, isIntact)
+      if (isIntact) {
+        onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
+        return undefined
+      }
       const confirmed = await epoch.confirm(this.#owner)
       if (confirmed === undefined)
         throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
@@ -99,7 +124,7 @@ export class Rebuild {
     }
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
+  async #run(signal: AbortSignal, isIntact: boolean): Promise<void> {
     const { inputTopics, outcomeTopic, reader, registry, runAgain } = this.#options
     const topics = [...inputTopics, outcomeTopic]
     const ranges = await reader.bounds(topics)
@@ -107,7 +132,7 @@ export class Rebuild {
     await this.#readAll('registrations', ranges, take, signal)
     // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
     await this.#readAll('outcomes', since(ranges, await reader.bounds(topics)), take, signal)
-    const triggers = await this.#triggersOf(ranges)
+    const triggers = await this.#triggersOf(ranges, isIntact)
     await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
   }
 
@@ -171,9 +196,10 @@ export class Rebuild {
 
   /**
    * The triggers of the horizon, up to the end: what a replica took in while it had not yet noticed the loss was
-   * resolved against an empty store, and may not be committed. A new group has taken in nothing.
+   * resolved against an empty store, and may not be committed. With an intact store what is not committed is the
+   * replicas' own. A new group has taken in nothing.
    */
-  async #triggersOf(ranges: readonly PartitionRange[]): Promise<PartitionRange[]> {
+  async #triggersOf(ranges: readonly PartitionRange[], isIntact: boolean): Promise<PartitionRange[]> {
     const { clock, groupId, horizonMs, inputTopics, reader } = this.#options
     const committed = await reader.committed(groupId, inputTopics)
     if (committed.length === 0) return []
@@ -182,9 +208,10 @@ export class Rebuild {
       const isSame = (it: { topic: string; partition: number }) =>
         it.topic === topic && it.partition === partition
       const start = starts.find(isSame)?.offset
-      return start === undefined || !committed.some(isSame)
+      const taken = committed.find(isSame)?.offset
+      return start === undefined || taken === undefined
         ? []
-        : [{ topic, partition, from: Math.max(start, from), to }]
+        : [{ topic, partition, from: Math.max(start, from), to: isIntact ? Math.min(to, taken) : to }]
     })
   }
 }

@@ -1,0 +1,65 @@
+import { codeOf, messageOf, RelayFault } from '../errors.ts'
+import { delay } from '../lib/deferred.ts'
+
+/** With the pauses between them, about twenty seconds. */
+const FAILURES_MAX = 14
+const RETRY_DELAY_MS_MAX = 2_000
+/** Names of kafkajs' errors, and ioredis' words for a lost connection. */
+const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
+
+/**
+ * How long a command bears that Kafka or Redis is away. A service waits for ever; a command must tell its caller. When
+ * patience ends, or the command is interrupted, `signal` aborts.
+ */
+export class Patience {
+  readonly #over = new AbortController()
+  #fault: RelayFault | undefined
+
+  get signal(): AbortSignal {
+    return this.#over.signal
+  }
+
+  /** Set when it ended because something stayed out of reach. */
+  get fault(): RelayFault | undefined {
+    return this.#fault
+  }
+
+  interrupt(): void {
+    this.#over.abort()
+  }
+
+  /** A fault of something that is tried again. */
+  suffer(part: 'Kafka' | 'Redis', error: unknown, failures: number): void {
+    if (failures < FAILURES_MAX || this.#over.signal.aborted) return
+    this.#fault = new RelayFault('LR_UNREACHABLE', `${part} stays out of reach: ${messageOf(error)}`, {
+      cause: error,
+    })
+    this.#over.abort()
+  }
+
+  /** Repeats a step until it succeeds; `undefined` when patience ends. Throws what waiting cannot mend. */
+  async repeat<T>(part: 'Kafka' | 'Redis', step: () => Promise<T>): Promise<T | undefined> {
+    for (let failures = 0; !this.signal.aborted; ) {
+      try {
+        return await step()
+      } catch (error) {
+        if (error instanceof RelayFault && error.code === 'LR_REGISTRY_LOST') throw error
+        failures++
+        this.suffer(part, error, failures)
+        await delay(Math.min(100 * 2 ** (failures - 1), RETRY_DELAY_MS_MAX), this.signal)
+      }
+    }
+    return undefined
+  }
+}
+
+/** What the clients of Kafka and Redis throw when they give up, as the fault that a caller is told. */
+export function unreachableFault(error: unknown): unknown {
+  const isGivenUp =
+    codeOf(error) === 'LR_UNAVAILABLE' ||
+    (error instanceof Error && CLIENT_ERRORS.test(`${error.name} ${error.message}`))
+  if (!isGivenUp) return error
+  return new RelayFault('LR_UNREACHABLE', `Kafka or Redis stays out of reach: ${messageOf(error)}`, {
+    cause: error,
+  })
+}
