@@ -16,6 +16,7 @@ import { OwnBacklog } from './recovery/own-backlog.ts'
 import { Patience } from './recovery/patience.ts'
 import { Rebuild, type RebuildProgress } from './recovery/rebuild.ts'
 import { Redelivery } from './recovery/redelivery.ts'
+import { RegistryDifference } from './recovery/registry-difference.ts'
 import { Replay } from './recovery/replay.ts'
 import { ReplayBook } from './recovery/replay-book.ts'
 import { ReplayEvents } from './recovery/replay-events.ts'
@@ -192,6 +193,18 @@ export class RecoveryRun {
         }),
     })
     await rebuild.repeat(this.patience.signal)
+  }
+
+  /** Compares Redis with the topic. */
+  difference(): RegistryDifference {
+    return new RegistryDifference({
+      defaultIssuer: this.#config.ISSUER,
+      isServedIssuer: (issuer) => this.isServedIssuer(issuer),
+      reader: this.reader,
+      recovery: this.recovery,
+      registry: this.registry,
+      topics: [...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC],
+    })
   }
 
   /**

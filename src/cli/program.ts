@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { optionsHelp } from './options-help.ts'
+import { addReconcile } from './reconcile.ts'
 import { addReplay } from './replay.ts'
 import { serve } from './serve.ts'
 import { version } from './version.ts'
@@ -19,6 +20,7 @@ export function createProgram(): Command {
     .description('consume triggers and deliver logouts until SIGTERM')
     .addHelpText('after', () => `\nConfiguration (environment):\n${optionsHelp()}`)
     .action(serve)
+  addReconcile(program)
   addReplay(program)
   return program
 }
