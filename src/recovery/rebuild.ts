@@ -109,6 +109,8 @@ export class Rebuild {
     const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
     try {
       await this.#run(signal, isIntact)
+      // What was not run again would never be: an epoch says that it was.
+      if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
       if (isIntact) {
         onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
         return undefined
