@@ -223,6 +223,11 @@ export class RecoveryRun {
     }
   }
 
+  /** Outcomes that are not on the topic, so that their deliveries are still owed, as far as anybody knows. */
+  get unpublished(): number {
+    return this.#core.settlement.size
+  }
+
   /** As the service stops: attempts under way end within the drain deadline, the rest is parked. */
   async stop(): Promise<void> {
     const endsAtMs = performance.now() + this.#config.DRAIN_MS

@@ -65,16 +65,18 @@ async function underSignals(
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
   let code: number = EXIT_CODE.ok
-  let isStarted = false
+  let isDone = false
   try {
     await run.start()
-    isStarted = true
     code = await work()
+    isDone = true
   } catch (error) {
     if (!run.patience.signal.aborted) throw unreachableFault(error)
   } finally {
     await run.stop()
-    if (isStarted) summary(run)
+    if (isDone || run.book.counts.read > 0) summary(run)
+    if (run.unpublished > 0)
+      tell(output, `${run.unpublished} outcomes could not be published: these deliveries stay owed`)
   }
   if (run.patience.fault !== undefined) throw run.patience.fault
   return isInterrupted ? EXIT_CODE.interrupted : code

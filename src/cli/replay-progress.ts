@@ -19,6 +19,7 @@ export class ReplayProgress {
   readonly #read: () => ReplayState
   readonly #timer: NodeJS.Timeout
   #step = ''
+  #told = ''
 
   constructor(output: Output, read: () => ReplayState) {
     this.#output = output
@@ -41,8 +42,12 @@ export class ReplayProgress {
 
   #tell(): void {
     const state = { ...this.#read(), step: this.#step }
-    if (this.#output.isJson) this.#output.json(state)
-    else this.#output.redraw(barLine(state))
+    if (this.#output.isJson) {
+      // A replay that waits for a parked delivery says nothing until something happens.
+      const line = JSON.stringify(state)
+      if (line !== this.#told) this.#output.json(state)
+      this.#told = line
+    } else this.#output.redraw(barLine(state))
   }
 }
 

@@ -80,7 +80,7 @@ export class Redelivery {
       const mine = registrations.filter((it) => untilMs.has(it))
       const count = mine.length + broken.length
       if (count > 0) await rate?.take(count, patience.signal)
-      await core.open.room.wait()
+      if (!patience.signal.aborted) await core.open.room.wait()
       if (patience.signal.aborted) for (const it of mine) this.#release(it, untilMs.get(it))
       else this.#admit({ cause, registrations: mine, broken }, untilMs)
     }

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { inputRecord } from '../support/input-record.ts'
 import { type FinishedCommand, relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RegistrationInput, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -33,10 +34,11 @@ const replay = (...args: string[]) => relayCommand(['replay', ...args], site.com
 const summaryOf = ({ rows }: FinishedCommand) => rows.find(({ step }) => step === 'summary')
 const tokensAt = (path: string) => site.rps.at(path).map(({ claims }) => claims.sid)
 
-/** Registrations on the topic and in Redis, which holds what the topic says; no relay has run. */
+/** Registrations in a Redis that holds what the topic says; no relay has run. */
 async function prepare(registrations: readonly RegistrationInput[]): Promise<void> {
-  await site.topic.publish(...registrations.map((it) => site.registered(it)))
-  expect(await relayCommand(['reconcile'], site.commandEnvironment())).toMatchObject({ status: 0 })
+  await site.registerInRedis(...registrations)
+  const [, runId] = /run_id:(\w+)/.exec(await site.redis.info('server')) ?? []
+  await site.redis.set(`${site.prefix}:epoch`, `test ${runId}`)
 }
 
 test('of 200 triggers, half of them sent, exactly the other half is delivered; once more, nothing is', async () => {
@@ -225,6 +227,26 @@ test('what is parked is told, and the exit code says so; a later replay sends it
   expect(summaryOf(first)).toMatchObject({ owed: 1, sent: 0, failed: 0, parked: 1 })
   site.rps.uri('/down', 200)
   expect(summaryOf(await replay('--from', '1h'))).toMatchObject({ owed: 1, sent: 1 })
+})
+
+test('what another process is attempting is left to it; its outcome counts', async () => {
+  const leased = site.registration('/leased', { clientId: 'leased' })
+  await prepare([leased])
+  await site.topic.publish(site.terminated(leased))
+  const lease = `lease:${leased.sessionId}\n${leased.oidcSessionId}`
+  await site.redis.hset(`${site.prefix}:backlog-state:{${ISSUER}|leased}`, lease, Date.now() + 60_000)
+  const { oidcSessionId, sessionId } = leased
+  const outcome = { issuer: ISSUER, sessionId, oidcSessionId, clientId: 'leased', status: 200 }
+  // It follows what is written after it has begun, which it says with its first parked delivery.
+  const finished = await relayCommand(['replay', '--from', '1h'], site.commandEnvironment(), {
+    onRow: ({ step, parked }) => {
+      if (step === 'settle' && parked === 1)
+        site.topic.publish(inputRecord('backchannel-logout-sent', outcome))
+    },
+  })
+  expect(finished.status).toBe(0)
+  expect(summaryOf(finished)).toMatchObject({ read: 1, owed: 1, sent: 1, parked: 0 })
+  expect(site.rps.requests.items).toEqual([])
 })
 
 test('a range must be given and must exist', async () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const RUN_MS_MAX = 40_000
@@ -15,15 +16,17 @@ export interface FinishedCommand {
 export interface CommandOptions {
   /** The command is interrupted as soon as it resolves. */
   readonly interrupt?: Promise<unknown>
+  /** Called for each line of JSON as it comes. */
+  readonly onRow?: (row: Readonly<Record<string, unknown>>) => void
 }
 
 /** Runs a command of the relay with exactly these settings. One that does not end is killed. */
 export async function relayCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  { interrupt }: CommandOptions = {},
+  { interrupt, onRow }: CommandOptions = {},
 ): Promise<FinishedCommand> {
-  const child = spawn(process.execPath, ['src/main.ts', ...args], {
+  const child = spawn(process.execPath, ['--import', './src/compile-cache.mjs', 'src/main.ts', ...args], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -35,9 +38,15 @@ export async function relayCommand(
       texts[name] += text
     })
   }
+  const rows: Readonly<Record<string, unknown>>[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (!line.startsWith('{')) return
+    const row = JSON.parse(line) as Readonly<Record<string, unknown>>
+    rows.push(row)
+    onRow?.(row)
+  })
   interrupt?.then(() => child.kill('SIGINT')).catch(() => undefined)
   const [code] = (await once(child, 'close')) as [number | null]
   clearTimeout(timer)
-  const lines = texts.stdout.split('\n').filter((line) => line.startsWith('{'))
-  return { status: code ?? -1, rows: lines.map((line) => JSON.parse(line)), ...texts }
+  return { status: code ?? -1, rows, ...texts }
 }
