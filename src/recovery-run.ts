@@ -16,7 +16,7 @@ import { OwnBacklog } from './recovery/own-backlog.ts'
 import { Patience } from './recovery/patience.ts'
 import { Rebuild, type RebuildProgress } from './recovery/rebuild.ts'
 import { Redelivery } from './recovery/redelivery.ts'
-import { RegistryDifference } from './recovery/registry-difference.ts'
+import { type Difference, RegistryDifference } from './recovery/registry-difference.ts'
 import { Replay } from './recovery/replay.ts'
 import { ReplayBook } from './recovery/replay-book.ts'
 import { ReplayEvents } from './recovery/replay-events.ts'
@@ -172,8 +172,12 @@ export class RecoveryRun {
     )
   }
 
-  /** Builds the registry from the topic, and runs the triggers of the last `RETRY_DEADLINE_MS` again. */
-  async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<void> {
+  /**
+   * Builds the registry from the topic, or completes it, and runs the triggers of the last `RETRY_DEADLINE_MS` again.
+   * Resolves with the differences that were found in a registry that was there.
+   */
+  async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<readonly Difference[]> {
+    let mended: readonly Difference[] = []
     const rebuild = new Rebuild({
       onProgress,
       clock: this.#clock,
@@ -192,7 +196,16 @@ export class RecoveryRun {
           handOn: (owed) => this.#redelivery.deliver(owed),
         }),
     })
-    await rebuild.repeat(this.patience.signal)
+    const { signal } = this.patience
+    const complete = async (): Promise<void> => {
+      const difference = this.difference()
+      onProgress({ phase: 'registrations', records: 0, recordsTotal: 0 })
+      const found = await difference.find(signal)
+      await difference.mend(found, signal)
+      mended = found
+    }
+    await rebuild.repeat(complete, signal)
+    return mended
   }
 
   /** Compares Redis with the topic. */
@@ -202,7 +215,7 @@ export class RecoveryRun {
       isServedIssuer: (issuer) => this.isServedIssuer(issuer),
       reader: this.reader,
       recovery: this.recovery,
-      registry: this.registry,
+      registry: this.#unguarded,
       topics: [...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC],
     })
   }

@@ -42,12 +42,13 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   const dry = options.dryRun === true
   const output = new Output(options.json === true || process.stdout.isTTY !== true)
+  let mended: readonly Difference[] = []
   const at = { records: 0, recordsTotal: 0 }
   const stateOf = ({ book }: RecoveryRun): ReplayState => ({ step: '', ...at, ...book.counts })
   const build = async (run: RecoveryRun): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))
     try {
-      await run.reconcile(({ phase, records, recordsTotal }) => {
+      mended = await run.reconcile(({ phase, records, recordsTotal }) => {
         if (phase !== 'done') Object.assign(at, { records, recordsTotal })
         progress.begin(phase)
       })
@@ -61,7 +62,10 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   const work = (run: RecoveryRun) => (dry ? compare(run, output) : build(run))
   await runRecovery(output, perSecond === undefined ? {} : { perSecond }, work, (run) => {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
-    if (!dry) summarize(output, { ...stateOf(run), left: 0, seconds }, false)
+    if (dry) return
+    const { read, owed, sent, failed, parked, open } = run.book.counts
+    const { missing: registered, settled: removed } = countsOf(mended)
+    summarize(output, { registered, removed, read, owed, sent, failed, parked, open, seconds })
   })
 }
 
@@ -79,21 +83,14 @@ async function compare(run: RecoveryRun, output: Output): Promise<number> {
     found.map(rowOf),
     'Redis holds what the topic says',
   )
+  const counts = countsOf(found)
+  summarize(output, { registrations: difference.registrations, ...counts })
+  return counts.missing + counts.settled > 0 ? EXIT_CODE.failed : EXIT_CODE.ok
+}
+
+function countsOf(found: readonly Difference[]) {
   const count = (kind: Difference['difference']) => found.filter((it) => it.difference === kind).length
-  const summary = {
-    registrations: difference.registrations,
-    missing: count('missing'),
-    settled: count('settled'),
-    unlogged: count('unlogged'),
-  }
-  if (output.isJson) output.json({ step: 'summary', ...summary })
-  else
-    output.line(
-      Object.entries(summary)
-        .map(([name, value]) => `${name} ${value}`)
-        .join('  '),
-    )
-  return summary.missing + summary.settled > 0 ? EXIT_CODE.failed : EXIT_CODE.ok
+  return { missing: count('missing'), settled: count('settled'), unlogged: count('unlogged') }
 }
 
 function rowOf({ difference, sessionId, oidcSessionId, clientId }: Difference) {

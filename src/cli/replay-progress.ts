@@ -52,21 +52,14 @@ export class ReplayProgress {
 }
 
 export function barLine({ step, records, recordsTotal, sent, failed, parked }: ReplayState): string {
-  const share = recordsTotal === 0 ? 1 : Math.min(records / recordsTotal, 1)
+  const share = recordsTotal === 0 ? 0 : Math.min(records / recordsTotal, 1)
   const filled = Math.round(share * BAR_WIDTH)
   const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`
   return `${step} ${bar} ${Math.floor(share * 100)} %  sent ${sent}  failed ${failed}  parked ${parked}`
 }
 
-/** The whole of a run in one row; a dry run has sent nothing, so it tells nothing about that. */
-export function summarize(
-  output: Output,
-  state: ReplayState & { left: number; seconds: number },
-  dry: boolean,
-): void {
-  const { read, matching, skipped, left, owed, sent, failed, parked, open, seconds } = state
-  const found = { read, matching, skipped, left, owed }
-  const row = dry ? found : { ...found, sent, failed, parked, open, seconds }
+/** The whole of a run in one row. */
+export function summarize(output: Output, row: Readonly<Record<string, number>>): void {
   if (output.isJson) {
     output.json({ step: 'summary', ...row })
     return
@@ -76,7 +69,7 @@ export function summarize(
     alignment: 'right' as const,
     cell: (it: Readonly<Record<string, number>>) => it[title],
   }))
-  output.rows(columns, [row as Readonly<Record<string, number>>], '')
+  output.rows(columns, [row], '')
 }
 
 /** 0 when everything that was owed has been sent. */

@@ -82,7 +82,10 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
   await runRecovery(output, { filter, ...(perSecond !== undefined && { perSecond }) }, work, (run) => {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
     const left = run.replay.recordsLeft
-    summarize(output, { ...stateOf(run), left, seconds }, dry)
+    const { read, matching, skipped, owed, sent, failed, parked, open } = run.book.counts
+    const found = { read, matching, skipped, left, owed }
+    // A dry run has sent nothing, so it tells nothing about that.
+    summarize(output, dry ? found : { ...found, sent, failed, parked, open, seconds })
     if (left > 0) output.note(`${left} records are not committed by the relays yet, and left to them`)
     if (run.book.counts.parked > 0)
       output.note(`${run.book.counts.parked} are parked: relays go on with them until their deadline`)

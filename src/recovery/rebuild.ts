@@ -84,49 +84,55 @@ export class Rebuild {
   }
 
   /**
-   * Builds the registry anew although the store may hold it, which is then completed under the eyes of the replicas:
-   * nothing is removed but what the log says is settled. Waits for whoever else is building it. Resolves when it is
-   * done, or `signal` aborts before; throws as `ensure` does.
+   * The same by hand. A store that has lost the registry gets it built anew; one that holds it is completed by `complete`
+   * under the eyes of the replicas, and the triggers that they have settled are run again. Waits for whoever else is
+   * building it. Throws as `ensure` does.
    */
-  async repeat(signal: AbortSignal): Promise<void> {
-    const { epoch, onProgress } = this.#options
-    let isTold = false
-    while (!signal.aborted) {
-      const isLocked = await epoch.lock(this.#owner, LOCK_MS)
-      if (isLocked) {
-        await this.#underLock(signal, (await epoch.read()) !== undefined)
-        return
-      }
-      if (!isTold) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
-      isTold = true
+  async repeat(complete: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { epoch, inputTopics, onProgress, reader, registry, runAgain } = this.#options
+    onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
+    while (!(await epoch.lock(this.#owner, LOCK_MS))) {
       await delay(WAIT_MS, signal)
+      if (signal.aborted) return
     }
+    if ((await epoch.read()) === undefined) {
+      await this.#underLock(signal)
+      return
+    }
+    await this.#holdingLock(async () => {
+      await complete()
+      const triggers = await this.#triggersOf(await reader.bounds(inputTopics), true)
+      await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
+      onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
+    })
   }
 
-  /** `isIntact`: replicas are at work on the registry, which keeps its epoch. */
-  async #underLock(signal: AbortSignal, isIntact = false): Promise<string | undefined> {
+  #underLock(signal: AbortSignal): Promise<string> {
     const { epoch, onProgress } = this.#options
-    const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
-    try {
-      await this.#run(signal, isIntact)
+    return this.#holdingLock(async () => {
+      await this.#run(signal)
       // What was not run again would never be: an epoch says that it was.
       if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
-      if (isIntact) {
-        onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
-        return undefined
-      }
       const confirmed = await epoch.confirm(this.#owner)
       if (confirmed === undefined)
         throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
       onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
       return confirmed
+    })
+  }
+
+  async #holdingLock<T>(work: () => Promise<T>): Promise<T> {
+    const { epoch } = this.#options
+    const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
+    try {
+      return await work()
     } finally {
       clearInterval(renewal)
       await epoch.unlock(this.#owner).catch(() => undefined)
     }
   }
 
-  async #run(signal: AbortSignal, isIntact: boolean): Promise<void> {
+  async #run(signal: AbortSignal): Promise<void> {
     const { inputTopics, outcomeTopic, reader, registry, runAgain } = this.#options
     const topics = [...inputTopics, outcomeTopic]
     const ranges = await reader.bounds(topics)
@@ -134,7 +140,7 @@ export class Rebuild {
     await this.#readAll('registrations', ranges, take, signal)
     // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
     await this.#readAll('outcomes', since(ranges, await reader.bounds(topics)), take, signal)
-    const triggers = await this.#triggersOf(ranges, isIntact)
+    const triggers = await this.#triggersOf(ranges, false)
     await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
   }
 

@@ -3,7 +3,7 @@ import { decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeRegistration } from '../events/decode/known-types.ts'
 import { readOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
-import type { RegistrationKey, Registry } from '../registry/registry.ts'
+import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import { recordsIn } from './replay-range.ts'
@@ -13,7 +13,8 @@ export interface RegistryDifferenceOptions {
   readonly isServedIssuer: (issuer: string) => boolean
   readonly reader: LogReader
   readonly recovery: Pick<RecoveryRegistry, 'all'>
-  readonly registry: Pick<Registry, 'find'>
+  /** Not guarded by the epoch. */
+  readonly registry: Pick<Registry, 'apply' | 'find' | 'forget'>
   /** Input and outcome topics. */
   readonly topics: readonly string[]
 }
@@ -36,7 +37,7 @@ interface Logged extends RegistrationKey {
 
 const FOUND_AT_ONCE = 500
 
-/** Compares the registry with what the log says. Holds a name for every registration on the log; writes nothing. */
+/** Compares the registry with what the log says. Holds a name for every registration on the log. */
 export class RegistryDifference {
   readonly #options: RegistryDifferenceOptions
   readonly #logged = new Map<string, Logged>()
@@ -63,6 +64,34 @@ export class RegistryDifference {
       signal,
     )
     return found.flatMap((it) => this.#still(it))
+  }
+
+  /**
+   * Registers what is missing and removes what is settled. Nothing that is settled is registered on the way, not even
+   * for a moment in which a replica might see it. What is not on the log stays.
+   */
+  async mend(found: readonly Difference[], signal: AbortSignal): Promise<void> {
+    const { defaultIssuer, reader, registry, topics } = this.#options
+    const settled = found.filter(({ difference }) => difference === 'settled')
+    for (let i = 0; i < settled.length; i += FOUND_AT_ONCE)
+      await registry.forget(settled.slice(i, i + FOUND_AT_ONCE))
+    const missing = new Set(found.filter(({ difference }) => difference === 'missing').map(registrationKey))
+    if (missing.size === 0) return
+    const parts = (await reader.bounds(topics)).filter(({ from, to }) => from < to)
+    await reader.read(
+      parts,
+      async ({ records }) => {
+        const steps = records.flatMap((record): RegistryStep[] => {
+          if (!mayBeRegistration(record.type)) return []
+          const decoded = decodeRecord(record, defaultIssuer)
+          if (decoded.kind !== 'registration' || !missing.has(registrationKey(decoded.registration)))
+            return []
+          return [{ kind: 'register', registration: decoded.registration, origin: decoded.origin }]
+        })
+        if (steps.length > 0) await registry.apply(steps)
+      },
+      signal,
+    )
   }
 
   async #read(ranges: readonly PartitionRange[], signal: AbortSignal): Promise<void> {

@@ -74,7 +74,9 @@ test('beside a running relay it completes Redis, keeps what an identity provider
   expect(differencesOf(dry)).toEqual(['missing lost', 'settled settled', 'unlogged ?'])
   expect(summaryOf(dry)).toMatchObject({ registrations: 3, missing: 1, settled: 1, unlogged: 1 })
 
-  expect((await reconcile()).status).toBe(0)
+  const finished = await reconcile()
+  expect(finished.status).toBe(0)
+  expect(summaryOf(finished)).toMatchObject({ registered: 1, removed: 1, owed: 0, sent: 0 })
   expect(differencesOf(await reconcile('--dry-run'))).toEqual(['unlogged ?'])
   expect(await site.redis.get(`${site.prefix}:epoch`)).toBe(epoch)
   expect(site.rps.at('/settled')).toHaveLength(1)
