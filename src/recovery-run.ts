@@ -236,8 +236,8 @@ export class RecoveryRun {
     }
   }
 
-  /** Outcomes that are not on the topic, so that their deliveries are still owed, as far as anybody knows. */
-  get unpublished(): number {
+  /** Outcomes that are not on the topic yet, or whose registration is not removed: still owed, as far as anybody knows. */
+  get unsettled(): number {
     return this.#core.settlement.size
   }
 

@@ -75,8 +75,11 @@ async function underSignals(
   } finally {
     await run.stop()
     if (isDone || run.book.counts.read > 0) summary(run)
-    if (run.unpublished > 0)
-      tell(output, `${run.unpublished} outcomes could not be published: these deliveries stay owed`)
+    if (run.unsettled > 0)
+      tell(
+        output,
+        `${run.unsettled} outcomes are not final, because Kafka or Redis are away: these deliveries may be made again`,
+      )
   }
   if (run.patience.fault !== undefined) throw run.patience.fault
   return isInterrupted ? EXIT_CODE.interrupted : code

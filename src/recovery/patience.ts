@@ -1,8 +1,8 @@
 import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { delay } from '../lib/deferred.ts'
 
-/** With the pauses between them, about twenty seconds. */
-const FAILURES_MAX = 14
+/** Longer than a broker or a replica takes to be replaced. */
+const BEARABLE_MS = 20_000
 const RETRY_DELAY_MS_MAX = 2_000
 /** Names of kafkajs' errors, and ioredis' words for a lost connection. */
 const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
@@ -13,7 +13,14 @@ const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
  */
 export class Patience {
   readonly #over = new AbortController()
+  readonly #now: () => number
+  readonly #sufferingSinceMs = new Map<string, number>()
   #fault: RelayFault | undefined
+
+  /** `now`: milliseconds on a clock that only goes forward. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
 
   get signal(): AbortSignal {
     return this.#over.signal
@@ -28,9 +35,12 @@ export class Patience {
     this.#over.abort()
   }
 
-  /** A fault of something that is tried again. */
+  /** A fault of something that is tried again; `failures` counts those in a row, this one included. */
   suffer(part: 'Kafka' | 'Redis', error: unknown, failures: number): void {
-    if (failures < FAILURES_MAX || this.#over.signal.aborted) return
+    const sinceMs = failures === 1 ? undefined : this.#sufferingSinceMs.get(part)
+    if (sinceMs === undefined) this.#sufferingSinceMs.set(part, this.#now())
+    const isBearable = sinceMs === undefined || this.#now() - sinceMs < BEARABLE_MS
+    if (isBearable || this.#over.signal.aborted) return
     this.#fault = new RelayFault('LR_UNREACHABLE', `${part} stays out of reach: ${messageOf(error)}`, {
       cause: error,
     })

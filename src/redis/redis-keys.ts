@@ -11,13 +11,6 @@ export class RedisKeys {
     return `${this.#prefix}:session:{${issuer}|${sessionId}}`
   }
 
-  /** Reads such a key back. An issuer holds no bar. */
-  readSession(key: string): { issuer: string; sessionId: string } {
-    const name = key.slice(`${this.#prefix}:session:{`.length, -1)
-    const bar = name.indexOf('|')
-    return { issuer: name.slice(0, bar), sessionId: name.slice(bar + 1) }
-  }
-
   /** String: the trigger that ended the session, then a line per settled oidcSessionId. */
   ended(issuer: string, sessionId: string): string {
     return `${this.#prefix}:ended:{${issuer}|${sessionId}}`

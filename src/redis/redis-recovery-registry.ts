@@ -74,12 +74,19 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
       const fields = await this.#redis.pipeline(keys.map((key) => ['HKEYS', key]))
       await take(
         keys.flatMap((key, i) => {
-          const session = this.#keys.readSession(key)
+          const session = this.#sessionOf(key)
           return (fields[i] as string[]).map((oidcSessionId) => ({ ...session, oidcSessionId }))
         }),
       )
       cursor = next
     } while (cursor !== '0' && !signal.aborted)
+  }
+
+  /** Reads the key of a session back. An issuer holds no bar. */
+  #sessionOf(key: string): SessionName {
+    const name = key.slice(this.#keys.session('', '').length - '|}'.length, -1)
+    const bar = name.indexOf('|')
+    return { issuer: name.slice(0, bar), sessionId: name.slice(bar + 1) }
   }
 
   #sessions(sessions: readonly SessionName[]): Promise<OwedAnswer[]> {
