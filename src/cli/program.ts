@@ -1,8 +1,12 @@
 import { Command } from 'commander'
+import { addBacklog } from './backlog.ts'
 import { optionsHelp } from './options-help.ts'
 import { addReconcile } from './reconcile.ts'
 import { addReplay } from './replay.ts'
+import { addSend } from './send.ts'
 import { serve } from './serve.ts'
+import { addSessions } from './sessions.ts'
+import { addTrace } from './trace.ts'
 import { version } from './version.ts'
 
 /** The command line: one file per command beside this one. */
@@ -22,5 +26,9 @@ export function createProgram(): Command {
     .action(serve)
   addReconcile(program)
   addReplay(program)
+  addSessions(program)
+  addBacklog(program)
+  addSend(program)
+  addTrace(program)
   return program
 }

@@ -1,4 +1,4 @@
-import { outcomeTypes } from './outcome.ts'
+import { type FailureReason, outcomeTypes } from './outcome.ts'
 import { type Registration, readRegistration } from './registration.ts'
 import type { TriggerOrigin } from './trigger.ts'
 import { headerText, type WireRecord } from './wire-record.ts'
@@ -13,6 +13,8 @@ export type FailedOutcomeResult =
       readonly occurredAtMs?: number
       readonly traceparent?: string
     }
+  /** An operator has given the delivery up. */
+  | { readonly kind: 'discarded' }
   /** Its registration was unusable from the start, so nothing can be delivered for it. */
   | { readonly kind: 'unusable' }
 
@@ -27,6 +29,7 @@ export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | und
   } catch {
     return { kind: 'unusable' }
   }
+  if (data.reason === ('discarded' satisfies FailureReason)) return { kind: 'discarded' }
   const result = readRegistration(data, '')
   if (result.kind === 'invalid' || result.registration.issuer === '') return { kind: 'unusable' }
   const traceparent = headerText(headers, 'traceparent')

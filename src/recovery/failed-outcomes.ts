@@ -62,6 +62,9 @@ export class FailedOutcomes {
     const { book, filter, isServedIssuer } = this.#options
     const outcome = readFailedOutcome(record)
     if (outcome?.kind !== 'failed') {
+      // What was given up after it had failed is not wanted any more either.
+      const settled = outcome?.kind === 'discarded' ? readOutcome(record) : undefined
+      if (settled !== undefined) this.#failed.delete(registrationKey(settled))
       book.took(true, false)
       return
     }

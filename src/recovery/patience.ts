@@ -4,6 +4,7 @@ import { delay } from '../lib/deferred.ts'
 /** Longer than a broker or a replica takes to be replaced. */
 const BEARABLE_MS = 20_000
 const RETRY_DELAY_MS_MAX = 2_000
+const HOPELESS = new Set(['LR_REGISTRY_LOST', 'LR_REFUSED'])
 /** Names of kafkajs' errors, and ioredis' words for a lost connection. */
 const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
 
@@ -53,7 +54,7 @@ export class Patience {
       try {
         return await step()
       } catch (error) {
-        if (error instanceof RelayFault && error.code === 'LR_REGISTRY_LOST') throw error
+        if (HOPELESS.has(codeOf(error) ?? '')) throw error
         failures++
         this.suffer(part, error, failures)
         await delay(Math.min(100 * 2 ** (failures - 1), RETRY_DELAY_MS_MAX), this.signal)

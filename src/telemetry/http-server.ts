@@ -1,6 +1,12 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Metrics } from './metrics.ts'
+
+/*
+ * Not imported: the module form of `node:http` reads every export at once, and one of them loads all of fetch and
+ * WebSocket, two megabytes of heap that nobody here calls.
+ */
+const { createServer } = process.getBuiltinModule('node:http')
 
 export interface StatusSource {
   /** What is not ready, by part, with the reason; empty when everything is. */

@@ -14,6 +14,8 @@ export interface FinishedCommand {
 }
 
 export interface CommandOptions {
+  /** What it reads on its standard input; nothing when missing. */
+  readonly input?: string
   /** The command is interrupted as soon as it resolves. */
   readonly interrupt?: Promise<unknown>
   /** Called for each line of JSON as it comes. */
@@ -24,13 +26,15 @@ export interface CommandOptions {
 export async function relayCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  { interrupt, onRow }: CommandOptions = {},
+  { input, interrupt, onRow }: CommandOptions = {},
 ): Promise<FinishedCommand> {
   const child = spawn(process.execPath, ['--import', './src/compile-cache.mjs', 'src/main.ts', ...args], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
+  // One that refuses its arguments ends before it reads.
+  child.stdin.on('error', () => undefined).end(input)
   const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX)
   const texts = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

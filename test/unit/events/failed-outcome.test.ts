@@ -42,6 +42,11 @@ test('a failed outcome holds everything that is needed to deliver it again', () 
   })
 })
 
+test('what an operator gave up is told apart', () => {
+  const discarded: Outcome = { kind: 'failed', reason: 'discarded', attempts: 1 }
+  expect(readFailedOutcome(written(discarded, sampleRegistration()))).toEqual({ kind: 'discarded' })
+})
+
 test('one whose registration was unusable is told apart, and nothing else is a failed outcome', () => {
   const { issuer, sessionId, oidcSessionId } = sampleRegistration()
   expect(readFailedOutcome(written(failed, { issuer, sessionId, oidcSessionId }))).toEqual({
