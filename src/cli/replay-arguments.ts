@@ -9,6 +9,7 @@ export interface ReplayArguments {
   readonly to?: string
   readonly offsets?: readonly string[]
   readonly failed?: boolean
+  readonly discarded?: boolean
   readonly type?: string
   readonly issuer?: string
   readonly session?: string
@@ -57,9 +58,19 @@ function offsetsOf(text: string): RequestedOffsets {
 }
 
 /** Throws `LR_USAGE`. */
-export function filterOf({ failed, type, issuer, session, user, client }: ReplayArguments): ReplayFilter {
+export function filterOf({
+  failed,
+  discarded,
+  type,
+  issuer,
+  session,
+  user,
+  client,
+}: ReplayArguments): ReplayFilter {
   if (type !== undefined && !TRIGGER_TYPES.includes(type))
     throw new RelayFault('LR_USAGE', `--type: must be ${TRIGGER_TYPES.join(' or ')}`)
+  if (discarded === true && failed !== true)
+    throw new RelayFault('LR_USAGE', '--discarded: is of use with --failed only')
   if (type !== undefined && failed === true)
     throw new RelayFault('LR_USAGE', '--type: a failed outcome does not tell the type of its trigger')
   return {

@@ -37,6 +37,7 @@ export function addReplay(program: Command): void {
       (it: string, all: string[] = []) => [...all, it],
     )
     .option('--failed', 'deliver again what ended in `failed` in the range, and was not sent since')
+    .option('--discarded', 'with --failed: also what an operator discarded')
     .option('--dry-run', 'list what is still owed, and to whom; nothing is sent or written')
     .option('--type <type>', 'only triggers of that type: session-terminated, user-signed-out')
     .option('--issuer <issuer>', 'only of that issuer')
@@ -67,6 +68,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       await run.replay.run({
         range,
         failed: options.failed === true,
+        discarded: options.discarded === true,
         ...(dry && { list: (owed) => list.add(owed) }),
       })
       progress.begin(dry ? 'read' : 'settle')

@@ -7,14 +7,14 @@ export type FailedOutcomeResult =
   | {
       readonly kind: 'failed'
       readonly registration: Registration
+      /** An operator gave the delivery up. */
+      readonly isDiscarded: boolean
       /** The outcome itself, by its own id and place: it is what a delivery made for it goes back to. */
       readonly origin: TriggerOrigin
       /** When the session ended, where the outcome tells. Milliseconds since the epoch. */
       readonly occurredAtMs?: number
       readonly traceparent?: string
     }
-  /** An operator has given the delivery up. */
-  | { readonly kind: 'discarded' }
   /** Its registration was unusable from the start, so nothing can be delivered for it. */
   | { readonly kind: 'unusable' }
 
@@ -29,7 +29,6 @@ export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | und
   } catch {
     return { kind: 'unusable' }
   }
-  if (data.reason === ('discarded' satisfies FailureReason)) return { kind: 'discarded' }
   const result = readRegistration(data, '')
   if (result.kind === 'invalid' || result.registration.issuer === '') return { kind: 'unusable' }
   const traceparent = headerText(headers, 'traceparent')
@@ -37,6 +36,7 @@ export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | und
   return {
     kind: 'failed',
     registration: result.registration,
+    isDiscarded: data.reason === ('discarded' satisfies FailureReason),
     origin: { id, topic, partition, offset },
     ...(typeof data.occurredAt === 'number' && { occurredAtMs: data.occurredAt }),
     ...(traceparent !== undefined && { traceparent }),

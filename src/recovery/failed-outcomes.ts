@@ -14,6 +14,8 @@ export interface FailedOutcomesOptions {
   readonly isServedIssuer: (issuer: string) => boolean
   /** An outcome that does not tell when its session ended counts as that old at least: then it is late. Milliseconds. */
   readonly lateAfterMs: number
+  /** Also what an operator gave up. */
+  readonly withDiscarded: boolean
 }
 
 /**
@@ -59,22 +61,21 @@ export class FailedOutcomes {
   }
 
   #takeFailed(record: WireRecord): void {
-    const { book, filter, isServedIssuer } = this.#options
+    const { book, filter, isServedIssuer, withDiscarded } = this.#options
     const outcome = readFailedOutcome(record)
     if (outcome?.kind !== 'failed') {
-      // What was given up after it had failed is not wanted any more either.
-      const settled = outcome?.kind === 'discarded' ? readOutcome(record) : undefined
-      if (settled !== undefined) this.#failed.delete(registrationKey(settled))
       book.took(true, false)
       return
     }
     const { registration } = outcome
     const matches = concerns(filter, registration)
     const isServed = isServedIssuer(registration.issuer)
-    book.took(matches, isServed)
+    const isWanted = !outcome.isDiscarded || withDiscarded
+    book.took(matches, isServed && isWanted)
     if (!matches || !isServed) return
     const name = registrationKey(registration)
     this.#failed.delete(name)
-    this.#failed.set(name, outcome)
+    // What was given up after it had failed is not wanted any more either.
+    if (isWanted) this.#failed.set(name, outcome)
   }
 }

@@ -10,7 +10,7 @@ import type { OwedByCause, Redelivery } from './redelivery.ts'
 import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
 import type { ReplayTriggers } from './replay-triggers.ts'
 
-export interface ReplayOptions extends FailedOutcomesOptions {
+export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarded'> {
   readonly clock: Clock
   readonly groupId: string
   readonly inputTopics: readonly string[]
@@ -28,6 +28,8 @@ export interface ReplayRequest {
   readonly range: RequestedRange
   /** Deliver again what ended in `failed` in the range, instead of running its triggers. */
   readonly failed: boolean
+  /** With `failed`: also what an operator discarded. */
+  readonly discarded: boolean
   /** Set for a dry run: told what is owed, and nothing is sent or written. */
   readonly list?: (owed: readonly OwedByCause[]) => void
 }
@@ -45,10 +47,10 @@ export class Replay {
   }
 
   /** Resolves when everything that is owed is handed on, or patience ends. Throws `LR_USAGE` for an impossible range. */
-  async run({ range, failed, list }: ReplayRequest): Promise<void> {
+  async run({ range, failed, discarded, list }: ReplayRequest): Promise<void> {
     const { inputTopics, outcomeTopic, reader } = this.#options
     const wanted = await resolveRange(range, failed ? [outcomeTopic] : inputTopics, reader)
-    if (failed) await this.#runFailed(wanted, list)
+    if (failed) await this.#runFailed(wanted, discarded, list)
     else await this.#runTriggers(wanted, list)
   }
 
@@ -70,9 +72,13 @@ export class Replay {
     await this.#read(ranges, ({ records }) => triggers.take(records, to))
   }
 
-  async #runFailed(wanted: PartitionRange[], list: ReplayRequest['list']): Promise<void> {
+  async #runFailed(
+    wanted: PartitionRange[],
+    withDiscarded: boolean,
+    list: ReplayRequest['list'],
+  ): Promise<void> {
     const { clock, outcomeTopic, patience, reader, recovery, redelivery, sliceTriggers } = this.#options
-    const failed = new FailedOutcomes(this.#options)
+    const failed = new FailedOutcomes({ ...this.#options, withDiscarded })
     const ends = await reader.bounds([outcomeTopic])
     // What was sent meanwhile stands after the range, perhaps in another partition.
     const whole = ends.map(({ topic, partition, to }) => {

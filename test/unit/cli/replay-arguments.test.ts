@@ -56,6 +56,7 @@ test('filters are what was given, and a type is one that there is', () => {
     type: 'session-terminated',
     client: 'shop',
   })
+  expect(refusal(() => filterOf({ discarded: true })).message).toContain('--failed')
   expect(refusal(() => filterOf({ type: 'logout' })).message).toContain('--type')
   expect(refusal(() => filterOf({ type: 'session-terminated', failed: true })).message).toContain('--type')
 })

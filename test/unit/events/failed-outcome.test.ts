@@ -36,6 +36,7 @@ test('a failed outcome holds everything that is needed to deliver it again', () 
   expect(readFailedOutcome(record)).toEqual({
     kind: 'failed',
     registration,
+    isDiscarded: false,
     origin: { id: record.headers.ce_id, topic: 'session-events', partition: 2, offset: 9 },
     occurredAtMs: cause.occurredAtMs,
     traceparent,
@@ -44,7 +45,10 @@ test('a failed outcome holds everything that is needed to deliver it again', () 
 
 test('what an operator gave up is told apart', () => {
   const discarded: Outcome = { kind: 'failed', reason: 'discarded', attempts: 1 }
-  expect(readFailedOutcome(written(discarded, sampleRegistration()))).toEqual({ kind: 'discarded' })
+  expect(readFailedOutcome(written(discarded, sampleRegistration()))).toMatchObject({
+    kind: 'failed',
+    isDiscarded: true,
+  })
 })
 
 test('one whose registration was unusable is told apart, and nothing else is a failed outcome', () => {

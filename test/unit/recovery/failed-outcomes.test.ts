@@ -27,11 +27,17 @@ function record(offset: number, outcome: Outcome, registration: Registration): W
   }
 }
 
-function owedOf(records: readonly WireRecord[], filter = {}, inRange = 100) {
+function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = false) {
   const book = new ReplayBook()
-  const options = { book, filter, isServedIssuer: (issuer: string) => issuer === ISSUER, lateAfterMs: 1_000 }
+  const options = {
+    book,
+    filter,
+    isServedIssuer: (issuer: string) => issuer === ISSUER,
+    lateAfterMs: 1_000,
+    withDiscarded,
+  }
   const failed = new FailedOutcomes(options)
-  failed.take(records, ({ offset }) => offset < inRange)
+  failed.take(records, ({ offset }) => offset < 100)
   const owed = failed.owed(10_000)
   return { book, owed, offsets: owed.map(({ cause }) => cause.origin.offset) }
 }
@@ -60,6 +66,7 @@ test('what was discarded is not owed, nor what failed before it', () => {
   ])
   expect(offsets).toEqual([])
   expect(book.counts).toMatchObject({ read: 3, skipped: 2 })
+  expect(owedOf([record(1, expired, one), record(2, discarded, one)], {}, true).offsets).toEqual([2])
 })
 
 test('filters and issuers choose', () => {
