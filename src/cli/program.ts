@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addBacklog } from './backlog.ts'
+import { addDoctor } from './doctor.ts'
 import { optionsHelp } from './options-help.ts'
 import { addReconcile } from './reconcile.ts'
 import { addReplay } from './replay.ts'
@@ -30,5 +31,6 @@ export function createProgram(): Command {
   addBacklog(program)
   addSend(program)
   addTrace(program)
+  addDoctor(program)
   return program
 }

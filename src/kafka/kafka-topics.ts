@@ -43,6 +43,13 @@ export class KafkaTopics {
     return partitions
   }
 
+  /** As `partitions`, also of a topic that has partitions without a leader: theirs is -1. Empty when it does not exist. */
+  async layout(topic: string): Promise<PartitionMetadata[]> {
+    const { topics } = await this.ask((admin) => admin.fetchTopicMetadata())
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? []
+    return [...partitions].sort((a, b) => a.partitionId - b.partitionId)
+  }
+
   async bounds(topics: readonly string[]): Promise<PartitionRange[]> {
     const ranges: PartitionRange[] = []
     for (const topic of new Set(topics)) {
