@@ -1,11 +1,11 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
 import type { Config } from './config/env.ts'
-import { Issuers } from './config/issuers.ts'
+import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
-import { DeliveryCore } from './delivery/delivery-core.ts'
-import { EgressGuard } from './egress/egress-guard.ts'
-import { UndiciSender } from './egress/undici-sender.ts'
+import { createDelivery, createIssuers } from './create-delivery.ts'
+import type { DeliveryCore } from './delivery/delivery-core.ts'
+import type { UndiciSender } from './egress/undici-sender.ts'
 import { codeOf, messageOf } from './errors.ts'
 import { Assignment } from './intake/assignment.ts'
 import { Intake } from './intake/intake.ts'
@@ -25,7 +25,6 @@ import { RedisConnection } from './redis/redis-connection.ts'
 import { RedisEpochStore } from './redis/redis-epoch-store.ts'
 import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
-import { RedisRpSettings } from './redis/redis-rp-settings.ts'
 import { EpochGuard } from './registry/epoch-guard.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
@@ -73,7 +72,7 @@ export class Service {
     this.#config = config
     this.#logger = logger
     this.#events = events
-    this.#issuers = new Issuers([{ issuer: config.ISSUER, signingKeysFile: config.SIGNING_KEYS_FILE }], clock)
+    this.#issuers = createIssuers(config, clock)
 
     this.#redis = new RedisConnection({
       url: config.REDIS_URL,
@@ -124,27 +123,21 @@ export class Service {
       },
     })
 
-    this.#sender = new UndiciSender({
-      guard: new EgressGuard({ allowHttp: config.EGRESS_ALLOW_HTTP, allow: config.EGRESS_ALLOW }),
-      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
-      connectionsPerOriginMax: config.MAX_IN_FLIGHT,
-    })
     const backlog = new RedisBacklog(this.#redis, keys)
-    this.#core = new DeliveryCore({
+    const delivery = createDelivery({
       backlog,
       clock,
       config,
       events,
+      keys,
       registry,
+      issuers: this.#issuers,
       log: this.#log,
-      sender: this.#sender,
-      settingsStore: new RedisRpSettings({
-        keys,
-        redis: this.#redis,
-        onInvalid: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
-      }),
-      signerFor: (issuer) => this.#issuers.signer(issuer),
+      redis: this.#redis,
+      onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
     })
+    this.#sender = delivery.sender
+    this.#core = delivery.core
     this.#deadLetters = new DeadLetters({
       log: this.#log,
       topic: config.KAFKA_DEAD_LETTER_TOPIC,

@@ -1,5 +1,4 @@
 import type { Admission } from '../delivery/admission.ts'
-import type { DeliveryCause } from '../delivery/delivery.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
@@ -14,6 +13,7 @@ import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registr
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
+import { causeOf, triggerStep } from './trigger-step.ts'
 
 export interface IntakeOptions {
   readonly admission: Admission
@@ -34,11 +34,6 @@ export interface IntakeOptions {
 
 /** Records that share one round trip to the registry. More would only hold more registrations in memory at once. */
 const SLICE_RECORDS_MAX = 24
-/**
- * A sign-out everywhere ends what was registered before it; logins after it are left alone, also when it is
- * replayed. Between two clocks, a session that survives is worse than one that ends too soon.
- */
-const CLOCK_TOLERANCE_MS = 5_000
 const RETRY_DELAY_MS_MAX = 2_000
 
 type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
@@ -159,18 +154,9 @@ export class Intake {
     if (decoded.kind === 'registration') {
       return { kind: 'register', registration: decoded.registration, origin: decoded.origin }
     }
-    const { trigger } = decoded
-    const { origin } = trigger
-    if (trigger.sessionId !== undefined) {
-      return { kind: 'end-session', issuer, sessionId: trigger.sessionId, origin }
-    }
-    if (trigger.type === 'user-signed-out' && signedOutWithoutSession === 'fan-out') {
-      const { occurredAtMs, userId } = trigger
-      const registeredUntilMs = occurredAtMs + CLOCK_TOLERANCE_MS
-      return { kind: 'end-user', issuer, userId, origin, occurredAtMs, registeredUntilMs }
-    }
-    events.accepted(decoded, 'ignored', 0)
-    return undefined
+    const step = triggerStep(decoded.trigger, signedOutWithoutSession)
+    if (step === undefined) events.accepted(decoded, 'ignored', 0)
+    return step
   }
 
   async #applySlice(
@@ -254,14 +240,5 @@ export class Intake {
     )
     for (const it of broken) admission.refuse(it, cause, record)
     return owed
-  }
-}
-
-function causeOf(trigger: Extract<Taken, { kind: 'trigger' }>['trigger']): DeliveryCause {
-  return {
-    origin: trigger.origin,
-    occurredAtMs: trigger.occurredAtMs,
-    everywhere: trigger.sessionId === undefined,
-    ...(trigger.traceparent !== undefined && { traceparent: trigger.traceparent }),
   }
 }

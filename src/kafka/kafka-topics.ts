@@ -85,6 +85,12 @@ export class KafkaTopics {
     )
   }
 
+  /** Whether somebody consumes as a member of the group now. */
+  async hasMembers(groupId: string): Promise<boolean> {
+    const { groups } = await this.ask((admin) => admin.describeGroups([groupId]))
+    return groups.some(({ members }) => members.length > 0)
+  }
+
   /** After a failure: leaders may have moved, partitions may have been added. */
   forget(): void {
     this.#known.clear()
