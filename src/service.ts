@@ -1,4 +1,5 @@
 import type { Checkup } from './checks/checkup.ts'
+import { version } from './cli/version.ts'
 import type { Config } from './config/env.ts'
 import { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
@@ -25,6 +26,8 @@ import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
 import { RedisRpSettings } from './redis/redis-rp-settings.ts'
 import { EpochGuard } from './registry/epoch-guard.ts'
+import { RecentFailures } from './status/recent-failures.ts'
+import { StatusPage } from './status/status-page.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -54,6 +57,7 @@ export class Service {
   readonly #guard: EpochGuard
   readonly #registryWatch: RegistryWatch
   readonly #checkup: Checkup
+  readonly #page: StatusPage
   readonly #http: HttpServer
   readonly #stopping = new AbortController()
   #isMember = false
@@ -63,9 +67,11 @@ export class Service {
   constructor(config: Config, log: Log, clock: Clock = systemClock) {
     const { logger } = log
     const metrics = new Metrics()
-    const events = new RelayEvents(log, metrics, clock, (part) => {
+    const failures = new RecentFailures(clock)
+    const hurry = (part: string): void => {
       if (part === 'redis') this.#checkup.hurry(part)
-    })
+    }
+    const events = new RelayEvents(log, metrics, clock, hurry, failures)
     this.#config = config
     this.#logger = logger
     this.#events = events
@@ -185,16 +191,18 @@ export class Service {
 
     this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
 
-    exportState(metrics, {
-      guard,
-      rebuilding: () => this.#rebuilding,
+    const state = {
       assignment: this.#assignment,
       backlog,
       checkup: this.#checkup,
       core: this.#core,
-      isReady: () => Object.keys(this.notReady()).length === 0,
-    })
-    this.#http = new HttpServer(metrics, this)
+      guard,
+      rebuilding: () => this.#rebuilding,
+    }
+    exportState(metrics, { ...state, isReady: () => Object.keys(this.notReady()).length === 0 })
+    const notReady = () => this.notReady()
+    this.#page = new StatusPage({ ...state, clock, config, failures, metrics, notReady, version })
+    this.#http = new HttpServer(metrics, this, this.#page)
   }
 
   /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */
@@ -205,6 +213,7 @@ export class Service {
       onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
       onReloadFailed: (error) => this.#events.fault('signing-keys', error),
     })
+    this.#page.start()
     const port = await this.#http.listen(config.PORT)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
