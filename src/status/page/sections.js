@@ -183,7 +183,7 @@ function showFailures({ failures, atMs }) {
     none: 'None so far.',
     columns: [
       { title: 'Where', cell: ({ what, host }) => ({ main: what, small: host }) },
-      { title: 'What', cell: ({ kind }) => ({ main: KINDS[kind] }) },
+      { title: 'What', kind: 'time', cell: ({ kind }) => ({ main: KINDS[kind] }) },
       { title: 'Why', cell: ({ why }) => ({ main: why }) },
       { title: 'Times', kind: 'number', cell: (row) => ({ main: count(row.count) }) },
       { title: 'Last', kind: 'time', cell: (row) => ({ main: ago(atMs - row.atMs) }) },
