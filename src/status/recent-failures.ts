@@ -103,7 +103,8 @@ function codeIn(status: number | undefined, error: string | undefined): string |
 
 function hostOf(uri: string): string {
   try {
-    return new URL(logoutEndpoint(uri).origin).host
+    const { origin } = logoutEndpoint(uri)
+    return origin.slice(origin.indexOf('//') + 2)
   } catch {
     return 'unreadable'
   }

@@ -15,6 +15,7 @@ function noteOf({ check, severity, message, mend }) {
 
 function showState({ notReady, relyingParties, findings, rebuild, version, issuer, uptimeMs }) {
   const isReady = notReady.length === 0
+  const isStopping = notReady.some(({ part }) => part === 'service')
   const { silent } = relyingParties
   const notes = [
     ...notReady.map(({ part, reason }) => ({ tone: 'bad', label: part, message: reason })),
@@ -31,14 +32,16 @@ function showState({ notReady, relyingParties, findings, rebuild, version, issue
   const tone = isReady ? (notes.length > 0 ? 'warn' : 'good') : 'bad'
   setClass(element('state-mark'), `mark ${tone}`)
   text('state-mark', { good: '✓', warn: '!', bad: '✕' }[tone])
-  text('state-title', isReady ? 'Ready' : 'Not ready')
+  text('state-title', isReady ? 'Ready' : isStopping ? 'Stopping' : 'Not ready')
   text(
     'state-text',
-    !isReady
-      ? 'Logouts wait until this is mended. What was accepted is not lost.'
-      : notes.length > 0
-        ? `Logouts are delivered. ${plural(notes.length, 'thing needs', 'things need')} a hand.`
-        : 'Logouts are delivered, and nothing needs a hand.',
+    isStopping
+      ? 'What is under way ends or is parked, and another replica goes on.'
+      : !isReady
+        ? 'Logouts wait until this is mended. What was accepted is not lost.'
+        : notes.length > 0
+          ? `Logouts are delivered. ${plural(notes.length, 'thing needs', 'things need')} a hand.`
+          : 'Logouts are delivered, and nothing needs a hand.',
   )
   fillNotes('reasons', notes)
   const isRebuilding = rebuild !== undefined && rebuild.phase !== 'done' && rebuild.recordsTotal > 0
