@@ -1,3 +1,4 @@
+import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
 import { version } from './cli/version.ts'
 import type { Config } from './config/env.ts'
@@ -6,6 +7,7 @@ import { createCheckup } from './create-checkup.ts'
 import { DeliveryCore } from './delivery/delivery-core.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
+import { codeOf, messageOf } from './errors.ts'
 import { Assignment } from './intake/assignment.ts'
 import { Intake } from './intake/intake.ts'
 import { createKafkaClient } from './kafka/kafka-client.ts'
@@ -57,9 +59,10 @@ export class Service {
   readonly #guard: EpochGuard
   readonly #registryWatch: RegistryWatch
   readonly #checkup: Checkup
-  readonly #page: StatusPage
   readonly #http: HttpServer
   readonly #stopping = new AbortController()
+  /** Why a part does not let the relay in, as it said the last time. */
+  readonly #refusals = new Map<'kafka' | 'redis', string>()
   #isMember = false
   #isStarted = false
   #rebuilding: RebuildProgress | undefined
@@ -79,8 +82,13 @@ export class Service {
 
     this.#redis = new RedisConnection({
       url: config.REDIS_URL,
-      onUp: () => this.#redisUp.open(),
+      security: redisSecurity(config),
+      onUp: () => {
+        this.#refusals.delete('redis')
+        this.#redisUp.open()
+      },
       onDown: (error) => {
+        this.#noteRefusal('redis', error)
         if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error)
         this.#redisUp.close()
       },
@@ -95,8 +103,11 @@ export class Service {
     }
     const registry = new RedisRegistry({ ...registryOptions, guard })
 
-    const kafka = createKafkaClient(config.KAFKA_BROKERS, 'logout-relay', (level, message, details) =>
-      logger[level](details, message),
+    const kafka = createKafkaClient(
+      config.KAFKA_BROKERS,
+      'logout-relay',
+      (level, message, details) => logger[level](details, message),
+      kafkaSecurity(config),
     )
     this.#topics = new KafkaTopics(kafka)
     this.#log = new KafkaOutcomeLog(kafka, this.#topics)
@@ -107,9 +118,13 @@ export class Service {
       startFrom: config.KAFKA_START_FROM,
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
       stallMs: config.KAFKA_STALL_MS,
-      onTrouble: (what, error) => events.fault(`kafka-${what}`, error),
+      onTrouble: (what, error) => {
+        this.#noteRefusal('kafka', error)
+        events.fault(`kafka-${what}`, error)
+      },
       onMembership: (isMember) => {
         this.#isMember = isMember
+        if (isMember) this.#refusals.delete('kafka')
         logger.info({ group: config.KAFKA_GROUP_ID, isMember }, 'consumer group')
       },
     })
@@ -185,7 +200,10 @@ export class Service {
       epoch,
       guard,
       rebuild,
-      onError: (error, failures) => events.fault('rebuild', error, failures),
+      onError: (error, failures) => {
+        this.#noteRefusal('kafka', error)
+        events.fault('rebuild', error, failures)
+      },
       onLost: () => events.registryLost(),
     })
 
@@ -201,8 +219,8 @@ export class Service {
     }
     exportState(metrics, { ...state, isReady: () => Object.keys(this.notReady()).length === 0 })
     const notReady = () => this.notReady()
-    this.#page = new StatusPage({ ...state, clock, config, failures, metrics, notReady, version })
-    this.#http = new HttpServer(metrics, this, this.#page)
+    const page = new StatusPage({ ...state, clock, config, failures, metrics, notReady, version })
+    this.#http = new HttpServer(metrics, this, page)
   }
 
   /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */
@@ -213,7 +231,6 @@ export class Service {
       onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
       onReloadFailed: (error) => this.#events.fault('signing-keys', error),
     })
-    this.#page.start()
     const port = await this.#http.listen(config.PORT)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
@@ -260,9 +277,11 @@ export class Service {
 
   notReady(): Record<string, string> {
     return {
-      ...(!this.#redis.isUp && { redis: 'not connected' }),
+      ...(!this.#redis.isUp && { redis: this.#refusals.get('redis') ?? 'not connected' }),
       ...(!this.#guard.isIntact && { registry: describeProgress(this.#rebuilding) }),
-      ...(!this.#isMember && { kafka: 'not a member of the consumer group' }),
+      ...(!this.#isMember && {
+        kafka: this.#refusals.get('kafka') ?? 'not a member of the consumer group',
+      }),
       ...Object.fromEntries(
         this.#checkup.errors.map(({ check, message, mend }) => [check, `${message}; ${mend}`]),
       ),
@@ -272,6 +291,11 @@ export class Service {
 
   publicJwks(): Readonly<Record<string, unknown>>[] {
     return this.#issuers.publicJwks()
+  }
+
+  #noteRefusal(part: 'kafka' | 'redis', error: unknown): void {
+    if (codeOf(error) === 'LR_REFUSED') this.#refusals.set(part, messageOf(error))
+    else this.#refusals.delete(part)
   }
 
   async #flush(): Promise<void> {
@@ -287,6 +311,7 @@ export class Service {
         return
       } catch (error) {
         failures++
+        this.#noteRefusal('kafka', error)
         this.#events.fault(part, error, failures)
         await delay(Math.min(250 * 2 ** (failures - 1), START_RETRY_MS_MAX), this.#stopping.signal)
       }

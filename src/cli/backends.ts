@@ -1,14 +1,25 @@
-import type { Config } from '../config/env.ts'
+import {
+  type KafkaConfig,
+  kafkaOptions,
+  kafkaSecurity,
+  type RedisConfig,
+  redisOptions,
+  redisSecurity,
+} from '../backend-security.ts'
 import { messageOf, RelayFault } from '../errors.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
 
-/** How long a command waits for Kafka or Redis before it says that it is out of reach. */
-const REACH_MS = 10_000
+/**
+ * How long a command waits for Kafka or Redis before it says that it is out of reach. Kafka's brokers are asked one
+ * after the other; one Redis answers soon or not at all.
+ */
+const REACH_MS = { Kafka: 10_000, Redis: 5_000 } as const
 
-type KafkaConfig = Pick<Config, 'KAFKA_BROKERS'>
-type RedisConfig = Pick<Config, 'REDIS_URL'>
+/** What `readOptions` must give to reach Kafka, and Redis. */
+export const KAFKA_OPTIONS = kafkaOptions
+export const REDIS_OPTIONS = [...redisOptions, 'REDIS_PREFIX'] as const
 
 /** A connection to Redis that is up. Throws `LR_UNREACHABLE`; whoever opens it closes it. */
 export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
@@ -19,6 +30,7 @@ export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
   })
   const redis = new RedisConnection({
     url: config.REDIS_URL,
+    security: redisSecurity(config),
     onUp: () => up(),
     onDown: (error) => {
       lastError = error
@@ -42,9 +54,14 @@ export interface KafkaBackend {
 /** A client of Kafka whose brokers have answered. Throws `LR_UNREACHABLE`; whoever opens it closes `topics`. */
 export async function openKafka(config: KafkaConfig): Promise<KafkaBackend> {
   let lastError: unknown
-  const kafka = createKafkaClient(config.KAFKA_BROKERS, 'logout-relay-cli', (level, message) => {
-    if (level === 'warn') lastError = new Error(message)
-  })
+  const kafka = createKafkaClient(
+    config.KAFKA_BROKERS,
+    'logout-relay-cli',
+    (level, message) => {
+      if (level === 'warn') lastError = new Error(message)
+    },
+    kafkaSecurity(config),
+  )
   const topics = new KafkaTopics(kafka)
   const isUp = topics.ask((admin) => admin.describeCluster())
   try {
@@ -56,10 +73,14 @@ export async function openKafka(config: KafkaConfig): Promise<KafkaBackend> {
   }
 }
 
-async function inTime(isUp: Promise<unknown>, name: string, lastError: () => unknown): Promise<void> {
+async function inTime(
+  isUp: Promise<unknown>,
+  name: keyof typeof REACH_MS,
+  lastError: () => unknown,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(lastError() ?? new Error('it does not answer')), REACH_MS)
+    timer = setTimeout(() => reject(lastError() ?? new Error('it does not answer')), REACH_MS[name])
   })
   try {
     await Promise.race([isUp, late])
@@ -69,5 +90,15 @@ async function inTime(isUp: Promise<unknown>, name: string, lastError: () => unk
     })
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** For requests to a Kafka or a Redis that answered before: what fails now is told as `LR_UNREACHABLE`. */
+export async function reachable<T>(name: string, request: Promise<T>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    if (error instanceof RelayFault) throw error
+    throw new RelayFault('LR_UNREACHABLE', `${name} is out of reach: ${messageOf(error)}`, { cause: error })
   }
 }

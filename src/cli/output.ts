@@ -31,6 +31,7 @@ export class Output {
     this.isJson = isJson
     this.#out = out
     this.#notes = notes
+    out.on('error', ignoreClosedPipe)
   }
 
   /** A list. Nothing found is said to people, and is no line at all to a script. */
@@ -67,6 +68,11 @@ export class Output {
     const width = (this.#notes.columns ?? 80) - 1
     this.#notes.write(`\r\u001B[K${text.slice(0, width)}`)
   }
+}
+
+/** Whoever read the output has seen enough (`| head`); what the command does is done all the same. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 /** Columns as wide as their widest cell; control characters of foreign ids never reach a terminal. */

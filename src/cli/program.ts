@@ -1,6 +1,11 @@
 import { Command } from 'commander'
+import { addBacklog } from './backlog.ts'
+import { addDoctor } from './doctor.ts'
 import { optionsHelp } from './options-help.ts'
+import { addSend } from './send.ts'
 import { serve } from './serve.ts'
+import { addSessions } from './sessions.ts'
+import { addTrace } from './trace.ts'
 import { version } from './version.ts'
 
 /** The command line: one file per command beside this one. */
@@ -18,5 +23,10 @@ export function createProgram(): Command {
     .description('consume triggers and deliver logouts until SIGTERM')
     .addHelpText('after', () => `\nConfiguration (environment):\n${optionsHelp()}`)
     .action(serve)
+  addSessions(program)
+  addBacklog(program)
+  addSend(program)
+  addTrace(program)
+  addDoctor(program)
   return program
 }

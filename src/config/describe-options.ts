@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { optionsSchema } from './options.ts'
+import { secretOptions } from './secret-files.ts'
 
 export interface OptionDescription {
   readonly name: string
@@ -15,7 +16,7 @@ export function describeOptions(): OptionDescription[] {
     const defaultValue = defaultOf(schema)
     return {
       name,
-      description: schema.description ?? '',
+      description: `${schema.description ?? ''}${fromFile(name)}`,
       required: !schema.safeParse(undefined).success,
       ...(defaultValue !== undefined && { defaultValue }),
     }
@@ -25,4 +26,8 @@ export function describeOptions(): OptionDescription[] {
 function defaultOf(schema: z.ZodType): string | undefined {
   const { def } = schema as unknown as { def: { type: string; defaultValue?: unknown } }
   return def.type === 'prefault' ? String(def.defaultValue) : undefined
+}
+
+function fromFile(name: string): string {
+  return (secretOptions as readonly string[]).includes(name) ? ` Or in a file: \`${name}_FILE\`.` : ''
 }

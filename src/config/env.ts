@@ -1,5 +1,7 @@
 import { RelayFault } from '../errors.ts'
+import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'
+import { readSecretFiles } from './secret-files.ts'
 
 export interface Config extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC'> {
   readonly KAFKA_OUTCOME_TOPIC: string
@@ -24,17 +26,22 @@ export function readOptions<Name extends keyof Config>(
   names: readonly Name[],
   env: Environment = process.env,
 ): Pick<Config, Name> {
+  const secrets = readSecretFiles(env)
   // An empty variable is what a template leaves where nothing was set.
   const given = Object.fromEntries(
     Object.keys(optionsSchema.shape).flatMap((name) => {
-      const value = env[name]
+      const value = env[name] || secrets.values[name]
       return value === undefined || value === '' ? [] : [[name, value]]
     }),
   )
   const isWanted = (name: PropertyKey | undefined): boolean => names.includes(name as Name)
-  const issues = optionsSchema.safeParse(given).error?.issues ?? []
+  const isUnreadable = (name: PropertyKey | undefined) => secrets.problems.some((it) => it.name === name)
+  const issues = (optionsSchema.safeParse(given).error?.issues ?? []).filter(
+    ({ path }) => !isUnreadable(path[0]),
+  )
   const options = validOptions(given)
   const problems = [
+    ...secrets.problems.filter(({ name }) => isWanted(name)).map(({ line }) => line),
     ...issues.filter(({ path }) => isWanted(path[0])).map(problemLine),
     ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ]
@@ -75,28 +82,4 @@ function validOptions(given: Environment): Partial<Options> {
       return parsed.success ? [[name, parsed.data]] : []
     }),
   )
-}
-
-/** What each option allows by itself but not together. */
-function conflicts(options: Partial<Options>): string[] {
-  const problems: string[] = []
-  const { KAFKA_TOPICS = [], KAFKA_DEAD_LETTER_TOPIC = `${KAFKA_TOPICS[0]}.dead-letter` } = options
-  const {
-    RETRY_LEASE_MS = Infinity,
-    ATTEMPT_TIMEOUT_MS = 0,
-    RETRY_BASE_DELAY_MS = 0,
-    RETRY_MAX_DELAY_MS = Infinity,
-  } = options
-  if (KAFKA_TOPICS.includes(KAFKA_DEAD_LETTER_TOPIC)) {
-    problems.push('KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or poison would go in circles')
-  }
-  if (RETRY_LEASE_MS <= ATTEMPT_TIMEOUT_MS) {
-    problems.push(
-      'RETRY_LEASE_MS: must be longer than ATTEMPT_TIMEOUT_MS, or two replicas make one attempt each',
-    )
-  }
-  if (RETRY_BASE_DELAY_MS > RETRY_MAX_DELAY_MS) {
-    problems.push('RETRY_MAX_DELAY_MS: must be at least RETRY_BASE_DELAY_MS')
-  }
-  return problems
 }

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { allowEntryProblem } from '../egress/egress-guard.ts'
+import { codeOf } from '../errors.ts'
 
 const list = z.string().transform((text) =>
   text
@@ -52,6 +54,16 @@ const delays = list.superRefine((entries, context) => {
   })
 })
 
+/** The path of a file that is read again for every connection, so that it may be replaced while the relay runs. */
+const readableFile = z.string().superRefine((path, context) => {
+  try {
+    readFileSync(path)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `the file cannot be read (${codeOf(error)})` })
+  }
+})
+const text = z.string().min(1, 'must not be empty')
+
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
@@ -62,6 +74,22 @@ const DAY = 24 * HOUR
  */
 export const optionsSchema = z.object({
   KAFKA_BROKERS: brokers.describe('Kafka brokers to start from, `host:port`, comma-separated.'),
+  KAFKA_TLS: flag.prefault('false').describe('Connect to Kafka over TLS.'),
+  KAFKA_TLS_CA_FILE: readableFile
+    .optional()
+    .describe('Authorities that Kafka is trusted by, as PEM. Default: those that Node.js knows.'),
+  KAFKA_TLS_CERT_FILE: readableFile
+    .optional()
+    .describe('Client certificate for Kafka with its chain, as PEM. With `KAFKA_TLS_KEY_FILE`.'),
+  KAFKA_TLS_KEY_FILE: readableFile.optional().describe('Key of that certificate, as PEM.'),
+  KAFKA_SASL_MECHANISM: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be plain, scram-sha-256 or scram-sha-512')
+    .optional()
+    .describe(
+      'How the relay logs in to Kafka: `plain`, `scram-sha-256` or `scram-sha-512`. Default: not at all.',
+    ),
+  KAFKA_SASL_USERNAME: text.optional().describe('User name at Kafka.'),
+  KAFKA_SASL_PASSWORD: text.optional().describe('Password at Kafka.'),
   KAFKA_TOPICS: nonEmptyList
     .pipe(z.array(topic))
     .prefault('session-events')
@@ -86,6 +114,17 @@ export const optionsSchema = z.object({
     .prefault('45000')
     .describe('A consumer that asks for no records for so long has come to a standstill, and is replaced.'),
   REDIS_URL: redisUrl.describe('Redis, `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.'),
+  REDIS_USERNAME: text.optional().describe('User of Redis; instead of the one in `REDIS_URL`.'),
+  REDIS_PASSWORD: text.optional().describe('Password of Redis; instead of the one in `REDIS_URL`.'),
+  REDIS_TLS_CA_FILE: readableFile
+    .optional()
+    .describe(
+      'Authorities that Redis is trusted by, as PEM, with `rediss://`. Default: those that Node.js knows.',
+    ),
+  REDIS_TLS_CERT_FILE: readableFile
+    .optional()
+    .describe('Client certificate for Redis with its chain, as PEM. With `REDIS_TLS_KEY_FILE`.'),
+  REDIS_TLS_KEY_FILE: readableFile.optional().describe('Key of that certificate, as PEM.'),
   REDIS_PREFIX: z
     .string()
     .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes, colons or underscores')

@@ -10,8 +10,9 @@ import { headerText, type WireRecord } from './wire-record.ts'
  * - `expired`: the deadline passed.
  * - `blocked`: the egress guard refused the address.
  * - `invalid`: the registration, or the lack of a key, makes a token impossible.
+ * - `discarded`: an operator gave it up.
  */
-export const failureReasons = ['rejected', 'exhausted', 'expired', 'blocked', 'invalid'] as const
+export const failureReasons = ['rejected', 'exhausted', 'expired', 'blocked', 'invalid', 'discarded'] as const
 export type FailureReason = (typeof failureReasons)[number]
 
 export type Outcome =

@@ -3,6 +3,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib'
 import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
 import { compressFrame, decompressFrame } from 'lz4-napi'
+import { type KafkaSecurity, securityConfig } from './kafka-security.ts'
 import { kafkajs } from './kafkajs.ts'
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
@@ -16,13 +17,19 @@ const REQUEST_TIMEOUT_MS = 5_000
 let isPrepared = false
 
 /** A client that reads every compression Kafka knows and is quiet when it is idle. */
-export function createKafkaClient(brokers: readonly string[], clientId: string, log: KafkaLog): KafkaClient {
+export function createKafkaClient(
+  brokers: readonly string[],
+  clientId: string,
+  log: KafkaLog,
+  security: KafkaSecurity = {},
+): KafkaClient {
   if (!isPrepared) {
     registerCodecs()
     isPrepared = true
   }
   return new Kafka({
     clientId,
+    ...securityConfig(security),
     // Shuffled, so that a dead first broker does not cost every reconnect a time-out.
     brokers: async () => [...brokers].sort(() => Math.random() - 0.5),
     connectionTimeout: CONNECTION_TIMEOUT_MS,

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module'
 import type { Kafka, KafkaMessage } from 'kafkajs'
-import { RelayFault } from '../errors.ts'
+import { codeOf, RelayFault } from '../errors.ts'
 import { delay } from '../lib/deferred.ts'
 import type { LogReader, PartitionRange } from '../recovery/log-reader.ts'
+import { explained } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import { kafkajs } from './kafkajs.ts'
@@ -99,7 +100,8 @@ export class KafkaLogReader implements LogReader {
           await readRound(cluster, left, take)
           failures = 0
         } catch (error) {
-          if (++failures > FAILURES_IN_A_ROW_MAX) throw error
+          const fault = explained(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
+          if (codeOf(fault) === 'LR_REFUSED' || ++failures > FAILURES_IN_A_ROW_MAX) throw fault
           await delay(Math.min(100 * 2 ** failures, 1_000), signal)
         }
       }
@@ -125,8 +127,12 @@ export class KafkaLogReader implements LogReader {
 
 async function prepare(cluster: Cluster, ranges: readonly PartitionRange[]): Promise<void> {
   await cluster.connect()
-  await cluster.addMultipleTargetTopics([...new Set(ranges.map(({ topic }) => topic))])
+  await cluster.addMultipleTargetTopics(topicsOf(ranges))
   await cluster.refreshMetadata()
+}
+
+function topicsOf(ranges: readonly PartitionRange[]): string[] {
+  return [...new Set(ranges.map(({ topic }) => topic))]
 }
 
 type Left = Map<string, { topic: string; partition: number; from: number; to: number }>

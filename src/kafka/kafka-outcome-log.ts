@@ -2,6 +2,7 @@ import type { Kafka, Message, PartitionMetadata, Producer } from 'kafkajs'
 import { codeOf, RelayFault } from '../errors.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
+import { explained } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs.ts'
 import { partitionOfKey } from './key-partition.ts'
@@ -41,7 +42,7 @@ export class KafkaOutcomeLog implements OutcomeLog {
           cause: error,
         })
       }
-      throw error
+      throw explained(error, `Write on topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`)
     }
   }
 

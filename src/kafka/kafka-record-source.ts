@@ -3,6 +3,7 @@ import { messageOf, RelayFault } from '../errors.ts'
 import type { RecordPosition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { type GroupMember, hookedAssigner } from './group-internals.ts'
+import { explained } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from './record-source.ts'
 import { watchForStall } from './stall-watch.ts'
@@ -83,7 +84,7 @@ export class KafkaRecordSource implements RecordSource {
   async stop(): Promise<void> {
     this.#ended.abort()
     // While the consumer still runs: kafkajs drops commits once it has begun to stop.
-    await this.#commitLatest().catch((error: unknown) => this.#options.onTrouble('commit-failed', error))
+    await this.#commitLatest().catch((error: unknown) => this.#trouble('commit-failed', error))
     const consumer = this.#consumer
     this.#consumer = undefined
     this.#member = undefined
@@ -91,7 +92,6 @@ export class KafkaRecordSource implements RecordSource {
   }
 
   async #connectUntilJoined(): Promise<void> {
-    const { onTrouble } = this.#options
     for (let failures = 0; !this.#ended.signal.aborted; ) {
       const consumer = this.#create()
       try {
@@ -99,7 +99,7 @@ export class KafkaRecordSource implements RecordSource {
         return
       } catch (error) {
         failures++
-        onTrouble('start-failed', error)
+        this.#trouble('start-failed', error)
         await settledWithin(consumer.disconnect(), LEAVE_MS_MAX)
         await delay(
           Math.min(RESTART_DELAY_MS * 2 ** (failures - 1), RESTART_DELAY_MS_MAX),
@@ -172,9 +172,14 @@ export class KafkaRecordSource implements RecordSource {
     isJoined = true
   }
 
+  #trouble(what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown): void {
+    const { groupId, onTrouble, topics } = this.#options
+    onTrouble(what, explained(error, `Read on group ${groupId} and on topics ${topics.join(', ')}`))
+  }
+
   #restart(consumer: Consumer, what: 'crashed' | 'stalled', error: unknown): void {
     if (this.#consumer !== consumer || this.#ended.signal.aborted) return
-    this.#options.onTrouble(what, error)
+    this.#trouble(what, error)
     this.#options.onMembership(false)
     this.#consumer = undefined
     this.#member = undefined
@@ -198,7 +203,7 @@ export class KafkaRecordSource implements RecordSource {
       await this.#listener?.onRevoking()
       await this.#commitLatest()
     } catch (error) {
-      this.#options.onTrouble('commit-failed', error)
+      this.#trouble('commit-failed', error)
     } finally {
       clearInterval(alive)
     }

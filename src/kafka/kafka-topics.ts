@@ -2,6 +2,7 @@ import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import { RelayFault } from '../errors.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import type { PartitionRange } from '../recovery/log-reader.ts'
+import { explained } from './kafka-refusal.ts'
 import type { TopicPartition } from './record-source.ts'
 
 /** The number of partitions of a topic rarely grows; outcomes may follow five minutes later. */
@@ -31,9 +32,10 @@ export class KafkaTopics {
     const known = this.#known.get(topic)
     if (known !== undefined && performance.now() - known.readAtMs < METADATA_AGE_MS_MAX)
       return known.partitions
-    const { topics } = await this.ask((admin) => admin.fetchTopicMetadata({ topics: [topic] })).catch(
-      missing(topic),
-    )
+    const { topics } = await this.ask(
+      (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
+      `Describe on topic ${topic}`,
+    ).catch(missing(topic))
     const partitions = [...(topics[0]?.partitions ?? [])].sort((a, b) => a.partitionId - b.partitionId)
     if (partitions.length === 0)
       throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} has no partitions yet`)
@@ -41,10 +43,17 @@ export class KafkaTopics {
     return partitions
   }
 
+  /** As `partitions`, also of a topic that has partitions without a leader: theirs is -1. Empty when it does not exist. */
+  async layout(topic: string): Promise<PartitionMetadata[]> {
+    const { topics } = await this.ask((admin) => admin.fetchTopicMetadata())
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? []
+    return [...partitions].sort((a, b) => a.partitionId - b.partitionId)
+  }
+
   async bounds(topics: readonly string[]): Promise<PartitionRange[]> {
     const ranges: PartitionRange[] = []
     for (const topic of new Set(topics)) {
-      const offsets = await this.ask((admin) => admin.fetchTopicOffsets(topic))
+      const offsets = await this.ask((admin) => admin.fetchTopicOffsets(topic), `Describe on topic ${topic}`)
       for (const { partition, low, high } of offsets) {
         ranges.push({ topic, partition, from: Number(low), to: Number(high) })
       }
@@ -55,14 +64,20 @@ export class KafkaTopics {
   async offsetsAt(topics: readonly string[], timeMs: number): Promise<PartitionOffset[]> {
     const found: PartitionOffset[] = []
     for (const topic of new Set(topics)) {
-      const offsets = await this.ask((admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs))
+      const offsets = await this.ask(
+        (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs),
+        `Describe on topic ${topic}`,
+      )
       for (const { partition, offset } of offsets) found.push({ topic, partition, offset: Number(offset) })
     }
     return found
   }
 
   async committed(groupId: string, topics: readonly string[]): Promise<PartitionOffset[]> {
-    const offsets = await this.ask((admin) => admin.fetchOffsets({ groupId, topics: [...topics] }))
+    const offsets = await this.ask(
+      (admin) => admin.fetchOffsets({ groupId, topics: [...topics] }),
+      `Read on group ${groupId}, Describe on topics ${topics.join(', ')}`,
+    )
     return offsets.flatMap(({ topic, partitions }) =>
       partitions
         .filter(({ offset }) => Number(offset) >= 0)
@@ -79,18 +94,12 @@ export class KafkaTopics {
   async ensure(topic: string, options: { holdsLargeRecords: boolean }): Promise<void> {
     const existing = await this.ask((admin) => admin.listTopics())
     if (existing.includes(topic)) return
-    await this.ask((admin) =>
-      admin.createTopics({
-        waitForLeaders: true,
-        topics: [
-          {
-            topic,
-            configEntries: options.holdsLargeRecords
-              ? [{ name: 'max.message.bytes', value: String(DEAD_LETTER_BYTES_MAX) }]
-              : [],
-          },
-        ],
-      }),
+    const configEntries = options.holdsLargeRecords
+      ? [{ name: 'max.message.bytes', value: String(DEAD_LETTER_BYTES_MAX) }]
+      : []
+    await this.ask(
+      (admin) => admin.createTopics({ waitForLeaders: true, topics: [{ topic, configEntries }] }),
+      `Create and Describe on topic ${topic}, or create it (this relay sees no such topic)`,
     )
   }
 
@@ -104,14 +113,17 @@ export class KafkaTopics {
       )
   }
 
-  /** A request on the one admin connection, which is made anew after a failure. */
-  async ask<T>(request: (admin: Admin) => Promise<T>): Promise<T> {
+  /**
+   * A request on the one admin connection, which is made anew after a failure. Throws `LR_REFUSED` when Kafka does not
+   * let the relay in, or lacks it the rights, which are named as Kafka names them.
+   */
+  async ask<T>(request: (admin: Admin) => Promise<T>, rights = 'Describe on the cluster'): Promise<T> {
     this.#admin ??= this.#connect()
     try {
       return await request(await this.#admin)
     } catch (error) {
       await this.close()
-      throw error
+      throw explained(error, rights)
     }
   }
 

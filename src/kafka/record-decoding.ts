@@ -101,13 +101,20 @@ export class DecodedRecord {
     for (let left = reader.varint(); left > 0; left--) {
       const name = reader.text()
       const content = reader.bytes()
-      const earlier = headers[name]
-      if (earlier === undefined) headers[name] = content
-      else headers[name] = Array.isArray(earlier) ? [...earlier, content] : [earlier, content]
+      // Names are chosen by others: `constructor` is none of an earlier header, and `__proto__` cannot be assigned.
+      const earlier = Object.hasOwn(headers, name) ? headers[name] : undefined
+      const all =
+        earlier === undefined ? content : Array.isArray(earlier) ? [...earlier, content] : [earlier, content]
+      if (name === '__proto__') setOwn(headers, name, all)
+      else headers[name] = all
     }
     this.#content = { key, value, headers }
     return this.#content
   }
+}
+
+function setOwn(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
 class Reader {

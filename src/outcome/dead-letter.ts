@@ -1,6 +1,8 @@
 import type { WireRecord } from '../events/wire-record.ts'
 import type { OutgoingRecord } from './outcome-log.ts'
 
+type Header = OutgoingRecord['headers'][string]
+
 /** Below the broker's default limit of one megabyte for a record, with room for headers and key. */
 const CUT_VALUE_BYTES = 900_000
 
@@ -9,10 +11,10 @@ const CUT_VALUE_BYTES = 900_000
  * where.
  */
 export function deadLetter(topic: string, record: WireRecord, reason: string): OutgoingRecord {
-  const headers: OutgoingRecord['headers'] = {}
-  for (const [name, content] of Object.entries(record.headers)) {
-    if (content !== undefined) headers[name] = content
-  }
+  // Not by assignment: a header may have any name, `__proto__` too.
+  const headers = Object.fromEntries(
+    Object.entries(record.headers).filter((header): header is [string, Header] => header[1] !== undefined),
+  )
   return {
     topic,
     key: record.key,

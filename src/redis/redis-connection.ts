@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../errors.ts'
+import { explained } from './redis-refusal.ts'
+import { type RedisSecurity, securityOptions } from './redis-security.ts'
 
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 
@@ -11,6 +13,7 @@ export interface RedisScript {
 
 export interface RedisConnectionOptions {
   readonly url: string
+  readonly security?: RedisSecurity
   readonly onUp: () => void
   readonly onDown: (error: unknown) => void
 }
@@ -28,8 +31,9 @@ export class RedisConnection {
   readonly #scripts: RedisScript[] = []
   #isUp = false
 
-  constructor({ url, onUp, onDown }: RedisConnectionOptions) {
+  constructor({ url, security = {}, onUp, onDown }: RedisConnectionOptions) {
     this.#redis = new Redis(url, {
+      ...securityOptions(url, security),
       lazyConnect: true,
       // Replies of one shape from every server, whatever protocol it could speak.
       protocol: 2,
@@ -41,7 +45,10 @@ export class RedisConnection {
       connectTimeout: SILENCE_MS_MAX,
       socketTimeout: SILENCE_MS_MAX,
       connectionName: 'logout-relay',
-      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_DELAY_MS_MAX),
+      retryStrategy: (times) => {
+        this.#renewTls(url, security)
+        return Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_DELAY_MS_MAX)
+      },
     })
     this.#redis.on('ready', () => {
       this.#isUp = true
@@ -50,7 +57,7 @@ export class RedisConnection {
     this.#redis.on('close', () => {
       this.#isUp = false
     })
-    this.#redis.on('error', (error: unknown) => onDown(error))
+    this.#redis.on('error', (error: unknown) => onDown(explained(error)))
   }
 
   get isUp(): boolean {
@@ -89,6 +96,13 @@ export class RedisConnection {
 
   close(): void {
     this.#redis.disconnect()
+  }
+
+  /** Certificates are renewed without a restart; while a file is being replaced, what was read before stands. */
+  #renewTls(url: string, security: RedisSecurity): void {
+    try {
+      Object.assign(this.#redis.options, securityOptions(url, security))
+    } catch {}
   }
 
   async #send(commands: readonly RedisCommand[]): Promise<unknown[]> {

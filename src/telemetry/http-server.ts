@@ -1,7 +1,13 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { StatusPage } from '../status/status-page.ts'
 import type { Metrics } from './metrics.ts'
+
+/*
+ * Not imported: the module form of `node:http` reads every export at once, and one of them loads all of fetch and
+ * WebSocket, two megabytes of heap that nobody here calls.
+ */
+const { createServer } = process.getBuiltinModule('node:http')
 
 export interface StatusSource {
   /** What is not ready, by part, with the reason; empty when everything is. */
@@ -42,6 +48,7 @@ export class HttpServer {
 
   /** Resolves with the port that it listens on. */
   listen(port: number): Promise<number> {
+    this.#page.start()
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(port, () => resolve((this.#server.address() as AddressInfo).port))

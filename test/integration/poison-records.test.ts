@@ -37,6 +37,10 @@ const terminated = (data: Record<string, unknown>) => inputRecord('session-termi
 const badUri = (backchannelLogoutUri: unknown) => registered({ backchannelLogoutUri })
 
 const poison: Record<string, Message> = {
+  'headers named after what every object has': {
+    value: SECRET,
+    headers: JSON.parse('{"constructor":"a","toString":"b","__proto__":"c"}') as Record<string, string>,
+  },
   'not JSON': { value: `{"type": ${SECRET}` },
   'half a JSON document': { value: `{"type":"session-terminated","sessionId":"${SECRET}` },
   'a JSON list': { value: JSON.stringify([SECRET]) },

@@ -2,14 +2,15 @@ import { KafkaBroker } from './kafka-broker.ts'
 import { kafkaClassArchive } from './kafka-class-archive.ts'
 import { kafkaDistribution } from './kafka-distribution.ts'
 import { randomKafkaId } from './kafka-id.ts'
+import type { BrokerPlace } from './kafka-properties.ts'
 import { findFreePorts, retryOnPortClash } from './ports.ts'
 import { createScratchDirectory, type ScratchDirectory } from './scratch-directory.ts'
 
 export interface KafkaClusterOptions {
   /** 1 by default. With 3, topics have three replicas, two of which must be in sync. */
   readonly brokers?: number
-  /** Server properties for every broker, over the usual ones. */
-  readonly properties?: Record<string, string>
+  /** Server properties for every broker, over the usual ones; or what makes them. */
+  readonly properties?: Record<string, string> | ((place: BrokerPlace) => Record<string, string>)
 }
 
 /** Real brokers, each a process that can be hurt. Brokers count from 0. It ends with this process at the latest. */
@@ -52,10 +53,12 @@ export async function startKafkaCluster(options: KafkaClusterOptions = {}): Prom
       clusterId: randomKafkaId(),
       places,
       parentDirectory: scratch.path,
-      properties,
       jvmArgs,
     }
-    const brokers = places.map((place) => new KafkaBroker({ ...shared, place }))
+    const brokers = places.map((place) => {
+      const own = typeof properties === 'function' ? properties(place) : properties
+      return new KafkaBroker({ ...shared, place, properties: own })
+    })
     const cluster = new ProcessCluster(brokers, scratch)
     try {
       await Promise.all(brokers.map((broker) => broker.format()))

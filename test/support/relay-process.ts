@@ -148,7 +148,8 @@ export class RelayProcess {
   }
 }
 
-function relayEnvironment({ kafkaBrokers, redisUrl, issuer, signingKeysFile }: RelayOptions) {
+/** What every relay needs to know of its surroundings. */
+export function relayEnvironment({ kafkaBrokers, redisUrl, issuer, signingKeysFile }: RelayOptions) {
   return {
     KAFKA_BROKERS: kafkaBrokers,
     REDIS_URL: redisUrl,

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import type { JWK } from 'jose'
 import { type InputOptions, type InputRecord, inputRecord } from './input-record.ts'
 import type { JsonWebKeyWithId } from './ledger/protocol.ts'
-import { type RelayProcess, startRelay } from './relay-process.ts'
+import { type RelayProcess, relayEnvironment, startRelay } from './relay-process.ts'
 import { RelyingPartyServer } from './relying-party-server.ts'
 import { privateJwk, replaceFile } from './signing-key-file.ts'
 import { TopicLog, type TopicOptions } from './topic-log.ts'
@@ -128,6 +128,13 @@ export class RelaySite {
     })
     this.#relays.add(relay)
     return relay
+  }
+
+  /** For a command beside the relays of this site. */
+  commandEnvironment(env?: Readonly<Record<string, string>>): Record<string, string> {
+    const { kafkaBrokers, redisUrl } = this.#options
+    const surroundings = { kafkaBrokers, redisUrl, issuer: ISSUER, signingKeysFile: this.keysFile }
+    return { ...relayEnvironment(surroundings), ...this.environment(env) }
   }
 
   registration(path: string, overrides: Readonly<Record<string, unknown>> = {}): RegistrationInput {

@@ -1,0 +1,135 @@
+import type { Command } from 'commander'
+import { readOptions } from '../../config/env.ts'
+import type { ParkedDelivery } from '../../delivery/backlog.ts'
+import { type DiscardOptions, discard } from '../../delivery/discard.ts'
+import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
+import { RedisBacklog } from '../../redis/redis-backlog.ts'
+import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
+import { RedisRegistry } from '../../redis/redis-registry.ts'
+import { id, parseIssuer } from '../arguments.ts'
+import { KAFKA_OPTIONS, openKafka, reachable } from '../backends.ts'
+import { confirm } from '../confirm.ts'
+import { EXIT_CODE } from '../exit-code.ts'
+import { type Column, Output, printable } from '../output.ts'
+import { withBacklog } from './open-backlog.ts'
+
+interface Options {
+  readonly issuer?: string
+  readonly session?: string
+  readonly yes?: boolean
+  readonly json?: boolean
+}
+
+interface DiscardedRow extends Record<string, unknown> {
+  readonly sessionId: string
+  readonly oidcSessionId: string
+  readonly attempts: number
+  readonly triggerId: string
+}
+
+const columns: readonly Column<DiscardedRow>[] = [
+  { title: 'DISCARDED', cell: ({ sessionId }) => sessionId },
+  { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
+  { title: 'ATTEMPTS', cell: ({ attempts }) => attempts, alignment: 'right' },
+  { title: 'TRIGGER', cell: ({ triggerId }) => triggerId },
+]
+
+/** Held under one lease: they must be settled before it is over. */
+const BATCH = 250
+/** Lines for people; a script gets all. */
+const ROWS_SHOWN_MAX = 50
+
+export function addDiscardBacklog(backlog: Command): void {
+  backlog
+    .command('discard')
+    .description(
+      'give up parked deliveries of an RP: each ends as backchannel-logout-failed, reason discarded',
+    )
+    .argument('<client>', 'the RP', id('<client>'))
+    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--session <id>', 'those of this session alone', id('--session'))
+    .option('--yes', 'do not ask; needed where nobody can be asked')
+    .option('--json', 'one line of JSON per delivery')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog discard shop --session iPOqb3da')
+    .action(discardBacklog)
+}
+
+async function discardBacklog(client: string, options: Options): Promise<void> {
+  const output = new Output(options.json === true)
+  const config = readOptions([
+    ...KAFKA_OPTIONS,
+    'KAFKA_OUTCOME_TOPIC',
+    'RETRY_LEASE_MS',
+    'SESSION_LIFETIME_MS',
+    'TOMBSTONE_MS',
+  ])
+  await withBacklog(options.issuer, async ({ issuer, keys, redis, view }) => {
+    const rpKey = `${issuer}|${client}`
+    const { session } = options
+    const size =
+      session === undefined
+        ? await view.size(rpKey)
+        : (await view.ofSession(rpKey, session, Date.now())).length
+    if (size === 0) {
+      output.note(`nothing of that is parked for ${printable(client)} of ${issuer}`)
+      process.exitCode = EXIT_CODE.failed
+      return
+    }
+    const question = `Give up ${size} parked deliveries for ${printable(client)}? The RP will not be told.`
+    if (!(await confirm(question, options.yes))) {
+      output.note('nothing was discarded')
+      process.exitCode = EXIT_CODE.failed
+      return
+    }
+    const { kafka, topics } = await openKafka(config)
+    const log = new KafkaOutcomeLog(kafka, topics)
+    try {
+      const desk = new RedisBacklogDesk(redis, keys)
+      const stages: DiscardOptions = {
+        log: { append: (records) => reachable('Kafka', log.append(records)) },
+        outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+        backlog: new RedisBacklog(redis, keys),
+        registry: new RedisRegistry({
+          keys,
+          redis,
+          sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+          tombstoneMs: config.TOMBSTONE_MS,
+        }),
+      }
+      const shown: DiscardedRow[] = []
+      let count = 0
+      let held = 0
+      const take = async (members: readonly string[]): Promise<number> => {
+        const now = Date.now()
+        const found = await desk.take(rpKey, members, now, now + config.RETRY_LEASE_MS)
+        const rows = (await discard(found.taken, stages)).map(rowOf)
+        count += rows.length
+        if (output.isJson) for (const row of rows) output.json(row)
+        else shown.push(...rows.slice(0, ROWS_SHOWN_MAX - shown.length))
+        return found.held
+      }
+      for await (const page of view.members(rpKey, session)) {
+        for (let i = 0; i < page.length; i += BATCH) {
+          const members = page.slice(i, i + BATCH)
+          // Once more: of two deliveries for one registration only one can be held at a time.
+          if ((await take(members)) > 0) held += await take(members)
+        }
+        output.redraw(`${count} of ${size} discarded`)
+      }
+      output.redraw('')
+      if (!output.isJson) output.rows(columns, shown, 'nothing was discarded')
+      if (count > shown.length && !output.isJson) output.line(`… ${count} altogether`)
+      if (held > 0) {
+        output.note(`${held} left to the relay that is at them; look again in a moment`)
+        process.exitCode = EXIT_CODE.failed
+      }
+    } finally {
+      await log.close()
+      await topics.close()
+    }
+  })
+}
+
+function rowOf({ sessionId, oidcSessionId, state }: ParkedDelivery): DiscardedRow {
+  return { sessionId, oidcSessionId, attempts: state.attempts, triggerId: state.cause.origin.id }
+}

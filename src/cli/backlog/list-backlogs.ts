@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import { readOptions } from '../../config/env.ts'
+import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
+import { RedisKeys } from '../../redis/redis-keys.ts'
+import { count } from '../arguments.ts'
+import { openRedis, REDIS_OPTIONS } from '../backends.ts'
+import { type Column, Output } from '../output.ts'
+import { dueText } from '../sessions/registration-rows.ts'
+
+interface BacklogRow extends Record<string, unknown> {
+  readonly issuer: string
+  readonly clientId: string
+  readonly size: number
+  readonly oldestDueAt: string
+  readonly oldestDueMs: number
+}
+
+const LIMIT = 100
+const LIMIT_MAX = 100_000
+
+export function addListBacklogs(backlog: Command): void {
+  backlog
+    .command('list')
+    .description('RPs with parked deliveries, due first before the others')
+    .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
+    .option('--json', 'one line of JSON per RP')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog list')
+    .action(listBacklogs)
+}
+
+async function listBacklogs({ limit, json }: { limit: number; json?: boolean }): Promise<void> {
+  const output = new Output(json === true)
+  const config = readOptions(REDIS_OPTIONS)
+  const redis = await openRedis(config)
+  try {
+    const view = new RedisBacklogView(redis, new RedisKeys(config.REDIS_PREFIX))
+    const found = await view.sizes(limit + 1)
+    const nowMs = Date.now()
+    const rows = found.slice(0, limit).map(({ rpKey, size, oldestDueMs }): BacklogRow => {
+      const bar = rpKey.indexOf('|')
+      return {
+        issuer: rpKey.slice(0, bar),
+        clientId: rpKey.slice(bar + 1),
+        size,
+        oldestDueAt: new Date(oldestDueMs).toISOString(),
+        oldestDueMs,
+      }
+    })
+    output.rows(columnsAt(nowMs), rows, 'nothing is parked')
+    if (found.length > limit) output.note(`there are more than ${limit}; give --limit for more`)
+    if (rows.length > 0) {
+      output.note(
+        'which RPs are held back by a breaker only the relays know: logout_relay_breaker_open on /metrics',
+      )
+    }
+  } finally {
+    redis.close()
+  }
+}
+
+function columnsAt(nowMs: number): Column<BacklogRow>[] {
+  return [
+    { title: 'CLIENT', cell: ({ clientId }) => clientId },
+    { title: 'PARKED', cell: ({ size }) => size, alignment: 'right' },
+    { title: 'OLDEST DUE', cell: ({ oldestDueMs }) => dueText(oldestDueMs, nowMs) },
+    { title: 'ISSUER', cell: ({ issuer }) => issuer },
+  ]
+}

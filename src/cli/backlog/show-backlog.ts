@@ -1,0 +1,96 @@
+import type { Command } from 'commander'
+import type { SeenDelivery } from '../../redis/redis-backlog-view.ts'
+import { count, id, parseIssuer } from '../arguments.ts'
+import { EXIT_CODE } from '../exit-code.ts'
+import { type Column, Output, printable } from '../output.ts'
+import { dueText } from '../sessions/registration-rows.ts'
+import { withBacklog } from './open-backlog.ts'
+
+interface Options {
+  readonly issuer?: string
+  readonly session?: string
+  readonly limit: number
+  readonly json?: boolean
+}
+
+interface ParkedRow extends Record<string, unknown> {
+  readonly sessionId: string
+  readonly oidcSessionId: string
+  readonly attempts: number
+  readonly dueAt: string
+  readonly deadlineAt: string
+  readonly isHeld: boolean
+  readonly lastStatus?: number
+  readonly lastError?: string
+  readonly triggerId: string
+}
+
+const LIMIT = 20
+const LIMIT_MAX = 10_000
+
+export function addShowBacklog(backlog: Command): void {
+  backlog
+    .command('show')
+    .description('the parked deliveries of an RP, due first before the others')
+    .argument('<client>', 'the RP', id('<client>'))
+    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--session <id>', 'those of this session alone', id('--session'))
+    .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
+    .option('--json', 'one line of JSON per delivery')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay backlog show shop --limit 5')
+    .action(showBacklog)
+}
+
+async function showBacklog(client: string, options: Options): Promise<void> {
+  const output = new Output(options.json === true)
+  await withBacklog(options.issuer, async ({ issuer, view }) => {
+    const rpKey = `${issuer}|${client}`
+    const nowMs = Date.now()
+    const { session, limit } = options
+    const found =
+      session === undefined
+        ? await view.first(rpKey, limit, nowMs)
+        : (await view.ofSession(rpKey, session, nowMs)).slice(0, limit)
+    if (found.length === 0) {
+      output.note(
+        `nothing is parked for ${printable(client)} of ${issuer}${session === undefined ? '' : ' and that session'}`,
+      )
+      process.exitCode = EXIT_CODE.failed
+      return
+    }
+    output.rows(columnsAt(nowMs), found.map(rowOf), '')
+    const size = await view.size(rpKey)
+    if (session === undefined && size > found.length) {
+      output.note(`${found.length} of ${size} parked deliveries; give --limit for more`)
+    }
+  })
+}
+
+function rowOf({ sessionId, oidcSessionId, dueMs, leasedUntilMs, state }: SeenDelivery): ParkedRow {
+  const { attempts, deadlineMs, lastStatus, lastError, cause } = state
+  return {
+    sessionId,
+    oidcSessionId,
+    attempts,
+    dueAt: new Date(dueMs).toISOString(),
+    deadlineAt: new Date(deadlineMs).toISOString(),
+    isHeld: leasedUntilMs !== undefined,
+    ...(lastStatus !== undefined && { lastStatus }),
+    ...(lastError !== undefined && { lastError }),
+    triggerId: cause.origin.id,
+  }
+}
+
+function columnsAt(nowMs: number): Column<ParkedRow>[] {
+  return [
+    { title: 'SESSION', cell: ({ sessionId }) => sessionId },
+    { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
+    { title: 'ATTEMPTS', cell: ({ attempts }) => attempts, alignment: 'right' },
+    {
+      title: 'DUE',
+      cell: ({ dueAt, isHeld }) => (isHeld ? 'a relay is at it' : dueText(Date.parse(dueAt), nowMs)),
+    },
+    { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt },
+    { title: 'LAST ERROR', cell: ({ lastError }) => lastError },
+  ]
+}

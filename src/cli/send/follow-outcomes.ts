@@ -1,0 +1,173 @@
+import { type OutcomeDetails, readOutcomeDetails } from '../../events/read-outcome-details.ts'
+import type { Registration } from '../../events/registration.ts'
+import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
+import { delay } from '../../lib/deferred.ts'
+import type { PartitionRange } from '../../recovery/log-reader.ts'
+import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
+import { type openKafka, reachable } from '../backends.ts'
+import { EXIT_CODE } from '../exit-code.ts'
+import { type Output, printable } from '../output.ts'
+import type { TriggerFields } from './trigger-record.ts'
+
+interface Following extends Awaited<ReturnType<typeof openKafka>> {
+  readonly view: RedisSessionView
+  readonly outcomeTopic: string
+  readonly output: Output
+  readonly waitMs: number
+}
+
+const POLL_MS = 100
+/** Clocks of the identity provider and of whoever runs this; as the relay itself allows. */
+const CLOCK_TOLERANCE_MS = 5_000
+
+type Owed = ReadonlyMap<string, Pick<Registration, 'sessionId' | 'oidcSessionId'> & { clientId?: string }>
+
+/**
+ * Publishes a trigger and waits until nothing is owed for it any more, in Redis, because the topic alone does not tell
+ * how many outcomes there will be; then reads what they were. Resolves with the exit code.
+ */
+export async function followOutcomes(
+  trigger: TriggerFields,
+  publish: () => Promise<void>,
+  { kafka, topics, view, outcomeTopic, output, waitMs }: Following,
+): Promise<number> {
+  const reader = new KafkaLogReader(kafka, topics)
+  const readTo = new Map(await endsOf(outcomeTopic, reader))
+  const owed = new Map(await owedFor(trigger, view))
+  const endsAtMs = performance.now() + waitMs
+  await publish()
+  const told = new Map<string, OutcomeDetails>()
+  const readOn = async (): Promise<void> => {
+    const ranges: PartitionRange[] = []
+    for (const [partition, to] of await endsOf(outcomeTopic, reader)) {
+      ranges.push({ topic: outcomeTopic, partition, from: readTo.get(partition) ?? 0, to })
+      readTo.set(partition, to)
+    }
+    const outcomes = await outcomesIn(ranges, reader)
+    for (const outcome of outcomes) {
+      const name = nameOf(outcome)
+      if (outcome.issuer !== trigger.issuer || told.has(name)) continue
+      if (!owed.has(name) && outcome.triggerId !== trigger.id) continue
+      told.set(name, outcome)
+      owed.set(name, outcome)
+      tell(outcome, output)
+    }
+  }
+  let left: Owed = owed
+  let isTakenUp = false
+  for (;;) {
+    isTakenUp ||= await reachable('Redis', wasTakenUp(trigger, view))
+    const now = await reachable('Redis', owedFor(trigger, view))
+    // A registration may have been on its way to Redis when the trigger was published.
+    for (const [name, registration] of now) owed.set(name, registration)
+    const isDone = isTakenUp && now.size === 0
+    if (told.size < owed.size) await readOn()
+    // Between its outcome and the end of its registration one is owed no more.
+    left = new Map([...now].filter(([name]) => !told.has(name)))
+    if (isDone) break
+    if (performance.now() >= endsAtMs) break
+    // A user of very many sessions is not looked up without a pause.
+    await delay(Math.max(POLL_MS, owed.size))
+  }
+  return conclude({ owed, told, left, isTakenUp, waitMs }, output)
+}
+
+function tell(outcome: OutcomeDetails, output: Output): void {
+  const { kind, sessionId, oidcSessionId, clientId, attempts, status, reason, lastError } = outcome
+  if (output.isJson) {
+    output.json({ outcome: kind, sessionId, oidcSessionId, clientId, attempts, status, reason, lastError })
+    return
+  }
+  const how =
+    kind === 'sent'
+      ? `sent, status ${status}`
+      : `failed: ${reason}${lastError === undefined ? '' : ` (${lastError})`}`
+  output.line(printable(`${clientId ?? oidcSessionId}: ${how}, attempts ${attempts}`))
+}
+
+interface Result {
+  readonly owed: Owed
+  readonly told: ReadonlyMap<string, OutcomeDetails>
+  readonly left: Owed
+  readonly isTakenUp: boolean
+  readonly waitMs: number
+}
+
+function conclude({ owed, told, left, isTakenUp, waitMs }: Result, output: Output): number {
+  if (!isTakenUp) {
+    output.note(`no relay has taken the trigger up within ${waitMs / 1_000} s`)
+    return EXIT_CODE.failed
+  }
+  const failed = [...told.values()].filter(({ kind }) => kind === 'failed').length
+  const sent = told.size - failed
+  const silent = owed.size - told.size - left.size
+  const parts = [
+    `${sent} sent`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(left.size > 0 ? [`${left.size} still owed`] : []),
+    ...(silent > 0 ? [`${silent} removed without an outcome`] : []),
+  ]
+  if (owed.size === 0) output.line('nothing was owed; "logout-relay trace" shows what was sent before')
+  else output.line(`${owed.size} ${owed.size === 1 ? 'RP' : 'RPs'}: ${parts.join(', ')}`)
+  if (left.size > 0 && !output.isJson) {
+    const clients = [...new Set([...left.values()].map((it) => it.clientId ?? it.oidcSessionId))]
+    output.note(printable(`still owed to ${clients.slice(0, 10).join(', ')}; "logout-relay trace" shows why`))
+  }
+  return sent === owed.size ? EXIT_CODE.ok : EXIT_CODE.failed
+}
+
+/** What Redis says is owed, or will be when the trigger is taken up. */
+async function owedFor(trigger: TriggerFields, view: RedisSessionView): Promise<Owed> {
+  const { issuer, sessionId, userId, occurredAtMs } = trigger
+  const sessions = await view.find(
+    issuer,
+    sessionId === undefined ? await view.sessionsOf(issuer, userId as string) : [sessionId],
+  )
+  const until = sessionId === undefined ? occurredAtMs + CLOCK_TOLERANCE_MS : Number.POSITIVE_INFINITY
+  const found = sessions.flatMap(({ registrations, broken }: SessionState) => [
+    ...registrations.filter(
+      (it) => (it.registeredAtMs ?? 0) <= until && (sessionId !== undefined || it.userId === userId),
+    ),
+    ...broken,
+  ])
+  return new Map(found.map((it) => [nameOf(it), it]))
+}
+
+/** A relay has read it, or an earlier one for the same session. */
+async function wasTakenUp(trigger: TriggerFields, view: RedisSessionView): Promise<boolean> {
+  const { issuer, sessionId, userId, id, occurredAtMs } = trigger
+  if (sessionId !== undefined) return (await view.find(issuer, [sessionId]))[0]?.ended !== undefined
+  const mark = await view.signedOut(issuer, userId as string)
+  return mark !== undefined && (mark.origin.id === id || mark.occurredAtMs >= occurredAtMs)
+}
+
+async function endsOf(topic: string, reader: KafkaLogReader): Promise<[partition: number, end: number][]> {
+  const bounds = await reachable('Kafka', reader.bounds([topic]))
+  return bounds.map(({ partition, to }) => [partition, to])
+}
+
+async function outcomesIn(
+  ranges: readonly PartitionRange[],
+  reader: KafkaLogReader,
+): Promise<OutcomeDetails[]> {
+  const outcomes: OutcomeDetails[] = []
+  const sound = ranges.filter(({ from, to }) => from < to)
+  await reachable(
+    'Kafka',
+    reader.read(
+      sound,
+      async ({ records }) => {
+        for (const record of records) {
+          const outcome = readOutcomeDetails(record)
+          if (outcome !== undefined) outcomes.push(outcome)
+        }
+      },
+      new AbortController().signal,
+    ),
+  )
+  return outcomes
+}
+
+function nameOf({ sessionId, oidcSessionId }: Pick<Registration, 'sessionId' | 'oidcSessionId'>): string {
+  return `${sessionId}\n${oidcSessionId}`
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto'
+import { readOptions } from '../../config/env.ts'
+import { RelayFault } from '../../errors.ts'
+import type { Trigger } from '../../events/trigger.ts'
+import { publishRecord } from '../../kafka/kafka-publish.ts'
+import { RedisKeys } from '../../redis/redis-keys.ts'
+import { RedisSessionView } from '../../redis/redis-session-view.ts'
+import { readOptionsFor } from '../arguments.ts'
+import { KAFKA_OPTIONS, openKafka, openRedis, REDIS_OPTIONS, reachable } from '../backends.ts'
+import { Output } from '../output.ts'
+import { parseDuration } from '../time-argument.ts'
+import { followOutcomes } from './follow-outcomes.ts'
+import { type TriggerFields, triggerRecord } from './trigger-record.ts'
+
+export interface SendOptions {
+  readonly session?: string
+  readonly user?: string
+  readonly issuer?: string
+  readonly reason?: string
+  readonly topic?: string
+  readonly wait?: string
+  readonly json?: boolean
+}
+
+/** Publishes one trigger and says where it stands; with `--wait` follows what becomes of it. */
+export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
+  const output = new Output(options.json === true)
+  const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
+  const { issuer, ...config } = readOptionsFor(
+    [...KAFKA_OPTIONS, 'KAFKA_TOPICS', 'KAFKA_OUTCOME_TOPIC'],
+    options.issuer,
+  )
+  const topic = options.topic ?? (config.KAFKA_TOPICS[0] as string)
+  const { session, user, reason } = options
+  const trigger: TriggerFields = {
+    type,
+    id: randomUUID(),
+    issuer,
+    occurredAtMs: Date.now(),
+    ...(session !== undefined && { sessionId: session }),
+    ...(user !== undefined && { userId: user }),
+    ...(reason !== undefined && { reason }),
+  }
+  const record = triggerRecord(checkedTopic(topic), trigger)
+  if (!config.KAFKA_TOPICS.includes(topic)) {
+    output.note(`${topic} is none of KAFKA_TOPICS: no relay with these settings reads it`)
+  }
+  const { kafka, topics } = await openKafka(config)
+  try {
+    const publish = async (): Promise<void> => {
+      const position = await reachable('Kafka', publishRecord(kafka, topics, record))
+      const { partition, offset } = position
+      output.line(`sent ${type} ${trigger.id} to ${topic}/${partition} at offset ${offset}`)
+      if (output.isJson) output.json({ sent: type, id: trigger.id, key: record.key, ...position })
+    }
+    if (waitMs === undefined) return await publish()
+    const redisConfig = readOptions(REDIS_OPTIONS)
+    const redis = await openRedis(redisConfig)
+    try {
+      const view = new RedisSessionView(redis, new RedisKeys(redisConfig.REDIS_PREFIX))
+      const outcomeTopic = config.KAFKA_OUTCOME_TOPIC
+      process.exitCode = await followOutcomes(trigger, publish, {
+        kafka,
+        topics,
+        view,
+        outcomeTopic,
+        output,
+        waitMs,
+      })
+    } finally {
+      redis.close()
+    }
+  } finally {
+    await topics.close()
+  }
+}
+
+/** Seconds as a plain number, or a duration. */
+function parseWait(text: string): number {
+  const ms = parseDuration(/^\d+$/.test(text) ? `${text}s` : text, '--wait')
+  if (ms >= 1 && ms <= 86_400_000) return ms
+  throw new RelayFault('LR_USAGE', '--wait: must be at most a day')
+}
+
+function checkedTopic(topic: string): string {
+  if (/^[\w.-]{1,249}$/.test(topic)) return topic
+  throw new RelayFault('LR_USAGE', '--topic: must be a topic name: letters, digits, dot, dash and underscore')
+}

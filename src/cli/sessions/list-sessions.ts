@@ -1,0 +1,100 @@
+import type { Command } from 'commander'
+import { durationText } from '../../lib/duration-text.ts'
+import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
+import { count, id, parseIssuer } from '../arguments.ts'
+import { type Column, Output } from '../output.ts'
+import { withSessions } from './open-sessions.ts'
+
+interface Options {
+  readonly issuer?: string
+  readonly user?: string
+  readonly client?: string
+  readonly limit: number
+  readonly json?: boolean
+}
+
+interface SessionRow extends Record<string, unknown> {
+  readonly issuer: string
+  readonly sessionId: string
+  readonly userIds: readonly string[]
+  readonly clientIds: readonly string[]
+  readonly registrations: number
+  readonly hasEnded: boolean
+  readonly expiresInMs: number | null
+}
+
+const LIMIT = 100
+const LIMIT_MAX = 100_000
+const NAMES_SHOWN = 4
+
+const columns: readonly Column<SessionRow>[] = [
+  { title: 'SESSION', cell: ({ sessionId }) => sessionId },
+  { title: 'USER', cell: ({ userIds }) => shortList(userIds) },
+  { title: 'RPS', cell: ({ registrations }) => registrations, alignment: 'right' },
+  { title: 'CLIENTS', cell: ({ clientIds }) => shortList(clientIds) },
+  { title: 'STATE', cell: ({ hasEnded }) => (hasEnded ? 'ended, owed' : 'alive') },
+  {
+    title: 'EXPIRES IN',
+    cell: ({ expiresInMs }) => (expiresInMs === null ? 'never' : durationText(expiresInMs)),
+  },
+]
+
+export function addListSessions(sessions: Command): void {
+  sessions
+    .command('list')
+    .description('sessions that have registrations')
+    .option('--issuer <url>', 'sessions of this issuer; ISSUER when not given', parseIssuer)
+    .option('--user <id>', 'sessions of this user', id('--user'))
+    .option('--client <id>', 'sessions under which this RP is registered', id('--client'))
+    .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
+    .option('--json', 'one line of JSON per session')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay sessions list --user alice')
+    .action(listSessions)
+}
+
+async function listSessions({ issuer: given, user, client, limit, json }: Options): Promise<void> {
+  const output = new Output(json === true)
+  await withSessions(given, async ({ issuer, view }) => {
+    const rows = new Map<string, SessionRow>()
+    let hasMore = false
+    look: for await (const page of user === undefined ? view.all(issuer) : pagesOf(view, issuer, user)) {
+      for (const state of page) {
+        if (!isWanted(state, client) || rows.has(state.sessionId)) continue
+        hasMore = rows.size === limit
+        if (hasMore) break look
+        rows.set(state.sessionId, rowOf(state))
+      }
+    }
+    output.rows(columns, [...rows.values()], `no such session of ${issuer}`)
+    if (hasMore) output.note(`there are more than ${limit}; give --limit for more, or --user or --client`)
+  })
+}
+
+const PAGE = 500
+
+async function* pagesOf(view: RedisSessionView, issuer: string, user: string) {
+  const ids = await view.sessionsOf(issuer, user)
+  for (let i = 0; i < ids.length; i += PAGE) yield view.find(issuer, ids.slice(i, i + PAGE))
+}
+
+function isWanted({ registrations, broken }: SessionState, client: string | undefined): boolean {
+  if (client === undefined) return registrations.length + broken.length > 0
+  return [...registrations, ...broken.map(({ partial }) => partial)].some((it) => it.clientId === client)
+}
+
+function rowOf({ issuer, sessionId, registrations, broken, ended, expiresInMs }: SessionState): SessionRow {
+  return {
+    issuer,
+    sessionId,
+    userIds: [...new Set(registrations.map(({ userId }) => userId))],
+    clientIds: [...new Set(registrations.map(({ clientId }) => clientId))],
+    registrations: registrations.length + broken.length,
+    hasEnded: ended !== undefined,
+    expiresInMs: expiresInMs ?? null,
+  }
+}
+
+function shortList(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN).join(', ')
+  return names.length > NAMES_SHOWN ? `${shown}, …` : shown
+}

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto'
+import type { Command } from 'commander'
+import { readOptions } from '../../config/env.ts'
+import { RelayFault } from '../../errors.ts'
+import type { Registration } from '../../events/registration.ts'
+import type { TriggerOrigin } from '../../events/trigger.ts'
+import { RedisEpochStore } from '../../redis/redis-epoch-store.ts'
+import { RedisRegistry } from '../../redis/redis-registry.ts'
+import type { RegistryAnswer } from '../../registry/registry.ts'
+import { parseIssuer, readOptionsFor } from '../arguments.ts'
+import { EXIT_CODE } from '../exit-code.ts'
+import { type Column, Output } from '../output.ts'
+import { withSessions } from './open-sessions.ts'
+import { checkRegistrations, readAll, readRegistrations } from './read-registrations.ts'
+
+interface Options {
+  readonly issuer?: string
+  readonly stdin?: boolean
+  readonly json?: boolean
+  readonly [field: string]: unknown
+}
+
+interface ResultRow extends Record<string, unknown> {
+  readonly sessionId: string
+  readonly clientId: string
+  readonly oidcSessionId: string
+  readonly result: 'registered' | 'session-ended' | 'already-settled' | 'refused'
+  readonly endedBy?: TriggerOrigin
+}
+
+const columns: readonly Column<ResultRow>[] = [
+  { title: 'SESSION', cell: ({ sessionId }) => sessionId },
+  { title: 'CLIENT', cell: ({ clientId }) => clientId },
+  { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
+  { title: 'RESULT', cell: resultText },
+]
+
+/** Option → field of a registration. */
+const FIELDS: Readonly<Record<string, string>> = {
+  session: 'sessionId',
+  oidcSession: 'oidcSessionId',
+  client: 'clientId',
+  user: 'userId',
+  uri: 'backchannelLogoutUri',
+  sub: 'sub',
+  sid: 'sid',
+  sessionRequired: 'sessionRequired',
+  alg: 'alg',
+  typ: 'typ',
+  claims: 'claims',
+  registeredAt: 'registeredAt',
+}
+
+const BATCH = 500
+
+export function addRegisterSession(sessions: Command): void {
+  sessions
+    .command('register')
+    .description('write registrations to Redis, as the relay does with those on the topic')
+    .option('--issuer <url>', 'issuer of registrations that name none; ISSUER when not given', parseIssuer)
+    .option('--stdin', 'read registrations from standard input: JSON, one object or one per line')
+    .option('--session <id>', 'sessionId: the session at the provider')
+    .option('--oidc-session <id>', 'oidcSessionId: names the registration within its session')
+    .option('--client <id>', 'clientId: the RP')
+    .option('--user <id>', 'userId: the user')
+    .option('--uri <uri>', 'backchannelLogoutUri: where the RP takes logout tokens')
+    .option('--sub <sub>', 'sub: the subject that the RP knows; the user when not given')
+    .option('--sid <sid>', 'sid: the session id that the RP knows; the session when not given')
+    .option('--session-required', 'sessionRequired: the RP wants sid in every token')
+    .option('--alg <alg>', 'alg: RS256, PS256, ES256 or EdDSA')
+    .option('--typ <typ>', 'typ: type in the header of its tokens')
+    .option('--claims <claims>', 'claims: both, sub or sid')
+    .option('--registered-at <time>', 'registeredAt: when it was made, ISO 8601; now when not given')
+    .option('--json', 'one line of JSON per registration')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ logout-relay sessions register --session s1 --oidc-session o1 --client shop --user u1 \\
+      --uri https://shop.example.com/backchannel-logout
+  $ logout-relay sessions register --stdin < registrations.jsonl`,
+    )
+    .action(registerSession)
+}
+
+async function registerSession(options: Options): Promise<void> {
+  const output = new Output(options.json === true)
+  const { SESSION_LIFETIME_MS, TOMBSTONE_MS } = readOptions(['SESSION_LIFETIME_MS', 'TOMBSTONE_MS'])
+  const registrations = await given(options, readOptionsFor([], options.issuer).issuer)
+  await withSessions(options.issuer, async ({ keys, redis }) => {
+    const registry = new RedisRegistry({
+      keys,
+      redis,
+      sessionLifetimeMs: SESSION_LIFETIME_MS,
+      tombstoneMs: TOMBSTONE_MS,
+    })
+    const rows: ResultRow[] = []
+    for (let i = 0; i < registrations.length; i += BATCH) {
+      const part = registrations.slice(i, i + BATCH)
+      const answers = await registry.apply(
+        part.map((registration) => ({ kind: 'register', registration, origin: byHand() })),
+      )
+      rows.push(...part.map((registration, k) => rowOf(registration, answers[k] as RegistryAnswer)))
+    }
+    output.rows(columns, rows, '')
+    if (rows.some(({ result }) => result === 'registered')) {
+      output.note('this stands in Redis alone: a registry that is built anew from the topic does not hold it')
+    }
+    if ((await new RedisEpochStore(redis, keys).read()) === undefined) {
+      output.note(
+        'Redis does not hold the registry: no relay ran on it yet, or it was emptied and is built anew',
+      )
+    }
+    if (rows.some(({ result }) => result === 'session-ended')) {
+      output.note(
+        'a session that had ended: its RP has not been told; "logout-relay send session-terminated" does that',
+      )
+    }
+    if (rows.some(({ result }) => result !== 'registered')) process.exitCode = EXIT_CODE.failed
+  })
+}
+
+/** What the options name, or what comes on standard input. Throws `LR_USAGE`, which names the wrong field. */
+async function given(options: Options, issuer: string): Promise<Registration[]> {
+  const fields = Object.entries(FIELDS).filter(([option]) => options[option] !== undefined)
+  if (options.stdin === true) {
+    if (fields.length > 0) {
+      throw new RelayFault('LR_USAGE', '--stdin: goes with no option that describes a registration')
+    }
+    return readRegistrations(await readAll(process.stdin), issuer, Date.now())
+  }
+  if (fields.length === 0) {
+    throw new RelayFault(
+      'LR_USAGE',
+      '--session, --oidc-session, --client, --user and --uri are needed, or --stdin to read JSON from standard input',
+    )
+  }
+  const data = { issuer, ...Object.fromEntries(fields.map(([option, field]) => [field, options[option]])) }
+  return checkRegistrations([{ where: 'registration', data }], issuer, Date.now())
+}
+
+/** No record of the topic says so; only seen where somebody else's tombstone names no trigger. */
+function byHand(): TriggerOrigin {
+  return { id: `sessions-register-${randomUUID()}`, topic: '', partition: 0, offset: 0 }
+}
+
+function rowOf(registration: Registration, answer: RegistryAnswer): ResultRow {
+  const { sessionId, clientId, oidcSessionId } = registration
+  const name = { sessionId, clientId, oidcSessionId }
+  if (answer.kind === 'registered') {
+    const { endedBy } = answer
+    return endedBy === undefined
+      ? { ...name, result: 'registered' }
+      : { ...name, result: 'session-ended', endedBy }
+  }
+  return { ...name, result: answer.kind === 'already-settled' ? 'already-settled' : 'refused' }
+}
+
+function resultText({ result, endedBy }: ResultRow): string {
+  switch (result) {
+    case 'registered':
+      return 'registered'
+    case 'session-ended': {
+      const where = endedBy?.topic
+        ? `${endedBy.id} (${endedBy.topic}/${endedBy.partition}/${endedBy.offset})`
+        : 'a tombstone that names no trigger'
+      return `registered, but the session had ended by ${where}`
+    }
+    case 'already-settled':
+      return 'not registered: its RP was told of the end of the session already'
+    case 'refused':
+      return 'not registered: another application holds the key of the session'
+    default:
+      return result satisfies never
+  }
+}

@@ -1,0 +1,72 @@
+import { durationText } from '../../lib/duration-text.ts'
+import type { SeenDelivery } from '../../redis/redis-backlog-view.ts'
+import type { SessionState } from '../../redis/redis-session-view.ts'
+
+export interface RegistrationRow extends Record<string, unknown> {
+  readonly oidcSessionId: string
+  readonly clientId?: string
+  readonly userId?: string
+  readonly backchannelLogoutUri?: string
+  readonly registeredAt?: string
+  /** For people. */
+  readonly state: string
+  /** When the next attempt is due, for a parked one. */
+  readonly dueAt?: string
+  readonly attempts?: number
+  readonly lastError?: string
+}
+
+/** The registrations of a session with what is going on with each. The query of a URI may hold a secret: it is left out. */
+export function registrationRows(
+  { registrations, broken, ended }: SessionState,
+  parked: readonly SeenDelivery[],
+  nowMs: number,
+): RegistrationRow[] {
+  const rows = registrations.map((it): RegistrationRow => {
+    const delivery = parked.find(({ oidcSessionId }) => oidcSessionId === it.oidcSessionId)
+    return {
+      oidcSessionId: it.oidcSessionId,
+      clientId: it.clientId,
+      userId: it.userId,
+      ...(it.registeredAtMs !== undefined && { registeredAt: new Date(it.registeredAtMs).toISOString() }),
+      backchannelLogoutUri: withoutQuery(it.backchannelLogoutUri),
+      state: ended === undefined && delivery === undefined ? 'alive' : owedText(delivery, nowMs),
+      ...(delivery !== undefined && {
+        dueAt: new Date(delivery.dueMs).toISOString(),
+        attempts: delivery.state.attempts,
+        ...(delivery.state.lastError !== undefined && { lastError: delivery.state.lastError }),
+      }),
+    }
+  })
+  const unreadable = broken.map(({ oidcSessionId, partial, reason }): RegistrationRow => {
+    const { clientId, userId } = partial
+    return {
+      oidcSessionId,
+      ...(clientId !== undefined && { clientId }),
+      ...(userId !== undefined && { userId }),
+      state: `cannot be read: ${reason}`,
+    }
+  })
+  return [...rows, ...unreadable]
+}
+
+/** How an owed registration stands, for people. Milliseconds since the epoch. */
+export function owedText(delivery: SeenDelivery | undefined, nowMs: number): string {
+  if (delivery === undefined) return 'owed'
+  if (delivery.leasedUntilMs !== undefined) return 'owed (a relay is at it)'
+  return `owed (parked, next attempt ${dueText(delivery.dueMs, nowMs)})`
+}
+
+export function dueText(dueMs: number, nowMs: number): string {
+  return dueMs <= nowMs ? 'due now' : `in ${durationText(roundedUp(dueMs - nowMs))}`
+}
+
+/** Whole seconds: nobody waits for milliseconds. */
+function roundedUp(ms: number): number {
+  return Math.ceil(ms / 1_000) * 1_000
+}
+
+export function withoutQuery(uri: string): string {
+  const at = uri.indexOf('?')
+  return at === -1 ? uri : `${uri.slice(0, at)}?…`
+}

@@ -1,0 +1,117 @@
+import type { Command } from 'commander'
+import { readOptions } from '../../config/env.ts'
+import { RedisRegistry } from '../../redis/redis-registry.ts'
+import type { SessionState } from '../../redis/redis-session-view.ts'
+import { id, parseIssuer } from '../arguments.ts'
+import { confirm } from '../confirm.ts'
+import { EXIT_CODE } from '../exit-code.ts'
+import { type Column, Output, printable } from '../output.ts'
+import { withSessions } from './open-sessions.ts'
+
+interface Options {
+  readonly issuer?: string
+  readonly oidcSession?: string
+  readonly client?: string
+  readonly yes?: boolean
+  readonly json?: boolean
+}
+
+interface RemovedRow extends Record<string, unknown> {
+  readonly sessionId: string
+  readonly oidcSessionId: string
+  readonly clientId?: string
+  readonly userId?: string
+}
+
+const columns: readonly Column<RemovedRow>[] = [
+  { title: 'REMOVED', cell: ({ oidcSessionId }) => oidcSessionId },
+  { title: 'CLIENT', cell: ({ clientId }) => clientId },
+  { title: 'USER', cell: ({ userId }) => userId },
+]
+
+export function addRemoveSession(sessions: Command): void {
+  sessions
+    .command('remove')
+    .description('remove registrations of a session from Redis; their RPs are NOT told of any logout')
+    .argument('<session>', 'its id', id('<session>'))
+    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--oidc-session <id>', 'this registration alone', id('--oidc-session'))
+    .option('--client <id>', 'those of this RP alone', id('--client'))
+    .option('--yes', 'do not ask; needed where nobody can be asked')
+    .option('--json', 'one line of JSON per registration')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay sessions remove iPOqb3da --client shop')
+    .action(removeSession)
+}
+
+async function removeSession(sessionId: string, options: Options): Promise<void> {
+  const output = new Output(options.json === true)
+  const config = readOptions(['SESSION_LIFETIME_MS', 'TOMBSTONE_MS'])
+  await withSessions(options.issuer, async ({ issuer, keys, redis, view }) => {
+    const [state] = (await view.find(issuer, [sessionId])) as [SessionState]
+    const rows = chosen(state, options)
+    if (rows.length === 0) {
+      output.note(`Redis holds no such registration of session ${printable(sessionId)} of ${issuer}`)
+      process.exitCode = EXIT_CODE.failed
+      return
+    }
+    const question = questionOf(state, rows)
+    if (!(await confirm(question, options.yes))) {
+      output.note('nothing was removed')
+      process.exitCode = EXIT_CODE.failed
+      return
+    }
+    const registry = new RedisRegistry({
+      keys,
+      redis,
+      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+      tombstoneMs: config.TOMBSTONE_MS,
+    })
+    // As when an outcome was published: where the session has ended, a rewound topic does not bring it back.
+    await registry.settle(
+      rows.map(({ oidcSessionId, userId }) => ({
+        issuer,
+        sessionId,
+        oidcSessionId,
+        ...(userId !== undefined && { userId }),
+      })),
+    )
+    output.rows(columns, rows, '')
+    output.note('their RPs were not told, and no outcome was published')
+    if (state.ended === undefined) {
+      output.note(
+        'the session goes on: what the topic registered is there again when the registry is built anew',
+      )
+    }
+  })
+}
+
+function chosen({ sessionId, registrations, broken }: SessionState, options: Options): RemovedRow[] {
+  const rows = [
+    ...registrations.map(({ oidcSessionId, clientId, userId }) => ({
+      sessionId,
+      oidcSessionId,
+      clientId,
+      userId,
+    })),
+    ...broken.map(({ oidcSessionId, partial: { clientId, userId } }) => ({
+      sessionId,
+      oidcSessionId,
+      ...(clientId !== undefined && { clientId }),
+      ...(userId !== undefined && { userId }),
+    })),
+  ]
+  return rows.filter(
+    ({ oidcSessionId, clientId }) =>
+      (options.oidcSession === undefined || oidcSessionId === options.oidcSession) &&
+      (options.client === undefined || clientId === options.client),
+  )
+}
+
+function questionOf({ sessionId, ended }: SessionState, rows: readonly RemovedRow[]): string {
+  const clients = [...new Set(rows.map(({ clientId }) => clientId ?? 'unknown'))].join(', ')
+  const owed = ended === undefined ? '' : ' The session has ended, so this gives up a logout that is owed;'
+  const better = ended === undefined ? '' : ' "logout-relay backlog discard" does that with an outcome.'
+  return printable(
+    `Remove ${rows.length} registration(s) of session ${sessionId} (${clients})?${owed}${better} The RPs will not be told.`,
+  )
+}

@@ -1,0 +1,94 @@
+import type { Command } from 'commander'
+import { durationText } from '../../lib/duration-text.ts'
+import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
+import type { SessionState } from '../../redis/redis-session-view.ts'
+import { id, parseId, parseIssuer } from '../arguments.ts'
+import { EXIT_CODE } from '../exit-code.ts'
+import { type Column, Output, printable } from '../output.ts'
+import { withSessions } from './open-sessions.ts'
+import { type RegistrationRow, registrationRows } from './registration-rows.ts'
+
+const columns: readonly Column<RegistrationRow>[] = [
+  { title: 'CLIENT', cell: ({ clientId }) => clientId },
+  { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
+  { title: 'USER', cell: ({ userId }) => userId },
+  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'REGISTERED', cell: ({ registeredAt }) => registeredAt },
+  { title: 'URI', cell: ({ backchannelLogoutUri }) => backchannelLogoutUri },
+]
+
+export function addShowSession(sessions: Command): void {
+  sessions
+    .command('show')
+    .description('what Redis holds of one session: registrations, whether it has ended, what was settled')
+    .argument('<session>', 'its id', id('<session>'))
+    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--json', 'one line of JSON')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay sessions show iPOqb3da')
+    .action(showSession)
+}
+
+async function showSession(
+  sessionId: string,
+  { issuer: given, json }: { issuer?: string; json?: boolean },
+): Promise<void> {
+  const output = new Output(json === true)
+  await withSessions(given, async ({ issuer, keys, redis, view }) => {
+    const [state] = (await view.find(issuer, [parseId(sessionId, '<session>')])) as [SessionState]
+    const nowMs = Date.now()
+    const parked = await parkedOf(state, new RedisBacklogView(redis, keys), nowMs)
+    const rows = registrationRows(state, parked, nowMs)
+    const { ended, expiresInMs } = state
+    if (rows.length === 0 && ended === undefined) {
+      output.note(
+        `Redis knows no session ${printable(sessionId)} of ${issuer}; "logout-relay trace" searches the topic`,
+      )
+      process.exitCode = EXIT_CODE.failed
+      return
+    }
+    if (output.isJson) {
+      output.json({
+        issuer,
+        sessionId,
+        expiresInMs: expiresInMs ?? null,
+        ended: ended ?? null,
+        registrations: rows,
+      })
+      return
+    }
+    for (const line of heading(state)) output.line(line)
+    output.rows(columns, rows, 'no registrations: nothing is owed')
+  })
+}
+
+function heading({ sessionId, issuer, ended, expiresInMs }: SessionState): string[] {
+  const lines = [`session   ${printable(sessionId)}`, `issuer    ${printable(issuer)}`]
+  if (expiresInMs !== undefined) lines.push(`expires   in ${durationText(expiresInMs)}`)
+  if (ended === undefined) return [...lines, 'ended     no', '']
+  const { origin, settled } = ended
+  const by =
+    origin === undefined
+      ? 'yes, by nobody knows what'
+      : `yes, by ${origin.id} (${origin.topic}/${origin.partition}/${origin.offset})`
+  return [
+    ...lines,
+    printable(`ended     ${by}, remembered for another ${durationText(ended.expiresInMs)}`),
+    printable(`settled   ${settled.length === 0 ? 'nothing yet' : settled.join(', ')}`),
+    '',
+  ]
+}
+
+/** The parked deliveries of a session, in the backlogs of the RPs that are registered under it. */
+export async function parkedOf(
+  { issuer, sessionId, registrations, broken }: SessionState,
+  backlog: RedisBacklogView,
+  nowMs: number,
+): Promise<SeenDelivery[]> {
+  const clients = [...registrations, ...broken.map(({ partial }) => partial)].map(({ clientId }) => clientId)
+  const found: SeenDelivery[] = []
+  for (const clientId of new Set(clients)) {
+    if (clientId === undefined) continue
+    found.push(...(await backlog.ofSession(`${issuer}|${clientId}`, sessionId, nowMs)))
+  }
+  return found
+}

@@ -1,0 +1,39 @@
+import { RelayFault } from '../errors.ts'
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+/** With a zone always: a time without one would be read in the zone of whoever runs the command. */
+const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)$/i
+
+/**
+ * A moment as an operator writes it: an ISO 8601 date-time with its zone, or a duration back from now (`90s`, `15m`,
+ * `2h`, `3d`). Milliseconds since the epoch. Throws `LR_USAGE`, which names the argument.
+ */
+export function parseTime(text: string, nowMs: number, argument = 'time'): number {
+  const backMs = durationMs(text)
+  if (backMs !== undefined && backMs <= nowMs) return nowMs - backMs
+  const atMs = ISO_INSTANT.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(atMs)) return atMs
+  throw new RelayFault(
+    'LR_USAGE',
+    `${argument}: "${text}" is no time; give a duration back from now such as 90s, 15m, 2h, 3d, or an ISO 8601 time with its zone such as 2026-01-31T09:30:00Z`,
+  )
+}
+
+/** A span of time such as `90s`, `15m`, `2h`, `3d`, `250ms`, in milliseconds. Throws `LR_USAGE`, which names the argument. */
+export function parseDuration(text: string, argument = 'duration'): number {
+  const ms = durationMs(text)
+  if (ms !== undefined) return ms
+  throw new RelayFault('LR_USAGE', `${argument}: "${text}" is no duration; give one such as 90s, 15m, 2h, 3d`)
+}
+
+function durationMs(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,9})(ms|[smhd])$/.exec(text) ?? []
+  return count === undefined ? undefined : Number(count) * (UNIT_MS[unit as string] as number)
+}

@@ -1,0 +1,155 @@
+import type { Command } from 'commander'
+import { RelayFault } from '../errors.ts'
+import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
+import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
+import { RedisKeys } from '../redis/redis-keys.ts'
+import { RedisSessionView } from '../redis/redis-session-view.ts'
+import { id, parseIssuer, readOptionsFor } from './arguments.ts'
+import {
+  KAFKA_OPTIONS,
+  type KafkaBackend,
+  openKafka,
+  openRedis,
+  REDIS_OPTIONS,
+  reachable,
+} from './backends.ts'
+import { EXIT_CODE } from './exit-code.ts'
+import { type Column, Output, printable } from './output.ts'
+import { parseTime } from './time-argument.ts'
+import { entriesOfRedis } from './trace/entries-of-redis.ts'
+import type { Entry } from './trace/entry.ts'
+import { searchLog } from './trace/search-log.ts'
+import { Subject } from './trace/subject.ts'
+import { summarize } from './trace/summary.ts'
+
+interface Options {
+  readonly issuer?: string
+  readonly since: string
+  readonly json?: boolean
+}
+
+export function addTrace(program: Command): void {
+  program
+    .command('trace')
+    .description('every record about a session or a user, and what Redis holds, as a timeline')
+    .argument('<session or user>', 'the id of either', id('<session or user>'))
+    .option('--issuer <url>', 'the issuer; ISSUER when not given', parseIssuer)
+    .option('--since <time>', 'how far back: a duration such as 2h or 7d, or an ISO 8601 time', '24h')
+    .option('--json', 'one line of JSON per record, then one with the summary')
+    .addHelpText(
+      'after',
+      `
+Exit code 0: every logout that was asked for was sent. 1: one failed, is still owed, or the id appears nowhere.
+
+Examples:
+  $ logout-relay trace alice --since 2h`,
+    )
+    .action(trace)
+}
+
+async function trace(asked: string, options: Options): Promise<void> {
+  const output = new Output(options.json === true)
+  const sinceMs = parseTime(options.since, Date.now(), '--since')
+  const { issuer, ...config } = readOptionsFor(
+    [...KAFKA_OPTIONS, ...REDIS_OPTIONS, 'KAFKA_TOPICS', 'KAFKA_OUTCOME_TOPIC', 'KAFKA_DEAD_LETTER_TOPIC'],
+    options.issuer,
+  )
+  const redis = await openRedis(config)
+  try {
+    const kafka = await openKafka(config)
+    try {
+      const keys = new RedisKeys(config.REDIS_PREFIX)
+      const view = new RedisSessionView(redis, keys)
+      const subject = await subjectOf(asked, issuer, view)
+      const own = [config.KAFKA_OUTCOME_TOPIC, config.KAFKA_DEAD_LETTER_TOPIC]
+      const topics = await reachable('Kafka', existing(kafka, config.KAFKA_TOPICS, own))
+      const search = {
+        issuer,
+        sinceMs,
+        topics,
+        reader: new KafkaLogReader(kafka.kafka, kafka.topics),
+        onProgress: (records: number, total: number) => output.redraw(`${records} of ${total} records`),
+      }
+      const records = await reachable('Kafka', searchLog(search, subject, new AbortController().signal))
+      output.redraw('')
+      const held = await entriesOfRedis(issuer, subject, view, new RedisBacklogView(redis, keys))
+      print([...records, ...held], asked, { output, sinceMs, topics, issuer })
+    } finally {
+      await kafka.topics.close()
+    }
+  } finally {
+    redis.close()
+  }
+}
+
+/** What Redis knows beforehand saves a second look through the log. */
+async function subjectOf(asked: string, issuer: string, view: RedisSessionView): Promise<Subject> {
+  const subject = new Subject(asked)
+  for (const sessionId of await view.sessionsOf(issuer, asked)) subject.learn(sessionId, asked)
+  const [state] = await view.find(issuer, [asked])
+  for (const { sessionId, userId } of state?.registrations ?? []) subject.learn(sessionId, userId)
+  return subject
+}
+
+/** The relay creates its own topics when it starts for the first time; the others must be there. */
+async function existing({ topics }: KafkaBackend, inputs: readonly string[], own: readonly string[]) {
+  const found = await topics.ask((admin) => admin.listTopics())
+  const missing = inputs.find((topic) => !found.includes(topic))
+  if (missing !== undefined) {
+    throw new RelayFault('LR_TOPIC_MISSING', `topic ${missing} of KAFKA_TOPICS does not exist`)
+  }
+  return [...new Set([...inputs, ...own.filter((topic) => found.includes(topic))])]
+}
+
+interface Findings {
+  readonly output: Output
+  readonly sinceMs: number
+  readonly topics: readonly string[]
+  readonly issuer: string
+}
+
+function print(
+  entries: readonly Entry[],
+  asked: string,
+  { output, sinceMs, topics, issuer }: Findings,
+): void {
+  const since = new Date(sinceMs).toISOString()
+  if (entries.length === 0) {
+    output.note(
+      `${printable(asked)} of ${issuer} appears nowhere: not in Redis, and not on ${topics.join(', ')} since ${since}; --since looks further back`,
+    )
+    process.exitCode = EXIT_CODE.failed
+    return
+  }
+  const now = Date.now()
+  const summary = summarize(entries, now)
+  if (output.isJson) {
+    for (const { atMs, dueMs, ...entry } of entries) {
+      const dueAt = dueMs === undefined ? {} : { dueAt: new Date(dueMs).toISOString() }
+      output.json({ at: new Date(atMs).toISOString(), ...entry, ...dueAt })
+    }
+    output.json({ kind: 'summary', since, ...summary })
+  } else {
+    output.rows(columnsFor(entries), entries, '')
+    output.line(summary.registrations === 0 ? '\nno RP is or was registered for that' : `\n${summary.text}`)
+  }
+  if (!summary.isSettled) process.exitCode = EXIT_CODE.failed
+}
+
+function columnsFor(entries: readonly Entry[]): Column<Entry>[] {
+  const sessions = new Set(entries.map(({ sessionId }) => sessionId).filter((it) => it !== undefined))
+  return [
+    {
+      title: 'TIME',
+      cell: ({ atMs, topic }) => (topic === undefined ? 'now, in Redis' : new Date(atMs).toISOString()),
+    },
+    { title: 'WHAT', cell: ({ kind }) => kind },
+    ...(sessions.size > 1 ? [{ title: 'SESSION', cell: ({ sessionId }: Entry) => sessionId }] : []),
+    { title: 'CLIENT', cell: ({ clientId }) => clientId },
+    { title: 'DETAIL', cell: ({ text }) => text },
+    {
+      title: 'RECORD',
+      cell: ({ topic, partition, offset }) => (topic === undefined ? '' : `${topic}/${partition}/${offset}`),
+    },
+  ]
+}

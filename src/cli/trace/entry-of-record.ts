@@ -1,0 +1,103 @@
+import { decodeRecord } from '../../events/decode/decode-record.ts'
+import { readOutcomeDetails } from '../../events/read-outcome-details.ts'
+import type { Trigger } from '../../events/trigger.ts'
+import { headerText, type WireRecord } from '../../events/wire-record.ts'
+import { withoutQuery } from '../sessions/registration-rows.ts'
+import type { Entry } from './entry.ts'
+import type { Subject } from './subject.ts'
+
+/** The line of the timeline for a record about the subject, which learns from it; `undefined` for any other. */
+export function entryOfRecord(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {
+  const { value, key } = record
+  if (value === null) return undefined
+  if (!subject.mayStandIn(value) && !(key !== null && subject.mayStandIn(key))) return undefined
+  return (
+    deadLetterEntry(record, subject) ??
+    outcomeEntry(record, issuer, subject) ??
+    inputEntry(record, issuer, subject)
+  )
+}
+
+function at({ timestampMs, topic, partition, offset }: WireRecord) {
+  return { atMs: timestampMs, topic, partition, offset }
+}
+
+/** It could not be decoded, so it is recognised by its key, or by an id somewhere in its value. */
+function deadLetterEntry(record: WireRecord, { asked, sessions }: Subject): Entry | undefined {
+  const why = headerText(record.headers, 'dead-letter-reason')
+  if (why === undefined) return undefined
+  const key = record.key?.toString('utf8')
+  const isMeant = (key !== undefined && (key === asked || sessions.has(key))) || record.value?.includes(asked)
+  if (isMeant !== true) return undefined
+  const from = ['topic', 'partition', 'offset'].map((name) =>
+    headerText(record.headers, `dead-letter-${name}`),
+  )
+  return {
+    ...at(record),
+    kind: 'dead-letter',
+    text: `a record at ${from.join('/')} could not be read: ${why}`,
+    reason: why,
+  }
+}
+
+function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {
+  const outcome = readOutcomeDetails(record)
+  if (outcome === undefined || outcome.issuer !== issuer) return undefined
+  const { kind, attempts, status, reason, lastError, issuer: _, ...names } = outcome
+  subject.learn(names.sessionId, names.userId)
+  if (!subject.covers(names.sessionId, names.userId)) return undefined
+  const made = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
+  const text =
+    kind === 'sent'
+      ? `told after ${made}, status ${status}`
+      : `failed: ${reason} after ${made}${lastError === undefined ? '' : `, last: ${lastError}`}`
+  return {
+    ...at(record),
+    kind,
+    ...names,
+    text,
+    ...(attempts !== undefined && { attempts }),
+    ...(status !== undefined && { status }),
+    ...(reason !== undefined && { reason }),
+    ...(lastError !== undefined && { lastError }),
+  }
+}
+
+function inputEntry(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {
+  const decoded = decodeRecord(record, issuer)
+  if (decoded.kind === 'registration') {
+    const {
+      issuer: of,
+      sessionId,
+      userId,
+      clientId,
+      oidcSessionId,
+      backchannelLogoutUri,
+    } = decoded.registration
+    if (of !== issuer) return undefined
+    subject.learn(sessionId, userId)
+    if (!subject.covers(sessionId, userId)) return undefined
+    const text = `registered at ${withoutQuery(backchannelLogoutUri)}`
+    return { ...at(record), kind: 'registered', sessionId, oidcSessionId, clientId, userId, text }
+  }
+  if (decoded.kind !== 'trigger' || decoded.trigger.issuer !== issuer) return undefined
+  const { trigger } = decoded
+  const { sessionId, userId } = trigger
+  subject.learn(sessionId, userId)
+  if (!subject.covers(sessionId, userId)) return undefined
+  return {
+    ...at(record),
+    // The time at which it happened decides which logins a sign-out means.
+    atMs: trigger.occurredAtMs,
+    kind: 'trigger',
+    ...(sessionId !== undefined && { sessionId }),
+    ...(userId !== undefined && { userId }),
+    triggerId: trigger.origin.id,
+    text: triggerText(trigger),
+  }
+}
+
+function triggerText({ type, sessionId, reason, origin }: Trigger): string {
+  const what = type === 'user-signed-out' && sessionId === undefined ? `${type} everywhere` : type
+  return `${what}${reason === undefined ? '' : ` (${reason})`}, id ${origin.id}`
+}

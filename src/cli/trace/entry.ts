@@ -1,0 +1,26 @@
+/** One line of the timeline: a record of the topic, or what Redis holds now. */
+export interface Entry extends Record<string, unknown> {
+  /** Milliseconds since the epoch; of a record when it was written. */
+  readonly atMs: number
+  readonly kind: 'registered' | 'trigger' | 'sent' | 'failed' | 'dead-letter' | 'ended' | 'owed' | 'alive'
+  readonly sessionId?: string
+  readonly oidcSessionId?: string
+  readonly clientId?: string
+  readonly userId?: string
+  /** For people. */
+  readonly text: string
+  /** Where the record stands; missing for what Redis holds. */
+  readonly topic?: string
+  readonly partition?: number
+  readonly offset?: number
+  /** The trigger's own id, or the one that an outcome names. */
+  readonly triggerId?: string
+  readonly attempts?: number
+  readonly status?: number
+  readonly reason?: string
+  readonly lastError?: string
+  /** When the next attempt is due, milliseconds since the epoch. */
+  readonly dueMs?: number
+  /** A relay is at it. */
+  readonly isHeld?: boolean
+}

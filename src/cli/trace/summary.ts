@@ -1,0 +1,116 @@
+import { dueText } from '../sessions/registration-rows.ts'
+import type { Entry } from './entry.ts'
+
+/** How the logout of one registration stands. */
+type Standing =
+  | { readonly kind: 'sent' }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'owed'; readonly isHeld: boolean; readonly dueMs?: number }
+  /** Its session goes on. */
+  | { readonly kind: 'alive' }
+  /** It stands nowhere any more, and no outcome says why. */
+  | { readonly kind: 'missing' }
+
+export interface Summary {
+  readonly registrations: number
+  readonly clients: number
+  readonly sent: number
+  readonly failed: number
+  readonly owed: number
+  readonly alive: number
+  readonly missing: number
+  /** For people. */
+  readonly text: string
+  /** Every logout that was asked for has been sent. */
+  readonly isSettled: boolean
+}
+
+/** As the relay allows between the clocks of the one who registers and the one who signs out. */
+const CLOCK_TOLERANCE_MS = 5_000
+
+/** What the timeline comes down to: how many RPs, and how the logout of each stands. */
+export function summarize(entries: readonly Entry[], nowMs: number): Summary {
+  const registrations = new Map<string, Entry[]>()
+  for (const entry of entries) {
+    if (entry.oidcSessionId === undefined) continue
+    const name = `${entry.sessionId}\n${entry.oidcSessionId}`
+    const known = registrations.get(name)
+    if (known === undefined) registrations.set(name, [entry])
+    else known.push(entry)
+  }
+  const standings = [...registrations.values()].map((own) => standingOf(own, entries))
+  const clients = new Set([...registrations.values()].map((own) => own.find((it) => it.clientId)?.clientId))
+  const counts = {
+    sent: numberOf('sent', standings),
+    failed: numberOf('failed', standings),
+    owed: numberOf('owed', standings),
+    alive: numberOf('alive', standings),
+    missing: numberOf('missing', standings),
+  }
+  return {
+    registrations: registrations.size,
+    clients: clients.size,
+    ...counts,
+    text: `${headText(registrations.size, clients.size)}: ${parts(standings, counts, nowMs).join(', ')}`,
+    isSettled: counts.failed + counts.owed + counts.missing === 0,
+  }
+}
+
+function standingOf(own: readonly Entry[], all: readonly Entry[]): Standing {
+  const inRedis = own.find(({ kind }) => kind === 'owed' || kind === 'alive')
+  if (inRedis !== undefined) {
+    const { dueMs, isHeld, kind } = inRedis
+    if (kind === 'alive' && !wasEnded(own, all)) return { kind: 'alive' }
+    return { kind: 'owed', isHeld: isHeld === true, ...(dueMs !== undefined && { dueMs }) }
+  }
+  // A crash may make a failed one of a sent one, or a sent one of a failed one; the RP was told in both cases.
+  if (own.some(({ kind }) => kind === 'sent')) return { kind: 'sent' }
+  const failed = own.findLast(({ kind }) => kind === 'failed')
+  if (failed !== undefined) return { kind: 'failed', reason: failed.reason ?? 'unknown' }
+  return { kind: 'missing' }
+}
+
+/** A trigger for its session, or a sign-out everywhere of its user that came after it. */
+function wasEnded(own: readonly Entry[], all: readonly Entry[]): boolean {
+  const { sessionId } = own[0] as Entry
+  const userId = own.find((it) => it.userId !== undefined)?.userId
+  const registeredAtMs = own.findLast(({ kind }) => kind === 'registered')?.atMs
+  return all.some((it) => {
+    if (it.kind !== 'trigger') return false
+    if (it.sessionId !== undefined) return it.sessionId === sessionId
+    return (
+      it.userId === userId && registeredAtMs !== undefined && registeredAtMs <= it.atMs + CLOCK_TOLERANCE_MS
+    )
+  })
+}
+
+function numberOf(kind: Standing['kind'], standings: readonly Standing[]): number {
+  return standings.filter((it) => it.kind === kind).length
+}
+
+function headText(registrations: number, clients: number): string {
+  const rps = `${clients} ${clients === 1 ? 'RP' : 'RPs'}`
+  return registrations === clients ? rps : `${registrations} registrations at ${rps}`
+}
+
+function parts(
+  standings: readonly Standing[],
+  { sent, failed, owed, alive, missing }: Omit<Summary, 'registrations' | 'clients' | 'text' | 'isSettled'>,
+  nowMs: number,
+): string[] {
+  const reasons = new Set(standings.flatMap((it) => (it.kind === 'failed' ? [it.reason] : [])))
+  return [
+    ...(sent > 0 ? [`${sent} sent`] : []),
+    ...(failed > 0 ? [`${failed} failed (${[...reasons].join(', ')})`] : []),
+    ...(owed > 0 ? [`${owed} owed (${owedDetail(standings, nowMs)})`] : []),
+    ...(alive > 0 ? [`${alive} registered, not asked to log out`] : []),
+    ...(missing > 0 ? [`${missing} without an outcome, and not in Redis`] : []),
+  ]
+}
+
+function owedDetail(standings: readonly Standing[], nowMs: number): string {
+  const owed = standings.filter((it) => it.kind === 'owed')
+  const due = owed.flatMap(({ dueMs, isHeld }) => (dueMs === undefined || isHeld ? [] : [dueMs]))
+  if (due.length > 0) return `parked, next attempt ${dueText(Math.min(...due), nowMs)}`
+  return owed.some(({ isHeld }) => isHeld) ? 'a relay is at it' : 'no relay has parked or settled it yet'
+}

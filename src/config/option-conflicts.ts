@@ -1,0 +1,63 @@
+import type { Options } from './options.ts'
+
+/** What each option allows by itself but not together. */
+export function conflicts(options: Partial<Options>): string[] {
+  const problems: string[] = []
+  const { KAFKA_TOPICS = [], KAFKA_DEAD_LETTER_TOPIC = `${KAFKA_TOPICS[0]}.dead-letter` } = options
+  const {
+    RETRY_LEASE_MS = Infinity,
+    ATTEMPT_TIMEOUT_MS = 0,
+    RETRY_BASE_DELAY_MS = 0,
+    RETRY_MAX_DELAY_MS = Infinity,
+  } = options
+  if (KAFKA_TOPICS.includes(KAFKA_DEAD_LETTER_TOPIC)) {
+    problems.push('KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or poison would go in circles')
+  }
+  if (RETRY_LEASE_MS <= ATTEMPT_TIMEOUT_MS) {
+    problems.push(
+      'RETRY_LEASE_MS: must be longer than ATTEMPT_TIMEOUT_MS, or two replicas make one attempt each',
+    )
+  }
+  if (RETRY_BASE_DELAY_MS > RETRY_MAX_DELAY_MS) {
+    problems.push('RETRY_MAX_DELAY_MS: must be at least RETRY_BASE_DELAY_MS')
+  }
+  return [...problems, ...kafkaConflicts(options), ...redisConflicts(options)]
+}
+
+function kafkaConflicts(options: Partial<Options>): string[] {
+  const { KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE } = options
+  const { KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD } = options
+  const problems: string[] = []
+  if (options.KAFKA_TLS === false && (KAFKA_TLS_CA_FILE ?? KAFKA_TLS_CERT_FILE ?? KAFKA_TLS_KEY_FILE)) {
+    problems.push('KAFKA_TLS: must be true for the other KAFKA_TLS options to mean anything')
+  }
+  problems.push(...together({ KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE }))
+  problems.push(...together({ KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD }))
+  return problems
+}
+
+function redisConflicts(options: Partial<Options>): string[] {
+  const { REDIS_URL, REDIS_USERNAME, REDIS_PASSWORD } = options
+  const { REDIS_TLS_CA_FILE, REDIS_TLS_CERT_FILE, REDIS_TLS_KEY_FILE } = options
+  const problems: string[] = []
+  if (
+    REDIS_URL?.startsWith('redis:') &&
+    (REDIS_TLS_CA_FILE ?? REDIS_TLS_CERT_FILE ?? REDIS_TLS_KEY_FILE) !== undefined
+  ) {
+    problems.push('REDIS_URL: must begin with rediss:// for the REDIS_TLS options to mean anything')
+  }
+  if (REDIS_USERNAME !== undefined && REDIS_PASSWORD === undefined) {
+    problems.push('REDIS_PASSWORD: is required with REDIS_USERNAME')
+  }
+  problems.push(...together({ REDIS_TLS_CERT_FILE, REDIS_TLS_KEY_FILE }))
+  return problems
+}
+
+/** Options that mean nothing without one another. */
+function together(options: Readonly<Record<string, string | undefined>>): string[] {
+  const names = Object.keys(options)
+  const missing = names.filter((name) => options[name] === undefined)
+  if (missing.length === names.length) return []
+  const given = names.filter((name) => options[name] !== undefined)
+  return missing.map((name) => `${name}: is required with ${given.join(' and ')}`)
+}

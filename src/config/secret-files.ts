@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs'
+import { codeOf } from '../errors.ts'
+import type { Environment } from './env.ts'
+
+/** Options that are secret, or may hold a secret. Each may stand in a file instead, named by `<option>_FILE`. */
+export const secretOptions = [
+  'REDIS_URL',
+  'REDIS_USERNAME',
+  'REDIS_PASSWORD',
+  'KAFKA_SASL_USERNAME',
+  'KAFKA_SASL_PASSWORD',
+] as const
+
+export interface SecretFiles {
+  /** Contents by option. */
+  readonly values: Readonly<Record<string, string>>
+  /** What is wrong, by option; no content is quoted. */
+  readonly problems: readonly { readonly name: string; readonly line: string }[]
+}
+
+/** Reads the secrets that are given as files, the way a platform mounts them: the value, perhaps with a line's end. */
+export function readSecretFiles(env: Environment): SecretFiles {
+  const values: Record<string, string> = {}
+  const problems: { name: string; line: string }[] = []
+  for (const name of secretOptions) {
+    const file = env[`${name}_FILE`]
+    if (file === undefined || file === '') continue
+    if (env[name] !== undefined && env[name] !== '') {
+      problems.push({ name, line: `${name}_FILE: must not be set beside ${name}` })
+      continue
+    }
+    try {
+      const content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      if (content === '') problems.push({ name, line: `${name}_FILE: the file is empty` })
+      else values[name] = content
+    } catch (error) {
+      problems.push({ name, line: `${name}_FILE: the file cannot be read (${codeOf(error)})` })
+    }
+  }
+  return { values, problems }
+}

@@ -1,0 +1,76 @@
+import { get as getHttp, type IncomingMessage } from 'node:http'
+import { get as getHttps } from 'node:https'
+import { codeOf, messageOf } from '../errors.ts'
+
+export type DocumentAnswer =
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      /** Headers, where they came: `Date` and `Age` verbatim. */
+      readonly date?: string
+      readonly age?: string
+      readonly text: string
+      /** When the request left and when the answer began. Milliseconds since the epoch. */
+      readonly sentAtMs: number
+      readonly answeredAtMs: number
+    }
+  | {
+      readonly kind: 'unreachable'
+      /** Node's code, or one of our own. */
+      readonly code: string
+      readonly message: string
+    }
+
+export interface DocumentLimits {
+  /** From the lookup of the name to the end of the answer. */
+  readonly timeoutMs: number
+  readonly bytesMax: number
+}
+
+/**
+ * Reads a document that the operator's own issuer publishes, without following redirects. Never throws.
+ *
+ * The egress guard has no part in this: it protects the operator's network from URIs that others choose, and the issuer
+ * is what the operator has configured, often at an address in that very network.
+ */
+export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimits): Promise<DocumentAnswer> {
+  return new Promise((resolve) => {
+    const fail = (code: string, message: string): void => {
+      clearTimeout(timer)
+      resolve({ kind: 'unreachable', code, message })
+      request.destroy()
+    }
+    const sentAtMs = Date.now()
+    // A connection of its own, closed with the answer: the look is made once.
+    const options = {
+      agent: false,
+      headers: { accept: 'application/json', 'user-agent': 'logout-relay' },
+    } as const
+    const get = uri.startsWith('https:') ? getHttps : getHttp
+    const request = get(uri, options, (response) => {
+      const answeredAtMs = Date.now()
+      const chunks: Buffer[] = []
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > bytesMax) fail('LR_BODY_TOO_LONG', `more than ${bytesMax} bytes`)
+        else chunks.push(chunk)
+      })
+      response.on('error', (error) => fail(codeOf(error) ?? 'UNKNOWN', messageOf(error)))
+      response.on('end', () => {
+        clearTimeout(timer)
+        const text = Buffer.concat(chunks).toString('utf8')
+        resolve({ kind: 'answered', ...headOf(response), text, sentAtMs, answeredAtMs })
+      })
+    })
+    request.on('error', (error) => fail(codeOf(error) ?? 'UNKNOWN', messageOf(error)))
+    const timer = setTimeout(
+      () => fail('LR_ATTEMPT_TIMEOUT', `no complete answer in ${timeoutMs} ms`),
+      timeoutMs,
+    )
+  })
+}
+
+function headOf({ statusCode = 0, headers: { date, age } }: IncomingMessage) {
+  return { status: statusCode, ...(date !== undefined && { date }), ...(age !== undefined && { age }) }
+}

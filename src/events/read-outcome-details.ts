@@ -1,0 +1,60 @@
+import { type FailureReason, isOutcome, outcomeTypes } from './outcome.ts'
+import { headerText, type WireRecord } from './wire-record.ts'
+
+/** An outcome record as people ask about it. What another version wrote differently is left out. */
+export interface OutcomeDetails {
+  readonly kind: 'sent' | 'failed'
+  readonly issuer: string
+  readonly sessionId: string
+  readonly oidcSessionId: string
+  readonly clientId?: string
+  readonly userId?: string
+  readonly attempts?: number
+  readonly status?: number
+  readonly reason?: FailureReason | (string & {})
+  readonly lastError?: string
+  readonly triggerId?: string
+}
+
+/** `undefined` for a record that is no outcome of this relay. */
+export function readOutcomeDetails(record: WireRecord): OutcomeDetails | undefined {
+  const { value } = record
+  if (!isOutcome(record) || value === null) return undefined
+  let data: Record<string, unknown>
+  try {
+    data = JSON.parse(value.toString('utf8')) as Record<string, unknown>
+  } catch {
+    return undefined
+  }
+  if (typeof data !== 'object' || data === null) return undefined
+  const { issuer, sessionId, oidcSessionId } = data
+  if (typeof issuer !== 'string' || typeof sessionId !== 'string') return undefined
+  if (typeof oidcSessionId !== 'string') return undefined
+  const isSent = headerText(record.headers, 'ce_type') === outcomeTypes.sent
+  return {
+    kind: isSent ? 'sent' : 'failed',
+    issuer,
+    sessionId,
+    oidcSessionId,
+    ...texts({
+      clientId: data.clientId,
+      userId: data.userId,
+      reason: data.reason,
+      lastError: data.lastError,
+      triggerId: (data.trigger as { id?: unknown } | null | undefined)?.id,
+    }),
+    ...numbers({ attempts: data.attempts, status: data.status }),
+  }
+}
+
+function texts(fields: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields).filter((field): field is [string, string] => typeof field[1] === 'string'),
+  )
+}
+
+function numbers(fields: Readonly<Record<string, unknown>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(fields).filter((field): field is [string, number] => typeof field[1] === 'number'),
+  )
+}

@@ -1,0 +1,42 @@
+import type { Kafka } from 'kafkajs'
+import { RelayFault } from '../errors.ts'
+import type { RecordPosition } from '../events/wire-record.ts'
+import type { OutgoingRecord } from '../outcome/outcome-log.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+import { kafkajs } from './kafkajs.ts'
+import { partitionOfKey } from './key-partition.ts'
+
+const SEND_TIMEOUT_MS = 5_000
+const ALL_IN_SYNC_REPLICAS = -1
+
+/**
+ * Appends one record and resolves with where it stands, when it is durable on all in-sync replicas. Throws
+ * `LR_TOPIC_MISSING`, or when Kafka is out of reach; the record may be there then.
+ */
+export async function publishRecord(
+  kafka: Kafka,
+  topics: KafkaTopics,
+  { topic, key, value, headers }: OutgoingRecord & { readonly key: string },
+): Promise<RecordPosition> {
+  const partition = partitionOfKey(key, (await topics.partitions(topic)).length)
+  const producer = kafka.producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  })
+  await producer.connect()
+  try {
+    const answered = await producer.send({
+      topic,
+      acks: ALL_IN_SYNC_REPLICAS,
+      timeout: SEND_TIMEOUT_MS,
+      messages: [{ key, value, headers, partition }],
+    })
+    const offset = answered.find((it) => it.partition === partition)?.baseOffset
+    if (offset === undefined) {
+      throw new RelayFault('LR_PUBLISH_INCOMPLETE', `no acknowledgement for ${topic}/${partition}`)
+    }
+    return { topic, partition, offset: Number(offset) }
+  } finally {
+    await producer.disconnect().catch(() => undefined)
+  }
+}

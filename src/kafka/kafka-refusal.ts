@@ -1,0 +1,46 @@
+import { messageOf, RelayFault } from '../errors.ts'
+import { tlsRefusal } from '../tls-refusal.ts'
+
+const TLS_OPTIONS = { ca: 'KAFKA_TLS_CA_FILE', cert: 'KAFKA_TLS_CERT_FILE' }
+
+/** As far as kafkajs and Node.js tell it; kafkajs wraps one error in another. */
+interface KafkaError {
+  readonly name?: string
+  readonly type?: string
+  readonly cause?: unknown
+  readonly originalError?: unknown
+}
+
+/**
+ * What Kafka refuses for good, as a fault `LR_REFUSED` that names it and its mend; anything else is returned as it is.
+ * `rights` are those that were needed, as Kafka calls them: "Write on topic a".
+ */
+export function explained(error: unknown, rights: string): unknown {
+  for (
+    let it = error as KafkaError | undefined;
+    it != null;
+    it = (it.cause ?? it.originalError) as typeof it
+  ) {
+    const reason = reasonOf(it, rights)
+    if (reason !== undefined) return new RelayFault('LR_REFUSED', `Kafka: ${reason}`, { cause: error })
+  }
+  return error
+}
+
+function reasonOf(error: KafkaError, rights: string): string | undefined {
+  const message = messageOf(error)
+  if (error.name === 'KafkaJSSASLAuthenticationError') {
+    return `it does not accept the user or the password (${message}); see KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM`
+  }
+  if (/mechanism is not supported by the server/i.test(message)) {
+    return `${message}; set KAFKA_SASL_MECHANISM to one that this listener offers`
+  }
+  if (error.type?.endsWith('_AUTHORIZATION_FAILED')) {
+    return `the user has not the right (${error.type}); grant ${rights}`
+  }
+  // kafkajs asks every broker, and drops what each of them says.
+  if (error.name === 'KafkaJSGroupCoordinatorNotFound') {
+    return `no broker names the coordinator of the group: the cluster is starting, or the user has not the right; grant ${rights}`
+  }
+  return tlsRefusal(error, TLS_OPTIONS)
+}

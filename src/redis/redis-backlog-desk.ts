@@ -1,0 +1,105 @@
+import type { ParkedDelivery } from '../delivery/backlog.ts'
+import { decodeMember, decodeProgress } from './parked-state.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+import { evalScript, redisScript } from './redis-script.ts'
+
+/*
+ * As in `backlog-scripts.ts`: KEYS[1] is an RP's sorted set of parked deliveries by due time, KEYS[2] the hash of their
+ * state in the same slot.
+ */
+
+const IS_LEASED = `
+local function leased(member)
+  local ends = redis.call('HGET', KEYS[2], 'lease:' .. string.match(member, '^[^\\n]*\\n[^\\n]*'))
+  return ends and tonumber(ends) > tonumber(ARGV[1])
+end`
+
+/** ARGV: now, members. Returns how many are due now, and how many a replica holds. */
+const hurryScript = redisScript(`${IS_LEASED}
+local due, held = 0, 0
+for i = 2, #ARGV do
+  local score = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if score and leased(ARGV[i]) then held = held + 1
+  elseif score then
+    if tonumber(score) > tonumber(ARGV[1]) then redis.call('ZADD', KEYS[1], ARGV[1], ARGV[i]) end
+    due = due + 1
+  end
+end
+return {due, held}
+`)
+
+/**
+ * ARGV: now, end of the lease, members. Returns pairs of member and progress of those that nobody else holds, then how
+ * many are held.
+ */
+const takeScript = redisScript(`${IS_LEASED}
+local answer, held = {}, 0
+for i = 3, #ARGV do
+  if redis.call('ZSCORE', KEYS[1], ARGV[i]) then
+    if leased(ARGV[i]) then held = held + 1
+    else
+      redis.call('ZADD', KEYS[1], ARGV[2], ARGV[i])
+      redis.call('HSET', KEYS[2], 'lease:' .. string.match(ARGV[i], '^[^\\n]*\\n[^\\n]*'), ARGV[2])
+      answer[#answer + 1] = ARGV[i]
+      answer[#answer + 1] = redis.call('HGET', KEYS[2], ARGV[i]) or ''
+    end
+  end
+end
+answer[#answer + 1] = tostring(held)
+return answer
+`)
+
+/** What an operator does to chosen parked deliveries. Idempotent; throws when Redis is out of reach. */
+export class RedisBacklogDesk {
+  readonly #redis: RedisConnection
+  readonly #keys: RedisKeys
+
+  constructor(redis: RedisConnection, keys: RedisKeys) {
+    this.#redis = redis
+    this.#keys = keys
+    redis.register(hurryScript, takeScript)
+  }
+
+  /** Makes deliveries due now; those that a replica holds are left to it. At most 1,000 members. */
+  async hurry(
+    rpKey: string,
+    members: readonly string[],
+    nowMs: number,
+  ): Promise<{ due: number; held: number }> {
+    if (members.length === 0) return { due: 0, held: 0 }
+    const call = evalScript(hurryScript, this.#rpKeys(rpKey), [nowMs, ...members])
+    const [due, held] = (await this.#redis.command(...call)) as [number, number]
+    // After the backlog, as when parking: a crash in between leaves it to the next look at the old due time.
+    if (due > 0) await this.#redis.command('ZADD', this.#keys.backlogs(), 'LT', nowMs, rpKey)
+    return { due, held }
+  }
+
+  /**
+   * Takes deliveries away from the replicas until `leaseUntilMs`, whether they are due or not; those that a replica
+   * holds are left to it and counted, and of several for one registration only the first is taken. At most 1,000
+   * members.
+   */
+  async take(
+    rpKey: string,
+    members: readonly string[],
+    nowMs: number,
+    leaseUntilMs: number,
+  ): Promise<{ taken: ParkedDelivery[]; held: number }> {
+    if (members.length === 0) return { taken: [], held: 0 }
+    const call = evalScript(takeScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, ...members])
+    const flat = (await this.#redis.command(...call)) as string[]
+    const issuer = rpKey.slice(0, rpKey.indexOf('|'))
+    const taken: ParkedDelivery[] = []
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      const { state, ...name } = decodeMember(flat[i] as string)
+      const progress = decodeProgress(flat[i + 1] as string)
+      taken.push({ rpKey, issuer, ...name, dueMs: leaseUntilMs, state: { ...progress, ...state } })
+    }
+    return { taken, held: Number(flat.at(-1)) }
+  }
+
+  #rpKeys(rpKey: string): [string, string] {
+    return [this.#keys.backlog(rpKey), this.#keys.backlogState(rpKey)]
+  }
+}

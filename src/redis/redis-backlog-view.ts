@@ -1,0 +1,116 @@
+import type { ParkedDelivery } from '../delivery/backlog.ts'
+import { decodeMember, decodeProgress } from './parked-state.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+import { literalPattern, scannedMembers } from './scanned-keys.ts'
+
+export interface BacklogSize {
+  /** `<issuer>|<clientId>` */
+  readonly rpKey: string
+  readonly size: number
+  /** The due time of the delivery that is due first. Milliseconds since the epoch. */
+  readonly oldestDueMs: number
+}
+
+/** A parked delivery as it stands in Redis. */
+export interface SeenDelivery extends ParkedDelivery {
+  /** A replica has taken it up, and holds it until then. Milliseconds since the epoch. */
+  readonly leasedUntilMs?: number
+}
+
+/** Arguments of one command. */
+const MEMBERS_MAX = 500
+
+/** The backlog as it stands in Redis, for people who look into it. Only reads; throws when Redis is out of reach. */
+export class RedisBacklogView {
+  readonly #redis: RedisConnection
+  readonly #keys: RedisKeys
+
+  constructor(redis: RedisConnection, keys: RedisKeys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  /** RPs that have a backlog, the one that is due first before the others. */
+  async sizes(limit: number): Promise<BacklogSize[]> {
+    const rps = (await this.#redis.command('ZRANGE', this.#keys.backlogs(), 0, limit - 1)) as string[]
+    const replies = await this.#redis.pipeline(
+      rps.flatMap((rpKey) => [
+        ['ZCARD', this.#keys.backlog(rpKey)],
+        ['ZRANGE', this.#keys.backlog(rpKey), 0, 0, 'WITHSCORES'],
+      ]),
+    )
+    const found = rps.map((rpKey, i) => ({
+      rpKey,
+      size: Number(replies[2 * i]),
+      oldestDueMs: Number((replies[2 * i + 1] as string[])[1]),
+    }))
+    // The index is brought up to date after the backlog, so an RP may stand there with nothing.
+    return found.filter(({ size }) => size > 0)
+  }
+
+  async size(rpKey: string): Promise<number> {
+    return Number(await this.#redis.command('ZCARD', this.#keys.backlog(rpKey)))
+  }
+
+  /** The parked deliveries of an RP, due first before the others. */
+  async first(rpKey: string, limit: number, nowMs: number): Promise<SeenDelivery[]> {
+    const reply = await this.#redis.command('ZRANGE', this.#keys.backlog(rpKey), 0, limit - 1)
+    return this.#read(rpKey, reply as string[], nowMs)
+  }
+
+  /** The parked deliveries of one session at an RP. Looks through the whole backlog of the RP. */
+  async ofSession(rpKey: string, sessionId: string, nowMs: number): Promise<SeenDelivery[]> {
+    const found: SeenDelivery[] = []
+    for await (const members of this.members(rpKey, sessionId)) {
+      found.push(...(await this.#read(rpKey, members, nowMs)))
+    }
+    return found.sort((a, b) => a.dueMs - b.dueMs)
+  }
+
+  /** Names of parked deliveries as Redis holds them, in pages; of one session where that is given. */
+  async *members(rpKey: string, sessionId?: string): AsyncGenerator<string[]> {
+    const key = this.#keys.backlog(rpKey)
+    yield* scannedMembers(this.#redis, key, sessionId === undefined ? '*' : `${literalPattern(sessionId)}\n*`)
+  }
+
+  async #read(rpKey: string, members: readonly string[], nowMs: number): Promise<SeenDelivery[]> {
+    const found: SeenDelivery[] = []
+    for (let i = 0; i < members.length; i += MEMBERS_MAX) {
+      found.push(...(await this.#readPart(rpKey, members.slice(i, i + MEMBERS_MAX), nowMs)))
+    }
+    return found
+  }
+
+  async #readPart(rpKey: string, members: readonly string[], nowMs: number): Promise<SeenDelivery[]> {
+    if (members.length === 0) return []
+    const fields = members.flatMap((member) => [member, leaseField(member)])
+    const replies = await this.#redis.pipeline([
+      ['HMGET', this.#keys.backlogState(rpKey), ...fields],
+      ...members.map((member) => ['ZSCORE', this.#keys.backlog(rpKey), member] as const),
+    ])
+    const [states, ...scores] = replies as [(string | null)[], ...(string | null)[]]
+    const issuer = rpKey.slice(0, rpKey.indexOf('|'))
+    return members.flatMap((member, i) => {
+      const dueMs = scores[i]
+      // Settled between the two looks.
+      if (dueMs == null) return []
+      const { state, ...name } = decodeMember(member)
+      const leasedUntilMs = Number(states[2 * i + 1] ?? 0)
+      return {
+        rpKey,
+        issuer,
+        ...name,
+        dueMs: Number(dueMs),
+        state: { ...decodeProgress(states[2 * i] ?? ''), ...state },
+        ...(leasedUntilMs > nowMs && { leasedUntilMs }),
+      }
+    })
+  }
+}
+
+/** Leases are by registration: the first two lines of a member. */
+function leaseField(member: string): string {
+  const [sessionId, oidcSessionId] = member.split('\n')
+  return `lease:${sessionId}\n${oidcSessionId}`
+}

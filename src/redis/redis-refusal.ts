@@ -1,0 +1,26 @@
+import { messageOf, RelayFault } from '../errors.ts'
+import { tlsRefusal } from '../tls-refusal.ts'
+
+const TLS_OPTIONS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE' }
+
+/**
+ * Why Redis does not let the relay in, as a fault `LR_REFUSED` that names it and its mend; any other error is returned
+ * as it is.
+ */
+export function explained(error: unknown): unknown {
+  const reason = reasonOf(messageOf(error)) ?? tlsRefusal(error, TLS_OPTIONS)
+  return reason === undefined ? error : new RelayFault('LR_REFUSED', `Redis: ${reason}`, { cause: error })
+}
+
+function reasonOf(message: string): string | undefined {
+  if (message.startsWith('WRONGPASS') || /invalid (username-)?password/i.test(message)) {
+    return 'it does not accept the user or the password (WRONGPASS); see REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL'
+  }
+  if (message.startsWith('NOAUTH')) {
+    return 'it wants a password (NOAUTH); set REDIS_PASSWORD, and REDIS_USERNAME for a user of its own'
+  }
+  if (message.startsWith('NOPERM')) {
+    return `${message}; grant the user the commands and keys that the README lists`
+  }
+  return undefined
+}

@@ -1,0 +1,132 @@
+import type { Registration } from '../events/registration.ts'
+import type { TriggerOrigin } from '../events/trigger.ts'
+import type { BrokenRegistration } from '../registry/registry.ts'
+import { foreignAmong, isWrongType } from './foreign-keys.ts'
+import type { RedisCommand, RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+import { literalPattern, scannedKeys } from './scanned-keys.ts'
+import { readMark } from './session-mark.ts'
+import { readOwed, unreadableSession } from './stored-registration.ts'
+
+/** What Redis holds of one session at a moment. */
+export interface SessionState {
+  readonly issuer: string
+  readonly sessionId: string
+  readonly registrations: readonly Registration[]
+  /** What stands there and cannot be read as a registration. */
+  readonly broken: readonly BrokenRegistration[]
+  /** Milliseconds that the registrations have left; `undefined` without any, or without an end. */
+  readonly expiresInMs?: number
+  /** Set while it is remembered that the session has ended. */
+  readonly ended?: {
+    /** The trigger that ended it, unless somebody else wrote the tombstone. */
+    readonly origin?: TriggerOrigin
+    readonly expiresInMs: number
+    /** The `oidcSessionId`s of registrations that were settled since. */
+    readonly settled: readonly string[]
+  }
+}
+
+/** The last sign-out everywhere of a user that is remembered. */
+export interface SignedOut {
+  readonly origin: TriggerOrigin
+  /** Milliseconds since the epoch. */
+  readonly occurredAtMs: number
+}
+
+/** Sessions as they stand in Redis, for people who look into them. Only reads; throws when Redis is out of reach. */
+export class RedisSessionView {
+  readonly #redis: RedisConnection
+  readonly #keys: RedisKeys
+
+  constructor(redis: RedisConnection, keys: RedisKeys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  /** In the order given. A session that Redis does not know has neither registrations nor `ended`. */
+  async find(issuer: string, sessionIds: readonly string[]): Promise<SessionState[]> {
+    const pairs = sessionIds.map((sessionId): [string, string] => [
+      this.#keys.session(issuer, sessionId),
+      this.#keys.ended(issuer, sessionId),
+    ])
+    let foreign = new Set<number>()
+    let replies: unknown[]
+    try {
+      replies = await this.#redis.pipeline(pairs.flatMap(lookAt))
+    } catch (error) {
+      if (!isWrongType(error)) throw error
+      foreign = await foreignAmong(this.#redis, pairs)
+      if (foreign.size === 0) throw error
+      const sound = pairs.filter((_, i) => !foreign.has(i))
+      const answers = await this.#redis.pipeline(sound.flatMap(lookAt))
+      replies = pairs.flatMap((_, i) => (foreign.has(i) ? [[], -2, null, -2] : answers.splice(0, 4)))
+    }
+    return sessionIds.map((sessionId, i) => {
+      const name = { issuer, sessionId }
+      if (foreign.has(i)) return { ...name, ...unreadable(name) }
+      const [flat, lifeMs, mark, markLifeMs] = replies.slice(4 * i, 4 * i + 4)
+      const { registrations, broken } = readOwed(flat, issuer, sessionId)
+      return {
+        ...name,
+        registrations,
+        broken,
+        ...(Number(lifeMs) >= 0 && { expiresInMs: Number(lifeMs) }),
+        ...(typeof mark === 'string' && { ended: endedState(mark, Number(markLifeMs)) }),
+      }
+    })
+  }
+
+  /** Every session of an issuer that has registrations, in pages and in no order. A session may come twice. */
+  async *all(issuer: string): AsyncGenerator<SessionState[]> {
+    const [before, after] = this.#keys.session(issuer, '\n').split('\n') as [string, string]
+    const pattern = `${literalPattern(before)}*${literalPattern(after)}`
+    for await (const keys of scannedKeys(this.#redis, pattern)) {
+      yield await this.find(
+        issuer,
+        keys.map((key) => key.slice(before.length, -after.length)),
+      )
+    }
+  }
+
+  /** Ids of the user's sessions, some of which may be over. */
+  async sessionsOf(issuer: string, userId: string): Promise<string[]> {
+    try {
+      return (await this.#redis.command('SMEMBERS', this.#keys.user(issuer, userId))) as string[]
+    } catch (error) {
+      if (isWrongType(error)) return []
+      throw error
+    }
+  }
+
+  async signedOut(issuer: string, userId: string): Promise<SignedOut | undefined> {
+    try {
+      const line = await this.#redis.command('GET', this.#keys.signedOut(issuer, userId))
+      const mark = typeof line === 'string' ? readMark(line) : undefined
+      return mark && { origin: mark.origin, occurredAtMs: mark.untilMs }
+    } catch (error) {
+      if (isWrongType(error)) return undefined
+      throw error
+    }
+  }
+}
+
+function lookAt([session, ended]: readonly [string, string]): RedisCommand[] {
+  return [
+    ['HGETALL', session],
+    ['PTTL', session],
+    ['GET', ended],
+    ['PTTL', ended],
+  ]
+}
+
+function endedState(text: string, expiresInMs: number): NonNullable<SessionState['ended']> {
+  const [line = '', ...settled] = text.split('\n')
+  const origin = readMark(line)?.origin
+  return { ...(origin !== undefined && { origin }), expiresInMs, settled }
+}
+
+function unreadable(name: Pick<SessionState, 'issuer' | 'sessionId'>) {
+  const { registrations, broken } = unreadableSession(name)
+  return { registrations, broken }
+}

@@ -1,0 +1,68 @@
+import { Writable } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { type Column, Output } from '../../../src/cli/output.ts'
+
+function sink(isTTY = false) {
+  let text = ''
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk)
+      done()
+    },
+  })
+  return { stream: Object.assign(stream, { isTTY, columns: 20 }), text: () => text }
+}
+
+interface Fruit extends Record<string, unknown> {
+  readonly name: string
+  readonly count: number
+}
+const columns: Column<Fruit>[] = [
+  { title: 'NAME', cell: ({ name }) => name },
+  { title: 'COUNT', cell: ({ count }) => count, alignment: 'right' },
+]
+
+describe('output', () => {
+  test('is a table for people, in which foreign ids move no cursor', () => {
+    const [out, notes] = [sink(), sink()]
+    const output = new Output(false, out.stream, notes.stream)
+    output.rows(columns, [{ name: 'app\u001B[2Jle', count: 7 }], 'none')
+    output.rows(columns, [], 'no fruit')
+    expect(out.text()).toBe('NAME       COUNT\napp\uFFFD[2Jle      7\n')
+    expect(notes.text()).toBe('no fruit\n')
+  })
+
+  test('is a line of JSON per row for scripts, and nothing else', () => {
+    const [out, notes] = [sink(), sink(true)]
+    const output = new Output(true, out.stream, notes.stream)
+    output.rows(
+      columns,
+      [
+        { name: 'a', count: 1 },
+        { name: 'b\n', count: 2 },
+      ],
+      'none',
+    )
+    output.rows(columns, [], 'none')
+    output.line('for people')
+    output.redraw('progress')
+    expect(out.text()).toBe('{"name":"a","count":1}\n{"name":"b\\n","count":2}\n')
+    expect(notes.text()).toBe('')
+  })
+
+  test('draws over a line only where somebody watches, and no longer than that is wide', () => {
+    const [watched, unwatched] = [sink(true), sink()]
+    new Output(false, sink().stream, watched.stream).redraw('x'.repeat(40))
+    new Output(false, sink().stream, unwatched.stream).redraw('x')
+    expect(watched.text()).toBe(`\r\u001B[K${'x'.repeat(19)}`)
+    expect(unwatched.text()).toBe('')
+  })
+
+  test('outlives a reader that has seen enough, and no other fault', () => {
+    const { stream } = sink()
+    new Output(false, stream)
+    const fault = (code: string) => Object.assign(new Error(code), { code })
+    expect(() => stream.emit('error', fault('EPIPE'))).not.toThrow()
+    expect(() => stream.emit('error', fault('EIO'))).toThrow('EIO')
+  })
+})

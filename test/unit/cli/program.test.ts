@@ -1,0 +1,73 @@
+import type { Command } from 'commander'
+import { describe, expect, test } from 'vitest'
+import { exitCodeOf } from '../../../src/cli/fault.ts'
+import { createProgram } from '../../../src/cli/program.ts'
+import { messageOf } from '../../../src/errors.ts'
+
+function all(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(all)]
+}
+
+/** Runs the command line in this process; what it refuses it refuses before anything is connected to. */
+async function run(args: readonly string[]): Promise<{ out: string; exitCode: number }> {
+  const program = createProgram()
+  let out = ''
+  const write = (text: string): void => {
+    out += text
+  }
+  for (const command of all(program)) command.configureOutput({ writeOut: write, writeErr: write })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return { out, exitCode: 0 }
+  } catch (error) {
+    return { out: out + messageOf(error), exitCode: exitCodeOf(error) }
+  }
+}
+
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`
+}
+
+describe('every command', () => {
+  const commands = all(createProgram())
+    .map(nameOf)
+    .filter((name) => /^logout-relay (sessions|backlog|send|trace)/.test(name))
+
+  test.each(commands)('%s: its help ends with an example of it', async (name) => {
+    const { out, exitCode } = await run([...name.split(' ').slice(1), '--help'])
+    expect(exitCode).toBe(0)
+    expect(`${out} `).toMatch(new RegExp(`\nExamples:\n {2}\\$ ${name}\\s`))
+  })
+
+  test.each([
+    [['sessoins', 'list'], 'Did you mean sessions?'],
+    [['sessions'], 'Usage: logout-relay sessions'],
+    [['sessions', 'lst'], 'Did you mean list?'],
+    [['sessions', 'list', '--usr', 'alice'], 'Did you mean --user?'],
+    [['sessions', 'list', 'alice'], 'too many arguments'],
+    [['sessions', 'list', '--limit', '0'], '--limit: must be a whole number'],
+    [['sessions', 'list', '--issuer', 'login'], '--issuer: must be the https'],
+    [['sessions', 'show'], "missing required argument 'session'"],
+    [['sessions', 'show', ''], '<session>: must not be empty'],
+    [['sessions', 'remove', 's', '--client', 'a\nb'], '--client: must not contain control characters'],
+    [['sessions', 'register', '--issuer', 'https://login.test.example'], '--stdin'],
+    [
+      ['sessions', 'register', '--issuer', 'https://login.test.example', '--stdin', '--user', 'u'],
+      '--stdin: goes with no option',
+    ],
+    [['backlog', 'retry'], '<client>: name an RP, or give --all'],
+    [['backlog', 'retry', 'shop', '--all'], '<client>: name an RP, or give --all'],
+    [['backlog', 'show', 'shop', '--limit', 'many'], '--limit: must be a whole number'],
+    [['send', 'session-ended'], 'unknown command'],
+    [['send', 'session-terminated'], "required option '--session <id>' not specified"],
+    [['send', 'session-terminated', '--session', 's', '--wait', 'long'], '--wait: "long" is no duration'],
+    [['send', 'session-terminated', '--session', 's', '--wait', '2d'], '--wait: must be'],
+    [['trace'], 'missing required argument'],
+    [['trace', 's', '--since', 'yesterday'], '--since: "yesterday" is no time'],
+    [['trace', 's', '--sinc', '2h'], 'Did you mean --since?'],
+  ])('%j is refused', async (args, message) => {
+    const { out, exitCode } = await run(args)
+    expect(out).toContain(message)
+    expect(exitCode).toBe(2)
+  })
+})

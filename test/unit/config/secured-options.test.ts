@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { kafkaSecurity, redisSecurity } from '../../../src/backend-security.ts'
+import { describeOptions } from '../../../src/config/describe-options.ts'
+import { readConfig, readOptions } from '../../../src/config/env.ts'
+import { secretOptions } from '../../../src/config/secret-files.ts'
+import { messageOf } from '../../../src/errors.ts'
+
+let folder: string
+let pem: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'logout-relay-'))
+  pem = file('pem', 'PEM')
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function file(name: string, content: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+const required = {
+  KAFKA_BROKERS: 'kafka:9092',
+  REDIS_URL: 'rediss://redis:6379',
+  ISSUER: 'https://op.example',
+  SIGNING_KEYS_FILE: '/keys.json',
+}
+
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    readConfig({ ...required, ...env })
+    return []
+  } catch (error) {
+    return messageOf(error)
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim())
+  }
+}
+
+describe('secrets from files', () => {
+  test('are read without the end of the line, and instead of the option', () => {
+    const { REDIS_URL, ...rest } = required
+    const env = {
+      ...rest,
+      REDIS_URL_FILE: file('url', `${REDIS_URL}\n`),
+      REDIS_PASSWORD_FILE: file('password', ' p w \r\n'),
+    }
+    const config = readConfig(env)
+    expect(config).toMatchObject({ REDIS_URL, REDIS_PASSWORD: ' p w ' })
+    expect(readOptions(['REDIS_URL'], env)).toEqual({ REDIS_URL })
+  })
+
+  test('what is wrong with them is named all at once, by the name of the file option', () => {
+    const { REDIS_URL: _, ...rest } = required
+    const env = {
+      ...rest,
+      REDIS_URL: '',
+      REDIS_URL_FILE: join(folder, 'absent'),
+      REDIS_PASSWORD: 'secret-text',
+      REDIS_PASSWORD_FILE: pem,
+      KAFKA_SASL_PASSWORD_FILE: file('empty', '\n'),
+    }
+    const problems = problemsOf(env)
+    expect(problems).toContain('REDIS_URL_FILE: the file cannot be read (ENOENT)')
+    expect(problems).toContain('REDIS_PASSWORD_FILE: must not be set beside REDIS_PASSWORD')
+    expect(problems).toContain('KAFKA_SASL_PASSWORD_FILE: the file is empty')
+    expect(problems).not.toContain('REDIS_URL: is required')
+    expect(problems.join()).not.toContain('secret-text')
+  })
+
+  test('every option that may be a file says so', () => {
+    const told = describeOptions().filter(({ name, description }) => description.includes(`${name}_FILE`))
+    expect(told.map(({ name }) => name).sort()).toEqual([...secretOptions].sort())
+  })
+})
+
+describe('what a secured backend needs together', () => {
+  const cases: [string, (path: string) => Record<string, string>, string][] = [
+    ['an authority without TLS', (it) => ({ KAFKA_TLS_CA_FILE: it }), 'KAFKA_TLS: must be true'],
+    [
+      'a certificate without its key',
+      (it) => ({ KAFKA_TLS: 'true', KAFKA_TLS_CERT_FILE: it }),
+      'KAFKA_TLS_KEY_FILE: is required with KAFKA_TLS_CERT_FILE',
+    ],
+    [
+      'a user without a password and a mechanism',
+      () => ({ KAFKA_SASL_USERNAME: 'relay' }),
+      'KAFKA_SASL_PASSWORD: is required with KAFKA_SASL_USERNAME',
+    ],
+    [
+      'a mechanism that nobody knows',
+      () => ({ KAFKA_SASL_MECHANISM: 'gssapi' }),
+      'KAFKA_SASL_MECHANISM: must be plain, scram-sha-256 or scram-sha-512',
+    ],
+    [
+      'a file that is not there',
+      () => ({ KAFKA_TLS: 'true', KAFKA_TLS_CA_FILE: '/absent/ca.pem' }),
+      'KAFKA_TLS_CA_FILE: the file cannot be read (ENOENT)',
+    ],
+    [
+      'TLS files for a Redis in clear',
+      (it) => ({ REDIS_URL: 'redis://redis:6379', REDIS_TLS_CA_FILE: it }),
+      'REDIS_URL: must begin with rediss://',
+    ],
+    [
+      'a Redis user without a password',
+      () => ({ REDIS_USERNAME: 'relay' }),
+      'REDIS_PASSWORD: is required with REDIS_USERNAME',
+    ],
+    [
+      'a key without its certificate',
+      (it) => ({ REDIS_TLS_KEY_FILE: it }),
+      'REDIS_TLS_CERT_FILE: is required with REDIS_TLS_KEY_FILE',
+    ],
+  ]
+  test.each(cases)('%s', (_, env, expected) => {
+    expect(problemsOf(env(pem)).some((line) => line.startsWith(expected))).toBe(true)
+  })
+
+  test('given whole, it becomes the settings of the clients', () => {
+    const config = readConfig({
+      ...required,
+      KAFKA_TLS: 'true',
+      KAFKA_TLS_CA_FILE: pem,
+      KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      KAFKA_SASL_USERNAME: 'relay',
+      KAFKA_SASL_PASSWORD: 'secret',
+      REDIS_USERNAME: 'lr',
+      REDIS_PASSWORD: 'hidden',
+    })
+    expect(kafkaSecurity(config)).toEqual({
+      tls: { caFile: pem, certFile: undefined, keyFile: undefined },
+      sasl: { mechanism: 'scram-sha-512', username: 'relay', password: 'secret' },
+    })
+    expect(redisSecurity(config)).toMatchObject({ username: 'lr', password: 'hidden' })
+    expect(kafkaSecurity(readConfig(required))).toEqual({})
+  })
+})

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest'
+import type { ParkedDelivery } from '../../../src/delivery/backlog.ts'
+import { discard } from '../../../src/delivery/discard.ts'
+import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
+import { MemoryBacklog } from '../../support/memory-backlog.ts'
+import { MemoryRegistry } from '../../support/memory-registry.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+const OUTCOMES = 'outcomes'
+const RP = `${ISSUER}|client-1`
+
+/** Two parked deliveries, of which one has a registration. */
+async function site() {
+  const [registry, backlog] = [new MemoryRegistry(), new MemoryBacklog()]
+  const registration = sampleRegistration()
+  await registry.apply([{ kind: 'register', registration, origin: sampleOrigin() }])
+  const cause = { origin: sampleOrigin(), occurredAtMs: 1, everywhere: false }
+  const state = { attempts: 2, doubtful: 0, deadlineMs: 9, lastStatus: 503, lastError: 'HTTP 503', cause }
+  const parked = ['session-1', 'settled'].map((sessionId): ParkedDelivery => {
+    return { rpKey: RP, issuer: ISSUER, sessionId, oidcSessionId: 'oidc-1', dueMs: 5, state }
+  })
+  await backlog.park(parked)
+  return { registry, backlog, registration, parked }
+}
+
+describe('discarding parked deliveries', () => {
+  test('ends each as failed: discarded, with all that is needed to deliver it again', async () => {
+    const { registry, backlog, registration, parked } = await site()
+    const appended: OutgoingRecord[] = []
+    const log = { append: async (records: readonly OutgoingRecord[]) => void appended.push(...records) }
+    const owed = await discard(parked, { registry, backlog, log, outcomeTopic: OUTCOMES })
+    expect(owed.map(({ sessionId }) => sessionId)).toEqual(['session-1'])
+    expect(appended).toHaveLength(1)
+    expect(appended[0]).toMatchObject({ topic: OUTCOMES, key: 'session-1' })
+    expect(JSON.parse(String(appended[0]?.value))).toMatchObject({
+      reason: 'discarded',
+      attempts: 2,
+      lastStatus: 503,
+      lastError: 'discarded by an operator after: HTTP 503',
+      userId: registration.userId,
+      backchannelLogoutUri: registration.backchannelLogoutUri,
+    })
+    expect(await registry.find([registration])).toEqual([undefined])
+    expect(await backlog.sizes(10)).toEqual([])
+  })
+
+  test('leaves everything as it is when the outcome cannot be published', async () => {
+    const { registry, backlog, registration, parked } = await site()
+    const log = { append: () => Promise.reject(new Error('Kafka is away')) }
+    await expect(discard(parked, { registry, backlog, log, outcomeTopic: OUTCOMES })).rejects.toThrow('away')
+    expect(await registry.find([registration])).toEqual([registration])
+    expect(await backlog.sizes(10)).toMatchObject([{ size: 2 }])
+  })
+})
