@@ -5,6 +5,7 @@ import { lowContrasts } from '../support/contrast.ts'
 import { freePort } from '../support/free-port.ts'
 import { LateServer } from '../support/late-server.ts'
 import type { RelaySite } from '../support/relay-site.ts'
+import { StatusViewer } from '../support/status-viewer.ts'
 import { openSite } from './open-site.ts'
 
 let site: RelaySite
@@ -89,6 +90,34 @@ test('in light and dark, on a desktop and a phone: it is live, fits, can be read
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), look).toBe(0)
     expect(await lowContrasts(page), look).toEqual([])
   }
+  await relay.stop()
+})
+
+test('large numbers and long codes fit on a phone', async (context) => {
+  if (browser === undefined) return context.skip(reason)
+  const relay = await site.startRelay()
+  const viewer = await StatusViewer.open(relay)
+  const real = await viewer.waitFor(({ partitions }) => partitions.length > 0)
+  viewer.close()
+  const problem = { host: `${'host.'.repeat(20)}example:65535`, error: 'UND_ERR_CONNECT_TIMEOUT', atMs: 0 }
+  const row = { clientId: LONG, inFlight: 9_999, waiting: 9_999, parked: 9_999_999, nextDueMs: 0 }
+  const large = {
+    ...real,
+    load: { ...real.load, unsettled: 1_000_000, unsettledMax: 1_000_000, outcomesPending: 1_000_000 },
+    relyingParties: { rows: [{ ...row, breaker: 'closed', problem }], total: 20_000, silent: 20_000 },
+    partitions: [
+      { topic: 't'.repeat(249), partition: 9_999, lag: 1e12, settledOffset: 1e15, openRecords: 9_999 },
+    ],
+  }
+  const page = await open(relay.url, looks['light phone'])
+  const body = `data: ${JSON.stringify(large)}\n\n`
+  await page.route('**/events', (route) => route.fulfill({ contentType: 'text/event-stream', body }))
+  await page.reload()
+  await page.getByText('1,000,000,000,000,000').waitFor()
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+  // In one line each.
+  const heights = await page.evaluate('[...document.querySelectorAll(".value")].map((it) => it.offsetHeight)')
+  expect(new Set(heights as number[]).size).toBe(1)
   await relay.stop()
 })
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { version } from '../../src/cli/version.ts'
 import { freePort } from '../support/free-port.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { LateServer } from '../support/late-server.ts'
@@ -76,7 +77,7 @@ test('what is sent, what fails, what is parked and why, without a word about a u
   expect(snapshot.notReady).toEqual([])
   expect(snapshot.throughput.triggerToSent?.p50Ms).toBeGreaterThan(0)
   expect(snapshot.partitions.map(({ partition }) => partition).sort()).toEqual([0, 1])
-  expect(snapshot).toMatchObject({ version: '0.1.0', issuer: ISSUER, backlog: { rps: 1, isOld: false } })
+  expect(snapshot).toMatchObject({ version, issuer: ISSUER, backlog: { rps: 1, isOld: false } })
   viewer.close()
   for (const { sessionId, userId, oidcSessionId } of registrations) {
     for (const secret of [sessionId, userId, oidcSessionId]) expect(viewer.text).not.toContain(secret)

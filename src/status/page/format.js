@@ -6,6 +6,11 @@ export function count(value) {
   return value >= 10_000_000 ? short.format(value) : whole.format(value)
 }
 
+/** To the last digit, for what is looked up elsewhere. */
+export function exact(value) {
+  return whole.format(value)
+}
+
 /** A rate per second. */
 export function rate(value) {
   if (value === 0) return '0'

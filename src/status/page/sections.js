@@ -1,6 +1,6 @@
 import { drawThroughput } from './chart.js'
 import { element, fillFigures, fillNotes, fillTable, setClass, show, text } from './elements.js'
-import { ago, count, duration, plural, rate, seconds } from './format.js'
+import { ago, count, duration, exact, plural, rate, seconds } from './format.js'
 
 const TONES = { error: 'bad', warning: 'warn', hint: '' }
 
@@ -223,7 +223,7 @@ function showPartitions({ partitions }) {
       {
         title: 'Settled up to',
         kind: 'number',
-        cell: ({ settledOffset }) => ({ main: settledOffset < 0 ? '–' : count(settledOffset) }),
+        cell: ({ settledOffset }) => ({ main: settledOffset < 0 ? '–' : exact(settledOffset) }),
       },
     ],
   })
