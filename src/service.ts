@@ -1,5 +1,6 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
+import { version } from './cli/version.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
@@ -26,6 +27,8 @@ import { RedisEpochStore } from './redis/redis-epoch-store.ts'
 import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
 import { EpochGuard } from './registry/epoch-guard.ts'
+import { RecentFailures } from './status/recent-failures.ts'
+import { StatusPage } from './status/status-page.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -66,9 +69,11 @@ export class Service {
   constructor(config: Config, log: Log, clock: Clock = systemClock) {
     const { logger } = log
     const metrics = new Metrics()
-    const events = new RelayEvents(log, metrics, clock, (part) => {
+    const failures = new RecentFailures(clock)
+    const hurry = (part: string): void => {
       if (part === 'redis') this.#checkup.hurry(part)
-    })
+    }
+    const events = new RelayEvents(log, metrics, clock, hurry, failures)
     this.#config = config
     this.#logger = logger
     this.#events = events
@@ -197,16 +202,18 @@ export class Service {
 
     this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
 
-    exportState(metrics, {
-      guard,
-      rebuilding: () => this.#rebuilding,
+    const state = {
       assignment: this.#assignment,
       backlog,
       checkup: this.#checkup,
       core: this.#core,
-      isReady: () => Object.keys(this.notReady()).length === 0,
-    })
-    this.#http = new HttpServer(metrics, this)
+      guard,
+      rebuilding: () => this.#rebuilding,
+    }
+    exportState(metrics, { ...state, isReady: () => Object.keys(this.notReady()).length === 0 })
+    const notReady = () => this.notReady()
+    const page = new StatusPage({ ...state, clock, config, failures, metrics, notReady, version })
+    this.#http = new HttpServer(metrics, this, page)
   }
 
   /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */

@@ -16,6 +16,8 @@ export interface Finding {
   readonly severity: Severity
   /** What is the case and what follows from it. */
   readonly message: string
+  /** The message without the keys that it quotes, for whoever may not see the id of a session; else not set. */
+  readonly summary?: string
   /** What to do about it. */
   readonly mend: string
 }
