@@ -2,16 +2,15 @@ import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
 import { version } from './cli/version.ts'
 import type { Config } from './config/env.ts'
-import { Issuers } from './config/issuers.ts'
+import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
-import { DeliveryCore } from './delivery/delivery-core.ts'
-import { EgressGuard } from './egress/egress-guard.ts'
-import { fetchJson } from './egress/fetch-json.ts'
-import { UndiciSender } from './egress/undici-sender.ts'
+import { createDelivery, createIssuers } from './create-delivery.ts'
+import type { DeliveryCore } from './delivery/delivery-core.ts'
+import type { UndiciSender } from './egress/undici-sender.ts'
 import { codeOf, messageOf } from './errors.ts'
+import { exportMetrics } from './export-metrics.ts'
 import { Assignment } from './intake/assignment.ts'
 import { Intake } from './intake/intake.ts'
-import { PartitionEnds } from './intake/partition-ends.ts'
 import { createKafkaClient } from './kafka/kafka-client.ts'
 import { KafkaLogReader } from './kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from './kafka/kafka-outcome-log.ts'
@@ -28,16 +27,15 @@ import { RedisConnection } from './redis/redis-connection.ts'
 import { RedisEpochStore } from './redis/redis-epoch-store.ts'
 import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
-import { RedisRpSettings } from './redis/redis-rp-settings.ts'
 import { EpochGuard } from './registry/epoch-guard.ts'
+import { RecentFailures } from './status/recent-failures.ts'
+import { StatusPage } from './status/status-page.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import type { Tracing } from './telemetry/opentelemetry.ts'
-import { exportOwed } from './telemetry/owed-metrics.ts'
 import { RelayEvents } from './telemetry/relay-events.ts'
-import { exportState } from './telemetry/state-metrics.ts'
-import { KeyPublication } from './token/key-publication.ts'
+import type { KeyPublication } from './token/key-publication.ts'
 
 const START_RETRY_MS_MAX = 5_000
 /** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
@@ -76,14 +74,16 @@ export class Service {
     const { logger } = log
     const metrics = new Metrics()
     metrics.showBuild(version)
-    const events = new RelayEvents(log, metrics, clock, (part) => {
+    const failures = new RecentFailures(clock)
+    const hurry = (part: string): void => {
       if (part === 'redis') this.#checkup.hurry(part)
-    })
+    }
+    const events = new RelayEvents(log, metrics, clock, hurry, failures)
     this.#config = config
     this.#logger = logger
     this.#events = events
     this.#tracing = tracing
-    this.#issuers = new Issuers([{ issuer: config.ISSUER, signingKeysFile: config.SIGNING_KEYS_FILE }], clock)
+    this.#issuers = createIssuers(config, clock)
 
     this.#redis = new RedisConnection({
       url: config.REDIS_URL,
@@ -134,28 +134,22 @@ export class Service {
       },
     })
 
-    this.#sender = new UndiciSender({
-      guard: new EgressGuard({ allowHttp: config.EGRESS_ALLOW_HTTP, allow: config.EGRESS_ALLOW }),
-      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
-      connectionsPerOriginMax: config.MAX_IN_FLIGHT,
-    })
     const backlog = new RedisBacklog(this.#redis, keys)
-    this.#core = new DeliveryCore({
+    const delivery = createDelivery({
       backlog,
       clock,
       config,
       events,
+      keys,
       registry,
+      issuers: this.#issuers,
       log: this.#log,
-      sender: this.#sender,
       tracing,
-      settingsStore: new RedisRpSettings({
-        keys,
-        redis: this.#redis,
-        onInvalid: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
-      }),
-      signerFor: (issuer) => this.#issuers.signer(issuer),
+      redis: this.#redis,
+      onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
     })
+    this.#sender = delivery.sender
+    this.#core = delivery.core
     this.#deadLetters = new DeadLetters({
       log: this.#log,
       topic: config.KAFKA_DEAD_LETTER_TOPIC,
@@ -216,25 +210,22 @@ export class Service {
 
     this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
 
-    this.#publication = new KeyPublication({
-      issuer: config.ISSUER,
-      intervalMs: config.SIGNING_KEYS_PUBLISHED_CHECK_MS,
-      keys: () => this.#issuers.keysInUse(),
-      fetchJson: (uri) => fetchJson(uri, config.ATTEMPT_TIMEOUT_MS),
-      onUnknown: (error, failures) => events.publicationUnknown(error, failures),
-    })
-    exportOwed(metrics, { backlog, clock, core: this.#core, deadlineMs: config.RETRY_DEADLINE_MS })
-    exportState(metrics, {
-      partitionEnds: new PartitionEnds(() => this.#topics.bounds(config.KAFKA_TOPICS)),
-      publication: this.#publication,
+    const state = {
+      assignment: this.#assignment,
+      backlog,
+      checkup: this.#checkup,
+      clock,
+      config,
+      core: this.#core,
       guard,
       rebuilding: () => this.#rebuilding,
-      assignment: this.#assignment,
-      checkup: this.#checkup,
-      core: this.#core,
-      isReady: () => Object.keys(this.notReady()).length === 0,
-    })
-    this.#http = new HttpServer(metrics, this)
+    }
+    const notReady = () => this.notReady()
+    const isReady = () => Object.keys(this.notReady()).length === 0
+    const sources = { events, issuers: this.#issuers, topics: this.#topics }
+    this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
+    const page = new StatusPage({ ...state, failures, metrics, notReady, version })
+    this.#http = new HttpServer(metrics, this, page)
   }
 
   /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */

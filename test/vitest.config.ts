@@ -7,6 +7,8 @@ const onRealStack = { globalSetup: ['test/stack/vitest-global.ts'], testTimeout:
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
+    // Most tests wait for processes more than they compute.
+    maxWorkers: 2,
     reporters: ['default', new ClosingLineReporter()],
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },

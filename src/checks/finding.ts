@@ -1,3 +1,4 @@
+import type { CheckName } from './check-names.ts'
 import type { Fact } from './facts.ts'
 
 /**
@@ -8,20 +9,22 @@ export type Severity = 'error' | 'warning' | 'hint'
 
 /** Something about the surroundings of the relay that its operator should know. */
 export interface Finding {
-  /** Which check found it: a name in kebab case, stable, of a small set. */
-  readonly check: string
+  /** Which check found it; stable. */
+  readonly check: CheckName
   /** What it was found at where a check looks at several things, such as a topic. */
   readonly about?: string
   readonly severity: Severity
   /** What is the case and what follows from it. */
   readonly message: string
+  /** The message without the keys that it quotes, for whoever may not see the id of a session; else not set. */
+  readonly summary?: string
   /** What to do about it. */
   readonly mend: string
 }
 
 /** For a fact that could not be read: permissions may be missing, and that alone must not stop a relay. */
 export function unreadHint(
-  check: string,
+  check: CheckName,
   { unread }: Extract<Fact<unknown>, { unread: string }>,
   texts: { readonly what: string; readonly mend: string; readonly about?: string },
 ): Finding {

@@ -36,12 +36,14 @@ function blocking({ key, type, expected }: PrefixedKey): Finding {
 function wrongEntries(keys: readonly PrefixedKey[]): Finding[] {
   if (keys.length === 0) return []
   const found = keys.map(({ key, type, expected }) => `${cut(key)} (a ${type}, not a ${expected})`)
+  const summary = 'keys with a wrong type, whose logouts cannot be sent'
   return [
     {
       check,
       about: 'type',
       severity: 'warning',
-      message: `keys with a wrong type, whose logouts cannot be sent: ${examples(found)}`,
+      message: `${summary}: ${examples(found)}`,
+      summary,
       mend: 'find out who writes them, and delete or rename them',
     },
   ]
@@ -49,12 +51,14 @@ function wrongEntries(keys: readonly PrefixedKey[]): Finding[] {
 
 function unknownKeys(prefix: string, keys: readonly PrefixedKey[]): Finding[] {
   if (keys.length === 0) return []
+  const summary = `keys under ${prefix}: that are not the relay's`
   return [
     {
       check,
       about: 'unknown',
       severity: 'warning',
-      message: `keys under ${prefix}: that are not the relay's: ${examples(keys.map(({ key }) => cut(key)))}`,
+      message: `${summary}: ${examples(keys.map(({ key }) => cut(key)))}`,
+      summary,
       mend: 'give their application, or this relay by REDIS_PREFIX, another prefix, before their keys meet',
     },
   ]

@@ -11,6 +11,8 @@ const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
   LR_UNAVAILABLE: EXIT_CODE.unreachable,
   LR_TOPIC_MISSING: EXIT_CODE.failed,
   LR_KEYS_INVALID: EXIT_CODE.failed,
+  LR_REGISTRY_LOST: EXIT_CODE.failed,
+  LR_REFUSED: EXIT_CODE.failed,
   EADDRINUSE: EXIT_CODE.failed,
   EACCES: EXIT_CODE.failed,
 }

@@ -1,6 +1,9 @@
 import { Command } from 'commander'
 import { addBacklog } from './backlog.ts'
+import { addDoctor } from './doctor.ts'
 import { optionsHelp } from './options-help.ts'
+import { addReconcile } from './reconcile.ts'
+import { addReplay } from './replay.ts'
 import { addSend } from './send.ts'
 import { serve } from './serve.ts'
 import { addSessions } from './sessions.ts'
@@ -22,9 +25,12 @@ export function createProgram(): Command {
     .description('consume triggers and deliver logouts until SIGTERM')
     .addHelpText('after', () => `\nConfiguration (environment):\n${optionsHelp()}`)
     .action(serve)
+  addReconcile(program)
+  addReplay(program)
   addSessions(program)
   addBacklog(program)
   addSend(program)
   addTrace(program)
+  addDoctor(program)
   return program
 }

@@ -212,7 +212,9 @@ export const optionsSchema = z.object({
     .describe('On SIGTERM: time for attempts under way; what is left is parked.'),
   PORT: integer(0, 65_535)
     .prefault('8080')
-    .describe('Port of `/livez`, `/readyz`, `/metrics` and `/jwks.json`; 0 chooses a free one.'),
+    .describe(
+      'Port of the status page, `/livez`, `/readyz`, `/metrics` and `/jwks.json`; 0 chooses a free one.',
+    ),
   LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],

@@ -47,10 +47,15 @@ export type OutcomeSubject = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSe
   Partial<Omit<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'>>
 
 /**
- * The JSON of an outcome record. A failed one holds what is needed to deliver it again: the whole registration
- * beside the reason.
+ * The JSON of an outcome record. A failed one holds what is needed to deliver it again: beside the reason the whole
+ * registration, and when it was that the session ended (milliseconds since the epoch).
  */
-export function outcomeData(outcome: Outcome, subject: OutcomeSubject, origin: TriggerOrigin): string {
+export function outcomeData(
+  outcome: Outcome,
+  subject: OutcomeSubject,
+  origin: TriggerOrigin,
+  occurredAtMs?: number,
+): string {
   const { issuer, sessionId, oidcSessionId, clientId, sub, sid } = subject
   const trigger = { id: origin.id, topic: origin.topic, partition: origin.partition, offset: origin.offset }
   if (outcome.kind === 'sent') {
@@ -91,6 +96,7 @@ export function outcomeData(outcome: Outcome, subject: OutcomeSubject, origin: T
     typ,
     claims,
     registeredAt: registeredAtMs,
+    occurredAt: occurredAtMs,
   })
 }
 

@@ -1,13 +1,10 @@
 import type { Admission } from '../delivery/admission.ts'
-import type { DeliveryCause } from '../delivery/delivery.ts'
 import type { DeliveryTracing, TriggerSpan } from '../delivery/delivery-tracing.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeTrigger } from '../events/decode/known-types.ts'
-import type { TraceContext } from '../events/trace-context.ts'
-import type { Trigger } from '../events/trigger.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
@@ -17,6 +14,7 @@ import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registr
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
+import { causeOf, triggerStep } from './trigger-step.ts'
 
 export interface IntakeOptions {
   readonly admission: Admission
@@ -38,11 +36,6 @@ export interface IntakeOptions {
 
 /** Records that share one round trip to the registry. More would only hold more registrations in memory at once. */
 const SLICE_RECORDS_MAX = 24
-/**
- * A sign-out everywhere ends what was registered before it; logins after it are left alone, also when it is
- * replayed. Between two clocks, a session that survives is worse than one that ends too soon.
- */
-const CLOCK_TOLERANCE_MS = 5_000
 const RETRY_DELAY_MS_MAX = 2_000
 
 type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
@@ -163,18 +156,9 @@ export class Intake {
     if (decoded.kind === 'registration') {
       return { kind: 'register', registration: decoded.registration, origin: decoded.origin }
     }
-    const { trigger } = decoded
-    const { origin } = trigger
-    if (trigger.sessionId !== undefined) {
-      return { kind: 'end-session', issuer, sessionId: trigger.sessionId, origin }
-    }
-    if (trigger.type === 'user-signed-out' && signedOutWithoutSession === 'fan-out') {
-      const { occurredAtMs, userId } = trigger
-      const registeredUntilMs = occurredAtMs + CLOCK_TOLERANCE_MS
-      return { kind: 'end-user', issuer, userId, origin, occurredAtMs, registeredUntilMs }
-    }
-    events.accepted(decoded, 'ignored', 0)
-    return undefined
+    const step = triggerStep(decoded.trigger, signedOutWithoutSession)
+    if (step === undefined) events.accepted(decoded, 'ignored', 0)
+    return step
   }
 
   async #applySlice(
@@ -261,22 +245,12 @@ export class Intake {
     const { registrations, broken } = answer
     const owed = registrations.length + broken.length
     events.accepted(decoded, owed === 0 ? 'nothing-owed' : 'accepted', owed)
-    const cause = causeOf(decoded.trigger, span?.context ?? decoded.trigger)
+    const cause = causeOf(decoded.trigger, span?.context)
     for (let i = 0; i < owed; i++) record.owe()
     admission.admit(
       registrations.map((registration) => ({ registration, cause, deadlineMs: until, creditor: record })),
     )
     for (const it of broken) admission.refuse(it, cause, record)
     return owed
-  }
-}
-
-function causeOf(trigger: Trigger, { traceparent, tracestate }: TraceContext): DeliveryCause {
-  return {
-    origin: trigger.origin,
-    occurredAtMs: trigger.occurredAtMs,
-    everywhere: trigger.sessionId === undefined,
-    ...(traceparent !== undefined && { traceparent }),
-    ...(tracestate !== undefined && { tracestate }),
   }
 }

@@ -63,10 +63,13 @@ const FAILURES_IN_A_ROW_MAX = 30
 export class KafkaLogReader implements LogReader {
   readonly #kafka: Kafka
   readonly #topics: KafkaTopics
+  readonly #failuresMax: number
 
-  constructor(kafka: Kafka, topics: KafkaTopics) {
+  /** `failuresMax`: in a row, before a read throws. */
+  constructor(kafka: Kafka, topics: KafkaTopics, failuresMax = FAILURES_IN_A_ROW_MAX) {
     this.#kafka = kafka
     this.#topics = topics
+    this.#failuresMax = failuresMax
   }
 
   bounds(topics: readonly string[]): Promise<PartitionRange[]> {
@@ -81,6 +84,10 @@ export class KafkaLogReader implements LogReader {
     return this.#topics.committed(groupId, topics)
   }
 
+  hasMembers(groupId: string): Promise<boolean> {
+    return this.#topics.hasMembers(groupId)
+  }
+
   async read(
     ranges: readonly PartitionRange[],
     take: (batch: RecordBatch) => Promise<void>,
@@ -92,16 +99,18 @@ export class KafkaLogReader implements LogReader {
     if (left.size === 0) return
     const cluster = this.#cluster()
     let failures = 0
+    let isPrepared = false
     try {
       while (left.size > 0) {
         if (signal.aborted) throw new RelayFault('LR_STOPPED', 'reading the log was stopped')
         try {
-          if (failures > 0 || left.size === ranges.length) await prepare(cluster, ranges)
+          if (failures > 0 || !isPrepared) await prepare(cluster, [...left.values()])
+          isPrepared = true
           await readRound(cluster, left, take)
           failures = 0
         } catch (error) {
           const fault = explained(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
-          if (codeOf(fault) === 'LR_REFUSED' || ++failures > FAILURES_IN_A_ROW_MAX) throw fault
+          if (codeOf(fault) === 'LR_REFUSED' || ++failures > this.#failuresMax) throw fault
           await delay(Math.min(100 * 2 ** failures, 1_000), signal)
         }
       }

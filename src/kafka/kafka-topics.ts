@@ -43,6 +43,13 @@ export class KafkaTopics {
     return partitions
   }
 
+  /** As `partitions`, also of a topic that has partitions without a leader: theirs is -1. Empty when it does not exist. */
+  async layout(topic: string): Promise<PartitionMetadata[]> {
+    const { topics } = await this.ask((admin) => admin.fetchTopicMetadata())
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? []
+    return [...partitions].sort((a, b) => a.partitionId - b.partitionId)
+  }
+
   async bounds(topics: readonly string[]): Promise<PartitionRange[]> {
     const ranges: PartitionRange[] = []
     for (const topic of new Set(topics)) {
@@ -76,6 +83,12 @@ export class KafkaTopics {
         .filter(({ offset }) => Number(offset) >= 0)
         .map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
     )
+  }
+
+  /** Whether somebody consumes as a member of the group now. */
+  async hasMembers(groupId: string): Promise<boolean> {
+    const { groups } = await this.ask((admin) => admin.describeGroups([groupId]))
+    return groups.some(({ members }) => members.length > 0)
   }
 
   /** After a failure: leaders may have moved, partitions may have been added. */

@@ -6,14 +6,16 @@ import { kafkajs } from './kafkajs.ts'
 
 export interface TopicNames {
   readonly inputs: readonly string[]
-  readonly outcome: string
-  readonly deadLetter: string
+  /** These two are undefined where they are not to be looked at. */
+  readonly outcome: string | undefined
+  readonly deadLetter: string | undefined
 }
 
 const SETTINGS = ['cleanup.policy', 'retention.ms', 'retention.bytes']
 /** A broker that refuses this will refuse it the next time, too; other failures come from a cluster in trouble. */
 const REFUSALS = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',
   'UNSUPPORTED_VERSION',
 ])
@@ -29,8 +31,8 @@ export class TopicFactsReader {
   constructor(topics: KafkaTopics, { inputs, outcome, deadLetter }: TopicNames) {
     this.#topics = topics
     for (const topic of inputs) this.#roles.set(topic, ['input'])
-    this.#roles.set(outcome, [...(this.#roles.get(outcome) ?? []), 'outcome'])
-    this.#roles.set(deadLetter, [...(this.#roles.get(deadLetter) ?? []), 'dead-letter'])
+    this.#add(outcome, 'outcome')
+    this.#add(deadLetter, 'dead-letter')
   }
 
   async read(): Promise<TopicFacts[]> {
@@ -44,18 +46,20 @@ export class TopicFactsReader {
     return facts
   }
 
+  #add(topic: string | undefined, role: TopicRole): void {
+    if (topic !== undefined) this.#roles.set(topic, [...(this.#roles.get(topic) ?? []), role])
+  }
+
   /** `undefined` when the topic does not exist. A refusal is an answer: it must not cost the admin connection. */
   #settings(topic: string): Promise<Fact<TopicSettings> | undefined> {
     return this.#topics.ask(async (admin) => {
       try {
         return { value: settingsIn(await describe(admin, topic)) }
       } catch (error) {
-        const { name, type = '' } = error as { name?: string; type?: string }
-        if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
-        if (REFUSALS.has(type) || name === 'KafkaJSServerDoesNotSupportApiKey') {
-          return { unread: messageOf(error) }
-        }
-        throw error
+        if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
+        const unread = refusalIn(error)
+        if (unread === undefined) throw error
+        return { unread }
       }
     })
   }
@@ -65,9 +69,26 @@ export class TopicFactsReader {
       return (await this.#topics.partitions(topic)).length
     } catch (error) {
       if (codeOf(error) === 'LR_TOPIC_MISSING') return 0
+      // It has one without a leader, and is there all the same.
+      if (isLeaderless(error)) {
+        return (await this.#topics.layout(topic)).length
+      }
       throw error
     }
   }
+}
+
+/** kafkajs asks several times, and wraps the error of the last. */
+function isLeaderless(error: unknown): boolean {
+  const { type, cause } = error as { type?: string; cause?: { type?: string } }
+  return (type ?? cause?.type) === 'LEADER_NOT_AVAILABLE'
+}
+
+/** What the cluster says where it refuses a request; `undefined` for an error that is none of that kind. */
+export function refusalIn(error: unknown): string | undefined {
+  const { name, type = '' } = error as { name?: string; type?: string }
+  const isRefusal = REFUSALS.has(type) || name === 'KafkaJSServerDoesNotSupportApiKey'
+  return isRefusal ? messageOf(error) : undefined
 }
 
 function describe(admin: Admin, topic: string): Promise<DescribeConfigResponse> {

@@ -16,7 +16,7 @@ export function outcomeRecord(
   return {
     topic,
     key: subject.sessionId,
-    value: outcomeData(outcome, subject, cause.origin),
+    value: outcomeData(outcome, subject, cause.origin, cause.occurredAtMs),
     headers: {
       ce_specversion: '1.0',
       ce_id: outcomeId(cause.origin, subject),

@@ -20,6 +20,8 @@ export interface LogReader {
     groupId: string,
     topics: readonly string[],
   ): Promise<(TopicPartition & { readonly offset: number })[]>
+  /** Whether somebody consumes as a member of the group now. */
+  hasMembers(groupId: string): Promise<boolean>
   /**
    * Hands over every record of the ranges, each partition in order, one batch at a time. Resolves when all have been
    * taken; throws when the log stays out of reach, or when `signal` aborts.

@@ -83,16 +83,49 @@ export class Rebuild {
     return undefined
   }
 
-  async #underLock(signal: AbortSignal): Promise<string> {
+  /**
+   * The same by hand. A store that has lost the registry gets it built anew; one that holds it is completed by `complete`
+   * under the eyes of the replicas, and the triggers that they have settled are run again. Waits for whoever else is
+   * building it. Throws as `ensure` does.
+   */
+  async repeat(complete: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { epoch, inputTopics, onProgress, reader, registry, runAgain } = this.#options
+    onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
+    while (!(await epoch.lock(this.#owner, LOCK_MS))) {
+      await delay(WAIT_MS, signal)
+      if (signal.aborted) return
+    }
+    if ((await epoch.read()) === undefined) {
+      await this.#underLock(signal)
+      return
+    }
+    await this.#holdingLock(async () => {
+      await complete()
+      const triggers = await this.#triggersOf(await reader.bounds(inputTopics), true)
+      await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
+      onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
+    })
+  }
+
+  #underLock(signal: AbortSignal): Promise<string> {
     const { epoch, onProgress } = this.#options
-    const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
-    try {
+    return this.#holdingLock(async () => {
       await this.#run(signal)
+      // What was not run again would never be: an epoch says that it was.
+      if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
       const confirmed = await epoch.confirm(this.#owner)
       if (confirmed === undefined)
         throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
       onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
       return confirmed
+    })
+  }
+
+  async #holdingLock<T>(work: () => Promise<T>): Promise<T> {
+    const { epoch } = this.#options
+    const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
+    try {
+      return await work()
     } finally {
       clearInterval(renewal)
       await epoch.unlock(this.#owner).catch(() => undefined)
@@ -107,7 +140,7 @@ export class Rebuild {
     await this.#readAll('registrations', ranges, take, signal)
     // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
     await this.#readAll('outcomes', since(ranges, await reader.bounds(topics)), take, signal)
-    const triggers = await this.#triggersOf(ranges)
+    const triggers = await this.#triggersOf(ranges, false)
     await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
   }
 
@@ -171,9 +204,10 @@ export class Rebuild {
 
   /**
    * The triggers of the horizon, up to the end: what a replica took in while it had not yet noticed the loss was
-   * resolved against an empty store, and may not be committed. A new group has taken in nothing.
+   * resolved against an empty store, and may not be committed. With an intact store what is not committed is the
+   * replicas' own. A new group has taken in nothing.
    */
-  async #triggersOf(ranges: readonly PartitionRange[]): Promise<PartitionRange[]> {
+  async #triggersOf(ranges: readonly PartitionRange[], isIntact: boolean): Promise<PartitionRange[]> {
     const { clock, groupId, horizonMs, inputTopics, reader } = this.#options
     const committed = await reader.committed(groupId, inputTopics)
     if (committed.length === 0) return []
@@ -182,9 +216,10 @@ export class Rebuild {
       const isSame = (it: { topic: string; partition: number }) =>
         it.topic === topic && it.partition === partition
       const start = starts.find(isSame)?.offset
-      return start === undefined || !committed.some(isSame)
+      const taken = committed.find(isSame)?.offset
+      return start === undefined || taken === undefined
         ? []
-        : [{ topic, partition, from: Math.max(start, from), to }]
+        : [{ topic, partition, from: Math.max(start, from), to: isIntact ? Math.min(to, taken) : to }]
     })
   }
 }

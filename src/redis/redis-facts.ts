@@ -1,18 +1,18 @@
 import type { Fact, PrefixedKey, RedisFacts, Refusal } from '../checks/facts.ts'
-import { messageOf } from '../errors.ts'
 import { layoutOf, singleKeys } from './key-types.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
+import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
 export interface RedisFactsOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly prefix: string
-  /** The relay's own consumer group; it is noted in Redis when no group is. */
+  /** The relay's own consumer group; it is noted in Redis when no group is, unless `leavesNoTrace`. */
   readonly groupId: string
+  /** For a look from outside: whether writes are taken is tried with one that never changes anything. */
+  readonly leavesNoTrace?: boolean
 }
-
-type Info = ReadonlyMap<string, string>
 
 /** A look at the keys is to cost Redis and the relay about a millisecond, however many there are. */
 const SCAN_COUNT = 500
@@ -48,9 +48,10 @@ export class RedisFactsReader {
 
   /** A write that is wanted anyway, and that changes nothing when the group is noted already. */
   async #tryWrite(): Promise<Refusal | undefined> {
-    const { groupId, keys, redis } = this.#options
+    const { groupId, keys, leavesNoTrace = false, prefix, redis } = this.#options
     try {
-      await redis.command('SET', keys.group(), groupId, 'NX')
+      if (leavesNoTrace) await redis.command('SET', `${prefix}:doctor`, '', 'XX')
+      else await redis.command('SET', keys.group(), groupId, 'NX')
       return undefined
     } catch (error) {
       const message = refusalOf(error)
@@ -58,13 +59,13 @@ export class RedisFactsReader {
     }
   }
 
-  async #role(info: Fact<Info>): Promise<RedisFacts['role']> {
+  async #role(info: Fact<RedisInfo>): Promise<RedisFacts['role']> {
     const [role, host, port] = ['role', 'master_host', 'master_port'].map((name) => field(info, name))
     if (role !== undefined) return { value: roleOf(role, host, port) }
     return this.#fact(['ROLE'], (reply) => roleOf(...(reply as [string, string, number])))
   }
 
-  async #eviction(info: Fact<Info>): Promise<RedisFacts['eviction']> {
+  async #eviction(info: Fact<RedisInfo>): Promise<RedisFacts['eviction']> {
     const policy = field(info, 'maxmemory_policy')
     const maxMemory = field(info, 'maxmemory')
     const maxMemoryBytes = maxMemory === undefined ? undefined : Number(maxMemory)
@@ -75,7 +76,7 @@ export class RedisFactsReader {
     }))
   }
 
-  async #persistence(info: Fact<Info>): Promise<RedisFacts['persistence']> {
+  async #persistence(info: Fact<RedisInfo>): Promise<RedisFacts['persistence']> {
     if ('unread' in info) return info
     const snapshots = await this.#fact(['CONFIG', 'GET', 'save'], (reply) => settingIn(reply) !== '')
     return {
@@ -137,18 +138,7 @@ export class RedisFactsReader {
   }
 }
 
-/** What Redis says of a command that it refused; anything else that was thrown is thrown on. */
-function refusalOf(error: unknown): string {
-  if ((error as { name?: unknown }).name !== 'ReplyError') throw error
-  return messageOf(error)
-}
-
-function readInfo(reply: unknown): Info {
-  const lines = String(reply).split('\r\n')
-  return new Map(lines.map((line) => [line.split(':', 1)[0] as string, line.slice(line.indexOf(':') + 1)]))
-}
-
-function field(info: Fact<Info>, name: string): string | undefined {
+function field(info: Fact<RedisInfo>, name: string): string | undefined {
   return 'value' in info ? info.value.get(name) : undefined
 }
 

@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { StatusPage } from '../status/status-page.ts'
 import type { Metrics } from './metrics.ts'
 
 /*
@@ -14,13 +15,15 @@ export interface StatusSource {
   publicJwks(): Readonly<Record<string, unknown>>[]
 }
 
-/** `/livez`, `/readyz`, `/metrics` and `/jwks.json`. */
+/** `/livez`, `/readyz`, `/metrics`, `/jwks.json`, and the status page at `/`. */
 export class HttpServer {
   readonly #server: Server
+  readonly #page: StatusPage
 
-  constructor(metrics: Metrics, status: StatusSource) {
+  constructor(metrics: Metrics, status: StatusSource, page: StatusPage) {
+    this.#page = page
     this.#server = createServer((request, response) => {
-      const path = (request.url ?? '/').split('?', 1)[0]
+      const path = (request.url ?? '/').split('?', 1)[0] as string
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         response.setHeader('allow', 'GET, HEAD')
         answer(response, 405, 'text/plain', 'method not allowed\n')
@@ -39,12 +42,13 @@ export class HttpServer {
           (text) => answer(response, 200, metrics.registry.contentType, text),
           () => answer(response, 500, 'text/plain', 'the metrics could not be read\n'),
         )
-      } else answer(response, 404, 'text/plain', 'not found\n')
+      } else if (!page.answer(path, request, response)) answer(response, 404, 'text/plain', 'not found\n')
     })
   }
 
   /** Resolves with the port that it listens on. */
   listen(port: number): Promise<number> {
+    this.#page.start()
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(port, () => resolve((this.#server.address() as AddressInfo).port))
@@ -52,6 +56,7 @@ export class HttpServer {
   }
 
   close(): Promise<void> {
+    this.#page.close()
     return new Promise((resolve) => {
       this.#server.close(() => resolve())
       this.#server.closeAllConnections()

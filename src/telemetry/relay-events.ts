@@ -12,6 +12,7 @@ import type { WireRecord } from '../events/wire-record.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RebuildProgress } from '../recovery/rebuild.ts'
+import { RecentFailures } from '../status/recent-failures.ts'
 import { acceptedAttemptLine } from './attempt-line.ts'
 import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -26,12 +27,14 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #stream: Log['stream']
   readonly #logsAccepted: boolean
   readonly #onFault: (part: string) => void
+  readonly #failures: RecentFailures
 
   constructor(
     { logger, stream }: Log,
     metrics: Metrics,
     clock: Clock,
     onFault: (part: string) => void = () => undefined,
+    failures = new RecentFailures(clock),
   ) {
     this.#log = logger
     this.#stream = stream
@@ -39,6 +42,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics = metrics
     this.#clock = clock
     this.#onFault = onFault
+    this.#failures = failures
   }
 
   attempted(report: AttemptReport): void {
@@ -49,6 +53,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       if (this.#logsAccepted) this.#stream.write(acceptedAttemptLine(report))
       return
     }
+    this.#failures.attemptFailed(delivery)
     const { registration, cause } = delivery
     this.#log.warn(
       {
@@ -75,6 +80,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       return
     }
     const { attempts, lastError, reason } = outcome
+    this.#failures.failed(outcome, subject)
     const { sessionId: session, clientId: client } = subject
     this.#metrics.failed[reason].count++
     // What cannot be read may not even name its RP.
@@ -126,12 +132,10 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.skipped[reason].count++
   }
 
-  poisoned(
-    { topic, partition, offset, value }: WireRecord,
-    type: KnownType | 'unknown',
-    reason: string,
-  ): void {
+  poisoned(record: WireRecord, type: KnownType | 'unknown', reason: string): void {
+    const { topic, partition, offset, value } = record
     this.#metrics.deadLetters[type].count++
+    this.#failures.poisoned(record, type, reason)
     this.#log.warn({ topic, partition, offset, bytes: value?.length ?? 0, type, reason }, 'poison record')
   }
 
@@ -143,7 +147,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.fault('kafka-commit', error)
   }
 
-  found({ severity, message, ...rest }: Finding): void {
+  found({ severity, message, summary: _, ...rest }: Finding): void {
     this.#log[levels[severity]]({ ...rest, finding: message }, 'check')
   }
 
@@ -175,6 +179,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   /** A fault of something the service depends on; it is being retried. */
   fault(part: string, error: unknown, failures = 1): void {
     this.#metrics.faults.tally({ part }).count++
+    this.#failures.fault(part, error)
     this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }
     if (failures === 1) this.#log.warn(line, 'fault')

@@ -96,6 +96,11 @@ export class SigningKeys {
     })
   }
 
+  /** All of them, those that do not sign yet or any more included. */
+  get all(): readonly SigningKey[] {
+    return this.#keys
+  }
+
   /** Public keys, those that do not sign yet included: RPs must have read them before the first token arrives. */
   publicJwks(): Readonly<Record<string, unknown>>[] {
     return this.#keys.map((key) => key.publicJwk)

@@ -6,7 +6,7 @@ import { median } from './statistics.ts'
 
 /** In words what the table of programs does not hold: a paragraph or a few lines per stage. */
 export function faultLines(measured: Measurements): string {
-  return [crashLines, sizeLines, isolationLines, parkedLines, rebuildLines, steadyLines]
+  return [crashLines, sizeLines, isolationLines, parkedLines, rebuildLines, replayLines, steadyLines]
     .flatMap((lines) => lines(measured))
     .join('\n')
 }
@@ -76,6 +76,23 @@ function rebuildLines({ rebuild }: Measurements): string[] {
         1,
       )} s, ${amount(of((run) => run.recordsPerSecond))} records per s, peak memory ${amount(of((run) => run.peakRssMb))} MB.`,
   ]
+}
+
+function replayLines({ replay }: Measurements): string[] {
+  return replay.map(
+    ({
+      triggers,
+      triggersSent,
+      deliveries,
+      servedPerSecond,
+      replayedPerSecond,
+      lost,
+      unexpected,
+      exitCode,
+    }) =>
+      `Replay of ${triggers} triggers of which ${triggersSent} were sent: ${deliveries} deliveries, ${amount(replayedPerSecond)} per second` +
+      ` (the relay: ${amount(servedPerSecond)}), lost ${lost}, not owed ${unexpected}, exit code ${exitCode}.`,
+  )
 }
 
 function steadyLines({ steady }: Measurements): string[] {

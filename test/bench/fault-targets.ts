@@ -7,8 +7,8 @@ import { atLeast, atMost, type TargetResult } from './target-result.ts'
 
 /** How the relay fares with what goes wrong, and with much or long work. */
 export function judgeFaults(measured: Measurements): TargetResult[] {
-  return [judgeCrash, judgeSize, judgeIsolation, judgeParked, judgeRebuild, judgeSteady].flatMap((judge) =>
-    judge(measured),
+  return [judgeCrash, judgeSize, judgeIsolation, judgeParked, judgeRebuild, judgeReplay, judgeSteady].flatMap(
+    (judge) => judge(measured),
   )
 }
 
@@ -87,6 +87,18 @@ function judgeRebuild({ rebuild }: Measurements): TargetResult[] {
 const QUEUE_GROWTH_RECORDS_MAX = 100
 /** A minute's figures scatter that much on a machine that does other things. */
 const LATENCY_DRIFT_MAX = { p50Ms: 1.25, p99Ms: 1.5 }
+
+function judgeReplay({ replay }: Measurements): TargetResult[] {
+  if (replay.length === 0) return []
+  const total = (name: 'lost' | 'unexpected' | 'outcomesMissing') =>
+    replay.reduce((sum, run) => sum + run[name], 0)
+  const ratio = median(replay.map((run) => run.replayedPerSecond / run.servedPerSecond))
+  return [
+    atLeast('replay, deliveries per second, replay / relay', ratio, 0.7),
+    atMost('replay, lost deliveries and outcomes', total('lost') + total('outcomesMissing'), 0),
+    atMost('replay, deliveries that were not owed', total('unexpected'), 0),
+  ]
+}
 
 function judgeSteady({ steady: [run] }: Measurements): TargetResult[] {
   const settled = run?.minutes[SETTLED_MINUTE - 1]

@@ -6,6 +6,7 @@ import type { BenchOptions } from './options.ts'
 import { measureParked, type ParkedRun } from './parked.ts'
 import { appendProgress } from './progress.ts'
 import { measureRebuild, type RebuildRun } from './rebuild.ts'
+import { measureReplay, type ReplayRun } from './replay.ts'
 import { measureSteady, type SteadyRun } from './steady.ts'
 import { measureThroughput, type ThroughputRun } from './throughput.ts'
 
@@ -22,6 +23,7 @@ export interface Measurements {
   readonly isolation: IsolationRun[]
   readonly parked: ParkedRun[]
   readonly rebuild: RebuildRun[]
+  readonly replay: ReplayRun[]
   readonly steady: SteadyRun[]
 }
 
@@ -39,6 +41,7 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
     isolation: [],
     parked: [],
     rebuild: [],
+    replay: [],
     steady: [],
   }
   const rounds = Array.from({ length: runs }, (_, round) => round + 1)
@@ -102,6 +105,13 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
       const run = await measureRebuild(context, firstAlgorithm, options.registrations)
       measured.rebuild.push(run)
       appendProgress(`rebuild ${round}/${runs}`, run)
+    }
+  }
+  if (stages.includes('replay') && withRelay) {
+    for (const round of rounds) {
+      const run = await measureReplay(context, firstAlgorithm, options.triggers)
+      measured.replay.push(run)
+      appendProgress(`replay ${round}/${runs}`, run)
     }
   }
   // Both take minutes, and have their rounds within.

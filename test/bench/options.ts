@@ -10,6 +10,7 @@ export const stageNames = [
   'isolation',
   'parked',
   'rebuild',
+  'replay',
   'steady',
 ] as const
 export type StageName = (typeof stageNames)[number]
@@ -27,9 +28,10 @@ export const usage = `npm run bench -- [options]
   --sessions 4000         sessions per run, five deliveries each
   --parked 1000000        deliveries parked for one dead relying party (part parked)
   --registrations 200000  on the topic that Redis is rebuilt from, with a quarter as many triggers (part rebuild)
+  --triggers 50000        on the topic that is replayed, half of them sent before (part replay)
   --minutes 10            of constant load, 4 at least (part steady)
   --quick                 one run, ES256, throughput and latency only, 5 s of latency; of the other parts, where
-                          they are named, 20,000 parked, 20,000 registrations, 4 minutes
+                          they are named, 20,000 parked, 20,000 registrations, 10,000 triggers, 4 minutes
   --json FILE             writes every run, the medians and the targets there
 `
 
@@ -42,6 +44,7 @@ export interface BenchOptions {
   readonly latencySeconds: number
   readonly parked: number
   readonly registrations: number
+  readonly triggers: number
   readonly minutes: number
   readonly jsonFile?: string
 }
@@ -58,6 +61,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
       sessions: { type: 'string' },
       parked: { type: 'string' },
       registrations: { type: 'string' },
+      triggers: { type: 'string' },
       minutes: { type: 'string' },
       all: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
@@ -75,6 +79,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
     sessions: count('--sessions', values.sessions, 4_000),
     parked: count('--parked', values.parked, quick ? 20_000 : 1_000_000),
     registrations: count('--registrations', values.registrations, quick ? 20_000 : 200_000, 100),
+    triggers: count('--triggers', values.triggers, quick ? 10_000 : 50_000, 100),
     // The last minute is compared with the third.
     minutes: count('--minutes', values.minutes, quick ? 4 : 10, 4),
     latencySeconds: quick ? 5 : 20,

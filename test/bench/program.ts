@@ -30,26 +30,30 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
+/** Only this: settings of the developer's shell would change what is measured. */
+export function programEnvironment(place: RunPlace): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH,
+    KAFKA_BROKERS: place.kafkaBrokers,
+    KAFKA_TOPICS: place.topic,
+    KAFKA_GROUP_ID: place.groupId,
+    KAFKA_START_FROM: 'earliest',
+    REDIS_URL: place.redisUrl,
+    REDIS_PREFIX: place.redisPrefix,
+    ISSUER,
+    SIGNING_KEYS_FILE: place.signingKeysFile,
+    EGRESS_ALLOW_HTTP: 'true',
+    EGRESS_ALLOW: '127.0.0.0/8',
+    PORT: '0',
+  }
+}
+
 export function startProgram(name: ProgramName, place: RunPlace): Program {
   const log = openSync(place.logFile, 'a')
   const child = spawn(process.execPath, programArguments(name), {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['pipe', name === 'bare' ? 'pipe' : log, log],
-    // Only this: settings of the developer's shell would change what is measured.
-    env: {
-      PATH: process.env.PATH,
-      KAFKA_BROKERS: place.kafkaBrokers,
-      KAFKA_TOPICS: place.topic,
-      KAFKA_GROUP_ID: place.groupId,
-      KAFKA_START_FROM: 'earliest',
-      REDIS_URL: place.redisUrl,
-      REDIS_PREFIX: place.redisPrefix,
-      ISSUER,
-      SIGNING_KEYS_FILE: place.signingKeysFile,
-      EGRESS_ALLOW_HTTP: 'true',
-      EGRESS_ALLOW: '127.0.0.0/8',
-      PORT: '0',
-    },
+    env: programEnvironment(place),
   })
   closeSync(log)
   running.add(child)

@@ -162,7 +162,7 @@ test('nothing secret is logged at debug level: no token, no key, no URI query', 
 
 test('other paths and methods', async () => {
   const relay = await site.startRelay()
-  expect((await fetch(`${relay.url}/`)).status).toBe(404)
+  expect((await fetch(`${relay.url}/elsewhere`)).status).toBe(404)
   expect((await fetch(`${relay.url}/livez`, { method: 'POST' })).status).toBe(405)
   expect((await fetch(`${relay.url}/livez`, { method: 'HEAD' })).status).toBe(200)
   const metrics = await (await fetch(`${relay.url}/metrics`)).text()

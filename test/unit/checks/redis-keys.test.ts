@@ -48,6 +48,14 @@ test('keys that the layout does not know are warned of', () => {
   expect(finding?.message).toContain('lr:cart:7')
 })
 
+test('for the status page there is a summary without the keys, which may name a session', () => {
+  const summaries = found(unknown, { ...session, type: 'list' }).map(({ summary }) => summary)
+  expect(summaries).toEqual([
+    'keys with a wrong type, whose logouts cannot be sent',
+    "keys under lr: that are not the relay's",
+  ])
+})
+
 test('a long key is cut', () => {
   const [finding] = found({ ...unknown, key: `lr:${'x'.repeat(5_000)}` })
   expect(finding?.message.length).toBeLessThan(300)

@@ -1,0 +1,38 @@
+# syntax=docker/dockerfile:1
+# Builds with `docker build .` and with `buildah bud .`; see "Deploy" in the README.
+ARG NODE_IMAGE=node:24-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# The compiler is all that is needed here, so nothing runs its install script.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY src ./src
+RUN node src/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+  && find node_modules -type f \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' \) -delete \
+  && rm -rf node_modules/.package-lock.json node_modules/zod/src
+
+FROM ${NODE_IMAGE}
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="logout-relay" \
+  org.opencontainers.image.description="Delivers OpenID Connect Back-Channel Logout tokens from Kafka triggers to every relying party" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.licenses="MIT"
+ENV NODE_ENV=production \
+  NODE_COMPILE_CACHE=/app/compile-cache
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY --chmod=755 src/bin.mjs ./src/bin.mjs
+# The compiled form of every module is made here, because the root file system is read-only when the service runs.
+RUN ln -s /app/src/bin.mjs /usr/local/bin/logout-relay \
+  && mkdir compile-cache && chown 65532:65532 compile-cache
+USER 65532:65532
+RUN ["logout-relay", "--version"]
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT||8080}/livez`).then(({ok})=>process.exit(ok?0:1),()=>process.exit(1))"]
+ENTRYPOINT ["logout-relay"]
+CMD ["serve"]

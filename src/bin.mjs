@@ -1,0 +1,19 @@
+#!/usr/bin/env -S node --max-semi-space-size=8 --initial-old-space-size=40 --heap-growing-percent=40
+/*
+ * The command of the package: runs the sources in a clone, and what was built from them where it is installed. Plain
+ * JavaScript that an old Node.js can read, so that it says what is missing instead of failing at some import.
+ */
+import { existsSync } from 'node:fs'
+
+const NODE_MAJOR_MIN = 24
+
+if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `logout-relay: needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version} (${process.execPath})\n`,
+  )
+  process.exit(2)
+}
+const isClone = existsSync(new URL('main.ts', import.meta.url))
+const place = new URL(isClone ? './' : '../dist/', import.meta.url)
+await import(new URL('compile-cache.mjs', place).href)
+await import(new URL(isClone ? 'main.ts' : 'main.js', place).href)

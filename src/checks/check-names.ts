@@ -1,0 +1,16 @@
+/** Every check that the service makes at its start and while it runs; the README explains each. */
+export const checkNames = [
+  'redis-writable',
+  'redis-keys',
+  'redis-eviction',
+  'redis-evicted',
+  'redis-group',
+  'redis-persistence',
+  'redis-shared-database',
+  'topic-missing',
+  'topic-partitions',
+  'topic-retention',
+  'topic-compaction',
+] as const
+
+export type CheckName = (typeof checkNames)[number]

@@ -1,0 +1,108 @@
+import type { Command } from 'commander'
+import { kafkaOptions, redisOptions } from '../backend-security.ts'
+import type { Config } from '../config/env.ts'
+import { allOf, readEachOption } from '../config/read-each-option.ts'
+import { examineAll } from '../create-doctor.ts'
+import type { Observation } from '../doctor/observation.ts'
+import { outcomeOf, summaryOf } from '../doctor/outcome.ts'
+import { RelayFault } from '../errors.ts'
+import type { RedisConnection } from '../redis/redis-connection.ts'
+import { openKafka, openRedis } from './backends.ts'
+import { EXIT_CODE } from './exit-code.ts'
+import { columns, linesOf } from './observation-table.ts'
+import { Output } from './output.ts'
+
+interface DoctorArguments {
+  readonly rp?: string
+  readonly client?: string
+  readonly json?: boolean
+}
+
+const example = `
+Example:
+  logout-relay doctor --rp https://shop.example.com/backchannel-logout
+
+It changes nothing. An RP is sent one POST with an empty logout_token, which ends no session.
+Exit codes: 0 no problem (warnings allowed), 1 a problem, 2 the configuration is wrong, 3 Kafka or Redis out of reach.`
+
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description(
+      'examine Kafka, Redis, the keys of the issuer and an RP, and say what to do about what is wrong',
+    )
+    .option('--rp <uri>', 'a back-channel logout URI to examine as well')
+    .option('--client <id>', 'the client id of that RP: looks at its settings in Redis')
+    .option('--json', 'one line of JSON per finding')
+    .addHelpText('after', example)
+    .action(doctor)
+}
+
+async function doctor({ rp, client, json = false }: DoctorArguments): Promise<void> {
+  if (client !== undefined && rp === undefined) {
+    throw new RelayFault('LR_USAGE', '--client: names the RP of --rp, which is missing')
+  }
+  const configuration = readEachOption()
+  const redis = onceOpenedRedis(configuration.options)
+  const output = new Output(json)
+  output.redraw('examining …')
+  try {
+    const observations = await examineAll({
+      configuration,
+      ...(rp !== undefined && { rp: { uri: rp, ...(client !== undefined && { clientId: client }) } }),
+      openKafka: async (brokers) => {
+        const config = required(allOf(configuration.options, ...kafkaOptions), 'Kafka')
+        const { topics } = await openKafka({ ...config, KAFKA_BROKERS: [...brokers] })
+        return topics
+      },
+      openRedis: redis.open,
+    })
+    output.redraw('')
+    print(observations, output)
+    const exitCodes = {
+      misconfigured: EXIT_CODE.usage,
+      unreachable: EXIT_CODE.unreachable,
+      problem: EXIT_CODE.failed,
+      well: EXIT_CODE.ok,
+    }
+    process.exitCode = exitCodes[outcomeOf(observations)]
+  } finally {
+    await redis.close()
+  }
+}
+
+function required<T>(options: T | undefined, name: string): T {
+  if (options !== undefined) return options
+  throw new RelayFault('LR_CONFIG_INVALID', `the options of ${name} are not valid`)
+}
+
+function print(observations: readonly Observation[], output: Output): void {
+  if (output.isJson) {
+    for (const observation of observations) output.json(observation)
+    return
+  }
+  const { isTTY, columns: width } = process.stdout
+  output.rows(
+    columns,
+    linesOf(observations, isTTY ? width : Number.POSITIVE_INFINITY),
+    'nothing was examined',
+  )
+  output.note(summaryOf(observations))
+}
+
+/** One connection for all that ask. */
+function onceOpenedRedis(options: Partial<Config>) {
+  let connection: Promise<RedisConnection> | undefined
+  return {
+    open: async (): Promise<RedisConnection> => {
+      connection ??= openRedis(required(allOf(options, ...redisOptions), 'Redis'))
+      return connection
+    },
+    close: async (): Promise<void> => {
+      await connection?.then(
+        (redis) => redis.close(),
+        () => undefined,
+      )
+    },
+  }
+}

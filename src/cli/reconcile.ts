@@ -1,0 +1,98 @@
+import type { Command } from 'commander'
+import type { Difference } from '../recovery/registry-difference.ts'
+import type { RecoveryRun } from '../recovery-run.ts'
+import { EXIT_CODE } from './exit-code.ts'
+import { Output } from './output.ts'
+import { runRecovery } from './recovery-command.ts'
+import { rateOf } from './replay-arguments.ts'
+import { exitCodeOfCounts, ReplayProgress, type ReplayState, summarize } from './replay-progress.ts'
+import { parseDuration } from './time-argument.ts'
+
+interface ReconcileOptions {
+  readonly dryRun?: boolean
+  readonly rate?: string
+  readonly wait?: string
+  readonly json?: boolean
+}
+
+const examples = `
+Examples:
+  logout-relay reconcile --dry-run     how Redis differs from the topic
+  logout-relay reconcile               complete Redis from the topic; relays may go on meanwhile
+
+Exit codes: 0 done, or nothing differs; 1 a delivery failed or is still parked, or with --dry-run something is missing
+or settled; 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve.`
+
+/** `reconcile`: Redis, built from the topic. */
+export function addReconcile(program: Command): void {
+  program
+    .command('reconcile')
+    .description('build the registrations in Redis from the topic, and send what the last hour still owes')
+    .option('--dry-run', 'list how Redis differs from the topic; nothing is sent or written')
+    .option('--rate <n>', 'at most so many deliveries per second')
+    .option('--wait <duration>', 'wait so long for what was parked (default: RETRY_DEADLINE_MS)')
+    .option('--json', 'lines of JSON also on a terminal')
+    .addHelpText('after', examples)
+    .action(reconcile)
+}
+
+async function reconcile(options: ReconcileOptions): Promise<void> {
+  const startedAtMs = performance.now()
+  const perSecond = rateOf(options.rate)
+  const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
+  const dry = options.dryRun === true
+  const output = new Output(options.json === true || process.stdout.isTTY !== true)
+  let mended: readonly Difference[] = []
+  const at = { records: 0, recordsTotal: 0 }
+  const stateOf = ({ book }: RecoveryRun): ReplayState => ({ step: '', ...at, ...book.counts })
+  const build = async (run: RecoveryRun): Promise<number> => {
+    const progress = new ReplayProgress(output, () => stateOf(run))
+    try {
+      mended = await run.reconcile(({ phase, records, recordsTotal }) => {
+        if (phase !== 'done') Object.assign(at, { records, recordsTotal })
+        progress.begin(phase)
+      })
+      progress.begin('settle')
+      await run.settle(waitMs)
+      return exitCodeOfCounts(run.book.counts)
+    } finally {
+      progress.stop()
+    }
+  }
+  const work = (run: RecoveryRun) => (dry ? compare(run, output) : build(run))
+  await runRecovery(output, perSecond === undefined ? {} : { perSecond }, work, (run) => {
+    const seconds = Math.round(performance.now() - startedAtMs) / 1_000
+    if (dry) return
+    const { read, owed, sent, failed, parked, open } = run.book.counts
+    const { missing: registered, settled: removed } = countsOf(mended)
+    summarize(output, { registered, removed, read, owed, sent, failed, parked, open, seconds })
+  })
+}
+
+async function compare(run: RecoveryRun, output: Output): Promise<number> {
+  const difference = run.difference()
+  const progress = new ReplayProgress(output, () => {
+    const { records, recordsTotal } = difference
+    return { step: '', records, recordsTotal, ...run.book.counts }
+  })
+  progress.begin('compare')
+  const found = await difference.find(run.patience.signal).finally(() => progress.stop())
+  const titles = ['difference', 'session', 'oidcSession', 'client'] as const
+  output.rows(
+    titles.map((title) => ({ title, cell: (row: ReturnType<typeof rowOf>) => row[title] })),
+    found.map(rowOf),
+    'Redis holds what the topic says',
+  )
+  const counts = countsOf(found)
+  summarize(output, { registrations: difference.registrations, ...counts })
+  return counts.missing + counts.settled > 0 ? EXIT_CODE.failed : EXIT_CODE.ok
+}
+
+function countsOf(found: readonly Difference[]) {
+  const count = (kind: Difference['difference']) => found.filter((it) => it.difference === kind).length
+  return { missing: count('missing'), settled: count('settled'), unlogged: count('unlogged') }
+}
+
+function rowOf({ difference, sessionId, oidcSessionId, clientId }: Difference) {
+  return { step: 'difference', difference, session: sessionId, oidcSession: oidcSessionId, client: clientId }
+}

@@ -1,0 +1,91 @@
+import { readConfig } from '../config/env.ts'
+import { unreachableFault } from '../recovery/patience.ts'
+import { RecoveryRun, type RecoveryRunOptions } from '../recovery-run.ts'
+import { openKafka, openRedis } from './backends.ts'
+import { EXIT_CODE } from './exit-code.ts'
+import { type Output, printable } from './output.ts'
+
+const FAILURES_TOLD_MAX = 20
+
+/**
+ * What `replay` and `reconcile` have in common: connections, signals, the end. `work` returns the exit code; `summary`
+ * is called whatever became of it. A first signal drains, a second one ends the process at once.
+ */
+export async function runRecovery(
+  output: Output,
+  options: Pick<RecoveryRunOptions, 'filter' | 'perSecond'>,
+  work: (run: RecoveryRun) => Promise<number>,
+  summary: (run: RecoveryRun) => void,
+): Promise<void> {
+  const config = readConfig()
+  const redis = await openRedis(config)
+  try {
+    const { kafka, topics } = await openKafka(config)
+    try {
+      let failures = 0
+      const run = new RecoveryRun({
+        ...options,
+        config,
+        kafka,
+        redis,
+        topics,
+        onNote: (text) => tell(output, text),
+        onFailed: ({ clientId, sessionId }, { reason, lastError }) => {
+          if (++failures > FAILURES_TOLD_MAX) return
+          const why = lastError === undefined ? reason : `${reason} (${lastError})`
+          tell(output, `failed: client ${clientId ?? '?'}, session ${sessionId}: ${why}`)
+          if (failures === FAILURES_TOLD_MAX) tell(output, 'further failures are on the topic, as outcomes')
+        },
+      })
+      process.exitCode = await underSignals(output, run, () => work(run), summary)
+    } finally {
+      await topics.close()
+    }
+  } finally {
+    redis.close()
+  }
+}
+
+async function underSignals(
+  output: Output,
+  run: RecoveryRun,
+  work: () => Promise<number>,
+  summary: (run: RecoveryRun) => void,
+): Promise<number> {
+  let isInterrupted = false
+  const interrupt = (): void => {
+    if (isInterrupted) process.exit(EXIT_CODE.interrupted)
+    isInterrupted = true
+    tell(
+      output,
+      'interrupted: attempts under way end, the rest is parked or left as it is; once more ends at once',
+    )
+    run.patience.interrupt()
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  let code: number = EXIT_CODE.ok
+  let isDone = false
+  try {
+    await run.start()
+    code = await work()
+    isDone = true
+  } catch (error) {
+    if (!run.patience.signal.aborted) throw unreachableFault(error)
+  } finally {
+    await run.stop()
+    if (isDone || run.book.counts.read > 0) summary(run)
+    if (run.unsettled > 0)
+      tell(
+        output,
+        `${run.unsettled} outcomes are not final, because Kafka or Redis are away: these deliveries may be made again`,
+      )
+  }
+  if (run.patience.fault !== undefined) throw run.patience.fault
+  return isInterrupted ? EXIT_CODE.interrupted : code
+}
+
+function tell(output: Output, text: string): void {
+  output.redraw('')
+  output.note(printable(text))
+}

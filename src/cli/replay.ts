@@ -1,0 +1,99 @@
+import type { Command } from 'commander'
+import type { RecoveryRun } from '../recovery-run.ts'
+import { EXIT_CODE } from './exit-code.ts'
+import { Output } from './output.ts'
+import { OwedList } from './owed-list.ts'
+import { runRecovery } from './recovery-command.ts'
+import { filterOf, type ReplayArguments, rangeOf, rateOf } from './replay-arguments.ts'
+import { exitCodeOfCounts, ReplayProgress, type ReplayState, summarize } from './replay-progress.ts'
+import { parseDuration } from './time-argument.ts'
+
+interface ReplayCommandOptions extends ReplayArguments {
+  readonly dryRun?: boolean
+  readonly wait?: string
+  readonly json?: boolean
+}
+
+const examples = `
+Examples:
+  logout-relay replay --from 2h --dry-run                  what of the last two hours is still owed, and to whom
+  logout-relay replay --from 2026-01-31T09:00:00Z --to 2026-01-31T10:00:00Z --rate 100
+  logout-relay replay --offsets session-events:0:1200-1500 --client shop
+  logout-relay replay --from 1d --failed --client shop     what ended in failed, once more
+
+Exit codes: 0 everything that was owed is sent, 1 something failed or is still parked, 2 usage, 3 Kafka or Redis out
+of reach, 130 interrupted. The configuration is that of serve.`
+
+/** `replay`: a range of the topic, run again. */
+export function addReplay(program: Command): void {
+  program
+    .command('replay')
+    .description('run a range of the topic again: what is still owed is sent, nothing else')
+    .option('--from <time>', 'from then on: 90s, 15m, 2h, 3d back from now, or ISO 8601 with its zone')
+    .option('--to <time>', 'up to then (default: the end of the topic as it is now)')
+    .option(
+      '--offsets <range>',
+      'topic:partition:first-last instead of times; may be repeated',
+      (it: string, all: string[] = []) => [...all, it],
+    )
+    .option('--failed', 'deliver again what ended in `failed` in the range, and was not sent since')
+    .option('--discarded', 'with --failed: also what an operator discarded')
+    .option('--dry-run', 'list what is still owed, and to whom; nothing is sent or written')
+    .option('--type <type>', 'only triggers of that type: session-terminated, user-signed-out')
+    .option('--issuer <issuer>', 'only of that issuer')
+    .option('--session <id>', 'only of that session of the provider')
+    .option('--user <id>', 'only of that user')
+    .option('--client <id>', 'only to that relying party')
+    .option('--rate <n>', 'at most so many deliveries per second')
+    .option('--wait <duration>', 'wait so long for what was parked (default: RETRY_DEADLINE_MS)')
+    .option('--json', 'lines of JSON also on a terminal')
+    .addHelpText('after', examples)
+    .action(replay)
+}
+
+async function replay(options: ReplayCommandOptions): Promise<void> {
+  const startedAtMs = performance.now()
+  const range = rangeOf(options, Date.now())
+  const filter = filterOf(options)
+  const perSecond = rateOf(options.rate)
+  const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
+  const dry = options.dryRun === true
+  const output = new Output(options.json === true || process.stdout.isTTY !== true)
+  const work = async (run: RecoveryRun): Promise<number> => {
+    const progress = new ReplayProgress(output, () => stateOf(run))
+    try {
+      await run.requireRegistry()
+      progress.begin('read')
+      const list = new OwedList(output, run.book)
+      await run.replay.run({
+        range,
+        failed: options.failed === true,
+        discarded: options.discarded === true,
+        ...(dry && { list: (owed) => list.add(owed) }),
+      })
+      progress.begin(dry ? 'read' : 'settle')
+      if (!dry) await run.settle(waitMs)
+      progress.stop()
+      if (!dry) return exitCodeOfCounts(run.book.counts)
+      list.end()
+      return EXIT_CODE.ok
+    } finally {
+      progress.stop()
+    }
+  }
+  await runRecovery(output, { filter, ...(perSecond !== undefined && { perSecond }) }, work, (run) => {
+    const seconds = Math.round(performance.now() - startedAtMs) / 1_000
+    const left = run.replay.recordsLeft
+    const { read, matching, skipped, owed, sent, failed, parked, open } = run.book.counts
+    const found = { read, matching, skipped, left, owed }
+    // A dry run has sent nothing, so it tells nothing about that.
+    summarize(output, dry ? found : { ...found, sent, failed, parked, open, seconds })
+    if (left > 0) output.note(`${left} records are not committed by the relays yet, and left to them`)
+    if (run.book.counts.parked > 0)
+      output.note(`${run.book.counts.parked} are parked: relays go on with them until their deadline`)
+  })
+}
+
+function stateOf({ book, replay }: RecoveryRun): ReplayState {
+  return { step: '', records: replay.records, recordsTotal: replay.recordsTotal, ...book.counts }
+}

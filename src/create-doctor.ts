@@ -1,0 +1,196 @@
+import { lookup } from 'node:dns/promises'
+import type { Config } from './config/env.ts'
+import { allOf, type EachOption } from './config/read-each-option.ts'
+import type { Area } from './doctor/doctor-checks.ts'
+import { examineIssuer } from './doctor/examine-issuer.ts'
+import { examineKafka } from './doctor/examine-kafka.ts'
+import { examineRedis } from './doctor/examine-redis.ts'
+import { examineRelyingParty } from './doctor/examine-relying-party.ts'
+import { type Judgement, unknown } from './doctor/judgement.ts'
+import { type Observation, Observations } from './doctor/observation.ts'
+import { judgeRpSettings } from './doctor/rp-settings.ts'
+import { EgressGuard } from './egress/egress-guard.ts'
+import { fetchDocument } from './egress/fetch-document.ts'
+import type { AttemptResult } from './egress/sender.ts'
+import { tlsHandshake } from './egress/tls-handshake.ts'
+import { UndiciSender } from './egress/undici-sender.ts'
+import { messageOf } from './errors.ts'
+import type { LogoutEndpoint } from './events/logout-endpoint.ts'
+import { KafkaFactsReader } from './kafka/kafka-facts-reader.ts'
+import type { KafkaTopics } from './kafka/kafka-topics.ts'
+import { systemClock } from './lib/clock.ts'
+import { delay } from './lib/deferred.ts'
+import { tcpConnect } from './lib/tcp-connect.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
+import { RedisFactsReader } from './redis/redis-facts.ts'
+import { RedisKeys } from './redis/redis-keys.ts'
+import { RedisRpSettings } from './redis/redis-rp-settings.ts'
+import { RedisServerFactsReader } from './redis/redis-server-facts-reader.ts'
+
+export interface DoctorParts {
+  readonly configuration: EachOption
+  /** The RP to look at, if any. */
+  readonly rp?: { readonly uri: string; readonly clientId?: string }
+  /** Throws when none of the brokers answers. */
+  readonly openKafka: (brokers: readonly string[]) => Promise<KafkaTopics>
+  /** Throws when Redis does not answer. Asked once; it is closed by whoever gives it. */
+  readonly openRedis: () => Promise<RedisConnection>
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+const DOCUMENT_LIMITS = { timeoutMs: 10_000, bytesMax: 1_024 * 1_024 }
+
+/** Examines everything that the configuration names, side by side, and returns what was observed in order of areas. */
+export async function examineAll(parts: DoctorParts): Promise<readonly Observation[]> {
+  const areas = await Promise.all([
+    configuration(parts.configuration),
+    kafka(parts),
+    redis(parts),
+    issuer(parts.configuration),
+    ...(parts.rp === undefined ? [] : [relyingParty(parts, parts.rp)]),
+  ])
+  return areas.flat()
+}
+
+function configuration({ problems }: EachOption): readonly Observation[] {
+  const notes = new Observations('configuration')
+  for (const line of problems) {
+    const name = line.split(':', 1)[0] as string
+    const mend = `set ${name} in the environment; the README lists what it may be`
+    notes.note('configuration', { status: 'problem', found: line, mend }, name)
+  }
+  if (problems.length === 0) notes.note('configuration', { status: 'ok', found: 'every option is valid' })
+  return notes.all
+}
+
+/** Without its options an area cannot be examined. */
+function notConfigured(area: Area): readonly Observation[] {
+  const notes = new Observations(area)
+  notes.noteUnknown('its options are not valid: see configuration')
+  return notes.all
+}
+
+const expectations = ['KAFKA_GROUP_ID', 'RETRY_DEADLINE_MS', 'SESSION_LIFETIME_MS'] as const
+
+function expectedOf(config: Pick<Config, (typeof expectations)[number]>) {
+  return {
+    groupId: config.KAFKA_GROUP_ID,
+    retryDeadlineMs: config.RETRY_DEADLINE_MS,
+    sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+  }
+}
+
+async function kafka({
+  configuration: { options },
+  openKafka,
+}: DoctorParts): Promise<readonly Observation[]> {
+  const config = allOf(options, 'KAFKA_BROKERS', 'KAFKA_TOPICS', ...expectations)
+  if (config === undefined) return notConfigured('kafka')
+  const names = {
+    inputs: config.KAFKA_TOPICS,
+    outcome: options.KAFKA_OUTCOME_TOPIC,
+    deadLetter: options.KAFKA_DEAD_LETTER_TOPIC,
+  }
+  return examineKafka({
+    bootstrap: config.KAFKA_BROKERS,
+    expected: expectedOf(config),
+    nowMs: systemClock.now(),
+    connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
+    open: async (brokers) =>
+      new KafkaFactsReader({ names, groupId: config.KAFKA_GROUP_ID, topics: await openKafka(brokers) }),
+  })
+}
+
+async function redis({ configuration, openRedis }: DoctorParts): Promise<readonly Observation[]> {
+  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', ...expectations)
+  if (config === undefined) return notConfigured('redis')
+  const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config
+  const expected = expectedOf(config)
+  const keys = new RedisKeys(prefix)
+  return examineRedis({
+    redisUrl,
+    hasPassword: configuration.options.REDIS_PASSWORD !== undefined,
+    prefix,
+    expected,
+    open: async () => {
+      const redis = await openRedis()
+      const facts = new RedisFactsReader({
+        groupId: expected.groupId,
+        keys,
+        redis,
+        prefix,
+        leavesNoTrace: true,
+      })
+      const serverFacts = new RedisServerFactsReader(redis, keys)
+      return { facts: () => facts.read(), serverFacts: () => serverFacts.read() }
+    },
+  })
+}
+
+async function issuer({ options }: EachOption): Promise<readonly Observation[]> {
+  return examineIssuer({
+    issuer: options.ISSUER,
+    signingKeysFile: options.SIGNING_KEYS_FILE,
+    clock: systemClock,
+    fetchDocument: (uri) => fetchDocument(uri, DOCUMENT_LIMITS),
+  })
+}
+
+async function relyingParty(
+  parts: DoctorParts,
+  { uri, clientId }: { uri: string; clientId?: string },
+): Promise<readonly Observation[]> {
+  const config = allOf(parts.configuration.options, 'EGRESS_ALLOW', 'EGRESS_ALLOW_HTTP', 'ATTEMPT_TIMEOUT_MS')
+  if (config === undefined) return notConfigured('relying-party')
+  const guard = new EgressGuard({ allow: config.EGRESS_ALLOW, allowHttp: config.EGRESS_ALLOW_HTTP })
+  const sender = new UndiciSender({
+    guard,
+    attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+    connectionsPerOriginMax: 1,
+  })
+  const timeoutMs = Math.min(config.ATTEMPT_TIMEOUT_MS, CONNECT_TIMEOUT_MS)
+  const ask = (endpoint: LogoutEndpoint) =>
+    new Promise<AttemptResult>((done) => sender.send({ endpoint, token: Buffer.alloc(0) }, done))
+  try {
+    return await examineRelyingParty({
+      uri,
+      guard,
+      ask,
+      nowMs: systemClock.now(),
+      resolve: (hostname) => resolveName(hostname, timeoutMs),
+      connect: (address, port) => tcpConnect(address, port, timeoutMs),
+      shakeHands: (address, port, hostname) => tlsHandshake({ address, port, hostname, timeoutMs }),
+      ...(clientId !== undefined && { settings: () => rpSettings(parts, uri, clientId) }),
+    })
+  } finally {
+    await sender.close()
+  }
+}
+
+/** In the way in which a connect resolves names: hosts file, search domains and all. */
+async function resolveName(hostname: string, timeoutMs: number): Promise<string[]> {
+  const found = await Promise.race([lookup(hostname, { all: true }), delay(timeoutMs)])
+  if (found === undefined) throw Object.assign(new Error('no name server answers'), { code: 'EAI_AGAIN' })
+  return found.map(({ address }) => address)
+}
+
+async function rpSettings(
+  { configuration, openRedis }: DoctorParts,
+  uri: string,
+  clientId: string,
+): Promise<Judgement> {
+  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', 'ISSUER')
+  if (config === undefined) return unknown('REDIS_URL and ISSUER are needed for its settings')
+  const invalid: string[] = []
+  try {
+    const store = new RedisRpSettings({
+      keys: new RedisKeys(config.REDIS_PREFIX),
+      redis: await openRedis(),
+      onInvalid: (_rp, problem) => invalid.push(problem),
+    })
+    const [settings = {}] = await store.load([{ issuer: config.ISSUER, clientId }])
+    return judgeRpSettings(clientId, uri, settings, invalid)
+  } catch (error) {
+    return unknown(`its settings could not be read: ${messageOf(error)}`)
+  }
+}

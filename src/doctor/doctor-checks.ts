@@ -1,0 +1,62 @@
+/** Everything that the doctor looks at, by area and in the order in which it is told; the README explains each. */
+const checksByArea = {
+  configuration: ['configuration'],
+  kafka: [
+    'kafka-reachable',
+    'kafka-bootstrap',
+    'kafka-broker',
+    'topic-missing',
+    'topic-partitions',
+    'topic-replication',
+    'topic-retention',
+    'topic-compaction',
+    'topic-message-size',
+    'group-state',
+    'group-members',
+    'group-lag',
+  ],
+  redis: [
+    'redis-reachable',
+    'redis-tls',
+    'redis-version',
+    'redis-latency',
+    'redis-writable',
+    'redis-memory',
+    'redis-eviction',
+    'redis-evicted',
+    'redis-persistence',
+    'redis-epoch',
+    'redis-group',
+    'redis-keys',
+    'redis-shared-database',
+  ],
+  issuer: [
+    'keys-file',
+    'keys-permissions',
+    'keys-signing',
+    'issuer-discovery',
+    'issuer-logout-support',
+    'issuer-clock',
+    'issuer-jwks',
+    'key-published',
+  ],
+  'relying-party': [
+    'rp-uri',
+    'rp-settings',
+    'rp-resolves',
+    'rp-egress',
+    'rp-connects',
+    'rp-tls',
+    'rp-certificate',
+    'rp-answer',
+  ],
+} as const
+
+export type Area = keyof typeof checksByArea
+export type DoctorCheck = (typeof checksByArea)[Area][number]
+
+export const areas = Object.keys(checksByArea) as readonly Area[]
+
+export function checksOf(area: Area): readonly DoctorCheck[] {
+  return checksByArea[area]
+}

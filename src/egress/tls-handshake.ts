@@ -1,0 +1,90 @@
+import { isIP } from 'node:net'
+import { connect, type TLSSocket } from 'node:tls'
+import { codeOf, messageOf } from '../errors.ts'
+
+export interface ShownCertificate {
+  /** The names that it is for, as it lists them, or its common name. */
+  readonly names: string
+  /** Who has signed it. */
+  readonly authority: string
+  /** Milliseconds since the epoch. */
+  readonly validToMs: number
+}
+
+export type HandshakeAnswer =
+  | {
+      readonly kind: 'established'
+      /** Such as `TLSv1.3`. */
+      readonly protocol: string
+      readonly certificate: ShownCertificate
+      /** Why an attempt would refuse the certificate; undefined when it would not. */
+      readonly refusal: { readonly code: string; readonly message: string } | undefined
+    }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+
+export interface HandshakeRequest {
+  /** The checked address that is connected to. */
+  readonly address: string
+  readonly port: number
+  /** The host in the URI: the certificate must be for it. */
+  readonly hostname: string
+  readonly timeoutMs: number
+}
+
+/** A certificate may be for a hundred names. */
+const NAMES_CHARACTERS_MAX = 120
+
+/**
+ * Shakes hands and hangs up, without a byte of HTTP. A certificate that nobody trusts is looked at as well, to say what
+ * is wrong with it. Never throws.
+ */
+export function tlsHandshake({
+  address,
+  port,
+  hostname,
+  timeoutMs,
+}: HandshakeRequest): Promise<HandshakeAnswer> {
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: address,
+      port,
+      ...(isIP(hostname) === 0 && { servername: hostname }),
+      rejectUnauthorized: false,
+    })
+    const end = (answer: HandshakeAnswer): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(answer)
+    }
+    const timer = setTimeout(() => end({ kind: 'failed', code: 'ETIMEDOUT', message: '' }), timeoutMs)
+    socket.on('error', (error) =>
+      end({ kind: 'failed', code: codeOf(error) ?? 'UNKNOWN', message: messageOf(error) }),
+    )
+    socket.on('secureConnect', () => end(established(socket)))
+  })
+}
+
+function established(socket: TLSSocket): HandshakeAnswer {
+  const { subject, issuer, subjectaltname, valid_to: validTo } = socket.getPeerCertificate()
+  return {
+    kind: 'established',
+    protocol: socket.getProtocol() ?? 'unknown',
+    certificate: {
+      names: (subjectaltname ?? textOf(subject?.CN)).slice(0, NAMES_CHARACTERS_MAX),
+      authority: textOf(issuer?.O ?? issuer?.CN),
+      validToMs: Date.parse(validTo),
+    },
+    refusal: socket.authorized ? undefined : refusalOf(socket.authorizationError),
+  }
+}
+
+/** A code for faults of the chain; an error with a code when the names do not fit. Its type says less. */
+function refusalOf(error: unknown): { code: string; message: string } {
+  const code = typeof error === 'string' ? error : (codeOf(error) ?? 'UNKNOWN')
+  return { code, message: messageOf(error) }
+}
+
+/** A name may be there more than once. */
+function textOf(name: string | string[] | undefined): string {
+  return [name ?? []].flat().join(', ').slice(0, NAMES_CHARACTERS_MAX) || 'nobody'
+}

@@ -1,0 +1,44 @@
+import { type FailureReason, outcomeTypes } from './outcome.ts'
+import { type Registration, readRegistration } from './registration.ts'
+import { readTraceContext, type TraceContext } from './trace-context.ts'
+import type { TriggerOrigin } from './trigger.ts'
+import { headerText, type WireRecord } from './wire-record.ts'
+
+export type FailedOutcomeResult =
+  | {
+      readonly kind: 'failed'
+      readonly registration: Registration
+      /** An operator gave the delivery up. */
+      readonly isDiscarded: boolean
+      /** The outcome itself, by its own id and place: it is what a delivery made for it goes back to. */
+      readonly origin: TriggerOrigin
+      /** When the session ended, where the outcome tells. Milliseconds since the epoch. */
+      readonly occurredAtMs?: number
+      readonly trace: TraceContext
+    }
+  /** Its registration was unusable from the start, so nothing can be delivered for it. */
+  | { readonly kind: 'unusable' }
+
+/** What a failed outcome tells of its delivery; `undefined` for any other record. */
+export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | undefined {
+  const { topic, partition, offset, headers, value } = record
+  if ((record.type ?? headerText(headers, 'ce_type')) !== outcomeTypes.failed || value === null)
+    return undefined
+  let data: Record<string, unknown>
+  try {
+    data = JSON.parse(value.toString('utf8')) as Record<string, unknown>
+  } catch {
+    return { kind: 'unusable' }
+  }
+  const result = readRegistration(data, '')
+  if (result.kind === 'invalid' || result.registration.issuer === '') return { kind: 'unusable' }
+  const id = headerText(headers, 'ce_id') ?? `${topic}/${partition}/${offset}`
+  return {
+    kind: 'failed',
+    registration: result.registration,
+    isDiscarded: data.reason === ('discarded' satisfies FailureReason),
+    origin: { id, topic, partition, offset },
+    ...(typeof data.occurredAt === 'number' && { occurredAtMs: data.occurredAt }),
+    trace: readTraceContext(headerText(headers, 'traceparent'), headerText(headers, 'tracestate')),
+  }
+}

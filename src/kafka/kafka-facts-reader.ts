@@ -1,0 +1,146 @@
+import type { Admin, DescribeConfigResponse } from 'kafkajs'
+import type { Fact, TopicFacts } from '../checks/facts.ts'
+import type {
+  BrokerFacts,
+  ExaminedKafka,
+  GroupFacts,
+  PartitionProgress,
+  TopicLayout,
+} from '../doctor/kafka-facts.ts'
+import { codeOf, RelayFault } from '../errors.ts'
+import { delay, settledWithin } from '../lib/deferred.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+import { kafkajs } from './kafkajs.ts'
+import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
+
+const PAUSE_MS = 500
+/** For everything that is asked together: a cluster without a majority may answer nothing more, nor refuse. */
+const TIME_MS = 20_000
+
+export interface KafkaFactsOptions {
+  readonly topics: KafkaTopics
+  readonly names: TopicNames
+  readonly groupId: string
+}
+
+/** Looks up what the doctor wants to know of Kafka. A request that the cluster refuses leaves a fact unread. */
+export class KafkaFactsReader implements ExaminedKafka {
+  readonly #options: KafkaFactsOptions
+  #endsAtMs: number | undefined
+
+  constructor(options: KafkaFactsOptions) {
+    this.#options = options
+  }
+
+  async brokers(): Promise<readonly BrokerFacts[]> {
+    const { topics } = this.#options
+    const { brokers } = await this.#patiently(() => topics.ask((admin) => admin.describeCluster()))
+    return brokers
+  }
+
+  topics(): Promise<readonly TopicFacts[]> {
+    const { topics, names } = this.#options
+    return this.#patiently(() => new TopicFactsReader(topics, names).read())
+  }
+
+  async layout(topic: string): Promise<TopicLayout> {
+    const { topics } = this.#options
+    const partitions = await this.#patiently(() => topics.layout(topic))
+    return {
+      limits: await this.#fact(async (admin) => limitsIn(await describeLimits(admin, topic))),
+      partitions: partitions.map(({ partitionId, leader, replicas, isr }) => ({
+        partition: partitionId,
+        leader,
+        replicas,
+        inSync: isr,
+      })),
+    }
+  }
+
+  group(): Promise<Fact<GroupFacts>> {
+    const { groupId } = this.#options
+    return this.#fact(async (admin) => {
+      const { groups } = await admin.describeGroups([groupId])
+      const { state = 'Dead', members = [] } = groups[0] ?? {}
+      return { state, members: members.map(({ clientId, clientHost }) => ({ clientId, host: clientHost })) }
+    })
+  }
+
+  progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>> {
+    const { groupId, names } = this.#options
+    return this.#fact(async (admin) => {
+      const found: PartitionProgress[] = []
+      const existing = await admin.listTopics()
+      for (const topic of names.inputs.filter((it) => existing.includes(it))) {
+        const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
+        const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
+        // The last, so that nothing is behind an end that was read before it.
+        const bounds = await admin.fetchTopicOffsets(topic)
+        const offsetIn = (list: readonly { partition: number; offset: string }[] = [], partition: number) =>
+          Number(list.find((it) => it.partition === partition)?.offset ?? -1)
+        for (const { partition, low, high } of bounds) {
+          const offset = offsetIn(committed?.partitions, partition)
+          found.push({
+            topic,
+            partition,
+            committed: offset < 0 ? undefined : offset,
+            low: Number(low),
+            high: Number(high),
+            young: offsetIn(young, partition),
+          })
+        }
+      }
+      return found
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#options.topics.close()
+  }
+
+  #fact<T>(look: (admin: Admin) => Promise<T>): Promise<Fact<T>> {
+    const { groupId, topics } = this.#options
+    const ask = () =>
+      topics.ask(async (admin): Promise<Fact<T>> => {
+        try {
+          return { value: await look(admin) }
+        } catch (error) {
+          const unread = refusalIn(error)
+          if (unread === undefined) throw error
+          return { unread }
+        }
+      }, `Describe on group ${groupId} and on its topics`)
+    return this.#patiently(ask)
+  }
+
+  /** A broker that has just died is asked for some seconds more, by chance; another answers the next time. */
+  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+    this.#endsAtMs ??= performance.now() + TIME_MS
+    const leftMs = Math.max(0, this.#endsAtMs - performance.now())
+    const answer = ask()
+    if (!(await settledWithin(answer, leftMs))) {
+      throw new RelayFault('LR_UNAVAILABLE', `Kafka has not answered within ${TIME_MS} ms`)
+    }
+    try {
+      return await answer
+    } catch (error) {
+      if (codeOf(error) === 'LR_REFUSED') throw error
+      if (performance.now() + PAUSE_MS + TIME_MS / 2 > this.#endsAtMs) throw error
+      await delay(PAUSE_MS)
+      return this.#patiently(ask)
+    }
+  }
+}
+
+const LIMITS = ['min.insync.replicas', 'max.message.bytes']
+
+function describeLimits(admin: Admin, topic: string): Promise<DescribeConfigResponse> {
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: LIMITS }
+  return admin.describeConfigs({ includeSynonyms: false, resources: [resource] })
+}
+
+function limitsIn({ resources }: DescribeConfigResponse) {
+  const entries = resources[0]?.configEntries ?? []
+  const setting = (name: string) => Number(entries.find((it) => it.configName === name)?.configValue)
+  return { minInSync: setting('min.insync.replicas'), messageBytesMax: setting('max.message.bytes') }
+}

@@ -1,0 +1,22 @@
+import { delay } from './deferred.ts'
+
+/** At most so many per second, spread evenly; what was not used is not saved up. */
+export class RateLimit {
+  readonly #perSecond: number
+  readonly #now: () => number
+  #freeAtMs = 0
+
+  /** `now`: milliseconds on a clock that only goes forward. */
+  constructor(perSecond: number, now: () => number = () => performance.now()) {
+    this.#perSecond = perSecond
+    this.#now = now
+  }
+
+  /** Resolves when `count` may start, or at once when `signal` aborts. Several that belong together start together. */
+  async take(count: number, signal?: AbortSignal): Promise<void> {
+    const now = this.#now()
+    const startMs = Math.max(this.#freeAtMs, now)
+    this.#freeAtMs = startMs + (count * 1_000) / this.#perSecond
+    if (startMs > now) await delay(startMs - now, signal)
+  }
+}

@@ -1,0 +1,264 @@
+import type { Config } from './config/env.ts'
+import type { Issuers } from './config/issuers.ts'
+import { createDelivery, createIssuers } from './create-delivery.ts'
+import type { DeliveryCore } from './delivery/delivery-core.ts'
+import type { UndiciSender } from './egress/undici-sender.ts'
+import { RelayFault } from './errors.ts'
+import type { Outcome, OutcomeSubject } from './events/outcome.ts'
+import { KafkaLogReader } from './kafka/kafka-log-reader.ts'
+import { KafkaOutcomeLog } from './kafka/kafka-outcome-log.ts'
+import type { KafkaTopics } from './kafka/kafka-topics.ts'
+import { type Clock, systemClock } from './lib/clock.ts'
+import { delay, settledWithin } from './lib/deferred.ts'
+import { RateLimit } from './lib/rate-limit.ts'
+import { FollowOutcomes } from './recovery/follow-outcomes.ts'
+import { OwnBacklog } from './recovery/own-backlog.ts'
+import { Patience } from './recovery/patience.ts'
+import { Rebuild, type RebuildProgress } from './recovery/rebuild.ts'
+import { Redelivery } from './recovery/redelivery.ts'
+import { type Difference, RegistryDifference } from './recovery/registry-difference.ts'
+import { Replay } from './recovery/replay.ts'
+import { ReplayBook } from './recovery/replay-book.ts'
+import { ReplayEvents } from './recovery/replay-events.ts'
+import type { ReplayFilter } from './recovery/replay-filter.ts'
+import { ReplayTriggers } from './recovery/replay-triggers.ts'
+import { RedisBacklog } from './redis/redis-backlog.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
+import { RedisEpochStore } from './redis/redis-epoch-store.ts'
+import { RedisKeys } from './redis/redis-keys.ts'
+import { RedisLeases } from './redis/redis-leases.ts'
+import { RedisRecoveryRegistry } from './redis/redis-recovery-registry.ts'
+import { RedisRegistry } from './redis/redis-registry.ts'
+import { EpochGuard } from './registry/epoch-guard.ts'
+
+export interface RecoveryRunOptions {
+  readonly config: Config
+  readonly kafka: ConstructorParameters<typeof KafkaLogReader>[0]
+  readonly topics: KafkaTopics
+  readonly redis: RedisConnection
+  readonly filter?: ReplayFilter
+  /** Deliveries per second; as fast as it goes without one. */
+  readonly perSecond?: number
+  readonly onFailed: (subject: OutcomeSubject, outcome: Extract<Outcome, { kind: 'failed' }>) => void
+  readonly onNote: (text: string) => void
+  readonly clock?: Clock
+}
+
+/** Triggers that share round trips; those of a slow replay must not hold leases that they do not need yet. */
+const SLICE_TRIGGERS = 24
+const READ_FAILURES_MAX = 8
+const LOOK_MS = 500
+/** A delivery that expires is found a moment later. */
+const OVERTIME_MS = 10_000
+const FLUSH_MS = 5_000
+
+/** What `replay` and `reconcile` run: the delivery of the service without its consumer. */
+export class RecoveryRun {
+  readonly book = new ReplayBook()
+  readonly patience = new Patience()
+  readonly reader: KafkaLogReader
+  readonly recovery: RedisRecoveryRegistry
+  readonly registry: RedisRegistry
+  readonly replay: Replay
+  readonly #config: Config
+  readonly #clock: Clock
+  readonly #core: DeliveryCore
+  readonly #epoch: RedisEpochStore
+  readonly #follow: FollowOutcomes
+  readonly #guard = new EpochGuard()
+  readonly #issuers: Issuers
+  readonly #log: KafkaOutcomeLog
+  readonly #redelivery: Redelivery
+  readonly #sender: UndiciSender
+  readonly #topics: KafkaTopics
+  readonly #triggers: ReplayTriggers
+  readonly #unguarded: RedisRegistry
+
+  constructor(options: RecoveryRunOptions) {
+    const { clock = systemClock, config, filter = {}, kafka, onFailed, onNote, perSecond, redis } = options
+    const { book, patience } = this
+    this.#config = config
+    this.#clock = clock
+    this.#topics = options.topics
+    this.#issuers = createIssuers(config, clock)
+    const keys = new RedisKeys(config.REDIS_PREFIX)
+    const { SESSION_LIFETIME_MS: sessionLifetimeMs, TOMBSTONE_MS: tombstoneMs } = config
+    this.registry = new RedisRegistry({ redis, keys, sessionLifetimeMs, tombstoneMs, guard: this.#guard })
+    this.#unguarded = new RedisRegistry({ redis, keys, sessionLifetimeMs, tombstoneMs })
+    this.recovery = new RedisRecoveryRegistry({ redis, keys, sessionLifetimeMs, guard: this.#guard })
+    this.#epoch = new RedisEpochStore(redis, keys)
+    this.reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
+    this.#log = new KafkaOutcomeLog(kafka, options.topics)
+    this.#follow = new FollowOutcomes(this.reader, config.KAFKA_OUTCOME_TOPIC, book)
+    const backlog = new OwnBacklog(new RedisBacklog(redis, keys))
+    const { core, sender } = createDelivery({
+      backlog,
+      clock,
+      config,
+      keys,
+      redis,
+      events: new ReplayEvents(book, patience, onFailed),
+      issuers: this.#issuers,
+      log: this.#log,
+      registry: this.registry,
+      onInvalidSetting: ({ clientId }, problem) =>
+        onNote(`setting of the RP ${clientId} ignored: ${problem}`),
+    })
+    this.#core = core
+    this.#sender = sender
+    this.#redelivery = new Redelivery({
+      backlog,
+      book,
+      clock,
+      core,
+      patience,
+      deadlineMs: config.RETRY_DEADLINE_MS,
+      leases: new RedisLeases(redis, keys),
+      rate: perSecond === undefined ? undefined : new RateLimit(perSecond),
+    })
+    const sliceTriggers = perSecond === undefined ? SLICE_TRIGGERS : 1
+    const isServedIssuer = (issuer: string) => this.#issuers.has(issuer)
+    this.#triggers = new ReplayTriggers({
+      book,
+      filter,
+      isServedIssuer,
+      patience,
+      sliceTriggers,
+      defaultIssuer: config.ISSUER,
+      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
+    })
+    this.replay = new Replay({
+      book,
+      clock,
+      filter,
+      isServedIssuer,
+      patience,
+      sliceTriggers,
+      groupId: config.KAFKA_GROUP_ID,
+      inputTopics: config.KAFKA_TOPICS,
+      lateAfterMs: config.RETRY_DEADLINE_MS,
+      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+      reader: this.reader,
+      recovery: this.recovery,
+      redelivery: this.#redelivery,
+      registry: this.registry,
+      triggers: this.#triggers,
+    })
+    // Whoever waits for room must see that nobody waits any more.
+    patience.signal.addEventListener('abort', () => core.open.room.open())
+  }
+
+  isServedIssuer(issuer: string): boolean {
+    return this.#issuers.has(issuer)
+  }
+
+  /** Deliveries may begin when this resolves. Throws what waiting cannot mend. */
+  async start(): Promise<void> {
+    await this.#issuers.load()
+    for (const topic of new Set([...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC]))
+      await this.#topics.partitions(topic)
+    await this.#follow.start()
+    this.#core.backlogLoop.start()
+  }
+
+  /** Throws `LR_REGISTRY_LOST` when Redis does not hold what the topic says, so that nobody knows what is owed. */
+  async requireRegistry(): Promise<void> {
+    const epoch = await this.#epoch.read()
+    if (epoch !== undefined) return this.#guard.adopt(epoch)
+    const how = 'start a relay, which builds it from the topic, or run `logout-relay reconcile`'
+    throw new RelayFault(
+      'LR_REGISTRY_LOST',
+      `Redis does not hold the registry under the prefix ${this.#config.REDIS_PREFIX}; ${how}`,
+    )
+  }
+
+  /**
+   * Builds the registry from the topic, or completes it, and runs the triggers of the last `RETRY_DEADLINE_MS` again.
+   * Resolves with the differences that were found in a registry that was there.
+   */
+  async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<readonly Difference[]> {
+    let mended: readonly Difference[] = []
+    const rebuild = new Rebuild({
+      onProgress,
+      clock: this.#clock,
+      defaultIssuer: this.#config.ISSUER,
+      epoch: this.#epoch,
+      groupId: this.#config.KAFKA_GROUP_ID,
+      horizonMs: this.#config.RETRY_DEADLINE_MS,
+      inputTopics: this.#config.KAFKA_TOPICS,
+      isServedIssuer: (issuer) => this.isServedIssuer(issuer),
+      outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
+      reader: this.reader,
+      registry: this.#unguarded,
+      runAgain: (records, built) =>
+        this.#triggers.take(records, {
+          ask: (steps) => built.apply(steps),
+          handOn: (owed) => this.#redelivery.deliver(owed),
+        }),
+    })
+    const { signal } = this.patience
+    const complete = async (): Promise<void> => {
+      const difference = this.difference()
+      onProgress({ phase: 'registrations', records: 0, recordsTotal: 0 })
+      const found = await difference.find(signal)
+      await difference.mend(found, signal)
+      mended = found
+    }
+    await rebuild.repeat(complete, signal)
+    return mended
+  }
+
+  /** Compares Redis with the topic. */
+  difference(): RegistryDifference {
+    return new RegistryDifference({
+      defaultIssuer: this.#config.ISSUER,
+      isServedIssuer: (issuer) => this.isServedIssuer(issuer),
+      reader: this.reader,
+      recovery: this.recovery,
+      registry: this.#unguarded,
+      topics: [...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC],
+    })
+  }
+
+  /**
+   * Resolves when every delivery has its outcome; or is parked, and `waitMs` have passed, by default a deadline; or
+   * patience ends.
+   */
+  async settle(waitMs = this.#config.RETRY_DEADLINE_MS + OVERTIME_MS): Promise<void> {
+    const { signal } = this.patience
+    while (this.#core.open.size + this.#core.settlement.size > 0 && !signal.aborted) await delay(10, signal)
+    const untilMs = performance.now() + waitMs
+    while (this.book.counts.parked > 0 && performance.now() < untilMs && !signal.aborted) {
+      await this.#follow.look(signal).catch((error: unknown) => {
+        if (!signal.aborted) throw error
+      })
+      if (this.book.counts.parked > 0) await delay(LOOK_MS, signal)
+    }
+  }
+
+  /** Outcomes that are not on the topic yet, or whose registration is not removed: still owed, as far as anybody knows. */
+  get unsettled(): number {
+    return this.#core.settlement.size
+  }
+
+  /** As the service stops: attempts under way end within the drain deadline, the rest is parked. */
+  async stop(): Promise<void> {
+    const endsAtMs = performance.now() + this.#config.DRAIN_MS
+    const core = this.#core
+    await settledWithin(core.backlogLoop.stop(), 1_000)
+    await settledWithin(core.parkWaiting(), FLUSH_MS)
+    while (core.dispatcher.inFlight > 0 && performance.now() < endsAtMs) await delay(10)
+    await this.#sender.close()
+    await settledWithin(this.#flush(), FLUSH_MS)
+    core.stop()
+    this.#redelivery.stop()
+    await this.#log.close()
+    this.#issuers.close()
+  }
+
+  async #flush(): Promise<void> {
+    await this.#core.parking.idle()
+    await this.#core.settlement.idle()
+    await this.#redelivery.idle()
+  }
+}

@@ -1,0 +1,13 @@
+import type { Registration } from '../events/registration.ts'
+import type { TriggerStep } from '../intake/trigger-step.ts'
+import type { RegistrationKey, RegistryAnswer } from '../registry/registry.ts'
+
+/** What replay and reconcile need of the registry beside its daily work. Every method throws when it cannot be reached. */
+export interface RecoveryRegistry {
+  /** What the triggers are still owed, in the order of the steps. Writes nothing. Throws `LR_REGISTRY_LOST`. */
+  owed(steps: readonly TriggerStep[]): Promise<Extract<RegistryAnswer, { kind: 'owed' }>[]>
+  /** Makes settled registrations owed once more, so that they can be parked. Idempotent. */
+  reopen(registrations: readonly Registration[]): Promise<void>
+  /** Names every registration that there is, in parts; one that comes or goes meanwhile may be among them or not. */
+  all(take: (keys: readonly RegistrationKey[]) => Promise<void>, signal: AbortSignal): Promise<void>
+}

@@ -1,0 +1,152 @@
+import type { Admission } from '../delivery/admission.ts'
+import type { Creditor, DeliveryCause } from '../delivery/delivery.ts'
+import type { Leases } from '../delivery/leases.ts'
+import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
+import type { RelyingParties } from '../delivery/relying-party.ts'
+import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
+import type { Registration } from '../events/registration.ts'
+import type { Clock } from '../lib/clock.ts'
+import { MicroBatcher } from '../lib/micro-batcher.ts'
+import type { RateLimit } from '../lib/rate-limit.ts'
+import type { BrokenRegistration } from '../registry/registry.ts'
+import type { OwnBacklog } from './own-backlog.ts'
+import type { Patience } from './patience.ts'
+import type { ReplayBook } from './replay-book.ts'
+
+/** What one trigger, or one failed outcome, is still owed. */
+export interface OwedByCause {
+  readonly cause: DeliveryCause
+  readonly registrations: readonly Registration[]
+  readonly broken: readonly BrokenRegistration[]
+}
+
+export interface RedeliveryOptions {
+  readonly backlog: OwnBacklog
+  readonly book: ReplayBook
+  readonly clock: Clock
+  readonly core: {
+    readonly admission: Admission
+    readonly open: OpenDeliveries
+    readonly relyingParties: RelyingParties
+    readonly settings: RpSettingsCache
+  }
+  /** From now on, also for a trigger of long ago. Milliseconds. */
+  readonly deadlineMs: number
+  readonly leases: Leases
+  readonly patience: Patience
+  readonly rate: RateLimit | undefined
+}
+
+interface Lease {
+  readonly name: Registration
+  readonly untilMs: number
+}
+
+/** As long as a delivery may wait here for its turn, and then for its answer. */
+const LEASE_MS = 120_000
+const RELEASE_BATCH_MAX = 500
+
+/**
+ * Hands owed registrations to the delivery core of this process, each under a lease: what another process is
+ * attempting at this moment is left to it, and what is parked is not claimed meanwhile.
+ */
+export class Redelivery {
+  readonly #options: RedeliveryOptions
+  readonly #releases: MicroBatcher<Lease>
+
+  constructor(options: RedeliveryOptions) {
+    this.#options = options
+    this.#releases = new MicroBatcher({
+      flush: (leases) => options.leases.release(leases),
+      onFlushed: () => undefined,
+      onError: (error, failures) => options.patience.suffer('Redis', error, failures),
+      maxBatch: RELEASE_BATCH_MAX,
+    })
+  }
+
+  /**
+   * Resolves when everything is handed on, or patience ends, in which case the rest stays as it was. `prepare` is called
+   * with what will be delivered, under its leases.
+   */
+  async deliver(
+    groups: readonly OwedByCause[],
+    prepare: (registrations: readonly Registration[]) => Promise<void> = async () => undefined,
+  ): Promise<void> {
+    const { core, patience, rate } = this.#options
+    const fresh = groups.map((group) => this.#fresh(group))
+    const untilMs = await this.#lease(fresh.flatMap(({ registrations }) => registrations))
+    await patience.repeat('Redis', () => prepare([...untilMs.keys()]))
+    for (const { cause, registrations, broken } of fresh) {
+      const mine = registrations.filter((it) => untilMs.has(it))
+      const count = mine.length + broken.length
+      if (count > 0) await rate?.take(count, patience.signal)
+      if (!patience.signal.aborted) await core.open.room.wait()
+      if (patience.signal.aborted) for (const it of mine) this.#release(it, untilMs.get(it))
+      else this.#admit({ cause, registrations: mine, broken }, untilMs)
+    }
+  }
+
+  /** Resolves when every lease is given back that can be; the others run out. */
+  async idle(): Promise<void> {
+    await this.#releases.idle()
+  }
+
+  stop(): void {
+    this.#releases.stop()
+  }
+
+  /** Without what another trigger of this replay has brought up already. */
+  #fresh({ cause, registrations, broken }: OwedByCause): OwedByCause {
+    const { book } = this.#options
+    return {
+      cause,
+      registrations: registrations.filter((it) => book.begin(it)),
+      broken: broken.filter((it) => book.begin(it)),
+    }
+  }
+
+  /** The end of the lease of each registration that nobody else delivers. */
+  async #lease(registrations: readonly Registration[]): Promise<Map<Registration, number>> {
+    const { backlog, book, clock, core, leases, patience } = this.#options
+    const untilMs = clock.now() + LEASE_MS
+    const mine = new Map<Registration, number>()
+    if (registrations.length === 0) return mine
+    const taken = await patience.repeat('Redis', async () => {
+      const answers = await leases.take(registrations, clock.now(), untilMs)
+      await core.settings.refresh(registrations.map((it) => core.relyingParties.get(it.issuer, it.clientId)))
+      return answers
+    })
+    for (const [i, registration] of registrations.entries()) {
+      if (taken?.[i] === true) mine.set(registration, untilMs)
+      else if (taken !== undefined) {
+        book.park(registration)
+        backlog.watch(core.relyingParties.get(registration.issuer, registration.clientId).key)
+      }
+    }
+    return mine
+  }
+
+  #admit({ cause, registrations, broken }: OwedByCause, untilMs: ReadonlyMap<Registration, number>): void {
+    const { book, clock, core, deadlineMs } = this.#options
+    const until = clock.now() + deadlineMs
+    const creditorOf = (registration: Registration): Creditor => ({
+      settled: () => {
+        // What was parked has given its lease back with that.
+        if (book.close(registration)) this.#release(registration, untilMs.get(registration))
+      },
+    })
+    core.admission.admit(
+      registrations.map((registration) => ({
+        registration,
+        cause,
+        deadlineMs: until,
+        creditor: creditorOf(registration),
+      })),
+    )
+    for (const it of broken) core.admission.refuse(it, cause, { settled: () => book.close(it) })
+  }
+
+  #release(name: Registration, untilMs: number | undefined): void {
+    if (untilMs !== undefined) this.#releases.add({ name, untilMs })
+  }
+}

@@ -1,0 +1,76 @@
+import { RelayFault } from '../errors.ts'
+import type { LogReader, PartitionRange } from './log-reader.ts'
+
+/** `to` is exclusive; without it a range goes to the end. */
+export type RequestedRange =
+  | { readonly kind: 'time'; readonly fromMs: number; readonly toMs?: number }
+  | { readonly kind: 'offsets'; readonly ranges: readonly RequestedOffsets[] }
+
+export interface RequestedOffsets {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  readonly to?: number
+}
+
+/**
+ * The offsets that a range means now; it does not grow while it is run. Throws `LR_USAGE` for offsets that do not
+ * exist: records that are gone cannot be run again, and silence about it would look like success.
+ */
+export async function resolveRange(
+  requested: RequestedRange,
+  topics: readonly string[],
+  reader: LogReader,
+): Promise<PartitionRange[]> {
+  const bounds = await reader.bounds(topics)
+  if (requested.kind === 'offsets')
+    return requested.ranges.map((range) => checkOffsets(range, bounds, topics))
+  const { fromMs, toMs } = requested
+  const starts = await reader.offsetsAt(topics, fromMs)
+  const ends = toMs === undefined ? [] : await reader.offsetsAt(topics, toMs)
+  return bounds.map(({ topic, partition, from, to }) => {
+    const offsetIn = (found: readonly { topic: string; partition: number; offset: number }[]) =>
+      found.find((it) => it.topic === topic && it.partition === partition)?.offset
+    return {
+      topic,
+      partition,
+      from: Math.max(offsetIn(starts) ?? to, from),
+      to: Math.min(offsetIn(ends) ?? to, to),
+    }
+  })
+}
+
+function checkOffsets(
+  { topic, partition, from, to }: RequestedOffsets,
+  bounds: readonly PartitionRange[],
+  topics: readonly string[],
+): PartitionRange {
+  const name = `--offsets: ${topic}:${partition}`
+  if (!topics.includes(topic)) {
+    throw new RelayFault('LR_USAGE', `${name}: the topic is none of those read here: ${topics.join(', ')}`)
+  }
+  const held = bounds.find((it) => it.topic === topic && it.partition === partition)
+  if (held === undefined) throw new RelayFault('LR_USAGE', `${name}: the topic has no such partition`)
+  if (held.from === held.to) throw new RelayFault('LR_USAGE', `${name}: the partition is empty`)
+  const holds = `the partition holds ${held.from}-${held.to - 1}`
+  if (from < held.from || from >= held.to || (to ?? 0) > held.to) {
+    throw new RelayFault('LR_USAGE', `${name}: offsets out of range; ${holds}`)
+  }
+  return { topic, partition, from, to: to ?? held.to }
+}
+
+/** Cuts what the group has not committed yet: its members are about to deliver that themselves. */
+export function uncommittedCut(
+  ranges: readonly PartitionRange[],
+  committed: readonly { topic: string; partition: number; offset: number }[],
+): PartitionRange[] {
+  return ranges.map((range) => {
+    const { topic, partition, to } = range
+    const found = committed.find((it) => it.topic === topic && it.partition === partition)
+    return found === undefined ? range : { ...range, to: Math.min(to, found.offset) }
+  })
+}
+
+export function recordsIn(ranges: readonly PartitionRange[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + Math.max(to - from, 0), 0)
+}

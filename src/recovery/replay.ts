@@ -1,0 +1,123 @@
+import type { TriggerStep } from '../intake/trigger-step.ts'
+import type { RecordBatch } from '../kafka/record-source.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Registry } from '../registry/registry.ts'
+import { FailedOutcomes, type FailedOutcomesOptions } from './failed-outcomes.ts'
+import type { LogReader, PartitionRange } from './log-reader.ts'
+import type { Patience } from './patience.ts'
+import type { RecoveryRegistry } from './recovery-registry.ts'
+import type { OwedByCause, Redelivery } from './redelivery.ts'
+import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
+import type { ReplayTriggers } from './replay-triggers.ts'
+
+export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarded'> {
+  readonly clock: Clock
+  readonly groupId: string
+  readonly inputTopics: readonly string[]
+  readonly outcomeTopic: string
+  readonly patience: Patience
+  readonly reader: LogReader
+  readonly recovery: RecoveryRegistry
+  readonly redelivery: Redelivery
+  readonly registry: Registry
+  readonly sliceTriggers: number
+  readonly triggers: ReplayTriggers
+}
+
+export interface ReplayRequest {
+  readonly range: RequestedRange
+  /** Deliver again what ended in `failed` in the range, instead of running its triggers. */
+  readonly failed: boolean
+  /** With `failed`: also what an operator discarded. */
+  readonly discarded: boolean
+  /** Set for a dry run: told what is owed, and nothing is sent or written. */
+  readonly list?: (owed: readonly OwedByCause[]) => void
+}
+
+/** Runs a range of the log again. It joins no group and commits nothing. */
+export class Replay {
+  readonly #options: ReplayOptions
+  records = 0
+  recordsTotal = 0
+  /** In the range, but not committed by the group, whose members are about to deliver that themselves. */
+  recordsLeft = 0
+
+  constructor(options: ReplayOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when everything that is owed is handed on, or patience ends. Throws `LR_USAGE` for an impossible range. */
+  async run({ range, failed, discarded, list }: ReplayRequest): Promise<void> {
+    const { inputTopics, outcomeTopic, reader } = this.#options
+    const wanted = await resolveRange(range, failed ? [outcomeTopic] : inputTopics, reader)
+    if (failed) await this.#runFailed(wanted, discarded, list)
+    else await this.#runTriggers(wanted, list)
+  }
+
+  async #runTriggers(wanted: PartitionRange[], list: ReplayRequest['list']): Promise<void> {
+    const { groupId, inputTopics, reader, recovery, redelivery, registry, triggers } = this.#options
+    const isServed = await reader.hasMembers(groupId)
+    const ranges = isServed ? uncommittedCut(wanted, await reader.committed(groupId, inputTopics)) : wanted
+    this.recordsLeft = recordsIn(wanted) - recordsIn(ranges)
+    const to =
+      list === undefined
+        ? {
+            ask: (steps: readonly TriggerStep[]) => registry.apply(steps),
+            handOn: (owed: readonly OwedByCause[]) => redelivery.deliver(owed),
+          }
+        : {
+            ask: (steps: readonly TriggerStep[]) => recovery.owed(steps),
+            handOn: async (owed: readonly OwedByCause[]) => list(owed),
+          }
+    await this.#read(ranges, ({ records }) => triggers.take(records, to))
+  }
+
+  async #runFailed(
+    wanted: PartitionRange[],
+    withDiscarded: boolean,
+    list: ReplayRequest['list'],
+  ): Promise<void> {
+    const { clock, outcomeTopic, patience, reader, recovery, redelivery, sliceTriggers } = this.#options
+    const failed = new FailedOutcomes({ ...this.#options, withDiscarded })
+    const ends = await reader.bounds([outcomeTopic])
+    // What was sent meanwhile stands after the range, perhaps in another partition.
+    const whole = ends.map(({ topic, partition, to }) => {
+      const part = wanted.find((it) => it.partition === partition)
+      return { topic, partition, from: Math.min(part?.from ?? to, to), to }
+    })
+    await this.#read(whole, async ({ partition, records }) => {
+      const to = wanted.find((it) => it.partition === partition)?.to ?? 0
+      failed.take(records, ({ offset }) => offset < to)
+    })
+    const owed = failed.owed(clock.now())
+    if (patience.signal.aborted) return
+    if (list !== undefined) {
+      list(owed)
+      return
+    }
+    for (let i = 0; i < owed.length && !patience.signal.aborted; i += sliceTriggers) {
+      await redelivery.deliver(owed.slice(i, i + sliceTriggers), (them) => recovery.reopen(them))
+    }
+  }
+
+  async #read(ranges: PartitionRange[], take: (batch: RecordBatch) => Promise<void>): Promise<void> {
+    const { patience, reader } = this.#options
+    const parts = ranges.filter(({ from, to }) => from < to)
+    this.recordsTotal = recordsIn(parts)
+    const endOf = (batch: RecordBatch) =>
+      parts.find(({ topic, partition }) => topic === batch.topic && partition === batch.partition)?.to ?? 0
+    try {
+      await reader.read(
+        parts,
+        async (batch) => {
+          await take(batch)
+          if (patience.signal.aborted) return
+          this.records += Math.min(batch.nextOffset, endOf(batch)) - batch.fetchedOffset
+        },
+        patience.signal,
+      )
+    } catch (error) {
+      if (!patience.signal.aborted) throw error
+    }
+  }
+}

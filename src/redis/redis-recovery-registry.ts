@@ -1,0 +1,124 @@
+import { type Registration, writeRegistration } from '../events/registration.ts'
+import type { TriggerStep } from '../intake/trigger-step.ts'
+import type { RecoveryRegistry } from '../recovery/recovery-registry.ts'
+import type { EpochGuard } from '../registry/epoch-guard.ts'
+import type { RegistrationKey } from '../registry/registry.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+import { evalScript, redisScript } from './redis-script.ts'
+import { SessionCalls, type SessionName } from './session-calls.ts'
+import { type OwedAnswer, readOwed, unreadableSession } from './stored-registration.ts'
+
+/** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
+const reopenScript = redisScript(`
+redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return 1
+`)
+
+const SCAN_COUNT = 1_000
+
+export class RedisRecoveryRegistry implements RecoveryRegistry {
+  readonly #redis: RedisConnection
+  readonly #keys: RedisKeys
+  readonly #calls: SessionCalls
+  readonly #sessionLifetimeMs: number
+
+  constructor(options: {
+    redis: RedisConnection
+    keys: RedisKeys
+    guard: EpochGuard
+    sessionLifetimeMs: number
+  }) {
+    const { redis, keys, guard, sessionLifetimeMs } = options
+    this.#redis = redis
+    this.#keys = keys
+    this.#calls = new SessionCalls(redis, keys, guard)
+    this.#sessionLifetimeMs = sessionLifetimeMs
+    redis.register(reopenScript)
+  }
+
+  async owed(steps: readonly TriggerStep[]): Promise<OwedAnswer[]> {
+    const users = steps.filter((step) => step.kind === 'end-user')
+    const members = await this.#calls.checked(
+      users.map(({ issuer, userId }) => ['SMEMBERS', this.#keys.user(issuer, userId)]),
+    )
+    const sessionsOf = new Map(users.map((step, i) => [step as TriggerStep, members[i] as string[]]))
+    const answers: OwedAnswer[] = []
+    for (const step of steps) {
+      const sessionIds = step.kind === 'end-user' ? (sessionsOf.get(step) ?? []) : [step.sessionId]
+      const found = await this.#sessions(sessionIds.map((sessionId) => ({ issuer: step.issuer, sessionId })))
+      answers.push(ofStep(step, found))
+    }
+    return answers
+  }
+
+  async reopen(registrations: readonly Registration[]): Promise<void> {
+    await this.#redis.pipeline(
+      registrations.map((it) =>
+        evalScript(
+          reopenScript,
+          [this.#keys.session(it.issuer, it.sessionId)],
+          [this.#sessionLifetimeMs, it.oidcSessionId, writeRegistration(it)],
+        ),
+      ),
+    )
+  }
+
+  async all(take: (keys: readonly RegistrationKey[]) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const pattern = this.#keys.session('*', '*')
+    let cursor = '0'
+    do {
+      const scan = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT, 'TYPE', 'hash'] as const
+      const [next, keys] = (await this.#redis.command(...scan)) as [string, string[]]
+      const fields = await this.#redis.pipeline(keys.map((key) => ['HKEYS', key]))
+      await take(
+        keys.flatMap((key, i) => {
+          const session = this.#sessionOf(key)
+          return (fields[i] as string[]).map((oidcSessionId) => ({ ...session, oidcSessionId }))
+        }),
+      )
+      cursor = next
+    } while (cursor !== '0' && !signal.aborted)
+  }
+
+  /** Reads the key of a session back. An issuer holds no bar. */
+  #sessionOf(key: string): SessionName {
+    const name = key.slice(this.#keys.session('', '').length - '|}'.length, -1)
+    const bar = name.indexOf('|')
+    return { issuer: name.slice(0, bar), sessionId: name.slice(bar + 1) }
+  }
+
+  #sessions(sessions: readonly SessionName[]): Promise<OwedAnswer[]> {
+    return this.#calls.skippingForeign(
+      sessions,
+      (session) => session,
+      async (sound) => {
+        const replies = await this.#calls.checked(
+          sound.map(({ issuer, sessionId }) => ['HGETALL', this.#keys.session(issuer, sessionId)]),
+        )
+        return sound.map(({ issuer, sessionId }, i) => readOwed(replies[i], issuer, sessionId))
+      },
+      unreadableSession,
+    )
+  }
+}
+
+/** As the registry answers when it ends them: a session whose registrations are all of a later login is left alone. */
+function ofStep(step: TriggerStep, found: readonly OwedAnswer[]): OwedAnswer {
+  if (step.kind === 'end-session') return found[0] as OwedAnswer
+  const ended = found.filter(
+    ({ registrations, broken }) =>
+      broken.length > 0 ||
+      registrations.some(
+        ({ registeredAtMs }) => registeredAtMs === undefined || registeredAtMs <= step.registeredUntilMs,
+      ),
+  )
+  return {
+    kind: 'owed',
+    registrations: ended.flatMap(({ registrations }) =>
+      registrations.filter((it) => it.userId === step.userId),
+    ),
+    broken: ended.flatMap(({ broken }) => broken),
+  }
+}

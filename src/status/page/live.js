@@ -1,0 +1,65 @@
+import { element, setClass, text } from './elements.js'
+import { ago } from './format.js'
+import { showStatus } from './sections.js'
+
+const STALE_MS = 5_000
+const RECONNECT_MS = 3_000
+
+let stream
+let reconnecting
+let heardAtMs
+/** Why nothing is heard, as far as is known. */
+let trouble = ''
+
+function connect() {
+  clearTimeout(reconnecting)
+  stream?.close()
+  stream = new EventSource('events')
+  stream.onmessage = ({ data }) => {
+    heardAtMs = Date.now()
+    trouble = ''
+    setClass(element('main'), '')
+    showStatus(JSON.parse(data))
+    showLink()
+  }
+  stream.onerror = () => {
+    trouble = 'reconnecting'
+    showLink()
+    // The browser tries again by itself after a lost connection, but not after an answer that it does not like.
+    if (stream.readyState === EventSource.CLOSED) void reconnectLater()
+  }
+}
+
+async function reconnectLater() {
+  clearTimeout(reconnecting)
+  reconnecting = setTimeout(connect, RECONNECT_MS)
+  const answer = await fetch('events', { method: 'HEAD' }).catch(() => undefined)
+  if (answer?.status === 503) trouble = 'too many viewers'
+  showLink()
+}
+
+function showLink() {
+  const silentMs = heardAtMs === undefined ? 0 : Date.now() - heardAtMs
+  const isStale = silentMs > STALE_MS || (trouble !== '' && heardAtMs !== undefined)
+  const link = element('link')
+  if (isStale) {
+    setClass(element('main'), 'old')
+    setClass(link, 'pill bad')
+    // Not by the second: it is read out whenever it changes.
+    const age = ago(Math.floor(silentMs / STALE_MS) * STALE_MS)
+    text('link', `stale, ${trouble || 'nothing heard'}; last update ${age}`)
+  } else {
+    setClass(link, heardAtMs === undefined ? 'pill' : 'pill good')
+    text('link', heardAtMs === undefined ? trouble || 'connecting' : 'live')
+  }
+}
+
+// A page that nobody sees holds no connection: a browser has few of them per host.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) {
+    clearTimeout(reconnecting)
+    stream?.close()
+  } else connect()
+})
+setInterval(showLink, 1_000)
+connect()

@@ -1,0 +1,158 @@
+import type { Checkup } from '../checks/checkup.ts'
+import type { Finding } from '../checks/finding.ts'
+import type { Config } from '../config/env.ts'
+import type { Backlog } from '../delivery/backlog.ts'
+import type { DeliveryCore } from '../delivery/delivery-core.ts'
+import type { Assignment } from '../intake/assignment.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { RebuildProgress } from '../recovery/rebuild.ts'
+import type { EpochGuard } from '../registry/epoch-guard.ts'
+import { BacklogView } from './backlog-view.ts'
+import type { Failure, RecentFailures } from './recent-failures.ts'
+import { type RelyingPartyRows, relyingPartyRows } from './relying-party-rows.ts'
+import { type CountedMetrics, Throughput, type ThroughputView } from './throughput.ts'
+import { withoutIdentifiers } from './without-identifiers.ts'
+
+/** What the status page shows. Times are milliseconds since the epoch, on the relay's clock. */
+export interface StatusSnapshot {
+  readonly atMs: number
+  readonly version: string
+  readonly issuer: string
+  readonly uptimeMs: number
+  /** Empty when the relay is ready. */
+  readonly notReady: readonly { readonly part: string; readonly reason: string }[]
+  readonly findings: readonly Pick<Finding, 'check' | 'severity' | 'message' | 'mend'>[]
+  /** While the registry is built from the log. */
+  readonly rebuild?: RebuildProgress
+  readonly load: {
+    readonly inFlight: number
+    readonly inFlightMax: number
+    readonly waiting: number
+    readonly unsettled: number
+    readonly unsettledMax: number
+    readonly outcomesPending: number
+  }
+  readonly throughput: ThroughputView
+  readonly backlog: {
+    readonly parked: number
+    readonly rps: number
+    readonly isOld: boolean
+    /** More RPs have a backlog than were counted. */
+    readonly isCut: boolean
+    readonly readAtMs?: number
+  }
+  readonly relyingParties: RelyingPartyRows
+  readonly partitions: readonly PartitionRow[]
+  readonly failures: readonly Failure[]
+}
+
+export interface PartitionRow {
+  readonly topic: string
+  readonly partition: number
+  /** `undefined` before the first fetch. Records. */
+  readonly lag?: number
+  readonly settledOffset: number
+  readonly openRecords: number
+}
+
+export interface SnapshotSources {
+  readonly assignment: Pick<Assignment, 'lanes'>
+  readonly backlog: Pick<Backlog, 'sizes'>
+  readonly checkup: Pick<Checkup, 'findings'>
+  readonly clock: Clock
+  readonly config: Pick<Config, 'ISSUER' | 'MAX_IN_FLIGHT' | 'MAX_UNSETTLED'>
+  readonly core: {
+    readonly dispatcher: Pick<DeliveryCore['dispatcher'], 'inFlight' | 'waiting'>
+    readonly open: Pick<DeliveryCore['open'], 'size'>
+    readonly settlement: Pick<DeliveryCore['settlement'], 'size'>
+    readonly relyingParties: Pick<DeliveryCore['relyingParties'], typeof Symbol.iterator>
+  }
+  readonly failures: RecentFailures
+  readonly guard: Pick<EpochGuard, 'isIntact'>
+  readonly metrics: CountedMetrics
+  /** What is not ready, by part, with the reason. */
+  readonly notReady: () => Record<string, string>
+  readonly rebuilding: () => RebuildProgress | undefined
+  readonly version: string
+}
+
+const PARTITIONS_MAX = 200
+
+/** Puts together how the relay stands, from what is known in memory and one bounded look at Redis. */
+export class StatusReader {
+  readonly throughput: Throughput
+  readonly #sources: SnapshotSources
+  readonly #backlog: BacklogView
+  readonly #startedAtMs: number
+
+  constructor(sources: SnapshotSources) {
+    this.#sources = sources
+    this.#backlog = new BacklogView(sources.backlog, sources.clock)
+    this.#startedAtMs = sources.clock.now()
+    this.throughput = new Throughput(sources.metrics, sources.clock)
+  }
+
+  /** Takes a second at most, whatever Redis does. */
+  async read(): Promise<StatusSnapshot> {
+    const { assignment, checkup, clock, config, core, failures, guard } = this.#sources
+    await this.#backlog.refresh()
+    const throughput = await this.throughput.view()
+    const { sizes, isOld, isCut, readAtMs } = this.#backlog
+    const atMs = clock.now()
+    const rebuild = guard.isIntact ? undefined : this.#sources.rebuilding()
+    return {
+      atMs,
+      version: this.#sources.version,
+      issuer: config.ISSUER,
+      uptimeMs: atMs - this.#startedAtMs,
+      notReady: Object.entries(this.#sources.notReady()).map(([part, reason]) => ({
+        part,
+        reason: withoutIdentifiers(reason),
+      })),
+      findings: checkup.findings.map(({ check, severity, message, summary = message, mend }) => ({
+        check,
+        severity,
+        message: withoutIdentifiers(summary),
+        mend: withoutIdentifiers(mend),
+      })),
+      ...(rebuild !== undefined && { rebuild }),
+      load: {
+        inFlight: core.dispatcher.inFlight,
+        inFlightMax: config.MAX_IN_FLIGHT,
+        waiting: core.dispatcher.waiting,
+        unsettled: core.open.size,
+        unsettledMax: config.MAX_UNSETTLED,
+        outcomesPending: core.settlement.size,
+      },
+      throughput,
+      backlog: {
+        parked: sizes.reduce((sum, { size }) => sum + size, 0),
+        rps: sizes.filter(({ size }) => size > 0).length,
+        isOld,
+        isCut,
+        ...(readAtMs !== undefined && { readAtMs }),
+      },
+      relyingParties: relyingPartyRows(
+        { [Symbol.iterator]: () => core.relyingParties[Symbol.iterator]() },
+        sizes,
+        (rpKey) => failures.problemAt(rpKey),
+      ),
+      partitions: partitionRows(assignment.lanes),
+      failures: failures.list,
+    }
+  }
+}
+
+function partitionRows(lanes: Assignment['lanes']): PartitionRow[] {
+  const rows = [...lanes].map(({ topic, partition, endOffset, tracker }) => ({
+    topic,
+    partition,
+    ...(endOffset >= 0 && { lag: Math.max(endOffset - tracker.committable, 0) }),
+    settledOffset: tracker.committable,
+    openRecords: tracker.openRecords,
+  }))
+  rows.sort(
+    (a, b) => (b.lag ?? 0) - (a.lag ?? 0) || a.topic.localeCompare(b.topic) || a.partition - b.partition,
+  )
+  return rows.slice(0, PARTITIONS_MAX)
+}

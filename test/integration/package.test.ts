@@ -1,0 +1,68 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
+import { openSite } from './open-site.ts'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('../..', import.meta.url))
+/** npm finds the Node.js that runs this test first. */
+const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
+
+let folder: string
+
+/** `npm pack`, and an installation of what it made in a folder where nothing else is. */
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'logout-relay-'))
+  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root, env })
+  const tarball = stdout.trim().split('\n').at(-1) as string
+  const quietly = ['--no-audit', '--no-fund', '--no-package-lock', '--prefer-offline']
+  await run('npm', ['install', ...quietly, `./${tarball}`], { cwd: folder, env })
+}, 240_000)
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const npx = (...args: string[]) => run('npx', ['logout-relay', ...args], { cwd: folder, env })
+
+test('the installed command tells its version, and 2 with what is wrong with the configuration', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  expect((await npx('--version')).stdout.trim()).toBe(version)
+  const refused = npx('serve')
+  await expect(refused).rejects.toMatchObject({ code: 2 })
+  await expect(refused).rejects.toThrow(/ISSUER: is required/)
+})
+
+test('the installed service delivers', async () => {
+  const site = await openSite()
+  onTestFinished(() => site.close())
+  const command = join(folder, 'node_modules', '.bin', 'logout-relay')
+  const child = spawn(command, ['serve'], {
+    cwd: folder,
+    env: {
+      PATH: env.PATH,
+      KAFKA_BROKERS: inject('kafkaBrokers'),
+      REDIS_URL: inject('redisUrl'),
+      ISSUER: 'https://login.test.example',
+      SIGNING_KEYS_FILE: site.keysFile,
+      EGRESS_ALLOW_HTTP: 'true',
+      EGRESS_ALLOW: '127.0.0.0/8',
+      KAFKA_START_FROM: 'earliest',
+      PORT: '0',
+      ...site.environment(),
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  onTestFinished(() => void child.kill('SIGKILL'))
+  createInterface({ input: child.stdout }).resume()
+  const registration = site.registration('/installed')
+  await site.topic.publish(site.registered(registration), site.terminated(registration))
+  const { data } = await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
+  expect(data).toMatchObject({ status: 200, attempts: 1 })
+  child.kill('SIGTERM')
+  expect(await exited).toEqual([0, null])
+})

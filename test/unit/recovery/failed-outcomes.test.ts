@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest'
+import type { Outcome } from '../../../src/events/outcome.ts'
+import type { Registration } from '../../../src/events/registration.ts'
+import type { WireRecord } from '../../../src/events/wire-record.ts'
+import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
+import { FailedOutcomes } from '../../../src/recovery/failed-outcomes.ts'
+import { ReplayBook } from '../../../src/recovery/replay-book.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+const expired: Outcome = { kind: 'failed', reason: 'expired', attempts: 1 }
+const discarded: Outcome = { kind: 'failed', reason: 'discarded', attempts: 1 }
+const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
+const one = sampleRegistration({ oidcSessionId: 'one' })
+const two = sampleRegistration({ oidcSessionId: 'two', clientId: 'two' })
+
+function record(offset: number, outcome: Outcome, registration: Registration): WireRecord {
+  const cause = { origin: sampleOrigin(), occurredAtMs: 5, everywhere: true }
+  const { value, headers } = outcomeRecord('t', outcome, registration, cause)
+  return {
+    topic: 't',
+    partition: 0,
+    offset,
+    timestampMs: 0,
+    key: null,
+    value: Buffer.from(String(value)),
+    headers,
+  }
+}
+
+function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = false) {
+  const book = new ReplayBook()
+  const options = {
+    book,
+    filter,
+    isServedIssuer: (issuer: string) => issuer === ISSUER,
+    lateAfterMs: 1_000,
+    withDiscarded,
+  }
+  const failed = new FailedOutcomes(options)
+  failed.take(records, ({ offset }) => offset < 100)
+  const owed = failed.owed(10_000)
+  return { book, owed, offsets: owed.map(({ cause }) => cause.origin.offset) }
+}
+
+test('the last failure of a registration is what is delivered again, each for itself', () => {
+  const { owed, offsets } = owedOf([
+    record(1, expired, one),
+    record(2, expired, two),
+    record(3, expired, one),
+  ])
+  expect(offsets).toEqual([2, 3])
+  expect(owed[0]).toMatchObject({ registrations: [two], cause: { occurredAtMs: 5, everywhere: false } })
+})
+
+test('what was sent before or after, also past the range, is not owed', () => {
+  expect(owedOf([record(1, sent, one), record(2, expired, one)]).offsets).toEqual([])
+  expect(owedOf([record(1, expired, one), record(200, sent, one)]).offsets).toEqual([])
+  expect(owedOf([record(1, expired, one), record(200, expired, two)]).offsets).toEqual([1])
+})
+
+test('what was discarded is not owed, nor what failed before it', () => {
+  const { book, offsets } = owedOf([
+    record(1, expired, one),
+    record(2, discarded, one),
+    record(3, discarded, two),
+  ])
+  expect(offsets).toEqual([])
+  expect(book.counts).toMatchObject({ read: 3, skipped: 2 })
+  expect(owedOf([record(1, expired, one), record(2, discarded, one)], {}, true).offsets).toEqual([2])
+})
+
+test('filters and issuers choose', () => {
+  const foreign = sampleRegistration({ issuer: 'https://other.example' })
+  const { book, offsets } = owedOf(
+    [record(1, expired, one), record(2, expired, two), record(3, expired, foreign)],
+    { client: 'two' },
+  )
+  expect(offsets).toEqual([2])
+  expect(book.counts).toMatchObject({ read: 3, matching: 1 })
+})
+
+test('an outcome that does not tell when its session ended counts as late', () => {
+  const it = record(1, expired, one)
+  const { occurredAt, ...data } = JSON.parse(String(it.value))
+  const { owed } = owedOf([{ ...it, value: Buffer.from(JSON.stringify(data)) }])
+  expect(occurredAt).toBe(5)
+  expect(owed[0]?.cause.occurredAtMs).toBe(8_000)
+})

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { relyingPartyRows } from '../../../src/status/relying-party-rows.ts'
+import { knownRelyingParties } from '../delivery/known-relying-parties.ts'
+import { ISSUER } from '../sample-registration.ts'
+
+const none = () => undefined
+const sizeOf = (clientId: string, size: number) => ({ rpKey: `${ISSUER}|${clientId}`, size, nextDueMs: 77 })
+
+test('an RP at which nothing goes on is not listed', () => {
+  const parties = knownRelyingParties()
+  parties.get(ISSUER, 'quiet')
+  const rows = relyingPartyRows(
+    { [Symbol.iterator]: () => parties[Symbol.iterator]() },
+    [sizeOf('empty', 0)],
+    none,
+  )
+  expect(rows).toEqual({ rows: [], total: 0, silent: 0 })
+})
+
+test('the largest backlog first, then who is not sent to, then who is busy; problems beside them', () => {
+  const parties = knownRelyingParties()
+  parties.get(ISSUER, 'busy').inFlight = 3
+  const dead = parties.get(ISSUER, 'dead')
+  for (let i = 0; i < 5; i++) dead.breaker.failed()
+  parties.get(ISSUER, 'parked').inFlight = 1
+  const problem = { host: 'rp.example', error: 'HTTP 503', atMs: 1 }
+  const { rows, silent, total } = relyingPartyRows(
+    { [Symbol.iterator]: () => parties[Symbol.iterator]() },
+    [sizeOf('parked', 4), sizeOf('of|another replica', 9)],
+    (key) => (key === dead.key ? problem : undefined),
+  )
+  expect([silent, total]).toEqual([1, 4])
+  expect(rows).toEqual([
+    { clientId: 'of|another replica', inFlight: 0, waiting: 0, parked: 9, nextDueMs: 77, breaker: 'closed' },
+    { clientId: 'parked', inFlight: 1, waiting: 0, parked: 4, nextDueMs: 77, breaker: 'closed' },
+    {
+      clientId: 'dead',
+      inFlight: 0,
+      waiting: 0,
+      parked: 0,
+      breaker: 'open',
+      openUntilMs: dead.breaker.openUntilMs,
+      problem,
+    },
+    { clientId: 'busy', inFlight: 3, waiting: 0, parked: 0, breaker: 'closed' },
+  ])
+  dead.isProbed = true
+  const again = relyingPartyRows({ [Symbol.iterator]: () => parties[Symbol.iterator]() }, [], none)
+  expect(again.rows[0]).toEqual({ clientId: 'dead', inFlight: 0, waiting: 0, parked: 0, breaker: 'probing' })
+})
+
+test('of a thousand the first are shown, and all are counted', () => {
+  const sizes = Array.from({ length: 1_000 }, (_, i) => sizeOf(`c${i}`, i + 1))
+  const { rows, total } = relyingPartyRows([], sizes, none)
+  expect([rows.length, rows[0]?.parked, total]).toEqual([25, 1_000, 1_000])
+})
