@@ -16,17 +16,20 @@ const AGE_MS_MAX = 2_000
  */
 export class PartitionEnds {
   readonly #read: () => Promise<readonly PartitionEnd[]>
+  readonly #ageMsMax: number
   readonly #ends = new Map<string, number>()
   #reading: Promise<void> | undefined
   #readAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(read: () => Promise<readonly PartitionEnd[]>) {
+  /** `ageMsMax`: how long a look is good for. */
+  constructor(read: () => Promise<readonly PartitionEnd[]>, ageMsMax = AGE_MS_MAX) {
     this.#read = read
+    this.#ageMsMax = ageMsMax
   }
 
   /** Looks, if the last look is old; waits for it only for a moment, since Kafka may be away. Never throws. */
   async refresh(): Promise<void> {
-    if (performance.now() - this.#readAtMs < AGE_MS_MAX) return
+    if (performance.now() - this.#readAtMs < this.#ageMsMax) return
     this.#reading ??= this.#look()
     await settledWithin(this.#reading, WAIT_MS_MAX)
   }
