@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 import { ClosingLineReporter } from './support/closing-line-reporter.ts'
 
-const onRealStack = { globalSetup: ['test/stack/vitest-global.ts'], testTimeout: 60_000, hookTimeout: 60_000 }
+const onRealStack = {
+  globalSetup: ['test/stack/vitest-global.ts'],
+  setupFiles: ['test/support/print-relay-logs.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+}
 
 /** `unit` needs nothing but Node; all others but `chaos` share one real Kafka and one real Redis, started once per run. */
 export default defineConfig({
