@@ -190,6 +190,7 @@ export class RecoveryRun {
       outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
       reader: this.reader,
       registry: this.#unguarded,
+      sessionLifetimeMs: this.#config.SESSION_LIFETIME_MS,
       runAgain: (records, built) =>
         this.#triggers.take(records, {
           ask: (steps) => built.apply(steps),

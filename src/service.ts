@@ -186,6 +186,7 @@ export class Service {
       outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
       reader: new KafkaLogReader(kafka, this.#topics),
       registry: new RedisRegistry(registryOptions),
+      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
       runAgain: (records, built, signal) => this.#intake.runAgain(records, built, signal),
     })
     this.#guard = guard

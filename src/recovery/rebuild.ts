@@ -25,6 +25,8 @@ export interface RebuildOptions {
   readonly reader: LogReader
   /** Not guarded by the epoch: this is what writes before there is one. */
   readonly registry: Registry
+  /** How long a registration is kept; an older one has ended since, and is not made again. Milliseconds. */
+  readonly sessionLifetimeMs: number
   /** Runs triggers again on that registry; sends what is still owed. */
   readonly runAgain: (
     records: readonly WireRecord[],
@@ -170,7 +172,8 @@ export class Rebuild {
 
   /** In log order, but outcomes after all registrations of the run, which is safe: an outcome is final. */
   async #takeRegistrations(records: readonly WireRecord[]): Promise<void> {
-    const { defaultIssuer, isServedIssuer, registry } = this.#options
+    const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
+    const livingSinceMs = clock.now() - sessionLifetimeMs
     let steps: RegistryStep[] = []
     let settled: RegistrationKey[] = []
     let applying = Promise.resolve()
@@ -190,7 +193,7 @@ export class Rebuild {
     for (const record of records) {
       const outcome = readOutcome(record)
       if (outcome !== undefined) settled.push(outcome)
-      else if (mayBeRegistration(record.type)) {
+      else if (record.timestampMs > livingSinceMs && mayBeRegistration(record.type)) {
         const decoded = decodeRecord(record, defaultIssuer)
         if (decoded.kind === 'registration' && isServedIssuer(decoded.registration.issuer)) {
           steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })
