@@ -196,6 +196,7 @@ export class RecoveryRun {
           ask: (steps) => built.apply(steps),
           handOn: (owed) => this.#redelivery.deliver(owed),
         }),
+      againSettled: () => this.settle(0),
     })
     const { signal } = this.patience
     const complete = async (): Promise<void> => {

@@ -188,6 +188,7 @@ export class Service {
       registry: new RedisRegistry(registryOptions),
       sessionLifetimeMs: config.SESSION_LIFETIME_MS,
       runAgain: (records, built, signal) => this.#intake.runAgain(records, built, signal),
+      againSettled: (signal) => this.#intake.againSettled(signal),
     })
     this.#guard = guard
     this.#registryWatch = new RegistryWatch({

@@ -33,6 +33,8 @@ export interface RebuildOptions {
     registry: Registry,
     signal: AbortSignal,
   ) => Promise<void>
+  /** Resolves when all of that has its outcome, or is parked. */
+  readonly againSettled: (signal: AbortSignal) => Promise<void>
 }
 
 export interface RebuildProgress {
@@ -110,9 +112,11 @@ export class Rebuild {
   }
 
   #underLock(signal: AbortSignal): Promise<string> {
-    const { epoch, onProgress } = this.#options
+    const { againSettled, epoch, onProgress } = this.#options
     return this.#holdingLock(async () => {
       await this.#run(signal)
+      // These were committed long ago: with an epoch, and this process killed, nobody would know of them.
+      await againSettled(signal)
       // What was not run again would never be: an epoch says that it was.
       if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
       const confirmed = await epoch.confirm(this.#owner)

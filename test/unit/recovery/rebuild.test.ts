@@ -40,6 +40,7 @@ function optionsFor(record: WireRecord, confirmed: string[] = []) {
     },
     registry: {} as RebuildOptions['registry'],
     runAgain: async () => undefined,
+    againSettled: async () => undefined,
     sessionLifetimeMs: 60_000,
   } satisfies RebuildOptions
 }
@@ -84,4 +85,24 @@ test.each([
   const options = { ...optionsFor(record), registry }
   await new Rebuild(options).ensure(new AbortController().signal)
   expect(made).toHaveLength(expected)
+})
+
+test('killed right after a rebuild, the triggers that were run again are not lost: the epoch waits for them', async () => {
+  const record = { ...partition, offset: 0, timestampMs: clock.now(), key: null, value: null, headers: {} }
+  const confirmed: string[] = []
+  let settle = (): void => undefined
+  const isSettling = Promise.withResolvers<void>()
+  const againSettled = () => {
+    isSettling.resolve()
+    return new Promise<void>((resolve) => {
+      settle = resolve
+    })
+  }
+  const ensured = new Rebuild({ ...optionsFor(record, confirmed), againSettled }).ensure(
+    new AbortController().signal,
+  )
+  await isSettling.promise
+  expect(confirmed).toEqual([])
+  settle()
+  expect(await ensured).toBe('epoch')
 })
