@@ -194,7 +194,9 @@ export class Service {
       outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
       reader: new KafkaLogReader(kafka, this.#topics),
       registry: new RedisRegistry(registryOptions),
+      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
       runAgain: (records, built, signal) => this.#intake.runAgain(records, built, signal),
+      againSettled: (signal) => this.#intake.againSettled(signal),
     })
     this.#guard = guard
     this.#registryWatch = new RegistryWatch({

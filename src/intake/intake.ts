@@ -13,6 +13,7 @@ import type { DeadLetters } from '../outcome/dead-letters.ts'
 import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
+import { OpenRecords } from './open-records.ts'
 import type { PartitionLane } from './partition-lane.ts'
 import { causeOf, triggerStep } from './trigger-step.ts'
 
@@ -46,13 +47,11 @@ interface SliceItem {
   readonly record: OpenRecord
 }
 
-/** A record that was committed long ago. */
-const nobodyWaits: OpenRecord = { owe: () => undefined, settled: () => undefined }
-
 /** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
 export class Intake {
   readonly #options: IntakeOptions
   readonly #stopped = new AbortController()
+  readonly #again = new OpenRecords()
   /** One partition's slice at a time: several that saw the same room would together fill it several times. */
   readonly #turns = new Turns()
   /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
@@ -103,10 +102,15 @@ export class Intake {
       const decoded = decodeRecord(record, defaultIssuer)
       if (decoded.kind !== 'trigger') continue
       const step = this.#stepFor(decoded)
-      if (step !== undefined) slice.push({ decoded, step, record: nobodyWaits })
+      if (step !== undefined) slice.push({ decoded, step, record: this.#again.begin() })
       if (slice.length >= this.#sliceRecords()) await apply()
     }
     await apply()
+  }
+
+  /** Resolves when everything that was run again has its outcome or is parked, or `signal` aborts. */
+  againSettled(signal: AbortSignal): Promise<void> {
+    return this.#again.allSettled(signal)
   }
 
   #sliceRecords(): number {
