@@ -83,6 +83,10 @@ async function logOut(): Promise<void> {
   )
 }
 
+test('the first line of the log names the version', () => {
+  expect(relay.log[0]).toMatchObject({ msg: 'starting', version: expect.stringMatching(/^\d+\.\d+\.\d+/) })
+})
+
 test('a key that the issuer does not publish is told from those that it does', async () => {
   const published = (kid: string) => readMetric(relay, 'signing_key_published', { kid, signs: 'now' })
   await vi.waitFor(async () => expect(await published('test-rsa')).toBe(1), { timeout: 10_000 })
