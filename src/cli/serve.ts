@@ -2,7 +2,7 @@ import { readConfig } from '../config/env.ts'
 import { Service } from '../service.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openTracing } from '../telemetry/opentelemetry.ts'
-import { version } from './version.ts'
+import { version } from '../version.ts'
 
 /** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. Resolves when it has drained. */
 export async function serve(): Promise<void> {
