@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --initial-old-space-size=40 --heap-growing-percent=40
+#!/usr/bin/env -S node --max-semi-space-size=16 --initial-old-space-size=60 --heap-growing-percent=80
 /*
  * The command of the package: runs the sources in a clone, and what was built from them where it is installed. Plain
  * JavaScript that an old Node.js can read, so that it says what is missing instead of failing at some import.
