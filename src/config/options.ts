@@ -21,6 +21,8 @@ function integer(min: number, max: number) {
     .regex(/^\d+$/, range)
     .transform(Number)
     .refine((value) => value >= min && value <= max, range)
+    // For the Helm chart, whose schema refuses what the service would.
+    .meta({ minimum: min, maximum: max })
 }
 
 const brokers = nonEmptyList.refine(
