@@ -1,6 +1,9 @@
 {{/* A value of `config` as it stands in the environment. Numbers come as floats, which would print as 2.592e+09. */}}
 {{- define "logout-relay.optionText" -}}
-{{- if kindIs "slice" . }}{{ join "," . }}
+{{- if kindIs "slice" . }}
+{{- $texts := list }}
+{{- range . }}{{ $texts = append $texts (include "logout-relay.optionText" .) }}{{ end }}
+{{- join "," $texts }}
 {{- else if kindIs "float64" . }}{{ int64 . }}
 {{- else }}{{ . }}
 {{- end }}
