@@ -2,6 +2,7 @@ import type { Config } from './config/env.ts'
 import { Issuers } from './config/issuers.ts'
 import type { Backlog } from './delivery/backlog.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from './delivery/delivery-core.ts'
+import type { DeliveryTracing } from './delivery/delivery-tracing.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
 import type { Clock } from './lib/clock.ts'
@@ -23,6 +24,7 @@ export interface DeliveryParts {
   readonly onInvalidSetting: (rp: RpName, problem: string) => void
   readonly redis: RedisConnection
   readonly registry: Registry
+  readonly tracing?: DeliveryTracing | undefined
 }
 
 export function createIssuers(config: Config, clock: Clock): Issuers {
@@ -45,6 +47,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
     log,
     registry,
     sender,
+    tracing: parts.tracing,
     settingsStore: new RedisRpSettings({ keys, redis, onInvalid: onInvalidSetting }),
     signerFor: (issuer) => issuers.signer(issuer),
   })

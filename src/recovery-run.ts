@@ -190,11 +190,13 @@ export class RecoveryRun {
       outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
       reader: this.reader,
       registry: this.#unguarded,
+      sessionLifetimeMs: this.#config.SESSION_LIFETIME_MS,
       runAgain: (records, built) =>
         this.#triggers.take(records, {
           ask: (steps) => built.apply(steps),
           handOn: (owed) => this.#redelivery.deliver(owed),
         }),
+      againSettled: () => this.settle(0),
     })
     const { signal } = this.patience
     const complete = async (): Promise<void> => {

@@ -1,13 +1,13 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
-import { version } from './cli/version.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
 import { createDelivery, createIssuers } from './create-delivery.ts'
+import { createRegistryWatch } from './create-registry-watch.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
 import type { UndiciSender } from './egress/undici-sender.ts'
-import { codeOf, messageOf } from './errors.ts'
+import { exportMetrics } from './export-metrics.ts'
 import { Assignment } from './intake/assignment.ts'
 import { Intake } from './intake/intake.ts'
 import { createKafkaClient } from './kafka/kafka-client.ts'
@@ -19,11 +19,10 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { Gate } from './lib/gate.ts'
 import { DeadLetters } from './outcome/dead-letters.ts'
-import { describeProgress, Rebuild, type RebuildProgress } from './recovery/rebuild.ts'
-import { RegistryWatch } from './recovery/registry-watch.ts'
+import { Readiness } from './readiness.ts'
+import type { RegistryWatch } from './recovery/registry-watch.ts'
 import { RedisBacklog } from './redis/redis-backlog.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
-import { RedisEpochStore } from './redis/redis-epoch-store.ts'
 import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRegistry } from './redis/redis-registry.ts'
 import { EpochGuard } from './registry/epoch-guard.ts'
@@ -32,8 +31,10 @@ import { StatusPage } from './status/status-page.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import type { Tracing } from './telemetry/opentelemetry.ts'
 import { RelayEvents } from './telemetry/relay-events.ts'
-import { exportState } from './telemetry/state-metrics.ts'
+import type { KeyPublication } from './token/key-publication.ts'
+import { version } from './version.ts'
 
 const START_RETRY_MS_MAX = 5_000
 /** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
@@ -58,17 +59,17 @@ export class Service {
   readonly #guard: EpochGuard
   readonly #registryWatch: RegistryWatch
   readonly #checkup: Checkup
+  readonly #publication: KeyPublication
   readonly #http: HttpServer
+  readonly #tracing: Tracing | undefined
   readonly #stopping = new AbortController()
-  /** Why a part does not let the relay in, as it said the last time. */
-  readonly #refusals = new Map<'kafka' | 'redis', string>()
-  #isMember = false
+  readonly #readiness = new Readiness()
   #isStarted = false
-  #rebuilding: RebuildProgress | undefined
 
-  constructor(config: Config, log: Log, clock: Clock = systemClock) {
+  constructor(config: Config, log: Log, tracing?: Tracing, clock: Clock = systemClock) {
     const { logger } = log
     const metrics = new Metrics()
+    metrics.showBuild(version)
     const failures = new RecentFailures(clock)
     const hurry = (part: string): void => {
       if (part === 'redis') this.#checkup.hurry(part)
@@ -77,17 +78,18 @@ export class Service {
     this.#config = config
     this.#logger = logger
     this.#events = events
+    this.#tracing = tracing
     this.#issuers = createIssuers(config, clock)
 
     this.#redis = new RedisConnection({
       url: config.REDIS_URL,
       security: redisSecurity(config),
       onUp: () => {
-        this.#refusals.delete('redis')
+        this.#readiness.letIn('redis')
         this.#redisUp.open()
       },
       onDown: (error) => {
-        this.#noteRefusal('redis', error)
+        this.#readiness.failed('redis', error)
         if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error)
         this.#redisUp.close()
       },
@@ -118,12 +120,11 @@ export class Service {
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
       stallMs: config.KAFKA_STALL_MS,
       onTrouble: (what, error) => {
-        this.#noteRefusal('kafka', error)
+        this.#readiness.failed('kafka', error)
         events.fault(`kafka-${what}`, error)
       },
       onMembership: (isMember) => {
-        this.#isMember = isMember
-        if (isMember) this.#refusals.delete('kafka')
+        this.#readiness.becameMember(isMember)
         logger.info({ group: config.KAFKA_GROUP_ID, isMember }, 'consumer group')
       },
     })
@@ -138,6 +139,7 @@ export class Service {
       registry,
       issuers: this.#issuers,
       log: this.#log,
+      tracing,
       redis: this.#redis,
       onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
     })
@@ -161,6 +163,7 @@ export class Service {
       relyingParties: this.#core.relyingParties,
       settings: this.#core.settings,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
+      tracing,
     })
     this.#assignment = new Assignment({
       source: this.#source,
@@ -170,34 +173,17 @@ export class Service {
       onOutcomeSkipped: () => events.skipped('outcome'),
     })
 
-    const epoch = new RedisEpochStore(this.#redis, keys)
-    const rebuild = new Rebuild({
-      clock,
-      epoch,
-      defaultIssuer: config.ISSUER,
-      groupId: config.KAFKA_GROUP_ID,
-      horizonMs: config.RETRY_DEADLINE_MS,
-      inputTopics: config.KAFKA_TOPICS,
-      isServedIssuer: (issuer) => this.#issuers.has(issuer),
-      onProgress: (progress) => {
-        this.#rebuilding = progress
-        events.rebuilding(progress)
-      },
-      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
-      reader: new KafkaLogReader(kafka, this.#topics),
-      registry: new RedisRegistry(registryOptions),
-      runAgain: (records, built, signal) => this.#intake.runAgain(records, built, signal),
-    })
     this.#guard = guard
-    this.#registryWatch = new RegistryWatch({
-      epoch,
+    this.#registryWatch = createRegistryWatch({
+      clock,
+      config,
+      events,
       guard,
-      rebuild,
-      onError: (error, failures) => {
-        this.#noteRefusal('kafka', error)
-        events.fault('rebuild', error, failures)
-      },
-      onLost: () => events.registryLost(),
+      intake: this.#intake,
+      isServedIssuer: (issuer) => this.#issuers.has(issuer),
+      readiness: this.#readiness,
+      reader: new KafkaLogReader(kafka, this.#topics),
+      registry: registryOptions,
     })
 
     this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
@@ -206,13 +192,17 @@ export class Service {
       assignment: this.#assignment,
       backlog,
       checkup: this.#checkup,
+      clock,
+      config,
       core: this.#core,
       guard,
-      rebuilding: () => this.#rebuilding,
+      rebuilding: () => this.#readiness.rebuilding,
     }
-    exportState(metrics, { ...state, isReady: () => Object.keys(this.notReady()).length === 0 })
     const notReady = () => this.notReady()
-    const page = new StatusPage({ ...state, clock, config, failures, metrics, notReady, version })
+    const isReady = () => Object.keys(this.notReady()).length === 0
+    const sources = { events, issuers: this.#issuers, topics: this.#topics }
+    this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
+    const page = new StatusPage({ ...state, failures, metrics, notReady, version })
     this.#http = new HttpServer(metrics, this, page)
   }
 
@@ -224,6 +214,7 @@ export class Service {
       onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
       onReloadFailed: (error) => this.#events.fault('signing-keys', error),
     })
+    void this.#publication.watch(this.#stopping.signal)
     const port = await this.#http.listen(config.PORT)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
@@ -265,30 +256,21 @@ export class Service {
     this.#redis.close()
     this.#issuers.close()
     await this.#http.close()
+    if (this.#tracing !== undefined) await settledWithin(this.#tracing.flush(), FLUSH_MS)
     this.#logger.info({ unsettled: this.#core.open.size }, 'stopped')
   }
 
   notReady(): Record<string, string> {
-    return {
-      ...(!this.#redis.isUp && { redis: this.#refusals.get('redis') ?? 'not connected' }),
-      ...(!this.#guard.isIntact && { registry: describeProgress(this.#rebuilding) }),
-      ...(!this.#isMember && {
-        kafka: this.#refusals.get('kafka') ?? 'not a member of the consumer group',
-      }),
-      ...Object.fromEntries(
-        this.#checkup.errors.map(({ check, message, mend }) => [check, `${message}; ${mend}`]),
-      ),
-      ...(this.#stopping.signal.aborted && { service: 'stopping' }),
-    }
+    return this.#readiness.notReady({
+      redis: this.#redis,
+      guard: this.#guard,
+      checkup: this.#checkup,
+      stopping: this.#stopping.signal,
+    })
   }
 
   publicJwks(): Readonly<Record<string, unknown>>[] {
     return this.#issuers.publicJwks()
-  }
-
-  #noteRefusal(part: 'kafka' | 'redis', error: unknown): void {
-    if (codeOf(error) === 'LR_REFUSED') this.#refusals.set(part, messageOf(error))
-    else this.#refusals.delete(part)
   }
 
   async #flush(): Promise<void> {
@@ -304,7 +286,7 @@ export class Service {
         return
       } catch (error) {
         failures++
-        this.#noteRefusal('kafka', error)
+        this.#readiness.failed('kafka', error)
         this.#events.fault(part, error, failures)
         await delay(Math.min(250 * 2 ** (failures - 1), START_RETRY_MS_MAX), this.#stopping.signal)
       }

@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 import { ClosingLineReporter } from './support/closing-line-reporter.ts'
 
-const onRealStack = { globalSetup: ['test/stack/vitest-global.ts'], testTimeout: 60_000, hookTimeout: 60_000 }
+const onRealStack = {
+  globalSetup: ['test/stack/vitest-global.ts'],
+  setupFiles: ['test/support/print-relay-logs.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+}
 
 /** `unit` needs nothing but Node; all others but `chaos` share one real Kafka and one real Redis, started once per run. */
 export default defineConfig({
@@ -11,7 +16,8 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: ['default', new ClosingLineReporter()],
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      // Patient: a machine that does other things as well must not fail a property test.
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, testTimeout: 60_000 } },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...onRealStack } },

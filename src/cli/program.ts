@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { version } from '../version.ts'
 import { addBacklog } from './backlog.ts'
 import { addDoctor } from './doctor.ts'
 import { optionsHelp } from './options-help.ts'
@@ -8,7 +9,6 @@ import { addSend } from './send.ts'
 import { serve } from './serve.ts'
 import { addSessions } from './sessions.ts'
 import { addTrace } from './trace.ts'
-import { version } from './version.ts'
 
 /** The command line: one file per command beside this one. */
 export function createProgram(): Command {

@@ -1,12 +1,15 @@
 import { readConfig } from '../config/env.ts'
 import { Service } from '../service.ts'
 import { createLog } from '../telemetry/log.ts'
+import { openTracing } from '../telemetry/opentelemetry.ts'
+import { version } from '../version.ts'
 
 /** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. Resolves when it has drained. */
 export async function serve(): Promise<void> {
   const config = readConfig()
   const log = createLog(config.LOG_LEVEL)
-  const service = new Service(config, log)
+  log.logger.info({ version, node: process.version }, 'starting')
+  const service = new Service(config, log, await openTracing(version))
   process.on('exit', () => log.flush())
   const stopped = new Promise<void>((resolve, reject) => {
     let signals = 0

@@ -44,6 +44,11 @@ export class Issuers {
     return [...this.#entries.values()].flatMap(({ keys }) => keys.publicJwks())
   }
 
+  /** Of all issuers: keys that sign now, and those that will. */
+  keysInUse(): ReturnType<SigningKeys['inUse']> {
+    return [...this.#entries.values()].flatMap(({ keys }) => keys.inUse())
+  }
+
   close(): void {
     for (const { keys } of this.#entries.values()) keys.close()
   }

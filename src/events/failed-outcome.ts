@@ -1,5 +1,6 @@
 import { type FailureReason, outcomeTypes } from './outcome.ts'
 import { type Registration, readRegistration } from './registration.ts'
+import { readTraceContext, type TraceContext } from './trace-context.ts'
 import type { TriggerOrigin } from './trigger.ts'
 import { headerText, type WireRecord } from './wire-record.ts'
 
@@ -13,7 +14,7 @@ export type FailedOutcomeResult =
       readonly origin: TriggerOrigin
       /** When the session ended, where the outcome tells. Milliseconds since the epoch. */
       readonly occurredAtMs?: number
-      readonly traceparent?: string
+      readonly trace: TraceContext
     }
   /** Its registration was unusable from the start, so nothing can be delivered for it. */
   | { readonly kind: 'unusable' }
@@ -31,7 +32,6 @@ export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | und
   }
   const result = readRegistration(data, '')
   if (result.kind === 'invalid' || result.registration.issuer === '') return { kind: 'unusable' }
-  const traceparent = headerText(headers, 'traceparent')
   const id = headerText(headers, 'ce_id') ?? `${topic}/${partition}/${offset}`
   return {
     kind: 'failed',
@@ -39,6 +39,6 @@ export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | und
     isDiscarded: data.reason === ('discarded' satisfies FailureReason),
     origin: { id, topic, partition, offset },
     ...(typeof data.occurredAt === 'number' && { occurredAtMs: data.occurredAt }),
-    ...(traceparent !== undefined && { traceparent }),
+    trace: readTraceContext(headerText(headers, 'traceparent'), headerText(headers, 'tracestate')),
   }
 }

@@ -15,6 +15,7 @@ interface TriggerBase {
   readonly occurredAtMs: number
   /** W3C Trace Context header value, carried to the RP and to the outcome. */
   readonly traceparent?: string
+  readonly tracestate?: string
 }
 
 export interface SessionTerminated extends TriggerBase {

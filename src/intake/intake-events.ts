@@ -1,4 +1,5 @@
 import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { KnownType } from '../events/decode/known-types.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 
 export type IntakeResult =
@@ -19,7 +20,7 @@ export interface IntakeEvents {
     owed: number,
   ): void
   skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void
-  poisoned(record: WireRecord, type: string, reason: string): void
+  poisoned(record: WireRecord, type: KnownType | 'unknown', reason: string): void
   registryFailed(error: unknown, failures: number): void
   commitFailed(error: unknown): void
 }

@@ -1,4 +1,5 @@
 import type { Admission } from '../delivery/admission.ts'
+import type { DeliveryTracing, TriggerSpan } from '../delivery/delivery-tracing.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
@@ -12,6 +13,7 @@ import type { DeadLetters } from '../outcome/dead-letters.ts'
 import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
+import { OpenRecords } from './open-records.ts'
 import type { PartitionLane } from './partition-lane.ts'
 import { causeOf, triggerStep } from './trigger-step.ts'
 
@@ -30,6 +32,7 @@ export interface IntakeOptions {
   readonly settings: RpSettingsCache
   /** What `user-signed-out` without a session means: every session of the user, or nothing. */
   readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+  readonly tracing?: DeliveryTracing | undefined
 }
 
 /** Records that share one round trip to the registry. More would only hold more registrations in memory at once. */
@@ -44,13 +47,11 @@ interface SliceItem {
   readonly record: OpenRecord
 }
 
-/** A record that was committed long ago. */
-const nobodyWaits: OpenRecord = { owe: () => undefined, settled: () => undefined }
-
 /** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
 export class Intake {
   readonly #options: IntakeOptions
   readonly #stopped = new AbortController()
+  readonly #again = new OpenRecords()
   /** One partition's slice at a time: several that saw the same room would together fill it several times. */
   readonly #turns = new Turns()
   /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
@@ -101,10 +102,15 @@ export class Intake {
       const decoded = decodeRecord(record, defaultIssuer)
       if (decoded.kind !== 'trigger') continue
       const step = this.#stepFor(decoded)
-      if (step !== undefined) slice.push({ decoded, step, record: nobodyWaits })
+      if (step !== undefined) slice.push({ decoded, step, record: this.#again.begin() })
       if (slice.length >= this.#sliceRecords()) await apply()
     }
     await apply()
+  }
+
+  /** Resolves when everything that was run again has its outcome or is parked, or `signal` aborts. */
+  againSettled(signal: AbortSignal): Promise<void> {
+    return this.#again.allSettled(signal)
   }
 
   #sliceRecords(): number {
@@ -165,6 +171,7 @@ export class Intake {
     registry = this.#options.registry,
   ): Promise<void> {
     if (slice.length === 0) return
+    const startedAtMs = this.#options.clock.now()
     const answers = await this.#untilDone(isWanted, async () => {
       const found = await registry.apply(slice.map(({ step }) => step))
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
@@ -174,7 +181,7 @@ export class Intake {
     if (answers === undefined || !isWanted()) return
     let owed = 0
     for (const [i, item] of slice.entries()) {
-      owed += this.#handOn(item, answers[i] as RegistryAnswer)
+      owed += this.#traced(item, answers[i] as RegistryAnswer, startedAtMs)
       item.record.settled()
     }
     this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
@@ -210,8 +217,17 @@ export class Intake {
     return found
   }
 
+  #traced(item: SliceItem, answer: RegistryAnswer, startedAtMs: number): number {
+    const { tracing } = this.#options
+    if (tracing === undefined || item.decoded.kind !== 'trigger') return this.#handOn(item, answer)
+    const span = tracing.resolving(item.decoded.trigger, startedAtMs)
+    const owed = this.#handOn(item, answer, span)
+    span.end(owed)
+    return owed
+  }
+
   /** Returns how many deliveries are owed. */
-  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer): number {
+  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer, span?: TriggerSpan): number {
     const { admission, clock, deadlineMs, events } = this.#options
     const until = clock.now() + deadlineMs
     if (decoded.kind === 'registration') {
@@ -233,7 +249,7 @@ export class Intake {
     const { registrations, broken } = answer
     const owed = registrations.length + broken.length
     events.accepted(decoded, owed === 0 ? 'nothing-owed' : 'accepted', owed)
-    const cause = causeOf(decoded.trigger)
+    const cause = causeOf(decoded.trigger, span?.context)
     for (let i = 0; i < owed; i++) record.owe()
     admission.admit(
       registrations.map((registration) => ({ registration, cause, deadlineMs: until, creditor: record })),

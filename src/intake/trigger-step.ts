@@ -1,4 +1,5 @@
 import type { DeliveryCause } from '../delivery/delivery.ts'
+import type { TraceContext } from '../events/trace-context.ts'
 import type { Trigger } from '../events/trigger.ts'
 import type { RegistryStep } from '../registry/registry.ts'
 
@@ -25,11 +26,15 @@ export function triggerStep(
   return { kind: 'end-user', issuer, userId, origin, occurredAtMs, registeredUntilMs }
 }
 
-export function causeOf({ origin, occurredAtMs, sessionId, traceparent }: Trigger): DeliveryCause {
+/** `context`: the span that was begun for the trigger, where there is one. */
+export function causeOf(trigger: Trigger, context: TraceContext = trigger): DeliveryCause {
+  const { origin, occurredAtMs, sessionId } = trigger
+  const { traceparent, tracestate } = context
   return {
     origin,
     occurredAtMs,
     everywhere: sessionId === undefined,
     ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
   }
 }

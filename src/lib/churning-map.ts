@@ -50,6 +50,11 @@ export class ChurningMap<V> {
     }
   }
 
+  *values(): IterableIterator<V> {
+    for (const map of this.#old) yield* map.values()
+    yield* this.#young.values()
+  }
+
   #renew(): void {
     if (this.#young.size > 0) this.#old.push(this.#young)
     this.#young = new Map()

@@ -24,6 +24,7 @@ export function outcomeRecord(
       ce_type: outcomeTypes[outcome.kind],
       'content-type': 'application/json',
       ...(cause.traceparent !== undefined && { traceparent: cause.traceparent }),
+      ...(cause.tracestate !== undefined && { tracestate: cause.tracestate }),
     },
   }
 }

@@ -42,14 +42,14 @@ export class FailedOutcomes {
 
   /** What is owed, in the order in which it failed. `nowMs`: milliseconds since the epoch. */
   owed(nowMs: number): OwedByCause[] {
-    return [...this.#failed].flatMap(([name, { registration, origin, occurredAtMs, traceparent }]) => {
+    return [...this.#failed].flatMap(([name, { registration, origin, occurredAtMs, trace }]) => {
       if (this.#sent.has(name)) return []
       const cause = {
         origin,
         // Each registration is told for itself: which of a user's were told together is not known any more.
         everywhere: false,
         occurredAtMs: occurredAtMs ?? nowMs - 2 * this.#options.lateAfterMs,
-        ...(traceparent !== undefined && { traceparent }),
+        ...trace,
       }
       return [{ cause, registrations: [registration], broken: [] }]
     })

@@ -45,4 +45,8 @@ export class OwnBacklog implements Backlog {
   sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]> {
     return this.#backlog.sizes(limit)
   }
+
+  earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]> {
+    return this.#backlog.earliestDeadlines(rpKeys)
+  }
 }

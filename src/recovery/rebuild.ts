@@ -25,12 +25,16 @@ export interface RebuildOptions {
   readonly reader: LogReader
   /** Not guarded by the epoch: this is what writes before there is one. */
   readonly registry: Registry
+  /** How long a registration is kept; an older one has ended since, and is not made again. Milliseconds. */
+  readonly sessionLifetimeMs: number
   /** Runs triggers again on that registry; sends what is still owed. */
   readonly runAgain: (
     records: readonly WireRecord[],
     registry: Registry,
     signal: AbortSignal,
   ) => Promise<void>
+  /** Resolves when all of that has its outcome, or is parked. */
+  readonly againSettled: (signal: AbortSignal) => Promise<void>
 }
 
 export interface RebuildProgress {
@@ -108,9 +112,11 @@ export class Rebuild {
   }
 
   #underLock(signal: AbortSignal): Promise<string> {
-    const { epoch, onProgress } = this.#options
+    const { againSettled, epoch, onProgress } = this.#options
     return this.#holdingLock(async () => {
       await this.#run(signal)
+      // These were committed long ago: with an epoch, and this process killed, nobody would know of them.
+      await againSettled(signal)
       // What was not run again would never be: an epoch says that it was.
       if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
       const confirmed = await epoch.confirm(this.#owner)
@@ -170,7 +176,8 @@ export class Rebuild {
 
   /** In log order, but outcomes after all registrations of the run, which is safe: an outcome is final. */
   async #takeRegistrations(records: readonly WireRecord[]): Promise<void> {
-    const { defaultIssuer, isServedIssuer, registry } = this.#options
+    const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
+    const livingSinceMs = clock.now() - sessionLifetimeMs
     let steps: RegistryStep[] = []
     let settled: RegistrationKey[] = []
     let applying = Promise.resolve()
@@ -190,7 +197,7 @@ export class Rebuild {
     for (const record of records) {
       const outcome = readOutcome(record)
       if (outcome !== undefined) settled.push(outcome)
-      else if (mayBeRegistration(record.type)) {
+      else if (record.timestampMs > livingSinceMs && mayBeRegistration(record.type)) {
         const decoded = decodeRecord(record, defaultIssuer)
         if (decoded.kind === 'registration' && isServedIssuer(decoded.registration.issuer)) {
           steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })

@@ -50,3 +50,18 @@ redis.call('ZREM', KEYS[1], unpack(ARGV))
 for _, member in ipairs(ARGV) do redis.call('HDEL', KEYS[2], member, 'lease:' .. ${REGISTRATION}) end
 return redis.call('ZCARD', KEYS[1])
 `)
+
+/** KEYS[1] alone; ARGV: how many to look at from each end. Returns the earliest deadline, as `parked-state.ts` writes it. */
+export const earliestDeadlineScript = redisScript(`
+local earliest = false
+local function look(members)
+  for _, member in ipairs(members) do
+    local digits = string.match(member, '^[^\\n]*\\n[^\\n]*\\n(%w+)')
+    local deadline = digits and tonumber(digits, 36)
+    if deadline and (not earliest or deadline < earliest) then earliest = deadline end
+  end
+end
+look(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1))
+look(redis.call('ZRANGE', KEYS[1], -ARGV[1], -1))
+return earliest
+`)

@@ -1,4 +1,5 @@
 import type { ParkedName, ParkedState } from '../delivery/backlog.ts'
+import type { TraceContext } from '../events/trace-context.ts'
 
 /*
  * How parked deliveries look in Redis. There may be a million of them for one dead RP, so what never changes of one is
@@ -21,12 +22,12 @@ export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlin
   const position = `${topic} ${partition} ${offset.toString(36)}`
   const everywhere = cause.everywhere ? 1 : 0
   const ownId = id === positionId(topic, partition, offset) ? '' : id
-  return `${sessionId}\n${oidcSessionId}\n${times} ${everywhere} ${position} ${cause.traceparent ?? NONE} ${ownId}`
+  return `${sessionId}\n${oidcSessionId}\n${times} ${everywhere} ${position} ${encodeTrace(cause)} ${ownId}`
 }
 
 export function decodeMember(member: string): Pick<ParkedName, 'sessionId' | 'oidcSessionId' | 'state'> {
   const [sessionId, oidcSessionId, trigger] = member.split('\n') as [string, string, string]
-  const [deadline, occurredAt, everywhere, topic, partitionText, offsetText, traceparent, ...idWords] =
+  const [deadline, occurredAt, everywhere, topic, partitionText, offsetText, trace, ...idWords] =
     trigger.split(' ') as [string, string, string, string, string, string, string, ...string[]]
   const partition = Number(partitionText)
   const offset = Number.parseInt(offsetText, 36)
@@ -35,7 +36,7 @@ export function decodeMember(member: string): Pick<ParkedName, 'sessionId' | 'oi
     origin: { id, topic, partition, offset },
     occurredAtMs: Number.parseInt(occurredAt, 36),
     everywhere: everywhere === '1',
-    ...(traceparent !== NONE && { traceparent }),
+    ...decodeTrace(trace),
   }
   return { sessionId, oidcSessionId, state: { cause, deadlineMs: Number.parseInt(deadline, 36) } }
 }
@@ -55,4 +56,17 @@ export function decodeProgress(json: string): Progress {
 
 function positionId(topic: string, partition: number, offset: number): string {
   return `${topic}/${partition}/${offset}`
+}
+
+/** A `tracestate` stands behind its `traceparent`; it may hold spaces, which divide the fields here, but no tabs. */
+function encodeTrace({ traceparent, tracestate }: TraceContext): string {
+  if (traceparent === undefined) return NONE
+  return tracestate === undefined ? traceparent : `${traceparent};${tracestate.replaceAll(' ', '\t')}`
+}
+
+function decodeTrace(text: string): TraceContext {
+  if (text === NONE) return {}
+  const end = text.indexOf(';')
+  if (end === -1) return { traceparent: text }
+  return { traceparent: text.slice(0, end), tracestate: text.slice(end + 1).replaceAll('\t', ' ') }
 }

@@ -1,5 +1,5 @@
 import type { Backlog, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
-import { claimScript, parkScript, removeScript } from './backlog-scripts.ts'
+import { claimScript, earliestDeadlineScript, parkScript, removeScript } from './backlog-scripts.ts'
 import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './parked-state.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -8,6 +8,8 @@ import { stretchScript } from './registry-scripts.ts'
 
 /** Arguments of one script call are bounded by Lua's stack. */
 const SCRIPT_ITEMS_MAX = 1_000
+/** Of a backlog, from each end, where its oldest delivery is looked for. */
+const ENDS_LOOKED_AT = 50
 /** A registration must outlive its deadline, or the last failure could not be reported in full. */
 const STRETCH_MARGIN_MS = 10 * 60_000
 
@@ -22,7 +24,7 @@ export class RedisBacklog implements Backlog {
   constructor(redis: RedisConnection, keys: RedisKeys) {
     this.#redis = redis
     this.#keys = keys
-    redis.register(stretchScript, parkScript, claimScript, removeScript)
+    redis.register(stretchScript, parkScript, claimScript, removeScript, earliestDeadlineScript)
   }
 
   /** In this order, so that a crash in between leaves nothing that is in no list: life, backlog, index. */
@@ -106,6 +108,15 @@ export class RedisBacklog implements Backlog {
     const rps = flat.filter((_, i) => i % 2 === 0)
     const sizes = await this.#redis.pipeline(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
     return rps.map((rpKey, i) => ({ rpKey, size: Number(sizes[i]), nextDueMs: Number(flat[2 * i + 1]) }))
+  }
+
+  async earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]> {
+    const found = await this.#redis.pipeline(
+      rpKeys.map((rpKey) =>
+        evalScript(earliestDeadlineScript, [this.#keys.backlog(rpKey)], [ENDS_LOOKED_AT]),
+      ),
+    )
+    return found.map((deadline) => (deadline === null ? undefined : Number(deadline)))
   }
 
   /**

@@ -105,12 +105,14 @@ export class Throughput {
       sent,
       failed,
       windowMs: now.atMs - oldest.atMs,
-      outcomes: now.counts.map(({ outcome, reason, value }) => ({
-        outcome,
-        reason,
-        recently: value - (earlier.get(`${outcome} ${reason}`) ?? 0),
-        total: value,
-      })),
+      outcomes: now.counts
+        .filter(({ value }) => value > 0)
+        .map(({ outcome, reason, value }) => ({
+          outcome,
+          reason,
+          recently: value - (earlier.get(`${outcome} ${reason}`) ?? 0),
+          total: value,
+        })),
       triggerToSent: p50Ms === undefined || p99Ms === undefined ? undefined : { p50Ms, p99Ms },
     }
   }

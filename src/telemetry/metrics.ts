@@ -1,61 +1,118 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Gauge, Registry } from 'prom-client'
+import type { Verdict } from '../delivery/classify.ts'
+import type { ParkReason } from '../delivery/delivery-events.ts'
+import type { DecodeResult } from '../events/decode/decode-record.ts'
+import { knownTypes } from '../events/decode/known-types.ts'
+import { failureReasons } from '../events/outcome.ts'
+import { BoundedTallies } from './bounded-tallies.ts'
+import { exportProcess } from './process-metrics.ts'
+import { type MetricName, TalliedCounter } from './tallied-counter.ts'
+import { TalliedHistogram } from './tallied-histogram.ts'
 
 const ATTEMPT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const TRIGGER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3_600]
 const PUBLISH_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30]
 
+/** RPs with a label of their own, in every metric that has one by RP. */
+export const CLIENT_LABELS_MAX = 100
+
+type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
+
+const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked']
+const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty']
+const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'draining']
+/** Those that are known beforehand. */
+const faultParts = [
+  ...['redis', 'rebuild', 'signing-keys', 'checks-redis', 'checks-topics', 'kafka-topics', 'kafka-publish'],
+  ...['kafka-dead-letter', 'kafka-commit', 'kafka-commit-failed', 'kafka-crashed', 'kafka-start-failed'],
+  'kafka-stalled',
+]
+const poisonTypes = [...knownTypes, 'unknown'] as const
+
 /**
- * Everything that is counted. Labels are bounded: types, results, reasons; a client id only on the backlog's gauge,
- * and only for the RPs that have one. Never a subject or a session.
+ * Everything that is counted. Labels are bounded: types, results, reasons; a client id only where the number of RPs
+ * shown is bounded. Never a subject or a session. What can be named beforehand is shown as 0 from the start, or the
+ * first one would not count as an increase.
  */
 export class Metrics {
   readonly registry = new Registry()
 
-  readonly triggers = this.#counter('triggers_total', 'Triggers and registrations taken up.', [
-    'type',
-    'result',
+  readonly triggers = new TalliedCounter(
+    this.#named('triggers_total', 'Triggers and registrations taken up.'),
+    ['type', 'result'],
+  )
+  readonly skippedRecords = new TalliedCounter(
+    this.#named('records_skipped_total', 'Records that are not input.'),
+    ['reason'],
+  )
+  readonly poison = new TalliedCounter(this.#named('dead_letters_total', 'Poison records.'), ['type'])
+  readonly deliveries = new TalliedCounter(this.#named('deliveries_total', 'Deliveries that ended.'), [
+    'outcome',
+    'reason',
   ])
-  readonly skipped = this.#counter('records_skipped_total', 'Records that are not input.', ['reason'])
-  readonly deadLetters = this.#counter('dead_letters_total', 'Poison records.', ['type'])
-  readonly deliveries = this.#counter('deliveries_total', 'Deliveries that ended.', ['outcome', 'reason'])
-  readonly attempts = this.#counter('attempts_total', 'Attempts made.', ['verdict'])
-  readonly parked = this.#counter('parked_total', 'Deliveries put into the backlog.', ['why'])
-  readonly breakerOpenings = this.#counter(
-    'breaker_openings_total',
-    'Times that an RP was found not to answer, or still not to answer.',
-    [],
+  readonly clientFailures = new TalliedCounter(
+    this.#named('delivery_failures_total', 'Deliveries that failed for good, by RP.'),
+    ['client_id'],
   )
-  readonly registryLosses = this.#counter(
-    'registry_losses_total',
-    'Times that Redis was found without the registry while the relay ran.',
-    [],
-  )
-  readonly rebuilds = this.#counter(
-    'rebuilds_total',
-    'Times that this replica built the registry from the log.',
-    [],
-  )
-  readonly faults = this.#counter('faults_total', 'Faults of Kafka, Redis or the keys, each retried.', [
-    'part',
+  readonly attemptsMade = new TalliedCounter(this.#named('attempts_total', 'Attempts made.'), ['verdict'])
+  readonly parkings = new TalliedCounter(this.#named('parked_total', 'Deliveries put into the backlog.'), [
+    'why',
   ])
-  readonly attemptDuration = this.#histogram(
-    'attempt_duration_seconds',
-    'Time of one attempt.',
+  readonly faults = new TalliedCounter(
+    this.#named('faults_total', 'Faults of Kafka, Redis or the keys, each retried.'),
+    ['part'],
+  )
+  readonly attemptDuration = new TalliedHistogram(
+    this.#named('attempt_duration_seconds', 'Time of one attempt.'),
     ATTEMPT_BUCKETS,
   )
-  readonly triggerToSent = this.#histogram(
-    'trigger_to_sent_seconds',
-    'From the trigger to the accepted logout.',
+  readonly triggerToSent = new TalliedHistogram(
+    this.#named('trigger_to_sent_seconds', 'From the trigger to the accepted logout.'),
     TRIGGER_BUCKETS,
   )
-  readonly outcomePublish = this.#histogram(
-    'outcome_publish_seconds',
-    'From an outcome to its acknowledgement by Kafka; the oldest of each batch.',
+  readonly outcomePublish = new TalliedHistogram(
+    this.#named(
+      'outcome_publish_seconds',
+      'From an outcome to its acknowledgement by Kafka; the oldest of each batch.',
+    ),
     PUBLISH_BUCKETS,
   )
 
+  readonly breakerOpenings = this.#plain(
+    'breaker_openings_total',
+    'Times that an RP was found not to answer, or still not to answer.',
+  )
+  readonly registryLosses = this.#plain(
+    'registry_losses_total',
+    'Times that Redis was found without the registry while the relay ran.',
+  )
+  readonly rebuilds = this.#plain(
+    'rebuilds_total',
+    'Times that this replica built the registry from the log.',
+  )
+
+  readonly attempts = this.attemptsMade.tallies(verdicts, (verdict) => ({ verdict }))
+  readonly skipped = this.skippedRecords.tallies(skipReasons, (reason) => ({ reason }))
+  readonly parked = this.parkings.tallies(parkReasons, (why) => ({ why }))
+  readonly deadLetters = this.poison.tallies(poisonTypes, (type) => ({ type }))
+  readonly sent = this.deliveries.tally({ outcome: 'sent', reason: '' })
+  readonly failed = this.deliveries.tallies(failureReasons, (reason) => ({ outcome: 'failed', reason }))
+  readonly failedAt = new BoundedTallies(this.clientFailures, CLIENT_LABELS_MAX)
+
+  readonly #build = new Gauge({
+    name: 'logout_relay_build_info',
+    help: 'Always 1; the labels say which build runs.',
+    labelNames: ['version', 'node'],
+    registers: [this.registry],
+  })
+
   constructor() {
-    collectDefaultMetrics({ register: this.registry })
+    this.faults.tallies(faultParts, (part) => ({ part }))
+    exportProcess(this.registry)
+  }
+
+  showBuild(version: string): void {
+    this.#build.set({ version, node: process.version }, 1)
   }
 
   /** A gauge that is read when it is scraped. */
@@ -90,11 +147,11 @@ export class Metrics {
     })
   }
 
-  #counter(name: string, help: string, labelNames: string[]): Counter {
-    return new Counter({ name: `logout_relay_${name}`, help, labelNames, registers: [this.registry] })
+  #plain(name: string, help: string) {
+    return new TalliedCounter(this.#named(name, help)).tally({})
   }
 
-  #histogram(name: string, help: string, buckets: number[]): Histogram {
-    return new Histogram({ name: `logout_relay_${name}`, help, buckets, registers: [this.registry] })
+  #named(name: string, help: string): MetricName {
+    return { registry: this.registry, name, help }
   }
 }

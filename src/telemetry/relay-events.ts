@@ -1,11 +1,11 @@
 import type { CheckedPart, CheckupEvents } from '../checks/checkup.ts'
 import type { Finding, Severity } from '../checks/finding.ts'
-import type { Verdict } from '../delivery/classify.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
 import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
 import type { RelyingParty } from '../delivery/relying-party.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { KnownType } from '../events/decode/known-types.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
@@ -24,9 +24,6 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #clock: Clock
-  readonly #attemptCounters = new Map<Verdict, { inc(): void }>()
-  readonly #sentCounter: { inc(): void }
-
   readonly #stream: Log['stream']
   readonly #logsAccepted: boolean
   readonly #onFault: (part: string) => void
@@ -46,13 +43,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#clock = clock
     this.#onFault = onFault
     this.#failures = failures
-    this.#sentCounter = metrics.deliveries.labels({ outcome: 'sent', reason: '' })
   }
 
   attempted(report: AttemptReport): void {
     const { delivery, attemptNumber, jti, result, verdict, durationMs, next } = report
-    this.#attemptCounter(verdict).inc()
-    this.#metrics.attemptDuration.observe(durationMs / 1_000)
+    this.#metrics.attempts[verdict].count++
+    this.#metrics.attemptDuration.add(durationMs / 1_000)
     if (verdict === 'sent') {
       if (this.#logsAccepted) this.#stream.write(acceptedAttemptLine(report))
       return
@@ -77,26 +73,18 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     )
   }
 
-  /** The counter of one verdict, looked up once: finding a labelled one costs more than counting. */
-  #attemptCounter(verdict: Verdict): { inc(): void } {
-    let counter = this.#attemptCounters.get(verdict)
-    if (counter === undefined) {
-      counter = this.#metrics.attempts.labels({ verdict })
-      this.#attemptCounters.set(verdict, counter)
-    }
-    return counter
-  }
-
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void {
     if (outcome.kind === 'sent') {
-      this.#sentCounter.inc()
-      this.#metrics.triggerToSent.observe(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
+      this.#metrics.sent.count++
+      this.#metrics.triggerToSent.add(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }
     const { attempts, lastError, reason } = outcome
-    this.#metrics.deliveries.inc({ outcome: 'failed', reason })
     this.#failures.failed(outcome, subject)
     const { sessionId: session, clientId: client } = subject
+    this.#metrics.failed[reason].count++
+    // What cannot be read may not even name its RP.
+    this.#metrics.failedAt.of(client ?? '').count++
     this.#log.warn(
       { trigger: cause.origin.id, session, client, reason, attempts, error: lastError },
       'delivery failed',
@@ -104,12 +92,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   parked(delivery: Delivery, why: ParkReason): void {
-    this.#metrics.parked.inc({ why })
+    this.#metrics.parked[why].count++
     this.#log.debug({ session: delivery.registration.sessionId, client: delivery.rp.clientId, why }, 'parked')
   }
 
   breakerOpened({ clientId }: RelyingParty, cooldownMs: number): void {
-    this.#metrics.breakerOpenings.inc()
+    this.#metrics.breakerOpenings.count++
     this.#log.warn({ client: clientId, cooldownMs }, 'the RP does not answer: its deliveries are parked')
   }
 
@@ -118,7 +106,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   published(sinceMs: number): void {
-    this.#metrics.outcomePublish.observe(sinceMs / 1_000)
+    this.#metrics.outcomePublish.add(sinceMs / 1_000)
   }
 
   accepted(
@@ -127,7 +115,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     owed: number,
   ): void {
     const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
-    this.#metrics.triggers.inc({ type, result })
+    this.#metrics.triggers.tally({ type, result }).count++
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
       this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; see ISSUER')
@@ -141,12 +129,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void {
-    this.#metrics.skipped.inc({ reason })
+    this.#metrics.skipped[reason].count++
   }
 
-  poisoned(record: WireRecord, type: string, reason: string): void {
+  poisoned(record: WireRecord, type: KnownType | 'unknown', reason: string): void {
     const { topic, partition, offset, value } = record
-    this.#metrics.deadLetters.inc({ type })
+    this.#metrics.deadLetters[type].count++
     this.#failures.poisoned(record, type, reason)
     this.#log.warn({ topic, partition, offset, bytes: value?.length ?? 0, type, reason }, 'poison record')
   }
@@ -173,18 +161,24 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   /** Redis does not hold what the log says: it was emptied, or started again from an old state. */
   registryLost(): void {
-    this.#metrics.registryLosses.inc()
+    this.#metrics.registryLosses.count++
     this.#log.warn('Redis has lost the registry: intake waits until it is built anew from the log')
   }
 
   rebuilding(progress: RebuildProgress): void {
-    if (progress.phase === 'done') this.#metrics.rebuilds.inc()
+    if (progress.phase === 'done') this.#metrics.rebuilds.count++
     this.#log.info(progress, 'building the registry from the log')
+  }
+
+  /** No fault: an issuer need not have discovery, nor be reachable from here. */
+  publicationUnknown(error: unknown, failures: number): void {
+    if (failures > 1) return
+    this.#log.info({ error: messageOf(error) }, "the issuer's JWK set could not be looked at")
   }
 
   /** A fault of something the service depends on; it is being retried. */
   fault(part: string, error: unknown, failures = 1): void {
-    this.#metrics.faults.inc({ part })
+    this.#metrics.faults.tally({ part }).count++
     this.#failures.fault(part, error)
     this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }

@@ -1,30 +1,28 @@
 import type { Checkup } from '../checks/checkup.ts'
-import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Assignment } from '../intake/assignment.ts'
+import type { PartitionEnds } from '../intake/partition-ends.ts'
 import type { RebuildProgress } from '../recovery/rebuild.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
+import type { KeyPublication } from '../token/key-publication.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface ExportedState {
   readonly assignment: Assignment
-  readonly backlog: Backlog
   readonly checkup: Checkup
   readonly core: DeliveryCore
   readonly guard: EpochGuard
   readonly isReady: () => boolean
+  readonly partitionEnds: PartitionEnds
+  readonly publication: KeyPublication
   /** The last progress of a rebuild. */
   readonly rebuilding: () => RebuildProgress | undefined
 }
 
-/** Labels by RP are bounded; beyond that only the RPs that are due first are shown. */
-const BACKLOG_RPS_MAX = 100
-const BREAKERS_MAX = 100
-
 /** Gauges that show how things stand when they are scraped. */
 export function exportState(
   metrics: Metrics,
-  { assignment, backlog, checkup, core, guard, isReady, rebuilding }: ExportedState,
+  { assignment, checkup, core, guard, isReady, partitionEnds, publication, rebuilding }: ExportedState,
 ): void {
   metrics.gauge('ready', '1 when the relay consumes and can deliver.', () => (isReady() ? 1 : 0))
   metrics.gauge('attempts_in_flight', 'Attempts under way.', () => core.dispatcher.inFlight)
@@ -40,19 +38,17 @@ export function exportState(
   metrics.gauge('rebuild_records_expected', 'Records that this phase has to read.', () =>
     guard.isIntact ? 0 : (rebuilding()?.recordsTotal ?? 0),
   )
-  metrics.labelledGauge('breaker_open', '1 for an RP that is not sent to.', ['client_id'], async () => {
-    const open = [...core.relyingParties].filter(({ breaker }) => !breaker.isClosed)
-    return open.slice(0, BREAKERS_MAX).map(({ clientId }) => ({ labels: { client_id: clientId }, value: 1 }))
-  })
   metrics.labelledGauge(
     'consumer_lag_records',
-    'Records between the settled offset and the end of the partition when it was read last.',
+    'Records between the settled offset and the end of the partition.',
     ['topic', 'partition'],
-    async () =>
-      [...assignment.lanes].map(({ topic, partition, endOffset, tracker }) => ({
+    async () => {
+      await partitionEnds.refresh()
+      return [...assignment.lanes].map(({ topic, partition, endOffset, tracker }) => ({
         labels: { topic, partition: String(partition) },
-        value: Math.max(endOffset - tracker.committable, 0),
-      })),
+        value: Math.max(Math.max(partitionEnds.of(topic, partition), endOffset) - tracker.committable, 0),
+      }))
+    },
   )
   metrics.labelledGauge(
     'check_findings',
@@ -68,11 +64,14 @@ export function exportState(
       return counts.values()
     },
   )
-  metrics.labelledGauge('backlog_deliveries', 'Parked deliveries by RP.', ['client_id'], async () => {
-    const sizes = await backlog.sizes(BACKLOG_RPS_MAX).catch(() => [])
-    return sizes.map(({ rpKey, size }) => ({
-      labels: { client_id: rpKey.slice(rpKey.indexOf('|') + 1) },
-      value: size,
-    }))
-  })
+  metrics.labelledGauge(
+    'signing_key_published',
+    "1 for a key that the issuer's JWK set holds, 0 for one that it does not; absent while that is not known.",
+    ['kid', 'signs'],
+    async () =>
+      publication.known().map(({ kid, signs, isPublished }) => ({
+        labels: { kid, signs },
+        value: isPublished ? 1 : 0,
+      })),
+  )
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { messageOf, RelayFault } from '../errors.ts'
-import type { TokenAlgorithm } from '../events/registration.ts'
+import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import { readKeyFile } from './key-file.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -80,6 +80,20 @@ export class SigningKeys {
       throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
     }
     return best
+  }
+
+  /** Keys that sign an algorithm now, and those whose time is still to come. */
+  inUse(): { readonly key: SigningKey; readonly signs: 'now' | 'later' }[] {
+    const now = this.#clock.now()
+    const signing = new Set<SigningKey>()
+    for (const algorithm of tokenAlgorithms) {
+      if (this.#keys.some((key) => key.notBeforeMs <= now && key.algorithms.includes(algorithm)))
+        signing.add(this.keyFor(algorithm))
+    }
+    return this.#keys.flatMap((key) => {
+      if (signing.has(key)) return { key, signs: 'now' as const }
+      return key.notBeforeMs > now ? { key, signs: 'later' as const } : []
+    })
   }
 
   /** All of them, those that do not sign yet or any more included. */

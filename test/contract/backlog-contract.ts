@@ -67,6 +67,7 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
           occurredAtMs: NOW,
           everywhere: true,
           traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          tracestate: 'vendor=a b;c,other@x=1',
         },
       })
       const full = parked('oidc ü|{}', NOW, { rpKey: ODD_RP, sessionId: 'session {1}|x', state })
@@ -202,6 +203,22 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
         expect(await backlog.sizes(10)).toEqual(all)
         expect(await backlog.sizes(1)).toEqual(all.slice(0, 1))
       })
+    })
+
+    test('tells the earliest deadline of an RP, however far it was put off', async () => {
+      const withDeadline = (ms: number) => ({ state: parkedState({ deadlineMs: NOW + ms }) })
+      await backlog.park([
+        parked('a', NOW + 10, withDeadline(9_000)),
+        parked('b', NOW + 30, withDeadline(7_000)),
+        ...Array.from({ length: 200 }, (_, i) => parked(`more-${i}`, NOW + 20, withDeadline(9_500))),
+        parked('c', NOW + 10, { rpKey: ODD_RP, ...withDeadline(8_000) }),
+      ])
+      expect(await backlog.earliestDeadlines([RP, `${ISSUER}|nobody`, ODD_RP])).toEqual([
+        NOW + 7_000,
+        undefined,
+        NOW + 8_000,
+      ])
+      expect(await backlog.earliestDeadlines([])).toEqual([])
     })
 
     test('thousands at once', async () => {

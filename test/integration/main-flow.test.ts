@@ -37,7 +37,7 @@ describe.each(inputFormats)('session-terminated as %s', (format) => {
       inputRecord(
         'session-terminated',
         { sessionId, reason: 'logout' },
-        { format, id, traceparent: TRACEPARENT },
+        { format, id, traceparent: TRACEPARENT, tracestate: 'vendor=1' },
       ),
     )
 
@@ -51,6 +51,7 @@ describe.each(inputFormats)('session-terminated as %s', (format) => {
         'content-type': 'application/x-www-form-urlencoded',
         'content-length': String(request?.body.length),
         traceparent: TRACEPARENT,
+        tracestate: 'vendor=1',
       })
       expect(request?.headers['transfer-encoding']).toBeUndefined()
       const claims = await verifyLogoutToken(request?.token ?? '', {
@@ -68,6 +69,7 @@ describe.each(inputFormats)('session-terminated as %s', (format) => {
         ce_source: ISSUER,
         'content-type': 'application/json',
         traceparent: TRACEPARENT,
+        tracestate: 'vendor=1',
       })
       expect(outcome.headers.ce_id).toMatch(/^[\w-]{20,}$/)
       expect(outcome.key).toBe(sessionId)

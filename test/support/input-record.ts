@@ -15,17 +15,21 @@ export interface InputOptions {
   /** RFC 3339. */
   readonly time?: string
   readonly traceparent?: string
+  readonly tracestate?: string
 }
 
 /** A record as an identity platform writes it, keyed by the session, or by the user where there is none. */
 export function inputRecord(
   type: 'session-terminated' | 'user-signed-out' | 'backchannel-logout-registered' | (string & {}),
   data: Readonly<Record<string, unknown>>,
-  { format = 'cloudevents-binary', id = randomUUID(), time, traceparent }: InputOptions = {},
+  { format = 'cloudevents-binary', id = randomUUID(), time, traceparent, tracestate }: InputOptions = {},
 ): InputRecord {
   const key = String(data.sessionId ?? data.userId)
   const when = time === undefined ? {} : { time }
-  const trace: Record<string, string> = traceparent === undefined ? {} : { traceparent }
+  const trace: Record<string, string> = {
+    ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
+  }
   switch (format) {
     case 'cloudevents-binary': {
       const prefixed = Object.entries({ specversion: '1.0', source: '/sessions', id, type, ...when })

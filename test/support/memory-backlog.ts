@@ -52,6 +52,13 @@ export class MemoryBacklog implements Backlog {
     return [...sizes.values()].slice(0, limit)
   }
 
+  async earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]> {
+    return rpKeys.map((rpKey) => {
+      const parked = [...this.#parked.values()].filter((it) => it.rpKey === rpKey)
+      return parked.length === 0 ? undefined : Math.min(...parked.map(({ state }) => state.deadlineMs))
+    })
+  }
+
   #byDueTime(): ParkedDelivery[] {
     return [...this.#parked.values()].sort((a, b) => a.dueMs - b.dueMs)
   }

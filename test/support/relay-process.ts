@@ -25,6 +25,9 @@ const STOP_TIMEOUT_MS = 25_000
 /** Ends the relay when this process ends, however that happens. */
 const supervisor = fileURLToPath(new URL('../stack/supervise.sh', import.meta.url))
 
+/** Launched since this was last emptied. */
+export const launchedRelays = new Set<RelayProcess>()
+
 /** Launches a relay. Resolves when `/readyz` says so; throws with the end of its log when it does not become ready. */
 export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
   const relay = await launchRelay(options)
@@ -51,7 +54,9 @@ export async function launchRelay(options: RelayOptions): Promise<RelayProcess> 
     env: { PATH: process.env.PATH, ...relayEnvironment(options), ...options.env },
   })
   const [pid] = (await once(child.stdio[3] as Readable, 'data')) as [Buffer]
-  return new RelayProcess(child, Number(pid.toString()))
+  const relay = new RelayProcess(child, Number(pid.toString()))
+  launchedRelays.add(relay)
+  return relay
 }
 
 export class RelayProcess {

@@ -111,6 +111,8 @@ export class RelaySite {
       RETRY_BASE_DELAY_MS: '20',
       RETRY_MAX_DELAY_MS: '200',
       SIGNING_KEYS_RELOAD_MS: '100',
+      // The issuer is made up; looking for it would ask a name server.
+      SIGNING_KEYS_PUBLISHED_CHECK_MS: '0',
       ...this.#options.env,
       ...env,
     }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { failureReasons } from '../../src/events/outcome.ts'
 import { RedisKeys } from '../../src/redis/redis-keys.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
+import { exportOwed, type OwedState } from '../../src/telemetry/owed-metrics.ts'
 import { type ExportedState, exportState } from '../../src/telemetry/state-metrics.ts'
 import { optionsTable, tableIn } from '../support/readme-table.ts'
 
@@ -50,6 +51,7 @@ describe('the README says what is true:', () => {
     const metrics = new Metrics()
     // Only the names are asked for, so none of this is ever read.
     exportState(metrics, {} as ExportedState)
+    exportOwed(metrics, {} as OwedState)
     const names = metrics.registry.getMetricsAsArray().map(({ name }) => name)
     const own = names.filter((name) => name.startsWith('logout_relay_')).sort()
     expect(namedInReadme(/`(logout_relay_\w+)/g)).toEqual(own)

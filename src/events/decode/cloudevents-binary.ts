@@ -16,12 +16,14 @@ export const cloudEventsBinary: RecordFormat = (record) => {
   const timeMs = timeOf(headerText(record.headers, 'ce_time'))
   const traceparent =
     headerText(record.headers, 'traceparent') ?? headerText(record.headers, 'ce_traceparent')
+  const tracestate = headerText(record.headers, 'tracestate') ?? headerText(record.headers, 'ce_tracestate')
   const envelope: Envelope = {
     type,
     data: parsed.json,
     ...(id !== undefined && id !== '' && { id }),
     ...(timeMs !== undefined && { timeMs }),
     ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
   }
   return { kind: 'envelope', envelope }
 }

@@ -29,12 +29,15 @@ export const cloudEventsStructured: RecordFormat = (record) => {
   const timeMs = timeOf(event.time)
   const traceparent =
     typeof event.traceparent === 'string' ? event.traceparent : headerText(record.headers, 'traceparent')
+  const tracestate =
+    typeof event.tracestate === 'string' ? event.tracestate : headerText(record.headers, 'tracestate')
   const envelope: Envelope = {
     type: event.type,
     data: data.json,
     ...(typeof event.id === 'string' && event.id !== '' && { id: event.id }),
     ...(timeMs !== undefined && { timeMs }),
     ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
   }
   return { kind: 'envelope', envelope }
 }

@@ -1,6 +1,7 @@
 import { describeProblems } from '../identifier.ts'
 import { isOutcomeType } from '../outcome.ts'
 import { type Registration, readRegistration } from '../registration.ts'
+import { readTraceContext } from '../trace-context.ts'
 import {
   type SessionTerminated,
   sessionTerminatedData,
@@ -73,7 +74,7 @@ function interpret(envelope: Envelope, record: WireRecord, defaultIssuer: string
   const common = {
     origin,
     occurredAtMs: envelope.timeMs ?? record.timestampMs,
-    ...(isTraceparent(envelope.traceparent) && { traceparent: envelope.traceparent }),
+    ...readTraceContext(envelope.traceparent, envelope.tracestate),
   }
   switch (envelope.type) {
     case 'session-terminated': {
@@ -127,9 +128,4 @@ function poison(type: KnownType, reason: string): DecodeResult {
 /** An id that would forge lines or swell every key is replaced by the position, which is as unique. */
 function originId(id: string | undefined): string | undefined {
   return id !== undefined && id.length <= 256 && !/\p{Cc}/u.test(id) ? id : undefined
-}
-
-/** W3C Trace Context §3.2; anything else would be a header of somebody else's choosing toward the RP. */
-function isTraceparent(value: string | undefined): value is string {
-  return value !== undefined && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value)
 }

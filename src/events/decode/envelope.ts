@@ -8,6 +8,7 @@ export interface Envelope {
   /** Milliseconds since the epoch, when the format carries a time. */
   readonly timeMs?: number
   readonly traceparent?: string
+  readonly tracestate?: string
   readonly data: unknown
 }
 

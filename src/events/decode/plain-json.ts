@@ -16,12 +16,14 @@ export function plainJson(record: WireRecord): EnvelopeResult {
   }
   const timeMs = timeOf(json.time)
   const traceparent = headerText(record.headers, 'traceparent')
+  const tracestate = headerText(record.headers, 'tracestate')
   const envelope: Envelope = {
     type: json.type,
     data: isObject(json.data) ? json.data : json,
     ...(typeof json.id === 'string' && json.id !== '' && { id: json.id }),
     ...(timeMs !== undefined && { timeMs }),
     ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
   }
   return { kind: 'envelope', envelope }
 }

@@ -31,6 +31,19 @@ describe('breaker', () => {
     expect(breaker.attemptsMax).toBe(0)
   })
 
+  test('tells since when it is open, through all its probes', () => {
+    const { breaker, clock, fail, failProbe } = breakerFixture()
+    expect(breaker.openSinceMs).toBe(0)
+    const openedAtMs = clock.nowMs
+    fail(3)
+    failProbe()
+    failProbe()
+    expect(clock.nowMs).toBeGreaterThan(openedAtMs)
+    expect(breaker.openSinceMs).toBe(openedAtMs)
+    breaker.succeeded()
+    expect(breaker.openSinceMs).toBe(0)
+  })
+
   test('opens for an RP that fails every other time', () => {
     const { breaker } = breakerFixture()
     const opened = Array.from({ length: 20 }, () => {

@@ -39,7 +39,7 @@ test('a failed outcome holds everything that is needed to deliver it again', () 
     isDiscarded: false,
     origin: { id: record.headers.ce_id, topic: 'session-events', partition: 2, offset: 9 },
     occurredAtMs: cause.occurredAtMs,
-    traceparent,
+    trace: { traceparent },
   })
 })
 

@@ -6,5 +6,5 @@ interface Manifest {
 
 /** The version of this package, as in its `package.json`. */
 export const version: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as Manifest
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Manifest
 ).version

@@ -1,0 +1,52 @@
+import { Counter, type Registry } from 'prom-client'
+
+/** A count that is raised where something happens. */
+export interface Tally {
+  count: number
+}
+
+export interface MetricName {
+  readonly registry: Registry
+  /** Without the prefix. */
+  readonly name: string
+  readonly help: string
+}
+
+type Labels<L extends string> = Readonly<Record<L, string>>
+
+/**
+ * A counter whose numbers are plain ones that the hot path raises; the library gets them only when somebody scrapes.
+ * Its own way, from labels to a text to a map, costs more than most of what is counted.
+ */
+export class TalliedCounter<L extends string = never> extends Counter<L> {
+  readonly #tallies = new Map<string, { readonly labels: Labels<L>; readonly tally: Tally }>()
+
+  constructor({ registry, name, help }: MetricName, labelNames: readonly L[] = []) {
+    super({ name: `logout_relay_${name}`, help, labelNames: [...labelNames], registers: [registry] })
+  }
+
+  /** The count of these labels, to be kept by whoever raises it often. It is shown from now on, from 0 up. */
+  tally(labels: Labels<L>): Tally {
+    const key = this.labelNames.map((name) => labels[name]).join('\n')
+    let entry = this.#tallies.get(key)
+    if (entry === undefined) {
+      entry = { labels, tally: { count: 0 } }
+      this.#tallies.set(key, entry)
+    }
+    return entry.tally
+  }
+
+  /** A count for each value of one label. */
+  tallies<V extends string>(values: readonly V[], labelsOf: (value: V) => Labels<L>): Record<V, Tally> {
+    return Object.fromEntries(values.map((value) => [value, this.tally(labelsOf(value))])) as Record<V, Tally>
+  }
+
+  /** Called by the library before it reads. */
+  collect(): void {
+    this.reset()
+    for (const { labels, tally } of this.#tallies.values()) this.inc(labels, tally.count)
+  }
+
+  /** The library's type does not show it. */
+  declare protected readonly labelNames: readonly L[]
+}

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { relayCommand } from '../support/relay-command.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
+import { ISSUER, type RelaySite } from '../support/relay-site.ts'
+import { openSite } from './open-site.ts'
+
+let site: RelaySite
+let relay: RelayProcess
+
+beforeAll(async () => {
+  site = await openSite()
+  relay = await site.startRelay()
+})
+afterAll(() => site.close())
+
+/** A session with one RP, registered by a record, that is terminated. */
+async function logOut(path: string) {
+  const registration = site.registration(path)
+  await site.topic.publish(site.registered(registration), site.terminated(registration))
+  return registration
+}
+
+const parkedAt = (it: RelayProcess, clientId: string) =>
+  readMetric(it, 'backlog_deliveries', { client_id: clientId })
+
+test('an RP that changes its URI: the field, then retry', async () => {
+  site.rps.uri('/moves/old', 503)
+  const { clientId } = await logOut('/moves/old')
+  await vi.waitFor(async () => expect(await parkedAt(relay, clientId)).toBe(1), { timeout: 10_000 })
+  const key = `${site.prefix}:client:{${ISSUER}|${clientId}}`
+  await site.redis.hset(key, 'backchannelLogoutUri', site.rps.uri('/moves/new'))
+  const retry = await relayCommand(['backlog', 'retry', clientId], site.commandEnvironment())
+  expect(retry.status, retry.stderr).toBe(0)
+  await site.rps.waitFor('/moves/new')
+  const outcome = await site.topic.waitForOutcome(clientId)
+  expect(outcome.headers.ce_type).toBe('backchannel-logout-sent')
+  await vi.waitFor(async () => expect(await parkedAt(relay, clientId)).toBe(0), { timeout: 10_000 })
+})
+
+test('moving to another Redis: what was parked is sent, what was sent is not sent again', async () => {
+  site.rps.uri('/move/down', 503)
+  const sent = await logOut('/move/sent')
+  const down = await logOut('/move/down')
+  const alive = site.registration('/move/alive')
+  await site.topic.publish(site.registered(alive))
+  await site.topic.waitForOutcome(sent.clientId)
+  await vi.waitFor(async () => expect(await parkedAt(relay, down.clientId)).toBe(1), { timeout: 10_000 })
+  expect(await relay.stop()).toBe(0)
+
+  site.rps.uri('/move/down', 200)
+  // Other keys of the same server are as empty as another server.
+  const REDIS_PREFIX = `${site.prefix}:moved`
+  const moved = await site.startRelay({ REDIS_PREFIX })
+  const outcome = await site.topic.waitForOutcome(down.clientId)
+  expect(outcome.headers.ce_type).toBe('backchannel-logout-sent')
+  await site.topic.publish(site.terminated(alive))
+  await site.topic.waitForOutcome(alive.clientId)
+  expect(site.rps.at('/move/sent')).toHaveLength(1)
+
+  const env = site.commandEnvironment({ REDIS_PREFIX })
+  const left = await relayCommand(['replay', '--from', '1h', '--dry-run'], env)
+  expect(left.status, left.stderr).toBe(0)
+  expect(await moved.stop()).toBe(0)
+})
