@@ -57,4 +57,27 @@ describe('the chart says what is true:', () => {
     const { version } = JSON.parse(chartFile('../../package.json')) as { version: string }
     expect(parse(chartFile('Chart.yaml'))).toMatchObject({ version, appVersion: version })
   })
+
+  test('the sidecar of the README gets what the relay requires, and time to drain', () => {
+    const [, snippet = ''] =
+      /```yaml\n(apiVersion: v1\nkind: Pod\n.*?)```/s.exec(chartFile('../../README.md')) ?? []
+    const { spec } = parse(snippet, { version: '1.1' })
+    const [{ env, volumeMounts, securityContext, resources }] = spec.initContainers
+    const required = describeOptions().filter((option) => option.required)
+    expect(env.map(({ name }: { name: string }) => name).sort()).toEqual(
+      required.map(({ name }) => name).sort(),
+    )
+    const keysFile = env.find(({ name }: { name: string }) => name === 'SIGNING_KEYS_FILE').value
+    expect(keysFile.startsWith(`${volumeMounts[0].mountPath}/`)).toBe(true)
+    const drain = describeOptions().find(({ name }) => name === 'DRAIN_MS')?.defaultValue
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(Number(drain) / 1_000 + 5)
+    const {
+      podSecurityContext,
+      securityContext: chartSecurity,
+      resources: chartResources,
+    } = parse(chartFile('values.yaml'))
+    expect(spec.securityContext.fsGroup).toBe(podSecurityContext.fsGroup)
+    expect(securityContext).toEqual({ runAsUser: 65_532, runAsGroup: 65_532, ...chartSecurity })
+    expect(resources).toEqual(chartResources)
+  })
 })
