@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../src/config/env.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
 import { ensureHelm } from '../stack/helm.ts'
 import { chartDirectory, chartFile } from '../support/chart-files.ts'
@@ -156,7 +157,7 @@ chartTest(
     expect(optionsOf(objects)).toMatchObject({
       SESSION_LIFETIME_MS: '7776000000',
       RETRY_DOUBTFUL_DELAYS_MS: '31000,1200000',
-      EGRESS_ALLOW: '10.0.0.0/8,*.internal.example.com',
+      EGRESS_ALLOW: '10.0.0.0/8,rp.internal.example.com',
       EGRESS_ALLOW_HTTP: 'false',
     })
     const secrets = objects.filter(({ kind }) => kind === 'Secret').map(({ data }) => data)
@@ -173,6 +174,20 @@ chartTest(
     expect(checksums(otherKeys)).toEqual(checksums(objects))
   },
 )
+
+chartTest('the relay accepts what the chart hands to it', async (it) => {
+  for (const name of ['minimal', 'full']) {
+    const objects = await it.render(...it.values(name))
+    const [secret] = objects.filter(({ kind, data }) => kind === 'Secret' && 'REDIS_URL' in data)
+    const decoded = Object.entries(secret?.data as Record<string, string>).map(([option, value]) => [
+      option,
+      Buffer.from(value, 'base64').toString(),
+    ])
+    const config = readConfig({ ...optionsOf(objects), ...Object.fromEntries(decoded) })
+    expect(config.REDIS_URL).toBe('redis://redis:6379')
+    expect(config.PORT).toBe(name === 'full' ? 9_000 : 8_080)
+  }
+})
 
 chartTest('replicas follow CPU or lag or nothing; then the Deployment names no number', async (it) => {
   const [fixed, cpu, lag] = await Promise.all(
