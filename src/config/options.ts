@@ -14,6 +14,7 @@ const flag = z
   .enum(['true', 'false', '1', '0'], 'must be true or false')
   .transform((text) => text === 'true' || text === '1')
 
+/** The bounds stand in the metadata as well, for the schema of the Helm chart: it refuses what the service would. */
 function integer(min: number, max: number) {
   const range = `must be a whole number from ${min} to ${max}`
   return z
@@ -21,6 +22,7 @@ function integer(min: number, max: number) {
     .regex(/^\d+$/, range)
     .transform(Number)
     .refine((value) => value >= min && value <= max, range)
+    .meta({ minimum: min, maximum: max })
 }
 
 const brokers = nonEmptyList.refine(

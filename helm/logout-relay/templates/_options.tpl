@@ -1,0 +1,97 @@
+{{/* A value of `config` as it stands in the environment. Numbers come as floats, which would print as 2.592e+09. */}}
+{{- define "logout-relay.optionText" -}}
+{{- if kindIs "slice" . }}
+{{- $texts := list }}
+{{- range . }}{{ $texts = append $texts (include "logout-relay.optionText" .) }}{{ end }}
+{{- join "," $texts }}
+{{- else if kindIs "float64" . }}{{ int64 . }}
+{{- else }}{{ . }}
+{{- end }}
+{{- end }}
+
+{{/* The secret options, as a JSON list. */}}
+{{- define "logout-relay.secretOptions" -}}
+["REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"]
+{{- end }}
+
+{{- define "logout-relay.port" -}}
+{{- int64 (default 8080 .Values.config.PORT) }}
+{{- end }}
+
+{{/* DRAIN_MS may be 0, which `default` would replace. Five seconds are for what is left when attempts are over. */}}
+{{- define "logout-relay.gracePeriod" -}}
+{{- if .Values.terminationGracePeriodSeconds }}
+{{- int64 .Values.terminationGracePeriodSeconds }}
+{{- else }}
+{{- $drain := ternary .Values.config.DRAIN_MS 15000 (hasKey .Values.config "DRAIN_MS") }}
+{{- add (div (add (int64 $drain) 999) 1000) 15 }}
+{{- end }}
+{{- end }}
+
+{{- define "logout-relay.signingKeysSecret" -}}
+{{- if .Values.signingKeys.existingSecret }}
+{{- .Values.signingKeys.existingSecret }}
+{{- else if .Values.signingKeys.value }}
+{{- printf "%s-signing-keys" (include "logout-relay.fullname" .) }}
+{{- end }}
+{{- end }}
+
+{{/* Reference to the Secret and key that hold a secret option, or nothing. Called with a dict of `root` and `option`. */}}
+{{- define "logout-relay.secretKeyRef" -}}
+{{- $secret := .root.Values.secret }}
+{{- if hasKey $secret.values .option }}
+name: {{ include "logout-relay.fullname" .root }}
+key: {{ .option }}
+{{- else if $secret.existingSecret }}
+name: {{ $secret.existingSecret }}
+key: {{ default .option (get $secret.keys .option) }}
+{{- if not (hasKey $secret.keys .option) }}
+optional: true
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+What would start and then fail is refused here. The default values alone pass, so that the chart can be looked at; the notes
+say then what is missing.
+*/}}
+{{- define "logout-relay.check" -}}
+{{- if and .Values.autoscaling.enabled .Values.keda.enabled }}
+{{- fail "autoscaling.enabled and keda.enabled exclude each other: two autoscalers would fight over one Deployment" }}
+{{- end }}
+{{- if and .Values.signingKeys.existingSecret .Values.signingKeys.value }}
+{{- fail "signingKeys.existingSecret and signingKeys.value exclude each other" }}
+{{- end }}
+{{- if and (include "logout-relay.signingKeysSecret" .) .Values.config.SIGNING_KEYS_FILE }}
+{{- fail "config.SIGNING_KEYS_FILE and signingKeys exclude each other: the chart sets the option to the file that it mounts" }}
+{{- end }}
+{{- if and (hasKey .Values.config "PORT") (not .Values.config.PORT) }}
+{{- fail "config.PORT must not be 0: Service and probes need to know the port" }}
+{{- end }}
+{{- if or .Values.config .Values.secret.values .Values.secret.existingSecret }}
+{{- with include "logout-relay.missing" . | fromJsonArray }}
+{{- fail (printf "required, but not set: %s" (join "; " .)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What the relay cannot start without, as a JSON list of sentences. */}}
+{{- define "logout-relay.missing" -}}
+{{- $names := list }}
+{{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end }}
+{{- $missing := list }}
+{{- if not .Values.extraEnvFrom }}
+{{- range list "KAFKA_BROKERS" "ISSUER" }}
+{{- if not (or (get $.Values.config .) (has . $names)) }}
+{{- $missing = append $missing (printf "config.%s" .) }}
+{{- end }}
+{{- end }}
+{{- if not (or (include "logout-relay.secretKeyRef" (dict "root" . "option" "REDIS_URL")) .Values.config.REDIS_URL_FILE (has "REDIS_URL" $names) (has "REDIS_URL_FILE" $names)) }}
+{{- $missing = append $missing "secret.values.REDIS_URL or secret.existingSecret" }}
+{{- end }}
+{{- if not (or (include "logout-relay.signingKeysSecret" .) .Values.config.SIGNING_KEYS_FILE (has "SIGNING_KEYS_FILE" $names)) }}
+{{- $missing = append $missing "signingKeys.existingSecret, signingKeys.value or config.SIGNING_KEYS_FILE" }}
+{{- end }}
+{{- end }}
+{{- toJson $missing }}
+{{- end }}

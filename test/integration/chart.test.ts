@@ -1,0 +1,251 @@
+import { readdirSync } from 'node:fs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../src/config/env.ts'
+import { secretOptions } from '../../src/config/secret-files.ts'
+import { ensureHelm } from '../stack/helm.ts'
+import { chartDirectory, chartFile } from '../support/chart-files.ts'
+import { type KubernetesObject, RenderedChart } from '../support/rendered-chart.ts'
+
+let chart: RenderedChart | undefined
+let reason = ''
+
+beforeAll(async () => {
+  const helm = await ensureHelm()
+  if ('path' in helm) {
+    chart = new RenderedChart(helm.path)
+    return
+  }
+  reason = helm.missing
+  process.stderr.write(`The Helm chart is not tested: ${reason}\n`)
+}, 300_000)
+
+/** A test that is left out, with the reason, where there is no Helm. */
+function chartTest(name: string, body: (chart: RenderedChart) => Promise<void>): void {
+  test(name, async (context) => {
+    if (chart === undefined) return context.skip(reason)
+    await body(chart)
+  })
+}
+
+const valuesFiles = readdirSync(new URL('ci/', chartDirectory)).map((file) =>
+  file.replace('-values.yaml', ''),
+)
+
+function only(objects: KubernetesObject[], kind: string): KubernetesObject {
+  const found = objects.filter((object) => object.kind === kind)
+  expect(
+    found.map(({ metadata }) => metadata.name),
+    kind,
+  ).toHaveLength(1)
+  return found[0] as KubernetesObject
+}
+
+const podOf = (objects: KubernetesObject[]) => only(objects, 'Deployment').spec.template.spec
+const containerOf = (objects: KubernetesObject[]) => podOf(objects).containers[0]
+const optionsOf = (objects: KubernetesObject[]) =>
+  objects.find(({ kind, data }) => kind === 'ConfigMap' && 'PORT' in data)?.data as Record<string, string>
+const kindsOf = (objects: KubernetesObject[]) => objects.map(({ kind }) => kind)
+
+describe('every file of values', () => {
+  test('is there', () => {
+    expect(valuesFiles.sort()).toEqual(['existing-secret', 'full', 'keda', 'minimal', 'secured-backends'])
+  })
+
+  for (const name of valuesFiles) {
+    chartTest(
+      `${name}: lints, runs without rights, is probed where it listens, and gets time to drain`,
+      async (it) => {
+        const args = it.values(name)
+        const [, objects] = await Promise.all([it.lint(...args), it.render(...args)])
+        const pod = podOf(objects)
+        const container = containerOf(objects)
+        const options = optionsOf(objects)
+
+        for (const each of objects
+          .filter(({ kind }) => kind === 'Pod')
+          .map(({ spec }) => spec)
+          .concat(pod)) {
+          expect(each.automountServiceAccountToken).toBe(false)
+          expect(each.securityContext).toEqual({
+            runAsNonRoot: true,
+            runAsUser: 65_532,
+            runAsGroup: 65_532,
+            fsGroup: 65_532,
+            seccompProfile: { type: 'RuntimeDefault' },
+          })
+          expect(each.containers[0].securityContext).toEqual({
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          })
+        }
+        expect(container.ports).toEqual([
+          { name: 'http', containerPort: Number(options.PORT), protocol: 'TCP' },
+        ])
+        expect(container.livenessProbe.httpGet).toEqual({ path: '/livez', port: 'http' })
+        expect(container.readinessProbe.httpGet).toEqual({ path: '/readyz', port: 'http' })
+        const drainSeconds = Number(options.DRAIN_MS ?? 15_000) / 1_000
+        // Five seconds are spent at most on what is left after the drain.
+        expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds + 5)
+        expect(Object.keys(options).filter((option) => secretOptions.includes(option as never))).toEqual([])
+      },
+    )
+
+    chartTest(
+      `${name}: everything that selects the pods selects them by labels that never change`,
+      async (it) => {
+        const [first, second] = await Promise.all([
+          it.render(...it.values(name)),
+          it.render(...it.values(name), '--set', 'image.tag=9.9.9,podLabels.a=b,commonLabels.c=d'),
+        ])
+        const selectorOf = (objects: KubernetesObject[]) => only(objects, 'Deployment').spec.selector
+        expect(selectorOf(second)).toEqual(selectorOf(first))
+        const { matchLabels } = selectorOf(first)
+        expect(only(first, 'Deployment').spec.template.metadata.labels).toMatchObject(matchLabels)
+        expect(only(first, 'Service').spec.selector).toEqual(matchLabels)
+        expect(only(first, 'PodDisruptionBudget').spec.selector).toEqual({ matchLabels })
+        for (const constraint of podOf(first).topologySpreadConstraints) {
+          expect(constraint.labelSelector).toEqual({ matchLabels })
+        }
+      },
+    )
+  }
+})
+
+chartTest('the default values can be looked at', async (it) => {
+  const [, objects] = await Promise.all([it.lint(), it.render()])
+  expect(kindsOf(objects).sort()).toEqual([
+    'ConfigMap',
+    'Deployment',
+    'Pod',
+    'PodDisruptionBudget',
+    'Service',
+    'ServiceAccount',
+  ])
+})
+
+chartTest('secrets that exist are referenced, by the keys that were given, and none is made', async (it) => {
+  const objects = await it.render(...it.values('existing-secret'))
+  expect(kindsOf(objects)).not.toContain('Secret')
+  const { env, volumeMounts } = containerOf(objects)
+  expect(env.map(({ name }: { name: string }) => name).sort()).toEqual([...secretOptions].sort())
+  expect(env).toContainEqual({
+    name: 'REDIS_URL',
+    valueFrom: { secretKeyRef: { name: 'relay-backends', key: 'REDIS_URL', optional: true } },
+  })
+  expect(env).toContainEqual({
+    name: 'REDIS_PASSWORD',
+    valueFrom: { secretKeyRef: { name: 'relay-backends', key: 'redis-password' } },
+  })
+  expect(podOf(objects).volumes).toEqual([
+    { name: 'signing-keys', secret: { secretName: 'issuer-keys', defaultMode: 0o440 } },
+  ])
+  expect(optionsOf(objects).SIGNING_KEYS_FILE).toBe(`${volumeMounts[0].mountPath}/jwks.json`)
+  expect(optionsOf(objects).KAFKA_BROKERS).toBe('kafka-0.kafka:9092,kafka-1.kafka:9092')
+})
+
+chartTest(
+  'options and secrets arrive as they were written, and a change of either replaces the pods',
+  async (it) => {
+    const changed = (value: string) => it.render(...it.values('full'), '--set', value)
+    const [objects, otherOption, otherSecret, otherKeys] = await Promise.all([
+      it.render(...it.values('full')),
+      changed('config.LOG_LEVEL=debug'),
+      changed('secret.values.REDIS_PASSWORD=changed'),
+      changed('signingKeys.value=other'),
+    ])
+    expect(optionsOf(objects)).toMatchObject({
+      SESSION_LIFETIME_MS: '7776000000',
+      RETRY_DOUBTFUL_DELAYS_MS: '31000,1200000',
+      EGRESS_ALLOW: '10.0.0.0/8,rp.internal.example.com',
+      EGRESS_ALLOW_HTTP: 'false',
+    })
+    const secrets = objects.filter(({ kind }) => kind === 'Secret').map(({ data }) => data)
+    const decoded = secrets.flatMap((data) =>
+      Object.values(data).map((value) => Buffer.from(value as string, 'base64').toString()),
+    )
+    expect(decoded).toContain('quotes " and $ signs')
+    expect(decoded).toContain('not-a-key\nof two lines\n')
+    const checksums = (them: KubernetesObject[]) =>
+      only(them, 'Deployment').spec.template.metadata.annotations
+    expect(checksums(otherOption)).not.toEqual(checksums(objects))
+    expect(checksums(otherSecret)).not.toEqual(checksums(objects))
+    // The relay reads new keys by itself.
+    expect(checksums(otherKeys)).toEqual(checksums(objects))
+  },
+)
+
+chartTest('the relay accepts what the chart hands to it', async (it) => {
+  for (const name of ['minimal', 'full']) {
+    const objects = await it.render(...it.values(name))
+    const [secret] = objects.filter(({ kind, data }) => kind === 'Secret' && 'REDIS_URL' in data)
+    const decoded = Object.entries(secret?.data as Record<string, string>).map(([option, value]) => [
+      option,
+      Buffer.from(value, 'base64').toString(),
+    ])
+    const config = readConfig({ ...optionsOf(objects), ...Object.fromEntries(decoded) })
+    expect(config.REDIS_URL).toBe('redis://redis:6379')
+    expect(config.PORT).toBe(name === 'full' ? 9_000 : 8_080)
+  }
+})
+
+chartTest('replicas follow CPU or lag or nothing; then the Deployment names no number', async (it) => {
+  const [fixed, cpu, lag] = await Promise.all(
+    ['minimal', 'full', 'keda'].map((name) => it.render(...it.values(name))),
+  )
+  expect(only(fixed as KubernetesObject[], 'Deployment').spec.replicas).toBe(2)
+  for (const objects of [cpu, lag] as KubernetesObject[][]) {
+    expect(only(objects, 'Deployment').spec).not.toHaveProperty('replicas')
+  }
+  expect(kindsOf(cpu as KubernetesObject[])).toContain('HorizontalPodAutoscaler')
+  expect(kindsOf(cpu as KubernetesObject[])).not.toContain('ScaledObject')
+  expect(kindsOf(lag as KubernetesObject[])).not.toContain('HorizontalPodAutoscaler')
+  const { triggers } = only(lag as KubernetesObject[], 'ScaledObject').spec
+  expect(triggers.map(({ metadata }: KubernetesObject) => metadata)).toEqual(
+    ['session-events', 'session-registrations'].map((topic) => ({
+      topic,
+      bootstrapServers: 'kafka:9093',
+      consumerGroup: 'relay-eu',
+      lagThreshold: '500',
+      offsetResetPolicy: 'latest',
+      tls: 'enable',
+      sasl: 'scram_sha512',
+    })),
+  )
+  const login = only(lag as KubernetesObject[], 'TriggerAuthentication').spec.secretTargetRef
+  expect(login.map(({ key }: { key: string }) => key)).toEqual(['KAFKA_SASL_PASSWORD', 'KAFKA_SASL_USERNAME'])
+})
+
+chartTest('alert rules and dashboard are the files of the chart', async (it) => {
+  const objects = await it.render(...it.values('full'))
+  const rules = only(objects, 'PrometheusRule').spec.groups.flatMap(({ rules }: KubernetesObject) => rules)
+  const alerts = [...chartFile('rules/alerts.yaml').matchAll(/- alert: (\w+)/g)].map(([, name]) => name)
+  expect(rules.map(({ alert }: { alert: string }) => alert)).toEqual(alerts)
+  const dashboard = objects.find(({ data }) => data !== undefined && 'logout-relay.json' in data)
+  expect(JSON.parse(dashboard?.data['logout-relay.json'])).toEqual(
+    JSON.parse(chartFile('dashboards/logout-relay.json')),
+  )
+})
+
+const refused: Record<string, [values: string, message: RegExp]> = {
+  'a misspelt option': ['config.KAFKA_BROKER=kafka:9092', /KAFKA_BROKER/],
+  'a secret among the options': ['config.REDIS_URL=redis://redis', /REDIS_URL/],
+  'a misspelt value': ['replicas=3', /replicas/],
+  'a misspelt value further down': ['service.ports=3', /ports/],
+  'an option out of range': ['config.PORT=70000', /PORT.*65535/s],
+  'an option of the wrong type': ['config.KAFKA_TLS=maybe', /KAFKA_TLS/],
+  'an option that is none of the allowed': ['config.LOG_LEVEL=loud', /LOG_LEVEL/],
+  'a port that nobody knows': ['config.PORT=0', /PORT must not be 0/],
+  'two autoscalers': ['autoscaling.enabled=true,keda.enabled=true', /exclude each other/],
+  'signing keys from two places': ['signingKeys.existingSecret=other', /exclude each other/],
+  'a configuration without an issuer': ['config.ISSUER=', /required, but not set: config.ISSUER/],
+  'a configuration without Redis': ['secret.values.REDIS_URL=null', /secret\.values\.REDIS_URL/],
+  'a section with nothing under it': ['config=null', /config is required/],
+  'secrets with nothing under them': ['secret.values=null', /values is required/],
+}
+
+for (const [what, [values, message]] of Object.entries(refused)) {
+  chartTest(`it refuses ${what}`, async (it) => {
+    await expect(it.render(...it.values('minimal'), '--set', values)).rejects.toThrow(message)
+  })
+}
