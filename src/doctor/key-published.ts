@@ -1,5 +1,6 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { durationText } from '../lib/duration-text.ts'
+import { isSameKey } from '../token/same-key.ts'
 import type { SigningKey } from '../token/signing-key.ts'
 import { type Judgement, ok, problem, warning } from './judgement.ts'
 
@@ -96,13 +97,4 @@ function judgeUse({ kid, algorithms }: SigningKey, { alg, use, key_ops: operatio
   return ok(
     `kid ${kid} is in the issuer's JWK set, for ${String(alg)} only; a registration with alg ${others} needs another key`,
   )
-}
-
-/** By what the key is, not by how its numbers are written. */
-function isSameKey(jwk: Jwk, own: KeyObject): boolean {
-  try {
-    return createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' }).equals(own)
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,5 @@
-import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { delay } from '../lib/deferred.ts'
+import { isSameKey } from './same-key.ts'
 import type { SigningKey } from './signing-key.ts'
 
 type Jwk = Readonly<Record<string, unknown>>
@@ -41,7 +41,7 @@ export class KeyPublication {
     return this.#options.keys().map(({ key, signs }) => ({
       kid: key.kid,
       signs,
-      isPublished: jwks.some((jwk) => jwk.kid === key.kid && isSameKey(jwk, key)),
+      isPublished: jwks.some((jwk) => jwk.kid === key.kid && isSameKey(jwk, key.privateKey)),
     }))
   }
 
@@ -67,14 +67,5 @@ export class KeyPublication {
     const { keys } = await fetchJson(uri)
     if (!Array.isArray(keys)) throw new Error('the document at jwks_uri holds no list of keys')
     this.#jwks = keys.filter((key) => typeof key === 'object' && key !== null)
-  }
-}
-
-/** By what the key is: the same kid over another key would be refused as surely as none. */
-function isSameKey(jwk: Jwk, { privateKey }: SigningKey): boolean {
-  try {
-    return createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' }).equals(createPublicKey(privateKey))
-  } catch {
-    return false
   }
 }

@@ -13,6 +13,8 @@ test('every check of the service and of the doctor belongs to one area', () => {
 test('the README says of every check what it means and what to do, and of no other', () => {
   const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
   const [, section = ''] = readme.split('\n### Doctor findings\n')
-  const rows = [...(section.split(/\n###? /, 1)[0] as string).matchAll(/^\| `([\w-]+)` \| (.+) \| (.+) \|$/gm)]
+  const rows = [
+    ...(section.split(/\n###? /, 1)[0] as string).matchAll(/^\| `([\w-]+)` \| (.+) \| (.+) \|$/gm),
+  ]
   expect(rows.map(([, check]) => check).sort()).toEqual([...all].sort())
 })
