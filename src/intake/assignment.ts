@@ -55,6 +55,8 @@ export class Assignment implements RecordListener {
       // Somebody else may have been the owner in between, and have come further.
       if (lane !== undefined && position <= lane.tracker.committable) {
         lane.release()
+        // The consumer may be another one, which knows nothing of it.
+        if (lane.isPaused) this.#options.source.pause(partition)
         continue
       }
       lane?.close()

@@ -45,6 +45,11 @@ export class PartitionLane {
   }
 
   /** Something may be taken from it and handed on. */
+  /** Holds more than it wants: its partition is not fetched. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
   get isOpen(): boolean {
     return !this.#isClosed && !this.#isHeld
   }

@@ -56,12 +56,13 @@ export class KafkaRecordSource implements RecordSource {
     await this.#connectUntilJoined()
   }
 
+  /** Without a member nothing is fetched, and kafkajs would throw; the next assignment says what is paused. */
   pause({ topic, partition }: TopicPartition): void {
-    this.#consumer?.pause([{ topic, partitions: [partition] }])
+    if (this.#member !== undefined) this.#consumer?.pause([{ topic, partitions: [partition] }])
   }
 
   resume({ topic, partition }: TopicPartition): void {
-    this.#consumer?.resume([{ topic, partitions: [partition] }])
+    if (this.#member !== undefined) this.#consumer?.resume([{ topic, partitions: [partition] }])
   }
 
   commit(): Promise<void> {
@@ -99,6 +100,7 @@ export class KafkaRecordSource implements RecordSource {
         return
       } catch (error) {
         failures++
+        this.#member = undefined
         this.#trouble('start-failed', error)
         await settledWithin(consumer.disconnect(), LEAVE_MS_MAX)
         await delay(
