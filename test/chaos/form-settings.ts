@@ -21,8 +21,9 @@ export const forms: ByForm<FormSettings> = {
       KAFKA_SESSION_TIMEOUT_MS: '2000',
       MAX_UNSETTLED: String(MAX_UNSETTLED_SHORT),
       COMMIT_INTERVAL_MS: '50',
-      ATTEMPT_TIMEOUT_MS: '1000',
-      RETRY_LEASE_MS: '2000',
+      // Not less: an RP on a busy machine that answers later than that was told, and is told again.
+      ATTEMPT_TIMEOUT_MS: '3000',
+      RETRY_LEASE_MS: '4000',
       RETRY_POLL_MS: '50',
       RETRY_BASE_DELAY_MS: '50',
       RETRY_MAX_DELAY_MS: '500',
