@@ -21,6 +21,7 @@ export class Assignment implements RecordListener {
   readonly #options: AssignmentOptions
   #commitTimer: NodeJS.Timeout | undefined
   #isRevoking = false
+  #isCommitting = false
 
   constructor(options: AssignmentOptions) {
     this.#options = options
@@ -119,10 +120,19 @@ export class Assignment implements RecordListener {
       this.#commitTimer = undefined
       // The rebalance commits by itself when it has waited long enough.
       if (this.#isRevoking) return
-      source.commit().catch((error: unknown) => {
-        onCommitFailed(error)
-        this.#scheduleCommit()
-      })
+      // What is settled while a commit is under way is not in it.
+      if (this.#isCommitting) return this.#scheduleCommit()
+      this.#isCommitting = true
+      source.commit().then(
+        () => {
+          this.#isCommitting = false
+        },
+        (error: unknown) => {
+          this.#isCommitting = false
+          onCommitFailed(error)
+          this.#scheduleCommit()
+        },
+      )
     }, commitIntervalMs)
   }
 }

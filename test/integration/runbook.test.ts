@@ -3,6 +3,7 @@ import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
+import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
 
 let site: RelaySite
@@ -25,7 +26,8 @@ const parkedAt = (it: RelayProcess, clientId: string) =>
   readMetric(it, 'backlog_deliveries', { client_id: clientId })
 
 test('an RP that changes its URI: the field, then retry', async () => {
-  site.rps.uri('/moves/old', 503)
+  // Far away, so that nothing but the operator's command makes the next attempt.
+  site.rps.uri('/moves/old', (_request, response) => end(response, 503, { 'retry-after': '600' }))
   const { clientId } = await logOut('/moves/old')
   await vi.waitFor(async () => expect(await parkedAt(relay, clientId)).toBe(1), { timeout: 10_000 })
   const key = `${site.prefix}:client:{${ISSUER}|${clientId}}`

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Assignment } from '../../../src/intake/assignment.ts'
+import type { PartitionLane } from '../../../src/intake/partition-lane.ts'
 import type { TopicPartition } from '../../../src/kafka/record-source.ts'
 
 test('a partition that was full when its consumer was replaced is not fetched by the new one', async () => {
@@ -26,4 +27,54 @@ test('a partition that was full when its consumer was replaced is not fetched by
   expect(paused).toHaveLength(1)
   assignment.onAssigned([{ ...partition, position: 0 }])
   expect(paused).toHaveLength(2)
+})
+
+test('what is settled while a slow commit is under way is committed as well, though nothing follows it', async () => {
+  const commits: PromiseWithResolvers<void>[] = []
+  let underWay: PromiseWithResolvers<void> | undefined
+  const settleAll = async (lane: PartitionLane): Promise<void> => {
+    for (let item = lane.next(); item !== undefined; item = lane.next()) {
+      if ('skipTo' in item) lane.tracker.skipTo(item.skipTo)
+      else lane.tracker.begin(item.record.offset).settled()
+    }
+  }
+  const assignment = new Assignment({
+    source: {
+      pause: () => undefined,
+      resume: () => undefined,
+      // As the source does: whoever asks while one is under way gets that one.
+      commit: () => {
+        if (underWay === undefined) {
+          underWay = Promise.withResolvers<void>()
+          commits.push(underWay)
+        }
+        return underWay.promise
+      },
+    },
+    work: settleAll,
+    commitIntervalMs: 1,
+    onCommitFailed: () => undefined,
+    onOutcomeSkipped: () => undefined,
+  })
+  const partition = { topic: 't', partition: 0 }
+  const takeOne = (offset: number): void => {
+    const record = { ...partition, offset, timestampMs: 0, key: null, value: Buffer.from('{}'), headers: {} }
+    assignment.onBatch({
+      ...partition,
+      records: [record],
+      fetchedOffset: offset,
+      nextOffset: offset + 1,
+      endOffset: offset + 1,
+    })
+  }
+  assignment.onAssigned([{ ...partition, position: 0 }])
+  takeOne(0)
+  await vi.waitFor(() => expect(commits).toHaveLength(1))
+  takeOne(1)
+  expect(assignment.committable()).toEqual([{ ...partition, offset: 2 }])
+  // The timer of the second passes while the first is under way.
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  underWay = undefined
+  commits[0]?.resolve()
+  await vi.waitFor(() => expect(commits).toHaveLength(2))
 })
