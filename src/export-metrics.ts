@@ -2,8 +2,6 @@ import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import type { Backlog } from './delivery/backlog.ts'
 import { fetchJson } from './egress/fetch-json.ts'
-import { PartitionEnds } from './intake/partition-ends.ts'
-import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { exportOwed } from './telemetry/owed-metrics.ts'
@@ -11,18 +9,17 @@ import type { RelayEvents } from './telemetry/relay-events.ts'
 import { type ExportedState, exportState } from './telemetry/state-metrics.ts'
 import { KeyPublication } from './token/key-publication.ts'
 
-export interface MetricSources extends Omit<ExportedState, 'partitionEnds' | 'publication'> {
+export interface MetricSources extends Omit<ExportedState, 'publication'> {
   readonly backlog: Backlog
   readonly clock: Clock
   readonly config: Config
   readonly events: RelayEvents
   readonly issuers: Issuers
-  readonly topics: KafkaTopics
 }
 
 /** Every gauge of the service, with what looks up those that nothing else needs. Returns what the caller starts. */
 export function exportMetrics(metrics: Metrics, sources: MetricSources): KeyPublication {
-  const { backlog, clock, config, core, events, issuers, topics } = sources
+  const { backlog, clock, config, core, events, issuers } = sources
   const publication = new KeyPublication({
     issuer: config.ISSUER,
     intervalMs: config.SIGNING_KEYS_PUBLISHED_CHECK_MS,
@@ -30,8 +27,7 @@ export function exportMetrics(metrics: Metrics, sources: MetricSources): KeyPubl
     fetchJson: (uri) => fetchJson(uri, config.ATTEMPT_TIMEOUT_MS),
     onUnknown: (error, failures) => events.publicationUnknown(error, failures),
   })
-  const partitionEnds = new PartitionEnds(() => topics.bounds(config.KAFKA_TOPICS))
   exportOwed(metrics, { backlog, clock, core, deadlineMs: config.RETRY_DEADLINE_MS })
-  exportState(metrics, { ...sources, partitionEnds, publication })
+  exportState(metrics, { ...sources, publication })
   return publication
 }

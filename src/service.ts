@@ -9,6 +9,7 @@ import type { DeliveryCore } from './delivery/delivery-core.ts'
 import type { UndiciSender } from './egress/undici-sender.ts'
 import { exportMetrics } from './export-metrics.ts'
 import { Assignment } from './intake/assignment.ts'
+import { ConsumerLag } from './intake/consumer-lag.ts'
 import { Intake } from './intake/intake.ts'
 import { createKafkaClient } from './kafka/kafka-client.ts'
 import { KafkaLogReader } from './kafka/kafka-log-reader.ts'
@@ -196,11 +197,12 @@ export class Service {
       config,
       core: this.#core,
       guard,
+      lag: new ConsumerLag(() => this.#topics.bounds(config.KAFKA_TOPICS)),
       rebuilding: () => this.#readiness.rebuilding,
     }
     const notReady = () => this.notReady()
     const isReady = () => Object.keys(this.notReady()).length === 0
-    const sources = { events, issuers: this.#issuers, topics: this.#topics }
+    const sources = { events, issuers: this.#issuers }
     this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
     const page = new StatusPage({ ...state, failures, metrics, notReady, version })
     this.#http = new HttpServer(metrics, this, page)

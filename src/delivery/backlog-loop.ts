@@ -123,7 +123,8 @@ export class BacklogLoop {
     }
     open.reserve(limit)
     try {
-      await settings.refresh([rp])
+      // As they are now: an operator who changes them and retries means the next attempt.
+      await settings.refresh([rp], 0)
       return (await this.#claim(rp, clock.now(), limit)) === limit
     } finally {
       open.unreserve(limit)

@@ -15,12 +15,15 @@ export class RpSettingsCache {
     this.#clock = clock
   }
 
-  /** Throws when the settings of an RP are not known or too old, and the store cannot be reached. */
-  async refresh(rps: Iterable<RelyingParty>): Promise<void> {
+  /**
+   * Afterwards nothing is known that is older than `ageMsMax` milliseconds. Throws when the store cannot be reached for what
+   * is.
+   */
+  async refresh(rps: Iterable<RelyingParty>, ageMsMax = AGE_MS_MAX): Promise<void> {
     const now = this.#clock.now()
     const stale: RelyingParty[] = []
     for (const rp of rps) {
-      if (now - rp.settingsReadAtMs >= AGE_MS_MAX && !stale.includes(rp)) stale.push(rp)
+      if (now - rp.settingsReadAtMs >= ageMsMax && !stale.includes(rp)) stale.push(rp)
     }
     if (stale.length === 0) return
     const settings = await this.#store.load(stale)

@@ -3,16 +3,11 @@ import type { DocumentAnswer } from '../egress/fetch-document.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import { tokenAlgorithms } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
+import { discoveryUri, jwksUriIn } from '../token/discovery-uri.ts'
 import type { SigningKey } from '../token/signing-key.ts'
 import { SigningKeys } from '../token/signing-keys.ts'
 import { contentOf } from './issuer-document.ts'
-import {
-  discoveryUri,
-  judgeClock,
-  judgeDiscovery,
-  judgeLogoutSupport,
-  jwksUriIn,
-} from './issuer-judgements.ts'
+import { judgeClock, judgeDiscovery, judgeLogoutSupport } from './issuer-judgements.ts'
 import { ok, problem } from './judgement.ts'
 import { judgePublished, publishedKeys } from './key-published.ts'
 import { type Observation, Observations } from './observation.ts'

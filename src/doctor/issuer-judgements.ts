@@ -1,4 +1,5 @@
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
+import { discoveryUri } from '../token/discovery-uri.ts'
 import { hint, type Judgement, measuredText, ok, problem, unknown, warning } from './judgement.ts'
 import { shownUri } from './shown-uri.ts'
 
@@ -8,11 +9,6 @@ const SKEW_WARNING_MS = 5_000
 /** Half of a token's life, and more than RPs usually forgive. */
 const SKEW_PROBLEM_MS = 60_000
 
-/** Where an issuer publishes its metadata (OpenID Connect Discovery 1.0 §4.1). */
-export function discoveryUri(issuer: string): string {
-  return `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-}
-
 /** RPs compare `iss` with what stands here, byte for byte. */
 export function judgeDiscovery(issuer: string, { issuer: published }: Metadata): Judgement {
   if (published === issuer) return ok(`${shownUri(discoveryUri(issuer))} names the same issuer`)
@@ -21,11 +17,6 @@ export function judgeDiscovery(issuer: string, { issuer: published }: Metadata):
     `the issuer in the metadata is ${named}, in ISSUER "${issuer}": RPs compare them byte for byte, and refuse every token`,
     'set ISSUER to what stands in the metadata and in the ID tokens; give registrations and triggers the same issuer',
   )
-}
-
-/** Undefined when the metadata name no usable one. */
-export function jwksUriIn({ jwks_uri: uri }: Metadata): string | undefined {
-  return typeof uri === 'string' && URL.canParse(uri) && /^https?:/i.test(uri) ? uri : undefined
 }
 
 /** OIDC BCL 1.0 §2.1: by these an RP learns that it may ask for logouts. */

@@ -4,6 +4,7 @@ import type { Config } from '../config/env.ts'
 import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Assignment } from '../intake/assignment.ts'
+import type { ConsumerLag } from '../intake/consumer-lag.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RebuildProgress } from '../recovery/rebuild.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
@@ -49,8 +50,8 @@ export interface StatusSnapshot {
 export interface PartitionRow {
   readonly topic: string
   readonly partition: number
-  /** `undefined` before the first fetch. Records. */
-  readonly lag?: number
+  /** Records; `undefined` while it is not known. */
+  readonly lag: number | undefined
   readonly settledOffset: number
   readonly openRecords: number
 }
@@ -69,6 +70,7 @@ export interface SnapshotSources {
   }
   readonly failures: RecentFailures
   readonly guard: Pick<EpochGuard, 'isIntact'>
+  readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
   /** What is not ready, by part, with the reason. */
   readonly notReady: () => Record<string, string>
@@ -78,7 +80,7 @@ export interface SnapshotSources {
 
 const PARTITIONS_MAX = 200
 
-/** Puts together how the relay stands, from what is known in memory and one bounded look at Redis. */
+/** Puts together how the relay stands, from what is known in memory and one bounded look at Redis and Kafka. */
 export class StatusReader {
   readonly throughput: Throughput
   readonly #sources: SnapshotSources
@@ -92,10 +94,10 @@ export class StatusReader {
     this.throughput = new Throughput(sources.metrics, sources.clock)
   }
 
-  /** Takes a second at most, whatever Redis does. */
+  /** Takes a second at most, whatever Redis and Kafka do. */
   async read(): Promise<StatusSnapshot> {
-    const { assignment, checkup, clock, config, core, failures, guard } = this.#sources
-    await this.#backlog.refresh()
+    const { assignment, checkup, clock, config, core, failures, guard, lag } = this.#sources
+    await Promise.all([this.#backlog.refresh(), lag.refresh()])
     const throughput = await this.throughput.view()
     const { sizes, isOld, isCut, readAtMs } = this.#backlog
     const atMs = clock.now()
@@ -137,19 +139,19 @@ export class StatusReader {
         sizes,
         (rpKey) => failures.problemAt(rpKey),
       ),
-      partitions: partitionRows(assignment.lanes),
+      partitions: partitionRows(assignment.lanes, lag),
       failures: failures.list,
     }
   }
 }
 
-function partitionRows(lanes: Assignment['lanes']): PartitionRow[] {
-  const rows = [...lanes].map(({ topic, partition, endOffset, tracker }) => ({
-    topic,
-    partition,
-    ...(endOffset >= 0 && { lag: Math.max(endOffset - tracker.committable, 0) }),
-    settledOffset: tracker.committable,
-    openRecords: tracker.openRecords,
+function partitionRows(lanes: Assignment['lanes'], lag: Pick<ConsumerLag, 'of'>): PartitionRow[] {
+  const rows = [...lanes].map((lane) => ({
+    topic: lane.topic,
+    partition: lane.partition,
+    lag: lag.of(lane),
+    settledOffset: lane.tracker.committable,
+    openRecords: lane.tracker.openRecords,
   }))
   rows.sort(
     (a, b) => (b.lag ?? 0) - (a.lag ?? 0) || a.topic.localeCompare(b.topic) || a.partition - b.partition,

@@ -1,7 +1,7 @@
 import type { Checkup } from '../checks/checkup.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Assignment } from '../intake/assignment.ts'
-import type { PartitionEnds } from '../intake/partition-ends.ts'
+import type { ConsumerLag } from '../intake/consumer-lag.ts'
 import type { RebuildProgress } from '../recovery/rebuild.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { KeyPublication } from '../token/key-publication.ts'
@@ -13,7 +13,7 @@ export interface ExportedState {
   readonly core: DeliveryCore
   readonly guard: EpochGuard
   readonly isReady: () => boolean
-  readonly partitionEnds: PartitionEnds
+  readonly lag: ConsumerLag
   readonly publication: KeyPublication
   /** The last progress of a rebuild. */
   readonly rebuilding: () => RebuildProgress | undefined
@@ -22,7 +22,7 @@ export interface ExportedState {
 /** Gauges that show how things stand when they are scraped. */
 export function exportState(
   metrics: Metrics,
-  { assignment, checkup, core, guard, isReady, partitionEnds, publication, rebuilding }: ExportedState,
+  { assignment, checkup, core, guard, isReady, lag, publication, rebuilding }: ExportedState,
 ): void {
   metrics.gauge('ready', '1 when the relay consumes and can deliver.', () => (isReady() ? 1 : 0))
   metrics.gauge('attempts_in_flight', 'Attempts under way.', () => core.dispatcher.inFlight)
@@ -43,10 +43,10 @@ export function exportState(
     'Records between the settled offset and the end of the partition.',
     ['topic', 'partition'],
     async () => {
-      await partitionEnds.refresh()
-      return [...assignment.lanes].map(({ topic, partition, endOffset, tracker }) => ({
-        labels: { topic, partition: String(partition) },
-        value: Math.max(Math.max(partitionEnds.of(topic, partition), endOffset) - tracker.committable, 0),
+      await lag.refresh()
+      return [...assignment.lanes].map((lane) => ({
+        labels: { topic: lane.topic, partition: String(lane.partition) },
+        value: lag.of(lane) ?? 0,
       }))
     },
   )

@@ -1,4 +1,5 @@
 import { delay } from '../lib/deferred.ts'
+import { discoveryUri, jwksUriIn } from './discovery-uri.ts'
 import { isSameKey } from './same-key.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -62,8 +63,8 @@ export class KeyPublication {
 
   async look(): Promise<void> {
     const { issuer, fetchJson } = this.#options
-    const { jwks_uri: uri } = await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
-    if (typeof uri !== 'string' || !/^https?:/.test(uri)) throw new Error('the metadata name no jwks_uri')
+    const uri = jwksUriIn(await fetchJson(discoveryUri(issuer)))
+    if (uri === undefined) throw new Error('the metadata name no usable jwks_uri')
     const { keys } = await fetchJson(uri)
     if (!Array.isArray(keys)) throw new Error('the document at jwks_uri holds no list of keys')
     this.#jwks = keys.filter((key) => typeof key === 'object' && key !== null)

@@ -5,13 +5,14 @@ import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { RedisBacklog } from '../../redis/redis-backlog.ts'
 import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
+import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import { id, parseIssuer } from '../arguments.ts'
 import { KAFKA_OPTIONS, openKafka, reachable } from '../backends.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output, printable } from '../output.ts'
-import { withBacklog } from './open-backlog.ts'
+import { withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -63,7 +64,8 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
     'SESSION_LIFETIME_MS',
     'TOMBSTONE_MS',
   ])
-  await withBacklog(options.issuer, async ({ issuer, keys, redis, view }) => {
+  await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
+    const view = new RedisBacklogView(redis, keys)
     const rpKey = `${issuer}|${client}`
     const { session } = options
     const size =

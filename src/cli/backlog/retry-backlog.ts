@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { RelayFault } from '../../errors.ts'
 import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
-import type { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
+import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { withBacklog } from './open-backlog.ts'
+import { withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -50,7 +50,8 @@ async function retryBacklog(client: string | undefined, options: Options): Promi
     throw new RelayFault('LR_USAGE', '<client>: name an RP, or give --all; not both')
   }
   const output = new Output(options.json === true)
-  await withBacklog(options.issuer, async ({ issuer, keys, redis, view }) => {
+  await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
+    const view = new RedisBacklogView(redis, keys)
     const desk = new RedisBacklogDesk(redis, keys)
     const rows: RetryRow[] = []
     for (const rpKey of client === undefined ? await rpsOf(view, issuer) : [`${issuer}|${client}`]) {

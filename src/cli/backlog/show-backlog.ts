@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import type { SeenDelivery } from '../../redis/redis-backlog-view.ts'
+import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output, printable } from '../output.ts'
 import { dueText } from '../sessions/registration-rows.ts'
-import { withBacklog } from './open-backlog.ts'
+import { withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -43,7 +43,8 @@ export function addShowBacklog(backlog: Command): void {
 
 async function showBacklog(client: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
-  await withBacklog(options.issuer, async ({ issuer, view }) => {
+  await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
+    const view = new RedisBacklogView(redis, keys)
     const rpKey = `${issuer}|${client}`
     const nowMs = Date.now()
     const { session, limit } = options

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { durationText } from '../../lib/duration-text.ts'
-import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
+import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
-import { withSessions } from './open-sessions.ts'
+import { withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -54,7 +54,8 @@ export function addListSessions(sessions: Command): void {
 
 async function listSessions({ issuer: given, user, client, limit, json }: Options): Promise<void> {
   const output = new Output(json === true)
-  await withSessions(given, async ({ issuer, view }) => {
+  await withRedis(given, async ({ issuer, keys, redis }) => {
+    const view = new RedisSessionView(redis, keys)
     const rows = new Map<string, SessionRow>()
     let hasMore = false
     look: for await (const page of user === undefined ? view.all(issuer) : pagesOf(view, issuer, user)) {

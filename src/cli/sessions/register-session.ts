@@ -10,7 +10,7 @@ import type { RegistryAnswer } from '../../registry/registry.ts'
 import { parseIssuer, readOptionsFor } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { withSessions } from './open-sessions.ts'
+import { withRedis } from '../with-redis.ts'
 import { checkRegistrations, readAll, readRegistrations } from './read-registrations.ts'
 
 interface Options {
@@ -87,7 +87,7 @@ async function registerSession(options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const { SESSION_LIFETIME_MS, TOMBSTONE_MS } = readOptions(['SESSION_LIFETIME_MS', 'TOMBSTONE_MS'])
   const registrations = await given(options, readOptionsFor([], options.issuer).issuer)
-  await withSessions(options.issuer, async ({ keys, redis }) => {
+  await withRedis(options.issuer, async ({ keys, redis }) => {
     const registry = new RedisRegistry({
       keys,
       redis,

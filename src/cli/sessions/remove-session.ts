@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { readOptions } from '../../config/env.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
-import type { SessionState } from '../../redis/redis-session-view.ts'
+import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output, printable } from '../output.ts'
-import { withSessions } from './open-sessions.ts'
+import { withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -46,7 +46,8 @@ export function addRemoveSession(sessions: Command): void {
 async function removeSession(sessionId: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const config = readOptions(['SESSION_LIFETIME_MS', 'TOMBSTONE_MS'])
-  await withSessions(options.issuer, async ({ issuer, keys, redis, view }) => {
+  await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
+    const view = new RedisSessionView(redis, keys)
     const [state] = (await view.find(issuer, [sessionId])) as [SessionState]
     const rows = chosen(state, options)
     if (rows.length === 0) {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { durationText } from '../../lib/duration-text.ts'
 import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
-import type { SessionState } from '../../redis/redis-session-view.ts'
+import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { id, parseId, parseIssuer } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output, printable } from '../output.ts'
-import { withSessions } from './open-sessions.ts'
+import { withRedis } from '../with-redis.ts'
 import { type RegistrationRow, registrationRows } from './registration-rows.ts'
 
 const columns: readonly Column<RegistrationRow>[] = [
@@ -33,7 +33,8 @@ async function showSession(
   { issuer: given, json }: { issuer?: string; json?: boolean },
 ): Promise<void> {
   const output = new Output(json === true)
-  await withSessions(given, async ({ issuer, keys, redis, view }) => {
+  await withRedis(given, async ({ issuer, keys, redis }) => {
+    const view = new RedisSessionView(redis, keys)
     const [state] = (await view.find(issuer, [parseId(sessionId, '<session>')])) as [SessionState]
     const nowMs = Date.now()
     const parked = await parkedOf(state, new RedisBacklogView(redis, keys), nowMs)

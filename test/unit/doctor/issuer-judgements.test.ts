@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { contentOf } from '../../../src/doctor/issuer-document.ts'
-import {
-  discoveryUri,
-  judgeClock,
-  judgeDiscovery,
-  judgeLogoutSupport,
-  jwksUriIn,
-} from '../../../src/doctor/issuer-judgements.ts'
+import { judgeClock, judgeDiscovery, judgeLogoutSupport } from '../../../src/doctor/issuer-judgements.ts'
 import type { DocumentAnswer } from '../../../src/egress/fetch-document.ts'
+import { discoveryUri, jwksUriIn } from '../../../src/token/discovery-uri.ts'
 
 const NOW_MS = Date.parse('2026-01-31T12:00:00.500Z')
 const answered = (

@@ -1,7 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Assignment } from '../../../src/intake/assignment.ts'
 import type { PartitionLane } from '../../../src/intake/partition-lane.ts'
 import type { TopicPartition } from '../../../src/kafka/record-source.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
 
 test('a partition that was full when its consumer was replaced is not fetched by the new one', async () => {
   const paused: TopicPartition[] = []
@@ -69,12 +72,14 @@ test('what is settled while a slow commit is under way is committed as well, tho
   }
   assignment.onAssigned([{ ...partition, position: 0 }])
   takeOne(0)
-  await vi.waitFor(() => expect(commits).toHaveLength(1))
+  await vi.advanceTimersByTimeAsync(1)
+  expect(commits).toHaveLength(1)
   takeOne(1)
   expect(assignment.committable()).toEqual([{ ...partition, offset: 2 }])
   // The timer of the second passes while the first is under way.
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await vi.advanceTimersByTimeAsync(20)
   underWay = undefined
   commits[0]?.resolve()
-  await vi.waitFor(() => expect(commits).toHaveLength(2))
+  await vi.advanceTimersByTimeAsync(1)
+  expect(commits).toHaveLength(2)
 })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ConsumerLag } from '../../../src/intake/consumer-lag.ts'
 import type { PartitionLane } from '../../../src/intake/partition-lane.ts'
 import { RecentFailures } from '../../../src/status/recent-failures.ts'
 import { type SnapshotSources, StatusReader } from '../../../src/status/status-snapshot.ts'
@@ -25,6 +26,7 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
     },
     failures: new RecentFailures(clock),
     guard: { isIntact: true },
+    lag: new ConsumerLag(async () => []),
     metrics: new Metrics(),
     notReady: () => ({}),
     rebuilding: () => ({ phase: 'triggers', records: 5, recordsTotal: 9 }),

@@ -1,4 +1,5 @@
 import { settledWithin } from '../lib/deferred.ts'
+import type { PartitionLane } from './partition-lane.ts'
 
 interface PartitionEnd {
   readonly topic: string
@@ -7,14 +8,18 @@ interface PartitionEnd {
   readonly to: number
 }
 
+type SeenLane = Pick<PartitionLane, 'topic' | 'partition' | 'endOffset'> & {
+  readonly tracker: Pick<PartitionLane['tracker'], 'committable'>
+}
+
 const WAIT_MS_MAX = 500
 const AGE_MS_MAX = 2_000
 
 /**
- * Where the input partitions end now. A fetch tells that as well, but a paused partition is not fetched, and that is
- * when its lag grows.
+ * How far what is settled is behind the end of each partition. A fetch tells the end as well, but a paused partition is
+ * not fetched, and that is when its lag grows.
  */
-export class PartitionEnds {
+export class ConsumerLag {
   readonly #read: () => Promise<readonly PartitionEnd[]>
   readonly #ageMsMax: number
   readonly #ends = new Map<string, number>()
@@ -34,9 +39,10 @@ export class PartitionEnds {
     await settledWithin(this.#reading, WAIT_MS_MAX)
   }
 
-  /** As of the last look that succeeded; -1 before the first one. */
-  of(topic: string, partition: number): number {
-    return this.#ends.get(`${topic}/${partition}`) ?? -1
+  /** Records, as of the last look or fetch; `undefined` before the first of them. */
+  of({ topic, partition, endOffset, tracker }: SeenLane): number | undefined {
+    const end = Math.max(this.#ends.get(`${topic}/${partition}`) ?? -1, endOffset)
+    return end < 0 ? undefined : Math.max(end - tracker.committable, 0)
   }
 
   async #look(): Promise<void> {

@@ -1,0 +1,23 @@
+import { RedisKeys } from '../redis/redis-keys.ts'
+import { readOptionsFor } from './arguments.ts'
+import { openRedis, REDIS_OPTIONS } from './backends.ts'
+
+export interface RedisSite {
+  readonly issuer: string
+  readonly keys: RedisKeys
+  readonly redis: Awaited<ReturnType<typeof openRedis>>
+}
+
+/** Runs a command about one issuer, `ISSUER` unless another is given, with a connection to Redis, which is closed afterwards. */
+export async function withRedis<T>(
+  givenIssuer: string | undefined,
+  run: (site: RedisSite) => Promise<T>,
+): Promise<T> {
+  const { issuer, ...config } = readOptionsFor(REDIS_OPTIONS, givenIssuer)
+  const redis = await openRedis(config)
+  try {
+    return await run({ issuer, redis, keys: new RedisKeys(config.REDIS_PREFIX) })
+  } finally {
+    redis.close()
+  }
+}

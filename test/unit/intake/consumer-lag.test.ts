@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest'
+import { ConsumerLag } from '../../../src/intake/consumer-lag.ts'
+
+const lane = (partition: number, endOffset = -1) => ({
+  topic: 't',
+  partition,
+  endOffset,
+  tracker: { committable: 5 },
+})
+const end = (to: number) => [{ topic: 't', partition: 3, to }]
+
+describe('consumer lag', () => {
+  test('the lag of a partition that nobody fetches is seen to grow; a fetch may know a later end', async () => {
+    const lag = new ConsumerLag(async () => end(7))
+    expect(lag.of(lane(3))).toBeUndefined()
+    await lag.refresh()
+    expect(lag.of(lane(3))).toBe(2)
+    expect(lag.of(lane(4))).toBeUndefined()
+    expect(lag.of(lane(3, 9))).toBe(4)
+  })
+
+  test('those who ask at the same time, or soon after, share one look', async () => {
+    let looks = 0
+    const lag = new ConsumerLag(async () => end(++looks))
+    await Promise.all([lag.refresh(), lag.refresh()])
+    await lag.refresh()
+    expect(looks).toBe(1)
+  })
+
+  test('a Kafka that is away, or does not answer, holds no scrape up; what was known stands', async () => {
+    const answers = [async () => end(7), () => Promise.reject(new Error('away'))]
+    const lag = new ConsumerLag(() => (answers.shift() ?? (() => new Promise<never>(() => undefined)))(), 0)
+    await lag.refresh()
+    await lag.refresh()
+    expect(lag.of(lane(3))).toBe(2)
+    await lag.refresh()
+    expect(lag.of(lane(3))).toBe(2)
+    expect(answers).toEqual([])
+  })
+})
