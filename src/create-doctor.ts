@@ -84,7 +84,7 @@ async function kafka({
   configuration: { options },
   openKafka,
 }: DoctorParts): Promise<readonly Observation[]> {
-  const config = allOf(options, 'KAFKA_BROKERS', 'KAFKA_TOPICS', ...expectations)
+  const config = allOf(options, 'KAFKA_BROKERS', 'KAFKA_TLS', 'KAFKA_TOPICS', ...expectations)
   if (config === undefined) return notConfigured('kafka')
   const names = {
     inputs: config.KAFKA_TOPICS,
@@ -93,6 +93,7 @@ async function kafka({
   }
   return examineKafka({
     bootstrap: config.KAFKA_BROKERS,
+    security: { isTls: config.KAFKA_TLS, mechanism: options.KAFKA_SASL_MECHANISM },
     expected: expectedOf(config),
     nowMs: systemClock.now(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),

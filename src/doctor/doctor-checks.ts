@@ -3,6 +3,7 @@ const checksByArea = {
   configuration: ['configuration'],
   kafka: [
     'kafka-reachable',
+    'kafka-tls',
     'kafka-bootstrap',
     'kafka-broker',
     'topic-missing',

@@ -5,12 +5,14 @@ import { examineGroup, examineProgress } from './examine-group.ts'
 import { examineLayouts, noteTopics } from './examine-topics.ts'
 import { ok, problem, warning } from './judgement.ts'
 import type { BrokerFacts, ExaminedKafka } from './kafka-facts.ts'
+import { judgeKafkaTransport } from './kafka-judgements.ts'
 import { networkFault } from './network-fault.ts'
 import { type Observation, Observations } from './observation.ts'
 
 export interface KafkaExamination {
   /** The entries of `KAFKA_BROKERS`. */
   readonly bootstrap: readonly string[]
+  readonly security: { readonly isTls: boolean; readonly mechanism: string | undefined }
   readonly expected: Expectations
   /** Starts from these brokers. Throws when none of them answers as Kafka does. */
   readonly open: (bootstrap: readonly string[]) => Promise<ExaminedKafka>
@@ -21,8 +23,9 @@ export interface KafkaExamination {
 
 /** Looks at the brokers, the topics and the group of the relay. Never throws. */
 export async function examineKafka(examination: KafkaExamination): Promise<readonly Observation[]> {
-  const { bootstrap, open } = examination
+  const { bootstrap, open, security } = examination
   const notes = new Observations('kafka')
+  notes.note('kafka-tls', judgeKafkaTransport(bootstrap, security.isTls, security.mechanism))
   const [opened] = await Promise.all([
     open(bootstrap).catch((error: unknown) => messageOf(error)),
     examineBootstrap(examination, notes),

@@ -1,4 +1,5 @@
 import type { RedisFacts } from '../checks/facts.ts'
+import { isLoopbackHost } from '../lib/loopback-host.ts'
 import { hint, type Judgement, measuredText, ok, warning } from './judgement.ts'
 import type { EpochFacts, RedisServerFacts } from './redis-server-facts.ts'
 import { shownRedisUrl } from './shown-uri.ts'
@@ -16,7 +17,7 @@ export function judgeTransport(redisUrl: string, hasPassword: boolean): Judgemen
   const { protocol, hostname, password } = new URL(redisUrl)
   const shown = shownRedisUrl(redisUrl)
   if (protocol === 'rediss:') return ok(`${shown} is reached over TLS`)
-  if (/^(localhost|127\..*|\[::1\])$/.test(hostname)) return ok(`${shown} is on this machine, without TLS`)
+  if (isLoopbackHost(hostname)) return ok(`${shown} is on this machine, without TLS`)
   const mend = 'let Redis speak TLS, and use rediss:// in REDIS_URL'
   return password === '' && !hasPassword
     ? hint(`${shown} is reached without TLS: whoever listens on the way reads who is logged in where`, mend)
