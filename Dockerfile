@@ -19,8 +19,10 @@ LABEL org.opencontainers.image.title="logout-relay" \
   org.opencontainers.image.description="Delivers OpenID Connect Back-Channel Logout tokens from Kafka triggers to every relying party" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.licenses="MIT"
+# One arena for all threads: what the threads of V8 free stays in arenas of their own, some 15 MB of them under load.
 ENV NODE_ENV=production \
-  NODE_COMPILE_CACHE=/app/compile-cache
+  NODE_COMPILE_CACHE=/app/compile-cache \
+  MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

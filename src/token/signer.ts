@@ -18,10 +18,18 @@ export interface SignedToken {
   readonly jti: string
 }
 
+/** What the tokens of one key, algorithm and type have in common. */
+interface Frame {
+  /** The encoded JWS header with its dot. */
+  readonly header: Buffer
+  /** Characters of the encoded signature. */
+  readonly signatureLength: number
+}
+
 /** Signs logout tokens for one issuer. Called once per attempt, so that a retry is never expired nor a replay. */
 export class Signer {
-  /** The encoded JWS header per key, algorithm and type: a handful of entries for millions of tokens. */
-  readonly #headers = new WeakMap<SigningKey, Map<string, Buffer>>()
+  /** Per key, algorithm and type: a handful of entries for millions of tokens. */
+  readonly #frames = new WeakMap<SigningKey, Map<string, Frame>>()
   readonly #keys: SigningKeys
   readonly #clock: Clock
 
@@ -34,10 +42,10 @@ export class Signer {
   sign(request: SignRequest): SignedToken {
     const key = this.#keys.keyFor(request.alg)
     const jti = randomUUID()
-    const header = this.#header(key, request.alg, request.typ)
+    const { header, signatureLength } = this.#frame(key, request.alg, request.typ)
     const payload = Buffer.from(logoutTokenPayload(request, jti, this.#clock.now())).toString('base64url')
     const signedBytes = header.length + payload.length
-    const token = Buffer.allocUnsafe(signedBytes + 1 + signatureCharacters(request.alg, key.privateKey))
+    const token = Buffer.allocUnsafe(signedBytes + 1 + signatureLength)
     header.copy(token)
     token.write(payload, header.length, 'latin1')
     token[signedBytes] = DOT
@@ -46,22 +54,22 @@ export class Signer {
     return { token, jti }
   }
 
-  /** The encoded JWS header with its dot. */
-  #header(key: SigningKey, alg: TokenAlgorithm, typ: string): Buffer {
-    let headers = this.#headers.get(key)
-    if (headers === undefined) {
-      headers = new Map()
-      this.#headers.set(key, headers)
+  #frame(key: SigningKey, alg: TokenAlgorithm, typ: string): Frame {
+    let frames = this.#frames.get(key)
+    if (frames === undefined) {
+      frames = new Map()
+      this.#frames.set(key, frames)
     }
     const name = `${alg} ${typ}`
-    let header = headers.get(name)
-    if (header === undefined) {
-      header = Buffer.from(
-        `${Buffer.from(JSON.stringify({ alg, typ, kid: key.kid })).toString('base64url')}.`,
-        'latin1',
-      )
-      headers.set(name, header)
+    let frame = frames.get(name)
+    if (frame === undefined) {
+      const header = Buffer.from(JSON.stringify({ alg, typ, kid: key.kid })).toString('base64url')
+      frame = {
+        header: Buffer.from(`${header}.`, 'latin1'),
+        signatureLength: signatureCharacters(alg, key.privateKey),
+      }
+      frames.set(name, frame)
     }
-    return header
+    return frame
   }
 }
