@@ -68,6 +68,7 @@ export class RecoveryRun {
   readonly #guard = new EpochGuard()
   readonly #issuers: Issuers
   readonly #log: KafkaOutcomeLog
+  readonly #onNote: (text: string) => void
   readonly #redelivery: Redelivery
   readonly #sender: UndiciSender
   readonly #topics: KafkaTopics
@@ -80,6 +81,7 @@ export class RecoveryRun {
     this.#config = config
     this.#clock = clock
     this.#topics = options.topics
+    this.#onNote = onNote
     this.#issuers = createIssuers(config, clock)
     const keys = new RedisKeys(config.REDIS_PREFIX)
     const { SESSION_LIFETIME_MS: sessionLifetimeMs, TOMBSTONE_MS: tombstoneMs } = config
@@ -194,9 +196,10 @@ export class RecoveryRun {
       runAgain: (records, built) =>
         this.#triggers.take(records, {
           ask: (steps) => built.apply(steps),
-          handOn: (owed) => this.#redelivery.deliver(owed),
+          // What is settled was read from the topic just now.
+          handOn: (owed) => this.#redelivery.deliver(owed, async (registrations) => registrations),
         }),
-      againSettled: () => this.settle(0),
+      againSettled: () => this.#nothingHeld(),
     })
     const { signal } = this.patience
     const complete = async (): Promise<void> => {
@@ -223,19 +226,54 @@ export class RecoveryRun {
   }
 
   /**
-   * Resolves when every delivery has its outcome; or is parked, and `waitMs` have passed, by default a deadline; or
-   * patience ends.
+   * Resolves when every delivery has its outcome; or is parked or under way in another process, and `waitMs` have passed,
+   * by default a deadline; or patience ends.
    */
   async settle(waitMs = this.#config.RETRY_DEADLINE_MS + OVERTIME_MS): Promise<void> {
+    const untilMs = performance.now() + waitMs
+    await this.#coreIdle()
+    if (this.left > 0 && waitMs > 0) this.#tellOfLeft()
+    while (this.book.counts.parked > 0 && performance.now() < untilMs && !this.patience.signal.aborted) {
+      await this.#followOthers()
+    }
+  }
+
+  /** Deliveries that another process has under way, as far as is known. */
+  get left(): number {
+    return this.#redelivery.left
+  }
+
+  /** Resolves when nothing is under way that would be lost with a process: what is not settled is parked. */
+  async #nothingHeld(): Promise<void> {
+    await this.#coreIdle()
+    if (this.left > 0) this.#tellOfLeft()
+    while (this.left > 0 && !this.patience.signal.aborted) await this.#followOthers()
+  }
+
+  /** What other processes have settled counts, and what they have given up is taken over. */
+  async #followOthers(): Promise<void> {
+    await this.#look()
+    await this.#redelivery.takeOver(() => this.#look())
+    await this.#coreIdle()
+    if (this.book.counts.parked > 0) await delay(LOOK_MS, this.patience.signal)
+  }
+
+  #tellOfLeft(): void {
+    this.#onNote(
+      `${this.left} deliveries are under way in another process; should it have died, they are taken over within two minutes`,
+    )
+  }
+
+  async #coreIdle(): Promise<void> {
     const { signal } = this.patience
     while (this.#core.open.size + this.#core.settlement.size > 0 && !signal.aborted) await delay(10, signal)
-    const untilMs = performance.now() + waitMs
-    while (this.book.counts.parked > 0 && performance.now() < untilMs && !signal.aborted) {
-      await this.#follow.look(signal).catch((error: unknown) => {
-        if (!signal.aborted) throw error
-      })
-      if (this.book.counts.parked > 0) await delay(LOOK_MS, signal)
-    }
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.patience
+    await this.#follow.look(signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
   }
 
   /** Outcomes that are not on the topic yet, or whose registration is not removed: still owed, as far as anybody knows. */

@@ -89,8 +89,10 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     // A dry run has sent nothing, so it tells nothing about that.
     summarize(output, dry ? found : { ...found, sent, failed, parked, open, seconds })
     if (left > 0) output.note(`${left} records are not committed by the relays yet, and left to them`)
-    if (run.book.counts.parked > 0)
-      output.note(`${run.book.counts.parked} are parked: relays go on with them until their deadline`)
+    const inBacklog = parked - run.left
+    if (run.left > 0)
+      output.note(`${run.left} are under way in another process: see to them with a later replay`)
+    if (inBacklog > 0) output.note(`${inBacklog} are parked: relays go on with them until their deadline`)
   })
 }
 

@@ -37,6 +37,18 @@ export interface RedeliveryOptions {
   readonly rate: RateLimit | undefined
 }
 
+/**
+ * Asked about registrations once their leases are held, because somebody may have settled them shortly before; returns
+ * those that are to be delivered. Throws when that cannot be found out now.
+ */
+export type Confirm = (registrations: readonly Registration[]) => Promise<readonly Registration[]>
+
+interface Left {
+  readonly cause: DeliveryCause
+  readonly registration: Registration
+  readonly confirm: Confirm
+}
+
 interface Lease {
   readonly name: Registration
   readonly untilMs: number
@@ -48,10 +60,11 @@ const RELEASE_BATCH_MAX = 500
 
 /**
  * Hands owed registrations to the delivery core of this process, each under a lease: what another process is
- * attempting at this moment is left to it, and what is parked is not claimed meanwhile.
+ * attempting at this moment is left to it as long as its lease lasts, and what is parked is not claimed meanwhile.
  */
 export class Redelivery {
   readonly #options: RedeliveryOptions
+  readonly #left = new Map<Registration, Left>()
   readonly #releases: MicroBatcher<Lease>
 
   constructor(options: RedeliveryOptions) {
@@ -64,19 +77,52 @@ export class Redelivery {
     })
   }
 
+  /** Deliveries that another process had under way when they were last looked at. */
+  get left(): number {
+    return [...this.#left.keys()].filter((it) => this.#options.book.isParked(it)).length
+  }
+
+  /** Resolves when everything is handed on, or patience ends, in which case the rest stays as it was. */
+  async deliver(groups: readonly OwedByCause[], confirm: Confirm): Promise<void> {
+    await this.#handOn(
+      groups.map((group) => this.#fresh(group)),
+      confirm,
+    )
+  }
+
   /**
-   * Resolves when everything is handed on, or patience ends, in which case the rest stays as it was. `prepare` is called
-   * with what will be delivered, under its leases.
+   * Hands on what was left to another process, as far as that has given its leases up, or let them run out because it
+   * died. `follow` learns from the log which of them it has settled.
    */
-  async deliver(
-    groups: readonly OwedByCause[],
-    prepare: (registrations: readonly Registration[]) => Promise<void> = async () => undefined,
-  ): Promise<void> {
-    const { core, patience, rate } = this.#options
-    const fresh = groups.map((group) => this.#fresh(group))
-    const untilMs = await this.#lease(fresh.flatMap(({ registrations }) => registrations))
-    await patience.repeat('Redis', () => prepare([...untilMs.keys()]))
-    for (const { cause, registrations, broken } of fresh) {
+  async takeOver(follow: () => Promise<void>): Promise<void> {
+    const { book } = this.#options
+    for (const [registration] of this.#left) if (!book.isParked(registration)) this.#left.delete(registration)
+    for (const [confirm, left] of Map.groupBy(this.#left.values(), (it) => it.confirm)) {
+      const groups = left.map(({ cause, registration }) => ({
+        cause,
+        registrations: [registration],
+        broken: [],
+      }))
+      await this.#handOn(groups, async (registrations) => {
+        await follow()
+        return confirm(registrations.filter((it) => book.isParked(it)))
+      })
+    }
+  }
+
+  async #handOn(groups: readonly OwedByCause[], confirm: Confirm): Promise<void> {
+    const { book, core, patience, rate } = this.#options
+    const untilMs = await this.#lease(groups, confirm)
+    const leased = [...untilMs.keys()]
+    const confirmed = leased.length === 0 ? [] : await patience.repeat('Redis', () => confirm(leased))
+    const kept = new Set(confirmed ?? leased)
+    for (const it of leased) {
+      if (kept.has(it)) continue
+      book.forget(it)
+      this.#release(it, untilMs.get(it))
+      untilMs.delete(it)
+    }
+    for (const { cause, registrations, broken } of groups) {
       const mine = registrations.filter((it) => untilMs.has(it))
       const count = mine.length + broken.length
       if (count > 0) await rate?.take(count, patience.signal)
@@ -105,21 +151,29 @@ export class Redelivery {
     }
   }
 
-  /** The end of the lease of each registration that nobody else delivers. */
-  async #lease(registrations: readonly Registration[]): Promise<Map<Registration, number>> {
+  /** The end of the lease of each registration that nobody else delivers; the others are left to whoever does. */
+  async #lease(groups: readonly OwedByCause[], confirm: Confirm): Promise<Map<Registration, number>> {
     const { backlog, book, clock, core, leases, patience } = this.#options
     const untilMs = clock.now() + LEASE_MS
     const mine = new Map<Registration, number>()
-    if (registrations.length === 0) return mine
+    const asked = groups.flatMap(({ cause, registrations }) =>
+      registrations.map((registration) => ({ cause, registration, confirm })),
+    )
+    if (asked.length === 0) return mine
+    const registrations = asked.map(({ registration }) => registration)
     const taken = await patience.repeat('Redis', async () => {
       const answers = await leases.take(registrations, clock.now(), untilMs)
       await core.settings.refresh(registrations.map((it) => core.relyingParties.get(it.issuer, it.clientId)))
       return answers
     })
-    for (const [i, registration] of registrations.entries()) {
-      if (taken?.[i] === true) mine.set(registration, untilMs)
-      else if (taken !== undefined) {
+    for (const [i, it] of asked.entries()) {
+      const { registration } = it
+      if (taken?.[i] === true) {
+        mine.set(registration, untilMs)
+        this.#left.delete(registration)
+      } else if (taken !== undefined) {
         book.park(registration)
+        this.#left.set(registration, it)
         backlog.watch(core.relyingParties.get(registration.issuer, registration.clientId).key)
       }
     }
@@ -128,6 +182,7 @@ export class Redelivery {
 
   #admit({ cause, registrations, broken }: OwedByCause, untilMs: ReadonlyMap<Registration, number>): void {
     const { book, clock, core, deadlineMs } = this.#options
+    for (const it of registrations) book.reopen(it)
     const until = clock.now() + deadlineMs
     const creditorOf = (registration: Registration): Creditor => ({
       settled: () => {

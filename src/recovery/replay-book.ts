@@ -86,6 +86,28 @@ export class ReplayBook {
     return false
   }
 
+  isParked(key: RegistrationKey): boolean {
+    return this.#states.get(registrationKey(key)) === 'parked'
+  }
+
+  /** What was parked is attempted here once more. */
+  reopen(key: RegistrationKey): void {
+    if (!this.isParked(key)) return
+    this.#states.set(registrationKey(key), 'open')
+    this.#parked--
+  }
+
+  /** It turned out that it was settled before, and so was not owed; it may have its outcome in the book by now. */
+  forget(key: RegistrationKey): void {
+    const name = registrationKey(key)
+    const state = this.#states.get(name)
+    if (state === undefined) return
+    this.#states.delete(name)
+    if (state === 'decided') return
+    if (state === 'parked') this.#parked--
+    this.#owed--
+  }
+
   park(key: RegistrationKey): void {
     const name = registrationKey(key)
     if (this.#states.get(name) !== 'open') return

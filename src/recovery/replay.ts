@@ -6,7 +6,7 @@ import { FailedOutcomes, type FailedOutcomesOptions } from './failed-outcomes.ts
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
-import type { OwedByCause, Redelivery } from './redelivery.ts'
+import type { Confirm, OwedByCause, Redelivery } from './redelivery.ts'
 import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
 import type { ReplayTriggers } from './replay-triggers.ts'
 
@@ -56,6 +56,10 @@ export class Replay {
 
   async #runTriggers(wanted: PartitionRange[], list: ReplayRequest['list']): Promise<void> {
     const { groupId, inputTopics, reader, recovery, redelivery, registry, triggers } = this.#options
+    const stillRegistered: Confirm = async (registrations) => {
+      const found = await registry.find(registrations)
+      return registrations.filter((_, i) => found[i] !== undefined)
+    }
     const isServed = await reader.hasMembers(groupId)
     const ranges = isServed ? uncommittedCut(wanted, await reader.committed(groupId, inputTopics)) : wanted
     this.recordsLeft = recordsIn(wanted) - recordsIn(ranges)
@@ -63,7 +67,7 @@ export class Replay {
       list === undefined
         ? {
             ask: (steps: readonly TriggerStep[]) => registry.apply(steps),
-            handOn: (owed: readonly OwedByCause[]) => redelivery.deliver(owed),
+            handOn: (owed: readonly OwedByCause[]) => redelivery.deliver(owed, stillRegistered),
           }
         : {
             ask: (steps: readonly TriggerStep[]) => recovery.owed(steps),
@@ -95,8 +99,12 @@ export class Replay {
       list(owed)
       return
     }
+    const reopen: Confirm = async (registrations) => {
+      await recovery.reopen(registrations)
+      return registrations
+    }
     for (let i = 0; i < owed.length && !patience.signal.aborted; i += sliceTriggers) {
-      await redelivery.deliver(owed.slice(i, i + sliceTriggers), (them) => recovery.reopen(them))
+      await redelivery.deliver(owed.slice(i, i + sliceTriggers), reopen)
     }
   }
 

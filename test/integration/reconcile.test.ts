@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type FinishedCommand, relayCommand } from '../support/relay-command.ts'
-import type { RelaySite } from '../support/relay-site.ts'
+import { ISSUER, type RelaySite } from '../support/relay-site.ts'
+import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
 
 let site: RelaySite
@@ -52,6 +53,41 @@ test('an emptied Redis without a relay is built from the topic; what the group h
   // The relay takes the registry over as it is.
   const next = await site.startRelay()
   expect(next.log.some(({ phase }) => phase === 'registrations')).toBe(false)
+})
+
+test('killed and started again, it builds the registry and sends what the dead one had begun', async () => {
+  const relay = await site.startRelay()
+  const isReached = Promise.withResolvers<void>()
+  const uri = site.rps.uri('/killed', (_request, response) => {
+    if (site.rps.at('/killed').length >= 20) isReached.resolve()
+    setTimeout(() => end(response, 200), 20)
+  })
+  const registrations = Array.from({ length: 150 }, () =>
+    site.registration('/killed', { clientId: 'killed', backchannelLogoutUri: uri }),
+  )
+  await site.topic.publish(...registrations.map((it) => site.registered(it)))
+  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toHaveLength(150), {
+    timeout: 10_000,
+  })
+  await site.redis.del(await site.redisKeys('session:*'))
+  await site.topic.publish(...registrations.map((it) => site.terminated(it)))
+  await site.topic.caughtUp()
+  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  expect(await relay.stop()).toBe(0)
+  await site.redis.del(await site.redisKeys())
+  const first = await relayCommand(['reconcile'], site.commandEnvironment(), { kill: isReached.promise })
+  expect(first.status).toBe(-1)
+  const state = `${site.prefix}:backlog-state:{${ISSUER}|killed}`
+  const leases = Object.keys(await site.redis.hgetall(state)).filter((field) => field.startsWith('lease:'))
+  expect(leases.length).toBeGreaterThan(0)
+  for (const lease of leases) await site.redis.hset(state, lease, Date.now() + 3_000)
+
+  const second = await reconcile()
+  expect(second.status, second.stderr).toBe(0)
+  const sids = site.rps.at('/killed').map(({ claims }) => claims.sid)
+  expect(new Set(sids).size).toBe(150)
+  expect(sids.length - 150).toBeLessThanOrEqual(leases.length)
+  expect(await site.redisKeys('session:*')).toEqual([])
 })
 
 test('beside a running relay it completes Redis, keeps what an identity provider wrote, and disturbs nobody', async () => {

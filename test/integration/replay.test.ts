@@ -139,6 +139,37 @@ test('interrupted and started again, it goes on and sends nothing twice', async 
   expect(new Set(tokensAt('/slow')).size).toBe(200)
 })
 
+test('killed and started again, it takes over what the dead one had begun, and sends nothing else twice', async () => {
+  const isReached = Promise.withResolvers<void>()
+  const uri = site.rps.uri('/killed', (_request, response) => {
+    if (site.rps.at('/killed').length >= 20) isReached.resolve()
+    setTimeout(() => end(response, 200), 20)
+  })
+  const registrations = Array.from({ length: 200 }, () =>
+    site.registration('/killed', { clientId: 'killed', backchannelLogoutUri: uri }),
+  )
+  await prepare(registrations)
+  await site.topic.publish(...registrations.map((it) => site.terminated(it)))
+  const first = await relayCommand(['replay', '--from', '1h'], site.commandEnvironment(), {
+    kill: isReached.promise,
+  })
+  expect(first.status).toBe(-1)
+  expect(new Set(tokensAt('/killed')).size).toBeLessThan(200)
+  const state = `${site.prefix}:backlog-state:{${ISSUER}|killed}`
+  const leases = Object.keys(await site.redis.hgetall(state)).filter((field) => field.startsWith('lease:'))
+  expect(leases.length).toBeGreaterThan(0)
+  // As if it had died long enough ago: what it held comes free while the second one runs.
+  for (const lease of leases) await site.redis.hset(state, lease, Date.now() + 3_000)
+
+  const second = await replay('--from', '1h')
+  expect(second.status, second.stderr).toBe(0)
+  expect(second.stderr).toContain('under way in another process')
+  expect(summaryOf(second)).toMatchObject({ parked: 0, open: 0 })
+  expect(new Set(tokensAt('/killed')).size).toBe(200)
+  expect(tokensAt('/killed').length - 200).toBeLessThanOrEqual(leases.length)
+  expect(summaryOf(await replay('--from', '1h'))).toMatchObject({ owed: 0 })
+})
+
 test('filters by session, user, client, issuer and type; what they leave out stays owed', async () => {
   const a = site.registration('/filter/a', { clientId: 'a' })
   const b = site.registration('/filter/b', { clientId: 'b', sessionId: a.sessionId, userId: a.userId })

@@ -18,6 +18,8 @@ export interface CommandOptions {
   readonly input?: string
   /** The command is interrupted as soon as it resolves. */
   readonly interrupt?: Promise<unknown>
+  /** The command is killed, with no time to put anything in order, as soon as it resolves. */
+  readonly kill?: Promise<unknown>
   /** Called for each line of JSON as it comes. */
   readonly onRow?: (row: Readonly<Record<string, unknown>>) => void
 }
@@ -26,7 +28,7 @@ export interface CommandOptions {
 export async function relayCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  { input, interrupt, onRow }: CommandOptions = {},
+  { input, interrupt, kill, onRow }: CommandOptions = {},
 ): Promise<FinishedCommand> {
   const child = spawn(process.execPath, ['--import', './src/compile-cache.mjs', 'src/main.ts', ...args], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
@@ -50,6 +52,7 @@ export async function relayCommand(
     onRow?.(row)
   })
   interrupt?.then(() => child.kill('SIGINT')).catch(() => undefined)
+  kill?.then(() => child.kill('SIGKILL')).catch(() => undefined)
   const [code] = (await once(child, 'close')) as [number | null]
   clearTimeout(timer)
   return { status: code ?? -1, rows, ...texts }

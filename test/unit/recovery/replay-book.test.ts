@@ -29,6 +29,27 @@ test('an outcome of its own is final when it is handed back', () => {
   expect(book.counts).toMatchObject({ owed: 1, failed: 1, parked: 0, open: 0 })
 })
 
+test('what was settled before it could be attempted was not owed', () => {
+  const book = new ReplayBook()
+  for (const name of ['a', 'b', 'c']) book.begin(key(name))
+  book.park(key('b'))
+  book.decide(key('c'), 'sent')
+  for (const name of ['a', 'b', 'c', 'd']) book.forget(key(name))
+  expect(book.counts).toMatchObject({ owed: 1, sent: 1, parked: 0, open: 0 })
+})
+
+test('what was parked may be attempted here once more', () => {
+  const book = new ReplayBook()
+  book.begin(key('a'))
+  book.park(key('a'))
+  book.reopen(key('a'))
+  expect(book.counts).toMatchObject({ owed: 1, parked: 0, open: 1 })
+  expect(book.isParked(key('a'))).toBe(false)
+  book.decide(key('a'), 'sent')
+  expect(book.close(key('a'))).toBe(true)
+  expect(book.counts).toMatchObject({ owed: 1, sent: 1, open: 0 })
+})
+
 test("other people's deliveries do not count", () => {
   const book = new ReplayBook()
   expect(book.decide(key('a'), 'failed')).toBe(false)
