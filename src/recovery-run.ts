@@ -11,6 +11,7 @@ import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { RateLimit } from './lib/rate-limit.ts'
+import { Aftermath } from './recovery/aftermath.ts'
 import { FollowOutcomes } from './recovery/follow-outcomes.ts'
 import { OwnBacklog } from './recovery/own-backlog.ts'
 import { Patience } from './recovery/patience.ts'
@@ -47,7 +48,6 @@ export interface RecoveryRunOptions {
 /** Triggers that share round trips; those of a slow replay must not hold leases that they do not need yet. */
 const SLICE_TRIGGERS = 24
 const READ_FAILURES_MAX = 8
-const LOOK_MS = 500
 /** A delivery that expires is found a moment later. */
 const OVERTIME_MS = 10_000
 const FLUSH_MS = 5_000
@@ -60,6 +60,7 @@ export class RecoveryRun {
   readonly recovery: RedisRecoveryRegistry
   readonly registry: RedisRegistry
   readonly replay: Replay
+  readonly #aftermath: Aftermath
   readonly #config: Config
   readonly #clock: Clock
   readonly #core: DeliveryCore
@@ -68,7 +69,6 @@ export class RecoveryRun {
   readonly #guard = new EpochGuard()
   readonly #issuers: Issuers
   readonly #log: KafkaOutcomeLog
-  readonly #onNote: (text: string) => void
   readonly #redelivery: Redelivery
   readonly #sender: UndiciSender
   readonly #topics: KafkaTopics
@@ -81,7 +81,6 @@ export class RecoveryRun {
     this.#config = config
     this.#clock = clock
     this.#topics = options.topics
-    this.#onNote = onNote
     this.#issuers = createIssuers(config, clock)
     const keys = new RedisKeys(config.REDIS_PREFIX)
     const { SESSION_LIFETIME_MS: sessionLifetimeMs, TOMBSTONE_MS: tombstoneMs } = config
@@ -117,6 +116,14 @@ export class RecoveryRun {
       deadlineMs: config.RETRY_DEADLINE_MS,
       leases: new RedisLeases(redis, keys),
       rate: perSecond === undefined ? undefined : new RateLimit(perSecond),
+    })
+    this.#aftermath = new Aftermath({
+      book,
+      core,
+      onNote,
+      patience,
+      follow: this.#follow,
+      redelivery: this.#redelivery,
     })
     const sliceTriggers = perSecond === undefined ? SLICE_TRIGGERS : 1
     const isServedIssuer = (issuer: string) => this.#issuers.has(issuer)
@@ -199,7 +206,7 @@ export class RecoveryRun {
           // What is settled was read from the topic just now.
           handOn: (owed) => this.#redelivery.deliver(owed, async (registrations) => registrations),
         }),
-      againSettled: () => this.#nothingHeld(),
+      againSettled: () => this.#aftermath.nothingHeld(),
     })
     const { signal } = this.patience
     const complete = async (): Promise<void> => {
@@ -229,51 +236,13 @@ export class RecoveryRun {
    * Resolves when every delivery has its outcome; or is parked or under way in another process, and `waitMs` have passed,
    * by default a deadline; or patience ends.
    */
-  async settle(waitMs = this.#config.RETRY_DEADLINE_MS + OVERTIME_MS): Promise<void> {
-    const untilMs = performance.now() + waitMs
-    await this.#coreIdle()
-    if (this.left > 0 && waitMs > 0) this.#tellOfLeft()
-    while (this.book.counts.parked > 0 && performance.now() < untilMs && !this.patience.signal.aborted) {
-      await this.#followOthers()
-    }
+  settle(waitMs = this.#config.RETRY_DEADLINE_MS + OVERTIME_MS): Promise<void> {
+    return this.#aftermath.settle(waitMs)
   }
 
   /** Deliveries that another process has under way, as far as is known. */
   get left(): number {
     return this.#redelivery.left
-  }
-
-  /** Resolves when nothing is under way that would be lost with a process: what is not settled is parked. */
-  async #nothingHeld(): Promise<void> {
-    await this.#coreIdle()
-    if (this.left > 0) this.#tellOfLeft()
-    while (this.left > 0 && !this.patience.signal.aborted) await this.#followOthers()
-  }
-
-  /** What other processes have settled counts, and what they have given up is taken over. */
-  async #followOthers(): Promise<void> {
-    await this.#look()
-    await this.#redelivery.takeOver(() => this.#look())
-    await this.#coreIdle()
-    if (this.book.counts.parked > 0) await delay(LOOK_MS, this.patience.signal)
-  }
-
-  #tellOfLeft(): void {
-    this.#onNote(
-      `${this.left} deliveries are under way in another process; should it have died, they are taken over within two minutes`,
-    )
-  }
-
-  async #coreIdle(): Promise<void> {
-    const { signal } = this.patience
-    while (this.#core.open.size + this.#core.settlement.size > 0 && !signal.aborted) await delay(10, signal)
-  }
-
-  async #look(): Promise<void> {
-    const { signal } = this.patience
-    await this.#follow.look(signal).catch((error: unknown) => {
-      if (!signal.aborted) throw error
-    })
   }
 
   /** Outcomes that are not on the topic yet, or whose registration is not removed: still owed, as far as anybody knows. */

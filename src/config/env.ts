@@ -1,14 +1,12 @@
 import { RelayFault } from '../errors.ts'
 import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'
-import { readSecretFiles } from './secret-files.ts'
+import { type Environment, readSecretFiles } from './secret-files.ts'
 
 export interface Config extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC'> {
   readonly KAFKA_OUTCOME_TOPIC: string
   readonly KAFKA_DEAD_LETTER_TOPIC: string
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads the configuration; the only reader of the process environment. Throws `LR_CONFIG_INVALID` with a line per

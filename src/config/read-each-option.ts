@@ -1,6 +1,7 @@
 import { codeOf, messageOf } from '../errors.ts'
-import { type Config, type Environment, readOptions } from './env.ts'
+import { type Config, readOptions } from './env.ts'
 import { optionsSchema } from './options.ts'
+import type { Environment } from './secret-files.ts'
 
 export interface EachOption {
   /** The options that are right, those included that need not be set; the others are missing. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
-import type { Environment } from './env.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Options that are secret, or may hold a secret. Each may stand in a file instead, named by `<option>_FILE`. */
 export const secretOptions = [

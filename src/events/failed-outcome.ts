@@ -1,5 +1,6 @@
 import { type FailureReason, outcomeTypes } from './outcome.ts'
-import { type Registration, readRegistration } from './registration.ts'
+import { readRegistration } from './read-registration.ts'
+import type { Registration } from './registration.ts'
 import { readTraceContext, type TraceContext } from './trace-context.ts'
 import type { TriggerOrigin } from './trigger.ts'
 import { headerText, type WireRecord } from './wire-record.ts'

@@ -1,8 +1,3 @@
-import { z } from 'zod'
-import { describeProblems, identifier } from './identifier.ts'
-import { endpointProblem } from './logout-endpoint.ts'
-import { readPlainRegistration } from './plain-registration.ts'
-
 /** Signature algorithms of logout tokens. `none` and the HMAC family are not among them (OIDC BCL 1.0 §2.4, §2.6). */
 export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const
 export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
@@ -10,42 +5,6 @@ export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
 /** Which of `sub` and `sid` a token carries. `both` is the only form that every RP accepts. */
 export const subjectClaims = ['both', 'sub', 'sid'] as const
 export type SubjectClaims = (typeof subjectClaims)[number]
-
-const tokenType = z.string().min(1).max(64)
-
-/** How tokens for one RP look; each field has a default in the token code. */
-export const rpSettingsSchema = z.object({
-  alg: z.enum(tokenAlgorithms).nullish(),
-  typ: tokenType.nullish(),
-  claims: z.enum(subjectClaims).nullish(),
-})
-
-/** A number of milliseconds, or an ISO 8601 date; both become milliseconds since the epoch. */
-const instant = z.union([
-  z.number().int().nonnegative(),
-  z.string().transform((text, context) => {
-    const ms = Date.parse(text)
-    if (!Number.isNaN(ms)) return ms
-    context.addIssue({ code: 'custom', message: 'must be an ISO 8601 date or milliseconds since the epoch' })
-    return z.NEVER
-  }),
-])
-
-export const registrationData = rpSettingsSchema.extend({
-  issuer: identifier.nullish(),
-  sessionId: identifier,
-  oidcSessionId: identifier,
-  clientId: identifier,
-  userId: identifier,
-  sub: identifier.nullish(),
-  sid: identifier.nullish(),
-  backchannelLogoutUri: z.string().superRefine((uri, context) => {
-    const problem = endpointProblem(uri)
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
-  }),
-  sessionRequired: z.boolean().nullish(),
-  registeredAt: instant.nullish(),
-})
 
 /** One RP's OIDC session under one OP session: who must be told, where, with which claims. */
 export interface Registration {
@@ -68,52 +27,8 @@ export interface Registration {
   readonly registeredAtMs?: number
 }
 
-export type RegistrationResult =
-  | { readonly kind: 'registration'; readonly registration: Registration }
-  | { readonly kind: 'invalid'; readonly reason: string; readonly partial: Partial<Registration> }
-
-/** Checks a registration and fills in its defaults. `issuer` is the one to assume where the data names none. */
-export function readRegistration(data: unknown, issuer: string): RegistrationResult {
-  const plain = readPlainRegistration(data)
-  if (plain !== undefined) return { kind: 'registration', registration: plain }
-  const parsed = registrationData.safeParse(data)
-  if (!parsed.success) {
-    return { kind: 'invalid', reason: describeProblems(parsed.error), partial: recognisable(data) }
-  }
-  const { sub, sid, sessionRequired, alg, typ, claims, registeredAt, ...rest } = parsed.data
-  return {
-    kind: 'registration',
-    registration: {
-      issuer: rest.issuer ?? issuer,
-      sessionId: rest.sessionId,
-      oidcSessionId: rest.oidcSessionId,
-      clientId: rest.clientId,
-      userId: rest.userId,
-      sub: sub ?? rest.userId,
-      sid: sid ?? rest.sessionId,
-      backchannelLogoutUri: rest.backchannelLogoutUri,
-      ...(sessionRequired != null && { sessionRequired }),
-      ...(alg != null && { alg }),
-      ...(typ != null && { typ }),
-      ...(claims != null && { claims }),
-      ...(registeredAt != null && { registeredAtMs: registeredAt }),
-    },
-  }
-}
-
 /** The JSON that the registry holds; `readRegistration` reads it back. */
 export function writeRegistration(registration: Registration): string {
   const { registeredAtMs, ...rest } = registration
   return JSON.stringify(registeredAtMs === undefined ? rest : { ...rest, registeredAt: registeredAtMs })
-}
-
-/** What an invalid registration still tells about itself, so that its failure can be reported under a name. */
-function recognisable(data: unknown): Partial<Registration> {
-  if (typeof data !== 'object' || data === null) return {}
-  const found: Record<string, string> = {}
-  for (const name of ['clientId', 'userId', 'sub', 'sid', 'backchannelLogoutUri'] as const) {
-    const value = (data as Record<string, unknown>)[name]
-    if (typeof value === 'string' && value.length <= 2_048) found[name] = value
-  }
-  return found
 }

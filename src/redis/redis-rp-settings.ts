@@ -1,5 +1,5 @@
 import { endpointProblem } from '../events/logout-endpoint.ts'
-import { rpSettingsSchema } from '../events/registration.ts'
+import { rpSettingsSchema } from '../events/read-registration.ts'
 import type { RpName, RpSettings, RpSettingsStore } from '../registry/rp-settings.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'

@@ -1,4 +1,5 @@
-import { type Registration, readRegistration } from '../events/registration.ts'
+import { readRegistration } from '../events/read-registration.ts'
+import type { Registration } from '../events/registration.ts'
 import type { BrokenRegistration, RegistrationKey, RegistryAnswer } from '../registry/registry.ts'
 
 export type OwedAnswer = Extract<RegistryAnswer, { kind: 'owed' }>

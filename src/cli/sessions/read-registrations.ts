@@ -1,5 +1,6 @@
 import { RelayFault } from '../../errors.ts'
-import { type Registration, readRegistration } from '../../events/registration.ts'
+import { readRegistration } from '../../events/read-registration.ts'
+import type { Registration } from '../../events/registration.ts'
 
 /** One that was given, with where it stood, for messages. */
 interface Given {

@@ -1,6 +1,7 @@
 import { describeProblems } from '../identifier.ts'
 import { isOutcomeType } from '../outcome.ts'
-import { type Registration, readRegistration } from '../registration.ts'
+import { readRegistration } from '../read-registration.ts'
+import type { Registration } from '../registration.ts'
 import { readTraceContext } from '../trace-context.ts'
 import {
   type SessionTerminated,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Outcome, outcomeData, outcomeId, readOutcome } from '../../../src/events/outcome.ts'
-import { readRegistration } from '../../../src/events/registration.ts'
+import { readRegistration } from '../../../src/events/read-registration.ts'
 import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { wireRecord } from './wire-records.ts'

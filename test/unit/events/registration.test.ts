@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readPlainRegistration } from '../../../src/events/plain-registration.ts'
-import { readRegistration, tokenAlgorithms, writeRegistration } from '../../../src/events/registration.ts'
+import { readRegistration } from '../../../src/events/read-registration.ts'
+import { tokenAlgorithms, writeRegistration } from '../../../src/events/registration.ts'
 import { ISSUER, sampleRegistration } from '../sample-registration.ts'
 
 const { registeredAtMs, ...fields } = sampleRegistration()
