@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
-import { ISSUER, type RelaySite } from '../support/relay-site.ts'
+import { ISSUER, type RegistrationInput, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
 
@@ -65,3 +66,25 @@ test('moving to another Redis: what was parked is sent, what was sent is not sen
   expect(left.status, left.stderr).toBe(0)
   expect(await moved.stop()).toBe(0)
 })
+
+test('upgrading: one replica after the other, under load; metric and log name the version', async () => {
+  const replicas = [await site.startRelay(), await site.startRelay()]
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+  const ended: RegistrationInput[] = []
+  let isDone = false
+  const load = (async () => {
+    while (!isDone) {
+      ended.push(await logOut('/upgrade'))
+    }
+  })()
+  for (const old of replicas) {
+    expect(await old.stop()).toBe(0)
+    const next = await site.startRelay()
+    expect(await readMetric(next, 'build_info', { version })).toBe(1)
+    expect(next.log[0]).toMatchObject({ version })
+  }
+  isDone = true
+  await load
+  for (const { clientId, sessionId } of ended) await site.topic.waitForOutcome(clientId, sessionId)
+  expect(site.rps.at('/upgrade')).toHaveLength(ended.length)
+}, 60_000)
