@@ -174,11 +174,7 @@ export class RecoveryRun {
   async requireRegistry(): Promise<void> {
     const epoch = await this.#epoch.read()
     if (epoch !== undefined) return this.#guard.adopt(epoch)
-    const how = 'start a relay, which builds it from the topic, or run `logout-relay reconcile`'
-    throw new RelayFault(
-      'LR_REGISTRY_LOST',
-      `Redis does not hold the registry under the prefix ${this.#config.REDIS_PREFIX}; ${how}`,
-    )
+    throw new RelayFault('LR_REGISTRY_LOST', 'Redis does not hold the registry')
   }
 
   /**

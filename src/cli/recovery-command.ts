@@ -1,4 +1,5 @@
 import { readConfig } from '../config/env.ts'
+import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { unreachableFault } from '../recovery/patience.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../recovery-run.ts'
 import { openKafka, openRedis } from './backends.ts'
@@ -71,7 +72,7 @@ async function underSignals(
     code = await work()
     isDone = true
   } catch (error) {
-    if (!run.patience.signal.aborted) throw unreachableFault(error)
+    if (!run.patience.signal.aborted) throw withMend(unreachableFault(error))
   } finally {
     await run.stop()
     if (isDone || run.book.counts.read > 0) summary(run)
@@ -83,6 +84,16 @@ async function underSignals(
   }
   if (run.patience.fault !== undefined) throw run.patience.fault
   return isInterrupted ? EXIT_CODE.interrupted : code
+}
+
+/** A relay mends the loss of the registry by itself; a command does not. */
+function withMend(error: unknown): unknown {
+  if (codeOf(error) !== 'LR_REGISTRY_LOST') return error
+  const mend =
+    'start a relay, which builds it from the topic, or run `logout-relay reconcile`; then run this again'
+  return new RelayFault('LR_REGISTRY_LOST', `${messageOf(error)} under REDIS_PREFIX; ${mend}`, {
+    cause: error,
+  })
 }
 
 function tell(output: Output, text: string): void {

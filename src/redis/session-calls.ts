@@ -56,7 +56,7 @@ export class SessionCalls {
     if (this.#guard === undefined || commands.length === 0) return this.#redis.pipeline(commands)
     const replies = await this.#redis.pipeline([...commands, ['GET', this.#keys.epoch()]])
     if (this.#guard.accepts(replies.pop())) return replies
-    throw new RelayFault('LR_REGISTRY_LOST', 'Redis has lost the registry, which is built anew')
+    throw new RelayFault('LR_REGISTRY_LOST', 'Redis has lost the registry')
   }
 
   keysOf({ issuer, sessionId }: SessionName): [string, string] {
