@@ -11,8 +11,8 @@ import { refusedOutcomes } from './scenarios/refused-outcomes.ts'
 import { rollingRestart } from './scenarios/rolling-restart.ts'
 import { deadBroker, frozenBroker } from './scenarios/single-broker.ts'
 
-/** In the order in which they run: those on one broker first, because a cluster of three takes its time to start. */
-export const scenarios: readonly Scenario[] = [
+/** Relays and RPs suffer, Kafka and Redis do not. */
+export const relayFaults: readonly Scenario[] = [
   killedRelays,
   joiningAndLeaving,
   rollingRestart,
@@ -21,6 +21,10 @@ export const scenarios: readonly Scenario[] = [
   hostileRecords,
   refusedOutcomes,
   addedPartitions,
+]
+
+/** Those on one broker first, because a cluster of three takes its time to start. */
+export const backendFaults: readonly Scenario[] = [
   emptiedRedis,
   flushedRedis,
   frozenRedis,
@@ -30,3 +34,6 @@ export const scenarios: readonly Scenario[] = [
   lostBroker,
   movedLeader,
 ]
+
+/** In the order in which they run. */
+export const scenarios: readonly Scenario[] = [...relayFaults, ...backendFaults]

@@ -1,0 +1,4 @@
+import { backendFaults } from '../scenarios.ts'
+import { runShortForms } from './run-short-forms.ts'
+
+runShortForms(backendFaults)
