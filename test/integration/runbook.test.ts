@@ -41,6 +41,29 @@ test('an RP that changes its URI: the field, then retry', async () => {
   await vi.waitFor(async () => expect(await parkedAt(relay, clientId)).toBe(0), { timeout: 10_000 })
 })
 
+test('deliveries failed: the log says why, doctor looks at the RP, and what failed is sent once it is mended', async () => {
+  const uri = site.rps.uri('/refuses', 404)
+  const { clientId, sessionId } = await logOut('/refuses')
+  const failed = await site.topic.waitForOutcome(clientId, sessionId)
+  expect(failed.data).toMatchObject({ reason: 'rejected', status: 404 })
+  const isTold = () => relay.log.some(({ msg, client }) => msg === 'delivery failed' && client === clientId)
+  await vi.waitFor(() => expect(isTold()).toBe(true), { timeout: 5_000 })
+  const run = (...args: string[]) => relayCommand(args, site.commandEnvironment())
+  const { rows } = await run('doctor', '--rp', uri, '--client', clientId, '--json')
+  expect(rows.find(({ check }) => check === 'rp-answer')).toMatchObject({ status: 'problem' })
+  expect(rows.find(({ check }) => check === 'rp-settings')).toBeDefined()
+
+  site.rps.uri('/refuses', 200)
+  const again = ['replay', '--failed', '--from', '1h', '--client', clientId]
+  const dry = await run(...again, '--dry-run')
+  expect(dry.rows.find(({ step }) => step === 'summary')).toMatchObject({ owed: 1 })
+  expect(site.rps.at('/refuses').filter(({ claims }) => claims.sid === sessionId)).toHaveLength(1)
+  expect((await run(...again)).status).toBe(0)
+  expect(site.rps.at('/refuses').filter(({ claims }) => claims.sid === sessionId)).toHaveLength(2)
+  const after = await run(...again, '--dry-run')
+  expect(after.rows.find(({ step }) => step === 'summary')).toMatchObject({ owed: 0 })
+})
+
 test('moving to another Redis: what was parked is sent, what was sent is not sent again', async () => {
   site.rps.uri('/move/down', 503)
   const sent = await logOut('/move/sent')
