@@ -46,7 +46,7 @@ export interface RecoveryRunOptions {
 }
 
 /** Triggers that share round trips; those of a slow replay must not hold leases that they do not need yet. */
-const SLICE_TRIGGERS = 24
+const SLICE_TRIGGERS = 64
 const READ_FAILURES_MAX = 8
 /** A delivery that expires is found a moment later. */
 const OVERTIME_MS = 10_000

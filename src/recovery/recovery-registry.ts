@@ -6,6 +6,8 @@ import type { RegistrationKey, RegistryAnswer } from '../registry/registry.ts'
 export interface RecoveryRegistry {
   /** What the triggers are still owed, in the order of the steps. Writes nothing. Throws `LR_REGISTRY_LOST`. */
   owed(steps: readonly TriggerStep[]): Promise<Extract<RegistryAnswer, { kind: 'owed' }>[]>
+  /** Those of the registrations that are not settled, in their order. Throws `LR_REGISTRY_LOST`. */
+  unsettled(registrations: readonly Registration[]): Promise<readonly Registration[]>
   /** Makes settled registrations owed once more, so that they can be parked. Idempotent. */
   reopen(registrations: readonly Registration[]): Promise<void>
   /** Names every registration that there is, in parts; one that comes or goes meanwhile may be among them or not. */

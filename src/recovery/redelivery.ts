@@ -114,8 +114,7 @@ export class Redelivery {
     const { book, core, patience, rate } = this.#options
     const untilMs = await this.#lease(groups, confirm)
     const leased = [...untilMs.keys()]
-    const confirmed = leased.length === 0 ? [] : await patience.repeat('Redis', () => confirm(leased))
-    const kept = new Set(confirmed ?? leased)
+    const kept = new Set(leased.length === 0 ? leased : await this.#confirmed(confirm, untilMs))
     for (const it of leased) {
       if (kept.has(it)) continue
       book.forget(it)
@@ -129,6 +128,20 @@ export class Redelivery {
       if (!patience.signal.aborted) await core.open.room.wait()
       if (patience.signal.aborted) for (const it of mine) this.#release(it, untilMs.get(it))
       else this.#admit({ cause, registrations: mine, broken }, untilMs)
+    }
+  }
+
+  /** As `confirm` says; all of them when patience ends before. What can never be confirmed is not held on to. */
+  async #confirmed(
+    confirm: Confirm,
+    untilMs: ReadonlyMap<Registration, number>,
+  ): Promise<readonly Registration[]> {
+    const leased = [...untilMs.keys()]
+    try {
+      return (await this.#options.patience.repeat('Redis', () => confirm(leased))) ?? leased
+    } catch (error) {
+      for (const it of leased) this.#release(it, untilMs.get(it))
+      throw error
     }
   }
 

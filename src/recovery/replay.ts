@@ -56,10 +56,7 @@ export class Replay {
 
   async #runTriggers(wanted: PartitionRange[], list: ReplayRequest['list']): Promise<void> {
     const { groupId, inputTopics, reader, recovery, redelivery, registry, triggers } = this.#options
-    const stillRegistered: Confirm = async (registrations) => {
-      const found = await registry.find(registrations)
-      return registrations.filter((_, i) => found[i] !== undefined)
-    }
+    const unsettled: Confirm = (registrations) => recovery.unsettled(registrations)
     const isServed = await reader.hasMembers(groupId)
     const ranges = isServed ? uncommittedCut(wanted, await reader.committed(groupId, inputTopics)) : wanted
     this.recordsLeft = recordsIn(wanted) - recordsIn(ranges)
@@ -67,7 +64,7 @@ export class Replay {
       list === undefined
         ? {
             ask: (steps: readonly TriggerStep[]) => registry.apply(steps),
-            handOn: (owed: readonly OwedByCause[]) => redelivery.deliver(owed, stillRegistered),
+            handOn: (owed: readonly OwedByCause[]) => redelivery.deliver(owed, unsettled),
           }
         : {
             ask: (steps: readonly TriggerStep[]) => recovery.owed(steps),

@@ -53,6 +53,15 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     return answers
   }
 
+  async unsettled(registrations: readonly Registration[]): Promise<readonly Registration[]> {
+    // Names only, and once per session: what they hold has just been read.
+    const keys = registrations.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId))
+    const sessions = [...new Set(keys)]
+    const fields = await this.#calls.checked(sessions.map((key) => ['HKEYS', key]))
+    const namesOf = new Map(sessions.map((key, i) => [key, new Set(fields[i] as string[])]))
+    return registrations.filter(({ oidcSessionId }, i) => namesOf.get(keys[i] as string)?.has(oidcSessionId))
+  }
+
   async reopen(registrations: readonly Registration[]): Promise<void> {
     await this.#redis.pipeline(
       registrations.map((it) =>

@@ -80,7 +80,9 @@ test('killed and started again, it builds the registry and sends what the dead o
   const state = `${site.prefix}:backlog-state:{${ISSUER}|killed}`
   const leases = Object.keys(await site.redis.hgetall(state)).filter((field) => field.startsWith('lease:'))
   expect(leases.length).toBeGreaterThan(0)
+  // As if it had died long enough ago: what it held comes free while the second one runs.
   for (const lease of leases) await site.redis.hset(state, lease, Date.now() + 3_000)
+  await site.redis.pexpire(`${site.prefix}:rebuild`, 1_000)
 
   const second = await reconcile()
   expect(second.status, second.stderr).toBe(0)
