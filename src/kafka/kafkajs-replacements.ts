@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { crc32c } from './crc32c.ts'
 import { tolerantMetadata } from './metadata-of-all-topics.ts'
+import { type Connection, keepOneSocketAtATime } from './one-socket-at-a-time.ts'
 import { groupByPartition } from './partition-groups.ts'
 import { encodeRequest, leanProduceRequest } from './produce-encoding.ts'
 import { decodeRecord } from './record-decoding.ts'
@@ -13,6 +14,7 @@ replace('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', () => decodeRec
 replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', () => crc32c)
 replace('kafkajs/src/producer/groupMessagesPerPartition.js', () => groupByPartition)
 replace('kafkajs/src/protocol/requests/metadata/index.js', tolerantMetadata)
+keepOneSocketAtATime((require('kafkajs/src/network/connection') as { prototype: Connection }).prototype)
 stopIdleTimers()
 
 /** Each replacement gives the result that the original gives or should give; a test holds it against that. */

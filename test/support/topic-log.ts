@@ -22,7 +22,6 @@ export interface TopicOptions {
 const OUTCOME_TYPES = new Set(['backchannel-logout-sent', 'backchannel-logout-failed'])
 const MESSAGES_PER_REQUEST = 1_000
 const LEADERS_MS_MAX = 15_000
-const OPEN_FAILURES_MAX = 2
 
 /** A topic from the outside: a test writes to it, and follows what is on it from its beginning. */
 export class TopicLog {
@@ -35,17 +34,9 @@ export class TopicLog {
 
   /** Creates the topic and follows it. */
   static async create(kafkaBrokers: string, name: string, options: TopicOptions = {}): Promise<TopicLog> {
-    for (let failures = 0; ; failures++) {
-      const topic = new TopicLog(kafkaBrokers, name)
-      try {
-        await topic.#open(options)
-        return topic
-      } catch (error) {
-        // On a busy machine kafkajs sometimes writes to a connection that it has just ended.
-        await topic.close().catch(() => undefined)
-        if (failures === OPEN_FAILURES_MAX) throw error
-      }
-    }
+    const topic = new TopicLog(kafkaBrokers, name)
+    await topic.#open(options)
+    return topic
   }
 
   /** Follows a topic that somebody else created. */
