@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { ClosingLineReporter } from './support/closing-line-reporter.ts'
 
 const onRealStack = {
+  isolate: false,
   globalSetup: ['test/stack/vitest-global.ts'],
   setupFiles: ['test/support/print-relay-logs.ts'],
   testTimeout: 60_000,
@@ -13,7 +14,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     // Most tests wait for processes more than they compute.
-    maxWorkers: 2,
+    maxWorkers: 4,
     reporters: ['default', new ClosingLineReporter()],
     projects: [
       // Patient: a machine that does other things as well must not fail a property test.
