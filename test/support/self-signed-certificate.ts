@@ -16,8 +16,11 @@ const UTC_TIME = 0x17
 const ECDSA_WITH_SHA256 = der(SEQUENCE, der(OBJECT_ID, Buffer.from('2a8648ce3d040302', 'hex')))
 const COMMON_NAME = der(OBJECT_ID, Buffer.from('550403', 'hex'))
 
-/** A key with a certificate that nobody trusts, as PEM. */
-export function selfSignedCertificate(name: string): { key: string; cert: string } {
+/** A key with a certificate that nobody trusts, as PEM. `until`: its last day, as YYMMDD. */
+export function selfSignedCertificate(
+  name: string,
+  { until = '490101' } = {},
+): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const distinguished = der(
     SEQUENCE,
@@ -28,7 +31,7 @@ export function selfSignedCertificate(name: string): { key: string; cert: string
     der(INTEGER, Buffer.from([1])),
     ECDSA_WITH_SHA256,
     distinguished,
-    der(SEQUENCE, utcTime('200101'), utcTime('490101')),
+    der(SEQUENCE, utcTime('200101'), utcTime(until)),
     distinguished,
     publicKey.export({ type: 'spki', format: 'der' }),
   )
