@@ -3,7 +3,8 @@ import type { PartitionFacts, TopicLayout } from './kafka-facts.ts'
 
 /**
  * Outcomes are acknowledged by all replicas in sync. With fewer of them than `min.insync.replicas` nothing can be
- * written, and without an outcome no logout is settled.
+ * written, and without an outcome no logout is settled. Since Kafka 3.7 a topic with fewer replicas than that needs all
+ * of them, and no more (KAFKA-15583).
  */
 export function judgeReplication(
   topic: string,
@@ -21,11 +22,17 @@ export function judgeReplication(
   const inSync = Math.min(...partitions.map((it) => it.inSync.length))
   const minInSync = 'value' in limits ? limits.value.minInSync : 1
   const numbers = `${replicas} replica(s), ${inSync} in sync, min.insync.replicas ${'value' in limits ? minInSync : 'unknown'}`
-  if (inSync < minInSync) {
-    const few = partitions.filter((it) => it.inSync.length < minInSync)
+  const few = partitions.filter((it) => it.inSync.length < Math.min(minInSync, it.replicas.length))
+  if (few.length > 0) {
     return problem(
       `${topic} has ${numbers}: ${partitionsText(few)} take no writes, so outcomes wait and intake stops`,
       'bring back the brokers that are away, or lower min.insync.replicas',
+    )
+  }
+  if (replicas < minInSync) {
+    return warning(
+      `${topic} has ${numbers}: brokers older than Kafka 3.7 take no writes, newer ones none while a replica is away`,
+      `give ${topic} more replicas than min.insync.replicas, such as 3 and 2`,
     )
   }
   const late = partitions.filter((it) => it.inSync.length < it.replicas.length)

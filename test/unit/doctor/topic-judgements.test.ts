@@ -36,10 +36,16 @@ describe('replication', () => {
       says: /take no writes/,
     },
     {
-      name: 'more must be in sync than there are',
-      is: 'problem',
+      name: 'more must be in sync than there are, and all there are',
+      is: 'warning',
       of: layout(2, { replicas: [1], inSync: [1] }),
-      says: /take no writes/,
+      says: /older than Kafka 3\.7 take no writes/,
+    },
+    {
+      name: 'more must be in sync than there are, and not even those are',
+      is: 'problem',
+      of: layout(3, { replicas: [1, 2], inSync: [1] }),
+      says: /take no writes, so outcomes wait/,
     },
     {
       name: 'a replica that is behind',
