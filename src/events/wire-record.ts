@@ -5,7 +5,7 @@ export interface RecordPosition {
   readonly offset: number
 }
 
-/** A record as it came from the log, before anybody looked at its content. */
+/** A record as it came from the log, before anybody looked at its content, which is read anew each time it is asked for. */
 export interface WireRecord extends RecordPosition {
   /** The `ce_type` header, where it can be told without reading the rest. */
   readonly type?: string | undefined

@@ -20,11 +20,7 @@ interface BatchContext {
 
 type HeaderValue = Buffer | null
 
-interface Content {
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: Record<string, HeaderValue | HeaderValue[]>
-}
+type Headers = Record<string, HeaderValue | HeaderValue[]>
 
 const LOG_APPEND_TIME = 1
 
@@ -33,7 +29,11 @@ export function decodeRecord({ buffer, offset }: Decoder, context: BatchContext)
   return new DecodedRecord(new Reader(buffer, offset), context)
 }
 
-/** What kafkajs gives for a record; key, value and headers are read from the bytes at first use. */
+/**
+ * What kafkajs gives for a record; key, value and headers are read from the bytes each time they are asked for. They
+ * are not kept: a record that has waited for its turn is in the old generation, and would keep them until the next
+ * full garbage collection.
+ */
 export class DecodedRecord {
   readonly attributes: number
   readonly offset: string
@@ -41,7 +41,6 @@ export class DecodedRecord {
   readonly #timestampDelta: number
   readonly #reader: Reader
   readonly #contentAt: number
-  #content: Content | undefined
 
   constructor(reader: Reader, context: BatchContext) {
     this.#reader = reader
@@ -67,37 +66,20 @@ export class DecodedRecord {
   }
 
   get key(): Buffer | null {
-    return this.#read().key
+    return this.#fromKey().bytes()
   }
 
   get value(): Buffer | null {
-    return this.#read().value
+    const reader = this.#fromKey()
+    reader.skipBytes()
+    return reader.bytes()
   }
 
-  get headers(): Content['headers'] {
-    return this.#read().headers
-  }
-
-  /** The first value of one header, without reading the others; `undefined` when there is none. */
-  headerText(name: string): string | undefined {
-    const reader = this.#reader
-    reader.at = this.#contentAt
+  get headers(): Headers {
+    const reader = this.#fromKey()
     reader.skipBytes()
     reader.skipBytes()
-    for (let left = reader.varint(); left > 0; left--) {
-      if (reader.skipText(name)) return reader.optionalText()
-      reader.skipBytes()
-    }
-    return undefined
-  }
-
-  #read(): Content {
-    if (this.#content !== undefined) return this.#content
-    const reader = this.#reader
-    reader.at = this.#contentAt
-    const key = reader.bytes()
-    const value = reader.bytes()
-    const headers: Record<string, HeaderValue | HeaderValue[]> = {}
+    const headers: Headers = {}
     for (let left = reader.varint(); left > 0; left--) {
       const name = reader.text()
       const content = reader.bytes()
@@ -108,8 +90,24 @@ export class DecodedRecord {
       if (name === '__proto__') setOwn(headers, name, all)
       else headers[name] = all
     }
-    this.#content = { key, value, headers }
-    return this.#content
+    return headers
+  }
+
+  /** The first value of one header, without reading the others; `undefined` when there is none. */
+  headerText(name: string): string | undefined {
+    const reader = this.#fromKey()
+    reader.skipBytes()
+    reader.skipBytes()
+    for (let left = reader.varint(); left > 0; left--) {
+      if (reader.skipText(name)) return reader.optionalText()
+      reader.skipBytes()
+    }
+    return undefined
+  }
+
+  #fromKey(): Reader {
+    this.#reader.at = this.#contentAt
+    return this.#reader
   }
 }
 

@@ -107,15 +107,24 @@ export class RedisConnection {
 
   async #send(commands: readonly RedisCommand[]): Promise<unknown[]> {
     if (!this.#isUp) throw new RelayFault('LR_UNAVAILABLE', 'Redis is not reachable')
-    const pipeline = this.#redis.pipeline()
-    for (const [name, ...args] of commands) pipeline.call(name, ...args)
-    const results = (await pipeline.exec()) ?? []
-    const replies: unknown[] = new Array(results.length)
-    for (let i = 0; i < results.length; i++) {
-      const [error, reply] = results[i] as [Error | null, unknown]
-      if (error !== null) throw error
-      replies[i] = reply
+    const answers = await Promise.allSettled(this.#write(commands))
+    return answers.map((answer) => {
+      if (answer.status === 'rejected') throw answer.reason
+      return answer.value
+    })
+  }
+
+  /**
+   * All at once, without the pipelines of ioredis: each of those has a getter of its own, and so a hidden class of its
+   * own, which keeps its commands and replies until the next full garbage collection.
+   */
+  #write(commands: readonly RedisCommand[]): Promise<unknown>[] {
+    const { stream } = this.#redis
+    stream.cork()
+    try {
+      return commands.map(([name, ...args]) => this.#redis.call(name, ...args))
+    } finally {
+      stream.uncork()
     }
-    return replies
   }
 }

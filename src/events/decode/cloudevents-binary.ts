@@ -7,16 +7,16 @@ import { isKnownType } from './known-types.ts'
  * A type that nobody here consumes is left unparsed, the relay's own outcomes above all.
  */
 export const cloudEventsBinary: RecordFormat = (record) => {
-  const type = headerText(record.headers, 'ce_type')
+  const { headers } = record
+  const type = headerText(headers, 'ce_type')
   if (type === undefined) return undefined
   if (!isKnownType(type)) return { kind: 'skipped', type }
   const parsed = parseJson(record.value ?? Buffer.alloc(0))
   if (parsed.kind === 'poison') return parsed
-  const id = headerText(record.headers, 'ce_id')
-  const timeMs = timeOf(headerText(record.headers, 'ce_time'))
-  const traceparent =
-    headerText(record.headers, 'traceparent') ?? headerText(record.headers, 'ce_traceparent')
-  const tracestate = headerText(record.headers, 'tracestate') ?? headerText(record.headers, 'ce_tracestate')
+  const id = headerText(headers, 'ce_id')
+  const timeMs = timeOf(headerText(headers, 'ce_time'))
+  const traceparent = headerText(headers, 'traceparent') ?? headerText(headers, 'ce_traceparent')
+  const tracestate = headerText(headers, 'tracestate') ?? headerText(headers, 'ce_tracestate')
   const envelope: Envelope = {
     type,
     data: parsed.json,

@@ -7,7 +7,8 @@ import { isKnownType } from './known-types.ts'
  * compared without case and without its parameters, as the binding demands.
  */
 export const cloudEventsStructured: RecordFormat = (record) => {
-  const contentType = headerText(record.headers, 'content-type')?.trim().toLowerCase()
+  const { headers } = record
+  const contentType = headerText(headers, 'content-type')?.trim().toLowerCase()
   if (contentType === undefined || !contentType.startsWith('application/cloudevents')) return undefined
   const mediaType = contentType.split(';', 1)[0]?.trim()
   if (mediaType !== 'application/cloudevents' && mediaType !== 'application/cloudevents+json') {
@@ -28,9 +29,9 @@ export const cloudEventsStructured: RecordFormat = (record) => {
   if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }
   const timeMs = timeOf(event.time)
   const traceparent =
-    typeof event.traceparent === 'string' ? event.traceparent : headerText(record.headers, 'traceparent')
+    typeof event.traceparent === 'string' ? event.traceparent : headerText(headers, 'traceparent')
   const tracestate =
-    typeof event.tracestate === 'string' ? event.tracestate : headerText(record.headers, 'tracestate')
+    typeof event.tracestate === 'string' ? event.tracestate : headerText(headers, 'tracestate')
   const envelope: Envelope = {
     type: event.type,
     data: data.json,

@@ -15,8 +15,9 @@ export function plainJson(record: WireRecord): EnvelopeResult {
     return { kind: 'poison', reason: 'type: must be a string that is not empty' }
   }
   const timeMs = timeOf(json.time)
-  const traceparent = headerText(record.headers, 'traceparent')
-  const tracestate = headerText(record.headers, 'tracestate')
+  const { headers } = record
+  const traceparent = headerText(headers, 'traceparent')
+  const tracestate = headerText(headers, 'tracestate')
   const envelope: Envelope = {
     type: json.type,
     data: isObject(json.data) ? json.data : json,
