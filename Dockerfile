@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Builds with `docker build .` and with `buildah bud .`; see "Deploy" in the README.
 ARG NODE_IMAGE=node:24-slim
 
