@@ -82,16 +82,18 @@ export class Service {
     this.#tracing = tracing
     this.#issuers = createIssuers(config, clock)
 
+    let redisFailures = 0
     this.#redis = new RedisConnection({
       url: config.REDIS_URL,
       security: redisSecurity(config),
       onUp: () => {
+        redisFailures = 0
         this.#readiness.letIn('redis')
         this.#redisUp.open()
       },
       onDown: (error) => {
         this.#readiness.failed('redis', error)
-        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error)
+        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error, ++redisFailures)
         this.#redisUp.close()
       },
     })

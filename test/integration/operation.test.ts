@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { inputRecord } from '../support/input-record.ts'
@@ -41,6 +42,10 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
       status: 503,
       body: { redis: 'not connected', kafka: expect.any(String), registry: expect.any(String) },
     })
+    await vi.waitFor(
+      async () => expect(await readMetric({ url }, 'faults_total', { part: 'redis' })).toBeGreaterThan(3),
+      { timeout: 10_000 },
+    )
     await redis.open()
     await vi.waitFor(
       async () => {
@@ -58,6 +63,9 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
     await kafka.open()
     const relay = await started
     expect(await readMetric(relay, 'ready')).toBe(1)
+    // Of a row of faults the first is told.
+    const toldOfRedis = relay.log.filter(({ msg, part }) => msg === 'fault' && part === 'redis')
+    expect(toldOfRedis).toHaveLength(1)
     await deliversTo('/late-start')
 
     await redis.close()
@@ -159,6 +167,16 @@ test('nothing secret is logged at debug level: no token, no key, no URI query', 
   // The outcomes are read by others, too.
   for (const { value } of site.topic.outcomes) expect(String(value)).not.toContain('eyJ')
 })
+
+test.runIf(process.platform === 'linux')(
+  'it runs with one memory arena, under the id it was started with',
+  async () => {
+    const relay = await site.startRelay()
+    const environment = await readFile(`/proc/${relay.pid}/environ`, 'latin1')
+    expect(environment.split('\0')).toContain('MALLOC_ARENA_MAX=1')
+    await relay.stop()
+  },
+)
 
 test('other paths and methods', async () => {
   const relay = await site.startRelay()
