@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=40 --heap-growing-percent=30
+#!/usr/bin/env -S node --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=56 --heap-growing-percent=70
 /*
  * The command of the package: runs the sources in a clone, and what was built from them where it is installed. Plain
  * JavaScript that an old Node.js can read, so that it says what is missing instead of failing at some import.
