@@ -9,6 +9,7 @@ export interface OutcomeDetails {
   readonly oidcSessionId: string
   readonly clientId?: string
   readonly userId?: string
+  readonly sub?: string
   readonly attempts?: number
   readonly status?: number
   readonly reason?: FailureReason | (string & {})
@@ -39,6 +40,7 @@ export function readOutcomeDetails(record: WireRecord): OutcomeDetails | undefin
     ...texts({
       clientId: data.clientId,
       userId: data.userId,
+      sub: data.sub,
       reason: data.reason,
       lastError: data.lastError,
       triggerId: (data.trigger as { id?: unknown } | null | undefined)?.id,

@@ -43,9 +43,11 @@ function deadLetterEntry(record: WireRecord, { asked, sessions }: Subject): Entr
 function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {
   const outcome = readOutcomeDetails(record)
   if (outcome === undefined || outcome.issuer !== issuer) return undefined
-  const { kind, attempts, status, reason, lastError, issuer: _, ...names } = outcome
-  subject.learn(names.sessionId, names.userId)
-  if (!subject.covers(names.sessionId, names.userId)) return undefined
+  const { kind, attempts, status, reason, lastError, issuer: _, sub, ...names } = outcome
+  // One that was sent names its user by `sub` alone; where RPs know users by other names, nobody is found by them.
+  const user = names.userId ?? sub
+  subject.learn(names.sessionId, user)
+  if (!subject.covers(names.sessionId, user)) return undefined
   const made = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
   const text =
     kind === 'sent'

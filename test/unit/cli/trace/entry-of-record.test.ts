@@ -60,6 +60,17 @@ describe.each(Object.entries(formats))('in %s', (_, make) => {
 describe('the records of the relay', () => {
   const cause = { origin: sampleOrigin(), occurredAtMs: 0, everywhere: false }
 
+  test('what was sent is found by its user, also when neither trigger nor registration on the topic names one', () => {
+    const outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 204 } as const
+    const registration = { ...sampleRegistration(), sub: 'bob', userId: 'bob' }
+    const { value, headers } = outcomeRecord('session-events', outcome, registration, cause)
+    const record = wireRecord(JSON.parse(String(value)), headers)
+    const subject = new Subject('bob')
+    expect(entryOfRecord(record, ISSUER, subject)).toMatchObject({ kind: 'sent', sessionId: registration.sessionId })
+    expect([...subject.sessions]).toContain(registration.sessionId)
+    expect(entryOfRecord(record, ISSUER, new Subject('alice'))).toBeUndefined()
+  })
+
   test.each([
     [
       { kind: 'sent', jti: 'j', attempts: 1, status: 204 } as const,
