@@ -66,7 +66,10 @@ describe('the records of the relay', () => {
     const { value, headers } = outcomeRecord('session-events', outcome, registration, cause)
     const record = wireRecord(JSON.parse(String(value)), headers)
     const subject = new Subject('bob')
-    expect(entryOfRecord(record, ISSUER, subject)).toMatchObject({ kind: 'sent', sessionId: registration.sessionId })
+    expect(entryOfRecord(record, ISSUER, subject)).toMatchObject({
+      kind: 'sent',
+      sessionId: registration.sessionId,
+    })
     expect([...subject.sessions]).toContain(registration.sessionId)
     expect(entryOfRecord(record, ISSUER, new Subject('alice'))).toBeUndefined()
   })
