@@ -45,6 +45,7 @@ function giveUp(socket: Socket | undefined): void {
   if (socket === undefined) return
   for (const event of ['connect', 'secureConnect', 'data', 'end', 'error', 'timeout'])
     socket.removeAllListeners(event)
-  // What is written to it still arrives; what becomes of it does not matter.
   socket.on('error', () => undefined)
+  // Without its listeners it would not end by itself. All that was asked on it has been answered or given up.
+  socket.destroy()
 }

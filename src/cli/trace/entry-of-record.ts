@@ -24,14 +24,13 @@ function at({ timestampMs, topic, partition, offset }: WireRecord) {
 
 /** It could not be decoded, so it is recognised by its key, or by an id somewhere in its value. */
 function deadLetterEntry(record: WireRecord, { asked, sessions }: Subject): Entry | undefined {
-  const why = headerText(record.headers, 'dead-letter-reason')
+  const { headers } = record
+  const why = headerText(headers, 'dead-letter-reason')
   if (why === undefined) return undefined
   const key = record.key?.toString('utf8')
   const isMeant = (key !== undefined && (key === asked || sessions.has(key))) || record.value?.includes(asked)
   if (isMeant !== true) return undefined
-  const from = ['topic', 'partition', 'offset'].map((name) =>
-    headerText(record.headers, `dead-letter-${name}`),
-  )
+  const from = ['topic', 'partition', 'offset'].map((name) => headerText(headers, `dead-letter-${name}`))
   return {
     ...at(record),
     kind: 'dead-letter',

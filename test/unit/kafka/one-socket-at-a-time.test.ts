@@ -26,7 +26,7 @@ afterEach(() => {
   server.close()
 })
 
-const connectionTo = () =>
+const connectionTo = (options: object = {}) =>
   new Connection({
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
@@ -37,33 +37,36 @@ const connectionTo = () =>
     },
     connectionTimeout: 5_000,
     requestTimeout: 5_000,
+    ...options,
   })
 
 const socketsAccepted = (count: number) => vi.waitFor(() => expect(accepted).toHaveLength(count))
 
-test('the late end of a socket that was given up leaves its successor alone', async () => {
+/** A connection whose first socket was given up; the server has not ended its side. */
+async function disconnected() {
   const connection = connectionTo()
   await connection.connect()
   await socketsAccepted(1)
-  const given = connection.socket as Socket
+  const givenUp = connection.socket as Socket
   await connection.disconnect()
+  return { connection, givenUp }
+}
+
+test('the late end of a socket that was given up leaves its successor alone', async () => {
+  const { connection, givenUp } = await disconnected()
   await connection.connect()
   await socketsAccepted(2)
   accepted[0]?.end()
-  await once(given, 'close')
+  await vi.waitFor(() => expect(givenUp.closed).toBe(true))
   expect(connection.isConnected()).toBe(true)
   expect(connection.socket.writable).toBe(true)
   await connection.disconnect()
 })
 
 test('the end of a socket that was given up while its successor connects leaves that writable', async () => {
-  const connection = connectionTo()
-  await connection.connect()
-  await socketsAccepted(1)
-  const given = connection.socket as Socket
-  await connection.disconnect()
+  const { connection, givenUp } = await disconnected()
   const connected = connection.connect()
-  given.emit('end')
+  givenUp.emit('end')
   await connected
   expect(connection.socket.writable).toBe(true)
   await connection.disconnect()
@@ -92,4 +95,12 @@ test('what is connected while an earlier disconnect still waits for answers stay
   expect(connection.socket.writable).toBe(true)
   connection.requestQueue.waitForPendingRequests = async () => undefined
   await connection.disconnect()
+})
+
+test('a server that ends the connection before TLS stands leaves the way open for the next attempt', async () => {
+  server.on('connection', (socket: Socket) => socket.end())
+  const connection = connectionTo({ ssl: { rejectUnauthorized: false } })
+  await expect(connection.connect()).rejects.toThrow('Connection error')
+  await expect(connection.connect()).rejects.toThrow('Connection error')
+  expect(made).toBe(2)
 })
