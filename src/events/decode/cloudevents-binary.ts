@@ -6,8 +6,7 @@ import { isKnownType } from './known-types.ts'
  * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, the data alone in the value.
  * A type that nobody here consumes is left unparsed, the relay's own outcomes above all.
  */
-export const cloudEventsBinary: RecordFormat = (record) => {
-  const { headers } = record
+export const cloudEventsBinary: RecordFormat = (record, headers) => {
   const type = headerText(headers, 'ce_type')
   if (type === undefined) return undefined
   if (!isKnownType(type)) return { kind: 'skipped', type }

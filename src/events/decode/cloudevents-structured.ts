@@ -6,8 +6,7 @@ import { isKnownType } from './known-types.ts'
  * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The content type is
  * compared without case and without its parameters, as the binding demands.
  */
-export const cloudEventsStructured: RecordFormat = (record) => {
-  const { headers } = record
+export const cloudEventsStructured: RecordFormat = (record, headers) => {
   const contentType = headerText(headers, 'content-type')?.trim().toLowerCase()
   if (contentType === undefined || !contentType.startsWith('application/cloudevents')) return undefined
   const mediaType = contentType.split(';', 1)[0]?.trim()

@@ -28,7 +28,8 @@ const formats: readonly RecordFormat[] = [cloudEventsBinary, cloudEventsStructur
 
 /** Never throws: whatever stands in the log ends as one of the four results. */
 export function decodeRecord(record: WireRecord, defaultIssuer: string): DecodeResult {
-  if (record.value === null || record.value.length === 0) return { kind: 'skipped', reason: 'empty' }
+  const { value } = record
+  if (value === null || value.length === 0) return { kind: 'skipped', reason: 'empty' }
   try {
     return decode(record, defaultIssuer)
   } catch {
@@ -52,11 +53,12 @@ function decode(record: WireRecord, defaultIssuer: string): DecodeResult {
 }
 
 function open(record: WireRecord): EnvelopeResult {
+  const { headers } = record
   for (const format of formats) {
-    const result = format(record)
+    const result = format(record, headers)
     if (result !== undefined) return result
   }
-  return plainJson(record)
+  return plainJson(record, headers)
 }
 
 function skipped(type: string): DecodeResult {

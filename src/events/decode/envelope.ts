@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { WireRecord } from '../wire-record.ts'
+import type { WireHeaders, WireRecord } from '../wire-record.ts'
 
 /** What every input format comes down to: a type and its data, not yet checked. */
 export interface Envelope {
@@ -17,8 +17,11 @@ export type EnvelopeResult =
   | { readonly kind: 'skipped'; readonly type: string }
   | { readonly kind: 'poison'; readonly reason: string }
 
-/** One input format. `undefined` means that the record is not of this format: the next one is asked. */
-export type RecordFormat = (record: WireRecord) => EnvelopeResult | undefined
+/**
+ * One input format. `undefined` means that the record is not of this format: the next one is asked. `headers` are those of
+ * the record, read once for all formats.
+ */
+export type RecordFormat = (record: WireRecord, headers: WireHeaders) => EnvelopeResult | undefined
 
 /** Larger than any record of ours by two orders of magnitude; parsing more would only stall the partition. */
 const VALUE_BYTES_MAX = 256 * 1_024

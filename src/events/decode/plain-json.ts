@@ -1,4 +1,4 @@
-import type { WireRecord } from '../wire-record.ts'
+import type { WireHeaders, WireRecord } from '../wire-record.ts'
 import { headerText } from '../wire-record.ts'
 import { type Envelope, type EnvelopeResult, isObject, parseJson, timeOf } from './envelope.ts'
 
@@ -6,7 +6,7 @@ import { type Envelope, type EnvelopeResult, isObject, parseJson, timeOf } from 
  * Plain JSON: one object with a `type` and the same fields as the CloudEvents data beside it (or under `data`),
  * and optionally `id` and `time`. The last format to be asked, so it always answers.
  */
-export function plainJson(record: WireRecord): EnvelopeResult {
+export function plainJson(record: WireRecord, headers: WireHeaders): EnvelopeResult {
   const parsed = parseJson(record.value ?? Buffer.alloc(0))
   if (parsed.kind === 'poison') return parsed
   const json = parsed.json
@@ -15,7 +15,6 @@ export function plainJson(record: WireRecord): EnvelopeResult {
     return { kind: 'poison', reason: 'type: must be a string that is not empty' }
   }
   const timeMs = timeOf(json.time)
-  const { headers } = record
   const traceparent = headerText(headers, 'traceparent')
   const tracestate = headerText(headers, 'tracestate')
   const envelope: Envelope = {
