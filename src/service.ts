@@ -216,7 +216,7 @@ export class Service {
     await this.#issuers.load()
     this.#issuers.watch(config.SIGNING_KEYS_RELOAD_MS, {
       onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
-      onReloadFailed: (error) => this.#events.fault('signing-keys', error),
+      onReloadFailed: (error, failures) => this.#events.fault('signing-keys', error, failures),
     })
     void this.#publication.watch(this.#stopping.signal)
     const port = await this.#http.listen(config.PORT)

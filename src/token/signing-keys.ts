@@ -7,7 +7,8 @@ import type { SigningKey } from './signing-key.ts'
 
 export interface KeyFileEvents {
   onReloaded(kids: string[]): void
-  onReloadFailed(error: unknown): void
+  /** At every look while the file is unusable; `failures` counts the looks that ended in the same way. */
+  onReloadFailed(error: unknown, failures: number): void
 }
 
 /**
@@ -39,17 +40,17 @@ export class SigningKeys {
    * a symbolic link, which file watching and modification times both miss.
    */
   watch(everyMs: number, events: KeyFileEvents): void {
-    let failed = ''
+    let failures = 0
+    let said = ''
     const look = async (): Promise<void> => {
       try {
-        const text = await this.#read()
-        if (text === this.#text || text === failed) return
-        failed = text
-        this.#keys = await readKeyFile(text)
-        this.#text = text
-        events.onReloaded(this.#keys.map((key) => key.kid))
+        const isNew = await this.#reload()
+        failures = 0
+        if (isNew) events.onReloaded(this.#keys.map((key) => key.kid))
       } catch (error) {
-        events.onReloadFailed(error)
+        failures = messageOf(error) === said ? failures + 1 : 1
+        said = messageOf(error)
+        events.onReloadFailed(error, failures)
       }
     }
     const again = (): void => {
@@ -104,6 +105,15 @@ export class SigningKeys {
   /** Public keys, those that do not sign yet included: RPs must have read them before the first token arrives. */
   publicJwks(): Readonly<Record<string, unknown>>[] {
     return this.#keys.map((key) => key.publicJwk)
+  }
+
+  /** False when the file is as it was. */
+  async #reload(): Promise<boolean> {
+    const text = await this.#read()
+    if (text === this.#text) return false
+    this.#keys = await readKeyFile(text)
+    this.#text = text
+    return true
   }
 
   async #read(): Promise<string> {

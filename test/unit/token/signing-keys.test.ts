@@ -86,8 +86,37 @@ describe('signing keys', () => {
     expect(await next()).toBe('LR_KEYS_INVALID')
     expect(keys.keyFor('ES256').kid).toBe('old')
     file.write(jwkSet(newKey))
-    expect(await next()).toEqual(['new'])
+    const isReloaded = async (): Promise<unknown> => {
+      const seen = await next()
+      return seen === 'LR_KEYS_INVALID' ? isReloaded() : seen
+    }
+    expect(await isReloaded()).toEqual(['new'])
     expect(keys.keyFor('ES256').kid).toBe('new')
+    keys.close()
+  })
+
+  test('a file that stays bad was told of once only: no alert saw it before the next start failed', async () => {
+    using file = new KeyFileOnDisk(jwkSet(oldKey))
+    const keys = new SigningKeys(file.path, clock)
+    await keys.load()
+    const seen: number[] = []
+    let reloaded = (): void => undefined
+    const mended = new Promise<void>((resolve) => (reloaded = resolve))
+    file.write('{"keys": [')
+    await new Promise<void>((resolve) => {
+      keys.watch(1, {
+        onReloaded: () => reloaded(),
+        onReloadFailed(_error, failures) {
+          seen.push(failures)
+          if (seen.length === 3) file.write('[]')
+          if (seen.length === 6) resolve()
+        },
+      })
+    })
+    // Another text that is bad in another way is another row.
+    expect(seen.slice(0, 6)).toEqual([1, 2, 3, 1, 2, 3])
+    file.write(jwkSet(newKey))
+    await mended
     keys.close()
   })
 })
