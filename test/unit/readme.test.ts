@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
+import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
+import { createProgram } from '../../src/cli/program.ts'
 import { failureReasons } from '../../src/events/outcome.ts'
 import { RedisKeys } from '../../src/redis/redis-keys.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
@@ -22,7 +24,38 @@ function namedInReadme(pattern: RegExp): string[] {
   return [...new Set(found)].sort()
 }
 
+/** The command lines of its code, in the text and in blocks, without comments. */
+function commandLinesOf(text: string): string[] {
+  const joined = text.replaceAll(/ \\\n\s*/g, ' ')
+  const inText = [...joined.matchAll(/`(logout-relay [^`]+)`/g)].map(([, line = '']) =>
+    line.replaceAll(/\s+/g, ' '),
+  )
+  const inBlocks = [...joined.matchAll(/^(?:\$ |npx )?(logout-relay [a-z]+(?: .*)?)$/gm)].map(
+    ([, line = '']) => line,
+  )
+  const lines = [...inText, ...inBlocks.filter((line) => !line.startsWith('logout-relay reads'))]
+  return [...new Set(lines.map((line) => line.replace(/\s+#.*/, '').trim()))]
+}
+
+/** As a shell would hand them on; `<name>` is what the reader fills in. */
+function argumentsOf(line: string): string[] {
+  const values: Record<string, string> = { time: '1h', uri: 'https://rp.example/logout' }
+  const filled = line.replaceAll(/<([\w ]+)>/g, (_, name: string) => values[name] ?? 'x')
+  return filled.split(/\s+/).slice(1)
+}
+
 describe('the README says what is true:', () => {
+  test.each(commandLinesOf(readme))('`%s` is taken', async (line) => {
+    const program = createProgram()
+    const silence = (command: Command): void => {
+      command.exitOverride().configureOutput({ writeErr: () => undefined })
+      if (command.commands.length === 0) command.action(() => undefined)
+      command.commands.forEach(silence)
+    }
+    silence(program)
+    await expect(program.parseAsync(argumentsOf(line), { from: 'user' })).resolves.toBeDefined()
+  })
+
   test('its configuration table is that of the options; `node test/support/write-readme-table.ts` makes it', () => {
     expect(tableIn(readme)).toBe(optionsTable())
   })
