@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AclEntry, Admin, Kafka, Message } from 'kafkajs'
+import type { Admin, Kafka, Message } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
-import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { rulesAgainst } from '../support/topic-rules.ts'
 import { PatientProducer } from './patient-producer.ts'
 import { holdsWithin } from './poll.ts'
 
@@ -14,26 +14,6 @@ export interface ChaosRecord {
 
 const LEADERS_MS_MAX = 30_000
 const READ_MS_MAX = 180_000
-
-const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
-const { ALL, WRITE } = AclOperationTypes
-const { ALLOW, DENY } = AclPermissionTypes
-
-function rule(
-  topic: string,
-  operation: AclEntry['operation'],
-  permissionType: AclEntry['permissionType'],
-): AclEntry {
-  return {
-    operation,
-    permissionType,
-    principal: 'User:ANONYMOUS',
-    host: '*',
-    resourceType: AclResourceTypes.TOPIC,
-    resourceName: topic,
-    resourcePatternType: ResourcePatternTypes.LITERAL,
-  }
-}
 
 /** The driver's own view of Kafka: it makes topics, fills them, and reads back what the relays have written. */
 export class ChaosLog implements AsyncDisposable {
@@ -112,12 +92,11 @@ export class ChaosLog implements AsyncDisposable {
 
   /** Every write to the topic is refused from now on, for everybody. */
   async forbidWriting(topic: string): Promise<void> {
-    // A topic with any rule allows only what a rule allows.
-    await this.#admin.createAcls({ acl: [rule(topic, ALL, ALLOW), rule(topic, WRITE, DENY)] })
+    await this.#admin.createAcls({ acl: rulesAgainst(topic, 'WRITE') })
   }
 
   async allowWriting(topic: string): Promise<void> {
-    await this.#admin.deleteAcls({ filters: [rule(topic, WRITE, DENY), rule(topic, ALL, ALLOW)] })
+    await this.#admin.deleteAcls({ filters: rulesAgainst(topic, 'WRITE') })
   }
 
   /** Node id of the broker that leads the partition. */

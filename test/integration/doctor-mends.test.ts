@@ -5,11 +5,12 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { expect, test, vi } from 'vitest'
+import { expect, inject, test, vi } from 'vitest'
 import type { Observation } from '../../src/doctor/observation.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { startRedisServer } from '../stack/redis-server.ts'
 import { freePort } from '../support/free-port.ts'
+import { LateServer } from '../support/late-server.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import { Examined } from '../support/run-doctor.ts'
@@ -184,6 +185,23 @@ test('Redis', async () => {
     expectMended(await Examined.by(env), ['redis-writable'])
   } finally {
     client.disconnect()
+    await site.close()
+  }
+})
+
+test('a Redis that is far away, and then near', async () => {
+  const site = await openSite()
+  const way = new LateServer(await freePort(), inject('redisUrl'))
+  way.delayMs = 20
+  await way.open()
+  const env = surroundings(site, { REDIS_URL: `redis://127.0.0.1:${way.port}` })
+  try {
+    const mends = mendsOf(await Examined.by(env), { 'redis-latency': 'warning' })
+    expect(mends['redis-latency']).toContain('bring Redis near the relay')
+    way.delayMs = 0
+    expectMended(await Examined.by(env), ['redis-latency'])
+  } finally {
+    await way.close()
     await site.close()
   }
 })

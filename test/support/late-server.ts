@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { PassThrough, Transform } from 'node:stream'
 
 /** A server's address at which nothing listens until `open`, then the server itself. */
 export class LateServer {
   readonly port: number
+  /** How long each way takes on connections that are opened from then on. */
+  delayMs = 0
   readonly #target: { host: string; port: number }
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
@@ -23,7 +26,7 @@ export class LateServer {
         [upstream, client],
       ] as const) {
         this.#sockets.add(from)
-        from.pipe(to)
+        from.pipe(this.#way()).pipe(to)
         from.on('error', () => to.destroy())
         from.on('close', () => {
           this.#sockets.delete(from)
@@ -43,5 +46,13 @@ export class LateServer {
     server.close()
     for (const socket of this.#sockets) socket.destroy()
     await closed
+  }
+
+  #way(): Transform {
+    const { delayMs } = this
+    if (delayMs === 0) return new PassThrough()
+    return new Transform({
+      transform: (chunk, _encoding, done) => void setTimeout(done, delayMs, null, chunk),
+    })
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
-import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { rulesAgainst } from './topic-rules.ts'
 import { WatchedList } from './watched-list.ts'
 
 /** A record as a test reads it back: headers as text, the value also as JSON where it is some. */
@@ -168,26 +168,18 @@ export class TopicLog {
     await this.#admin.createPartitions({ topicPartitions: [{ topic: this.name, count }] })
   }
 
-  /** Nobody may read its settings any more; everything else stays allowed. The broker must have an authorizer. */
+  /** Nobody may read its settings any more; everything else stays allowed. */
   async denySettings(): Promise<void> {
-    const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
-    const everybody = {
-      resourceType: AclResourceTypes.TOPIC,
-      resourceName: this.name,
-      resourcePatternType: ResourcePatternTypes.LITERAL,
-      principal: 'User:*',
-      host: '*',
-    }
-    await this.#admin.createAcls({
-      acl: [
-        { ...everybody, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW },
-        {
-          ...everybody,
-          operation: AclOperationTypes.DESCRIBE_CONFIGS,
-          permissionType: AclPermissionTypes.DENY,
-        },
-      ],
-    })
+    await this.#admin.createAcls({ acl: rulesAgainst(this.name, 'DESCRIBE_CONFIGS') })
+  }
+
+  /** Nobody may write to it until `allowWriting`. */
+  async forbidWriting(): Promise<void> {
+    await this.#admin.createAcls({ acl: rulesAgainst(this.name, 'WRITE') })
+  }
+
+  async allowWriting(): Promise<void> {
+    await this.#admin.deleteAcls({ filters: rulesAgainst(this.name, 'WRITE') })
   }
 
   async deleteTopic(name: string): Promise<void> {
