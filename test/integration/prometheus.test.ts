@@ -127,7 +127,7 @@ test('the alert rules are valid, and fire on what their tests say', async (conte
 
 test('every expression of the dashboard has an answer from a relay at work', async (context) => {
   const { prometheus: binary } = needPrometheus(context)
-  const prometheus = await PrometheusServer.start(binary, new URL(relay.url).host)
+  const prometheus = await PrometheusServer.start(binary, [new URL(relay.url).host])
   try {
     const scraped = async () => {
       const sent = await readMetric(relay, 'deliveries_total', { outcome: 'sent' })

@@ -9,25 +9,35 @@ export interface Sample {
   readonly value: readonly [atSeconds: number, value: string]
 }
 
+export interface FiringAlert {
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
 const READY_MS_MAX = 15_000
 
-/** A real Prometheus that scrapes one relay twice a second. */
+/** A real Prometheus that scrapes relays, and looks at its alert rules, twice a second. */
 export class PrometheusServer {
   readonly #process: SupervisedProcess
   readonly #scratch: ScratchDirectory
   readonly #url: string
 
-  /** `target` as `host:port`. */
-  static async start(binary: string, target: string): Promise<PrometheusServer> {
+  /** `targets` as `host:port`; `rules` as files. */
+  static async start(
+    binary: string,
+    targets: readonly string[],
+    rules: readonly string[] = [],
+  ): Promise<PrometheusServer> {
     const scratch = createScratchDirectory('prometheus-server')
     const [port] = await findFreePorts(1)
     const config = join(scratch.path, 'prometheus.yml')
-    const job = { job_name: 'logout-relay', static_configs: [{ targets: [target] }] }
+    const job = { job_name: 'logout-relay', static_configs: [{ targets }] }
     // JSON is YAML.
     await writeFile(
       config,
       JSON.stringify({
-        global: { scrape_interval: '500ms', scrape_timeout: '500ms' },
+        global: { scrape_interval: '500ms', scrape_timeout: '500ms', evaluation_interval: '500ms' },
+        rule_files: rules,
         scrape_configs: [job],
       }),
     )
@@ -63,6 +73,13 @@ export class PrometheusServer {
     const answer = (await response.json()) as { error?: string; data?: { result: Sample[] } }
     if (answer.data === undefined) throw new Error(`${answer.error}: ${expression}`)
     return answer.data.result
+  }
+
+  /** What fires now; what is only pending does not. */
+  async firingAlerts(): Promise<readonly FiringAlert[]> {
+    const response = await fetch(`${this.#url}/api/v1/alerts`)
+    const { data } = (await response.json()) as { data: { alerts: (FiringAlert & { state: string })[] } }
+    return data.alerts.filter(({ state }) => state === 'firing')
   }
 
   async stop(): Promise<void> {
