@@ -5,12 +5,12 @@ import { EXIT_CODE } from './exit-code.ts'
 /** Codes of faults that the operator mends by changing what was given; they need no stack. */
 const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
   LR_CONFIG_INVALID: EXIT_CODE.usage,
+  LR_KEYS_INVALID: EXIT_CODE.usage,
   LR_USAGE: EXIT_CODE.usage,
   LR_UNREACHABLE: EXIT_CODE.unreachable,
   // The connection was lost after it had been made.
   LR_UNAVAILABLE: EXIT_CODE.unreachable,
   LR_TOPIC_MISSING: EXIT_CODE.failed,
-  LR_KEYS_INVALID: EXIT_CODE.failed,
   LR_REGISTRY_LOST: EXIT_CODE.failed,
   LR_REFUSED: EXIT_CODE.failed,
   EADDRINUSE: EXIT_CODE.failed,

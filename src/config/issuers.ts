@@ -1,3 +1,4 @@
+import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Signer } from '../token/signer.ts'
 import { type KeyFileEvents, SigningKeys } from '../token/signing-keys.ts'
@@ -25,7 +26,12 @@ export class Issuers {
 
   /** Throws `LR_KEYS_INVALID` when the keys of any issuer cannot be used. */
   async load(): Promise<void> {
-    await Promise.all([...this.#entries.values()].map(({ keys }) => keys.load()))
+    try {
+      await Promise.all([...this.#entries.values()].map(({ keys }) => keys.load()))
+    } catch (error) {
+      if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
+      throw new RelayFault('LR_KEYS_INVALID', `SIGNING_KEYS_FILE: ${messageOf(error)}`)
+    }
   }
 
   watch(everyMs: number, events: KeyFileEvents): void {

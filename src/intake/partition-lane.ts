@@ -44,12 +44,12 @@ export class PartitionLane {
     this.tracker = new OffsetTracker(options.position, options.onAdvance)
   }
 
-  /** Something may be taken from it and handed on. */
   /** Holds more than it wants: its partition is not fetched. */
   get isPaused(): boolean {
     return this.#isPaused
   }
 
+  /** Something may be taken from it and handed on. */
   get isOpen(): boolean {
     return !this.#isClosed && !this.#isHeld
   }

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { readConfig } from '../../src/config/env.ts'
+import { readEachOption } from '../../src/config/read-each-option.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
 import { ensureHelm } from '../stack/helm.ts'
 import { chartDirectory, chartFile } from '../support/chart-files.ts'
@@ -183,7 +183,11 @@ chartTest('the relay accepts what the chart hands to it', async (it) => {
       option,
       Buffer.from(value, 'base64').toString(),
     ])
-    const config = readConfig({ ...optionsOf(objects), ...Object.fromEntries(decoded) })
+    const { options: config, problems } = readEachOption({
+      ...optionsOf(objects),
+      ...Object.fromEntries(decoded),
+    })
+    expect(problems).toEqual([])
     expect(config.REDIS_URL).toBe('redis://redis:6379')
     expect(config.PORT).toBe(name === 'full' ? 9_000 : 8_080)
   }

@@ -63,9 +63,11 @@ describe.concurrent('a wrong configuration ends with status 2 before anything is
           'MAX_IN_FLIGHT',
         ],
         ...['EGRESS_ALLOW', 'EGRESS_ALLOW_HTTP', 'RETRY_DOUBTFUL_DELAYS_MS', 'LOG_LEVEL', 'PORT'],
+        // There is no such file.
+        'SIGNING_KEYS_FILE',
       ].sort(),
     )
-    expect(output).toContain('11 problem(s)')
+    expect(output).toContain('12 problem(s)')
     expect(output).not.toContain('hunter2')
     expect(output).not.toMatch(/^ +at /m)
   })
@@ -94,9 +96,17 @@ describe.concurrent('a wrong configuration ends with status 2 before anything is
 
 describe.concurrent('signing keys that cannot be used end it with a message, without key material', () => {
   test('a key file that is missing', async () => {
-    const { status, output } = await runRelay({ ...valid(), SIGNING_KEYS_FILE: join(folder, 'nowhere.json') })
-    expect(status).toBe(1)
-    expect(output).toMatch(/signing key file cannot be read/)
+    const { status, output } = await runRelay({
+      ...valid(),
+      SIGNING_KEYS_FILE: join(folder, 'nowhere.json'),
+      KAFKA_TLS: 'true',
+      KAFKA_TLS_CA_FILE: folder,
+      PORT: 'http',
+    })
+    expect(status).toBe(2)
+    expect(output).toContain('3 problem(s)')
+    expect(output).toMatch(/SIGNING_KEYS_FILE: the file cannot be read \(ENOENT\)/)
+    expect(output).toMatch(/KAFKA_TLS_CA_FILE: the file cannot be read \(EISDIR\)/)
     expect(output).not.toMatch(/^ +at /m)
   })
 
@@ -111,7 +121,8 @@ describe.concurrent('signing keys that cannot be used end it with a message, wit
     const file = join(folder, `${name}.keys`)
     await writeFile(file, text)
     const { status, output } = await runRelay({ ...valid(), SIGNING_KEYS_FILE: file })
-    expect(status).toBe(1)
+    expect(status).toBe(2)
+    expect(output).toContain('SIGNING_KEYS_FILE: ')
     expect(output).not.toContain('c2VjcmV0')
     expect(output).not.toMatch(/^ +at /m)
   })

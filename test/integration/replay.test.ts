@@ -139,6 +139,9 @@ test('interrupted and started again, it goes on and sends nothing twice', async 
   expect(new Set(tokensAt('/slow')).size).toBe(200)
 })
 
+/** Of what a replay has handed on. */
+const LEASE_MS = 120_000
+
 test('killed and started again, it takes over what the dead one had begun, and sends nothing else twice', async () => {
   const isReached = Promise.withResolvers<void>()
   const uri = site.rps.uri('/killed', (_request, response) => {
@@ -154,15 +157,29 @@ test('killed and started again, it takes over what the dead one had begun, and s
     kill: isReached.promise,
   })
   expect(first.status).toBe(-1)
+  const deadAtMs = Date.now()
   expect(new Set(tokensAt('/killed')).size).toBeLessThan(200)
   const state = `${site.prefix}:backlog-state:{${ISSUER}|killed}`
-  const leases = Object.keys(await site.redis.hgetall(state)).filter((field) => field.startsWith('lease:'))
-  expect(leases.length).toBeGreaterThan(0)
-  // As if it had died long enough ago: what it held comes free while the second one runs.
-  for (const lease of leases) await site.redis.hset(state, lease, Date.now() + 3_000)
+  let leases: string[] = []
+  // As if it had died long enough ago: what it held comes free while the second one runs. Not earlier, since Redis
+  // may still have been about to read what the dead one had sent last.
+  const letRunOut = async () => {
+    const held = Object.entries(await site.redis.hgetall(state)).filter(
+      ([field, until]) => field.startsWith('lease:') && Number(until) <= deadAtMs + LEASE_MS,
+    )
+    leases = held.map(([field]) => field)
+    for (const lease of leases) await site.redis.hset(state, lease, Date.now() + 3_000)
+  }
+  let ranOut: Promise<void> | undefined
 
-  const second = await replay('--from', '1h')
+  const second = await relayCommand(['replay', '--from', '1h'], site.commandEnvironment(), {
+    onRow: () => {
+      ranOut ??= letRunOut()
+    },
+  })
+  await ranOut
   expect(second.status, second.stderr).toBe(0)
+  expect(leases.length).toBeGreaterThan(0)
   expect(second.stderr).toContain('under way in another process')
   expect(summaryOf(second)).toMatchObject({ parked: 0, open: 0 })
   expect(new Set(tokensAt('/killed')).size).toBe(200)

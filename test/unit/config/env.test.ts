@@ -7,7 +7,7 @@ const required = {
   KAFKA_BROKERS: 'kafka-1:9092, [::1]:9093',
   REDIS_URL: 'rediss://user:secret@redis.example:6380/2',
   ISSUER: 'https://op.example/realms/a',
-  SIGNING_KEYS_FILE: '/keys/set.json',
+  SIGNING_KEYS_FILE: import.meta.filename,
 }
 
 /** One line per problem, by the option that it is about. */

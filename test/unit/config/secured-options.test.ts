@@ -27,7 +27,7 @@ const required = {
   KAFKA_BROKERS: 'kafka:9092',
   REDIS_URL: 'rediss://redis:6379',
   ISSUER: 'https://op.example',
-  SIGNING_KEYS_FILE: '/keys.json',
+  SIGNING_KEYS_FILE: import.meta.filename,
 }
 
 function problemsOf(env: Record<string, string>): string[] {

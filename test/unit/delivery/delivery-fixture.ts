@@ -30,7 +30,7 @@ const requiredEnv = {
   KAFKA_BROKERS: 'localhost:9092',
   REDIS_URL: 'redis://localhost',
   ISSUER,
-  SIGNING_KEYS_FILE: 'keys',
+  SIGNING_KEYS_FILE: import.meta.filename,
 }
 
 export function configOf(env: Record<string, string> = {}): Config {
