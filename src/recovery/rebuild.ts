@@ -114,6 +114,9 @@ export class Rebuild {
   #underLock(signal: AbortSignal): Promise<string> {
     const { againSettled, epoch, onProgress } = this.#options
     return this.#holdingLock(async () => {
+      // Another replica may have finished between the look at the epoch and the lock.
+      const found = await epoch.read()
+      if (found !== undefined) return found
       await this.#run(signal)
       // These were committed long ago: with an epoch, and this process killed, nobody would know of them.
       await againSettled(signal)

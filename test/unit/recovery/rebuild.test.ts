@@ -55,6 +55,27 @@ test('a rebuild that is stopped during its last triggers leaves no epoch: nobody
   expect(confirmed).toEqual([])
 })
 
+test('two replicas that start at once built it twice: one had finished between the look of the other and its lock', async () => {
+  const confirmed: string[] = []
+  const record = { ...partition, offset: 0, timestampMs: clock.now(), key: null, value: null, headers: {} }
+  const options = optionsFor(record, confirmed)
+  const events: string[] = []
+  let epoch: string | undefined
+  Object.assign(options.epoch, {
+    read: async () => epoch,
+    lock: async () => {
+      epoch = 'of the other'
+      return true
+    },
+    unlock: async () => void events.push('unlocked'),
+  })
+  const runAgain = async () => void events.push('ran again')
+  const built = await new Rebuild({ ...options, runAgain }).ensure(new AbortController().signal)
+  expect(built).toBe('of the other')
+  expect(confirmed).toEqual([])
+  expect(events).toEqual(['unlocked'])
+})
+
 test.each([
   ['within its lifetime is made again', 59_000, 1],
   ['that had run out before Redis was lost does not come back with a new lifetime', 61_000, 0],
