@@ -28,7 +28,8 @@ const RECONNECT_DELAY_MS_MAX = 1_000
  */
 export class RedisConnection {
   readonly #redis: Redis
-  readonly #scripts: RedisScript[] = []
+  /** Sources by digest. */
+  readonly #scripts = new Map<string | number | undefined, string>()
   #isUp = false
 
   constructor({ url, security = {}, onUp, onDown }: RedisConnectionOptions) {
@@ -70,7 +71,7 @@ export class RedisConnection {
   }
 
   register(...scripts: RedisScript[]): void {
-    this.#scripts.push(...scripts)
+    for (const { sha, source } of scripts) this.#scripts.set(sha, source)
   }
 
   /**
@@ -82,10 +83,9 @@ export class RedisConnection {
     try {
       return await this.#send(commands)
     } catch (error) {
-      // A restarted server has forgotten the scripts.
+      // A restarted server has forgotten the scripts; it keeps what it gets whole.
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      await this.#send(this.#scripts.map(({ source }) => ['SCRIPT', 'LOAD', source]))
-      return this.#send(commands)
+      return this.#send(commands.map((command) => this.#withSource(command)))
     }
   }
 
@@ -96,6 +96,12 @@ export class RedisConnection {
 
   close(): void {
     this.#redis.disconnect()
+  }
+
+  #withSource(command: RedisCommand): RedisCommand {
+    const [name, sha, ...args] = command
+    const source = name === 'EVALSHA' ? this.#scripts.get(sha) : undefined
+    return source === undefined ? command : ['EVAL', source, ...args]
   }
 
   /** Certificates are renewed without a restart; while a file is being replaced, what was read before stands. */

@@ -144,4 +144,17 @@ describe('lifetimes in Redis', () => {
     await parkUntil(Date.now() + LIFETIME)
     expect(await backlog.claim(`${ISSUER}|client-1`, Date.now(), Date.now() + 1_000, 1)).toHaveLength(1)
   })
+
+  test('a server that forgot its scripts again while it was taught them failed the command', async () => {
+    let isOver = false
+    const forgetting = (async () => {
+      while (!isOver) await fixture.redis.command('SCRIPT', 'FLUSH')
+    })()
+    try {
+      for (let count = 0; count < 200; count++) await register()
+    } finally {
+      isOver = true
+      await forgetting
+    }
+  })
 })
