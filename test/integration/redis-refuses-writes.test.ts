@@ -106,8 +106,8 @@ test.each(troubles)(
         expect(await readMetric(relay, 'faults_total', { part: 'redis' })).toBeGreaterThan(5)
       })
       expect(site.rps.requests.items.filter(({ url }) => url.startsWith('/later'))).toEqual([])
-      // The triggers of this test, less the one whose delivery is parked.
-      expect(await site.topic.lag(site.groupId)).toBeGreaterThanOrEqual(later.length + 1)
+      // Without memory Redis may still take off what was accepted, and then that is committed; but none of these.
+      expect(await site.topic.lag(site.groupId)).toBeGreaterThanOrEqual(later.length)
       expect((await fetch(`${relay.url}/livez`)).status).toBe(200)
     } finally {
       isDown = false

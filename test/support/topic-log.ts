@@ -143,7 +143,10 @@ export class TopicLog {
   /** Records that the group has not committed yet. */
   async lag(groupId: string): Promise<number> {
     const [ends, committed] = await Promise.all([this.endOffsets(), this.committed(groupId)])
-    return [...ends].reduce((lag, [partition, end]) => lag + end - (committed.get(partition) ?? 0), 0)
+    return [...ends].reduce(
+      (lag, [partition, end]) => lag + end - Math.max(committed.get(partition) ?? 0, 0),
+      0,
+    )
   }
 
   /** Sends an empty group back to the beginning of the topic. As a member: the admin call takes five seconds. */
