@@ -1,5 +1,4 @@
 import { RelayFault } from '../errors.ts'
-import { unreadableFiles } from './file-options.ts'
 import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'
 import { type Environment, readSecretFiles } from './secret-files.ts'
@@ -11,28 +10,19 @@ export interface Config extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEA
 
 /**
  * Reads the configuration; the only reader of the process environment. Throws `LR_CONFIG_INVALID` with a line per
- * problem, files that cannot be read included. A value is never quoted: it may be a password in the wrong place.
+ * problem. A value is never quoted: it may be a password in the wrong place.
  */
 export function readConfig(env: Environment = process.env): Config {
-  return read(Object.keys(optionsSchema.shape) as (keyof Options)[], env, unreadableFiles)
+  return readOptions(Object.keys(optionsSchema.shape) as (keyof Options)[], env)
 }
 
 /**
  * Reads some of the options, for a command that needs no others; what is wrong with the rest is not its concern.
- * Throws as `readConfig` does, but does not look whether files are there.
+ * Throws as `readConfig` does.
  */
 export function readOptions<Name extends keyof Config>(
   names: readonly Name[],
   env: Environment = process.env,
-): Pick<Config, Name> {
-  return read(names, env, () => [])
-}
-
-/** `judgeFiles` gets the options that are right by themselves; a line of its begins with the name of one. */
-function read<Name extends keyof Config>(
-  names: readonly Name[],
-  env: Environment,
-  judgeFiles: (options: Partial<Options>) => string[],
 ): Pick<Config, Name> {
   const secrets = readSecretFiles(env)
   // An empty variable is what a template leaves where nothing was set.
@@ -51,7 +41,7 @@ function read<Name extends keyof Config>(
   const problems = [
     ...secrets.problems.filter(({ name }) => isWanted(name)).map(({ line }) => line),
     ...issues.filter(({ path }) => isWanted(path[0])).map(problemLine),
-    ...[...conflicts(options), ...judgeFiles(options)].filter((line) => isWanted(line.split(':', 1)[0])),
+    ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ]
   if (problems.length > 0) {
     const lines = problems.map((problem) => `  ${problem}`).join('\n')

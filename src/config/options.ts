@@ -56,7 +56,7 @@ const delays = list.superRefine((entries, context) => {
   })
 })
 
-/** The path of a file that is read again for every connection, so that it may be replaced while the relay runs. */
+/** The path of a file that is read again later, so that it may be replaced while the relay runs. */
 const readableFile = z.string().superRefine((path, context) => {
   try {
     readFileSync(path)
@@ -133,10 +133,9 @@ export const optionsSchema = z.object({
     .prefault('lr')
     .describe('Prefix of every key in Redis.'),
   ISSUER: issuer.describe('The issuer whose logouts are sent, byte for byte as in its ID tokens.'),
-  SIGNING_KEYS_FILE: z
-    .string()
-    .min(1, 'must not be empty')
-    .describe('Private keys of the issuer: a JWK set or PEM. Read again when it changes.'),
+  SIGNING_KEYS_FILE: readableFile.describe(
+    'Private keys of the issuer: a JWK set or PEM. Read again when it changes.',
+  ),
   SIGNING_KEYS_RELOAD_MS: integer(100, HOUR)
     .prefault('2000')
     .describe('How often the key file is looked at.'),

@@ -29,7 +29,7 @@ const RECONNECT_DELAY_MS_MAX = 1_000
 export class RedisConnection {
   readonly #redis: Redis
   /** Sources by digest. */
-  readonly #scripts = new Map<string | number | undefined, string>()
+  readonly #scripts = new Map<string, string>()
   #isUp = false
 
   constructor({ url, security = {}, onUp, onDown }: RedisConnectionOptions) {
@@ -100,7 +100,7 @@ export class RedisConnection {
 
   #withSource(command: RedisCommand): RedisCommand {
     const [name, sha, ...args] = command
-    const source = name === 'EVALSHA' ? this.#scripts.get(sha) : undefined
+    const source = name === 'EVALSHA' ? this.#scripts.get(String(sha)) : undefined
     return source === undefined ? command : ['EVAL', source, ...args]
   }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { PassThrough, Transform } from 'node:stream'
+import { Transform } from 'node:stream'
 
 /** A server's address at which nothing listens until `open`, then the server itself. */
 export class LateServer {
@@ -26,7 +26,8 @@ export class LateServer {
         [upstream, client],
       ] as const) {
         this.#sockets.add(from)
-        from.pipe(this.#way()).pipe(to)
+        if (this.delayMs === 0) from.pipe(to)
+        else from.pipe(delaying(this.delayMs)).pipe(to)
         from.on('error', () => to.destroy())
         from.on('close', () => {
           this.#sockets.delete(from)
@@ -47,12 +48,8 @@ export class LateServer {
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
+}
 
-  #way(): Transform {
-    const { delayMs } = this
-    if (delayMs === 0) return new PassThrough()
-    return new Transform({
-      transform: (chunk, _encoding, done) => void setTimeout(done, delayMs, null, chunk),
-    })
-  }
+function delaying(ms: number): Transform {
+  return new Transform({ transform: (chunk, _encoding, done) => void setTimeout(done, ms, null, chunk) })
 }

@@ -5,7 +5,7 @@ const valid = {
   KAFKA_BROKERS: 'a:1,b:2',
   REDIS_URL: 'redis://host',
   ISSUER: 'https://op.example',
-  SIGNING_KEYS_FILE: 'keys.pem',
+  SIGNING_KEYS_FILE: import.meta.filename,
 }
 
 test('a valid configuration is read whole', () => {
