@@ -46,6 +46,11 @@ export class Assignment implements RecordListener {
     while (performance.now() < until && this.#hasOpenRecords()) await delay(REVOKE_LOOK_MS)
   }
 
+  /** What has not been started is left to the next owner, who reads it again and may be at it by now. */
+  onLost(): void {
+    for (const lane of this.#lanes.values()) lane.hold()
+  }
+
   onAssigned(partitions: readonly (TopicPartition & { readonly position: number })[]): void {
     this.#isRevoking = false
     const kept = new Set<string>()
@@ -55,6 +60,8 @@ export class Assignment implements RecordListener {
       const lane = this.#lanes.get(name)
       // Somebody else may have been the owner in between, and have come further.
       if (lane !== undefined && position <= lane.tracker.committable) {
+        // Nothing is committed between two memberships.
+        if (position < lane.tracker.committable) this.#scheduleCommit()
         lane.release()
         // The consumer may be another one, which knows nothing of it.
         if (lane.isPaused) this.#options.source.pause(partition)

@@ -44,6 +44,8 @@ export interface GroupMember {
 export interface GroupHooks {
   /** Before the member joins again, while its old partitions are still its own. */
   beforeRejoin(member: GroupMember): Promise<void>
+  /** Before it joins as somebody new: for the first time, or because the group has given it up. */
+  beforeFreshJoin(): void
   /** After it has a new assignment, before the first fetch. */
   afterJoin(member: GroupMember): Promise<void>
 }
@@ -72,8 +74,9 @@ function patchOnce(): void {
   const original = ConsumerGroup.prototype.joinAndSync
   ConsumerGroup.prototype.joinAndSync = async function joinWithHooks(this: GroupMember) {
     const hooks = hooksByCluster.get(this.cluster)
-    if (hooks !== undefined && this.memberId) await hooks.beforeRejoin(this)
+    if (this.memberId) await hooks?.beforeRejoin(this)
+    else hooks?.beforeFreshJoin()
     await original.call(this)
-    if (hooks !== undefined) await hooks.afterJoin(this)
+    await hooks?.afterJoin(this)
   }
 }

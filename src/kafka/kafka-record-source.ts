@@ -126,6 +126,9 @@ export class KafkaRecordSource implements RecordSource {
           beforeRejoin: async (member) => {
             if (this.#consumer === consumer) await this.#beforeRejoin(member)
           },
+          beforeFreshJoin: () => {
+            if (this.#consumer === consumer && this.#member !== undefined) this.#lose()
+          },
           afterJoin: async (member) => {
             // One that was replaced may come back to life; it has nothing to say any more.
             if (this.#consumer !== consumer) throw unrecoverable(new Error('this consumer was replaced'))
@@ -182,13 +185,18 @@ export class KafkaRecordSource implements RecordSource {
   #restart(consumer: Consumer, what: 'crashed' | 'stalled', error: unknown): void {
     if (this.#consumer !== consumer || this.#ended.signal.aborted) return
     this.#trouble(what, error)
-    this.#options.onMembership(false)
     this.#consumer = undefined
-    this.#member = undefined
+    this.#lose()
     void settledWithin(consumer.disconnect(), LEAVE_MS_MAX)
       // What ended it may end the next one as well; then this is all that keeps it from spinning.
       .then(() => delay(RESTART_DELAY_MS, this.#ended.signal))
       .then(() => this.#connectUntilJoined())
+  }
+
+  #lose(): void {
+    this.#member = undefined
+    this.#options.onMembership(false)
+    this.#listener?.onLost()
   }
 
   /** The group waits for this member meanwhile, so it keeps telling the coordinator that it is alive. */

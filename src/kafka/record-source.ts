@@ -22,6 +22,11 @@ export interface RecordListener {
    * What is committable then is committed before the partitions are given up.
    */
   onRevoking(): Promise<void>
+  /**
+   * The membership has ended without that, in this replica's absence perhaps: the partitions may be somebody else's
+   * already. The next assignment tells.
+   */
+  onLost(): void
   /** The whole new assignment. Records of partitions not in it come to somebody else from now on. */
   onAssigned(partitions: readonly (TopicPartition & { readonly position: number })[]): void
   /** For a partition that was kept: the offset of the record that must come next; `undefined` when it is not known here. */

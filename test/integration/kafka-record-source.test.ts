@@ -13,6 +13,8 @@ class Listener implements RecordListener {
   readonly positions = new Map<number, number>()
   settles = true
   revocations = 0
+  /** What it was told about its partitions, in order. */
+  readonly told: ('assigned' | 'lost')[] = []
   readonly #topic: string
 
   constructor(topic: string) {
@@ -28,7 +30,12 @@ class Listener implements RecordListener {
     this.revocations++
   }
 
+  onLost(): void {
+    this.told.push('lost')
+  }
+
   onAssigned(partitions: readonly { partition: number; position: number }[]): void {
+    this.told.push('assigned')
     const kept = new Map(this.positions)
     this.positions.clear()
     for (const { partition, position } of partitions) {
@@ -187,7 +194,37 @@ test('a consumer that silently stops asking for records is replaced, and reads o
     await topic.publish(...messages('after', 5))
     await vi.waitFor(() => expect(trouble).toContain('stalled'), { timeout: 10_000 })
     await hasRead(listener, [...valuesOf('before', 5), ...valuesOf('after', 5)])
+    expect(listener.told).toEqual(['assigned', 'lost', 'assigned'])
   } finally {
     internals.prototype.fetch = fetch
+  }
+})
+
+test('a member that the group has given up learns that its partitions are not its own before it joins again', async () => {
+  interface Group {
+    readonly groupId: string
+    memberId: string | null
+    heartbeat(request: { interval: number }): Promise<void>
+  }
+  const internals = createRequire(import.meta.url)('kafkajs/src/consumer/consumerGroup') as {
+    prototype: Group
+  }
+  const heartbeat = internals.prototype.heartbeat
+  const listener = new Listener(topic.name)
+  await consume(listener)
+  let isForgotten = false
+  internals.prototype.heartbeat = function forgottenOnce(this: Group, request) {
+    if (this.groupId === groupId && !isForgotten) {
+      isForgotten = true
+      this.memberId = 'nobody'
+    }
+    return heartbeat.call(this, request)
+  }
+  try {
+    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
+      timeout: 15_000,
+    })
+  } finally {
+    internals.prototype.heartbeat = heartbeat
   }
 })

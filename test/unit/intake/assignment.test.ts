@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Assignment } from '../../../src/intake/assignment.ts'
+import type { OpenRecord } from '../../../src/intake/offset-tracker.ts'
 import type { PartitionLane } from '../../../src/intake/partition-lane.ts'
 import type { TopicPartition } from '../../../src/kafka/record-source.ts'
+import { Gate } from '../../../src/lib/gate.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -82,4 +84,67 @@ test('what is settled while a slow commit is under way is committed as well, tho
   commits[0]?.resolve()
   await vi.advanceTimersByTimeAsync(1)
   expect(commits).toHaveLength(2)
+})
+
+test('a replica that is no member any more sends nothing of what its next owner reads again', async () => {
+  const handedOn: number[] = []
+  const assignment = new Assignment({
+    source: { pause: () => undefined, resume: () => undefined, commit: async () => undefined },
+    // As intake does: whoever has no room waits, and looks again whether the lane is still open.
+    work: async (lane) => {
+      while (lane.queuedRecords > 0 && lane.isOpen) {
+        await room.wait()
+        const item = lane.isOpen ? lane.next() : undefined
+        if (item !== undefined && 'record' in item) handedOn.push(item.record.offset)
+      }
+    },
+    commitIntervalMs: 60_000,
+    onCommitFailed: () => undefined,
+    onOutcomeSkipped: () => undefined,
+  })
+  const room = new Gate(false)
+  const partition = { topic: 't', partition: 0 }
+  const record = { ...partition, offset: 0, timestampMs: 0, key: null, value: Buffer.from('{}'), headers: {} }
+  assignment.onAssigned([{ ...partition, position: 0 }])
+  assignment.onBatch({ ...partition, records: [record], fetchedOffset: 0, nextOffset: 1, endOffset: 1 })
+  assignment.onLost()
+  room.open()
+  await vi.advanceTimersByTimeAsync(10)
+  expect(handedOn).toEqual([])
+  // Nobody else has come further meanwhile.
+  assignment.onAssigned([{ ...partition, position: 0 }])
+  await vi.advanceTimersByTimeAsync(10)
+  expect(handedOn).toEqual([0])
+})
+
+test('what was settled while the replica was no member is committed when it is one again', async () => {
+  const commits: number[] = []
+  const assignment: Assignment = new Assignment({
+    source: {
+      pause: () => undefined,
+      resume: () => undefined,
+      commit: async () => void commits.push(...assignment.committable().map(({ offset }) => offset)),
+    },
+    work: async (lane) => {
+      for (let item = lane.next(); item !== undefined; item = lane.next()) {
+        if ('record' in item) open.push(lane.tracker.begin(item.record.offset))
+      }
+    },
+    commitIntervalMs: 1,
+    onCommitFailed: () => undefined,
+    onOutcomeSkipped: () => undefined,
+  })
+  const open: OpenRecord[] = []
+  const partition = { topic: 't', partition: 0 }
+  const record = { ...partition, offset: 0, timestampMs: 0, key: null, value: Buffer.from('{}'), headers: {} }
+  assignment.onAssigned([{ ...partition, position: 0 }])
+  assignment.onBatch({ ...partition, records: [record], fetchedOffset: 0, nextOffset: 1, endOffset: 1 })
+  assignment.onLost()
+  open[0]?.settled()
+  // As nobody's member the source commits nothing.
+  await vi.advanceTimersByTimeAsync(10)
+  commits.length = 0
+  assignment.onAssigned([{ ...partition, position: 0 }])
+  await vi.advanceTimersByTimeAsync(10)
+  expect(commits).toEqual([1])
 })

@@ -40,6 +40,7 @@ test('a partition that is resumed while a crashed consumer is being replaced doe
     {
       onBatch: () => undefined,
       onRevoking: async () => undefined,
+      onLost: () => undefined,
       onAssigned: () => undefined,
       nextWanted: () => undefined,
       committable: () => [],
