@@ -199,6 +199,14 @@ export class KafkaRecordSource implements RecordSource {
     this.#listener?.onLost()
   }
 
+  /** A commit may tell what kafkajs, busy with the retries of a fetch, would notice seconds later. */
+  #heed(error: unknown): void {
+    const { type } = error as { type?: string }
+    if (type === 'UNKNOWN_MEMBER_ID' && this.#consumer !== undefined) {
+      this.#restart(this.#consumer, 'crashed', error)
+    } else if (type === 'ILLEGAL_GENERATION') this.#listener?.onLost()
+  }
+
   /** The group waits for this member meanwhile, so it keeps telling the coordinator that it is alive. */
   async #beforeRejoin(member: GroupMember): Promise<void> {
     this.#options.onMembership(false)
@@ -254,7 +262,14 @@ export class KafkaRecordSource implements RecordSource {
       topics.set(position.topic, list)
     }
     if (committing.length === 0) return
-    await member.commitOffsets({ topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })) })
+    try {
+      await member.commitOffsets({
+        topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
+      })
+    } catch (error) {
+      if (this.#member === member) this.#heed(error)
+      throw error
+    }
     if (this.#member !== member) return
     for (const position of committing) this.#committed.set(nameOf(position), position.offset)
   }

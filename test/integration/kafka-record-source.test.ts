@@ -200,31 +200,62 @@ test('a consumer that silently stops asking for records is replaced, and reads o
   }
 })
 
-test('a member that the group has given up learns that its partitions are not its own before it joins again', async () => {
-  interface Group {
-    readonly groupId: string
-    memberId: string | null
-    heartbeat(request: { interval: number }): Promise<void>
-  }
+interface Group {
+  readonly groupId: string
+  memberId: string | null
+  readonly offsetManager: { memberId: string }
+  heartbeat(request: { interval: number }): Promise<void>
+}
+
+/** Runs `step` with every heartbeat of the member going through `beat`, which may leave it out. */
+async function withHeartbeats(beat: (group: Group) => boolean, step: () => Promise<void>): Promise<void> {
   const internals = createRequire(import.meta.url)('kafkajs/src/consumer/consumerGroup') as {
     prototype: Group
   }
   const heartbeat = internals.prototype.heartbeat
-  const listener = new Listener(topic.name)
-  await consume(listener)
-  let isForgotten = false
-  internals.prototype.heartbeat = function forgottenOnce(this: Group, request) {
-    if (this.groupId === groupId && !isForgotten) {
-      isForgotten = true
-      this.memberId = 'nobody'
-    }
-    return heartbeat.call(this, request)
+  internals.prototype.heartbeat = async function watched(this: Group, request) {
+    if (this.groupId !== groupId || beat(this)) await heartbeat.call(this, request)
   }
   try {
-    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
-      timeout: 15_000,
-    })
+    await step()
   } finally {
     internals.prototype.heartbeat = heartbeat
   }
+}
+
+test('a member that the group has given up learns that its partitions are not its own before it joins again', async () => {
+  const listener = new Listener(topic.name)
+  await consume(listener)
+  let isForgotten = false
+  const forgetOnce = (group: Group) => {
+    if (!isForgotten) group.memberId = 'nobody'
+    isForgotten = true
+    return true
+  }
+  await withHeartbeats(forgetOnce, async () => {
+    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
+      timeout: 15_000,
+    })
+  })
+})
+
+test('a member that learns by a commit that the group has given it up starts nothing more and joins again', async () => {
+  const listener = new Listener(topic.name)
+  const source = await consume(listener)
+  let member: Group | undefined
+  const neverBeat = (group: Group) => {
+    member ??= group
+    return group !== member
+  }
+  await withHeartbeats(neverBeat, async () => {
+    await vi.waitFor(() => expect(member).toBeDefined())
+    if (member !== undefined) member.offsetManager.memberId = 'nobody'
+    await topic.publish(...messages('a', 5))
+    await hasRead(listener, valuesOf('a', 5))
+    await expect(source.commit()).rejects.toThrow('not aware of this member')
+    expect(listener.told).toEqual(['assigned', 'lost'])
+    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
+      timeout: 15_000,
+    })
+  })
 })
