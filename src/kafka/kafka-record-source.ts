@@ -32,6 +32,8 @@ const FETCH_BYTES_PER_PARTITION = 32 * 1_024
 const RESTART_DELAY_MS = 250
 const RESTART_DELAY_MS_MAX = 5_000
 const LEAVE_MS_MAX = 5_000
+/** Longer than kafkajs waits for an answer. A request that it makes while it gives a connection up gets none, ever. */
+const COMMIT_MS_MAX = 6_000
 
 /**
  * A consumer on kafkajs that neither loses nor rewinds. It makes a new kafkajs consumer whenever the old one ends
@@ -76,16 +78,19 @@ export class KafkaRecordSource implements RecordSource {
   }
 
   #startCommit(): Promise<void> {
-    this.#committing ??= this.#commitOnce().finally(() => {
-      this.#committing = undefined
+    if (this.#committing !== undefined) return this.#committing
+    const committing = this.#commitOnce().finally(() => {
+      if (this.#committing === committing) this.#committing = undefined
     })
-    return this.#committing
+    this.#committing = committing
+    return committing
   }
 
   async stop(): Promise<void> {
     this.#ended.abort()
     // While the consumer still runs: kafkajs drops commits once it has begun to stop.
-    await this.#commitLatest().catch((error: unknown) => this.#trouble('commit-failed', error))
+    const committed = this.#commitLatest().catch((error: unknown) => this.#trouble('commit-failed', error))
+    await settledWithin(committed, LEAVE_MS_MAX)
     const consumer = this.#consumer
     this.#consumer = undefined
     this.#member = undefined
@@ -195,6 +200,8 @@ export class KafkaRecordSource implements RecordSource {
 
   #lose(): void {
     this.#member = undefined
+    // Of a membership that is over: the next one does not wait for it.
+    this.#committing = undefined
     this.#options.onMembership(false)
     this.#listener?.onLost()
   }
@@ -262,10 +269,9 @@ export class KafkaRecordSource implements RecordSource {
       topics.set(position.topic, list)
     }
     if (committing.length === 0) return
+    const request = { topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })) }
     try {
-      await member.commitOffsets({
-        topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
-      })
+      await answeredWithin(member.commitOffsets(request), COMMIT_MS_MAX)
     } catch (error) {
       if (this.#member === member) this.#heed(error)
       throw error
@@ -273,6 +279,11 @@ export class KafkaRecordSource implements RecordSource {
     if (this.#member !== member) return
     for (const position of committing) this.#committed.set(nameOf(position), position.offset)
   }
+}
+
+async function answeredWithin(answer: Promise<unknown>, ms: number): Promise<void> {
+  if (!(await settledWithin(answer, ms))) throw new RelayFault('LR_UNAVAILABLE', `no answer within ${ms} ms`)
+  await answer
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

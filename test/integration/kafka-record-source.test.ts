@@ -203,7 +203,7 @@ test('a consumer that silently stops asking for records is replaced, and reads o
 interface Group {
   readonly groupId: string
   memberId: string | null
-  readonly offsetManager: { memberId: string }
+  readonly offsetManager: { memberId: string; commitOffsets(request: unknown): Promise<void> }
   heartbeat(request: { interval: number }): Promise<void>
 }
 
@@ -257,5 +257,38 @@ test('a member that learns by a commit that the group has given it up starts not
     await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
       timeout: 15_000,
     })
+  })
+})
+
+test('a commit that never gets an answer holds up neither the commits of the next membership nor the end', async () => {
+  const listener = new Listener(topic.name)
+  const source = await consume(listener)
+  const members: Group[] = []
+  const noteMember = (group: Group) => {
+    if (!members.includes(group)) members.push(group)
+    return true
+  }
+  const silence = async (index: number) => {
+    await vi.waitFor(() => expect(members.length).toBeGreaterThan(index), { timeout: 10_000 })
+    const manager = members[index]?.offsetManager
+    if (manager !== undefined) manager.commitOffsets = () => new Promise(() => undefined)
+  }
+  await withHeartbeats(noteMember, async () => {
+    await silence(0)
+    await topic.publish(...messages('a', 5))
+    await hasRead(listener, valuesOf('a', 5))
+    void source.commit().catch(() => undefined)
+    if (members[0] !== undefined) members[0].memberId = 'nobody'
+    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
+      timeout: 15_000,
+    })
+    await source.commit()
+    expect(await topic.lag(groupId)).toBe(0)
+
+    await silence(0)
+    await topic.publish(...messages('b', 5))
+    await hasRead(listener, [...valuesOf('a', 5), ...valuesOf('b', 5)])
+    void source.commit().catch(() => undefined)
+    await source.stop()
   })
 })
