@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import type { BrokenRegistration } from '../registry/registry.ts'
+import type { BrokenRegistration, PendingOutcome } from '../registry/registry.ts'
 import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -18,6 +18,8 @@ export interface AdmissionOptions {
   readonly relyingParties: RelyingParties
   readonly settlement: Settlement
   readonly lateAfterMs: number
+  /** Ends a delivery whose outcome is decided and only has to be published. */
+  readonly conclude: (delivery: Delivery, pending: PendingOutcome) => void
   /** Ends a delivery whose deadline has passed. */
   readonly expire: (delivery: Delivery) => void
 }
@@ -32,13 +34,15 @@ export class Admission {
 
   /** Takes over what is owed. Every creditor is told when its registration is settled, or safe in the backlog. */
   admit(owed: readonly Owed[]): void {
-    const { clock, dispatcher, expire, open, relyingParties } = this.#options
+    const { clock, conclude, dispatcher, expire, open, relyingParties } = this.#options
     const now = clock.now()
     const isLate = ({ occurredAtMs }: DeliveryCause) => now - occurredAtMs > this.#options.lateAfterMs
     const fresh = owed.filter(({ registration, creditor }) => !open.join(registration, creditor))
     for (const delivery of planDeliveries(fresh, relyingParties, isLate)) {
       open.add(delivery)
-      if (now >= delivery.deadlineMs) expire(delivery)
+      const { pendingOutcome } = delivery.registration
+      if (pendingOutcome !== undefined) conclude(delivery, pendingOutcome)
+      else if (now >= delivery.deadlineMs) expire(delivery)
       else if (!dispatcher.submit(delivery)) this.park(delivery)
     }
   }

@@ -4,10 +4,11 @@ import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { PendingOutcome } from '../registry/registry.ts'
 import type { SignedToken, Signer } from '../token/signer.ts'
 import type { ParkedName } from './backlog.ts'
 import { classify, type Verdict } from './classify.ts'
-import type { Delivery } from './delivery.ts'
+import type { Delivery, DeliveryCause } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
@@ -79,6 +80,16 @@ export class Deliverer {
   /** Ends a delivery whose deadline passed while it waited; no attempt of it is under way. */
   expire(delivery: Delivery): void {
     this.#fail(delivery, 'expired')
+  }
+
+  /**
+   * Publishes what another attempt of this delivery came to, which did not get onto the log then. It was counted by
+   * whoever made that attempt.
+   */
+  conclude(delivery: Delivery, { outcome, ...trigger }: PendingOutcome): void {
+    const cause = { ...trigger, everywhere: false }
+    for (const subject of subjectsOf(delivery)) this.#options.events.concluded(outcome, subject, cause)
+    this.#publish(delivery, outcome, cause)
   }
 
   #sign({ registration, rp, cause, companions }: Delivery, now: number): SignedToken {
@@ -180,16 +191,22 @@ export class Deliverer {
     })
   }
 
-  /** One outcome per registration, also where one token told the RP of several. */
   #settle(delivery: Delivery, outcome: Outcome): void {
-    const { events, open, settlement } = this.#options
-    const { cause, registration, companions } = delivery
-    let left = 1 + companions.length
+    for (const subject of subjectsOf(delivery)) {
+      this.#options.events.settled(outcome, subject, delivery.cause)
+    }
+    this.#publish(delivery, outcome, delivery.cause)
+  }
+
+  /** One outcome per registration, also where one token told the RP of several. */
+  #publish(delivery: Delivery, outcome: Outcome, cause: DeliveryCause): void {
+    const { open, settlement } = this.#options
+    const subjects = subjectsOf(delivery)
+    let left = subjects.length
     const done = (): void => {
       if (--left === 0) open.settle(delivery)
     }
-    for (const subject of companions.length === 0 ? [registration] : [registration, ...companions]) {
-      events.settled(outcome, subject, cause)
+    for (const subject of subjects) {
       settlement.add({
         outcome,
         subject,
@@ -199,6 +216,10 @@ export class Deliverer {
       })
     }
   }
+}
+
+function subjectsOf({ registration, companions }: Delivery): readonly Registration[] {
+  return companions.length === 0 ? [registration] : [registration, ...companions]
 }
 
 function parkedName(

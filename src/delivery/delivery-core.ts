@@ -111,6 +111,7 @@ export class DeliveryCore {
       },
     })
     this.admission = new Admission({
+      conclude: (delivery, pending) => deliverer.conclude(delivery, pending),
       expire: (delivery) => deliverer.expire(delivery),
       lateAfterMs: config.RETRY_DEADLINE_MS,
       clock,

@@ -22,6 +22,8 @@ export type ParkReason = 'no-room' | 'breaker-open' | 'draining'
 export interface DeliveryEvents {
   attempted(report: AttemptReport): void
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void
+  /** The outcome of an earlier attempt, by another replica perhaps, is published now; `settled` told of it before. */
+  concluded(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void
   /** A delivery waits in the backlog without having been attempted now. */
   parked(delivery: Delivery, why: ParkReason, dueMs: number): void
   /** An RP does not answer: nothing is sent to it for `cooldownMs`. Also when a probe failed and it stays so. */

@@ -1,5 +1,6 @@
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
+import type { HeldRegistration } from '../registry/registry.ts'
 import type { RelyingParty } from './relying-party.ts'
 
 /** The part of a trigger that its deliveries need. */
@@ -21,7 +22,7 @@ export interface Creditor {
 /** The logout owed to one RP for one registration. */
 export interface Delivery {
   readonly rp: RelyingParty
-  readonly registration: Registration
+  readonly registration: HeldRegistration
   /** Further registrations at the RP that the same token settles. */
   readonly companions: readonly Registration[]
   readonly cause: DeliveryCause

@@ -1,5 +1,5 @@
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
-import type { OutcomeLog } from '../outcome/outcome-log.ts'
+import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
 import { outcomeRecord } from '../outcome/outcome-record.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedDelivery, ParkedState } from './backlog.ts'
@@ -15,8 +15,8 @@ export interface DiscardOptions {
  * Gives up parked deliveries that the caller holds a lease on. Nothing is lost silently: each ends as `failed:
  * discarded`, with all that is needed to deliver it again, and in the order of a settlement: publish, remove the
  * registration, leave the backlog. A crash in between leaves the rest to the replicas, when the lease is over.
- * Resolves with what was owed; what had been settled meanwhile only leaves the backlog. Throws when Kafka or Redis
- * are out of reach.
+ * Resolves with what was given up; what had been settled meanwhile only leaves the backlog, and what had been decided
+ * ends as it was. Throws when Kafka or Redis are out of reach.
  */
 export async function discard(
   held: readonly ParkedDelivery[],
@@ -25,20 +25,20 @@ export async function discard(
   const found = await registry.find(held)
   const owed: ParkedDelivery[] = []
   const subjects: OutcomeSubject[] = []
+  const records: OutgoingRecord[] = []
   for (const [i, delivery] of held.entries()) {
     const registration = found[i]
     if (registration === undefined) continue
-    const { issuer, sessionId, oidcSessionId } = delivery
-    owed.push(delivery)
-    subjects.push(
-      'reason' in registration ? { ...registration.partial, issuer, sessionId, oidcSessionId } : registration,
-    )
+    const { issuer, sessionId, oidcSessionId, state } = delivery
+    const isBroken = 'reason' in registration
+    const subject = isBroken ? { ...registration.partial, issuer, sessionId, oidcSessionId } : registration
+    const pending = isBroken ? undefined : registration.pendingOutcome
+    subjects.push(subject)
+    if (pending === undefined) owed.push(delivery)
+    const cause = pending === undefined ? state.cause : { ...pending, everywhere: false }
+    records.push(outcomeRecord(outcomeTopic, pending?.outcome ?? discarded(state), subject, cause))
   }
-  await log.append(
-    owed.map(({ state }, i) =>
-      outcomeRecord(outcomeTopic, discarded(state), subjects[i] as OutcomeSubject, state.cause),
-    ),
-  )
+  await log.append(records)
   await registry.settle(subjects)
   await backlog.remove(held)
   return owed

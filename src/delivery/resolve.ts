@@ -1,11 +1,11 @@
-import type { Registration } from '../events/registration.ts'
+import type { HeldRegistration } from '../registry/registry.ts'
 import type { ParkedState } from './backlog.ts'
 import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
 import type { RelyingParties, RelyingParty } from './relying-party.ts'
 
 /** A registration that must be told, with what is known of earlier attempts when it comes from the backlog. */
 export interface Owed {
-  readonly registration: Registration
+  readonly registration: HeldRegistration
   readonly cause: DeliveryCause
   readonly deadlineMs: number
   readonly creditor?: Creditor

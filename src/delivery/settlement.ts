@@ -6,6 +6,7 @@ import { outcomeRecord } from '../outcome/outcome-record.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedName } from './backlog.ts'
 import type { DeliveryCause } from './delivery.ts'
+import { PendingOutcomes, type Unpublished } from './pending-outcomes.ts'
 
 export interface SettlementOptions {
   readonly log: OutcomeLog
@@ -30,22 +31,19 @@ export interface Settling {
   readonly done: () => void
 }
 
-interface Pending {
-  readonly settling: Settling
-  readonly sinceMs: number
-}
-
 const PUBLISH_BATCH_MAX = 1_000
 const REGISTRY_BATCH_MAX = 500
 
 /**
  * Makes outcomes final, in the only safe order: publish, and when Kafka has acknowledged, remove the registration.
  * A crash in between repeats the outcome under the same id; the other order would lose it. Both steps are batched
- * over all deliveries, one request in flight each, and are repeated until they succeed.
+ * over all deliveries, one request in flight each, and are repeated until they succeed. While the log takes nothing,
+ * the registry is told what is to be published.
  */
 export class Settlement {
-  readonly #publish: MicroBatcher<Pending>
+  readonly #publish: MicroBatcher<Unpublished>
   readonly #remove: MicroBatcher<Settling>
+  readonly #pending: PendingOutcomes
   readonly #options: SettlementOptions
 
   constructor(options: SettlementOptions) {
@@ -72,9 +70,13 @@ export class Settlement {
         options.onPublished(clock.now() - (items[0]?.sinceMs ?? 0))
       },
       onFlushed: ({ settling }) => this.#remove.add(settling),
-      onError: options.onPublishError,
+      onError: (error, failures) => {
+        options.onPublishError(error, failures)
+        this.#pending.note()
+      },
       maxBatch: PUBLISH_BATCH_MAX,
     })
+    this.#pending = new PendingOutcomes({ clock, registry, unpublished: () => this.#publish.unflushed() })
   }
 
   /** Outcomes that are not final yet. */
@@ -83,7 +85,8 @@ export class Settlement {
   }
 
   add(settling: Settling): void {
-    this.#publish.add({ settling, sinceMs: this.#options.clock.now() })
+    this.#publish.add({ settling, sinceMs: this.#options.clock.now(), isNoted: false })
+    this.#pending.watch()
   }
 
   /** Resolves when everything added so far is final. */
@@ -95,5 +98,6 @@ export class Settlement {
   stop(): void {
     this.#publish.stop()
     this.#remove.stop()
+    this.#pending.stop()
   }
 }

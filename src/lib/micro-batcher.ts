@@ -20,7 +20,7 @@ const RETRY_DELAY_MS_MAX = 2_000
 export class MicroBatcher<T> {
   #queue: T[] = []
   #flushing: Promise<void> | undefined
-  #inFlight = 0
+  #inFlight: readonly T[] = []
   readonly #stopped = new AbortController()
   readonly #options: MicroBatcherOptions<T>
 
@@ -30,7 +30,12 @@ export class MicroBatcher<T> {
 
   /** Items added and not yet flushed. */
   get size(): number {
-    return this.#queue.length + this.#inFlight
+    return this.#queue.length + this.#inFlight.length
+  }
+
+  /** These items, in the order of `add`. */
+  unflushed(): T[] {
+    return [...this.#inFlight, ...this.#queue]
   }
 
   add(item: T): void {
@@ -56,9 +61,9 @@ export class MicroBatcher<T> {
         this.#queue.length <= this.#options.maxBatch
           ? this.#queue.splice(0)
           : this.#queue.splice(0, this.#options.maxBatch)
-      this.#inFlight = batch.length
+      this.#inFlight = batch
       const flushed = await this.#flushUntilDone(batch)
-      this.#inFlight = 0
+      this.#inFlight = []
       if (flushed) for (const item of batch) this.#options.onFlushed(item)
     }
     this.#flushing = undefined

@@ -24,6 +24,10 @@ export class ReplayEvents implements DeliveryEvents {
     if (isOurs && outcome.kind === 'failed') this.#onFailed(subject, outcome)
   }
 
+  concluded(outcome: Outcome, subject: OutcomeSubject): void {
+    this.settled(outcome, subject)
+  }
+
   fault(part: string, error: unknown, failures = 1): void {
     this.#patience.suffer(part === 'redis' ? 'Redis' : 'Kafka', error, failures)
   }

@@ -2,6 +2,7 @@ import { type Registration, writeRegistration } from '../events/registration.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
   BrokenRegistration,
+  HeldRegistration,
   RegistrationKey,
   Registry,
   RegistryAnswer,
@@ -14,6 +15,7 @@ import {
   endSessionsScript,
   forgetScript,
   leaveUserScript,
+  notePendingScript,
   registerScript,
   settleScript,
   signOutScript,
@@ -38,12 +40,12 @@ type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
 type EndStep = Extract<RegistryStep, { kind: 'end-session' }>
 
 /** Registrations of one session. */
-interface SessionIds {
-  readonly first: RegistrationKey
-  readonly ids: string[]
+interface OfSession<K extends RegistrationKey = RegistrationKey> {
+  readonly first: K
+  readonly keys: K[]
 }
 
-const firstOf = ({ first }: SessionIds): SessionName => first
+const firstOf = ({ first }: OfSession): SessionName => first
 
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
@@ -64,6 +66,7 @@ export class RedisRegistry implements Registry {
       endSessionsScript,
       settleScript,
       leaveUserScript,
+      notePendingScript,
       forgetScript,
       signOutScript,
     )
@@ -84,19 +87,37 @@ export class RedisRegistry implements Registry {
     return answers
   }
 
+  async notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
+    await this.#calls.skippingForeign(bySession(decided), firstOf, async (sessions) => {
+      await this.#redis.pipeline(
+        inParts(sessions, (part) =>
+          evalScript(
+            notePendingScript,
+            part.flatMap(({ first }) => this.#calls.keysOf(first)),
+            part.flatMap(({ keys }) => [
+              keys.length,
+              ...keys.flatMap((key) => [key.oidcSessionId, JSON.stringify(key.pendingOutcome)]),
+            ]),
+          ),
+        ),
+      )
+      return [] as undefined[]
+    })
+  }
+
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
     await this.#calls.skippingForeign(bySession(settled), firstOf, (sessions) =>
       this.#settleSessions(sessions),
     )
   }
 
-  async #settleSessions(sessions: readonly SessionIds[]): Promise<undefined[]> {
+  async #settleSessions(sessions: readonly OfSession[]): Promise<undefined[]> {
     const answers = await this.#redis.pipeline(
       inParts(sessions, (part) =>
         evalScript(
           settleScript,
           part.flatMap(({ first }) => this.#calls.keysOf(first)),
-          part.flatMap(({ ids }) => [ids.length, ...ids]),
+          part.flatMap(idsOf),
         ),
       ),
     )
@@ -121,20 +142,22 @@ export class RedisRegistry implements Registry {
     )
   }
 
-  async #forgetSessions(sessions: readonly SessionIds[]): Promise<undefined[]> {
+  async #forgetSessions(sessions: readonly OfSession[]): Promise<undefined[]> {
     await this.#redis.pipeline(
       inParts(sessions, (part) =>
         evalScript(
           forgetScript,
           part.flatMap(({ first }) => this.#calls.keysOf(first)),
-          [this.#tombstoneMs, ...part.flatMap(({ ids }) => [ids.length, ...ids])],
+          [this.#tombstoneMs, ...part.flatMap(idsOf)],
         ),
       ),
     )
     return []
   }
 
-  async find(keys: readonly RegistrationKey[]): Promise<(Registration | BrokenRegistration | undefined)[]> {
+  async find(
+    keys: readonly RegistrationKey[],
+  ): Promise<(HeldRegistration | BrokenRegistration | undefined)[]> {
     const values = await this.#redis.pipeline(
       keys.map((key) => ['HGET', this.#keys.session(key.issuer, key.sessionId), key.oidcSessionId]),
     )
@@ -242,7 +265,7 @@ export class RedisRegistry implements Registry {
     const again = await this.#endSessions(
       ended.map((sessionId) => ({ issuer, sessionId, origin: step.origin })),
     )
-    const registrations: Registration[] = []
+    const registrations: HeldRegistration[] = []
     const broken: BrokenRegistration[] = []
     for (const found of again) {
       registrations.push(...found.registrations.filter((it) => it.userId === userId))
@@ -257,14 +280,19 @@ export class RedisRegistry implements Registry {
   }
 }
 
+/** Their number, and each. */
+function idsOf({ keys }: OfSession): (string | number)[] {
+  return [keys.length, ...keys.map(({ oidcSessionId }) => oidcSessionId)]
+}
+
 /** One entry per session, whatever number of its registrations were settled. */
-function bySession(keys: readonly RegistrationKey[]): SessionIds[] {
-  const sessions = new Map<string, SessionIds>()
+function bySession<K extends RegistrationKey>(keys: readonly K[]): OfSession<K>[] {
+  const sessions = new Map<string, OfSession<K>>()
   for (const key of keys) {
     const name = `${key.issuer}\n${key.sessionId}`
     const session = sessions.get(name)
-    if (session === undefined) sessions.set(name, { first: key, ids: [key.oidcSessionId] })
-    else session.ids.push(key.oidcSessionId)
+    if (session === undefined) sessions.set(name, { first: key, keys: [key] })
+    else session.keys.push(key)
   }
   return [...sessions.values()]
 }

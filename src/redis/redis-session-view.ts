@@ -1,6 +1,5 @@
-import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
-import type { BrokenRegistration } from '../registry/registry.ts'
+import type { BrokenRegistration, HeldRegistration } from '../registry/registry.ts'
 import { foreignAmong, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -12,7 +11,7 @@ import { readOwed, unreadableSession } from './stored-registration.ts'
 export interface SessionState {
   readonly issuer: string
   readonly sessionId: string
-  readonly registrations: readonly Registration[]
+  readonly registrations: readonly HeldRegistration[]
   /** What stands there and cannot be read as a registration. */
   readonly broken: readonly BrokenRegistration[]
   /** Milliseconds that the registrations have left; `undefined` without any, or without an end. */

@@ -55,6 +55,26 @@ end
 return found
 `)
 
+/**
+ * KEYS: sessions. ARGV: for each how many registrations, and oidcSessionId and JSON of the outcome of each. The outcome
+ * becomes the last member of the registration's JSON, whose text is the identity provider's and stays as it is.
+ */
+export const notePendingScript = redisScript(`
+local at = 1
+for i = 1, #KEYS, 2 do
+  local last = at + 2 * tonumber(ARGV[at])
+  for j = at + 1, last, 2 do
+    local json = redis.call('HGET', KEYS[i], ARGV[j])
+    local body = json and string.match(json, '^(.*[^%s,{])%s*}%s*$')
+    if body and not string.find(body, '"pendingOutcome":', 1, true) then
+      redis.call('HSET', KEYS[i], ARGV[j], body .. ',"pendingOutcome":' .. ARGV[j + 1] .. '}')
+    end
+  end
+  at = last + 1
+end
+return #KEYS / 2
+`)
+
 /** KEYS: sessions. ARGV: for each how many oidcSessionIds, and these. Returns how many registrations each still has. */
 export const settleScript = redisScript(`
 local left, at = {}, 1

@@ -1,6 +1,11 @@
 import { readRegistration } from '../events/read-registration.ts'
-import type { Registration } from '../events/registration.ts'
-import type { BrokenRegistration, RegistrationKey, RegistryAnswer } from '../registry/registry.ts'
+import type {
+  BrokenRegistration,
+  HeldRegistration,
+  RegistrationKey,
+  RegistryAnswer,
+} from '../registry/registry.ts'
+import { readPendingOutcome } from './pending-outcome.ts'
 
 export type OwedAnswer = Extract<RegistryAnswer, { kind: 'owed' }>
 
@@ -20,7 +25,7 @@ export function unreadableSession({
 /** Reads a flat list of fields and values. */
 export function readOwed(reply: unknown, issuer: string, sessionId: string): OwedAnswer {
   const flat = reply as string[]
-  const registrations: Registration[] = []
+  const registrations: HeldRegistration[] = []
   const broken: BrokenRegistration[] = []
   for (let i = 0; i < flat.length; i += 2) {
     const found = readStored(flat[i + 1] as string, { issuer, sessionId, oidcSessionId: flat[i] as string })
@@ -31,7 +36,7 @@ export function readOwed(reply: unknown, issuer: string, sessionId: string): Owe
 }
 
 /** The key's own ids win over those inside the JSON: they are what was looked up and what will be removed. */
-export function readStored(json: string, key: RegistrationKey): Registration | BrokenRegistration {
+export function readStored(json: string, key: RegistrationKey): HeldRegistration | BrokenRegistration {
   const { issuer, sessionId, oidcSessionId } = key
   let data: unknown
   try {
@@ -42,6 +47,9 @@ export function readStored(json: string, key: RegistrationKey): Registration | B
   const whole =
     typeof data === 'object' && data !== null ? { ...data, issuer, sessionId, oidcSessionId } : data
   const result = readRegistration(whole, issuer)
-  if (result.kind === 'registration') return result.registration
+  if (result.kind === 'registration') {
+    const pendingOutcome = readPendingOutcome(data)
+    return pendingOutcome === undefined ? result.registration : { ...result.registration, pendingOutcome }
+  }
   return { issuer, sessionId, oidcSessionId, reason: result.reason, partial: result.partial }
 }

@@ -1,3 +1,4 @@
+import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 
@@ -19,6 +20,24 @@ export type RegistryStep =
       /** Registrations made later belong to a later login and are left alone. Milliseconds since the epoch. */
       readonly registeredUntilMs: number
     }
+
+/**
+ * The end of a delivery that is not on the topic yet, because Kafka does not take it now. Whoever finds it publishes it,
+ * and does not tell the RP once more.
+ */
+export interface PendingOutcome {
+  readonly outcome: Outcome
+  /** The trigger by which it was owed. */
+  readonly origin: TriggerOrigin
+  /** Milliseconds since the epoch. */
+  readonly occurredAtMs: number
+  readonly traceparent?: string
+  readonly tracestate?: string
+}
+
+export interface HeldRegistration extends Registration {
+  readonly pendingOutcome?: PendingOutcome
+}
 
 /** A field of a session's hash that is not a registration; the identity provider may write there itself. */
 export interface BrokenRegistration {
@@ -44,7 +63,7 @@ export type RegistryAnswer =
   | { readonly kind: 'refused' }
   | {
       readonly kind: 'owed'
-      readonly registrations: readonly Registration[]
+      readonly registrations: readonly HeldRegistration[]
       readonly broken: readonly BrokenRegistration[]
     }
 
@@ -68,6 +87,10 @@ export interface Registry {
    * here or finds the mark; a user who signs out everywhere is marked first, for the same end.
    */
   apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]>
+  /** Writes a decided outcome to its registration, if that is still there and has none yet. */
+  notePending(
+    decided: readonly (RegistrationKey & { readonly pendingOutcome: PendingOutcome })[],
+  ): Promise<void>
   /** Removes registrations whose outcome is published, and remembers them as settled while the session's mark lasts. */
   settle(settled: readonly RegistrationKey[]): Promise<void>
   /**
@@ -76,5 +99,5 @@ export interface Registry {
    */
   forget(settled: readonly RegistrationKey[]): Promise<void>
   /** The registrations that are still there, `undefined` for those that are settled. In the order of the keys. */
-  find(keys: readonly RegistrationKey[]): Promise<(Registration | BrokenRegistration | undefined)[]>
+  find(keys: readonly RegistrationKey[]): Promise<(HeldRegistration | BrokenRegistration | undefined)[]>
 }

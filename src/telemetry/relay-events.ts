@@ -91,6 +91,17 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     )
   }
 
+  concluded(
+    { kind }: Outcome,
+    { sessionId: session, clientId: client }: OutcomeSubject,
+    cause: DeliveryCause,
+  ): void {
+    this.#log.info(
+      { trigger: cause.origin.id, session, client, outcome: kind },
+      'decided before, published now',
+    )
+  }
+
   parked(delivery: Delivery, why: ParkReason): void {
     this.#metrics.parked[why].count++
     this.#log.debug({ session: delivery.registration.sessionId, client: delivery.rp.clientId, why }, 'parked')

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Registration } from '../../src/events/registration.ts'
 import type { TriggerOrigin } from '../../src/events/trigger.ts'
-import type { Registry, RegistryAnswer, RegistryStep } from '../../src/registry/registry.ts'
+import type { PendingOutcome, Registry, RegistryAnswer, RegistryStep } from '../../src/registry/registry.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 
 export interface RegistryUnderTest extends AsyncDisposable {
@@ -129,6 +129,62 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         expect(await registry.find([])).toEqual([])
         await registry.settle([])
         await registry.forget([])
+      })
+    })
+
+    describe('outcomes that are not on the topic yet', () => {
+      const pendingOutcome: PendingOutcome = {
+        outcome: { kind: 'sent', jti: 'jti-1', attempts: 2, status: 204 },
+        origin: byFirst,
+        occurredAtMs: LATE,
+        traceparent: '00-1-2-01',
+      }
+      const failed: PendingOutcome = {
+        outcome: {
+          kind: 'failed',
+          reason: 'rejected',
+          attempts: 1,
+          lastStatus: 400,
+          lastError: 'HTTP "400"',
+        },
+        origin: bySecond,
+        occurredAtMs: LATE,
+      }
+
+      test('one that is noted comes with its registration, whoever asks, and only with that', async () => {
+        await apply(register(a), register(b), endSession('session-1'))
+        await registry.notePending([{ ...a, pendingOutcome }])
+        const noted = { ...a, pendingOutcome }
+        expect(await registry.find([a, b])).toEqual([noted, b])
+        const answer = await applyOne(endSession('session-1', bySecond))
+        expect(owedNames(answer)).toEqual(['session-1/a', 'session-1/b'])
+        expect(answer?.kind === 'owed' && answer.registrations).toContainEqual(noted)
+      })
+
+      test('several at once, of all kinds, and the first of each stays', async () => {
+        await apply(register(a), register(b), register(elsewhere))
+        await registry.notePending([a, b].map((it) => ({ ...it, pendingOutcome: failed })))
+        await registry.notePending([a, elsewhere].map((it) => ({ ...it, pendingOutcome })))
+        expect(await registry.find([a, b, elsewhere])).toEqual([
+          { ...a, pendingOutcome: failed },
+          { ...b, pendingOutcome: failed },
+          { ...elsewhere, pendingOutcome },
+        ])
+      })
+
+      test('what is settled or unknown does not come back by it', async () => {
+        await apply(register(a), endSession('session-1'))
+        await registry.settle([a])
+        await registry.notePending([a, elsewhere].map((it) => ({ ...it, pendingOutcome })))
+        expect(await registry.find([a, elsewhere])).toEqual([undefined, undefined])
+      })
+
+      test('it goes with its registration, settled or written again', async () => {
+        await apply(register(a), register(b))
+        await registry.notePending([a, b].map((it) => ({ ...it, pendingOutcome })))
+        await registry.settle([a])
+        await apply(register(a), register(b))
+        expect(await registry.find([a, b])).toEqual([a, b])
       })
     })
 

@@ -1,13 +1,19 @@
 import type { Registration } from '../../src/events/registration.ts'
 import type { TriggerOrigin } from '../../src/events/trigger.ts'
-import type { RegistrationKey, Registry, RegistryAnswer, RegistryStep } from '../../src/registry/registry.ts'
+import type {
+  HeldRegistration,
+  RegistrationKey,
+  Registry,
+  RegistryAnswer,
+  RegistryStep,
+} from '../../src/registry/registry.ts'
 
 type EndUser = Extract<RegistryStep, { kind: 'end-user' }>
 
 interface Session {
   readonly issuer: string
   readonly sessionId: string
-  readonly registrations: Map<string, Registration>
+  readonly registrations: Map<string, HeldRegistration>
   /** Set when the session has ended: the trigger, and what was settled since. */
   endedBy: TriggerOrigin | undefined
   readonly settled: Set<string>
@@ -33,6 +39,15 @@ export class MemoryRegistry implements Registry {
     })
   }
 
+  async notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
+    for (const { pendingOutcome, ...key } of decided) {
+      const { registrations } = this.#session(key)
+      const registration = registrations.get(key.oidcSessionId)
+      if (registration === undefined || registration.pendingOutcome !== undefined) continue
+      registrations.set(key.oidcSessionId, { ...registration, pendingOutcome })
+    }
+  }
+
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
     for (const key of settled) {
       const session = this.#session(key)
@@ -48,7 +63,7 @@ export class MemoryRegistry implements Registry {
     }
   }
 
-  async find(keys: readonly RegistrationKey[]): Promise<(Registration | undefined)[]> {
+  async find(keys: readonly RegistrationKey[]): Promise<(HeldRegistration | undefined)[]> {
     return keys.map((key) => this.#session(key).registrations.get(key.oidcSessionId))
   }
 
@@ -69,9 +84,9 @@ export class MemoryRegistry implements Registry {
     return { kind: 'registered', ...(session.endedBy !== undefined && { endedBy: session.endedBy }) }
   }
 
-  #endUser(step: EndUser): Registration[] {
+  #endUser(step: EndUser): HeldRegistration[] {
     this.#signOuts.push(step)
-    const owed: Registration[] = []
+    const owed: HeldRegistration[] = []
     for (const session of this.#sessions.values()) {
       const mine = [...session.registrations.values()].filter(
         ({ issuer, userId }) => issuer === step.issuer && userId === step.userId,
@@ -83,7 +98,7 @@ export class MemoryRegistry implements Registry {
     return owed
   }
 
-  #end(session: Session, by: TriggerOrigin): Registration[] {
+  #end(session: Session, by: TriggerOrigin): HeldRegistration[] {
     session.endedBy ??= by
     return [...session.registrations.values()]
   }

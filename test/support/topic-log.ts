@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
+import { kafkajs } from '../../src/kafka/kafkajs.ts'
 import { rulesAgainst } from './topic-rules.ts'
 import { WatchedList } from './watched-list.ts'
 
@@ -183,6 +184,16 @@ export class TopicLog {
 
   async allowWriting(): Promise<void> {
     await this.#admin.deleteAcls({ filters: rulesAgainst(this.name, 'WRITE') })
+  }
+
+  /** Larger batches of records are refused. */
+  async takeBatches(bytesMax: number): Promise<void> {
+    const configEntries = [{ name: 'max.message.bytes', value: String(bytesMax) }]
+    const type = kafkajs.ConfigResourceTypes.TOPIC
+    await this.#admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type, name: this.name, configEntries }],
+    })
   }
 
   async deleteTopic(name: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { durationText } from '../../lib/duration-text.ts'
 import type { SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import type { SessionState } from '../../redis/redis-session-view.ts'
+import type { HeldRegistration } from '../../registry/registry.ts'
 
 export interface RegistrationRow extends Record<string, unknown> {
   readonly oidcSessionId: string
@@ -30,7 +31,7 @@ export function registrationRows(
       userId: it.userId,
       ...(it.registeredAtMs !== undefined && { registeredAt: new Date(it.registeredAtMs).toISOString() }),
       backchannelLogoutUri: withoutQuery(it.backchannelLogoutUri),
-      state: ended === undefined && delivery === undefined ? 'alive' : owedText(delivery, nowMs),
+      state: ended === undefined && delivery === undefined ? 'alive' : owedText(it, delivery, nowMs),
       ...(delivery !== undefined && {
         dueAt: new Date(delivery.dueMs).toISOString(),
         attempts: delivery.state.attempts,
@@ -51,7 +52,14 @@ export function registrationRows(
 }
 
 /** How an owed registration stands, for people. Milliseconds since the epoch. */
-export function owedText(delivery: SeenDelivery | undefined, nowMs: number): string {
+function owedText(
+  { pendingOutcome }: HeldRegistration,
+  delivery: SeenDelivery | undefined,
+  nowMs: number,
+): string {
+  if (pendingOutcome !== undefined) {
+    return `${pendingOutcome.outcome.kind} (Kafka has not taken the outcome yet)`
+  }
   if (delivery === undefined) return 'owed'
   if (delivery.leasedUntilMs !== undefined) return 'owed (a relay is at it)'
   return `owed (parked, next attempt ${dueText(delivery.dueMs, nowMs)})`

@@ -1,7 +1,7 @@
 import { durationText } from '../../lib/duration-text.ts'
 import type { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
-import { owedText, registrationRows } from '../sessions/registration-rows.ts'
+import { registrationRows } from '../sessions/registration-rows.ts'
 import { parkedOf } from '../sessions/show-session.ts'
 import type { Entry } from './entry.ts'
 import type { Subject } from './subject.ts'
@@ -52,8 +52,8 @@ async function entriesOfSession(
         ? ''
         : `, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
     const last = lastError === undefined ? '' : `, last: ${lastError}`
-    const isReadable = state.registrations.some((it) => it.oidcSessionId === oidcSessionId)
-    const text = isReadable ? (isOwed ? owedText(delivery, now) : 'registered') : row.state
+    const registration = state.registrations.find((it) => it.oidcSessionId === oidcSessionId)
+    const text = registration !== undefined && !isOwed ? 'registered' : row.state
     return {
       atMs: now,
       kind: isOwed ? 'owed' : 'alive',
@@ -62,6 +62,7 @@ async function entriesOfSession(
       ...(clientId !== undefined && { clientId }),
       ...(userId !== undefined && { userId }),
       text: `${text}${tried}${last}`,
+      ...(registration?.pendingOutcome !== undefined && { isDecided: true }),
       ...(attempts !== undefined && { attempts }),
       ...(lastError !== undefined && { lastError }),
       ...(delivery !== undefined && { dueMs: delivery.dueMs, isHeld: delivery.leasedUntilMs !== undefined }),

@@ -23,4 +23,6 @@ export interface Entry extends Record<string, unknown> {
   readonly dueMs?: number
   /** A relay is at it. */
   readonly isHeld?: boolean
+  /** How it ended is known, and not on the topic yet. */
+  readonly isDecided?: boolean
 }

@@ -5,7 +5,7 @@ import type { Entry } from './entry.ts'
 type Standing =
   | { readonly kind: 'sent' }
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'owed'; readonly isHeld: boolean; readonly dueMs?: number }
+  | { readonly kind: 'owed'; readonly isHeld: boolean; readonly isDecided: boolean; readonly dueMs?: number }
   /** Its session goes on. */
   | { readonly kind: 'alive' }
   /** It stands nowhere any more, and no outcome says why. */
@@ -59,9 +59,9 @@ export function summarize(entries: readonly Entry[], nowMs: number): Summary {
 function standingOf(own: readonly Entry[], all: readonly Entry[]): Standing {
   const inRedis = own.find(({ kind }) => kind === 'owed' || kind === 'alive')
   if (inRedis !== undefined) {
-    const { dueMs, isHeld, kind } = inRedis
+    const { dueMs, isDecided = false, isHeld = false, kind } = inRedis
     if (kind === 'alive' && !wasEnded(own, all)) return { kind: 'alive' }
-    return { kind: 'owed', isHeld: isHeld === true, ...(dueMs !== undefined && { dueMs }) }
+    return { kind: 'owed', isHeld, isDecided, ...(dueMs !== undefined && { dueMs }) }
   }
   // A crash may make a failed one of a sent one, or a sent one of a failed one; the RP was told in both cases.
   if (own.some(({ kind }) => kind === 'sent')) return { kind: 'sent' }
@@ -110,7 +110,10 @@ function parts(
 
 function owedDetail(standings: readonly Standing[], nowMs: number): string {
   const owed = standings.filter((it) => it.kind === 'owed')
-  const due = owed.flatMap(({ dueMs, isHeld }) => (dueMs === undefined || isHeld ? [] : [dueMs]))
+  if (owed.every(({ isDecided }) => isDecided)) return 'Kafka has not taken the outcome yet'
+  const due = owed.flatMap(({ dueMs, isDecided, isHeld }) =>
+    dueMs === undefined || isHeld || isDecided ? [] : [dueMs],
+  )
   if (due.length > 0) return `parked, next attempt ${dueText(Math.min(...due), nowMs)}`
   return owed.some(({ isHeld }) => isHeld) ? 'a relay is at it' : 'no relay has parked or settled it yet'
 }

@@ -50,6 +50,11 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   const breakers: string[] = []
   /** What happened, in order, to the outcome of a delivery. */
   const steps: string[] = []
+  const settled: string[] = []
+  /** Outcomes that were noted because Kafka did not take them. */
+  const noted: Parameters<MemoryRegistry['notePending']>[0][number][] = []
+  /** Outcomes that were decided elsewhere. */
+  const concluded: string[] = []
   let tokens = 0
 
   const sender: Sender = {
@@ -71,6 +76,11 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     steps.push(`settle ${keys.map(({ oidcSessionId }) => oidcSessionId).join(' ')}`)
     await settle(keys)
   }
+  const note = registry.notePending.bind(registry)
+  registry.notePending = async (decided) => {
+    noted.push(...decided)
+    await note(decided)
+  }
   const remove = backlog.remove.bind(backlog)
   backlog.remove = async (names) => {
     steps.push(`remove ${names.map(({ oidcSessionId }) => oidcSessionId).join(' ')}`)
@@ -85,7 +95,8 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     config: configOf(env),
     events: {
       attempted: (report) => reports.push(report),
-      settled: () => undefined,
+      settled: ({ kind }) => settled.push(kind),
+      concluded: ({ kind }) => concluded.push(kind),
       parked: () => undefined,
       breakerOpened: ({ clientId }) => breakers.push(`${clientId} open`),
       breakerClosed: ({ clientId }) => breakers.push(`${clientId} closed`),
@@ -108,10 +119,13 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     backlog,
     breakers,
     clock,
+    concluded,
     core,
+    noted,
     published,
     registry,
     reports,
+    settled,
     steps,
     /** Admits registrations as intake would after a trigger, and tells whether each is settled. */
     async owe(registrations: Registration[], cause: { occurredAtMs?: number; everywhere?: boolean } = {}) {

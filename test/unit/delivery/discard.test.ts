@@ -44,6 +44,20 @@ describe('discarding parked deliveries', () => {
     expect(await backlog.sizes(10)).toEqual([])
   })
 
+  test('one that the RP had accepted ends as sent', async () => {
+    const { registry, backlog, registration, parked } = await site()
+    const outcome = { kind: 'sent', jti: 'jti-1', attempts: 3, status: 200 } as const
+    const pendingOutcome = { outcome, origin: sampleOrigin({ id: 'earlier' }), occurredAtMs: 1 }
+    await registry.notePending([{ ...registration, pendingOutcome }])
+    const appended: OutgoingRecord[] = []
+    const log = { append: async (records: readonly OutgoingRecord[]) => void appended.push(...records) }
+    expect(await discard(parked, { registry, backlog, log, outcomeTopic: OUTCOMES })).toEqual([])
+    expect(appended.map(({ headers }) => headers.ce_type)).toEqual(['backchannel-logout-sent'])
+    expect(JSON.parse(String(appended[0]?.value))).toMatchObject({ jti: 'jti-1', trigger: { id: 'earlier' } })
+    expect(await registry.find([registration])).toEqual([undefined])
+    expect(await backlog.sizes(10)).toEqual([])
+  })
+
   test('leaves everything as it is when the outcome cannot be published', async () => {
     const { registry, backlog, registration, parked } = await site()
     const log = { append: () => Promise.reject(new Error('Kafka is away')) }

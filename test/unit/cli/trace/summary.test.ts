@@ -43,6 +43,18 @@ describe('summary of a timeline', () => {
     ],
     ['held', [entry('owed', 'a', { isHeld: true, dueMs: NOW })], '1 RP: 1 owed (a relay is at it)', false],
     ['due', [entry('owed', 'a', { dueMs: NOW })], '1 RP: 1 owed (parked, next attempt due now)', false],
+    [
+      'told, and not published',
+      [entry('sent', 'b'), entry('owed', 'a', { isDecided: true, isHeld: true, dueMs: NOW })],
+      '2 RPs: 1 sent, 1 owed (Kafka has not taken the outcome yet)',
+      false,
+    ],
+    [
+      'told, and another one parked',
+      [entry('owed', 'a', { isDecided: true, dueMs: NOW }), entry('owed', 'b', { dueMs: NOW + 9_000 })],
+      '2 RPs: 2 owed (parked, next attempt in 9 seconds)',
+      false,
+    ],
     ['in no list', [entry('owed', 'a')], '1 RP: 1 owed (no relay has parked or settled it yet)', false],
     ['lost', [entry('registered', 'a')], '1 RP: 1 without an outcome, and not in Redis', false],
     [

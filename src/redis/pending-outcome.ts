@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { failureReasons } from '../events/outcome.ts'
+import type { PendingOutcome } from '../registry/registry.ts'
+
+const count = z.number().int().nonnegative()
+
+const outcome = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('sent'), jti: z.string(), attempts: count, status: count }),
+  z.object({
+    kind: z.literal('failed'),
+    reason: z.enum(failureReasons),
+    attempts: count,
+    jti: z.string().exactOptional(),
+    lastStatus: count.exactOptional(),
+    lastError: z.string().exactOptional(),
+  }),
+])
+
+const pendingOutcome = z.object({
+  outcome,
+  origin: z.object({ id: z.string(), topic: z.string(), partition: count, offset: z.number().int() }),
+  occurredAtMs: z.number(),
+  traceparent: z.string().exactOptional(),
+  tracestate: z.string().exactOptional(),
+})
+
+/** The pending outcome in the JSON of a registration. One that cannot be read is none: rather tell an RP twice. */
+export function readPendingOutcome(data: unknown): PendingOutcome | undefined {
+  if (typeof data !== 'object' || data === null || !('pendingOutcome' in data)) return undefined
+  return pendingOutcome.safeParse(data.pendingOutcome).data
+}

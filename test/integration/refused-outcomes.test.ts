@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { relayCommand } from '../support/relay-command.ts'
+import type { RegistrationInput, RelaySite } from '../support/relay-site.ts'
+import { TopicLog } from '../support/topic-log.ts'
+import { openSite } from './open-site.ts'
+
+let site: RelaySite
+let outcomes: TopicLog
+
+beforeEach(async () => {
+  site = await openSite()
+  outcomes = await TopicLog.create(site.kafkaBrokers, `${site.topic.name}.outcomes`)
+  await outcomes.takeBatches(1)
+})
+afterEach(async () => {
+  await outcomes.close()
+  await site.close()
+})
+
+const env = () => ({ KAFKA_OUTCOME_TOPIC: outcomes.name })
+
+/** Resolves when Redis says that the RP has been told. */
+async function noted({ sessionId, oidcSessionId }: RegistrationInput): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const held = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '{}')
+      expect(held.pendingOutcome?.outcome).toMatchObject({ kind: 'sent', attempts: 1 })
+    },
+    { timeout: 10_000 },
+  )
+}
+
+test('an RP that was told is not told again by the successor of a relay that died before it could publish', async () => {
+  const registration = site.registration('/told')
+  await site.registerInRedis(registration)
+  const relay = await site.startRelay(env())
+  await site.topic.publish(site.terminated(registration, { id: 'trigger-1' }))
+  await noted(registration)
+  const { status, stdout } = await relayCommand(
+    ['trace', registration.sessionId],
+    site.commandEnvironment(env()),
+  )
+  expect(status).toBe(1)
+  expect(stdout).toContain('sent (Kafka has not taken the outcome yet)')
+  expect(stdout).toContain('1 RP: 1 owed (Kafka has not taken the outcome yet)')
+  await relay.kill()
+  await outcomes.takeBatches(1_000_000)
+  await site.startRelay(env())
+  const { data, headers } = await outcomes.waitForOutcome(registration.clientId)
+  expect(headers.ce_type).toBe('backchannel-logout-sent')
+  const [told] = site.rps.at('/told')
+  expect(data).toMatchObject({
+    attempts: 1,
+    status: 200,
+    jti: told?.claims.jti,
+    trigger: { id: 'trigger-1' },
+  })
+  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  expect(site.rps.at('/told')).toHaveLength(1)
+})
+
+test('a registration that is made anew under the same id is told again', async () => {
+  const registration = site.registration('/anew')
+  await site.registerInRedis(registration)
+  const relay = await site.startRelay(env())
+  await site.topic.publish(site.terminated(registration))
+  await noted(registration)
+  await relay.kill()
+  // The user has logged in again.
+  await site.registerInRedis(registration)
+  await outcomes.takeBatches(1_000_000)
+  await site.startRelay(env())
+  await outcomes.waitForOutcome(registration.clientId)
+  expect(site.rps.at('/anew')).toHaveLength(2)
+})
