@@ -3,7 +3,8 @@ import { exitCodeOf, reportFault } from './cli/fault.ts'
 import { createProgram } from './cli/program.ts'
 
 try {
-  await createProgram().parseAsync()
+  const program = await createProgram(process.argv[2])
+  await program.parseAsync()
   // What a library still holds open must not keep a stopped service alive.
   process.exit(process.exitCode ?? 0)
 } catch (error) {

@@ -1,17 +1,22 @@
 import { Command } from 'commander'
 import { version } from '../version.ts'
-import { addBacklog } from './backlog.ts'
-import { addDoctor } from './doctor.ts'
-import { optionsHelp } from './options-help.ts'
-import { addReconcile } from './reconcile.ts'
-import { addReplay } from './replay.ts'
-import { addSend } from './send.ts'
-import { serve } from './serve.ts'
-import { addSessions } from './sessions.ts'
-import { addTrace } from './trace.ts'
 
-/** The command line: one file per command beside this one. */
-export function createProgram(): Command {
+type AddCommand = (program: Command) => void
+
+/** In the order of the help. Each stands in a file of its own, which is loaded when it is needed: loading is most of a start. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  serve: async () => (await import('./serve.ts')).addServe,
+  reconcile: async () => (await import('./reconcile.ts')).addReconcile,
+  replay: async () => (await import('./replay.ts')).addReplay,
+  sessions: async () => (await import('./sessions.ts')).addSessions,
+  backlog: async () => (await import('./backlog.ts')).addBacklog,
+  send: async () => (await import('./send.ts')).addSend,
+  trace: async () => (await import('./trace.ts')).addTrace,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+}
+
+/** The command line. With the command that `name` says; with all of them when that is none, for help and suggestions. */
+export async function createProgram(name = ''): Promise<Command> {
   const program = new Command('logout-relay')
     .description(
       'Delivers OpenID Connect Back-Channel Logout tokens, from Kafka triggers to every relying party.',
@@ -20,17 +25,8 @@ export function createProgram(): Command {
     .showSuggestionAfterError()
     // Subcommands take this over: a wrong argument is thrown, and the process edge gives it its exit code.
     .exitOverride()
-  program
-    .command('serve')
-    .description('consume triggers and deliver logouts until SIGTERM')
-    .addHelpText('after', () => `\nConfiguration (environment):\n${optionsHelp()}`)
-    .action(serve)
-  addReconcile(program)
-  addReplay(program)
-  addSessions(program)
-  addBacklog(program)
-  addSend(program)
-  addTrace(program)
-  addDoctor(program)
+  const needed = Object.hasOwn(commands, name) ? [name] : Object.keys(commands)
+  const added = await Promise.all(needed.map((it) => commands[it]?.()))
+  for (const add of added) add?.(program)
   return program
 }

@@ -1,5 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose'
+import type { JWK } from 'jose'
+import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
+import { exportJWK } from 'jose/key/export'
 import { codeOf, RelayFault } from '../errors.ts'
 import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
 import type { SigningKey } from './signing-key.ts'

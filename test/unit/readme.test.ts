@@ -46,7 +46,7 @@ function argumentsOf(line: string): string[] {
 
 describe('the README says what is true:', () => {
   test.each(commandLinesOf(readme))('`%s` is taken', async (line) => {
-    const program = createProgram()
+    const program = await createProgram()
     const silence = (command: Command): void => {
       command.exitOverride().configureOutput({ writeErr: () => undefined })
       if (command.commands.length === 0) command.action(() => undefined)

@@ -10,7 +10,7 @@ function all(command: Command): Command[] {
 
 /** Runs the command line in this process; what it refuses it refuses before anything is connected to. */
 async function run(args: readonly string[]): Promise<{ out: string; exitCode: number }> {
-  const program = createProgram()
+  const program = await createProgram(args[0])
   let out = ''
   const write = (text: string): void => {
     out += text
@@ -28,8 +28,8 @@ function nameOf(command: Command): string {
   return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`
 }
 
-describe('every command', () => {
-  const commands = all(createProgram())
+describe('every command', async () => {
+  const commands = all(await createProgram())
     .map(nameOf)
     .filter((name) => /^logout-relay (sessions|backlog|send|trace)/.test(name))
 
