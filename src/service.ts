@@ -250,7 +250,7 @@ export class Service {
     await settledWithin(this.#core.backlogLoop.stop(), 1_000)
     await settledWithin(this.#core.parkWaiting(), FLUSH_MS)
     while (this.#core.dispatcher.inFlight > 0 && performance.now() < endsAtMs) await delay(10)
-    await this.#sender.close()
+    await settledWithin(this.#sender.close(), 1_000)
     await settledWithin(this.#flush(), FLUSH_MS)
     await this.#source.stop()
     this.#core.stop()

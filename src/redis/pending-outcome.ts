@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { failureReasons } from '../events/outcome.ts'
 import type { PendingOutcome } from '../registry/registry.ts'
 
-const count = z.number().int().nonnegative()
+const count = z.int().nonnegative()
 
 const outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('sent'), jti: z.string(), attempts: count, status: count }),
@@ -18,7 +18,7 @@ const outcome = z.discriminatedUnion('kind', [
 
 const pendingOutcome = z.object({
   outcome,
-  origin: z.object({ id: z.string(), topic: z.string(), partition: count, offset: z.number().int() }),
+  origin: z.object({ id: z.string(), topic: z.string(), partition: z.int(), offset: z.int() }),
   occurredAtMs: z.number(),
   traceparent: z.string().exactOptional(),
   tracestate: z.string().exactOptional(),
