@@ -9,11 +9,6 @@ import process from 'node:process'
 
 const { argv, channel, env, execArgv, execPath, execve, platform } = process
 
-if (
-  platform === 'linux' &&
-  execve !== undefined &&
-  env.MALLOC_ARENA_MAX === undefined &&
-  channel === undefined
-) {
+if (platform === 'linux' && execve !== undefined && !env.MALLOC_ARENA_MAX && channel === undefined) {
   execve.call(process, execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, MALLOC_ARENA_MAX: '1' })
 }

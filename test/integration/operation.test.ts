@@ -171,7 +171,7 @@ test('nothing secret is logged at debug level: no token, no key, no URI query', 
 test.runIf(process.platform === 'linux')(
   'it runs with one memory arena, under the id it was started with',
   async () => {
-    const relay = await site.startRelay()
+    const relay = await site.startRelay({ MALLOC_ARENA_MAX: '' })
     const environment = await readFile(`/proc/${relay.pid}/environ`, 'latin1')
     expect(environment.split('\0')).toContain('MALLOC_ARENA_MAX=1')
     await relay.stop()

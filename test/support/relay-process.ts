@@ -50,8 +50,8 @@ export async function launchRelay(options: RelayOptions): Promise<RelayProcess> 
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     // A session of its own, so that Ctrl-C in the terminal leaves it to the starter to end the relay in order.
     detached: true,
-    // Only this: the settings of a developer's shell must not decide a test.
-    env: { PATH: process.env.PATH, ...relayEnvironment(options), ...options.env },
+    // Only this: the settings of a developer's shell must not decide a test. As in the image, it need not start twice.
+    env: { PATH: process.env.PATH, MALLOC_ARENA_MAX: '1', ...relayEnvironment(options), ...options.env },
   })
   const [pid] = (await once(child.stdio[3] as Readable, 'data')) as [Buffer]
   const relay = new RelayProcess(child, Number(pid.toString()))
