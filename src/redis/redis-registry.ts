@@ -9,18 +9,11 @@ import type {
   RegistryStep,
 } from '../registry/registry.ts'
 import type { RedisConnection } from './redis-connection.ts'
+import { RedisEndings } from './redis-endings.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import {
-  endSessionsScript,
-  forgetScript,
-  leaveUserScript,
-  notePendingScript,
-  registerScript,
-  settleScript,
-  signOutScript,
-} from './registry-scripts.ts'
-import { inParts, SessionCalls, type SessionName } from './session-calls.ts'
+import { endSessionsScript, registerScript, signOutScript } from './registry-scripts.ts'
+import { SessionCalls } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
 import { type OwedAnswer, readOwed, readStored, unreadableSession } from './stored-registration.ts'
 
@@ -39,14 +32,6 @@ type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
 type EndStep = Extract<RegistryStep, { kind: 'end-session' }>
 
-/** Registrations of one session. */
-interface OfSession<K extends RegistrationKey = RegistrationKey> {
-  readonly first: K
-  readonly keys: K[]
-}
-
-const firstOf = ({ first }: OfSession): SessionName => first
-
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
   readonly #redis: RedisConnection
@@ -54,6 +39,7 @@ export class RedisRegistry implements Registry {
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
   readonly #calls: SessionCalls
+  readonly #endings: RedisEndings
 
   constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
     this.#calls = new SessionCalls(redis, keys, guard)
@@ -61,15 +47,8 @@ export class RedisRegistry implements Registry {
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    redis.register(
-      registerScript,
-      endSessionsScript,
-      settleScript,
-      leaveUserScript,
-      notePendingScript,
-      forgetScript,
-      signOutScript,
-    )
+    this.#endings = new RedisEndings({ redis, keys, tombstoneMs, calls: this.#calls })
+    redis.register(registerScript, endSessionsScript, signOutScript)
   }
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
@@ -87,72 +66,16 @@ export class RedisRegistry implements Registry {
     return answers
   }
 
-  async notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
-    await this.#calls.skippingForeign(bySession(decided), firstOf, async (sessions) => {
-      await this.#redis.pipeline(
-        inParts(sessions, (part) =>
-          evalScript(
-            notePendingScript,
-            part.flatMap(({ first }) => this.#calls.keysOf(first)),
-            part.flatMap(({ keys }) => [
-              keys.length,
-              ...keys.flatMap((key) => [key.oidcSessionId, JSON.stringify(key.pendingOutcome)]),
-            ]),
-          ),
-        ),
-      )
-      return [] as undefined[]
-    })
+  notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
+    return this.#endings.notePending(decided)
   }
 
-  async settle(settled: readonly RegistrationKey[]): Promise<void> {
-    await this.#calls.skippingForeign(bySession(settled), firstOf, (sessions) =>
-      this.#settleSessions(sessions),
-    )
+  settle(settled: readonly RegistrationKey[]): Promise<void> {
+    return this.#endings.settle(settled)
   }
 
-  async #settleSessions(sessions: readonly OfSession[]): Promise<undefined[]> {
-    const answers = await this.#redis.pipeline(
-      inParts(sessions, (part) =>
-        evalScript(
-          settleScript,
-          part.flatMap(({ first }) => this.#calls.keysOf(first)),
-          part.flatMap(idsOf),
-        ),
-      ),
-    )
-    const left = answers.flat()
-    // An ended session without registrations needs no place among its user's sessions any more.
-    const emptied = sessions.filter(({ first }, i) => left[i] === 0 && first.userId !== undefined)
-    await this.#redis.pipeline(
-      inParts(emptied, (part) =>
-        evalScript(
-          leaveUserScript,
-          part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string)),
-          part.map(({ first }) => first.sessionId),
-        ),
-      ),
-    )
-    return []
-  }
-
-  async forget(settled: readonly RegistrationKey[]): Promise<void> {
-    await this.#calls.skippingForeign(bySession(settled), firstOf, (sessions) =>
-      this.#forgetSessions(sessions),
-    )
-  }
-
-  async #forgetSessions(sessions: readonly OfSession[]): Promise<undefined[]> {
-    await this.#redis.pipeline(
-      inParts(sessions, (part) =>
-        evalScript(
-          forgetScript,
-          part.flatMap(({ first }) => this.#calls.keysOf(first)),
-          [this.#tombstoneMs, ...part.flatMap(idsOf)],
-        ),
-      ),
-    )
-    return []
+  forget(settled: readonly RegistrationKey[]): Promise<void> {
+    return this.#endings.forget(settled)
   }
 
   async find(
@@ -278,23 +201,6 @@ export class RedisRegistry implements Registry {
     const user = [this.#keys.user(issuer, userId), this.#keys.signedOut(issuer, userId)]
     return [...this.#calls.keysOf({ issuer, sessionId }), ...user]
   }
-}
-
-/** Their number, and each. */
-function idsOf({ keys }: OfSession): (string | number)[] {
-  return [keys.length, ...keys.map(({ oidcSessionId }) => oidcSessionId)]
-}
-
-/** One entry per session, whatever number of its registrations were settled. */
-function bySession<K extends RegistrationKey>(keys: readonly K[]): OfSession<K>[] {
-  const sessions = new Map<string, OfSession<K>>()
-  for (const key of keys) {
-    const name = `${key.issuer}\n${key.sessionId}`
-    const session = sessions.get(name)
-    if (session === undefined) sessions.set(name, { first: key, keys: [key] })
-    else session.keys.push(key)
-  }
-  return [...sessions.values()]
 }
 
 function isUntil(registration: Registration, untilMs: number): boolean {

@@ -1,0 +1,116 @@
+import type { RegistrationKey, Registry } from '../registry/registry.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import type { RedisKeys } from './redis-keys.ts'
+import { evalScript } from './redis-script.ts'
+import { forgetScript, leaveUserScript, notePendingScript, settleScript } from './registry-scripts.ts'
+import { inParts, type SessionCalls, type SessionName } from './session-calls.ts'
+
+export interface RedisEndingsOptions {
+  readonly redis: RedisConnection
+  readonly keys: RedisKeys
+  readonly calls: SessionCalls
+  /** How long it is remembered that a session ended. Milliseconds. */
+  readonly tombstoneMs: number
+}
+
+/** Registrations of one session. */
+interface OfSession<K extends RegistrationKey = RegistrationKey> {
+  readonly first: K
+  readonly keys: K[]
+}
+
+const firstOf = ({ first }: OfSession): SessionName => first
+
+/** How registrations end in Redis: their outcome is decided, or settled, or the log says that it was. */
+export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | 'forget'> {
+  readonly #redis: RedisConnection
+  readonly #keys: RedisKeys
+  readonly #calls: SessionCalls
+  readonly #tombstoneMs: number
+
+  constructor({ redis, keys, calls, tombstoneMs }: RedisEndingsOptions) {
+    this.#redis = redis
+    this.#keys = keys
+    this.#calls = calls
+    this.#tombstoneMs = tombstoneMs
+    redis.register(notePendingScript, settleScript, leaveUserScript, forgetScript)
+  }
+
+  notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
+    return this.#perSession(decided, async (sessions) => {
+      await this.#redis.pipeline(
+        inParts(sessions, (part) =>
+          evalScript(
+            notePendingScript,
+            this.#keysOf(part),
+            part.flatMap(({ keys }) => [
+              keys.length,
+              ...keys.flatMap((key) => [key.oidcSessionId, JSON.stringify(key.pendingOutcome)]),
+            ]),
+          ),
+        ),
+      )
+    })
+  }
+
+  settle(settled: readonly RegistrationKey[]): Promise<void> {
+    return this.#perSession(settled, async (sessions) => {
+      const answers = await this.#redis.pipeline(
+        inParts(sessions, (part) => evalScript(settleScript, this.#keysOf(part), part.flatMap(idsOf))),
+      )
+      const left = answers.flat()
+      // An ended session without registrations needs no place among its user's sessions any more.
+      const emptied = sessions.filter(({ first }, i) => left[i] === 0 && first.userId !== undefined)
+      await this.#redis.pipeline(
+        inParts(emptied, (part) =>
+          evalScript(
+            leaveUserScript,
+            part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string)),
+            part.map(({ first }) => first.sessionId),
+          ),
+        ),
+      )
+    })
+  }
+
+  forget(settled: readonly RegistrationKey[]): Promise<void> {
+    return this.#perSession(settled, async (sessions) => {
+      await this.#redis.pipeline(
+        inParts(sessions, (part) =>
+          evalScript(forgetScript, this.#keysOf(part), [this.#tombstoneMs, ...part.flatMap(idsOf)]),
+        ),
+      )
+    })
+  }
+
+  async #perSession<K extends RegistrationKey>(
+    keys: readonly K[],
+    run: (sessions: readonly OfSession<K>[]) => Promise<void>,
+  ): Promise<void> {
+    await this.#calls.skippingForeign(bySession(keys), firstOf, async (sessions) => {
+      await run(sessions)
+      return []
+    })
+  }
+
+  #keysOf(sessions: readonly OfSession[]): string[] {
+    return sessions.flatMap(({ first }) => this.#calls.keysOf(first))
+  }
+}
+
+/** Their number, and each. */
+function idsOf({ keys }: OfSession): (string | number)[] {
+  return [keys.length, ...keys.map(({ oidcSessionId }) => oidcSessionId)]
+}
+
+/** One entry per session, whatever number of its registrations is meant. */
+function bySession<K extends RegistrationKey>(keys: readonly K[]): OfSession<K>[] {
+  const sessions = new Map<string, OfSession<K>>()
+  for (const key of keys) {
+    const name = `${key.issuer}\n${key.sessionId}`
+    const session = sessions.get(name)
+    if (session === undefined) sessions.set(name, { first: key, keys: [key] })
+    else session.keys.push(key)
+  }
+  return [...sessions.values()]
+}
