@@ -1,10 +1,10 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { messageOf, RelayFault } from '../errors.ts'
-import type { RecordPosition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { type GroupMember, hookedAssigner } from './group-internals.ts'
 import { explained } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
+import { OffsetCommits } from './offset-commits.ts'
 import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from './record-source.ts'
 import { watchForStall } from './stall-watch.ts'
 import { pinStartPositions } from './start-positions.ts'
@@ -32,8 +32,6 @@ const FETCH_BYTES_PER_PARTITION = 32 * 1_024
 const RESTART_DELAY_MS = 250
 const RESTART_DELAY_MS_MAX = 5_000
 const LEAVE_MS_MAX = 5_000
-/** Longer than kafkajs waits for an answer. A request that it makes while it gives a connection up gets none, ever. */
-const COMMIT_MS_MAX = 6_000
 
 /**
  * A consumer on kafkajs that neither loses nor rewinds. It makes a new kafkajs consumer whenever the old one ends
@@ -45,11 +43,14 @@ export class KafkaRecordSource implements RecordSource {
   #listener: RecordListener | undefined
   #consumer: Consumer | undefined
   #member: GroupMember | undefined
-  #committing: Promise<void> | undefined
-  readonly #committed = new Map<string, number>()
+  readonly #commits: OffsetCommits
 
   constructor(options: KafkaRecordSourceOptions) {
     this.#options = options
+    this.#commits = new OffsetCommits({
+      committable: () => this.#listener?.committable() ?? [],
+      onRefused: (error) => this.#heed(error),
+    })
   }
 
   async start(listener: RecordListener, signal: AbortSignal): Promise<void> {
@@ -68,28 +69,15 @@ export class KafkaRecordSource implements RecordSource {
   }
 
   commit(): Promise<void> {
-    return this.#startCommit()
-  }
-
-  /** A commit under way may have been started before the last record was settled, so it does not count. */
-  async #commitLatest(): Promise<void> {
-    await this.#committing?.catch(() => undefined)
-    await this.#startCommit()
-  }
-
-  #startCommit(): Promise<void> {
-    if (this.#committing !== undefined) return this.#committing
-    const committing = this.#commitOnce().finally(() => {
-      if (this.#committing === committing) this.#committing = undefined
-    })
-    this.#committing = committing
-    return committing
+    return this.#commits.commit()
   }
 
   async stop(): Promise<void> {
     this.#ended.abort()
     // While the consumer still runs: kafkajs drops commits once it has begun to stop.
-    const committed = this.#commitLatest().catch((error: unknown) => this.#trouble('commit-failed', error))
+    const committed = this.#commits
+      .commitLatest()
+      .catch((error: unknown) => this.#trouble('commit-failed', error))
     await settledWithin(committed, LEAVE_MS_MAX)
     const consumer = this.#consumer
     this.#consumer = undefined
@@ -105,7 +93,7 @@ export class KafkaRecordSource implements RecordSource {
         return
       } catch (error) {
         failures++
-        this.#member = undefined
+        if (this.#member !== undefined) this.#lose()
         this.#trouble('start-failed', error)
         await settledWithin(consumer.disconnect(), LEAVE_MS_MAX)
         await delay(
@@ -200,8 +188,7 @@ export class KafkaRecordSource implements RecordSource {
 
   #lose(): void {
     this.#member = undefined
-    // Of a membership that is over: the next one does not wait for it.
-    this.#committing = undefined
+    this.#commits.end()
     this.#options.onMembership(false)
     this.#listener?.onLost()
   }
@@ -226,7 +213,7 @@ export class KafkaRecordSource implements RecordSource {
     }, HEARTBEAT_MS)
     try {
       await this.#listener?.onRevoking()
-      await this.#commitLatest()
+      await this.#commits.commitLatest()
     } catch (error) {
       this.#trouble('commit-failed', error)
     } finally {
@@ -240,8 +227,7 @@ export class KafkaRecordSource implements RecordSource {
     try {
       const assigned = await pinStartPositions(member, this.#options.startFrom)
       this.#member = member
-      this.#committed.clear()
-      for (const { position, ...partition } of assigned) this.#committed.set(nameOf(partition), position)
+      this.#commits.begin(member, assigned)
       listener.onAssigned(assigned)
       for (const partition of assigned) {
         const wanted = listener.nextWanted(partition)
@@ -254,40 +240,6 @@ export class KafkaRecordSource implements RecordSource {
       throw unrecoverable(error)
     }
   }
-
-  /** One attempt under the generation at hand: a commit that is tried again after a rebalance rewinds the group. */
-  async #commitOnce(): Promise<void> {
-    const member = this.#member
-    if (member === undefined || this.#listener === undefined) return
-    const topics = new Map<string, { partition: number; offset: string }[]>()
-    const committing: RecordPosition[] = []
-    for (const position of this.#listener.committable()) {
-      if (this.#committed.get(nameOf(position)) === position.offset) continue
-      committing.push(position)
-      const list = topics.get(position.topic) ?? []
-      list.push({ partition: position.partition, offset: String(position.offset) })
-      topics.set(position.topic, list)
-    }
-    if (committing.length === 0) return
-    const request = { topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })) }
-    try {
-      await answeredWithin(member.commitOffsets(request), COMMIT_MS_MAX)
-    } catch (error) {
-      if (this.#member === member) this.#heed(error)
-      throw error
-    }
-    if (this.#member !== member) return
-    for (const position of committing) this.#committed.set(nameOf(position), position.offset)
-  }
-}
-
-async function answeredWithin(answer: Promise<unknown>, ms: number): Promise<void> {
-  if (!(await settledWithin(answer, ms))) throw new RelayFault('LR_UNAVAILABLE', `no answer within ${ms} ms`)
-  await answer
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }
 
 function recordBatch({ batch }: EachBatchPayload): RecordBatch {

@@ -74,3 +74,20 @@ test('a registration that is made anew under the same id is told again', async (
   await outcomes.waitForOutcome(registration.clientId)
   expect(site.rps.at('/anew')).toHaveLength(2)
 })
+
+test('Redis emptied while an outcome waits for Kafka: the relay that holds it publishes it, and tells nobody again', async () => {
+  const registration = site.registration('/emptied')
+  await site.topic.publish(site.registered(registration))
+  await site.startRelay(env())
+  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toHaveLength(1), { timeout: 10_000 })
+  await site.topic.publish(site.terminated(registration))
+  await noted(registration)
+  await site.redis.del(await site.redisKeys())
+  // The registry is built again from the topic, and the trigger is run once more: it joins the delivery under way.
+  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toHaveLength(1), { timeout: 10_000 })
+  await outcomes.takeBatches(1_000_000)
+  await outcomes.waitForOutcome(registration.clientId)
+  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toEqual([]), { timeout: 10_000 })
+  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  expect(site.rps.at('/emptied')).toHaveLength(1)
+})
