@@ -35,6 +35,7 @@ export interface PendingOutcome {
   readonly tracestate?: string
 }
 
+/** A registration as the store holds it. */
 export interface HeldRegistration extends Registration {
   readonly pendingOutcome?: PendingOutcome
 }
