@@ -1,6 +1,6 @@
 import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import { RelayFault } from '../errors.ts'
-import { settledWithin } from '../lib/deferred.ts'
+import { delay, settledWithin } from '../lib/deferred.ts'
 import type { PartitionRange } from '../recovery/log-reader.ts'
 import { explained } from './kafka-refusal.ts'
 import type { TopicPartition } from './record-source.ts'
@@ -9,6 +9,8 @@ import type { TopicPartition } from './record-source.ts'
 const METADATA_AGE_MS_MAX = 5 * 60_000
 /** Poison may be large: up to that, a letter keeps its original bytes. */
 const DEAD_LETTER_BYTES_MAX = 16 * 1_024 * 1_024
+const LEADERS_WAIT_MS_MAX = 5_000
+const LEADERS_POLL_MS = 50
 
 type PartitionOffset = TopicPartition & { readonly offset: number }
 
@@ -104,9 +106,22 @@ export class KafkaTopics {
       ? [{ name: 'max.message.bytes', value: String(DEAD_LETTER_BYTES_MAX) }]
       : []
     await this.ask(
-      (admin) => admin.createTopics({ waitForLeaders: true, topics: [{ topic, configEntries }] }),
+      (admin) => admin.createTopics({ waitForLeaders: false, topics: [{ topic, configEntries }] }),
       `Create and Describe on topic ${topic}, or create it (this relay sees no such topic)`,
     )
+    await this.#leadersAreThere(topic)
+  }
+
+  /** kafkajs' own wait fails when the broker that it asks has not heard of the new topic yet. */
+  async #leadersAreThere(topic: string): Promise<void> {
+    const endsAtMs = performance.now() + LEADERS_WAIT_MS_MAX
+    while (performance.now() < endsAtMs) {
+      const partitions = await this.layout(topic)
+      if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return
+      await delay(LEADERS_POLL_MS)
+    }
+    const message = `topic ${topic} was created, but has no leaders yet, or this relay may not see it (Describe on topic ${topic})`
+    throw new RelayFault('LR_UNAVAILABLE', message)
   }
 
   async close(): Promise<void> {

@@ -65,6 +65,7 @@ test('Kafka: topics and the group', async () => {
   const dead = `127.0.0.1:${await freePort()}`
   try {
     await admin.createTopics({
+      waitForLeaders: false,
       topics: [
         {
           topic: site.deadLetterTopic,
