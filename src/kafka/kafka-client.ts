@@ -30,14 +30,22 @@ export function createKafkaClient(
   return new Kafka({
     clientId,
     ...securityConfig(security),
-    // Shuffled, so that a dead first broker does not cost every reconnect a time-out.
-    brokers: async () => [...brokers].sort(() => Math.random() - 0.5),
+    brokers: inTurn(brokers),
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => forward(entry, log),
   })
+}
+
+/**
+ * One broker for each connect: the next, whoever asks, from a random first. A dead one then costs some of the connects
+ * a time-out, and no connect meets it twice while others have not been tried.
+ */
+function inTurn(brokers: readonly string[]): () => Promise<string[]> {
+  let next = Math.floor(Math.random() * brokers.length)
+  return async () => [brokers[next++ % brokers.length] as string]
 }
 
 /** kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. */

@@ -15,7 +15,7 @@ let relay: RelayProcess
 beforeEach(async () => {
   redis = await startRedisServer()
   site = await RelaySite.open({ kafkaBrokers: inject('kafkaBrokers'), redisUrl: redis.url })
-  relay = await site.startRelay({ RETRY_LEASE_MS: '1000', ATTEMPT_TIMEOUT_MS: '900' })
+  relay = await site.startRelay()
 })
 afterEach(async () => {
   await site.close()
