@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { errorText } from '../../../src/delivery/error-text.ts'
+import { anyText } from '../../support/any-text.ts'
 
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwczovL29wIn0.c2lnbmF0dXJl-_x'
 
@@ -36,7 +37,7 @@ describe('error text', () => {
 
   test('is one bounded line without a token, whatever the RP says', () => {
     const piece = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.constantFrom(TOKEN, '\n', '{"error":"', 'eyJ', '"}', 'x'.repeat(300)),
     )
     fc.assert(

@@ -2,6 +2,30 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { endpointProblem, logoutEndpoint } from '../../../src/events/logout-endpoint.ts'
 
+const uriCharacters = (more: string) =>
+  fc.string({ unit: fc.constantFrom(...`abcXYZ019-._~!$&()*+,;=:@%20é${more}`) })
+
+/** Not all of them valid: also with user names, ports out of range and fragments. */
+const webUri = fc
+  .record({
+    scheme: fc.constantFrom('https', 'http', 'HTTPS', 'https', 'ftp'),
+    user: fc.constantFrom('', '', '', '', 'user@', 'user:word@'),
+    host: fc.oneof(
+      fc.domain(),
+      fc.ipV4Extended(),
+      fc.ipV6().map((address) => `[${address}]`),
+    ),
+    port: fc.option(fc.nat(70_000)),
+    path: fc.option(uriCharacters('/')),
+    query: fc.option(uriCharacters('/?')),
+    fragment: fc.constantFrom('', '', '', '', '#', '#part'),
+  })
+  .map(({ scheme, user, host, port, path, query, fragment }) => {
+    const given = (before: string, value: string | number | null) =>
+      value === null ? '' : `${before}${value}`
+    return `${scheme}://${user}${host}${given(':', port)}${given('/', path)}${given('?', query)}${fragment}`
+  })
+
 describe('logout endpoint', () => {
   test.each([
     ['https://rp.example', 'https://rp.example', '/'],
@@ -34,15 +58,12 @@ describe('logout endpoint', () => {
 
   test('any text is either refused or can be taken apart', () => {
     fc.assert(
-      fc.property(
-        fc.oneof(fc.string(), fc.webUrl({ withFragments: true, withQueryParameters: true })),
-        (uri) => {
-          if (endpointProblem(uri) !== undefined) return
-          const { origin, path } = logoutEndpoint(uri)
-          expect(origin).toMatch(/^https?:\/\/[^/]+$/)
-          expect(path).toMatch(/^\/[^\s#]*$/)
-        },
-      ),
+      fc.property(fc.oneof(fc.string(), webUri), (uri) => {
+        if (endpointProblem(uri) !== undefined) return
+        const { origin, path } = logoutEndpoint(uri)
+        expect(origin).toMatch(/^https?:\/\/[^/]+$/)
+        expect(path).toMatch(/^\/[^\s#]*$/)
+      }),
     )
   })
 })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { readPlainRegistration } from '../../../src/events/plain-registration.ts'
 import { readRegistration } from '../../../src/events/read-registration.ts'
 import { tokenAlgorithms, writeRegistration } from '../../../src/events/registration.ts'
+import { anyText } from '../../support/any-text.ts'
 import { ISSUER, sampleRegistration } from '../sample-registration.ts'
 
 const { registeredAtMs, ...fields } = sampleRegistration()
@@ -11,7 +12,7 @@ const plain = { ...fields, registeredAt: registeredAtMs }
 /** Values that a field may be given: plain ones, odd ones that are valid, and wrong ones. */
 const anyValue = fc.oneof(
   fc.string({ unit: 'grapheme-ascii', minLength: 1 }),
-  fc.string({ unit: 'binary' }),
+  anyText(),
   fc.constantFrom<unknown[]>(
     '',
     'x'.repeat(1_024),
