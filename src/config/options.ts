@@ -19,9 +19,8 @@ function integer(min: number, max: number) {
   const range = `must be a whole number from ${min} to ${max}`
   return z
     .string()
-    .regex(/^\d+$/, range)
+    .refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, range)
     .transform(Number)
-    .refine((value) => value >= min && value <= max, range)
     .meta({ minimum: min, maximum: max })
 }
 
