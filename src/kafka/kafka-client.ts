@@ -3,6 +3,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib'
 import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
 import { compressFrame, decompressFrame } from 'lz4-napi'
+import { addressForKafkajs } from './broker-address.ts'
 import { type KafkaSecurity, securityConfig } from './kafka-security.ts'
 import { kafkajs } from './kafkajs.ts'
 
@@ -45,7 +46,8 @@ export function createKafkaClient(
  */
 function inTurn(brokers: readonly string[]): () => Promise<string[]> {
   let next = Math.floor(Math.random() * brokers.length)
-  return async () => [brokers[next++ % brokers.length] as string]
+  const addresses = brokers.map(addressForKafkajs)
+  return async () => [addresses[next++ % addresses.length] as string]
 }
 
 /** kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. */

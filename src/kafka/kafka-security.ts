@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ISocketFactory, SASLOptions } from 'kafkajs'
 import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts'
+import { hostFromKafkajs } from './broker-address.ts'
 
 /** How Kafka is connected to: in clear and as nobody, unless something is said. */
 export interface KafkaSecurity {
@@ -19,18 +20,21 @@ const KEEP_ALIVE_MS = 60_000
 export function securityConfig({ tls, sasl }: KafkaSecurity): {
   ssl?: true
   sasl?: SASLOptions
-  socketFactory?: ISocketFactory
+  socketFactory: ISocketFactory
 } {
   return {
-    ...(tls !== undefined && { ssl: true, socketFactory: tlsSockets(tls) }),
+    ...(tls !== undefined && { ssl: true }),
+    socketFactory: sockets(tls),
     ...(sasl !== undefined && { sasl: { ...sasl } as SASLOptions }),
   }
 }
 
 /** The files are read for every connection, so that a certificate is renewed without a restart. */
-function tlsSockets(files: TlsFiles): ISocketFactory {
-  return ({ host, port, ssl, onConnect }) => {
-    const socket = ssl ? tlsSocket(files, host, port, onConnect) : connectTcp({ host, port }, onConnect)
+function sockets(files: TlsFiles | undefined): ISocketFactory {
+  return ({ host: name, port, onConnect }) => {
+    const host = hostFromKafkajs(name)
+    const socket =
+      files === undefined ? connectTcp({ host, port }, onConnect) : tlsSocket(files, host, port, onConnect)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     return socket
   }
