@@ -16,7 +16,7 @@ export default defineConfig({
     // Most tests wait for processes more than they compute.
     maxWorkers: 4,
     reporters: ['default', new ClosingLineReporter()],
-    // Modules as vitest has rewritten them, kept in node_modules by their content: a third of what the unit tests cost.
+    // Modules as vitest has rewritten them are kept in node_modules, by their content.
     experimental: { fsModuleCache: true },
     projects: [
       // Patient: a machine that does other things as well must not fail a property test.

@@ -41,8 +41,8 @@ export function createKafkaClient(
 }
 
 /**
- * One broker for each connect: the next, whoever asks, from a random first. A dead one then costs some of the connects
- * a time-out, and no connect meets it twice while others have not been tried.
+ * One broker for each attempt to connect: the next, whoever asks, from a random first. Drawn anew each time, a dead one
+ * may come up for every attempt of a connect; from a fixed first, it costs every connect a time-out.
  */
 function inTurn(brokers: readonly string[]): () => Promise<string[]> {
   let next = Math.floor(Math.random() * brokers.length)

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { freePort } from '../support/free-port.ts'
+import { LateServer } from '../support/late-server.ts'
 
 test('with one of two brokers dead, every connect finds the other at its second attempt', async () => {
   const dead = `127.0.0.1:${await freePort()}`
@@ -27,15 +26,10 @@ const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
 
 test.skipIf(!hasIpv6)('a broker that is named by its IPv6 address is found', async () => {
   const [live = ''] = inject('kafkaBrokers').split(',')
-  const server = createServer((socket) => {
-    const onward = connect(Number(live.split(':')[1]), '127.0.0.1')
-    socket.pipe(onward).pipe(socket)
-    for (const end of [socket, onward]) end.on('error', () => undefined)
-  }).listen(0, '::1')
-  await once(server, 'listening')
-  onTestFinished(() => void server.close())
-  const { port } = server.address() as AddressInfo
-  const admin = createKafkaClient([`[::1]:${port}`], 'test', () => undefined).admin()
+  const broker = new LateServer(await freePort(), live)
+  await broker.open('::1')
+  onTestFinished(() => broker.close())
+  const admin = createKafkaClient([`[::1]:${broker.port}`], 'test', () => undefined).admin()
   await admin.connect()
   expect((await admin.describeCluster()).brokers.map(({ host }) => host)).toEqual(['127.0.0.1'])
   await admin.disconnect()

@@ -18,7 +18,7 @@ export class LateServer {
     this.#target = { host: hostname, port: Number(targetPort) }
   }
 
-  async open(): Promise<void> {
+  async open(host = '127.0.0.1'): Promise<void> {
     this.#server = createServer((client) => {
       const upstream = connect(this.#target)
       for (const [from, to] of [
@@ -34,7 +34,7 @@ export class LateServer {
           to.destroy()
         })
       }
-    }).listen(this.port, '127.0.0.1')
+    }).listen(this.port, host)
     await once(this.#server, 'listening')
   }
 
