@@ -15,6 +15,8 @@ if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
 }
 const isClone = existsSync(new URL('main.ts', import.meta.url))
 const place = new URL(isClone ? './' : '../dist/', import.meta.url)
-if (process.argv[2] === 'serve') await import(new URL('fewer-arenas.mjs', place).href)
+const isService = process.argv[2] === 'serve'
+if (isService) await import(new URL('fewer-arenas.mjs', place).href)
 await import(new URL('compile-cache.mjs', place).href)
+if (isService) await import(new URL('optimize-sooner.mjs', place).href)
 await import(new URL(isClone ? 'main.ts' : 'main.js', place).href)
