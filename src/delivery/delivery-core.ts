@@ -35,6 +35,8 @@ export interface DeliveryCoreOptions {
   readonly signerFor: (issuer: string) => Signer | undefined
 }
 
+const TAKE_BACK_EVERY_MS = 100
+
 /** The parts of the delivery, put together: what is admitted here ends in an outcome, or in the backlog. */
 export class DeliveryCore {
   readonly admission: Admission
@@ -46,6 +48,7 @@ export class DeliveryCore {
   readonly settings: RpSettingsCache
   readonly settlement: Settlement
   readonly #options: DeliveryCoreOptions
+  readonly #timer = setInterval(() => this.dispatcher.takeBack(), TAKE_BACK_EVERY_MS).unref()
 
   constructor(options: DeliveryCoreOptions) {
     const { backlog, clock, config, events, log, registry, sender, settingsStore, signerFor } = options
@@ -151,6 +154,7 @@ export class DeliveryCore {
 
   /** Gives up what is not final; the log and the leases bring it again. */
   stop(): void {
+    clearInterval(this.#timer)
     this.parking.stop()
     this.settlement.stop()
   }

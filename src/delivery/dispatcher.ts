@@ -9,7 +9,7 @@ export interface DispatcherOptions {
   readonly maxInFlight: number
   /** Attempts under way at one RP: a mass logout must not take it down. */
   readonly maxInFlightPerRp: number
-  /** Deliveries that wait for their turn, over all RPs; one RP may have a sixteenth of them. */
+  /** Deliveries that wait for their turn, over all RPs; one RP may have a sixteenth of them, and more while it is quick. */
   readonly maxWaiting: number
   /** Starts one attempt; `release` is called when it is over. */
   readonly start: (delivery: Delivery) => void
@@ -29,6 +29,13 @@ const PROBE_SHARE = 1 / 8
 const STALL_MS = 1_000
 /** Small, so that ten hung RPs together still leave half of the room to the others. */
 const RP_WAITING_SHARE = 1 / 16
+/**
+ * A quick RP may have waiting what it takes in that time: with few RPs all of a mass logout would otherwise be parked
+ * and claimed again, at twice the cost. What others then wait for a room that it has filled is no longer than this.
+ */
+const LENT_MS = 500
+/** Not at every short pause: what is taken back is parked for nothing when the RP goes on at once. */
+const TAKEN_BACK_FACTOR = 4
 
 /**
  * Decides who may start an attempt now. Every RP has queues of its own and a bound of its own; the RPs take turns,
@@ -41,6 +48,8 @@ export class Dispatcher {
   readonly #maxProbes: number
   /** RPs that have a waiting delivery and room for it. */
   readonly #turns = new Fifo<RelyingParty>()
+  /** RPs that may have more waiting than their share. */
+  readonly #borrowers = new Set<RelyingParty>()
   #waiting = 0
   #inFlight = 0
   #retriesInFlight = 0
@@ -68,15 +77,15 @@ export class Dispatcher {
 
   /**
    * How many parked deliveries of this RP may be claimed now: so few that the last of them starts well within its
-   * lease, even when each attempt before it takes its whole time-out.
+   * lease, even when each attempt before it takes its whole time-out; or what a quick RP takes soon.
    */
   roomForClaims(rp: RelyingParty): number {
     if (this.#isStopped || this.#isStalled(rp)) return 0
     if (!rp.breaker.isClosed) return this.#mayProbe(rp) ? 1 : 0
     const waiting = waitingAt(rp)
-    const inLease = CLAIMS_PER_PLACE * this.#attemptsMax(rp) - rp.inFlight - waiting
-    const share = this.#maxWaitingPerRp - waiting
-    return Math.max(Math.min(inLease, share, this.#options.maxWaiting - this.#waiting), 0)
+    const inLease = CLAIMS_PER_PLACE * this.#attemptsMax(rp) - rp.inFlight
+    const wanted = Math.max(Math.min(inLease, this.#maxWaitingPerRp), this.#lentTo(rp))
+    return Math.max(Math.min(wanted - waiting, this.#options.maxWaiting - this.#waiting), 0)
   }
 
   /**
@@ -100,7 +109,9 @@ export class Dispatcher {
     this.#inFlight--
     if (delivery.isClaimed) this.#retriesInFlight--
     rp.inFlight--
-    rp.movedAtMs = this.#options.clock.now()
+    const now = this.#options.clock.now()
+    rp.pace.ended(now - rp.movedAtMs)
+    rp.movedAtMs = now
     if (rp.isProbed) {
       rp.isProbed = false
       this.#probes--
@@ -116,6 +127,18 @@ export class Dispatcher {
   shed(rp: RelyingParty): void {
     const shed = this.#takeWaiting(rp)
     if (shed.length > 0) this.#options.onShed(shed)
+  }
+
+  /** Parks what was lent to RPs that have become slow. Called now and then: intake may be waiting for that room. */
+  takeBack(): void {
+    for (const rp of this.#borrowers) {
+      const waiting = waitingAt(rp)
+      const hasReturned = waiting <= this.#maxWaitingPerRp
+      const isSlow = waiting > TAKEN_BACK_FACTOR * this.#lentTo(rp)
+      if (hasReturned || isSlow) this.#borrowers.delete(rp)
+      if (hasReturned || !isSlow) continue
+      this.shed(rp)
+    }
   }
 
   /** Starts nothing more, and hands back everything that still waits. */
@@ -140,9 +163,15 @@ export class Dispatcher {
   /** Behind an open breaker nothing waits; the one attempt that may be made starts at once. */
   #mayWait(rp: RelyingParty): boolean {
     if (!rp.breaker.isClosed) return this.#mayProbe(rp)
-    if (!this.#isStalled(rp)) return waitingAt(rp) < this.#maxWaitingPerRp
-    this.shed(rp)
-    return false
+    if (this.#isStalled(rp)) {
+      this.shed(rp)
+      return false
+    }
+    const waiting = waitingAt(rp)
+    if (waiting < this.#maxWaitingPerRp) return true
+    if (waiting >= this.#lentTo(rp)) return false
+    this.#borrowers.add(rp)
+    return true
   }
 
   #mayProbe(rp: RelyingParty): boolean {
@@ -153,6 +182,12 @@ export class Dispatcher {
   #isStalled(rp: RelyingParty): boolean {
     const { clock, maxInFlightPerRp } = this.#options
     return rp.inFlight >= maxInFlightPerRp && clock.now() - rp.movedAtMs > STALL_MS
+  }
+
+  /** How many may wait for this RP beyond its share; 0 for one that is slow, or has ended nothing for so long. */
+  #lentTo(rp: RelyingParty): number {
+    const isMoving = this.#options.clock.now() - rp.movedAtMs < LENT_MS
+    return isMoving ? Math.floor(rp.pace.perMs * LENT_MS) : 0
   }
 
   #giveTurn(rp: RelyingParty): void {

@@ -3,6 +3,7 @@ import { Fifo } from '../lib/fifo.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
 import { Breaker, type BreakerPolicy } from './breaker.ts'
 import type { Delivery } from './delivery.ts'
+import { Pace } from './pace.ts'
 
 /** What one replica knows of one RP: its settings and what is going on with it. */
 export interface RelyingParty {
@@ -18,6 +19,7 @@ export interface RelyingParty {
   inFlight: number
   /** When the last attempt ended, or the first of those under way began. Milliseconds since the epoch. */
   movedAtMs: number
+  readonly pace: Pace
   /** The attempt under way finds out whether the RP is back. */
   isProbed: boolean
   /** Deliveries that wait for their first attempt, and those claimed from the backlog for a further one. */
@@ -67,6 +69,7 @@ export class RelyingParties {
         breaker: new Breaker(this.#breakerPolicy, this.#clock),
         inFlight: 0,
         movedAtMs: 0,
+        pace: new Pace(),
         isProbed: false,
         waitingFirst: new Fifo(),
         waitingRetry: new Fifo(),

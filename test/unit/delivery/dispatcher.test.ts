@@ -67,6 +67,17 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   }
 }
 
+/** One that ends an attempt per millisecond; the share of an RP is 100. */
+function quickRp() {
+  const fixture = dispatcherFixture({ maxInFlight: 4, maxInFlightPerRp: 2, maxWaiting: 1_600 })
+  for (let n = 0; n < 1_000; n++) {
+    fixture.submit(0)
+    fixture.clock.nowMs += 1
+    fixture.end(0)
+  }
+  return fixture
+}
+
 type Step = { kind: 'submit'; rp: number; isClaimed: boolean } | { kind: 'end'; which: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -211,7 +222,7 @@ describe('dispatcher', () => {
     expect(rp(0).hasDueBacklog).toBe(false)
   })
 
-  test('one RP never has the whole waiting room', () => {
+  test('an RP that has not shown how quick it is never has the whole waiting room', () => {
     const { submit, running, dispatcher, rp } = dispatcherFixture({
       maxInFlight: 4,
       maxInFlightPerRp: 2,
@@ -224,6 +235,44 @@ describe('dispatcher', () => {
     expect(dispatcher.roomForClaims(rp(0))).toBe(0)
     expect(dispatcher.roomForClaims(rp(1))).toBeGreaterThan(0)
     expect(submit(1).isTaken).toBe(true)
+  })
+
+  test('a mass logout at one quick RP is not parked: it may have more waiting than its share', () => {
+    const { dispatcher, rp, submit } = quickRp()
+    let taken = 0
+    while (taken < 1_000 && submit(0).isTaken) taken++
+    expect(waitingAt(rp(0))).toBe(500)
+    dispatcher.takeBack()
+    expect(waitingAt(rp(0))).toBe(500)
+  })
+
+  test('of what is parked for a quick RP more is claimed at a time', () => {
+    const { dispatcher, rp, submit } = quickRp()
+    expect(dispatcher.roomForClaims(rp(0))).toBe(500)
+    for (let n = 0; n < 500; n++) expect(submit(0, true).isTaken).toBe(true)
+  })
+
+  test('a quick RP that hangs gives back what it was lent, though nothing more comes for it', () => {
+    const { clock, dispatcher, rp, submit, shed } = quickRp()
+    for (let n = 0; n < 300; n++) submit(0)
+    expect(shed).toEqual([])
+    clock.nowMs += 501
+    dispatcher.takeBack()
+    expect(shed).toHaveLength(300 - 2)
+    expect([waitingAt(rp(0)), dispatcher.waiting]).toEqual([0, 0])
+  })
+
+  test('a quick RP that becomes slow gives back what it was lent', () => {
+    const { clock, dispatcher, end, submit, shed } = quickRp()
+    for (let n = 0; n < 300; n++) submit(0)
+    for (let n = 0; n < 4; n++) {
+      clock.nowMs += 400
+      end(0)
+      dispatcher.takeBack()
+    }
+    expect(shed.length).toBeGreaterThan(250)
+    for (let n = 0; n < 300; n++) submit(0)
+    expect(dispatcher.waiting).toBe(100)
   })
 
   test('RPs take turns: one with many waiting does not stand before one with a single one', () => {
