@@ -76,16 +76,16 @@ export class Dispatcher {
   }
 
   /**
-   * How many parked deliveries of this RP may be claimed now: so few that the last of them starts well within its
-   * lease, even when each attempt before it takes its whole time-out; or what a quick RP takes soon.
+   * How many parked deliveries of this RP may be claimed now. None while half of those that may wait do: a claim costs
+   * three round trips, for one as for a hundred. What comes for the first time has room of its own, and cannot keep
+   * them out.
    */
   roomForClaims(rp: RelyingParty): number {
     if (this.#isStopped || this.#isStalled(rp)) return 0
     if (!rp.breaker.isClosed) return this.#mayProbe(rp) ? 1 : 0
-    const waiting = waitingAt(rp)
-    const inLease = CLAIMS_PER_PLACE * this.#attemptsMax(rp) - rp.inFlight
-    const wanted = Math.max(Math.min(inLease, this.#maxWaitingPerRp), this.#lentTo(rp))
-    return Math.max(Math.min(wanted - waiting, this.#options.maxWaiting - this.#waiting), 0)
+    const max = this.#maxWaitingClaims(rp)
+    const waiting = rp.waitingRetry.size
+    return waiting > max / 2 ? 0 : max - waiting
   }
 
   /**
@@ -94,7 +94,7 @@ export class Dispatcher {
    */
   submit(delivery: Delivery): boolean {
     const { rp } = delivery
-    if (this.#isStopped || !this.#mayWait(rp)) return false
+    if (this.#isStopped || !this.#mayWait(delivery)) return false
     const queue = delivery.isClaimed ? rp.waitingRetry : rp.waitingFirst
     queue.push(delivery)
     this.#waiting++
@@ -118,7 +118,7 @@ export class Dispatcher {
     }
     this.#giveTurn(rp)
     this.#pump()
-    if (!rp.hasDueBacklog || waitingAt(rp) >= this.#options.maxInFlightPerRp / 2) return
+    if (!rp.hasDueBacklog || this.roomForClaims(rp) === 0) return
     rp.hasDueBacklog = false
     this.#options.onRoom()
   }
@@ -160,14 +160,23 @@ export class Dispatcher {
     return Math.min(this.#options.maxInFlightPerRp, rp.breaker.attemptsMax)
   }
 
+  /**
+   * So few that the last of them starts well within its lease, even when each attempt before it takes its whole
+   * time-out; or what a quick RP takes soon.
+   */
+  #maxWaitingClaims(rp: RelyingParty): number {
+    const inLease = CLAIMS_PER_PLACE * this.#attemptsMax(rp) - rp.inFlight
+    return Math.max(Math.min(inLease, this.#maxWaitingPerRp), Math.floor(this.#lentTo(rp) / 2))
+  }
+
   /** Behind an open breaker nothing waits; the one attempt that may be made starts at once. */
-  #mayWait(rp: RelyingParty): boolean {
+  #mayWait({ rp, isClaimed }: Delivery): boolean {
     if (!rp.breaker.isClosed) return this.#mayProbe(rp)
     if (this.#isStalled(rp)) {
       this.shed(rp)
       return false
     }
-    const waiting = waitingAt(rp)
+    const waiting = isClaimed ? rp.waitingRetry.size : rp.waitingFirst.size
     if (waiting < this.#maxWaitingPerRp) return true
     if (waiting >= this.#lentTo(rp)) return false
     this.#borrowers.add(rp)

@@ -203,7 +203,7 @@ describe('dispatcher', () => {
       fc.property(bounds, fc.array(step, { maxLength: 120 }), (given, steps) => {
         const { dispatcher, rp, submit } = play(given, steps, () => undefined)
         const room = dispatcher.roomForClaims(rp(0))
-        for (let n = 0; n < room; n++) expect(submit(0).isTaken).toBe(true)
+        for (let n = 0; n < room; n++) expect(submit(0, true).isTaken).toBe(true)
       }),
     )
   })
@@ -214,7 +214,7 @@ describe('dispatcher', () => {
       maxInFlightPerRp: 2,
       maxWaiting: 400,
     })
-    for (let n = 0; n < 4; n++) submit(0)
+    for (let n = 0; n < 4; n++) submit(0, true)
     expect(dispatcher.roomForClaims(rp(0))).toBe(0)
     rp(0).hasDueBacklog = true
     for (let n = 0; n < 4; n++) end(0)
@@ -232,9 +232,15 @@ describe('dispatcher', () => {
     while (taken < 1_000 && submit(0).isTaken) taken++
     expect(running).toHaveLength(2)
     expect(waitingAt(rp(0))).toBeLessThanOrEqual(100)
-    expect(dispatcher.roomForClaims(rp(0))).toBe(0)
-    expect(dispatcher.roomForClaims(rp(1))).toBeGreaterThan(0)
     expect(submit(1).isTaken).toBe(true)
+  })
+
+  test('what comes for the first time cannot keep out what is parked', () => {
+    const { dispatcher, rp, submit } = quickRp()
+    while (submit(0).isTaken);
+    const room = dispatcher.roomForClaims(rp(0))
+    expect(room).toBeGreaterThan(0)
+    for (let n = 0; n < room; n++) expect(submit(0, true).isTaken).toBe(true)
   })
 
   test('a mass logout at one quick RP is not parked: it may have more waiting than its share', () => {
@@ -248,8 +254,9 @@ describe('dispatcher', () => {
 
   test('of what is parked for a quick RP more is claimed at a time', () => {
     const { dispatcher, rp, submit } = quickRp()
-    expect(dispatcher.roomForClaims(rp(0))).toBe(500)
-    for (let n = 0; n < 500; n++) expect(submit(0, true).isTaken).toBe(true)
+    expect(dispatcher.roomForClaims(rp(0))).toBe(250)
+    for (let n = 0; n < 250; n++) expect(submit(0, true).isTaken).toBe(true)
+    expect(dispatcher.roomForClaims(rp(0))).toBe(0)
   })
 
   test('a quick RP that hangs gives back what it was lent, though nothing more comes for it', () => {
