@@ -12,7 +12,6 @@ import type { RunPlace } from './program.ts'
 import { writeSigningKeys } from './signing-keys.ts'
 import { ISSUER } from './workload.ts'
 
-const ORIGINS = 50
 const KEYS_PER_SCAN = 1_000
 
 /** What all runs share: the real Kafka and Redis, the relying parties, the keys, a directory for logs. */
@@ -38,7 +37,8 @@ export interface BenchRun extends AsyncDisposable {
   readonly ledger: Ledger
 }
 
-export async function openBenchContext(): Promise<BenchContext> {
+/** `origins`: so many relying parties, each at an origin of its own. */
+export async function openBenchContext(origins: number): Promise<BenchContext> {
   await using opening = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'logout-relay-bench-'))
   opening.defer(async () => rm(directory, { recursive: true, force: true }))
@@ -46,7 +46,7 @@ export async function openBenchContext(): Promise<BenchContext> {
   const jwks = await writeSigningKeys(signingKeysFile)
   const { kafkaBrokers, redisUrl, stop } = await startStack()
   opening.defer(stop)
-  const ledger = opening.use(await startLedger({ origins: ORIGINS, verify: 'sample', jwks, issuer: ISSUER }))
+  const ledger = opening.use(await startLedger({ origins, verify: 'sample', jwks, issuer: ISSUER }))
   const redis = new Redis(redisUrl)
   opening.defer(() => redis.disconnect())
   const resources = opening.move()

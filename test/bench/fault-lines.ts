@@ -38,7 +38,7 @@ function isolationLines({ isolation }: Measurements): string[] {
     const { lost, duplicates } = totalOf(runs)
     const of = (read: (run: (typeof runs)[number]) => number) => median(runs.map(read))
     return (
-      `${hanging} of 50 origins hang: the RPs that never do get ${amount(of((run) => run.healthyPerSecond))} deliveries per s, ` +
+      `${hanging} of ${runs[0]?.origins} origins hang: the RPs that never do get ${amount(of((run) => run.healthyPerSecond))} deliveries per s, ` +
       `latency p50 ${amount(
         of((run) => run.healthyP50Ms),
         1,

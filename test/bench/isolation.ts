@@ -24,6 +24,7 @@ const RECOVERY_TIMEOUT_MS = 300_000
 
 export interface IsolationRun extends DeliveryCheck {
   readonly algorithm: BenchAlgorithm
+  readonly origins: number
   /** Origins that accept requests and never answer; 0 in the fault-free run. */
   readonly hanging: number
   /** Deliveries to the others, from the first trigger that could be taken to the last arrival at one of them. */
@@ -57,6 +58,7 @@ export async function measureIsolation(
   const latencies = latenciesMs(trickled.healthy, trickled.result)
   return {
     algorithm,
+    origins: context.ledger.relyingParties.length,
     hanging: isHanging ? hangingOrigins(context).length : 0,
     healthyPerSecond: loaded.healthy.length / seconds,
     healthyP50Ms: percentile(latencies, 50),

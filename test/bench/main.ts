@@ -19,7 +19,7 @@ try {
 
 async function bench(options: BenchOptions): Promise<void> {
   requireProcessCost()
-  await using context = await openBenchContext()
+  await using context = await openBenchContext(options.origins)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       // The programs under test are killed by the exit of this process, the ledger by the end of its pipe.

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type ProgramName, programNames } from './program.ts'
 import { type BenchAlgorithm, benchAlgorithms } from './signing-keys.ts'
+import { REGISTRATIONS_PER_SESSION } from './workload.ts'
 
 export const stageNames = [
   'throughput',
@@ -26,6 +27,7 @@ export const usage = `npm run bench -- [options]
   --all                   all parts, with steady
   --runs 3                runs per figure; medians are printed
   --sessions 4000         sessions per run, five deliveries each
+  --origins 50            relying parties, each at an origin of its own; 5 at least
   --parked 1000000        deliveries parked for one dead relying party (part parked)
   --registrations 200000  on the topic that Redis is rebuilt from, with a quarter as many triggers (part rebuild)
   --triggers 50000        on the topic that is replayed, half of them sent before (part replay)
@@ -41,6 +43,7 @@ export interface BenchOptions {
   readonly stages: readonly StageName[]
   readonly runs: number
   readonly sessions: number
+  readonly origins: number
   readonly latencySeconds: number
   readonly parked: number
   readonly registrations: number
@@ -59,6 +62,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
       stages: { type: 'string' },
       runs: { type: 'string' },
       sessions: { type: 'string' },
+      origins: { type: 'string' },
       parked: { type: 'string' },
       registrations: { type: 'string' },
       triggers: { type: 'string' },
@@ -77,6 +81,8 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
     stages: choose('--stages', values.stages, stageNames, stagesUnnamed(quick, values.all)),
     runs: count('--runs', values.runs, quick ? 1 : 3),
     sessions: count('--sessions', values.sessions, 4_000),
+    // A session is registered at so many different ones.
+    origins: count('--origins', values.origins, 50, REGISTRATIONS_PER_SESSION),
     parked: count('--parked', values.parked, quick ? 20_000 : 1_000_000),
     registrations: count('--registrations', values.registrations, quick ? 20_000 : 200_000, 100),
     triggers: count('--triggers', values.triggers, quick ? 10_000 : 50_000, 100),

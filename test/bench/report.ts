@@ -20,10 +20,10 @@ export function report(measured: Measurements, options: BenchOptions): string {
     .join('\n\n')
 }
 
-function introduction({ sessions, runs, latencySeconds }: BenchOptions): string {
+function introduction({ sessions, origins, runs, latencySeconds }: BenchOptions): string {
   const [{ model = 'unknown CPU' } = {}] = cpus()
   return [
-    `Work: ${sessions} sessions x ${REGISTRATIONS_PER_SESSION} relying parties = ${sessions * REGISTRATIONS_PER_SESSION} deliveries to 50 loopback origins, after a warm-up of ${WARM_UP_SESSIONS} sessions.`,
+    `Work: ${sessions} sessions x ${REGISTRATIONS_PER_SESSION} relying parties = ${sessions * REGISTRATIONS_PER_SESSION} deliveries to ${origins} loopback origins, after a warm-up of ${WARM_UP_SESSIONS} sessions.`,
     `Medians of ${runs}; in brackets the lowest and the highest. Latency: trigger to POST, 50 triggers/s for ${latencySeconds} s.`,
     'CPU-s: user and system time of the program with its children, from the first trigger to the last commit.',
     'MB: the largest resident size in the life of the process. Lost, twice, wrong: by the ledger of the relying',

@@ -22,8 +22,11 @@ export function makeSessions(
   relyingParties: readonly RelyingParty[],
   registrationsPerSession = REGISTRATIONS_PER_SESSION,
 ): BenchSession[] {
-  // All the steps but the last stay within one round, so the relying parties of a session are different ones.
-  const step = Math.floor(relyingParties.length / registrationsPerSession) + 1
+  if (relyingParties.length < registrationsPerSession)
+    throw new Error(`${registrationsPerSession} registrations per session need as many relying parties`)
+  // The steps of a session stay within one round, so its relying parties are different ones.
+  const longest = Math.floor((relyingParties.length - 1) / Math.max(registrationsPerSession - 1, 1))
+  const step = Math.min(Math.floor(relyingParties.length / registrationsPerSession) + 1, longest)
   return Array.from({ length: count }, (_, session) => ({
     sessionId: randomUUID(),
     userId: randomUUID(),

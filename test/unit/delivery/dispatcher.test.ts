@@ -223,7 +223,7 @@ describe('dispatcher', () => {
   })
 
   test('an RP that has not shown how quick it is never has the whole waiting room', () => {
-    const { submit, running, dispatcher, rp } = dispatcherFixture({
+    const { submit, running, rp } = dispatcherFixture({
       maxInFlight: 4,
       maxInFlightPerRp: 2,
       maxWaiting: 400,

@@ -1,0 +1,97 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Delivery } from './delivery.ts'
+import { type RelyingParty, waitingAt } from './relying-party.ts'
+
+export interface WaitingRoomOptions {
+  readonly clock: Clock
+  /** Attempts under way at one RP. */
+  readonly maxInFlightPerRp: number
+  /** Deliveries that wait for their turn, over all RPs. */
+  readonly maxWaiting: number
+}
+
+/** Two: one under way and one that waits for it. */
+const CLAIMS_PER_PLACE = 2
+/** An RP that has all its attempts under way and ended none for so long does not move: nothing waits for it here. */
+const STALL_MS = 1_000
+/** Small, so that ten hung RPs together still leave half of the room to the others. */
+const SHARE = 1 / 16
+/**
+ * A quick RP may have waiting what it takes in that time: with few RPs all of a mass logout would otherwise be parked
+ * and claimed again, at twice the cost. What the others then wait for a room that it has filled is no longer than this.
+ */
+const LENT_MS = 500
+/** Not at every short pause: what is taken back is parked for nothing when the RP goes on at once. */
+const TAKEN_BACK_FACTOR = 4
+
+/**
+ * How many deliveries may wait for an RP: a small share of the room, more for one that shows that it is quick, none for
+ * one that does not move. New deliveries and those claimed from the backlog are counted apart, so that neither keeps
+ * the other out.
+ */
+export class WaitingRoom {
+  readonly #clock: Clock
+  readonly #maxInFlightPerRp: number
+  readonly #share: number
+  /** RPs that may have more waiting than their share. */
+  readonly #borrowers = new Set<RelyingParty>()
+
+  constructor({ clock, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
+    this.#clock = clock
+    this.#maxInFlightPerRp = maxInFlightPerRp
+    this.#share = Math.max(Math.floor(maxWaiting * SHARE), maxInFlightPerRp)
+  }
+
+  /** True when one more may wait. */
+  mayTake({ rp, isClaimed }: Delivery): boolean {
+    const waiting = isClaimed ? rp.waitingRetry.size : rp.waitingFirst.size
+    if (waiting < this.#share) return true
+    if (waiting >= this.#lentTo(rp)) return false
+    this.#borrowers.add(rp)
+    return true
+  }
+
+  /**
+   * How many parked deliveries may be claimed now. None while half of those that may wait do: a claim costs three round
+   * trips, for one as for a hundred.
+   */
+  roomForClaims(rp: RelyingParty): number {
+    const max = this.#maxClaimed(rp)
+    const waiting = rp.waitingRetry.size
+    return waiting > max / 2 ? 0 : max - waiting
+  }
+
+  isStalled(rp: RelyingParty): boolean {
+    return rp.inFlight >= this.#maxInFlightPerRp && this.#clock.now() - rp.movedAtMs > STALL_MS
+  }
+
+  /** The RPs that were lent room and have become slow: intake may be waiting for what they fill. */
+  takeBack(): RelyingParty[] {
+    const slow: RelyingParty[] = []
+    for (const rp of this.#borrowers) {
+      const waiting = waitingAt(rp)
+      if (waiting > this.#share) {
+        if (waiting <= TAKEN_BACK_FACTOR * this.#lentTo(rp)) continue
+        slow.push(rp)
+      }
+      this.#borrowers.delete(rp)
+    }
+    return slow
+  }
+
+  /**
+   * So few that the last of them starts well within its lease, even when each attempt before it takes its whole
+   * time-out; or what a quick RP takes soon.
+   */
+  #maxClaimed(rp: RelyingParty): number {
+    const attemptsMax = Math.min(this.#maxInFlightPerRp, rp.breaker.attemptsMax)
+    const inLease = CLAIMS_PER_PLACE * attemptsMax - rp.inFlight
+    return Math.max(Math.min(inLease, this.#share), Math.floor(this.#lentTo(rp) / 2))
+  }
+
+  /** 0 for an RP that has not shown that it is quick, or has ended nothing for so long. */
+  #lentTo(rp: RelyingParty): number {
+    const isMoving = this.#clock.now() - rp.movedAtMs < LENT_MS
+    return isMoving ? Math.floor(rp.pace.perMs * LENT_MS) : 0
+  }
+}
