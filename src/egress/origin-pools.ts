@@ -1,16 +1,26 @@
-import type { Pool } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 
 const SWEEP_MS = 15_000
 const IDLE_MS_MAX = 60_000
+/** When there are as many as may be: origins that were not used for so long make room for others. */
+const IDLE_MS_MAX_WHEN_FULL = 5_000
+/** A connection takes 30 KB, with TLS 80: some 200 MB together. */
+const POOLS_MAX = 2_500
 
 interface Entry {
   readonly pool: Pool
   lastUsedAtMs: number
 }
 
-/** One pool per origin, closed after a minute without use: there may be thousands of origins. */
+/**
+ * One pool per origin, closed after a minute without use. There may be thousands of origins in one mass logout; those
+ * for which there is no room any more get a connection for each attempt. To drop others for them would only make
+ * everyone connect anew.
+ */
 export class OriginPools {
   readonly #entries = new Map<string, Entry>()
+  /** Kept no longer, with requests that still run. */
+  readonly #closing = new Set<Pool>()
   readonly #create: (origin: string) => Pool
   readonly #timer: NodeJS.Timeout
 
@@ -20,29 +30,40 @@ export class OriginPools {
     this.#timer.unref()
   }
 
-  for(origin: string): Pool {
-    let entry = this.#entries.get(origin)
-    if (entry === undefined) {
-      entry = { pool: this.#create(origin), lastUsedAtMs: 0 }
-      this.#entries.set(origin, entry)
+  dispatch(origin: string, request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    const entry = this.#entries.get(origin)
+    if (entry !== undefined) {
+      entry.lastUsedAtMs = performance.now()
+      entry.pool.dispatch(request, handler)
+      return
     }
-    entry.lastUsedAtMs = performance.now()
-    return entry.pool
+    const pool = this.#create(origin)
+    pool.dispatch(request, handler)
+    if (this.#entries.size < POOLS_MAX) this.#entries.set(origin, { pool, lastUsedAtMs: performance.now() })
+    else this.#close(pool)
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await Promise.all([...this.#entries.values()].map(({ pool }) => pool.destroy()))
+    const kept = [...this.#entries.values()].map(({ pool }) => pool)
+    await Promise.all([...kept, ...this.#closing].map((pool) => pool.destroy()))
     this.#entries.clear()
   }
 
   #sweep(): void {
-    const idleSince = performance.now() - IDLE_MS_MAX
+    const idleMsMax = this.#entries.size < POOLS_MAX ? IDLE_MS_MAX : IDLE_MS_MAX_WHEN_FULL
+    const idleSince = performance.now() - idleMsMax
     for (const [origin, { pool, lastUsedAtMs }] of this.#entries) {
       if (lastUsedAtMs > idleSince) continue
       this.#entries.delete(origin)
-      // `close` lets a request that still runs come to its end.
-      pool.close().catch(() => undefined)
+      this.#close(pool)
     }
+  }
+
+  /** Lets requests that still run come to their end. */
+  #close(pool: Pool): void {
+    this.#closing.add(pool)
+    const closed = () => this.#closing.delete(pool)
+    pool.close().then(closed, closed)
   }
 }

@@ -70,15 +70,13 @@ export class UndiciSender implements Sender {
     })
     this.#attempts.push(attempt)
     this.#timer ??= setTimeout(this.#checkTimeouts, this.#timeoutMs)
-    this.#pools.for(endpoint.origin).dispatch(
-      {
-        method: 'POST',
-        path: endpoint.path,
-        headers: headersOf(request),
-        body: formOf(token),
-      },
-      attempt,
-    )
+    const post = {
+      method: 'POST',
+      path: endpoint.path,
+      headers: headersOf(request),
+      body: formOf(token),
+    } as const
+    this.#pools.dispatch(endpoint.origin, post, attempt)
   }
 
   async close(): Promise<void> {
