@@ -1,17 +1,11 @@
-import type { Clock } from '../lib/clock.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { Delivery } from './delivery.ts'
 import { type RelyingParty, waitingAt } from './relying-party.ts'
-import { WaitingRoom } from './waiting-room.ts'
+import { WaitingRoom, type WaitingRoomOptions } from './waiting-room.ts'
 
-export interface DispatcherOptions {
-  readonly clock: Clock
+export interface DispatcherOptions extends WaitingRoomOptions {
   /** Attempts under way, over all RPs. */
   readonly maxInFlight: number
-  /** Attempts under way at one RP: a mass logout must not take it down. */
-  readonly maxInFlightPerRp: number
-  /** Deliveries that wait for their turn, over all RPs. */
-  readonly maxWaiting: number
   /** Starts one attempt; `release` is called when it is over. */
   readonly start: (delivery: Delivery) => void
   /** An RP with parked deliveries that are due has room again. */
@@ -62,7 +56,7 @@ export class Dispatcher {
   roomForClaims(rp: RelyingParty): number {
     if (this.#isStopped || this.#room.isStalled(rp)) return 0
     if (!rp.breaker.isClosed) return this.#mayProbe(rp) ? 1 : 0
-    return this.#room.roomForClaims(rp)
+    return this.#room.roomForClaims(rp, this.#attemptsMax(rp))
   }
 
   /**

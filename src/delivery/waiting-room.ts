@@ -4,7 +4,7 @@ import { type RelyingParty, waitingAt } from './relying-party.ts'
 
 export interface WaitingRoomOptions {
   readonly clock: Clock
-  /** Attempts under way at one RP. */
+  /** Attempts under way at one RP: a mass logout must not take it down. */
   readonly maxInFlightPerRp: number
   /** Deliveries that wait for their turn, over all RPs. */
   readonly maxWaiting: number
@@ -18,7 +18,7 @@ const STALL_MS = 1_000
 const SHARE = 1 / 16
 /**
  * A quick RP may have waiting what it takes in that time: with few RPs all of a mass logout would otherwise be parked
- * and claimed again, at twice the cost. What the others then wait for a room that it has filled is no longer than this.
+ * and claimed again, at twice the cost. Not more: the others wait when it has filled the room.
  */
 const LENT_MS = 500
 /** Not at every short pause: what is taken back is parked for nothing when the RP goes on at once. */
@@ -33,7 +33,6 @@ export class WaitingRoom {
   readonly #clock: Clock
   readonly #maxInFlightPerRp: number
   readonly #share: number
-  /** RPs that may have more waiting than their share. */
   readonly #borrowers = new Set<RelyingParty>()
 
   constructor({ clock, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
@@ -42,7 +41,7 @@ export class WaitingRoom {
     this.#share = Math.max(Math.floor(maxWaiting * SHARE), maxInFlightPerRp)
   }
 
-  /** True when one more may wait. */
+  /** True when one more may wait. Remembers the RPs that have more than their share. */
   mayTake({ rp, isClaimed }: Delivery): boolean {
     const waiting = isClaimed ? rp.waitingRetry.size : rp.waitingFirst.size
     if (waiting < this.#share) return true
@@ -53,10 +52,10 @@ export class WaitingRoom {
 
   /**
    * How many parked deliveries may be claimed now. None while half of those that may wait do: a claim costs three round
-   * trips, for one as for a hundred.
+   * trips, for one as for a hundred. `attemptsMax`: that may be under way at this RP.
    */
-  roomForClaims(rp: RelyingParty): number {
-    const max = this.#maxClaimed(rp)
+  roomForClaims(rp: RelyingParty, attemptsMax: number): number {
+    const max = this.#maxClaimed(rp, attemptsMax)
     const waiting = rp.waitingRetry.size
     return waiting > max / 2 ? 0 : max - waiting
   }
@@ -83,8 +82,7 @@ export class WaitingRoom {
    * So few that the last of them starts well within its lease, even when each attempt before it takes its whole
    * time-out; or what a quick RP takes soon.
    */
-  #maxClaimed(rp: RelyingParty): number {
-    const attemptsMax = Math.min(this.#maxInFlightPerRp, rp.breaker.attemptsMax)
+  #maxClaimed(rp: RelyingParty, attemptsMax: number): number {
     const inLease = CLAIMS_PER_PLACE * attemptsMax - rp.inFlight
     return Math.max(Math.min(inLease, this.#share), Math.floor(this.#lentTo(rp) / 2))
   }

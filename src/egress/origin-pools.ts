@@ -38,9 +38,10 @@ export class OriginPools {
       return
     }
     const pool = this.#create(origin)
+    const isKept = this.#entries.size < POOLS_MAX
+    if (isKept) this.#entries.set(origin, { pool, lastUsedAtMs: performance.now() })
     pool.dispatch(request, handler)
-    if (this.#entries.size < POOLS_MAX) this.#entries.set(origin, { pool, lastUsedAtMs: performance.now() })
-    else this.#close(pool)
+    if (!isKept) this.#close(pool)
   }
 
   async close(): Promise<void> {
