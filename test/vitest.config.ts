@@ -1,12 +1,15 @@
 import { defineConfig } from 'vitest/config'
 import { ClosingLineReporter } from './support/closing-line-reporter.ts'
+import { PATIENCE_MS } from './support/patience.ts'
 
 const onRealStack = {
   isolate: false,
   globalSetup: ['test/stack/vitest-global.ts'],
   setupFiles: ['test/support/print-relay-logs.ts'],
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  expect: { poll: { timeout: PATIENCE_MS } },
+  // More than one wait that takes all the patience there is; it is the wait that says what did not come.
+  testTimeout: 4 * PATIENCE_MS,
+  hookTimeout: 2 * PATIENCE_MS,
 }
 
 /** `unit` needs nothing but Node; all others but `chaos` share one real Kafka and one real Redis, started once per run. */
@@ -31,7 +34,7 @@ export default defineConfig({
           name: 'chaos',
           sequence: { groupOrder: 1 },
           include: ['test/chaos/short/*.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 60_000,
         },
       },

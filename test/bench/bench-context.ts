@@ -44,7 +44,7 @@ export async function openBenchContext(origins: number): Promise<BenchContext> {
   opening.defer(async () => rm(directory, { recursive: true, force: true }))
   const signingKeysFile = join(directory, 'keys.json')
   const jwks = await writeSigningKeys(signingKeysFile)
-  const { kafkaBrokers, redisUrl, stop } = await startStack()
+  const { kafkaBrokers, redisUrl, stop } = await startStack({ isLongLived: true })
   opening.defer(stop)
   const ledger = opening.use(await startLedger({ origins, verify: 'sample', jwks, issuer: ISSUER }))
   const redis = new Redis(redisUrl)

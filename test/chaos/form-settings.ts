@@ -32,6 +32,6 @@ export const forms: ByForm<FormSettings> = {
     },
     maxUnsettled: MAX_UNSETTLED_SHORT,
     origins: 20,
-    settleMs: 40_000,
+    settleMs: 90_000,
   },
 }

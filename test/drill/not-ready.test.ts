@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
-import { expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { startRedisServer } from '../stack/redis-server.ts'
+import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { LateServer } from '../support/late-server.ts'
 import { launchRelay } from '../support/relay-process.ts'
@@ -69,7 +70,7 @@ test('LogoutRelayRegistryRebuilding: Redis was emptied and has no memory left', 
     const registration = site.registration('/emptied')
     await site.topic.publish(site.registered(registration))
     const relay = await drill.startRelay()
-    await vi.waitFor(async () => expect(await redis.exists(site.sessionKey(registration.sessionId))).toBe(1))
+    await eventually(async () => expect(await redis.exists(site.sessionKey(registration.sessionId))).toBe(1))
 
     await redis.config('SET', 'maxmemory', '1')
     await redis.flushall()

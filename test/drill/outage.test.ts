@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { Drill } from './drill.ts'
 
 test('Replay after an outage: deadlines have passed, and Redis has lost a registration', async () => {
@@ -15,7 +16,7 @@ test('Replay after an outage: deadlines have passed, and Redis has lost a regist
     for (const it of [down, lost, kept])
       expect(await site.redis.exists(site.sessionKey(it.sessionId))).toBe(1)
   }
-  await vi.waitFor(isKnown, { timeout: 10_000 })
+  await eventually(isKnown)
   await site.redis.del(site.sessionKey(lost.sessionId))
   await site.topic.publish(...[down, lost, kept].map((it) => site.terminated(it)))
   await site.topic.waitForOutcome(kept.clientId)

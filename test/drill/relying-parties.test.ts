@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { Drill } from './drill.ts'
@@ -94,6 +95,6 @@ test('LogoutRelayBreakerOpen: an RP that does not answer, and comes back', async
 
   site.rps.uri('/silent', 200)
   await site.topic.waitForOutcome(clientId)
-  await vi.waitFor(async () => expect(await parkedAt(drill, clientId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await parkedAt(drill, clientId)).toBe(0))
   await drill.resolves()
 })

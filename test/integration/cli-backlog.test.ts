@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RegistrationInput, type RelaySite } from '../support/relay-site.ts'
@@ -34,7 +35,7 @@ async function park(path: string, count: number): Promise<RegistrationInput[]> {
   await site.registerInRedis(...registrations)
   await site.topic.publish(...registrations.map((it) => site.terminated(it)))
   const key = backlogKey((registrations[0] as RegistrationInput).clientId)
-  await vi.waitFor(async () => expect(await site.redis.zcard(key)).toBe(count), { timeout: 15_000 })
+  await eventually(async () => expect(await site.redis.zcard(key)).toBe(count))
   return registrations
 }
 
@@ -100,7 +101,7 @@ describe.concurrent('backlog', () => {
       stdout: expect.stringMatching(new RegExp(`${clientId} +1 +1\n$`)),
     })
     await site.topic.waitForOutcome(clientId, third.sessionId)
-    await vi.waitFor(async () => expect(await site.redis.zcard(backlogKey(clientId))).toBe(1))
+    await eventually(async () => expect(await site.redis.zcard(backlogKey(clientId))).toBe(1))
     const told = site.topic.outcomes.map(({ data }) => data.sessionId)
     expect(told).not.toContain(held.sessionId)
     expect(await command(['backlog', 'retry', 'nobody'])).toMatchObject({ status: 1, stdout: '' })

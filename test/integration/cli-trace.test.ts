@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
@@ -23,9 +24,7 @@ async function traced(...args: string[]) {
 }
 
 async function isRegistered(sessionId: string, count: number): Promise<void> {
-  await vi.waitFor(async () => expect(await site.redis.hlen(site.sessionKey(sessionId))).toBe(count), {
-    timeout: 10_000,
-  })
+  await eventually(async () => expect(await site.redis.hlen(site.sessionKey(sessionId))).toBe(count))
 }
 
 describe.concurrent('trace', () => {
@@ -44,13 +43,12 @@ describe.concurrent('trace', () => {
 
     const poison = { key: sessionId, value: '{"type":"session-terminated"', headers: {} }
     await site.topic.publish(poison, site.terminated({ sessionId }, { id: 'trace-trigger' }))
-    await vi.waitFor(
-      async () => expect(await site.redis.zcard(`${site.prefix}:backlog:{${ISSUER}|client-2}`)).toBe(1),
-      { timeout: 15_000 },
+    await eventually(async () =>
+      expect(await site.redis.zcard(`${site.prefix}:backlog:{${ISSUER}|client-2}`)).toBe(1),
     )
     await isRegistered(sessionId, 1)
     // The dead letter is on its topic before the offset moves past the poison.
-    await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+    await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
 
     const { status, stderr, rows, summary } = await traced(sessionId)
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' })

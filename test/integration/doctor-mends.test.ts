@@ -5,10 +5,11 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import type { Observation } from '../../src/doctor/observation.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { startRedisServer } from '../stack/redis-server.ts'
+import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { LateServer } from '../support/late-server.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
@@ -105,7 +106,7 @@ test('Kafka: topics and the group', async () => {
     // "Start a relay": it creates the topic of the outcomes, joins the group, and reads what waits.
     const env = surroundings(site, { KAFKA_OUTCOME_TOPIC: outcomeTopic, RETRY_DEADLINE_MS: '100' })
     await site.startRelay(env)
-    await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), 15_000)
+    await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
     expectMended(await Examined.by(env), Object.keys(mends))
 
     // A group of its own for who is no relay; then it is the relays' alone again.
@@ -116,19 +117,16 @@ test('Kafka: topics and the group', async () => {
     const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve))
     await consumer.run({ autoCommit: false, eachMessage: async () => undefined })
     await joined
-    const shared = await vi.waitFor(async () => {
+    const shared = await eventually(async () => {
       const shared = await Examined.by(env)
       mendsOf(shared, { 'group-members': 'problem' })
       return shared
-    }, 15_000)
+    })
     expect(mendsOf(shared, { 'group-members': 'problem' })['group-members']).toMatch(
       /^give them, .* another group/,
     )
     await consumer.disconnect()
-    await vi.waitFor(
-      async () => expectMended(await Examined.by(env), ['group-members', 'group-state']),
-      15_000,
-    )
+    await eventually(async () => expectMended(await Examined.by(env), ['group-members', 'group-state']))
   } finally {
     await admin.disconnect()
     await site.close()

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { expectAllDelivered, registerSessions } from '../support/delivery-ledger.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -50,7 +51,7 @@ test('an attempt under way at SIGTERM is waited for, within the drain deadline',
   await site.topic.publish(site.terminated(registration))
   await site.rps.waitFor('/slow')
   const exited = relay.stop()
-  const readiness = await vi.waitFor(async () => {
+  const readiness = await eventually(async () => {
     const response = await fetch(`${relay.url}/readyz`)
     expect(response.status).toBe(503)
     return (await response.json()) as Record<string, string>

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { registerSessions } from '../support/delivery-ledger.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
@@ -30,12 +31,11 @@ test.each(['hang', 'refuse', 'reset'] as const)(
     await ledger.behave({ kind: mode }, [DEAD])
     const relay = await site.startRelay()
     await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
-    await ledger.waitFor({ distinctMin: SESSIONS * (RPS - 1) }, 20_000)
-    await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+    await ledger.waitFor({ distinctMin: SESSIONS * (RPS - 1) })
+    await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
     const clientId = ledger.relyingParties[DEAD]?.clientId ?? ''
-    await vi.waitFor(
-      async () => expect(await readMetric(relay, 'breaker_open', { client_id: clientId })).toBe(1),
-      { timeout: 10_000 },
+    await eventually(async () =>
+      expect(await readMetric(relay, 'breaker_open', { client_id: clientId })).toBe(1),
     )
     // For whichever reason: on a slow machine all that waits is parked for a stall before the breaker opens.
     expect(await readMetric(relay, 'parked_total')).toBeGreaterThan(0)
@@ -43,10 +43,10 @@ test.each(['hang', 'refuse', 'reset'] as const)(
     expect(attempts - SESSIONS * (RPS - 1)).toBeLessThan(SESSIONS)
 
     await ledger.behave({ kind: 'answer', status: 200 }, [DEAD])
-    await ledger.waitFor({ distinctMin: SESSIONS * RPS }, 20_000)
-    await vi.waitFor(async () => expect(await site.redisKeys('backlog*')).toEqual([]), { timeout: 10_000 })
+    await ledger.waitFor({ distinctMin: SESSIONS * RPS })
+    await eventually(async () => expect(await site.redisKeys('backlog*')).toEqual([]))
     expect(await readMetric(relay, 'breaker_open', { client_id: clientId })).toBe(0)
-    const outcomes = await vi.waitFor(() => {
+    const outcomes = await eventually(() => {
       expect(site.topic.outcomes).toHaveLength(SESSIONS * RPS)
       return site.topic.outcomes
     })

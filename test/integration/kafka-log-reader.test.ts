@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import kafkajs from 'kafkajs'
-import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { WireRecord } from '../../src/events/wire-record.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaLogReader } from '../../src/kafka/kafka-log-reader.ts'
 import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
+import { eventually } from '../support/eventually.ts'
 import { TopicLog } from '../support/topic-log.ts'
 
 const { CompressionTypes } = kafkajs
@@ -66,7 +67,7 @@ test('a hole at the end of a range, as aborted or control records leave it, ends
   await topic.publish(...records(0, 3))
   await topic.publishAborted(...records(0, 4))
   // The end of the transaction is written after its abort is acknowledged.
-  const to = await vi.waitFor(async () => {
+  const to = await eventually(async () => {
     const [first] = await boundsByPartition()
     expect(first?.to).toBe(8)
     return 8

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import type { RecordPosition } from '../../src/events/wire-record.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaRecordSource } from '../../src/kafka/kafka-record-source.ts'
 import type { RecordBatch, RecordListener } from '../../src/kafka/record-source.ts'
+import { eventually } from '../support/eventually.ts'
 import { TopicLog } from '../support/topic-log.ts'
 
 /** Takes everything, and calls settled what a test says. */
@@ -93,7 +94,7 @@ const messages = (name: string, count: number) =>
 const valuesOf = (name: string, count: number) => messages(name, count).map(({ value }) => value)
 
 const hasRead = (listener: Listener, wanted: readonly string[]) =>
-  vi.waitFor(() => expect([...listener.values].sort()).toEqual([...wanted].sort()), { timeout: 15_000 })
+  eventually(() => expect([...listener.values].sort()).toEqual([...wanted].sort()))
 
 test('a new group that starts at the end and ends before its first commit misses nothing', async () => {
   await topic.publish(...messages('old', 20))
@@ -126,16 +127,13 @@ test('partitions that are added later are read from their beginning, also by a g
   await source.stop()
   await topic.addPartitions(6)
   const added = [3, 4, 5].map((partition) => ({ partition, value: `added-${partition}` }))
-  await vi.waitFor(() => topic.publishFresh(...added), { timeout: 10_000 })
+  await eventually(() => topic.publishFresh(...added))
 
   const second = new Listener(topic.name)
   await consume(second)
   // A send to a partition whose leader is not there yet is repeated, so a record may be there twice.
-  await vi.waitFor(
-    () => expect([...new Set(second.values)].sort()).toEqual(['added-3', 'added-4', 'added-5']),
-    {
-      timeout: 15_000,
-    },
+  await eventually(() =>
+    expect([...new Set(second.values)].sort()).toEqual(['added-3', 'added-4', 'added-5']),
   )
 })
 
@@ -148,13 +146,11 @@ test('a member that stays when another joins and leaves reads its records once',
   const guest = await consume(second)
   expect(first.revocations).toBe(1)
   await topic.publish(...messages('b', 50))
-  await vi.waitFor(() => expect(first.values.length + second.values.length).toBe(100), { timeout: 10_000 })
+  await eventually(() => expect(first.values.length + second.values.length).toBe(100))
   await guest.stop()
   await topic.publish(...messages('c', 50))
   const all = [...valuesOf('a', 50), ...valuesOf('b', 50), ...valuesOf('c', 50)]
-  await vi.waitFor(() => expect(first.values.length + second.values.length).toBeGreaterThanOrEqual(150), {
-    timeout: 15_000,
-  })
+  await eventually(() => expect(first.values.length + second.values.length).toBeGreaterThanOrEqual(150))
   expect([...first.values, ...second.values].sort()).toEqual(all.sort())
   await staying.commit()
   expect(await topic.lag(groupId)).toBe(0)
@@ -190,9 +186,9 @@ test('a consumer that silently stops asking for records is replaced, and reads o
     return this === stalled ? new Promise(() => undefined) : fetch.call(this, nodeId)
   }
   try {
-    await vi.waitFor(() => expect(stalled).toBeDefined())
+    await eventually(() => expect(stalled).toBeDefined())
     await topic.publish(...messages('after', 5))
-    await vi.waitFor(() => expect(trouble).toContain('stalled'), { timeout: 10_000 })
+    await eventually(() => expect(trouble).toContain('stalled'))
     await hasRead(listener, [...valuesOf('before', 5), ...valuesOf('after', 5)])
     expect(listener.told).toEqual(['assigned', 'lost', 'assigned'])
   } finally {
@@ -233,9 +229,7 @@ test('a member that the group has given up learns that its partitions are not it
     return true
   }
   await withHeartbeats(forgetOnce, async () => {
-    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
-      timeout: 15_000,
-    })
+    await eventually(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']))
   })
 })
 
@@ -248,15 +242,13 @@ test('a member that learns by a commit that the group has given it up starts not
     return group !== member
   }
   await withHeartbeats(neverBeat, async () => {
-    await vi.waitFor(() => expect(member).toBeDefined())
+    await eventually(() => expect(member).toBeDefined())
     if (member !== undefined) member.offsetManager.memberId = 'nobody'
     await topic.publish(...messages('a', 5))
     await hasRead(listener, valuesOf('a', 5))
     await expect(source.commit()).rejects.toThrow('not aware of this member')
     expect(listener.told).toEqual(['assigned', 'lost'])
-    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
-      timeout: 15_000,
-    })
+    await eventually(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']))
   })
 })
 
@@ -269,7 +261,7 @@ test('a commit that never gets an answer holds up neither the commits of the nex
     return true
   }
   const silence = async (index: number) => {
-    await vi.waitFor(() => expect(members.length).toBeGreaterThan(index), { timeout: 10_000 })
+    await eventually(() => expect(members.length).toBeGreaterThan(index))
     const manager = members[index]?.offsetManager
     if (manager !== undefined) manager.commitOffsets = () => new Promise(() => undefined)
   }
@@ -279,9 +271,7 @@ test('a commit that never gets an answer holds up neither the commits of the nex
     await hasRead(listener, valuesOf('a', 5))
     void source.commit().catch(() => undefined)
     if (members[0] !== undefined) members[0].memberId = 'nobody'
-    await vi.waitFor(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']), {
-      timeout: 15_000,
-    })
+    await eventually(() => expect(listener.told).toEqual(['assigned', 'lost', 'assigned']))
     await source.commit()
     expect(await topic.lag(groupId)).toBe(0)
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { JSONWebKeySet } from 'jose'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { verifyLogoutToken } from '../support/logout-token.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
@@ -24,9 +25,7 @@ async function publishedJwks(): Promise<JSONWebKeySet> {
 }
 
 const publishes = (...kids: readonly string[]) =>
-  vi.waitFor(async () => expect((await publishedJwks()).keys.map(({ kid }) => kid)).toEqual(kids), {
-    timeout: 5_000,
-  })
+  eventually(async () => expect((await publishedJwks()).keys.map(({ kid }) => kid)).toEqual(kids))
 
 /** The `kid` that signs now; the token must verify with what is published now. */
 async function signingKid(): Promise<string | undefined> {
@@ -54,7 +53,7 @@ test('a new key is published before it signs, signs from its notBefore on, and r
 
   const notBefore = new Date(Date.now() + 1_000).toISOString()
   await site.writeKeys(old, Object.assign(future, { notBefore }))
-  await vi.waitFor(async () => expect(await signingKid()).toBe('new'), { timeout: 10_000 })
+  await eventually(async () => expect(await signingKid()).toBe('new'))
   expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(notBefore))
 
   await site.writeKeys(future)
@@ -79,7 +78,7 @@ test.each([
 ])('a file that turned bad ($name) keeps the old keys and is counted', async ({ text }) => {
   const before = await readMetric(relay, 'faults_total', { part: 'signing-keys' })
   await replaceFile(site.keysFile, text)
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await readMetric(relay, 'faults_total', { part: 'signing-keys' })).toBeGreaterThan(before)
   })
   expect(await signingKid()).toBe('new')

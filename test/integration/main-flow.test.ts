@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { JSONWebKeySet } from 'jose'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { inputFormats, inputRecord } from '../support/input-record.ts'
 import { verifyLogoutToken } from '../support/logout-token.ts'
 import { readMetric } from '../support/relay-metrics.ts'
@@ -21,8 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => site.close())
 
-const nothingLeftToCommit = () =>
-  vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+const nothingLeftToCommit = () => eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
 
 describe.each(inputFormats)('session-terminated as %s', (format) => {
   test('logs every RP out, registered by record or in Redis, and publishes the outcomes', async () => {
@@ -85,7 +85,7 @@ describe.each(inputFormats)('session-terminated as %s', (format) => {
         },
       })
     }
-    await vi.waitFor(async () => expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(0))
+    await eventually(async () => expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(0))
     await nothingLeftToCommit()
   })
 })
@@ -173,7 +173,7 @@ test('a trigger for an issuer that is not served is skipped and counted, and tou
     inputRecord('session-terminated', { issuer: 'https://other.example', sessionId }),
     inputRecord('backchannel-logout-registered', { ...registration, issuer: `${ISSUER}/` }),
   )
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await readMetric(relay, 'triggers_total', { result: 'unknown-issuer' })).toBe(2)
   })
   await nothingLeftToCommit()
@@ -187,7 +187,7 @@ test('a group that is rewound to the beginning sends nothing twice', async () =>
   const before = site.rps.requests.items.length
   await site.topic.rewind(site.groupId)
   relay = await site.startRelay()
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await readMetric(relay, 'consumer_lag_records')).toBe(0)
     expect(await readMetric(relay, 'triggers_total', { result: 'nothing-owed' })).toBeGreaterThan(0)
   })

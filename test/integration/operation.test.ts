@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { LateServer } from '../support/late-server.ts'
@@ -37,27 +38,23 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
       REDIS_URL: `redis://127.0.0.1:${redis.port}`,
       KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
     })
-    await vi.waitFor(async () => expect((await fetch(`${url}/livez`)).status).toBe(200), { timeout: 10_000 })
+    await eventually(async () => expect((await fetch(`${url}/livez`)).status).toBe(200))
     expect(await readiness(url)).toMatchObject({
       status: 503,
       body: { redis: 'not connected', kafka: expect.any(String), registry: expect.any(String) },
     })
-    await vi.waitFor(
-      async () => expect(await readMetric({ url }, 'faults_total', { part: 'redis' })).toBeGreaterThan(3),
-      { timeout: 10_000 },
+    await eventually(async () =>
+      expect(await readMetric({ url }, 'faults_total', { part: 'redis' })).toBeGreaterThan(3),
     )
     await redis.open()
-    await vi.waitFor(
-      async () => {
-        expect((await readiness(url)).body).toEqual({
-          status: 'not ready',
-          kafka: expect.any(String),
-          registry: expect.any(String),
-        })
-        expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
-      },
-      { timeout: 10_000 },
-    )
+    await eventually(async () => {
+      expect((await readiness(url)).body).toEqual({
+        status: 'not ready',
+        kafka: expect.any(String),
+        registry: expect.any(String),
+      })
+      expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
+    })
     expect((await fetch(`${url}/livez`)).status).toBe(200)
     expect(await readMetric({ url }, 'ready')).toBe(0)
     await kafka.open()
@@ -69,14 +66,14 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
     await deliversTo('/late-start')
 
     await redis.close()
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await readiness(url)).body).toMatchObject({ redis: 'not connected' }),
     )
     expect((await fetch(`${url}/livez`)).status).toBe(200)
     const away = site.registration('/redis-away')
     await site.registerInRedis(away)
     await site.topic.publish(site.terminated(away))
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await readMetric(relay, 'faults_total', { part: 'redis' })).toBeGreaterThan(0)
     })
     expect(await site.topic.lag(site.groupId)).toBeGreaterThan(0)
@@ -92,9 +89,8 @@ test('Redis and Kafka that come after the relay: alive, not ready, then ready; a
 
 test('SIGTERM while it still waits for Redis ends it in order', async () => {
   const port = await freePort()
-  const isWaiting = vi.waitFor(
-    async () => expect((await readiness(`http://127.0.0.1:${port}`)).status).toBe(503),
-    { timeout: 10_000 },
+  const isWaiting = eventually(async () =>
+    expect((await readiness(`http://127.0.0.1:${port}`)).status).toBe(503),
   )
   const env = {
     KAFKA_BROKERS: site.kafkaBrokers,
@@ -113,12 +109,9 @@ test('a topic that does not exist yet is waited for', async () => {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const started = site.startRelay({ PORT: String(port), KAFKA_TOPICS: name, KAFKA_GROUP_ID: `${name}.group` })
-  await vi.waitFor(
-    async () => {
-      expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
-    },
-    { timeout: 10_000 },
-  )
+  await eventually(async () => {
+    expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
+  })
   const topic = await TopicLog.create(site.kafkaBrokers, name)
   try {
     const relay = await started

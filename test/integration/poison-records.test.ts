@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Message } from 'kafkajs'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
@@ -118,7 +119,7 @@ test('each poison record becomes a dead letter with its bytes, reason and origin
     expect(letter.headers['dead-letter-reason'], name).not.toContain(SECRET)
   }
   expect(await readMetric(relay, 'dead_letters_total')).toBe(names.length)
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   await deadLetters.caughtUp()
   expect(deadLetters.records).toHaveLength(names.length)
 })
@@ -165,7 +166,7 @@ test('a registration in Redis that cannot be read ends as failed: invalid, besid
     expect(headers.ce_type).toBe('backchannel-logout-failed')
     expect(data).toMatchObject({ reason: 'invalid', attempts: 0, sessionId: good.sessionId })
   }
-  await vi.waitFor(async () => expect(await site.redis.exists(key)).toBe(0))
+  await eventually(async () => expect(await site.redis.exists(key)).toBe(0))
 })
 
 test('a header without a value does not stop the partition', async () => {

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, type TestContext, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest'
 import { type PrometheusBinaries, prometheusBinaries } from '../stack/prometheus-binaries.ts'
 import { dashboardExpressions, withVariables } from '../support/dashboard.ts'
+import { eventually } from '../support/eventually.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { IssuerServer } from '../support/issuer-server.ts'
 import { PrometheusServer } from '../support/prometheus-server.ts'
@@ -72,15 +73,12 @@ async function logOut(): Promise<void> {
     )
   }
   await topic.publish(inputRecord('session-terminated', { issuer: issuer.url }))
-  await vi.waitFor(
-    async () => {
-      expect(await readMetric(relay, 'deliveries_total', { outcome: 'failed' })).toBe(failed + 1)
-      expect(await readMetric(relay, 'deliveries_total', { outcome: 'sent' })).toBe(sent + 1)
-      const retried = await readMetric(relay, 'attempts_total', { verdict: 'retry' })
-      expect((await readMetric(relay, 'parked_total')) + retried).toBe(parked + attempts + 1)
-    },
-    { timeout: 10_000 },
-  )
+  await eventually(async () => {
+    expect(await readMetric(relay, 'deliveries_total', { outcome: 'failed' })).toBe(failed + 1)
+    expect(await readMetric(relay, 'deliveries_total', { outcome: 'sent' })).toBe(sent + 1)
+    const retried = await readMetric(relay, 'attempts_total', { verdict: 'retry' })
+    expect((await readMetric(relay, 'parked_total')) + retried).toBe(parked + attempts + 1)
+  })
 }
 
 test('the first line of the log names the version', () => {
@@ -89,16 +87,16 @@ test('the first line of the log names the version', () => {
 
 test('a key that the issuer does not publish is told from those that it does', async () => {
   const published = (kid: string) => readMetric(relay, 'signing_key_published', { kid, signs: 'now' })
-  await vi.waitFor(async () => expect(await published('test-rsa')).toBe(1), { timeout: 10_000 })
+  await eventually(async () => expect(await published('test-rsa')).toBe(1))
   expect(await published('test-ec')).toBe(0)
   issuer.keys = site.publicJwks().keys
-  await vi.waitFor(async () => expect(await published('test-ec')).toBe(1), { timeout: 10_000 })
+  await eventually(async () => expect(await published('test-ec')).toBe(1))
 })
 
 test('what waits behind a breaker is owed, and its age is told', async () => {
   await logOut()
   const labels = { client_id: 'client-down' }
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await readMetric(relay, 'backlog_deliveries', labels)).toBeGreaterThan(0)
     expect(await readMetric(relay, 'backlog_oldest_age_seconds', labels)).toBeGreaterThan(0)
     expect(await readMetric(relay, 'breaker_open_seconds', labels)).toBeGreaterThan(0)
@@ -132,9 +130,8 @@ test('every expression of the dashboard has an answer from a relay at work', asy
     const scraped = async () => {
       const sent = await readMetric(relay, 'deliveries_total', { outcome: 'sent' })
       const expression = 'sum(logout_relay_deliveries_total{outcome="sent"})'
-      await vi.waitFor(
-        async () => expect((await prometheus.query(expression))[0]?.value[1]).toBe(String(sent)),
-        { timeout: 10_000 },
+      await eventually(async () =>
+        expect((await prometheus.query(expression))[0]?.value[1]).toBe(String(sent)),
       )
     }
     await scraped()

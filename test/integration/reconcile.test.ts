@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { type FinishedCommand, relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -25,12 +26,12 @@ test('an emptied Redis without a relay is built from the topic; what the group h
   const settled = site.registration('/settled', { clientId: 'settled' })
   const owed = site.registration('/owed', { clientId: 'owed' })
   await site.topic.publish(...[alive, settled, owed].map((it) => site.registered(it)))
-  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toHaveLength(3), { timeout: 10_000 })
+  await eventually(async () => expect(await site.redisKeys('session:*')).toHaveLength(3))
   // Taken in by the relay while Redis lacks the registration, of which it cannot know.
   await site.redis.del(site.sessionKey(owed.sessionId))
   await site.topic.publish(site.terminated(settled), site.terminated(owed))
   await site.topic.waitForOutcome('settled')
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   expect(await relay.stop()).toBe(0)
   await site.redis.del(await site.redisKeys())
 
@@ -66,13 +67,11 @@ test('killed and started again, it builds the registry and sends what the dead o
     site.registration('/killed', { clientId: 'killed', backchannelLogoutUri: uri }),
   )
   await site.topic.publish(...registrations.map((it) => site.registered(it)))
-  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toHaveLength(150), {
-    timeout: 10_000,
-  })
+  await eventually(async () => expect(await site.redisKeys('session:*')).toHaveLength(150))
   await site.redis.del(await site.redisKeys('session:*'))
   await site.topic.publish(...registrations.map((it) => site.terminated(it)))
   await site.topic.caughtUp()
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   expect(await relay.stop()).toBe(0)
   await site.redis.del(await site.redisKeys())
   const first = await relayCommand(['reconcile'], site.commandEnvironment(), { kill: isReached.promise })
@@ -103,7 +102,7 @@ test('beside a running relay it completes Redis, keeps what an identity provider
     site.terminated(settled),
   )
   await site.topic.waitForOutcome('settled')
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   await site.registerInRedis(own, settled)
   await site.redis.del(site.sessionKey(lost.sessionId))
   const epoch = await site.redis.get(`${site.prefix}:epoch`)

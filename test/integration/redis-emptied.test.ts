@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -16,8 +17,7 @@ async function emptyRedis(): Promise<void> {
   if (keys.length > 0) await site.redis.del(keys)
 }
 
-const everythingIsSettled = () =>
-  vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+const everythingIsSettled = () => eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
 
 test('an emptied Redis is rebuilt from the topic: registrations less what was settled, and triggers still owed are sent', async () => {
   const relay = await site.startRelay()
@@ -48,7 +48,7 @@ test('an emptied Redis is rebuilt from the topic: registrations less what was se
   expect(data).toMatchObject({ status: 200, attempts: 1 })
   expect(site.rps.at('/settled')).toHaveLength(1)
   expect(await site.redis.hkeys(site.sessionKey(alive.sessionId))).toEqual(before)
-  await vi.waitFor(async () => expect(await site.redis.exists(site.sessionKey(settled.sessionId))).toBe(0))
+  await eventually(async () => expect(await site.redis.exists(site.sessionKey(settled.sessionId))).toBe(0))
 
   await site.topic.publish(site.terminated(alive))
   await site.topic.waitForOutcome(alive.clientId)

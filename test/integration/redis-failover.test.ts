@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { eventually } from '../support/eventually.ts'
 import { RelaySite } from '../support/relay-site.ts'
 
 let first: RedisServer
@@ -40,17 +41,17 @@ test('an endpoint that moves to the new primary while the old one stays up as a 
     const registration = site.registration('/moved')
     await site.registerInRedis(registration)
     await atSecond.replicaof('127.0.0.1', target)
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await atSecond.exists(site.sessionKey(registration.sessionId))).toBe(1),
     )
     await atSecond.replicaof('NO', 'ONE')
     target = Number(new URL(second.url).port)
     await site.redis.replicaof('127.0.0.1', target)
-    await vi.waitFor(async () => expect(await site.redis.info('replication')).toContain('link_status:up'))
+    await eventually(async () => expect(await site.redis.info('replication')).toContain('link_status:up'))
 
     await site.topic.publish(site.terminated(registration))
-    await site.topic.waitForOutcome(registration.clientId, registration.sessionId, 6_000)
-    await vi.waitFor(async () =>
+    await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
+    await eventually(async () =>
       expect(await atSecond.exists(site.sessionKey(registration.sessionId))).toBe(0),
     )
   } finally {

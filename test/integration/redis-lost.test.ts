@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { afterEach, expect, inject, test, vi } from 'vitest'
+import { afterEach, expect, inject, test } from 'vitest'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
 import { expectAllDelivered, type Work } from '../support/delivery-ledger.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
@@ -46,21 +47,15 @@ async function registerOnTopic(sessions: number): Promise<Work> {
     )
   })
   await site.topic.publish(...registrations.map((it) => site.registered(it)))
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), {
-    timeout: 20_000,
-    interval: 100,
-  })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   return { registrations, sessionIds }
 }
 
 const isIntactAgain = (relay: RelayProcess) =>
-  vi.waitFor(
-    async () => {
-      expect(await readMetric(relay, 'registry_losses_total')).toBeGreaterThan(0)
-      expect(await readMetric(relay, 'registry_intact')).toBe(1)
-    },
-    { timeout: 15_000 },
-  )
+  eventually(async () => {
+    expect(await readMetric(relay, 'registry_losses_total')).toBeGreaterThan(0)
+    expect(await readMetric(relay, 'registry_intact')).toBe(1)
+  })
 
 test('FLUSHALL while nothing comes in: noticed, told, and the registry built anew', async () => {
   await open()
@@ -69,10 +64,10 @@ test('FLUSHALL while nothing comes in: noticed, told, and the registry built ane
   await site.redis.flushall()
   await isIntactAgain(relay)
   const isTold = () => relay.log.some(({ msg }) => String(msg).includes('lost the registry'))
-  await vi.waitFor(() => expect(isTold()).toBe(true))
+  await eventually(() => expect(isTold()).toBe(true))
   expect(await site.redisKeys('session:*')).toHaveLength(20)
   await site.topic.publish(site.terminated({ sessionId: sessionIds[0] ?? '' }))
-  await ledger.waitFor({ distinctMin: RPS }, 10_000)
+  await ledger.waitFor({ distinctMin: RPS })
 })
 
 test('FLUSHALL in the middle of a load on two replicas: every RP is told of every session', async () => {
@@ -81,7 +76,7 @@ test('FLUSHALL in the middle of a load on two replicas: every RP is told of ever
   await site.startRelay()
   const work = await registerOnTopic(SESSIONS)
   await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
-  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 }, 20_000)
+  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 })
   await site.redis.flushall()
   await expectAllDelivered(site, ledger, work, { duplicatesMax: 2 * IN_FLIGHT_MAX })
 })
@@ -105,9 +100,9 @@ test.each([
   const relay = await site.startRelay()
   const work = await registerOnTopic(SESSIONS)
   await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
-  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 }, 20_000)
+  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 })
   await redis.kill()
-  await vi.waitFor(async () => expect((await fetch(`${relay.url}/readyz`)).status).toBe(503))
+  await eventually(async () => expect((await fetch(`${relay.url}/readyz`)).status).toBe(503))
   await redis.start()
   // Another run of the server: what it holds may be old.
   await isIntactAgain(relay)
@@ -119,11 +114,9 @@ test('frozen in the middle of a load: nothing is lost, and nothing built anew', 
   const relay = await site.startRelay()
   const work = await registerOnTopic(SESSIONS)
   await site.topic.publish(...work.sessionIds.map((sessionId) => site.terminated({ sessionId })))
-  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 }, 20_000)
+  await ledger.waitFor({ distinctMin: SESSIONS * RPS * 0.3 })
   redis.freeze()
-  await vi.waitFor(async () => expect((await fetch(`${relay.url}/readyz`)).status).toBe(503), {
-    timeout: 15_000,
-  })
+  await eventually(async () => expect((await fetch(`${relay.url}/readyz`)).status).toBe(503))
   redis.thaw()
   await expectAllDelivered(site, ledger, work, { duplicatesMax: IN_FLIGHT_MAX })
   expect(await readMetric(relay, 'registry_losses_total')).toBe(0)

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { eventually } from '../support/eventually.ts'
 import { readiness } from '../support/readiness.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
@@ -37,9 +38,7 @@ const troubles: Trouble[] = [
       const other = await startRedisServer()
       const atOther = new Redis(other.url)
       const linkIsUp = (client: Redis) =>
-        vi.waitFor(async () => expect(await client.info('replication')).toContain('master_link_status:up'), {
-          timeout: 10_000,
-        })
+        eventually(async () => expect(await client.info('replication')).toContain('master_link_status:up'))
       const portOf = (client: Redis) => client.options.port as number
       await atOther.replicaof('127.0.0.1', portOf(site.redis))
       await linkIsUp(atOther)
@@ -64,14 +63,11 @@ const troubles: Trouble[] = [
 ]
 
 const isReady = (is: boolean, reason = /./) =>
-  vi.waitFor(
-    async () => {
-      const { status, body } = await readiness(relay.url)
-      expect(status).toBe(is ? 200 : 503)
-      if (!is) expect(body['redis-writable']).toMatch(reason)
-    },
-    { timeout: 15_000 },
-  )
+  eventually(async () => {
+    const { status, body } = await readiness(relay.url)
+    expect(status).toBe(is ? 200 : 503)
+    if (!is) expect(body['redis-writable']).toMatch(reason)
+  })
 
 test.each(troubles)(
   'Redis $name: nothing is taken up or committed, and all is delivered once it is mended',
@@ -102,7 +98,7 @@ test.each(troubles)(
       expect(await readMetric(relay, 'check_findings', { check: 'redis-writable' })).toBe(1)
       // What the RP has accepted is reported at once, and stays on the books until Redis has taken it off.
       await site.topic.waitForOutcome(underWay.clientId)
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         expect(await readMetric(relay, 'faults_total', { part: 'redis' })).toBeGreaterThan(5)
       })
       expect(site.rps.requests.items.filter(({ url }) => url.startsWith('/later'))).toEqual([])
@@ -119,8 +115,8 @@ test.each(troubles)(
     for (const { clientId } of later)
       expect(site.rps.at(clientId.replace(/^client-later-/, '/later/'))).toHaveLength(1)
     expect(site.rps.at('/under-way')).toHaveLength(1)
-    await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
-    await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+    await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+    await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
     expect(await site.redisKeys('backlog*')).toEqual([])
     await relay.waitForLog(({ msg, check }) => msg === 'check: mended' && check === 'redis-writable')
     expect(await relay.stop()).toBe(0)

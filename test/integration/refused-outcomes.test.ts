@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import type { RegistrationInput, RelaySite } from '../support/relay-site.ts'
 import { TopicLog } from '../support/topic-log.ts'
@@ -21,13 +22,10 @@ const env = () => ({ KAFKA_OUTCOME_TOPIC: outcomes.name })
 
 /** Resolves when Redis says that the RP has been told. */
 async function noted({ sessionId, oidcSessionId }: RegistrationInput): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const held = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '{}')
-      expect(held.pendingOutcome?.outcome).toMatchObject({ kind: 'sent', attempts: 1 })
-    },
-    { timeout: 10_000 },
-  )
+  await eventually(async () => {
+    const held = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '{}')
+    expect(held.pendingOutcome?.outcome).toMatchObject({ kind: 'sent', attempts: 1 })
+  })
 }
 
 test('an RP that was told is not told again by the successor of a relay that died before it could publish', async () => {
@@ -55,8 +53,8 @@ test('an RP that was told is not told again by the successor of a relay that die
     jti: told?.claims.jti,
     trigger: { id: 'trigger-1' },
   })
-  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toEqual([]))
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   expect(site.rps.at('/told')).toHaveLength(1)
 })
 
@@ -79,15 +77,15 @@ test('Redis emptied while an outcome waits for Kafka: the relay that holds it pu
   const registration = site.registration('/emptied')
   await site.topic.publish(site.registered(registration))
   await site.startRelay(env())
-  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toHaveLength(1), { timeout: 10_000 })
+  await eventually(async () => expect(await site.redisKeys('session:*')).toHaveLength(1))
   await site.topic.publish(site.terminated(registration))
   await noted(registration)
   await site.redis.del(await site.redisKeys())
   // The registry is built again from the topic, and the trigger is run once more: it joins the delivery under way.
-  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toHaveLength(1), { timeout: 10_000 })
+  await eventually(async () => expect(await site.redisKeys('session:*')).toHaveLength(1))
   await outcomes.takeBatches(1_000_000)
   await outcomes.waitForOutcome(registration.clientId)
-  await vi.waitFor(async () => expect(await site.redisKeys('session:*')).toEqual([]), { timeout: 10_000 })
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   expect(site.rps.at('/emptied')).toHaveLength(1)
 })

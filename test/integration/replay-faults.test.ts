@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { eventually } from '../support/eventually.ts'
 import { type FinishedCommand, relayCommand } from '../support/relay-command.ts'
 import { RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -42,7 +43,7 @@ function nothingMoves(): Promise<void> {
     seen = tokens().length
     expect(seen).toBe(before)
   }
-  return vi.waitFor(isStill, { interval: 1_500, timeout: 20_000 })
+  return eventually(isStill, { interval: 1_500 })
 }
 const tokens = () => site.rps.at('/rp').map(({ claims }) => claims.sid)
 

@@ -1,4 +1,5 @@
-import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { type FinishedCommand, relayCommand } from '../support/relay-command.ts'
@@ -87,7 +88,7 @@ test('a running relay is not disturbed: its commits stay, and nothing is sent tw
   // The relay takes this trigger while Redis does not know the registration.
   await site.redis.del(site.sessionKey(missed.sessionId))
   await site.topic.publish(site.terminated(missed))
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   await site.registerInRedis(missed)
   const committed = await site.topic.committed(site.groupId)
 
@@ -95,7 +96,7 @@ test('a running relay is not disturbed: its commits stay, and nothing is sent tw
   expect(summaryOf(finished)).toMatchObject({ read: 1, owed: 1, sent: 1 })
   const outcomes = [...(await site.topic.endOffsets()).values()].reduce((sum, it) => sum + it, 0)
   expect(outcomes).toBe(2)
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   const moved = [...(await site.topic.committed(site.groupId))].reduce(
     (sum, [partition, offset]) => sum + offset - Math.max(committed.get(partition) ?? 0, 0),
     0,
@@ -105,7 +106,7 @@ test('a running relay is not disturbed: its commits stay, and nothing is sent tw
 
   const publishing = site.topic.publish(...rest.map((it) => site.terminated(it)))
   await Promise.all([publishing, replay('--from', '1h'), replay('--from', '1h')])
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   await site.rps.waitFor('/beside', 60)
   expect(new Set(tokensAt('/beside')).size).toBe(60)
   expect(tokensAt('/beside')).toHaveLength(60)

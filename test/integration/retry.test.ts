@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
@@ -18,14 +19,11 @@ afterEach(() => site.close())
 const backlogKey = (clientId: string) => `${site.prefix}:backlog:{${ISSUER}|${clientId}}`
 
 async function parkedDueMs(clientId: string): Promise<number> {
-  return await vi.waitFor(
-    async () => {
-      const [, score] = await site.redis.zrange(backlogKey(clientId), '0', '0', 'WITHSCORES')
-      expect(score).toBeDefined()
-      return Number(score)
-    },
-    { timeout: 10_000 },
-  )
+  return await eventually(async () => {
+    const [, score] = await site.redis.zrange(backlogKey(clientId), '0', '0', 'WITHSCORES')
+    expect(score).toBeDefined()
+    return Number(score)
+  })
 }
 
 test('a failed attempt is parked with its due time, survives a restart, and leaves nothing behind when sent', async () => {
@@ -51,7 +49,7 @@ test('a failed attempt is parked with its due time, survives a restart, and leav
   expect(state).toHaveLength(1)
   for (const text of [member, state[0]]) expect(text).not.toContain('eyJ')
   // What is parked does not hold the partition back.
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   expect(await first.stop()).toBe(0)
   isDown = false
 
@@ -60,7 +58,7 @@ test('a failed attempt is parked with its due time, survives a restart, and leav
   expect(data).toMatchObject({ status: 200, attempts: 2 })
   const [, second] = site.rps.at('/parked')
   expect(Date.now() + (second?.atMs ?? 0) - performance.now()).toBeGreaterThanOrEqual(dueMs - 10)
-  await vi.waitFor(async () => expect(await site.redisKeys('backlog*')).toEqual([]))
+  await eventually(async () => expect(await site.redisKeys('backlog*')).toEqual([]))
   expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(0)
 })
 
@@ -76,7 +74,7 @@ test('what a killed replica had claimed is taken over by another when its lease 
   await site.registerInRedis(registration)
   await site.topic.publish(site.terminated(registration))
   await site.rps.waitFor('/leased', 2)
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   const second = site.startRelay()
   const leaseUntilMs = await parkedDueMs(registration.clientId)
   await first.kill()
@@ -99,12 +97,10 @@ test('two replicas share a backlog without sending anything twice', async () => 
   )
   await site.registerInRedis(...registrations)
   await site.topic.publish(...registrations.map((it) => site.terminated(it)))
-  await vi.waitFor(async () => expect(await site.redis.zcard(backlogKey('shared'))).toBe(100), {
-    timeout: 10_000,
-  })
+  await eventually(async () => expect(await site.redis.zcard(backlogKey('shared'))).toBe(100))
   isDown = false
   await Promise.all(registrations.map(({ sessionId }) => site.topic.waitForOutcome('shared', sessionId)))
-  await vi.waitFor(async () => expect(await site.redisKeys('backlog*')).toEqual([]))
+  await eventually(async () => expect(await site.redisKeys('backlog*')).toEqual([]))
   const downAtMs = site.rps.at('/shared')
   const jtis = new Set(site.topic.outcomes.map(({ data }) => data.jti))
   const accepted = downAtMs.filter(({ claims }) => jtis.has(claims.jti))

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
@@ -30,7 +31,7 @@ test('an RP that changes its URI: the field, then retry', async () => {
   // Far away, so that nothing but the operator's command makes the next attempt.
   site.rps.uri('/moves/old', (_request, response) => end(response, 503, { 'retry-after': '600' }))
   const { clientId } = await logOut('/moves/old')
-  await vi.waitFor(async () => expect(await parkedAt(relay, clientId)).toBe(1), { timeout: 10_000 })
+  await eventually(async () => expect(await parkedAt(relay, clientId)).toBe(1))
   const key = `${site.prefix}:client:{${ISSUER}|${clientId}}`
   await site.redis.hset(key, 'backchannelLogoutUri', site.rps.uri('/moves/new'))
   const retry = await relayCommand(['backlog', 'retry', clientId], site.commandEnvironment())
@@ -38,7 +39,7 @@ test('an RP that changes its URI: the field, then retry', async () => {
   await site.rps.waitFor('/moves/new')
   const outcome = await site.topic.waitForOutcome(clientId)
   expect(outcome.headers.ce_type).toBe('backchannel-logout-sent')
-  await vi.waitFor(async () => expect(await parkedAt(relay, clientId)).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await parkedAt(relay, clientId)).toBe(0))
 })
 
 test('deliveries failed: the log says why, doctor looks at the RP, and what failed is sent once it is mended', async () => {
@@ -47,7 +48,7 @@ test('deliveries failed: the log says why, doctor looks at the RP, and what fail
   const failed = await site.topic.waitForOutcome(clientId, sessionId)
   expect(failed.data).toMatchObject({ reason: 'rejected', status: 404 })
   const isTold = () => relay.log.some(({ msg, client }) => msg === 'delivery failed' && client === clientId)
-  await vi.waitFor(() => expect(isTold()).toBe(true), { timeout: 5_000 })
+  await eventually(() => expect(isTold()).toBe(true))
   const run = (...args: string[]) => relayCommand(args, site.commandEnvironment())
   const { rows } = await run('doctor', '--rp', uri, '--client', clientId, '--json')
   expect(rows.find(({ check }) => check === 'rp-answer')).toMatchObject({ status: 'problem' })
@@ -71,7 +72,7 @@ test('moving to another Redis: what was parked is sent, what was sent is not sen
   const alive = site.registration('/move/alive')
   await site.topic.publish(site.registered(alive))
   await site.topic.waitForOutcome(sent.clientId)
-  await vi.waitFor(async () => expect(await parkedAt(relay, down.clientId)).toBe(1), { timeout: 10_000 })
+  await eventually(async () => expect(await parkedAt(relay, down.clientId)).toBe(1))
   expect(await relay.stop()).toBe(0)
 
   site.rps.uri('/move/down', 200)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { missingForKafka } from '../stack/kafka-distribution.ts'
 import { findFreePorts } from '../stack/ports.ts'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { readiness } from '../support/readiness.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import { launchRelay, type RelayProcess } from '../support/relay-process.ts'
@@ -143,7 +144,7 @@ async function refusal(
   onTestFinished(() => relay.kill())
   const { port } = await relay.waitForLog(({ msg }) => msg === 'listening')
   const url = `http://127.0.0.1:${port}`
-  await expect.poll(async () => (await readiness(url)).body[part], { timeout: 20_000 }).toMatch(text)
+  await expect.poll(async () => (await readiness(url)).body[part]).toMatch(text)
   await expect.poll(() => JSON.stringify(relay.log)).toMatch(text)
   for (const secret of [SASL_PASSWORD, REDIS_PASSWORD, 'wrong-password']) {
     expect(JSON.stringify(relay.log)).not.toContain(secret)
@@ -213,7 +214,7 @@ describe.skipIf(missing !== undefined)('what is refused is named, with its mend:
     const relay = await site.startRelay({ ...overTls(), REDIS_USERNAME: 'halfway' })
     const registration = site.registration('/halfway')
     await site.topic.publish(site.registered(registration), site.terminated(registration))
-    await expect.poll(() => JSON.stringify(relay.log), { timeout: 20_000 }).toMatch(/NOPERM.*evalsha/)
+    await expect.poll(() => JSON.stringify(relay.log)).toMatch(/NOPERM.*evalsha/)
     await site.redis.call('ACL', 'SETUSER', 'halfway', '+evalsha')
     const { data } = await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
     expect(data).toMatchObject({ status: 200 })
@@ -227,6 +228,6 @@ describe.skipIf(missing !== undefined)('what is refused is named, with its mend:
       /Read on group/,
     )
     await kafka.grant(SASL_USER, ['READ', 'group', groupId])
-    await relay.becomesReady(20_000)
+    await relay.becomesReady(PATIENCE_MS)
   })
 })

@@ -1,9 +1,10 @@
 import { mkdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { afterEach, describe, expect, inject, test, vi } from 'vitest'
+import { afterEach, describe, expect, inject, test } from 'vitest'
 import { startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { readiness } from '../support/readiness.ts'
 import type { LogLine } from '../support/relay-log.ts'
@@ -58,22 +59,19 @@ async function startsOnceMended(
 ): Promise<RelayProcess> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const started = site.startRelay({ ...env, PORT: String(port) }, 30_000)
+  const started = site.startRelay({ ...env, PORT: String(port) })
   await Promise.race([started.then(() => expect.unreachable('it is ready')), whileItWaits(url)])
   return started
 }
 
 const isNotReadyFor = (url: string, check: string, reason: RegExp) =>
-  vi.waitFor(
-    async () => {
-      const { status, body } = await readiness(url)
-      expect(status).toBe(503)
-      expect(body[check]).toMatch(reason)
-      expect(await readMetric({ url }, 'ready')).toBe(0)
-      expect(await readMetric({ url }, 'check_findings', { check, severity: 'error' })).toBe(1)
-    },
-    { timeout: 15_000 },
-  )
+  eventually(async () => {
+    const { status, body } = await readiness(url)
+    expect(status).toBe(503)
+    expect(body[check]).toMatch(reason)
+    expect(await readMetric({ url }, 'ready')).toBe(0)
+    expect(await readMetric({ url }, 'check_findings', { check, severity: 'error' })).toBe(1)
+  })
 
 async function deliversTo(site: RelaySite, path: string): Promise<void> {
   const registration = site.registration(path)
@@ -244,7 +242,7 @@ describe('where going on would lose something it is not ready until that is mend
     await site.registerInRedis(registration)
     const { port } = site.redis.options as { port: number }
     await atReplica.replicaof('127.0.0.1', port)
-    await vi.waitFor(async () => expect(await atReplica.exists(`${site.prefix}:epoch`)).toBe(1))
+    await eventually(async () => expect(await atReplica.exists(`${site.prefix}:epoch`)).toBe(1))
 
     const relay = await startsOnceMended(site, { REDIS_URL: replica.url }, async (url) => {
       await isNotReadyFor(
@@ -275,7 +273,7 @@ describe('where going on would lose something it is not ready until that is mend
     await mkdir(inTheWay)
     await site.redis.config('SET', 'save', '3600 1')
     const snapshot = (status: string) =>
-      vi.waitFor(async () => {
+      eventually(async () => {
         await site.redis.bgsave().catch(() => undefined)
         expect(await site.redis.info('persistence')).toContain(`rdb_last_bgsave_status:${status}`)
       })
@@ -308,13 +306,10 @@ describe('where going on would lose something it is not ready until that is mend
     ends.push(async () => topic?.close())
     const env = { KAFKA_TOPICS: name, KAFKA_GROUP_ID: `${name}.group` }
     const relay = await startsOnceMended(site, env, async (url) => {
-      await vi.waitFor(
-        async () => {
-          expect((await readiness(url)).status).toBe(503)
-          expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
-        },
-        { timeout: 10_000 },
-      )
+      await eventually(async () => {
+        expect((await readiness(url)).status).toBe(503)
+        expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
+      })
       topic = await TopicLog.create(site.kafkaBrokers, name)
     })
     const { error } = await relay.waitForLog(({ code }) => code === 'LR_TOPIC_MISSING')
@@ -332,7 +327,7 @@ describe('where going on would lose something it is not ready until that is mend
     )
     const restored = await TopicLog.create(site.kafkaBrokers, site.deadLetterTopic)
     ends.push(() => restored.close())
-    await vi.waitFor(async () => expect((await readiness(relay.url)).status).toBe(200), { timeout: 10_000 })
+    await eventually(async () => expect((await readiness(relay.url)).status).toBe(200))
     await deliversTo(site, '/restored')
   })
 })

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import type { RecordedSpan } from '../support/span-recorder.ts'
@@ -50,7 +51,7 @@ describe('with an SDK', () => {
 
   test('a span per trigger and one per attempt, in the trace of the trigger', async () => {
     const outcomes = await logOut('traced', { traceparent: TRACEPARENT, tracestate: TRACESTATE })
-    const found = await vi.waitFor(() => {
+    const found = await eventually(() => {
       const all = spans().filter(({ traceId }) => traceId === TRACE_ID)
       expect(all).toHaveLength(4)
       return all
@@ -113,7 +114,7 @@ describe('with an SDK', () => {
   test('a trigger without a trace begins one, and its attempts and outcomes are in it', async () => {
     const outcomes = await logOut('untraced', {})
     const [, traceId] = /^00-(\w+)-/.exec(outcomes[0]?.headers.traceparent ?? '') ?? []
-    await vi.waitFor(() => expect(spans().filter((span) => span.traceId === traceId)).toHaveLength(4))
+    await eventually(() => expect(spans().filter((span) => span.traceId === traceId)).toHaveLength(4))
     expect(outcomes[1]?.headers.traceparent).toBe(outcomes[0]?.headers.traceparent)
     expect(outcomes[0]?.headers).not.toHaveProperty('tracestate')
     expect(site.rps.at('/untraced/late')[1]?.headers.traceparent).toContain(traceId)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { inputFormats, inputRecord } from '../support/input-record.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
@@ -18,8 +19,7 @@ afterAll(() => site.close())
 const signedOut = (data: Record<string, unknown>, options = {}) =>
   inputRecord('user-signed-out', { issuer: ISSUER, ...data }, options)
 
-const everythingIsSettled = () =>
-  vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), { timeout: 10_000 })
+const everythingIsSettled = () => eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
 
 test('with a session it ends that session and no other of the user', async () => {
   const userId = randomUUID()
@@ -41,7 +41,7 @@ test.each(inputFormats)('without a session it ends every session of the user (%s
   const [first, ...others] = registrations as [(typeof registrations)[0], ...typeof registrations]
   await site.registerInRedis(...others)
   await site.topic.publish(site.registered(first, { format }))
-  await vi.waitFor(async () => expect(await site.redis.exists(site.sessionKey(first.sessionId))).toBe(1))
+  await eventually(async () => expect(await site.redis.exists(site.sessionKey(first.sessionId))).toBe(1))
   await site.topic.publish(signedOut({ userId }, { format }))
   await Promise.all(registrations.map((it) => site.topic.waitForOutcome(it.clientId, it.sessionId)))
   const claims = site.rps.at(path).map(({ claims }) => claims)
@@ -110,7 +110,7 @@ test('without a session it does nothing where that is configured', async () => {
   const registration = site.registration('/ignored')
   await site.registerInRedis(registration)
   await site.topic.publish(signedOut({ userId: registration.userId }))
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await readMetric(relay, 'triggers_total', { result: 'ignored' })).toBe(1)
   })
   await everythingIsSettled()

@@ -1,5 +1,5 @@
 import { type ContainerService, hasDocker, startContainer } from './docker-compose.ts'
-import { startKafkaCluster } from './kafka-cluster.ts'
+import { type KafkaClusterOptions, startKafkaCluster } from './kafka-cluster.ts'
 import { missingForKafka } from './kafka-distribution.ts'
 import { requireReachable } from './reachable.ts'
 import { missingForRedis } from './redis-binary.ts'
@@ -14,6 +14,8 @@ export interface Stack extends AsyncDisposable {
   /** Ends what was started for this stack, and leaves alone what was given. Idempotent. */
   stop(): Promise<void>
 }
+
+export type StackOptions = Pick<KafkaClusterOptions, 'isLongLived'>
 
 interface Server {
   readonly address: string
@@ -31,8 +33,8 @@ type Plan = { readonly start: () => Promise<Server> } | { readonly advice: strin
  *
  * Throws an error that says what to install when a server can be had in no way.
  */
-export async function startStack(): Promise<Stack> {
-  const plans = await Promise.all([planKafka(), planRedis()])
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const plans = await Promise.all([planKafka(options), planRedis()])
   const advice = plans.flatMap((plan) => ('advice' in plan ? [plan.advice] : []))
   if (advice.length > 0) throw new Error(advice.join('\n'))
   const starts = plans.flatMap((plan) => ('start' in plan ? [plan.start()] : []))
@@ -43,14 +45,14 @@ export async function startStack(): Promise<Stack> {
   return { kafkaBrokers: kafka.address, redisUrl: redis.address, stop, [Symbol.asyncDispose]: stop }
 }
 
-async function planKafka(): Promise<Plan> {
+async function planKafka(options: StackOptions): Promise<Plan> {
   const given = process.env.KAFKA_BROKERS
   if (given) return external('KAFKA_BROKERS', given, given.split(','))
   const missing = await missingForKafka()
   if (missing === undefined) {
     return {
       start: async () => {
-        const cluster = await startKafkaCluster()
+        const cluster = await startKafkaCluster(options)
         return { address: cluster.brokers, stop: () => cluster.stop() }
       },
     }

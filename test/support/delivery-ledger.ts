@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
+import { eventually } from './eventually.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { RegistrationInput, RelaySite } from './relay-site.ts'
 
@@ -28,12 +29,9 @@ export async function expectAllDelivered(
   { registrations, sessionIds }: Work,
   { duplicatesMax }: { duplicatesMax: number },
 ): Promise<void> {
-  await ledger.waitFor({ distinctMin: registrations.length }, 30_000)
-  await vi.waitFor(async () => expect(await site.topic.lag(site.groupId)).toBe(0), {
-    timeout: 20_000,
-    interval: 100,
-  })
-  await vi.waitFor(async () => expect(await site.redisKeys('backlog*')).toEqual([]), { timeout: 10_000 })
+  await ledger.waitFor({ distinctMin: registrations.length })
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  await eventually(async () => expect(await site.redisKeys('backlog*')).toEqual([]))
   await site.topic.caughtUp()
 
   const clientIds = ledger.relyingParties.map(({ clientId }) => clientId)

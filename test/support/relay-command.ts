@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { PATIENCE_MS } from './patience.ts'
 
-const RUN_MS_MAX = 40_000
+const RUN_MS_MAX = 2 * PATIENCE_MS
 
 export interface FinishedCommand {
   readonly status: number

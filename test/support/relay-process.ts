@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { PATIENCE_MS } from './patience.ts'
 import { type LogLine, RelayLog } from './relay-log.ts'
 
 export interface RelayOptions {
@@ -14,7 +15,7 @@ export interface RelayOptions {
   readonly signingKeysFile: string
   /** Further settings, by their names in the environment; they win over what is set here. */
   readonly env?: Readonly<Record<string, string>>
-  /** 20 s unless given: joining a group whose last member was killed takes until its session times out. */
+  /** `PATIENCE_MS` unless given: joining a group whose last member was killed takes until its session times out. */
   readonly readyTimeoutMs?: number
 }
 
@@ -32,7 +33,7 @@ export const launchedRelays = new Set<RelayProcess>()
 export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
   const relay = await launchRelay(options)
   try {
-    await relay.becomesReady(options.readyTimeoutMs ?? 20_000)
+    await relay.becomesReady(options.readyTimeoutMs ?? PATIENCE_MS)
     return relay
   } catch (error) {
     await relay.kill()
@@ -90,7 +91,7 @@ export class RelayProcess {
   }
 
   /** Resolves with the first line that matches, an earlier one included. Throws when the time or the relay ends. */
-  waitForLog(matches: (line: LogLine) => boolean, timeoutMs = 10_000): Promise<LogLine> {
+  waitForLog(matches: (line: LogLine) => boolean, timeoutMs = PATIENCE_MS): Promise<LogLine> {
     return this.#log.waitFor(matches, timeoutMs)
   }
 

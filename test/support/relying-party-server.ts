@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose'
+import { PATIENCE_MS } from './patience.ts'
 import { WatchedList } from './watched-list.ts'
 
 /** One POST as a relying party saw it. */
@@ -60,7 +61,7 @@ export class RelyingPartyServer {
   }
 
   /** Resolves with the `count`-th request at a path. */
-  async waitFor(path: string, count = 1, timeoutMs = 15_000): Promise<LogoutRequest> {
+  async waitFor(path: string, count = 1, timeoutMs = PATIENCE_MS): Promise<LogoutRequest> {
     const isEnough = () => this.at(path).length >= count
     const late = () => new Error(`${this.at(path).length} of ${count} requests at ${path} in ${timeoutMs} ms`)
     await this.requests.waitFor(isEnough, timeoutMs, late)

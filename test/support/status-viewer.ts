@@ -1,4 +1,5 @@
 import type { StatusSnapshot } from '../../src/status/status-snapshot.ts'
+import { PATIENCE_MS } from './patience.ts'
 import type { RelayProcess } from './relay-process.ts'
 import { WatchedList } from './watched-list.ts'
 
@@ -25,7 +26,7 @@ export class StatusViewer {
   }
 
   /** Resolves with the first snapshot that matches, an earlier one included. */
-  waitFor(matches: (snapshot: StatusSnapshot) => boolean, timeoutMs = 10_000): Promise<StatusSnapshot> {
+  waitFor(matches: (snapshot: StatusSnapshot) => boolean, timeoutMs = PATIENCE_MS): Promise<StatusSnapshot> {
     const last = () => JSON.stringify(this.snapshots.items.at(-1))
     return this.snapshots.waitFor(
       matches,

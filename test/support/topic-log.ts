@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { PATIENCE_MS } from './patience.ts'
 import { rulesAgainst } from './topic-rules.ts'
 import { WatchedList } from './watched-list.ts'
 
@@ -108,7 +109,7 @@ export class TopicLog {
     }
   }
 
-  waitFor(matches: (record: TopicRecord) => boolean, timeoutMs = 15_000): Promise<TopicRecord> {
+  waitFor(matches: (record: TopicRecord) => boolean, timeoutMs = PATIENCE_MS): Promise<TopicRecord> {
     const late = () => new Error(`no such record on ${this.name} after ${timeoutMs} ms`)
     return this.#records.waitFor(matches, timeoutMs, late)
   }
@@ -123,7 +124,7 @@ export class TopicLog {
   }
 
   /** Resolves when everything that is on the topic now has been read. */
-  async caughtUp(timeoutMs = 15_000): Promise<void> {
+  async caughtUp(timeoutMs = PATIENCE_MS): Promise<void> {
     for (const [partition, end] of await this.endOffsets()) {
       if (end > 0) await this.waitFor((it) => it.partition === partition && it.offset >= end - 1, timeoutMs)
     }

@@ -1,5 +1,6 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Registration } from '../../../src/events/registration.ts'
+import { eventually } from '../../support/eventually.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { deliveryFixture } from './delivery-fixture.ts'
 
@@ -102,7 +103,7 @@ describe('an RP that does not answer', () => {
     clock.nowMs += 3_600_000 + 60_000
     core.backlogLoop.start()
     try {
-      await vi.waitFor(() => expect(outcomes()).toHaveLength(5))
+      await eventually(() => expect(outcomes()).toHaveLength(5))
     } finally {
       await core.backlogLoop.stop()
     }
@@ -143,7 +144,7 @@ describe('deliveries that are claimed', () => {
     clock.nowMs += 60_000
     core.backlogLoop.start()
     try {
-      await vi.waitFor(() => expect(core.open.size).toBe(10))
+      await eventually(() => expect(core.open.size).toBe(10))
       for (let turn = 0; turn < 30; turn++) {
         for (const attempt of attempts.splice(0)) attempt.answer(ok)
         core.backlogLoop.wake()
@@ -173,9 +174,9 @@ describe('deliveries that are claimed', () => {
     core.backlogLoop.start()
     try {
       // All that may be claimed is, and no attempt is under way: only the publishing can bring the next claim.
-      await vi.waitFor(() => expect([core.open.size, core.dispatcher.inFlight]).toEqual([10, 0]))
+      await eventually(() => expect([core.open.size, core.dispatcher.inFlight]).toEqual([10, 0]))
       publishing.resolve()
-      await vi.waitFor(() => expect(outcomes()).toHaveLength(30))
+      await eventually(() => expect(outcomes()).toHaveLength(30))
     } finally {
       clearInterval(answering)
       await core.backlogLoop.stop()

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ConsumerLag } from '../../../src/intake/consumer-lag.ts'
 
 const lane = (partition: number, endOffset = -1) => ({
@@ -8,6 +8,8 @@ const lane = (partition: number, endOffset = -1) => ({
   tracker: { committable: 5 },
 })
 const end = (to: number) => [{ topic: 't', partition: 3, to }]
+
+afterEach(() => void vi.useRealTimers())
 
 describe('consumer lag', () => {
   test('the lag of a partition that nobody fetches is seen to grow; a fetch may know a later end', async () => {
@@ -28,12 +30,15 @@ describe('consumer lag', () => {
   })
 
   test('a Kafka that is away, or does not answer, holds no scrape up; what was known stands', async () => {
+    vi.useFakeTimers()
     const answers = [async () => end(7), () => Promise.reject(new Error('away'))]
     const lag = new ConsumerLag(() => (answers.shift() ?? (() => new Promise<never>(() => undefined)))(), 0)
     await lag.refresh()
     await lag.refresh()
     expect(lag.of(lane(3))).toBe(2)
-    await lag.refresh()
+    const inVain = lag.refresh()
+    await vi.advanceTimersByTimeAsync(500)
+    await inVain
     expect(lag.of(lane(3))).toBe(2)
     expect(answers).toEqual([])
   })

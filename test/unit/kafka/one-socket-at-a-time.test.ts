@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../../support/eventually.ts'
 import '../../../src/kafka/kafkajs.ts'
 
 const require = createRequire(import.meta.url)
@@ -40,7 +41,7 @@ const connectionTo = (options: object = {}) =>
     ...options,
   })
 
-const socketsAccepted = (count: number) => vi.waitFor(() => expect(accepted).toHaveLength(count))
+const socketsAccepted = (count: number) => eventually(() => expect(accepted).toHaveLength(count))
 
 /** A connection whose first socket was given up; the server has not ended its side. */
 async function disconnected() {
@@ -57,7 +58,7 @@ test('the late end of a socket that was given up leaves its successor alone', as
   await connection.connect()
   await socketsAccepted(2)
   accepted[0]?.end()
-  await vi.waitFor(() => expect(givenUp.closed).toBe(true))
+  await eventually(() => expect(givenUp.closed).toBe(true))
   expect(connection.isConnected()).toBe(true)
   expect(connection.socket.writable).toBe(true)
   await connection.disconnect()

@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { RelayFault } from '../../../src/errors.ts'
 import { Patience, unreachableFault } from '../../../src/recovery/patience.ts'
+
+afterEach(() => void vi.useRealTimers())
 
 const away = new Error('connect ECONNREFUSED')
 
@@ -31,13 +33,16 @@ test('a success in between begins it anew, and Kafka and Redis are two things', 
 })
 
 test('a step is repeated until it succeeds; what waiting cannot mend is thrown; an interrupt is no fault', async () => {
+  vi.useFakeTimers()
   const patience = new Patience()
   let failures = 2
   const step = async () => {
     if (failures-- > 0) throw away
     return 'done'
   }
-  expect(await patience.repeat('Redis', step)).toBe('done')
+  const repeated = patience.repeat('Redis', step)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(await repeated).toBe('done')
   const lost = new RelayFault('LR_REGISTRY_LOST', 'lost')
   await expect(patience.repeat('Redis', () => Promise.reject(lost))).rejects.toBe(lost)
   patience.interrupt()

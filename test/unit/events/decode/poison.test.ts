@@ -183,7 +183,7 @@ describe('no input makes the decoder throw', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), headers, (bytes, some) => {
         expect(kinds).toContain(decode(wireRecord(Buffer.from(bytes), some)).kind)
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 
@@ -207,7 +207,7 @@ describe('no input makes the decoder throw', () => {
       fc.property(fc.dictionary(names, value), headers, (json, some) => {
         expect(kinds).toContain(decode(wireRecord(json, some)).kind)
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 })
