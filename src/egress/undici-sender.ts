@@ -23,6 +23,8 @@ const HEADER_BYTES_MAX = 16 * 1_024
 /** All of an answer as it is on the line: room for both of the above, and for interim answers. */
 const ANSWER_BYTES_MAX = 96 * 1_024
 const TIMEOUT_CHECK_MS = 50
+/** A timer that is so late was held up by the process or the machine standing still, not by work. */
+const STANDSTILL_MS_MIN = 250
 
 const PARAMETER = Buffer.from('logout_token=')
 const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agent', 'logout-relay']
@@ -32,13 +34,18 @@ const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agen
  * `dispatch` never does.
  *
  * One timer serves all attempts. They all have the same time-out, so the queue below is in the order in which they
- * run out and only its head needs to be looked at.
+ * run out and only its head needs to be looked at. Time in which this process stood still is not held against the
+ * RPs: an answer may have come meanwhile, and they may have stood still with it.
  */
 export class UndiciSender implements Sender {
   readonly #attempts = new DeadlineQueue<Attempt>()
   readonly #pools: OriginPools
   readonly #timeoutMs: number
   #timer: NodeJS.Timeout | undefined
+  /** When the timer is to look. On the monotonic clock, as the next. */
+  #lookAtMs = 0
+  /** No attempt runs out before. */
+  #spareUntilMs = 0
 
   constructor({ guard, attemptTimeoutMs, connectionsPerOriginMax }: UndiciSenderOptions) {
     const connect = guardedConnector({
@@ -64,12 +71,13 @@ export class UndiciSender implements Sender {
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
     const { endpoint, token } = request
-    const attempt = new Attempt(performance.now() + this.#timeoutMs, requestBytesMax(request), (result) => {
+    const now = performance.now()
+    const attempt = new Attempt(now + this.#timeoutMs, requestBytesMax(request), (result) => {
       this.#attempts.ended()
       done(result)
     })
     this.#attempts.push(attempt)
-    this.#timer ??= setTimeout(this.#checkTimeouts, this.#timeoutMs)
+    if (this.#timer === undefined) this.#lookAfter(this.#timeoutMs, now)
     const post = {
       method: 'POST',
       path: endpoint.path,
@@ -86,12 +94,17 @@ export class UndiciSender implements Sender {
 
   readonly #checkTimeouts = (): void => {
     const now = performance.now()
-    for (const attempt of this.#attempts.takeUntil(now)) attempt.timeOut()
+    const lateMs = now - this.#lookAtMs
+    if (lateMs > STANDSTILL_MS_MIN) this.#spareUntilMs = now + Math.min(lateMs, this.#timeoutMs)
+    if (now >= this.#spareUntilMs) for (const attempt of this.#attempts.takeUntil(now)) attempt.timeOut()
     const next = this.#attempts.next
-    this.#timer =
-      next === undefined
-        ? undefined
-        : setTimeout(this.#checkTimeouts, Math.max(next.endsAtMs - now, TIMEOUT_CHECK_MS))
+    if (next === undefined) this.#timer = undefined
+    else this.#lookAfter(Math.max(next.endsAtMs - now, TIMEOUT_CHECK_MS), now)
+  }
+
+  #lookAfter(ms: number, now: number): void {
+    this.#lookAtMs = now + ms
+    this.#timer = setTimeout(this.#checkTimeouts, ms)
   }
 }
 

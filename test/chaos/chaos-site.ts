@@ -5,9 +5,9 @@ import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
 import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { ChaosLog } from './chaos-log.ts'
-import type { FormSettings } from './form-settings.ts'
+import { forms } from './form-settings.ts'
 import { RelayFleet } from './relay-fleet.ts'
-import type { Scenery } from './scenario.ts'
+import type { Form, Scenery } from './scenario.ts'
 import { writeSigningKey } from './signing-key.ts'
 import { ISSUER } from './workload.ts'
 
@@ -28,9 +28,10 @@ export interface ChaosSite extends AsyncDisposable {
 
 export async function openChaosSite(
   cluster: KafkaCluster,
-  settings: FormSettings,
+  form: Form,
   { env, ownOutcomeTopic = false, redisPersistence = 'none' }: Scenery,
 ): Promise<ChaosSite> {
+  const settings = forms[form]
   await using opening = new AsyncDisposableStack()
   const name = `chaos-${randomBytes(5).toString('hex')}`
   const { file, jwks } = await writeSigningKey(opening.use(createScratchDirectory('chaos')).path)
@@ -61,7 +62,7 @@ export async function openChaosSite(
         KAFKA_START_FROM: 'earliest',
         REDIS_PREFIX: name,
         ...settings.env,
-        ...env,
+        ...env?.[form],
       },
     }),
   )

@@ -1,7 +1,6 @@
 import type { KafkaCluster } from '../stack/kafka-cluster.ts'
 import { ChaosRun } from './chaos-run.ts'
 import { openChaosSite } from './chaos-site.ts'
-import { forms } from './form-settings.ts'
 import type { Form, Scenario } from './scenario.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { type Findings, verifyInvariants } from './verify-invariants.ts'
@@ -29,7 +28,7 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const startedMs = performance.now()
   const { name, fault, scenery = {} } = scenario
-  await using site = await openChaosSite(cluster, forms[form], scenery)
+  await using site = await openChaosSite(cluster, form, scenery)
   const random = new SeededRandom(seed, name)
   const run = new ChaosRun(site, { deliveries: scenario.deliveries[form], form, random, say })
   await run.register(scenery.registrations)

@@ -15,7 +15,7 @@ export interface Scenery {
   /** A topic of their own for the outcomes; they go to the topic of the triggers unless given. */
   readonly ownOutcomeTopic?: boolean
   /** Settings of the relays beside the usual ones of the form. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Partial<ByForm<Readonly<Record<string, string>>>>
 }
 
 /** One way to hurt the relay or what it depends on. The invariants are the same for all and verified afterwards. */

@@ -213,3 +213,22 @@ test('attempts that hang do not keep those to another origin waiting', async () 
   hanging.close()
   await hung
 })
+
+describe('a relay that stood still for longer than the time-out', () => {
+  const standStill = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+
+  test('takes the answer of an RP that stood still with it', async () => {
+    let isAnswered = false
+    const server = await listen(
+      onRequest((socket) => {
+        if (isAnswered) return
+        isAnswered = true
+        standStill(2 * TIMEOUT_MS)
+        socket.write(OK)
+      }),
+    )
+    expect(await impatient.send(server.uri())).toMatchObject({ status: 200 })
+    // Such a moment is over at some time.
+    expect(await impatient.send(server.uri())).toMatchObject(timedOut)
+  })
+})

@@ -12,7 +12,10 @@ let site: RelaySite
 let ledger: Ledger
 
 beforeEach(async () => {
-  site = await openSite({ topic: { partitions: 6 }, env: { MAX_IN_FLIGHT: '32' } })
+  site = await openSite({
+    topic: { partitions: 6 },
+    env: { MAX_IN_FLIGHT: '32', KAFKA_SESSION_TIMEOUT_MS: '10000' },
+  })
   ledger = await startLedger({ origins: RPS, verify: 'all', jwks: site.publicJwks(), issuer: ISSUER })
 })
 afterEach(async () => {

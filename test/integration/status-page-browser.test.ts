@@ -81,7 +81,7 @@ test('in light and dark, on a desktop and a phone: it is live, fits, can be read
     await page.getByRole('rowheader', { name: EVIL }).waitFor()
     await page.getByRole('rowheader', { name: LONG }).waitFor()
     await page.getByText('rejected: HTTP 404').waitFor()
-    expect(await page.getByRole('heading', { level: 2 }).first().textContent(), look).toBe('Ready')
+    await page.getByRole('heading', { level: 2, name: 'Ready', exact: true }).waitFor()
     const row = page.getByRole('row', { name: EVIL })
     expect(await row.getByRole('cell').nth(2).textContent(), look).toBe('12')
     expect(await row.textContent(), look).toMatch(/open|probing/)

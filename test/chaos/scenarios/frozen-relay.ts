@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RelayProcess } from '../../support/relay-process.ts'
+import { SHORT_MEMBERSHIP } from '../form-settings.ts'
 import type { Scenario } from '../scenario.ts'
 
 /** The group gives it up, others take over, and then it wakes and believes that nothing has happened. */
@@ -7,6 +8,7 @@ export const frozenRelay: Scenario = {
   name: 'woken-relay-does-no-harm',
   fault: 'one of two relays frozen for longer than its membership lasts, then woken',
   deliveries: { long: 20_000, short: 1_500 },
+  scenery: { env: { short: SHORT_MEMBERSHIP } },
   async run(run) {
     const { relays } = run.site
     await relays.start(2)

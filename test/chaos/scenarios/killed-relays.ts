@@ -1,3 +1,4 @@
+import { SHORT_MEMBERSHIP } from '../form-settings.ts'
 import type { Scenario } from '../scenario.ts'
 
 /** Late enough that the last one still has something to interrupt. */
@@ -7,6 +8,7 @@ export const killedRelays: Scenario = {
   name: 'killed-relays-lose-nothing',
   fault: 'SIGKILL of a relay at random moments (20 in the long form), two replicas',
   deliveries: { long: 100_000, short: 4_000 },
+  scenery: { env: { short: SHORT_MEMBERSHIP } },
   async run(run) {
     const { relays } = run.site
     await run.publish()
