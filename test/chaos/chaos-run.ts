@@ -114,9 +114,13 @@ export class ChaosRun {
     this.#duplicatesMax += relays * this.#heldMax
   }
 
-  /** What one relay may hold: the last record that finds room may bring more than there are places. */
+  /**
+   * What one relay may hold: the last record that finds room may bring more than there are places, and what is claimed
+   * from the backlog has places of its own.
+   */
   get #heldMax(): number {
-    return this.settings.maxUnsettled + REGISTRATIONS_PER_SESSION - 1
+    const { maxUnsettled } = this.settings
+    return maxUnsettled + REGISTRATIONS_PER_SESSION - 1 + Math.ceil(maxUnsettled / 2)
   }
 
   async #acceptedAndNotNoted(): Promise<number> {

@@ -11,8 +11,8 @@ import { ISSUER, RelaySite } from '../support/relay-site.ts'
 const SESSIONS = 150
 const RPS = 4
 const MAX_UNSETTLED = 100
-/** What was in flight when Redis was lost, and what came of it later than the topic was read for it. */
-const IN_FLIGHT_MAX = MAX_UNSETTLED + 2 * RPS
+/** What was in flight when Redis was lost, claims included, and what came of it later than the topic was read for it. */
+const IN_FLIGHT_MAX = MAX_UNSETTLED * 1.5 + 2 * RPS
 
 let redis: RedisServer
 let site: RelaySite
