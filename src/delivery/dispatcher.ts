@@ -83,6 +83,7 @@ export class Dispatcher {
     const now = this.#options.clock.now()
     rp.pace.ended(now - rp.movedAtMs)
     rp.movedAtMs = now
+    this.#room.moved(rp, now)
     if (rp.isProbed) {
       rp.isProbed = false
       this.#probes--

@@ -18,9 +18,13 @@ const STALL_MS = 1_000
 const SHARE = 1 / 16
 /**
  * A quick RP may have waiting what it takes in that time: with few RPs all of a mass logout would otherwise be parked
- * and claimed again, at twice the cost. Not more: the others wait when it has filled the room.
+ * and claimed again, at twice the cost.
  */
 const LENT_MS = 500
+/** Not more than that part of the room while others are told something too: intake must not pause for one RP. */
+const LENT_SHARE_MAX = 1 / 2
+/** After so long nobody else counts. */
+const ALONE_MS = 60_000
 /** Not at every short pause: what is taken back is parked for nothing when the RP goes on at once. */
 const TAKEN_BACK_FACTOR = 4
 
@@ -33,12 +37,24 @@ export class WaitingRoom {
   readonly #clock: Clock
   readonly #maxInFlightPerRp: number
   readonly #share: number
+  readonly #lentMax: number
   readonly #borrowers = new Set<RelyingParty>()
+  #movedLast: RelyingParty | undefined
+  /** When something ended at another RP than before it. */
+  #sharedAtMs = Number.NEGATIVE_INFINITY
 
   constructor({ clock, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
     this.#clock = clock
     this.#maxInFlightPerRp = maxInFlightPerRp
     this.#share = Math.max(Math.floor(maxWaiting * SHARE), maxInFlightPerRp)
+    this.#lentMax = Math.floor(maxWaiting * LENT_SHARE_MAX)
+  }
+
+  /** An attempt has ended. */
+  moved(rp: RelyingParty, nowMs: number): void {
+    if (rp === this.#movedLast) return
+    if (this.#movedLast !== undefined) this.#sharedAtMs = nowMs
+    this.#movedLast = rp
   }
 
   /** True when one more may wait. Remembers the RPs that have more than their share. */
@@ -89,7 +105,9 @@ export class WaitingRoom {
 
   /** 0 for an RP that has not shown that it is quick, or has ended nothing for so long. */
   #lentTo(rp: RelyingParty): number {
-    const isMoving = this.#clock.now() - rp.movedAtMs < LENT_MS
-    return isMoving ? Math.floor(rp.pace.perMs * LENT_MS) : 0
+    const now = this.#clock.now()
+    if (now - rp.movedAtMs >= LENT_MS) return 0
+    const soonTaken = Math.floor(rp.pace.perMs * LENT_MS)
+    return now - this.#sharedAtMs < ALONE_MS ? Math.min(soonTaken, this.#lentMax) : soonTaken
   }
 }

@@ -67,15 +67,19 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   }
 }
 
-/** One that ends an attempt per millisecond; the share of an RP is 100. */
+/** One that ends an attempt per millisecond, and is the only one; the share of an RP is 100. */
 function quickRp() {
   const fixture = dispatcherFixture({ maxInFlight: 4, maxInFlightPerRp: 2, maxWaiting: 1_600 })
-  for (let n = 0; n < 1_000; n++) {
-    fixture.submit(0)
-    fixture.clock.nowMs += 1
-    fixture.end(0)
-  }
+  beQuick(fixture, 1)
   return fixture
+}
+
+function beQuick({ clock, end, submit }: ReturnType<typeof dispatcherFixture>, msPerAttempt: number): void {
+  for (let n = 0; n < 1_000; n++) {
+    submit(0)
+    clock.nowMs += msPerAttempt
+    end(0)
+  }
 }
 
 type Step = { kind: 'submit'; rp: number; isClaimed: boolean } | { kind: 'end'; which: number }
@@ -250,6 +254,22 @@ describe('dispatcher', () => {
     expect(waitingAt(rp(0))).toBe(500)
     dispatcher.takeBack()
     expect(waitingAt(rp(0))).toBe(500)
+  })
+
+  test('intake does not pause for a mass logout at one RP, however quick it is, while others are told too', () => {
+    const fixture = quickRp()
+    const { clock, end, rp, submit } = fixture
+    submit(1)
+    end(0)
+    beQuick(fixture, 0.5)
+    while (submit(0).isTaken);
+    expect(waitingAt(rp(0))).toBe(800)
+    // A minute later nobody else has come.
+    while (waitingAt(rp(0)) > 0) end(0)
+    clock.nowMs += 60_000
+    for (let n = 0; n < 4; n++) beQuick(fixture, 0.5)
+    while (submit(0).isTaken);
+    expect(waitingAt(rp(0))).toBeGreaterThan(900)
   })
 
   test('of what is parked for a quick RP more is claimed at a time', () => {
