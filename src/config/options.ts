@@ -199,7 +199,7 @@ export const optionsSchema = z.object({
   MAX_UNSETTLED: integer(1, 1_000_000)
     .prefault('320')
     .describe(
-      'Deliveries held in memory; beyond it intake waits, and half as many more may be claimed from the backlog. One RP may have a sixteenth of them waiting, a quick one what it takes in half a second.',
+      'Deliveries held in memory; beyond it intake waits, and half as many more may be claimed from the backlog. One RP may have a sixteenth of them waiting, a quick one what it takes in half a second, but no more than half of them while other RPs are told too.',
     ),
   COMMIT_INTERVAL_MS: integer(10, MINUTE)
     .prefault('500')
