@@ -45,7 +45,7 @@ export class UndiciSender implements Sender {
   /** When the timer is to look. On the monotonic clock, as the next. */
   #lookAtMs = 0
   /** No attempt runs out before. */
-  #spareUntilMs = 0
+  #spareUntilMs = Number.NEGATIVE_INFINITY
 
   constructor({ guard, attemptTimeoutMs, connectionsPerOriginMax }: UndiciSenderOptions) {
     const connect = guardedConnector({
@@ -95,7 +95,10 @@ export class UndiciSender implements Sender {
   readonly #checkTimeouts = (): void => {
     const now = performance.now()
     const lateMs = now - this.#lookAtMs
-    if (lateMs > STANDSTILL_MS_MIN) this.#spareUntilMs = now + Math.min(lateMs, this.#timeoutMs)
+    // Not again at once: where everything is always late attempts must end as well.
+    if (lateMs > STANDSTILL_MS_MIN && now > this.#spareUntilMs + this.#timeoutMs) {
+      this.#spareUntilMs = now + Math.min(lateMs, this.#timeoutMs)
+    }
     if (now >= this.#spareUntilMs) for (const attempt of this.#attempts.takeUntil(now)) attempt.timeOut()
     const next = this.#attempts.next
     if (next === undefined) this.#timer = undefined

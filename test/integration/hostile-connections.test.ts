@@ -231,4 +231,11 @@ describe('a relay that stood still for longer than the time-out', () => {
     // Such a moment is over at some time.
     expect(await impatient.send(server.uri())).toMatchObject(timedOut)
   })
+
+  test('again and again does not wait for ever', async () => {
+    const server = await listen(() => undefined)
+    const standing = setInterval(() => standStill(300), 10)
+    onTestFinished(() => clearInterval(standing))
+    expect(await impatient.send(server.uri())).toMatchObject(timedOut)
+  })
 })
