@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { startKafkaCluster } from '../stack/kafka-cluster.ts'
-import { eventually } from '../support/eventually.ts'
 import type { RegistrationInput } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import { TopicLog } from '../support/topic-log.ts'
@@ -49,7 +48,7 @@ test('LogoutRelayLagGrowing: more is published than one replica sends', async ()
   isGrowing = false
   await growing
   const told = () => paths.reduce((sum, path) => sum + site.rps.at(path).length, 0)
-  await eventually(() => expect(told()).toBe(published.length))
+  await vi.waitFor(() => expect(told()).toBe(published.length), { timeout: 60_000 })
 })
 
 test('LogoutRelayDeadLetters: a producer that forgets the session', async () => {
