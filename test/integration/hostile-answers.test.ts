@@ -52,7 +52,7 @@ describe.concurrent('each means one thing, in bounded time', () => {
     if (isSlow) context.expect(durationMs).toBeGreaterThan(TIMEOUT_MS - 50)
     // One that brought a whole answer is kept for a while.
     const keptMax = typeof means === 'number' && !isSlow ? 1 : 0
-    await context.expect.poll(() => clientSocketsTo(server.port)).toBeLessThanOrEqual(keptMax)
+    await context.expect.poll(() => server.clientSockets()).toBeLessThanOrEqual(keptMax)
     context.expect(server.accepted).toBe(1)
   })
 })
@@ -86,7 +86,7 @@ describe('an answer belongs to its own request', () => {
       }),
     )
     expect(meaningOf(await sender.send(server.uri()))).toBe(200)
-    await expect.poll(() => clientSocketsTo(server.port)).toBe(0)
+    await expect.poll(() => server.clientSockets()).toBe(0)
     expect(meaningOf(await sender.send(server.uri()))).toBe(503)
   })
 
@@ -207,6 +207,9 @@ test('repeated for a long time, none of them costs memory', async () => {
   // Of some 2,300 attempts a round, so about 200 bytes of each.
   expect(Math.min(...grown)).toBeLessThan(500_000)
   await short.close()
-  const left = () => Promise.all(uris.map((uri) => clientSocketsTo(Number(new URL(uri).port))))
+  const left = () =>
+    Promise.all(
+      uris.map((uri) => new URL(uri)).map(({ hostname, port }) => clientSocketsTo(Number(port), hostname)),
+    )
   await expect.poll(async () => (await left()).filter((count) => count > 0)).toEqual([])
 })

@@ -28,8 +28,8 @@ beforeAll(() => {
 })
 afterAll(() => Promise.all([sender.close(), impatient.close()]))
 
-async function listen(behaviour: Behaviour): Promise<HostileServer> {
-  const server = await HostileServer.plain(behaviour)
+async function listen(behaviour: Behaviour, host?: string): Promise<HostileServer> {
+  const server = await HostileServer.plain(behaviour, host)
   onTestFinished(() => server.close())
   return server
 }
@@ -65,7 +65,10 @@ describe('a connection that is never made', () => {
   })
 
   test('asks for the same name once, however many wait for it', async () => {
-    const server = await listen(onRequest((socket) => socket.write(OK)))
+    const server = await listen(
+      onRequest((socket) => socket.write(OK)),
+      '127.0.0.1',
+    )
     let lookups = 0
     const hook = createHook({
       init: (_id, type) => {
@@ -99,7 +102,7 @@ describe('a TLS handshake', () => {
     const results = await Promise.all(Array.from({ length: 4 }, () => impatient.send(server.uri('https'))))
     for (const result of results)
       expect(result).toMatchObject({ kind: 'unreachable', staleConnection: false })
-    const left = () => clientSocketsTo(server.port)
+    const left = () => server.clientSockets()
     await expect.poll(left, { interval: 10, timeout: LATE_MS_MAX }).toBe(0)
     expect(server.accepted).toBe(4)
   })
@@ -112,7 +115,7 @@ describe('a TLS handshake', () => {
     const server = await listen(behaviour)
     const result = await sender.send(server.uri('https'))
     expect(result).toMatchObject({ kind: 'unreachable', code: 'ECONNRESET', staleConnection: false })
-    await expect.poll(() => clientSocketsTo(server.port)).toBe(0)
+    await expect.poll(() => server.clientSockets()).toBe(0)
     expect(server.accepted).toBe(1)
   })
 })
@@ -134,7 +137,7 @@ describe('an RP that asks for another TLS handshake', () => {
     const result = await impatient.send(server.uri('https', 'localhost'))
     expect(result).toMatchObject({ kind: 'unreachable' })
     expect(handshakes).toBe(0)
-    await expect.poll(() => clientSocketsTo(server.port)).toBe(0)
+    await expect.poll(() => server.clientSockets()).toBe(0)
   })
 
   test('and is content without it has the answer that it gives', async () => {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { clientSocketsTo } from '../support/client-sockets.ts'
 import { type HostileAnswer, hostileAnswers } from '../support/hostile-answers.ts'
 import { HostileServer } from '../support/hostile-server.ts'
 import { PATIENCE_MS } from '../support/patience.ts'
@@ -38,7 +37,7 @@ afterAll(() => site.close())
 async function openRelyingParties() {
   const opened = hostileAnswers.map(async (answer) => {
     const server = await HostileServer.plain(answer.behaviour)
-    return { ...answer, server, clientId: `hostile-${server.port}`, uri: server.uri() }
+    return { ...answer, server, clientId: `hostile-${new URL(server.uri()).port}`, uri: server.uri() }
   })
   const rps = await Promise.all(opened)
   onTestFinished(() => {
@@ -99,7 +98,7 @@ test('every kind at once: each delivery ends as it should, and an RP that is wel
   }
   // Those that brought a whole answer are kept for a few seconds.
   const left = async () => {
-    const counts = await Promise.all(hostile.map(({ server }) => clientSocketsTo(server.port)))
+    const counts = await Promise.all(hostile.map(({ server }) => server.clientSockets()))
     return hostile.filter((_, i) => counts[i] !== 0).map(({ name }) => name)
   }
   await expect.poll(left, { interval: 200 }).toEqual([])
@@ -119,7 +118,7 @@ test('a mass logout at hostile RPs opens few connections to each, and one that i
   const openMax = new Map<string, number>()
   const watch = async () => {
     for (const { name, server } of hostile) {
-      openMax.set(name, Math.max(openMax.get(name) ?? 0, await clientSocketsTo(server.port)))
+      openMax.set(name, Math.max(openMax.get(name) ?? 0, await server.clientSockets()))
     }
     return Math.min(...hostile.map(({ server }) => server.accepted))
   }

@@ -1,19 +1,26 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
+import { clientSocketsTo } from './client-sockets.ts'
 
 /** What is done to one connection, from when it is accepted. */
 export type Behaviour<S extends Socket = Socket> = (socket: S) => void
 
-/** A relying party of raw bytes: a listener on a free port of 127.0.0.1 that does one thing to every connection. */
+/**
+ * Where nobody else listens. On 127.0.0.1 a port that is free now may be that of another test's relying party, which is
+ * gone while its relay still asks for it; that stranger would be counted.
+ */
+const OWN_HOST = process.platform === 'linux' ? '127.0.0.77' : '127.0.0.1'
+
+/** A relying party of raw bytes: a listener on a free port of a loopback address that does one thing to every connection. */
 export class HostileServer {
   readonly #open = new Set<Socket>()
   /** Connections so far. */
   accepted = 0
   readonly #server: Server
 
-  static plain(behaviour: Behaviour): Promise<HostileServer> {
-    return HostileServer.#listen(createServer(behaviour))
+  static plain(behaviour: Behaviour, host = OWN_HOST): Promise<HostileServer> {
+    return HostileServer.#listen(createServer(behaviour), host)
   }
 
   /** `behaviour` gets the connection when its handshake is over; one that never is, is kept open. */
@@ -23,14 +30,15 @@ export class HostileServer {
       behaviour(socket)
     })
     server.on('tlsClientError', () => undefined)
-    return HostileServer.#listen(server)
+    // Its certificate is for localhost.
+    return HostileServer.#listen(server, '127.0.0.1')
   }
 
-  static async #listen(server: Server) {
+  static async #listen(server: Server, host: string) {
     const hostile = new HostileServer(server)
     // Before the behaviour, which may end the connection at once.
     server.prependListener('connection', (socket: Socket) => hostile.#watch(socket))
-    server.listen(0, '127.0.0.1')
+    server.listen(0, host)
     await once(server, 'listening')
     return hostile
   }
@@ -39,13 +47,18 @@ export class HostileServer {
     this.#server = server
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port
+  get #address(): AddressInfo {
+    return this.#server.address() as AddressInfo
+  }
+
+  /** Sockets of others that are connected, or still connecting, to this. */
+  clientSockets(): Promise<number> {
+    return clientSocketsTo(this.#address.port, this.#address.address)
   }
 
   /** A back-channel logout URI on it. */
-  uri(scheme: 'http' | 'https' = 'http', host = '127.0.0.1'): string {
-    return `${scheme}://${host}:${this.port}/logout`
+  uri(scheme: 'http' | 'https' = 'http', host = this.#address.address): string {
+    return `${scheme}://${host}:${this.#address.port}/logout`
   }
 
   close(): void {
