@@ -49,19 +49,31 @@ export class Deliverer {
   }
 
   attempt(delivery: Delivery): void {
-    const now = this.#options.clock.now()
+    const { clock, sender, tracing } = this.#options
+    const now = clock.now()
     if (now >= delivery.deadlineMs) {
       this.#options.release(delivery)
       this.#fail(delivery, 'expired')
       return
     }
-    this.#sign(delivery, now, (signed) => {
-      if (!(signed instanceof Error)) {
-        this.#post(delivery, signed)
-        return
-      }
+    let signed: SignedToken
+    try {
+      signed = this.#sign(delivery, now)
+    } catch (error) {
       this.#options.release(delivery)
-      this.#fail(delivery, 'invalid', messageOf(signed))
+      this.#fail(delivery, 'invalid', messageOf(error))
+      return
+    }
+    const { settings } = delivery.rp
+    const uri = settings.backchannelLogoutUri ?? delivery.registration.backchannelLogoutUri
+    const endpoint = logoutEndpoint(uri)
+    const startedAtMs = performance.now()
+    const span = tracing?.attempting(delivery, endpoint)
+    const { traceparent, tracestate } = span?.context ?? delivery.cause
+    sender.send({ endpoint, token: signed.token, traceparent, tracestate }, (result) => {
+      const durationMs = performance.now() - startedAtMs
+      span?.end(result, classify(result))
+      this.#judge(delivery, signed.jti, result, durationMs)
     })
   }
 
@@ -80,38 +92,15 @@ export class Deliverer {
     this.#publish(delivery, outcome, cause)
   }
 
-  #sign(
-    { registration, rp, cause, companions }: Delivery,
-    now: number,
-    done: (signed: SignedToken | Error) => void,
-  ): void {
+  #sign({ registration, rp, cause, companions }: Delivery, now: number): SignedToken {
     const signer = this.#options.signerFor(registration.issuer)
-    if (signer === undefined) {
-      done(new Error(`issuer ${registration.issuer} is not configured here`))
-      return
-    }
-    const request = {
+    if (signer === undefined) throw new Error(`issuer ${registration.issuer} is not configured here`)
+    return signer.sign({
       registration,
       alg: rp.settings.alg ?? registration.alg ?? 'RS256',
       typ: rp.settings.typ ?? registration.typ ?? 'logout+jwt',
       claims: rp.settings.claims ?? registration.claims ?? 'both',
       late: companions.length === 0 && now - cause.occurredAtMs > this.#options.lateAfterMs,
-    }
-    signer.sign(request, done)
-  }
-
-  #post(delivery: Delivery, { token, jti }: SignedToken): void {
-    const { sender, tracing } = this.#options
-    const { settings } = delivery.rp
-    const uri = settings.backchannelLogoutUri ?? delivery.registration.backchannelLogoutUri
-    const endpoint = logoutEndpoint(uri)
-    const startedAtMs = performance.now()
-    const span = tracing?.attempting(delivery, endpoint)
-    const { traceparent, tracestate } = span?.context ?? delivery.cause
-    sender.send({ endpoint, token, traceparent, tracestate }, (result) => {
-      const durationMs = performance.now() - startedAtMs
-      span?.end(result, classify(result))
-      this.#judge(delivery, jti, result, durationMs)
     })
   }
 

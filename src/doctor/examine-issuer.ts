@@ -70,13 +70,21 @@ async function examineKeyFile(
   notes.note('keys-file', ok(`${keys.all.length} key(s): ${keys.all.map(({ kid }) => kid).join(', ')}`))
   const signing = new Map(
     tokenAlgorithms.flatMap((alg) => {
-      const key = keys.keyFor(alg)
+      const key = signingKey(keys, alg)
       return key === undefined ? [] : [[alg, key] as const]
     }),
   )
   notes.note('keys-signing', judgeSigning(keys.all, signing, clock.now()))
   const inUse = new Set(signing.values())
   return keys.all.map((key) => ({ key, signs: inUse.has(key) }))
+}
+
+function signingKey(keys: SigningKeys, alg: (typeof tokenAlgorithms)[number]): SigningKey | undefined {
+  try {
+    return keys.keyFor(alg)
+  } catch {
+    return undefined
+  }
 }
 
 /** The keys of the issuer's JWK set, or undefined when it could not be read, which is noted. */

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { RelayFault } from '../errors.ts'
 import type { TokenAlgorithm } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import { logoutTokenPayload, type TokenRequest } from './claims.ts'
@@ -39,17 +38,9 @@ export class Signer {
     this.#clock = clock
   }
 
-  /**
-   * Calls `done` once, for some algorithms before it returns. The error has the code `LR_KEY_MISSING` when no key can
-   * sign `alg` now.
-   */
-  sign(request: SignRequest, done: (signed: SignedToken | Error) => void): void {
+  /** Throws `LR_KEY_MISSING` when no key can sign `alg` now. */
+  sign(request: SignRequest): SignedToken {
     const key = this.#keys.keyFor(request.alg)
-    if (key === undefined) {
-      const mend = 'add one to the signing key file'
-      done(new RelayFault('LR_KEY_MISSING', `no ${request.alg} key signs now; ${mend}`))
-      return
-    }
     const jti = randomUUID()
     const { header, signatureLength } = this.#frame(key, request.alg, request.typ)
     const payload = Buffer.from(logoutTokenPayload(request, jti, this.#clock.now())).toString('base64url')
@@ -58,14 +49,9 @@ export class Signer {
     header.copy(token)
     token.write(payload, header.length, 'latin1')
     token[signedBytes] = DOT
-    signature(request.alg, key.privateKey, token.subarray(0, signedBytes), (error, signed) => {
-      if (error !== null) {
-        done(error)
-        return
-      }
-      token.write(signed.toString('base64url'), signedBytes + 1, 'latin1')
-      done({ token, jti })
-    })
+    const signed = signature(request.alg, key.privateKey, token.subarray(0, signedBytes))
+    token.write(signed, signedBytes + 1, 'latin1')
+    return { token, jti }
   }
 
   #frame(key: SigningKey, alg: TokenAlgorithm, typ: string): Frame {

@@ -66,13 +66,19 @@ export class SigningKeys {
     clearTimeout(this.#timer)
   }
 
-  /** The key that signs `algorithm` now: of those past their `notBefore`, the one that became valid last. */
-  keyFor(algorithm: TokenAlgorithm): SigningKey | undefined {
+  /**
+   * The key that signs `algorithm` now: of those past their `notBefore`, the one that became valid last.
+   * Throws `LR_KEY_MISSING` when there is none.
+   */
+  keyFor(algorithm: TokenAlgorithm): SigningKey {
     const now = this.#clock.now()
     let best: SigningKey | undefined
     for (const key of this.#keys) {
       if (key.notBeforeMs > now || !key.algorithms.includes(algorithm)) continue
       if (best === undefined || key.notBeforeMs > best.notBeforeMs) best = key
+    }
+    if (best === undefined) {
+      throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
     }
     return best
   }
@@ -80,7 +86,11 @@ export class SigningKeys {
   /** Keys that sign an algorithm now, and those whose time is still to come. */
   inUse(): { readonly key: SigningKey; readonly signs: 'now' | 'later' }[] {
     const now = this.#clock.now()
-    const signing = new Set(tokenAlgorithms.map((algorithm) => this.keyFor(algorithm)))
+    const signing = new Set<SigningKey>()
+    for (const algorithm of tokenAlgorithms) {
+      if (this.#keys.some((key) => key.notBeforeMs <= now && key.algorithms.includes(algorithm)))
+        signing.add(this.keyFor(algorithm))
+    }
     return this.#keys.flatMap((key) => {
       if (signing.has(key)) return { key, signs: 'now' as const }
       return key.notBeforeMs > now ? { key, signs: 'later' as const } : []

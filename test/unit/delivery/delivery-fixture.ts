@@ -62,16 +62,13 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     close: async () => undefined,
   }
   const signer: Pick<Signer, 'sign'> = {
-    sign: (request, done) => {
-      if (!hasKey) {
-        done(new RelayFault('LR_KEY_MISSING', `no ${request.alg} key signs now`))
-        return
-      }
+    sign: (request) => {
+      if (!hasKey) throw new RelayFault('LR_KEY_MISSING', `no ${request.alg} key signs now`)
       const { alg, typ, claims, late, registration } = request
-      done({
+      return {
         jti: `jti-${++tokens}`,
         token: Buffer.from(JSON.stringify({ alg, typ, claims, late, sid: registration.sid })),
-      })
+      }
     },
   }
   const settle = registry.settle.bind(registry)
