@@ -19,7 +19,7 @@ export interface SigningKey {
 
 /**
  * The JWS signature over `input` (RFC 7518 §3.3–3.5, RFC 8037 §3.1). Synchronous on purpose: per CPU-second it beats the thread
- * pool for every algorithm here, and the longest of them holds the event loop for under half a millisecond.
+ * pool for every algorithm here, and the longest of them holds the event loop for about half a millisecond.
  */
 export function signature(algorithm: TokenAlgorithm, key: KeyObject, input: Buffer): string {
   switch (algorithm) {
