@@ -2,10 +2,12 @@ import { defineConfig } from 'vitest/config'
 import { ClosingLineReporter } from './support/closing-line-reporter.ts'
 import { PATIENCE_MS } from './support/patience.ts'
 
+const END_WITH_VITEST = 'test/support/end-with-vitest.ts'
+
 const onRealStack = {
   isolate: false,
   globalSetup: ['test/stack/vitest-global.ts'],
-  setupFiles: ['test/support/print-relay-logs.ts'],
+  setupFiles: [END_WITH_VITEST, 'test/support/print-relay-logs.ts'],
   expect: { poll: { timeout: PATIENCE_MS } },
   // More than one wait that takes all the patience there is; it is the wait that says what did not come.
   testTimeout: 4 * PATIENCE_MS,
@@ -23,7 +25,15 @@ export default defineConfig({
     experimental: { fsModuleCache: true },
     projects: [
       // Patient: a machine that does other things as well must not fail a property test.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          setupFiles: [END_WITH_VITEST],
+          isolate: false,
+          testTimeout: 60_000,
+        },
+      },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...onRealStack } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...onRealStack } },
@@ -34,6 +44,7 @@ export default defineConfig({
           name: 'chaos',
           sequence: { groupOrder: 1 },
           include: ['test/chaos/short/*.test.ts'],
+          setupFiles: [END_WITH_VITEST],
           testTimeout: 300_000,
           hookTimeout: 60_000,
         },

@@ -4,6 +4,7 @@ import { Service } from '../service.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openTracing } from '../telemetry/opentelemetry.ts'
 import { version } from '../version.ts'
+import { watchNpmShell } from './npm-shell.ts'
 import { optionsHelp } from './options-help.ts'
 
 export function addServe(program: Command): void {
@@ -22,15 +23,19 @@ async function serve(): Promise<void> {
   const service = new Service(config, log, await openTracing(version))
   process.on('exit', () => log.flush())
   const stopped = new Promise<void>((resolve, reject) => {
-    let signals = 0
-    const stop = (signal: string): void => {
-      signals++
-      if (signals > 1) process.exit(130)
-      log.logger.info({ signal }, 'stopping')
+    let isStopping = false
+    const stop = (reason: object): void => {
+      isStopping = true
+      log.logger.info(reason, 'stopping')
       service.stop().then(resolve, reject)
     }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => (isStopping ? process.exit(130) : stop({ signal })))
+    }
+    // After Ctrl-C the shell may be gone first: no second order.
+    watchNpmShell(() => {
+      if (!isStopping) stop({ reason: 'npm has ended' })
+    })
   })
   await Promise.race([service.start(), stopped])
   await stopped

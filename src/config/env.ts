@@ -81,3 +81,8 @@ function validOptions(given: Environment): Partial<Options> {
     }),
   )
 }
+
+/** Whether this process runs as `npm start` or as `npx logout-relay`. */
+export function isStartedByNpm(env: Environment = process.env): boolean {
+  return ['start', 'npx'].includes(env.npm_lifecycle_event ?? '')
+}

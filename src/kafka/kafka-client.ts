@@ -3,6 +3,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib'
 import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
 import { compressFrame, decompressFrame } from 'lz4-napi'
+import { RecentWords } from '../lib/recent-words.ts'
 import { addressForKafkajs } from './broker-address.ts'
 import { type KafkaSecurity, securityConfig } from './kafka-security.ts'
 import { kafkajs } from './kafkajs.ts'
@@ -14,6 +15,8 @@ export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: str
 /** Short ones: the service has its own patience, and a dead broker must be noticed before the group gives us up. */
 const CONNECTION_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 5_000
+/** A broker that is away is asked several times a second, and kafkajs says so each time. */
+const SAME_WORDS_EVERY_MS = 60_000
 
 let isPrepared = false
 
@@ -28,6 +31,7 @@ export function createKafkaClient(
     registerCodecs()
     isPrepared = true
   }
+  const said = new RecentWords(SAME_WORDS_EVERY_MS)
   return new Kafka({
     clientId,
     ...securityConfig(security),
@@ -36,7 +40,7 @@ export function createKafkaClient(
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
     logLevel: logLevel.WARN,
-    logCreator: () => (entry) => forward(entry, log),
+    logCreator: () => (entry) => forward(entry, said, log),
   })
 }
 
@@ -50,12 +54,18 @@ function inTurn(brokers: readonly string[]): () => Promise<string[]> {
   return async () => [addresses[next++ % addresses.length] as string]
 }
 
-/** kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. */
+/**
+ * kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. What it says again
+ * within the minute is for those who debug.
+ */
 function forward(
   { level, namespace, log: { message, timestamp, logger, stack, ...details } }: LogEntry,
+  said: RecentWords,
   log: KafkaLog,
 ) {
-  log(level === logLevel.ERROR ? 'warn' : 'debug', `kafka ${namespace}: ${message}`, details)
+  const line = `kafka ${namespace}: ${message}`
+  const isNews = () => said.isNews(`${line} ${details.broker} ${details.error}`)
+  log(level === logLevel.ERROR && isNews() ? 'warn' : 'debug', line, details)
 }
 
 /** A record whose codec is unknown stops kafkajs for good, so all of them are there. */

@@ -11,6 +11,7 @@ import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { Clock } from '../lib/clock.ts'
+import { RecentWords } from '../lib/recent-words.ts'
 import type { RebuildProgress } from '../recovery/rebuild.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
 import { acceptedAttemptLine } from './attempt-line.ts'
@@ -18,6 +19,8 @@ import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 const levels = { error: 'error', warning: 'warn', hint: 'info' } as const satisfies Record<Severity, string>
+
+const SAME_FAULT_EVERY_MS = 60_000
 
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
 export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents {
@@ -28,6 +31,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #logsAccepted: boolean
   readonly #onFault: (part: string) => void
   readonly #failures: RecentFailures
+  readonly #faults = new RecentWords(SAME_FAULT_EVERY_MS)
 
   constructor(
     { logger, stream }: Log,
@@ -187,13 +191,16 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#log.info({ error: messageOf(error) }, "the issuer's JWK set could not be looked at")
   }
 
-  /** A fault of something the service depends on; it is being retried. */
+  /**
+   * A fault of something the service depends on; it is being retried. A warning when it begins (`failures` is 1), and
+   * at most once a minute when it comes and goes.
+   */
   fault(part: string, error: unknown, failures = 1): void {
     this.#metrics.faults.tally({ part }).count++
     this.#failures.fault(part, error)
     this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }
-    if (failures === 1) this.#log.warn(line, 'fault')
+    if (failures === 1 && this.#faults.isNews(`${part} ${line.error}`)) this.#log.warn(line, 'fault')
     else this.#log.debug(line, 'fault goes on')
   }
 }

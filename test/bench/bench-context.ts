@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { missingForRedis } from '../stack/redis-binary.ts'
 import { startRedisServer } from '../stack/redis-server.ts'
+import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { startStack } from '../stack/stack.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { KafkaLog } from './kafka-log.ts'
@@ -40,8 +40,7 @@ export interface BenchRun extends AsyncDisposable {
 /** `origins`: so many relying parties, each at an origin of its own. */
 export async function openBenchContext(origins: number): Promise<BenchContext> {
   await using opening = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'logout-relay-bench-'))
-  opening.defer(async () => rm(directory, { recursive: true, force: true }))
+  const directory = opening.use(createScratchDirectory('bench')).path
   const signingKeysFile = join(directory, 'keys.json')
   const jwks = await writeSigningKeys(signingKeysFile)
   const { kafkaBrokers, redisUrl, stop } = await startStack({ isLongLived: true })

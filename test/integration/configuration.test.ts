@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { runRelay } from '../support/run-relay.ts'
 
 /** Stands where Kafka and Redis should be, to see whether anybody connects. */
@@ -12,18 +12,18 @@ const listener = createServer((socket) => {
   connections++
   socket.destroy()
 })
-let folder: string
+const scratch = createScratchDirectory('test')
+const folder = scratch.path
 let address: string
 
 beforeAll(async () => {
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   address = `127.0.0.1:${(listener.address() as AddressInfo).port}`
-  folder = await mkdtemp(join(tmpdir(), 'logout-relay-'))
 })
 afterAll(async () => {
   listener.close()
-  await rm(folder, { recursive: true, force: true })
+  await scratch.remove()
 })
 
 const valid = () => ({

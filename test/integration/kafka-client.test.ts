@@ -20,6 +20,20 @@ test('with one of two brokers dead, every connect finds the other at its second 
   }
 })
 
+test('a broker that is away does not fill the log: the same words are a warning once a minute', async () => {
+  const lines: { level: string; line: string }[] = []
+  const dead = `127.0.0.1:${await freePort()}`
+  const kafka = createKafkaClient([dead], 'test', (level, line) => lines.push({ level, line }))
+  const connect = () => kafka.admin({ retry: { retries: 3, initialRetryTime: 1 } }).connect()
+  await expect(connect()).rejects.toThrow('ECONNREFUSED')
+  await expect(connect()).rejects.toThrow('ECONNREFUSED')
+  const warnings = lines.filter(({ level }) => level === 'warn').map(({ line }) => line)
+  expect(warnings).toContain(`kafka Connection: Connection error: connect ECONNREFUSED ${dead}`)
+  expect(new Set(warnings).size).toBe(warnings.length)
+  // Nothing is kept from those who debug.
+  expect(lines.filter(({ line }) => line === warnings[0]).length).toBeGreaterThan(2)
+})
+
 const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === '::1'),
 )

@@ -1,12 +1,12 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
+import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { openSite } from './open-site.ts'
 
 const run = promisify(execFile)
@@ -14,17 +14,17 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** npm finds the Node.js that runs this test first. */
 const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
 
-let folder: string
+const scratch = createScratchDirectory('test')
+const folder = scratch.path
 
 /** `npm pack`, and an installation of what it made in a folder where nothing else is. */
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'logout-relay-'))
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root, env })
   const tarball = stdout.trim().split('\n').at(-1) as string
   const quietly = ['--no-audit', '--no-fund', '--no-package-lock', '--prefer-offline']
   await run('npm', ['install', ...quietly, `./${tarball}`], { cwd: folder, env })
 }, 240_000)
-afterAll(() => rm(folder, { recursive: true, force: true }))
+afterAll(() => scratch.remove())
 
 const npx = (...args: string[]) => run('npx', ['logout-relay', ...args], { cwd: folder, env })
 

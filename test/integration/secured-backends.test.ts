@@ -1,10 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { missingForKafka } from '../stack/kafka-distribution.ts'
 import { findFreePorts } from '../stack/ports.ts'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
+import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { PATIENCE_MS } from '../support/patience.ts'
 import { readiness } from '../support/readiness.ts'
 import { readMetric } from '../support/relay-metrics.ts'
@@ -18,7 +18,8 @@ const REDIS_PASSWORD = 'another-password-of-tests'
 const missing = await missingForKafka()
 if (missing !== undefined) process.stderr.write(`secured backends are not tested here: install ${missing}\n`)
 
-let folder: string
+const scratch = createScratchDirectory('test')
+const folder = scratch.path
 let kafka: SecuredKafka
 let redis: RedisServer
 let redisTlsUrl: string
@@ -37,7 +38,6 @@ const MINIMAL_REDIS_RIGHTS = [
 
 beforeAll(async () => {
   if (missing !== undefined) return
-  folder = await mkdtemp(join(tmpdir(), 'logout-relay-'))
   const { key, cert } = selfSignedCertificate('localhost')
   await writeFile(join(folder, 'redis.pem'), cert)
   await writeFile(join(folder, 'redis-key.pem'), key)
@@ -62,7 +62,7 @@ afterAll(async () => {
   await site?.close()
   await kafka?.[Symbol.asyncDispose]()
   await redis?.stop()
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+  await scratch.remove()
 })
 
 async function addRedisUser(name: string, rights: readonly string[]): Promise<void> {

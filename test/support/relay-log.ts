@@ -18,7 +18,7 @@ export class RelayLog {
   }
 
   add(text: string): void {
-    this.#lines.add(parse(text))
+    this.#lines.add(parseLogLine(text))
   }
 
   end(reason: string): void {
@@ -38,7 +38,7 @@ export class RelayLog {
   }
 }
 
-function parse(text: string): LogLine {
+export function parseLogLine(text: string): LogLine {
   try {
     const json: unknown = JSON.parse(text)
     if (typeof json === 'object' && json !== null) return json as LogLine

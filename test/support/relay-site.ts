@@ -1,9 +1,8 @@
 import { createPublicKey, type JsonWebKey, randomBytes, randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { JWK } from 'jose'
+import { createScratchDirectory, type ScratchDirectory } from '../stack/scratch-directory.ts'
 import { type InputOptions, type InputRecord, inputRecord } from './input-record.ts'
 import type { JsonWebKeyWithId } from './ledger/protocol.ts'
 import { type RelayProcess, relayEnvironment, startRelay } from './relay-process.ts'
@@ -41,18 +40,19 @@ export class RelaySite {
   readonly keysFile: string
   /** For files of this test. */
   readonly folder: string
+  readonly #scratch: ScratchDirectory
   readonly #options: RelaySiteOptions
   #keys: readonly JWK[] = []
   readonly #relays = new Set<RelayProcess>()
 
   static async open(options: RelaySiteOptions): Promise<RelaySite> {
     const name = `it-${randomBytes(6).toString('hex')}`
-    const [folder, rps, topic] = await Promise.all([
-      mkdtemp(join(tmpdir(), 'logout-relay-')),
+    const scratch = createScratchDirectory('site')
+    const [rps, topic] = await Promise.all([
       RelyingPartyServer.listen(),
       TopicLog.create(options.kafkaBrokers, name, options.topic),
     ])
-    const site = new RelaySite(options, folder, rps, topic)
+    const site = new RelaySite(options, scratch, rps, topic)
     await site.writeKeys(
       privateJwk('rsa', 'test-rsa'),
       privateJwk('ec', 'test-ec'),
@@ -61,14 +61,20 @@ export class RelaySite {
     return site
   }
 
-  private constructor(options: RelaySiteOptions, folder: string, rps: RelyingPartyServer, topic: TopicLog) {
+  private constructor(
+    options: RelaySiteOptions,
+    scratch: ScratchDirectory,
+    rps: RelyingPartyServer,
+    topic: TopicLog,
+  ) {
     this.#options = options
-    this.folder = folder
+    this.#scratch = scratch
+    this.folder = scratch.path
     this.rps = rps
     this.topic = topic
     this.groupId = `${topic.name}.group`
     this.prefix = topic.name
-    this.keysFile = join(folder, 'keys.json')
+    this.keysFile = join(scratch.path, 'keys.json')
     this.redis = new Redis(options.redisUrl)
   }
 
@@ -188,6 +194,6 @@ export class RelaySite {
     this.redis.disconnect()
     await this.rps.close()
     await this.topic.remove(this.groupId)
-    await rm(this.folder, { recursive: true, force: true })
+    await this.#scratch.remove()
   }
 }
