@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=56 --heap-growing-percent=70
+#!/usr/bin/env -S node --no-maglev --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=56 --heap-growing-percent=70
 /*
  * The command of the package: runs the sources in a clone, and what was built from them where it is installed. Plain
  * JavaScript that an old Node.js can read, so that it says what is missing instead of failing at some import.
@@ -15,8 +15,6 @@ if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
 }
 const isClone = existsSync(new URL('main.ts', import.meta.url))
 const place = new URL(isClone ? './' : '../dist/', import.meta.url)
-const isService = process.argv[2] === 'serve'
-if (isService) await import(new URL('fewer-arenas.mjs', place).href)
+if (process.argv[2] === 'serve') await import(new URL('fewer-arenas.mjs', place).href)
 await import(new URL('compile-cache.mjs', place).href)
-if (isService) await import(new URL('optimize-sooner.mjs', place).href)
 await import(new URL(isClone ? 'main.ts' : 'main.js', place).href)

@@ -5,6 +5,7 @@ import { createLog } from '../telemetry/log.ts'
 import { openTracing } from '../telemetry/opentelemetry.ts'
 import { version } from '../version.ts'
 import { watchNpmShell } from './npm-shell.ts'
+import { optimizeSooner } from './optimize-sooner.ts'
 import { optionsHelp } from './options-help.ts'
 
 export function addServe(program: Command): void {
@@ -17,6 +18,7 @@ export function addServe(program: Command): void {
 
 /** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. Resolves when it has drained. */
 async function serve(): Promise<void> {
+  optimizeSooner()
   const config = readConfig()
   const log = createLog(config.LOG_LEVEL)
   log.logger.info({ version, node: process.version }, 'starting')

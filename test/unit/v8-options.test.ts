@@ -1,0 +1,20 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const v8Options = (command: string): string[] => command.match(/--[a-z-]+(=\d+)?(?= --| src|$)/g) ?? []
+
+test('V8 knows the option that is set at run time, where an unknown one is passed over', () => {
+  const option = /setFlagsFromString\('(--[a-z-]+)=\d+'\)/.exec(read('src/cli/optimize-sooner.ts'))?.[1]
+  const known = execFileSync(process.execPath, ['--v8-options'], { encoding: 'utf8' })
+  expect(known).toContain(`${option} (`)
+})
+
+test('the installed command runs with the V8 options of `npm start`', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } }
+  const [start = ''] = scripts.start.split(' --import')
+  const [shebang = ''] = read('src/bin.mjs').split('\n')
+  expect(v8Options(start)).toContain('--no-maglev')
+  expect(v8Options(shebang)).toEqual(v8Options(start))
+})
