@@ -15,8 +15,6 @@ export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: str
 /** Short ones: the service has its own patience, and a dead broker must be noticed before the group gives us up. */
 const CONNECTION_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 5_000
-/** A broker that is away is asked several times a second, and kafkajs says so each time. */
-const SAME_WORDS_EVERY_MS = 60_000
 
 let isPrepared = false
 
@@ -31,7 +29,7 @@ export function createKafkaClient(
     registerCodecs()
     isPrepared = true
   }
-  const said = new RecentWords(SAME_WORDS_EVERY_MS)
+  const said = new RecentWords()
   return new Kafka({
     clientId,
     ...securityConfig(security),
@@ -55,8 +53,8 @@ function inTurn(brokers: readonly string[]): () => Promise<string[]> {
 }
 
 /**
- * kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. What it says again
- * within the minute is for those who debug.
+ * kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. It asks a broker
+ * that is away several times a second and says so each time: again within the minute, that is for those who debug.
  */
 function forward(
   { level, namespace, log: { message, timestamp, logger, stack, ...details } }: LogEntry,

@@ -20,8 +20,6 @@ import type { Metrics } from './metrics.ts'
 
 const levels = { error: 'error', warning: 'warn', hint: 'info' } as const satisfies Record<Severity, string>
 
-const SAME_FAULT_EVERY_MS = 60_000
-
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
 export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents {
   readonly #log: Logger
@@ -31,7 +29,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #logsAccepted: boolean
   readonly #onFault: (part: string) => void
   readonly #failures: RecentFailures
-  readonly #faults = new RecentWords(SAME_FAULT_EVERY_MS)
+  readonly #faults = new RecentWords()
 
   constructor(
     { logger, stream }: Log,

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { RecentWords } from '../../../src/lib/recent-words.ts'
 
 let nowMs = 0
-const recentWords = () => new RecentWords(60_000, () => nowMs)
+const recentWords = () => new RecentWords(() => nowMs)
 
-test('the same text is news again when the period is over', () => {
+test('the same text is news again when a minute is over', () => {
   const words = recentWords()
   expect(words.isNews('away')).toBe(true)
   nowMs += 59_999
