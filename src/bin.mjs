@@ -1,9 +1,10 @@
-#!/usr/bin/env -S node --no-maglev --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=56 --heap-growing-percent=70
+#!/usr/bin/env -S node --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=56 --heap-growing-percent=70
 /*
  * The command of the package: runs the sources in a clone, and what was built from them where it is installed. Plain
  * JavaScript that an old Node.js can read, so that it says what is missing instead of failing at some import.
  */
 import { existsSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 
 const NODE_MAJOR_MIN = 24
 
@@ -13,6 +14,8 @@ if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
   )
   process.exit(2)
 }
+// Not among the options above: where V8 does not know it, Node.js refuses to start instead of saying that it is too old.
+setFlagsFromString('--no-maglev')
 const isClone = existsSync(new URL('main.ts', import.meta.url))
 const place = new URL(isClone ? './' : '../dist/', import.meta.url)
 if (process.argv[2] === 'serve') await import(new URL('fewer-arenas.mjs', place).href)
