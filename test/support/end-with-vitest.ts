@@ -1,3 +1,7 @@
 // A test process ends with the vitest that started it. One that is killed cannot say so, and what a test holds open would
 // keep its process alive for good.
-process.once('disconnect', () => process.exit(1))
+const endWithVitest = (): void => process.exit(1)
+
+// This runs for each test file, and many of them share a process.
+const isSet = process.listeners('disconnect').some(({ name }) => name === endWithVitest.name)
+if (!isSet) process.once('disconnect', endWithVitest)
