@@ -3,44 +3,11 @@ import type { Kafka, KafkaMessage } from 'kafkajs'
 import { codeOf, RelayFault } from '../errors.ts'
 import { delay } from '../lib/deferred.ts'
 import type { LogReader, PartitionRange } from '../recovery/log-reader.ts'
+import { type Cluster, createCluster, type FetchedPartition, READ_COMMITTED } from './kafka-cluster.ts'
 import { explained } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
-import { kafkajs } from './kafkajs.ts'
 import type { RecordBatch, TopicPartition } from './record-source.ts'
-
-/*
- * kafkajs can only read as a member of a group, which takes a second to join, leaves a group behind, and may commit.
- * Its cluster object can fetch; it is reached in the way of `group-internals.ts`.
- */
-
-interface FetchedPartition {
-  partition: number
-  highWatermark: string
-  messages: KafkaMessage[]
-}
-
-interface Broker {
-  fetch(request: {
-    maxWaitTime: number
-    minBytes: number
-    maxBytes: number
-    isolationLevel: number
-    topics: {
-      topic: string
-      partitions: { partition: number; fetchOffset: string; maxBytes: number }[]
-    }[]
-  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
-}
-
-interface Cluster {
-  connect(): Promise<void>
-  disconnect(): Promise<void>
-  addMultipleTargetTopics(topics: string[]): Promise<void>
-  refreshMetadata(): Promise<void>
-  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
-  findBroker(node: { nodeId: string }): Promise<Broker>
-}
 
 interface FetchedBatch {
   messages: KafkaMessage[]
@@ -54,7 +21,6 @@ const Batch = createRequire(import.meta.url)('kafkajs/src/consumer/batch') as ne
   partition: FetchedPartition,
 ) => FetchedBatch
 
-const READ_COMMITTED = 1
 const FETCH_WAIT_MS = 200
 const FETCH_BYTES = 8 * 1_024 * 1_024
 const FETCH_BYTES_PER_PARTITION = 512 * 1_024
@@ -97,7 +63,7 @@ export class KafkaLogReader implements LogReader {
       ranges.filter(({ from, to }) => from < to).map((range) => [nameOf(range), { ...range }]),
     )
     if (left.size === 0) return
-    const cluster = this.#cluster()
+    const cluster = createCluster(this.#kafka)
     let failures = 0
     let isPrepared = false
     try {
@@ -117,20 +83,6 @@ export class KafkaLogReader implements LogReader {
     } finally {
       await cluster.disconnect().catch(() => undefined)
     }
-  }
-
-  #cluster(): Cluster {
-    let found: Cluster | undefined
-    this.#kafka.consumer({
-      groupId: 'logout-relay-reader',
-      partitionAssigners: [
-        (config) => {
-          found = config.cluster as unknown as Cluster
-          return kafkajs.PartitionAssigners.roundRobin(config)
-        },
-      ],
-    })
-    return found as unknown as Cluster
   }
 }
 

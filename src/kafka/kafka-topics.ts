@@ -2,6 +2,7 @@ import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import { RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import type { PartitionRange } from '../recovery/log-reader.ts'
+import { type Cluster, createCluster } from './kafka-cluster.ts'
 import { explained } from './kafka-refusal.ts'
 import type { TopicPartition } from './record-source.ts'
 
@@ -11,6 +12,7 @@ const METADATA_AGE_MS_MAX = 5 * 60_000
 const DEAD_LETTER_BYTES_MAX = 16 * 1_024 * 1_024
 const LEADERS_WAIT_MS_MAX = 5_000
 const LEADERS_POLL_MS = 50
+const CLOSE_MS_MAX = 1_000
 
 type PartitionOffset = TopicPartition & { readonly offset: number }
 
@@ -24,6 +26,7 @@ export class KafkaTopics {
   readonly #kafka: Kafka
   readonly #known = new Map<string, Known>()
   #admin: Promise<Admin> | undefined
+  #cluster: Promise<Cluster> | undefined
 
   constructor(kafka: Kafka) {
     this.#kafka = kafka
@@ -125,13 +128,11 @@ export class KafkaTopics {
   }
 
   async close(): Promise<void> {
-    const admin = this.#admin
+    const open = [this.#admin, this.#cluster]
     this.#admin = undefined
-    if (admin !== undefined)
-      await settledWithin(
-        admin.then((it) => it.disconnect()),
-        1_000,
-      )
+    this.#cluster = undefined
+    const closing = open.map((connection) => connection?.then((it) => it.disconnect()))
+    await settledWithin(Promise.allSettled(closing), CLOSE_MS_MAX)
   }
 
   /**
@@ -146,6 +147,23 @@ export class KafkaTopics {
       await this.close()
       throw explained(error, rights)
     }
+  }
+
+  /** As `ask`, for what kafkajs' admin client has no words for. */
+  async askCluster<T>(request: (cluster: Cluster) => Promise<T>, rights: string): Promise<T> {
+    this.#cluster ??= this.#connectCluster()
+    try {
+      return await request(await this.#cluster)
+    } catch (error) {
+      await this.close()
+      throw explained(error, rights)
+    }
+  }
+
+  async #connectCluster(): Promise<Cluster> {
+    const cluster = createCluster(this.#kafka)
+    await cluster.connect()
+    return cluster
   }
 
   async #connect(): Promise<Admin> {

@@ -197,6 +197,15 @@ export class TopicLog {
     })
   }
 
+  /** Deletes the topic and creates it again under its name; what follows it reads the new one as a new topic. */
+  async recreate(options: TopicOptions = {}): Promise<void> {
+    await this.#admin.deleteTopics({ topics: [this.name] })
+    const endsAtMs = performance.now() + LEADERS_MS_MAX
+    while ((await this.#admin.listTopics()).includes(this.name) && performance.now() < endsAtMs)
+      await delay(20)
+    await this.#createTopic(options)
+  }
+
   async deleteTopic(name: string): Promise<void> {
     await this.#admin.deleteTopics({ topics: [name] })
   }
@@ -234,15 +243,16 @@ export class TopicLog {
     throw new Error(`topic ${this.name} has no leaders`, { cause: failure })
   }
 
+  async #createTopic({ config = {}, partitions = 3 }: TopicOptions): Promise<void> {
+    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
+    const topics = [{ topic: this.name, numPartitions: partitions, replicationFactor: 1, configEntries }]
+    await this.#admin.createTopics({ topics, waitForLeaders: false })
+    await this.#leadersAreThere(partitions)
+  }
+
   async #open(toCreate: TopicOptions | undefined): Promise<void> {
     await this.#admin.connect()
-    if (toCreate !== undefined) {
-      const configEntries = Object.entries(toCreate.config ?? {}).map(([name, value]) => ({ name, value }))
-      const numPartitions = toCreate.partitions ?? 3
-      const topics = [{ topic: this.name, numPartitions, replicationFactor: 1, configEntries }]
-      await this.#admin.createTopics({ topics, waitForLeaders: false })
-      await this.#leadersAreThere(numPartitions)
-    }
+    if (toCreate !== undefined) await this.#createTopic(toCreate)
     await Promise.all([this.#producer.connect(), this.#consumer.connect()])
     await this.#consumer.subscribe({ topic: this.name, fromBeginning: true })
     await this.#consumer.run({

@@ -1,0 +1,82 @@
+import type { Kafka, KafkaMessage } from 'kafkajs'
+import { kafkajs } from './kafkajs.ts'
+
+/*
+ * kafkajs can only read as a member of a group, and its admin client hides the broker's answers. Its cluster object
+ * asks what it is told to ask; it is reached in the way of `group-internals.ts`.
+ */
+
+export interface TopicOffsets<O> {
+  topic: string
+  partitions: { partition: number; offset: O }[]
+}
+
+export interface FetchedPartition {
+  partition: number
+  highWatermark: string
+  lastStableOffset: string
+  messages: KafkaMessage[]
+}
+
+export interface Broker {
+  /** By the number of the request; null before it is connected. */
+  readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number } | undefined>> | null
+  readonly connectionPool: {
+    send<T>(exchange: {
+      request: { apiKey: number; apiVersion: number; apiName: string; encode(): Promise<unknown> }
+      response: { decode(payload: Buffer): Promise<T>; parse(data: T): Promise<T> }
+    }): Promise<T>
+  }
+  fetch(request: {
+    maxWaitTime: number
+    minBytes: number
+    maxBytes: number
+    isolationLevel: number
+    topics: {
+      topic: string
+      partitions: { partition: number; fetchOffset: string; maxBytes: number }[]
+    }[]
+  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
+  listOffsets(request: {
+    isolationLevel: number
+    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[]
+  }): Promise<{ responses: TopicOffsets<string>[] }>
+  offsetCommit(request: {
+    groupId: string
+    groupGenerationId: number
+    memberId: string
+    topics: { topic: string; partitions: { partition: number; offset: string; metadata: string }[] }[]
+  }): Promise<unknown>
+}
+
+export interface Cluster {
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker> }
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  addMultipleTargetTopics(topics: string[]): Promise<void>
+  refreshMetadata(): Promise<void>
+  refreshMetadataIfNecessary(): Promise<void>
+  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
+  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
+  findBroker(node: { nodeId: string }): Promise<Broker>
+  findGroupCoordinator(group: { groupId: string }): Promise<Broker>
+}
+
+export const READ_UNCOMMITTED = 0
+export const READ_COMMITTED = 1
+
+/** A cluster object of its own, with connections of its own. It never makes the broker create a topic. */
+export function createCluster(kafka: Kafka): Cluster {
+  let found: Cluster | undefined
+  kafka.consumer({
+    groupId: 'logout-relay-reader',
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (config) => {
+        found = config.cluster as unknown as Cluster
+        return kafkajs.PartitionAssigners.roundRobin(config)
+      },
+    ],
+  })
+  return found as unknown as Cluster
+}
