@@ -18,6 +18,7 @@ export interface DeliveryParts {
   readonly clock: Clock
   readonly config: Config
   readonly events: DeliveryCoreOptions['events']
+  readonly guard: DeliveryCoreOptions['guard']
   readonly issuers: Issuers
   readonly keys: RedisKeys
   readonly log: OutcomeLog
@@ -33,7 +34,7 @@ export function createIssuers(config: Config, clock: Clock): Issuers {
 
 /** The delivery of the service, and of the commands that deliver: what one may send to, the other may, too. */
 export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; sender: UndiciSender } {
-  const { backlog, clock, config, events, issuers, keys, log, onInvalidSetting, redis, registry } = parts
+  const { backlog, clock, config, events, guard, issuers, keys, log, onInvalidSetting, redis, registry } = parts
   const sender = new UndiciSender({
     guard: new EgressGuard({ allowHttp: config.EGRESS_ALLOW_HTTP, allow: config.EGRESS_ALLOW }),
     attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
@@ -44,6 +45,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
     clock,
     config,
     events,
+    guard,
     log,
     registry,
     sender,

@@ -1,21 +1,28 @@
 import type { Config } from './config/env.ts'
-import type { Intake } from './intake/intake.ts'
+import type { Backlog } from './delivery/backlog.ts'
+import type { DeliveryCore } from './delivery/delivery-core.ts'
+import type { Assignment } from './intake/assignment.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Readiness } from './readiness.ts'
 import type { LogReader } from './recovery/log-reader.ts'
+import { ParkAgain } from './recovery/park-again.ts'
 import { Rebuild } from './recovery/rebuild.ts'
 import { RegistryWatch } from './recovery/registry-watch.ts'
+import { StoreFromLog } from './recovery/store-from-log.ts'
 import { RedisEpochStore } from './redis/redis-epoch-store.ts'
+import { RedisRecoveryRegistry } from './redis/redis-recovery-registry.ts'
 import { RedisRegistry, type RedisRegistryOptions } from './redis/redis-registry.ts'
 import type { EpochGuard } from './registry/epoch-guard.ts'
 import type { RelayEvents } from './telemetry/relay-events.ts'
 
 export interface RegistryWatchParts {
+  readonly assignment: Assignment
+  readonly backlog: Backlog
   readonly clock: Clock
   readonly config: Config
+  readonly core: DeliveryCore
   readonly events: RelayEvents
   readonly guard: EpochGuard
-  readonly intake: Intake
   readonly isServedIssuer: (issuer: string) => boolean
   readonly readiness: Readiness
   readonly reader: LogReader
@@ -23,33 +30,52 @@ export interface RegistryWatchParts {
   readonly registry: Omit<RedisRegistryOptions, 'guard'>
 }
 
-/** What notices that Redis has lost the registry, and builds it anew from the log. */
+/** What notices that Redis has lost the registry or fallen behind, and completes it from the log. */
 export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
-  const { clock, config, events, guard, intake, isServedIssuer, readiness, reader, registry } = parts
+  const { assignment, backlog, clock, config, core, events, guard, isServedIssuer, readiness, reader, registry } = parts
   const epoch = new RedisEpochStore(registry.redis, registry.keys)
+  const again = new ParkAgain({
+    backlog,
+    clock,
+    admission: core.admission,
+    defaultIssuer: config.ISSUER,
+    settlement: core.settlement,
+    signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
+  })
   const rebuild = new Rebuild({
     clock,
     epoch,
-    isServedIssuer,
     reader,
-    defaultIssuer: config.ISSUER,
     groupId: config.KAFKA_GROUP_ID,
-    horizonMs: config.RETRY_DEADLINE_MS,
     inputTopics: config.KAFKA_TOPICS,
     onProgress: (progress) => {
       readiness.rebuilt(progress)
       events.rebuilding(progress)
     },
     outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
-    registry: new RedisRegistry(registry),
-    sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-    runAgain: (records, built, signal) => intake.runAgain(records, built, signal),
-    againSettled: (signal) => intake.againSettled(signal),
+    own: () => [...assignment.lanes].map(({ topic, partition, tracker }) => ({ topic, partition, next: tracker.next })),
+    startFrom: config.KAFKA_START_FROM,
+    store: new StoreFromLog({
+      clock,
+      isServedIssuer,
+      deadlineMs: config.RETRY_DEADLINE_MS,
+      defaultIssuer: config.ISSUER,
+      recovery: new RedisRecoveryRegistry(registry),
+      registry: new RedisRegistry(registry),
+      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
+      tombstoneMs: config.TOMBSTONE_MS,
+      runAgain: (triggers, unguarded) => again.run(triggers, unguarded),
+      // It resolves when they are parked.
+      againSettled: async () => undefined,
+    }),
   })
   return new RegistryWatch({
+    clock,
     epoch,
     guard,
     rebuild,
+    applied: () => assignment.applied(),
     onError: (error, failures) => {
       readiness.failed('kafka', error)
       events.fault('rebuild', error, failures)

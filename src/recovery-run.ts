@@ -23,6 +23,7 @@ import { ReplayBook } from './recovery/replay-book.ts'
 import { ReplayEvents } from './recovery/replay-events.ts'
 import type { ReplayFilter } from './recovery/replay-filter.ts'
 import { ReplayTriggers } from './recovery/replay-triggers.ts'
+import { StoreFromLog } from './recovery/store-from-log.ts'
 import { RedisBacklog } from './redis/redis-backlog.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
 import { RedisEpochStore } from './redis/redis-epoch-store.ts'
@@ -66,7 +67,7 @@ export class RecoveryRun {
   readonly #core: DeliveryCore
   readonly #epoch: RedisEpochStore
   readonly #follow: FollowOutcomes
-  readonly #guard = new EpochGuard()
+  readonly #guard: EpochGuard
   readonly #issuers: Issuers
   readonly #log: KafkaOutcomeLog
   readonly #redelivery: Redelivery
@@ -74,6 +75,7 @@ export class RecoveryRun {
   readonly #topics: KafkaTopics
   readonly #triggers: ReplayTriggers
   readonly #unguarded: RedisRegistry
+  readonly #unguardedRecovery: RedisRecoveryRegistry
 
   constructor(options: RecoveryRunOptions) {
     const { clock = systemClock, config, filter = {}, kafka, onFailed, onNote, perSecond, redis } = options
@@ -83,10 +85,12 @@ export class RecoveryRun {
     this.#topics = options.topics
     this.#issuers = createIssuers(config, clock)
     const keys = new RedisKeys(config.REDIS_PREFIX)
+    this.#guard = new EpochGuard(redis)
     const { SESSION_LIFETIME_MS: sessionLifetimeMs, TOMBSTONE_MS: tombstoneMs } = config
     this.registry = new RedisRegistry({ redis, keys, sessionLifetimeMs, tombstoneMs, guard: this.#guard })
     this.#unguarded = new RedisRegistry({ redis, keys, sessionLifetimeMs, tombstoneMs })
     this.recovery = new RedisRecoveryRegistry({ redis, keys, sessionLifetimeMs, guard: this.#guard })
+    this.#unguardedRecovery = new RedisRecoveryRegistry({ redis, keys, sessionLifetimeMs })
     this.#epoch = new RedisEpochStore(redis, keys)
     this.reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
     this.#log = new KafkaOutcomeLog(kafka, options.topics)
@@ -98,6 +102,7 @@ export class RecoveryRun {
       config,
       keys,
       redis,
+      guard: this.#guard,
       events: new ReplayEvents(book, patience, onFailed),
       issuers: this.#issuers,
       log: this.#log,
@@ -172,8 +177,9 @@ export class RecoveryRun {
 
   /** Throws `LR_REGISTRY_LOST` when Redis does not hold what the topic says, so that nobody knows what is owed. */
   async requireRegistry(): Promise<void> {
-    const epoch = await this.#epoch.read()
-    if (epoch !== undefined) return this.#guard.adopt(epoch)
+    const shown = await this.#epoch.read()
+    if (shown !== undefined && (shown.isOfThisRun || shown.isUntold))
+      return this.#guard.adopt({ id: shown.id, runId: this.#epoch.runId })
     throw new RelayFault('LR_REGISTRY_LOST', 'Redis does not hold the registry')
   }
 
@@ -183,26 +189,39 @@ export class RecoveryRun {
    */
   async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<readonly Difference[]> {
     let mended: readonly Difference[] = []
+    const config = this.#config
+    const store = new StoreFromLog({
+      clock: this.#clock,
+      deadlineMs: config.RETRY_DEADLINE_MS,
+      defaultIssuer: config.ISSUER,
+      isServedIssuer: (issuer) => this.isServedIssuer(issuer),
+      recovery: this.#unguardedRecovery,
+      registry: this.#unguarded,
+      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
+      tombstoneMs: config.TOMBSTONE_MS,
+      runAgain: (triggers, built) =>
+        this.#triggers.take(
+          triggers.map(({ record }) => record),
+          {
+            ask: (steps) => built.apply(steps),
+            // What is settled was read from the topic just now.
+            handOn: (owed) => this.#redelivery.deliver(owed, async (registrations) => registrations),
+          },
+        ),
+      againSettled: () => this.#aftermath.nothingHeld(),
+    })
     const rebuild = new Rebuild({
       onProgress,
+      store,
       clock: this.#clock,
-      defaultIssuer: this.#config.ISSUER,
       epoch: this.#epoch,
-      groupId: this.#config.KAFKA_GROUP_ID,
-      horizonMs: this.#config.RETRY_DEADLINE_MS,
-      inputTopics: this.#config.KAFKA_TOPICS,
-      isServedIssuer: (issuer) => this.isServedIssuer(issuer),
-      outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
+      groupId: config.KAFKA_GROUP_ID,
+      inputTopics: config.KAFKA_TOPICS,
+      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+      own: () => [],
       reader: this.reader,
-      registry: this.#unguarded,
-      sessionLifetimeMs: this.#config.SESSION_LIFETIME_MS,
-      runAgain: (records, built) =>
-        this.#triggers.take(records, {
-          ask: (steps) => built.apply(steps),
-          // What is settled was read from the topic just now.
-          handOn: (owed) => this.#redelivery.deliver(owed, async (registrations) => registrations),
-        }),
-      againSettled: () => this.#aftermath.nothingHeld(),
+      startFrom: config.KAFKA_START_FROM,
     })
     const { signal } = this.patience
     const complete = async (): Promise<void> => {

@@ -98,7 +98,7 @@ export class Service {
       },
     })
     const keys = new RedisKeys(config.REDIS_PREFIX)
-    const guard = new EpochGuard()
+    const guard = new EpochGuard(this.#redis)
     const registryOptions = {
       keys,
       redis: this.#redis,
@@ -140,6 +140,7 @@ export class Service {
       events,
       keys,
       registry,
+      guard,
       issuers: this.#issuers,
       log: this.#log,
       tracing,
@@ -182,7 +183,9 @@ export class Service {
       config,
       events,
       guard,
-      intake: this.#intake,
+      assignment: this.#assignment,
+      backlog,
+      core: this.#core,
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
       readiness: this.#readiness,
       reader: new KafkaLogReader(kafka, this.#topics),

@@ -14,6 +14,7 @@ export interface BacklogLoopOptions {
   readonly backlog: Backlog
   readonly clock: Clock
   readonly dispatcher: Dispatcher
+  readonly guard: { readonly isIntact: boolean }
   /** How long a delivery may be tried. Milliseconds. */
   readonly deadlineMs: number
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
@@ -94,7 +95,8 @@ export class BacklogLoop {
 
   /** True when an RP may have more due deliveries and room for them. */
   async #look(): Promise<boolean> {
-    const { backlog, clock } = this.#options
+    const { backlog, clock, guard } = this.#options
+    if (!guard.isIntact) return false
     let hasMore = false
     const now = clock.now()
     // All pages: RPs that do not answer stay due, and must not hide the others.

@@ -26,6 +26,8 @@ export interface DeliveryCoreOptions {
     published(sinceMs: number): void
     fault(part: string, error: unknown, failures?: number): void
   }
+  /** While the store is not proved nothing is claimed: what it holds may be settled, and what is gone may be owed. */
+  readonly guard: { readonly isIntact: boolean }
   readonly log: OutcomeLog
   readonly registry: Registry
   readonly backlog: Backlog
@@ -51,7 +53,7 @@ export class DeliveryCore {
   readonly #timer = setInterval(() => this.dispatcher.takeBack(), TAKE_BACK_EVERY_MS).unref()
 
   constructor(options: DeliveryCoreOptions) {
-    const { backlog, clock, config, events, log, registry, sender, settingsStore, signerFor } = options
+    const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, signerFor } = options
     this.#options = options
     this.relyingParties = new RelyingParties(
       {
@@ -128,6 +130,7 @@ export class DeliveryCore {
     this.backlogLoop = new BacklogLoop({
       backlog,
       clock,
+      guard,
       registry,
       admission: this.admission,
       dispatcher: this.dispatcher,

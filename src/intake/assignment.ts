@@ -1,5 +1,6 @@
 import type { RecordPosition } from '../events/wire-record.ts'
 import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from '../kafka/record-source.ts'
+import type { AppliedPosition } from '../recovery/epoch-store.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { PartitionLane } from './partition-lane.ts'
 
@@ -86,6 +87,17 @@ export class Assignment implements RecordListener {
     return [...this.#lanes.values()].map(({ topic, partition, tracker }) => ({
       topic,
       partition,
+      offset: tracker.committable,
+    }))
+  }
+
+  /** Up to where the partitions are settled here, with what is kept beside it. */
+  applied(): AppliedPosition[] {
+    return [...this.#lanes.values()].map(({ topic, partition, tracker }) => ({
+      topic,
+      partition,
+      start: 0,
+      topicId: '',
       offset: tracker.committable,
     }))
   }

@@ -4,8 +4,6 @@ import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
-import { mayBeTrigger } from '../events/decode/known-types.ts'
-import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import { Turns } from '../lib/turns.ts'
@@ -13,7 +11,6 @@ import type { DeadLetters } from '../outcome/dead-letters.ts'
 import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
-import { OpenRecords } from './open-records.ts'
 import type { PartitionLane } from './partition-lane.ts'
 import { causeOf, triggerStep } from './trigger-step.ts'
 
@@ -51,7 +48,6 @@ interface SliceItem {
 export class Intake {
   readonly #options: IntakeOptions
   readonly #stopped = new AbortController()
-  readonly #again = new OpenRecords()
   /** One partition's slice at a time: several that saw the same room would together fill it several times. */
   readonly #turns = new Turns()
   /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
@@ -81,36 +77,6 @@ export class Intake {
         endTurn()
       }
     }
-  }
-
-  /**
-   * Runs triggers again that were consumed before: what is still registered is still owed, whatever else was sent.
-   * Resolves when everything is handed on.
-   */
-  async runAgain(records: readonly WireRecord[], registry: Registry, signal: AbortSignal): Promise<void> {
-    const { defaultIssuer, open } = this.#options
-    let slice: SliceItem[] = []
-    const apply = async (): Promise<void> => {
-      // No turn is taken: a slice that waits for the registry to be built has it.
-      await open.room.wait()
-      await this.#applySlice(() => !signal.aborted, slice, registry)
-      slice = []
-    }
-    for (const record of records) {
-      // Most of what is read again are registrations and outcomes.
-      if (!mayBeTrigger(record.type)) continue
-      const decoded = decodeRecord(record, defaultIssuer)
-      if (decoded.kind !== 'trigger') continue
-      const step = this.#stepFor(decoded)
-      if (step !== undefined) slice.push({ decoded, step, record: this.#again.begin() })
-      if (slice.length >= this.#sliceRecords()) await apply()
-    }
-    await apply()
-  }
-
-  /** Resolves when everything that was run again has its outcome or is parked, or `signal` aborts. */
-  againSettled(signal: AbortSignal): Promise<void> {
-    return this.#again.allSettled(signal)
   }
 
   #sliceRecords(): number {
@@ -165,12 +131,9 @@ export class Intake {
     return step
   }
 
-  async #applySlice(
-    isWanted: () => boolean,
-    slice: readonly SliceItem[],
-    registry = this.#options.registry,
-  ): Promise<void> {
+  async #applySlice(isWanted: () => boolean, slice: readonly SliceItem[]): Promise<void> {
     if (slice.length === 0) return
+    const { registry } = this.#options
     const startedAtMs = this.#options.clock.now()
     const answers = await this.#untilDone(isWanted, async () => {
       const found = await registry.apply(slice.map(({ step }) => step))

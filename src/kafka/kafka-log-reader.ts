@@ -2,7 +2,9 @@ import { createRequire } from 'node:module'
 import type { Kafka, KafkaMessage } from 'kafkajs'
 import { codeOf, RelayFault } from '../errors.ts'
 import { delay } from '../lib/deferred.ts'
+import type { AppliedPosition } from '../recovery/epoch-store.ts'
 import type { LogReader, PartitionRange } from '../recovery/log-reader.ts'
+import { GroupPositions } from './group-positions.ts'
 import { type Cluster, createCluster, type FetchedPartition, READ_COMMITTED } from './kafka-cluster.ts'
 import { explained } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
@@ -29,12 +31,14 @@ const FAILURES_IN_A_ROW_MAX = 30
 export class KafkaLogReader implements LogReader {
   readonly #kafka: Kafka
   readonly #topics: KafkaTopics
+  readonly #positions: GroupPositions
   readonly #failuresMax: number
 
   /** `failuresMax`: in a row, before a read throws. */
   constructor(kafka: Kafka, topics: KafkaTopics, failuresMax = FAILURES_IN_A_ROW_MAX) {
     this.#kafka = kafka
     this.#topics = topics
+    this.#positions = new GroupPositions(topics)
     this.#failuresMax = failuresMax
   }
 
@@ -47,7 +51,15 @@ export class KafkaLogReader implements LogReader {
   }
 
   committed(groupId: string, topics: readonly string[]) {
-    return this.#topics.committed(groupId, topics)
+    return this.#positions.readCommitted(groupId, topics)
+  }
+
+  topicIds(topics: readonly string[]) {
+    return this.#positions.topicIds(topics)
+  }
+
+  async commitForEmptyGroup(groupId: string, positions: readonly AppliedPosition[]): Promise<boolean> {
+    return (await this.#positions.commitAsNobody(groupId, positions)) === 'committed'
   }
 
   hasMembers(groupId: string): Promise<boolean> {

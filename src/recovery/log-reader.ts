@@ -1,4 +1,6 @@
 import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
+import type { AppliedPosition } from './epoch-store.ts'
+import type { CommittedPosition } from './start-plan.ts'
 
 /** Offsets `from` (inclusive) to `to` (exclusive) of one partition. */
 export interface PartitionRange extends TopicPartition {
@@ -6,7 +8,7 @@ export interface PartitionRange extends TopicPartition {
   readonly to: number
 }
 
-/** Reads the log without being a member of any group: it moves nobody's offsets. */
+/** Reads the log without being a member of any group: it moves nobody's offsets, unless it is asked to set a new group's. */
 export interface LogReader {
   /** What the partitions of the topics hold now. */
   bounds(topics: readonly string[]): Promise<PartitionRange[]>
@@ -16,10 +18,11 @@ export interface LogReader {
     timeMs: number,
   ): Promise<(TopicPartition & { readonly offset: number })[]>
   /** What the group has committed; partitions without a committed offset are left out. */
-  committed(
-    groupId: string,
-    topics: readonly string[],
-  ): Promise<(TopicPartition & { readonly offset: number })[]>
+  committed(groupId: string, topics: readonly string[]): Promise<CommittedPosition[]>
+  /** Which topic stands behind each name now: one that is created anew has another id. Empty where the cluster tells none. */
+  topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>>
+  /** Sets where a group goes on. False when it has members: only they can commit then. */
+  commitForEmptyGroup(groupId: string, positions: readonly AppliedPosition[]): Promise<boolean>
   /** Whether somebody consumes as a member of the group now. */
   hasMembers(groupId: string): Promise<boolean>
   /**

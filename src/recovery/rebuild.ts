@@ -1,40 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import { RelayFault } from '../errors.ts'
-import { decodeRecord } from '../events/decode/decode-record.ts'
-import { mayBeRegistration } from '../events/decode/known-types.ts'
 import { readOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
-import type { RecordBatch } from '../kafka/record-source.ts'
+import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
-import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
-import type { EpochStore } from './epoch-store.ts'
+import type { StoreProof } from '../registry/epoch-guard.ts'
+import type { EpochStore, ShownEpoch } from './epoch-store.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
+import { type PartitionStart, planStart } from './start-plan.ts'
+import type { StoreFromLog } from './store-from-log.ts'
 
 export interface RebuildOptions {
   readonly clock: Clock
-  readonly defaultIssuer: string
   readonly epoch: EpochStore
   readonly groupId: string
-  /** Triggers that are no older are run again. Milliseconds. */
-  readonly horizonMs: number
   readonly inputTopics: readonly string[]
-  readonly isServedIssuer: (issuer: string) => boolean
   readonly onProgress: (progress: RebuildProgress) => void
   readonly outcomeTopic: string
+  /** How far this replica has taken in its partitions. */
+  readonly own: () => readonly (TopicPartition & { readonly next: number })[]
   readonly reader: LogReader
-  /** Not guarded by the epoch: this is what writes before there is one. */
-  readonly registry: Registry
-  /** How long a registration is kept; an older one has ended since, and is not made again. Milliseconds. */
-  readonly sessionLifetimeMs: number
-  /** Runs triggers again on that registry; sends what is still owed. */
-  readonly runAgain: (
-    records: readonly WireRecord[],
-    registry: Registry,
-    signal: AbortSignal,
-  ) => Promise<void>
-  /** Resolves when all of that has its outcome, or is parked. */
-  readonly againSettled: (signal: AbortSignal) => Promise<void>
+  readonly startFrom: 'latest' | 'earliest'
+  /** Applies what is read to the store; not guarded by the epoch, since this is what writes before there is one. */
+  readonly store: Pick<StoreFromLog, 'register' | 'runAgain' | 'againSettled'>
 }
 
 export interface RebuildProgress {
@@ -47,39 +36,61 @@ export interface RebuildProgress {
 export function describeProgress(progress: RebuildProgress | undefined): string {
   if (progress === undefined) return 'not yet looked at'
   const { phase, records, recordsTotal } = progress
-  if (phase === 'waiting') return 'another replica builds it anew from the log'
-  return `being built anew from the log: ${phase}, ${records} of ${recordsTotal} records`
+  if (phase === 'waiting') return 'another replica completes it from the log'
+  return `being completed from the log: ${phase}, ${records} of ${recordsTotal} records`
 }
 
 const LOCK_MS = 30_000
 const WAIT_MS = 250
 const PROGRESS_EVERY_RECORDS = 20_000
-const REGISTRY_STEPS_MAX = 256
+/** Outcomes that were published so long before the last heartbeat had their registrations removed before it. */
+const HEARTBEAT_MARGIN_MS = 60_000
+
+/** What has to be read from the log, per partition. */
+interface Missing {
+  /** Registrations and triggers. */
+  readonly inputs: readonly PartitionRange[]
+  readonly outcomes: readonly PartitionRange[]
+}
 
 /**
- * Builds the registry from the log when the store has lost it, or never had it: registrations less outcomes, then
- * the triggers of the horizon once more. What was sent is not owed any more, so running a trigger again is safe.
- * One replica does it; the others wait for the marker.
+ * Sees to it that the store holds what the log says: it builds the registry from the beginning of the log where the
+ * store is empty, and where it has fallen behind (another server, an old file) applies again what it lacks. What was
+ * sent is not owed any more, so applying a record twice is safe. One replica does it under a lock; the others wait.
+ *
+ * It also notes where a group begins that has never read of a topic, before anything of it is read: registrations are
+ * read up to there, and everything after it comes through the group, so that nothing falls between the two.
  */
 export class Rebuild {
   readonly #options: RebuildOptions
   readonly #owner = randomUUID()
+  #last: StoreProof | undefined
+  #isDistrusted = false
 
   constructor(options: RebuildOptions) {
     this.#options = options
   }
 
+  /** The store has gone back in time although it shows the epoch that this replica works on. */
+  distrust(): void {
+    this.#isDistrusted = true
+  }
+
   /**
-   * Resolves with the epoch of a store that holds what the log says, `undefined` when `signal` aborts before. Throws
+   * Resolves with the proof of a store that holds what the log says, `undefined` when `signal` aborts before. Throws
    * when the log or the store is out of reach, or the store was lost once more meanwhile.
    */
-  async ensure(signal: AbortSignal): Promise<string | undefined> {
+  async ensure(signal: AbortSignal): Promise<StoreProof | undefined> {
     const { epoch, onProgress } = this.#options
     let isTold = false
     while (!signal.aborted) {
-      const found = await epoch.read()
-      if (found !== undefined) return found
-      if (await epoch.lock(this.#owner, LOCK_MS)) return this.#underLock(signal)
+      const shown = await epoch.read()
+      if (shown !== undefined && (await this.#isEnough(shown))) {
+        return this.#adopt({ id: shown.id, runId: epoch.runId })
+      }
+      if (await epoch.lock(this.#owner, LOCK_MS)) {
+        return this.#adopt(await this.#holdingLock(signal, (held) => this.#complete(held)))
+      }
       if (!isTold) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
       isTold = true
       await delay(WAIT_MS, signal)
@@ -93,64 +104,150 @@ export class Rebuild {
    * building it. Throws as `ensure` does.
    */
   async repeat(complete: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { epoch, inputTopics, onProgress, reader, registry, runAgain } = this.#options
+    const { epoch, onProgress } = this.#options
     onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
     while (!(await epoch.lock(this.#owner, LOCK_MS))) {
       await delay(WAIT_MS, signal)
       if (signal.aborted) return
     }
-    if ((await epoch.read()) === undefined) {
-      await this.#underLock(signal)
-      return
-    }
-    await this.#holdingLock(async () => {
+    await this.#holdingLock(signal, async (held) => {
+      const shown = await epoch.read()
+      if (!shown?.isOfThisRun) {
+        await this.#complete(held)
+        return
+      }
       await complete()
-      const triggers = await this.#triggersOf(await reader.bounds(inputTopics), true)
-      await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
+      const starts = await this.#plan()
+      // What is not committed is the replicas' own.
+      const ranges = starts.map((it) => ({ ...it, from: it.low, to: Math.min(it.committed ?? it.low, it.end) }))
+      await this.#runAgain(ranges, starts, held)
       onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
     })
   }
 
-  #underLock(signal: AbortSignal): Promise<string> {
-    const { againSettled, epoch, onProgress } = this.#options
-    return this.#holdingLock(async () => {
-      // Another replica may have finished between the look at the epoch and the lock.
-      const found = await epoch.read()
-      if (found !== undefined) return found
-      await this.#run(signal)
-      // These were committed long ago: with an epoch, and this process killed, nobody would know of them.
-      await againSettled(signal)
-      // What was not run again would never be: an epoch says that it was.
-      if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
-      const confirmed = await epoch.confirm(this.#owner)
-      if (confirmed === undefined)
-        throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
-      onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
-      return confirmed
-    })
-  }
-
-  async #holdingLock<T>(work: () => Promise<T>): Promise<T> {
-    const { epoch } = this.#options
-    const renewal = setInterval(() => epoch.renew(this.#owner, LOCK_MS).catch(() => undefined), LOCK_MS / 3)
-    try {
-      return await work()
-    } finally {
-      clearInterval(renewal)
-      await epoch.unlock(this.#owner).catch(() => undefined)
+  #adopt<T extends StoreProof | undefined>(proof: T): T {
+    if (proof !== undefined) {
+      this.#last = proof
+      this.#isDistrusted = false
     }
+    return proof
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { inputTopics, outcomeTopic, reader, registry, runAgain } = this.#options
-    const topics = [...inputTopics, outcomeTopic]
-    const ranges = await reader.bounds(topics)
-    const take = (records: readonly WireRecord[]) => this.#takeRegistrations(records)
-    await this.#readAll('registrations', ranges, take, signal)
+  /** The store is proved, and this replica has nothing to add. */
+  async #isEnough(shown: ShownEpoch): Promise<boolean> {
+    if (!shown.isOfThisRun) return false
+    // A replica that starts has written nothing elsewhere; but its group may never have read of a topic.
+    if (this.#last === undefined) return !(await this.#plan()).some(({ kind }) => kind === 'first')
+    return !this.#isDistrusted && this.#isLast(shown)
+  }
+
+  #isLast({ id }: ShownEpoch): boolean {
+    return this.#last?.id === id && this.#last.runId === this.#options.epoch.runId
+  }
+
+  async #complete(signal: AbortSignal): Promise<StoreProof> {
+    const { clock, epoch, groupId, onProgress, reader } = this.#options
+    const { runId } = epoch
+    // Another replica may have finished between the look at the epoch and the lock.
+    const shown = await epoch.read()
+    if (shown === undefined) await epoch.clearPositions()
+    const starts = await this.#plan()
+    const isProved = shown?.isOfThisRun === true && !(this.#isDistrusted && this.#isLast(shown))
+    const missing = await this.#missing(shown, isProved, starts)
+    await this.#apply(missing, starts, signal)
+    const first = starts.filter(({ kind }) => kind === 'first')
+    // Behind all that was written for them. Of what the group has not taken in yet, the group's members have to tell.
+    await epoch.writePositions(isProved ? first : starts.map((it) => ({ ...it, offset: appliedUpTo(it) })))
+    // What was not run again would never be: an epoch says that it was.
+    if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
+    // A part of it may stand on one server and a part on the next.
+    const isSameServer = epoch.runId === runId
+    const proof = isProved ? { id: (shown as ShownEpoch).id, runId } : await epoch.confirm(this.#owner, clock.now())
+    if (!isSameServer || proof === undefined)
+      throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
+    // Where the group has members they find it in the store.
+    if (first.length > 0) await reader.commitForEmptyGroup(groupId, first)
+    onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
+    return proof
+  }
+
+  async #plan(): Promise<PartitionStart[]> {
+    const { epoch, groupId, inputTopics, reader, startFrom } = this.#options
+    const [topicIds, committed, applied] = await Promise.all([
+      reader.topicIds(inputTopics),
+      reader.committed(groupId, inputTopics),
+      epoch.positions(),
+    ])
+    // Last, so that no position of the group lies beyond them.
+    const bounds = await reader.bounds(inputTopics)
+    return planStart({ bounds, committed, applied, startFrom, topicIds })
+  }
+
+  async #missing(
+    shown: ShownEpoch | undefined,
+    isProved: boolean,
+    starts: readonly PartitionStart[],
+  ): Promise<Missing> {
+    const { outcomeTopic, own, reader } = this.#options
+    const outcomes = await reader.bounds([outcomeTopic])
+    if (shown === undefined) return { outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
+    const isNew = ({ kind }: PartitionStart) => kind === 'first'
+    const first = starts.filter(isNew).map((it) => ({ ...it, from: it.low, to: it.end }))
+    const recent = await this.#outcomesSince(shown, outcomes)
+    if (!isProved) {
+      const behind = starts.filter((it) => !isNew(it)).map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
+      return { inputs: [...first, ...behind], outcomes: first.length > 0 ? outcomes : recent }
+    }
+    // Of a topic that the group has never read, some registrations may be settled all the same.
+    if (this.#last === undefined) return { inputs: first, outcomes }
+    // Somebody else has proved this server, while this replica may have gone on with another one.
+    const mine = starts.flatMap((it) => {
+      const taken = own().find(({ topic, partition }) => topic === it.topic && partition === it.partition)
+      return taken === undefined ? [] : [{ ...it, from: it.appliedFrom, to: Math.min(taken.next, it.end) }]
+    })
+    return { inputs: mine, outcomes: recent }
+  }
+
+  async #outcomesSince(
+    { heartbeatMs }: ShownEpoch,
+    outcomes: readonly PartitionRange[],
+  ): Promise<readonly PartitionRange[]> {
+    const { outcomeTopic, reader } = this.#options
+    if (heartbeatMs === undefined) return outcomes
+    const since = await reader.offsetsAt([outcomeTopic], heartbeatMs - HEARTBEAT_MARGIN_MS)
+    return outcomes.map((range) => {
+      const from = since.find((it) => isSame(it, range))?.offset ?? range.from
+      return { ...range, from: Math.max(from, range.from) }
+    })
+  }
+
+  async #apply(missing: Missing, starts: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
+    const { outcomeTopic, reader, store } = this.#options
+    const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
+    const take = async (records: readonly WireRecord[]): Promise<void> => {
+      // A settled registration that is read again without its outcome would come back to life.
+      const wanted = records.filter((it) => readOutcome(it) !== undefined || it.offset >= (inputFrom.get(nameOf(it)) ?? Infinity))
+      await store.register(wanted)
+    }
+    await this.#readAll('registrations', joined(missing.inputs, missing.outcomes), take, signal)
     // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
-    await this.#readAll('outcomes', since(ranges, await reader.bounds(topics)), take, signal)
-    const triggers = await this.#triggersOf(ranges, false)
-    await this.#readAll('triggers', triggers, (records) => runAgain(records, registry, signal), signal)
+    const later = since(missing.outcomes, await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []))
+    await this.#readAll('outcomes', later, take, signal)
+    await this.#runAgain(missing.inputs, starts, signal)
+  }
+
+  async #runAgain(
+    ranges: readonly PartitionRange[],
+    starts: readonly PartitionStart[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store } = this.#options
+    const startOf = new Map(starts.map((it) => [nameOf(it), it]))
+    const take = (records: readonly WireRecord[]) =>
+      store.runAgain(records, (record) => startOf.get(nameOf(record)), signal)
+    await this.#readAll('triggers', ranges, take, signal)
+    // These were committed long ago: with an epoch, and this process killed, nobody would know of them.
+    await store.againSettled(signal)
   }
 
   async #readAll(
@@ -177,67 +274,59 @@ export class Rebuild {
     )
   }
 
-  /** In log order, but outcomes after all registrations of the run, which is safe: an outcome is final. */
-  async #takeRegistrations(records: readonly WireRecord[]): Promise<void> {
-    const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
-    const livingSinceMs = clock.now() - sessionLifetimeMs
-    let steps: RegistryStep[] = []
-    let settled: RegistrationKey[] = []
-    let applying = Promise.resolve()
-    // One is written while the next is decoded; never two at a time, because the log's order is to be kept.
-    const flush = async (): Promise<void> => {
-      await applying
-      applying = apply(steps, settled)
-      // Awaited by the next flush; until then a failure is nobody's.
-      applying.catch(() => undefined)
-      steps = []
-      settled = []
+  /** The work stops when the lock is somebody else's: two that build at once would confirm what neither has seen whole. */
+  async #holdingLock<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { epoch } = this.#options
+    const lost = new AbortController()
+    const renew = async (): Promise<void> => {
+      // A store out of reach is told by the work itself.
+      if ((await epoch.renew(this.#owner, LOCK_MS).catch(() => true)) === false) lost.abort()
     }
-    const apply = async (registered: RegistryStep[], outcomes: RegistrationKey[]): Promise<void> => {
-      if (registered.length > 0) await registry.apply(registered)
-      if (outcomes.length > 0) await registry.forget(outcomes)
+    const renewal = setInterval(() => void renew(), LOCK_MS / 3)
+    try {
+      return await work(AbortSignal.any([signal, lost.signal]))
+    } finally {
+      clearInterval(renewal)
+      await epoch.unlock(this.#owner).catch(() => undefined)
     }
-    for (const record of records) {
-      const outcome = readOutcome(record)
-      if (outcome !== undefined) settled.push(outcome)
-      else if (record.timestampMs > livingSinceMs && mayBeRegistration(record.type)) {
-        const decoded = decodeRecord(record, defaultIssuer)
-        if (decoded.kind === 'registration' && isServedIssuer(decoded.registration.issuer)) {
-          steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })
-        }
-      }
-      if (steps.length + settled.length >= REGISTRY_STEPS_MAX) await flush()
-    }
-    await flush()
-    await applying
   }
+}
 
-  /**
-   * The triggers of the horizon, up to the end: what a replica took in while it had not yet noticed the loss was
-   * resolved against an empty store, and may not be committed. With an intact store what is not committed is the
-   * replicas' own. A new group has taken in nothing.
-   */
-  async #triggersOf(ranges: readonly PartitionRange[], isIntact: boolean): Promise<PartitionRange[]> {
-    const { clock, groupId, horizonMs, inputTopics, reader } = this.#options
-    const committed = await reader.committed(groupId, inputTopics)
-    if (committed.length === 0) return []
-    const starts = await reader.offsetsAt(inputTopics, clock.now() - horizonMs)
-    return ranges.flatMap(({ topic, partition, from, to }) => {
-      const isSame = (it: { topic: string; partition: number }) =>
-        it.topic === topic && it.partition === partition
-      const start = starts.find(isSame)?.offset
-      const taken = committed.find(isSame)?.offset
-      return start === undefined || taken === undefined
-        ? []
-        : [{ topic, partition, from: Math.max(start, from), to: isIntact ? Math.min(to, taken) : to }]
+/**
+ * All that the partition held is applied. But what nobody has taken in yet is left to the members of the group: they count
+ * it, and what cannot be decoded of it goes to the dead letters.
+ */
+function appliedUpTo({ committed = 0, end, offset }: PartitionStart): number {
+  return Math.max(offset, Math.min(committed, end))
+}
+
+function isSame(one: TopicPartition, other: TopicPartition): boolean {
+  return one.topic === other.topic && one.partition === other.partition
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
+/** One range per partition that holds both: a topic may be input and outcome topic. */
+function joined(one: readonly PartitionRange[], other: readonly PartitionRange[]): PartitionRange[] {
+  const all = new Map<string, PartitionRange>()
+  for (const { topic, partition, from, to } of [...one, ...other]) {
+    const before = all.get(nameOf({ topic, partition }))
+    all.set(nameOf({ topic, partition }), {
+      topic,
+      partition,
+      from: Math.min(before?.from ?? from, from),
+      to: Math.max(before?.to ?? to, to),
     })
   }
+  return [...all.values()]
 }
 
 /** What was written after the earlier look at the ends. */
 function since(earlier: readonly PartitionRange[], later: readonly PartitionRange[]): PartitionRange[] {
   return later.map(({ topic, partition, from, to }) => {
-    const before = earlier.find((it) => it.topic === topic && it.partition === partition)
+    const before = earlier.find((it) => isSame(it, { topic, partition }))
     return { topic, partition, to, from: Math.max(before?.to ?? from, from) }
   })
 }

@@ -1,23 +1,34 @@
 import { delay } from '../lib/deferred.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
-import type { EpochStore } from './epoch-store.ts'
+import type { AppliedPosition, EpochStore } from './epoch-store.ts'
 import type { Rebuild } from './rebuild.ts'
 
 export interface RegistryWatchOptions {
+  /** Up to where this replica has settled its partitions. */
+  readonly applied: () => readonly AppliedPosition[]
+  readonly clock: { now(): number }
   readonly epoch: EpochStore
   readonly guard: EpochGuard
-  readonly rebuild: Pick<Rebuild, 'ensure'>
+  readonly rebuild: Pick<Rebuild, 'ensure' | 'distrust'>
   readonly onLost: () => void
   readonly onError: (error: unknown, failures: number) => void
 }
 
 /** Between two looks at the epoch. Intake checks it with every step, so this is for times when nothing comes in. */
 const LOOK_MS = 500
+/** Between two heartbeats. What a store that falls back has to be told again is no more than that, and the lag of its copy. */
+const BEAT_MS = 1_000
 const RETRY_MS_MAX = 5_000
 
-/** Notices that the store has lost the registry, and has it built anew; until then nothing is taken from the log. */
+/**
+ * Keeps the store's proof up to date while the registry is intact: the heartbeat, and how far the log is applied. Notices
+ * that the store has lost the registry, or is another one, and has it completed; until then nothing is taken from the log.
+ */
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
+  readonly #written = new Map<string, number>()
+  #beats = 0
+  #beatAtMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
 
   constructor(options: RegistryWatchOptions) {
@@ -34,6 +45,22 @@ export class RegistryWatch {
     await this.#running
   }
 
+  /** Writes how far the log is applied, so that the next owner of a partition goes on from there. Never throws. */
+  async writePositions(): Promise<void> {
+    const { applied, epoch, guard } = this.#options
+    if (!guard.isIntact) return
+    const moved = applied().filter(
+      ({ topic, partition, offset }) => this.#written.get(`${topic}/${partition}`) !== offset,
+    )
+    if (moved.length === 0) return
+    try {
+      await epoch.writePositions(moved)
+      for (const { topic, partition, offset } of moved) this.#written.set(`${topic}/${partition}`, offset)
+    } catch {
+      // Whoever needs Redis for its work says that it is away. Older positions only cost a look at more of the log.
+    }
+  }
+
   async #watch(signal: AbortSignal): Promise<void> {
     const { epoch, guard, onLost } = this.#options
     while (!signal.aborted) {
@@ -41,22 +68,41 @@ export class RegistryWatch {
       if (signal.aborted) return
       // A store that cannot be reached tells nothing; intake waits for it by itself.
       const isIntact = await epoch.read().then(
-        (found) => guard.accepts(found),
+        (shown) => guard.accepts(shown?.id, epoch.runId),
         () => true,
       )
-      if (isIntact) continue
+      if (isIntact && (await this.#beat())) continue
       guard.lose()
       onLost()
       await this.#restore(signal)
     }
   }
 
+  /** False when the store has gone back in time without showing another epoch. */
+  async #beat(): Promise<boolean> {
+    const { clock, epoch, guard, rebuild } = this.#options
+    if (performance.now() - this.#beatAtMs < BEAT_MS) return true
+    this.#beatAtMs = performance.now()
+    await this.writePositions()
+    // Another server may answer by now, of which it must not be said.
+    if (!guard.isIntact) return true
+    const before = this.#beats
+    const beats = await epoch.beat(clock.now()).catch(() => undefined)
+    if (beats === undefined) return true
+    this.#beats = beats
+    if (beats > before) return true
+    rebuild.distrust()
+    return false
+  }
+
   async #restore(signal: AbortSignal): Promise<void> {
     const { guard, onError, rebuild } = this.#options
     for (let failures = 0; !signal.aborted; ) {
       try {
-        const epoch = await rebuild.ensure(signal)
-        if (epoch !== undefined) guard.adopt(epoch)
+        const proof = await rebuild.ensure(signal)
+        this.#beats = 0
+        this.#written.clear()
+        if (proof !== undefined) guard.adopt(proof)
         return
       } catch (error) {
         if (signal.aborted) return

@@ -1,8 +1,9 @@
 /** Keys of which there is one, by their last part, with the type that Redis' TYPE must name. */
 const singles: Readonly<Record<string, string>> = {
   backlogs: 'zset',
-  epoch: 'string',
+  epoch: 'hash',
   group: 'string',
+  positions: 'hash',
   rebuild: 'string',
 }
 

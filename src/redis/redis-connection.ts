@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../errors.ts'
 import { explained } from './redis-refusal.ts'
@@ -21,16 +22,25 @@ export interface RedisConnectionOptions {
 /** A server that does not answer for so long is treated as gone: the connection is closed and made anew. */
 const SILENCE_MS_MAX = 5_000
 const RECONNECT_DELAY_MS_MAX = 1_000
+/** Before the name of a run that a server does not tell: that of the connection, so that no two are taken for one. */
+const UNTOLD_RUN = 'untold-'
+
+/** The server's `run_id` could not be asked for, so each new connection may lead to another server. */
+export function isUntoldRun(runId: string): boolean {
+  return runId.startsWith(UNTOLD_RUN)
+}
 
 /**
  * One connection to Redis. Commands fail at once while it is down: the callers repeat their own, whole steps, in
- * their own order, which a queue inside the client would not keep.
+ * their own order, which a queue inside the client would not keep. It is up only when the server has told which run of
+ * it answers: behind the same name there may be another one now, which has fallen behind or started from an old file.
  */
 export class RedisConnection {
   readonly #redis: Redis
   /** Sources by digest. */
   readonly #scripts = new Map<string, string>()
   #isUp = false
+  #runId = ''
 
   constructor({ url, security = {}, onUp, onDown }: RedisConnectionOptions) {
     this.#redis = new Redis(url, {
@@ -52,8 +62,18 @@ export class RedisConnection {
       },
     })
     this.#redis.on('ready', () => {
-      this.#isUp = true
-      onUp()
+      this.#askRun().then(
+        (runId) => {
+          this.#runId = runId
+          this.#isUp = true
+          onUp()
+        },
+        (error: unknown) => {
+          onDown(explained(error))
+          // Nothing may be asked of a server that has not told who it is; the next connection tries again.
+          this.#redis.disconnect(true)
+        },
+      )
     })
     this.#redis.on('close', () => {
       this.#isUp = false
@@ -63,6 +83,11 @@ export class RedisConnection {
 
   get isUp(): boolean {
     return this.#isUp
+  }
+
+  /** The run of the server that answers on the connection at hand, or answered on the last one; empty before the first. */
+  get runId(): string {
+    return this.#runId
   }
 
   /** Starts connecting and goes on trying; whether it worked is told by `onUp`. */
@@ -96,6 +121,17 @@ export class RedisConnection {
 
   close(): void {
     this.#redis.disconnect()
+  }
+
+  /** The first command of a connection. */
+  async #askRun(): Promise<string> {
+    try {
+      const info = String(await this.#redis.call('INFO', 'server'))
+      return /^run_id:(\w+)/m.exec(info)?.[1] ?? UNTOLD_RUN + randomUUID()
+    } catch (error) {
+      if (messageOf(error).startsWith('NOPERM')) return UNTOLD_RUN + randomUUID()
+      throw error
+    }
   }
 
   #withSource(command: RedisCommand): RedisCommand {

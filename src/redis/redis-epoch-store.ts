@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { messageOf } from '../errors.ts'
-import type { EpochStore } from '../recovery/epoch-store.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { AppliedPosition, EpochStore, ShownEpoch } from '../recovery/epoch-store.ts'
+import type { StoreProof } from '../registry/epoch-guard.ts'
+import { isWrongType } from './foreign-keys.ts'
+import { isUntoldRun, type RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 
@@ -19,39 +20,43 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `)
 
-/** KEYS: lock, epoch. ARGV: owner, epoch. */
-const confirmScript = redisScript(`
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2])
-return 1
-`)
-
 /** KEYS: lock. ARGV: owner. */
 const unlockScript = redisScript(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `)
 
-/** Stands for the run of a server that does not tell it. */
-const UNKNOWN_RUN = 'unknown'
+/** KEYS: epoch. ARGV: id, run, time. What an earlier release kept there was a string. The count of heartbeats goes on. */
+const confirmScript = redisScript(`
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
+return redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run_id', ARGV[2], 'heartbeat', ARGV[3])
+`)
 
-/** The epoch is a random id and the `run_id` of the server that it was set on. */
+/** A hash with the epoch's id, the run of the server that it was set on, and the last heartbeat; and a hash of positions. */
 export class RedisEpochStore implements EpochStore {
   readonly #redis: RedisConnection
   readonly #epoch: string
   readonly #lock: string
+  readonly #positions: string
 
   constructor(redis: RedisConnection, keys: RedisKeys) {
     this.#redis = redis
     this.#epoch = keys.epoch()
     this.#lock = keys.rebuildLock()
-    redis.register(lockScript, renewScript, confirmScript, unlockScript)
+    this.#positions = keys.positions()
+    redis.register(lockScript, renewScript, unlockScript, confirmScript)
   }
 
-  async read(): Promise<string | undefined> {
-    const epoch = await this.#redis.command('GET', this.#epoch)
-    if (typeof epoch !== 'string') return undefined
-    return epoch.endsWith(` ${await this.#runId()}`) ? epoch : undefined
+  get runId(): string {
+    return this.#redis.runId
+  }
+
+  async read(): Promise<ShownEpoch | undefined> {
+    const [id, runId, heartbeat] = await this.#epochFields()
+    if (typeof id !== 'string' || typeof runId !== 'string') return undefined
+    const heartbeatMs = typeof heartbeat === 'string' ? Number(heartbeat) : undefined
+    // A run that is not told is known by the connection alone, which was another one for whoever set the epoch.
+    return { id, heartbeatMs, isOfThisRun: runId === this.#redis.runId, isUntold: isUntoldRun(runId) }
   }
 
   async lock(owner: string, ms: number): Promise<boolean> {
@@ -62,24 +67,79 @@ export class RedisEpochStore implements EpochStore {
     return (await this.#redis.command(...evalScript(renewScript, [this.#lock], [owner, ms]))) === 1
   }
 
-  async confirm(owner: string): Promise<string | undefined> {
-    const epoch = `${randomUUID()} ${await this.#runId()}`
-    const confirm = evalScript(confirmScript, [this.#lock, this.#epoch], [owner, epoch])
-    return (await this.#redis.command(...confirm)) === 1 ? epoch : undefined
-  }
-
   async unlock(owner: string): Promise<void> {
     await this.#redis.command(...evalScript(unlockScript, [this.#lock], [owner]))
   }
 
-  async #runId(): Promise<string> {
+  async confirm(owner: string, nowMs: number): Promise<StoreProof | undefined> {
+    const { runId } = this.#redis
+    if ((await this.#redis.command('GET', this.#lock)) !== owner) return undefined
+    const shown = await this.#epochFields()
+    // Where no server tells its run, each relay proves the store for itself; a new id would send the others to do it again.
+    const isShared = isUntoldRun(runId) && typeof shown[0] === 'string' && isUntoldRun(String(shown[1]))
+    const id = isShared ? String(shown[0]) : randomUUID()
+    await this.#redis.command(...evalScript(confirmScript, [this.#epoch], [id, runId, nowMs]))
+    return { id, runId }
+  }
+
+  async positions(): Promise<AppliedPosition[]> {
+    const flat = (await this.#redis.command('HGETALL', this.#positions)) as string[]
+    const found: AppliedPosition[] = []
+    for (let i = 0; i < flat.length; i += 2) {
+      const position = readPosition(flat[i] as string, flat[i + 1] as string)
+      if (position !== undefined) found.push(position)
+    }
+    return found
+  }
+
+  async writePositions(positions: readonly AppliedPosition[]): Promise<void> {
+    if (positions.length === 0) return
+    await this.#redis.command('HSET', this.#positions, ...positions.flatMap(writePosition))
+  }
+
+  async clearPositions(): Promise<void> {
+    await this.#redis.command('DEL', this.#positions)
+  }
+
+  async beat(nowMs: number): Promise<number> {
+    const [beats] = await this.#redis.pipeline([
+      ['HINCRBY', this.#epoch, 'beats', 1],
+      ['HSET', this.#epoch, 'heartbeat', nowMs],
+    ])
+    return Number(beats)
+  }
+
+  async #epochFields(): Promise<unknown[]> {
     try {
-      const info = String(await this.#redis.command('INFO', 'server'))
-      return /^run_id:(\w+)/m.exec(info)?.[1] ?? UNKNOWN_RUN
+      return (await this.#redis.command(
+        'HMGET',
+        this.#epoch,
+        'id',
+        'run_id',
+        'heartbeat',
+      )) as unknown[]
     } catch (error) {
-      // A user without the right to ask still has the marker itself.
-      if (messageOf(error).startsWith('NOPERM')) return UNKNOWN_RUN
+      // An earlier release kept a string there, which says nothing about positions: the store is built anew.
+      if (isWrongType(error)) return []
       throw error
     }
   }
+}
+
+function writePosition({ topic, partition, offset, start, topicId }: AppliedPosition): [string, string] {
+  return [`${topic}/${partition}`, `${offset} ${start} ${topicId}`]
+}
+
+function readPosition(name: string, text: string): AppliedPosition | undefined {
+  const slash = name.lastIndexOf('/')
+  const [offset, start, topicId = ''] = text.split(' ')
+  const position = {
+    topicId,
+    topic: name.slice(0, slash),
+    partition: Number(name.slice(slash + 1)),
+    offset: Number(offset),
+    start: Number(start),
+  }
+  const numbers = [position.partition, position.offset, position.start]
+  return numbers.every((it) => Number.isSafeInteger(it) && it >= 0) ? position : undefined
 }

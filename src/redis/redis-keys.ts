@@ -46,9 +46,14 @@ export class RedisKeys {
     return `${this.#prefix}:backlogs`
   }
 
-  /** String: the marker by which a lost or emptied Redis is noticed. */
+  /** Hash: the marker by which a lost, old or emptied Redis is noticed. */
   epoch(): string {
     return `${this.#prefix}:epoch`
+  }
+
+  /** Hash: partition → the offset up to which its records are applied. */
+  positions(): string {
+    return `${this.#prefix}:positions`
   }
 
   /** String: the consumer group that first used this prefix. */

@@ -27,7 +27,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   constructor(options: {
     redis: RedisConnection
     keys: RedisKeys
-    guard: EpochGuard
+    guard?: EpochGuard
     sessionLifetimeMs: number
   }) {
     const { redis, keys, guard, sessionLifetimeMs } = options

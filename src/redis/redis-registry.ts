@@ -34,7 +34,6 @@ type EndStep = Extract<RegistryStep, { kind: 'end-session' }>
 
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
-  readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
@@ -43,7 +42,6 @@ export class RedisRegistry implements Registry {
 
   constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
     this.#calls = new SessionCalls(redis, keys, guard)
-    this.#redis = redis
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
@@ -81,7 +79,7 @@ export class RedisRegistry implements Registry {
   async find(
     keys: readonly RegistrationKey[],
   ): Promise<(HeldRegistration | BrokenRegistration | undefined)[]> {
-    const values = await this.#redis.pipeline(
+    const values = await this.#calls.checked(
       keys.map((key) => ['HGET', this.#keys.session(key.issuer, key.sessionId), key.oidcSessionId]),
     )
     return keys.map((key, i) => {

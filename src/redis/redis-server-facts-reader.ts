@@ -53,14 +53,17 @@ export class RedisServerFactsReader {
   }
 
   async #epoch(info: Fact<RedisInfo>): Promise<Fact<EpochFacts>> {
-    const names = [this.#keys.epoch(), this.#keys.group(), this.#keys.rebuildLock()]
     try {
-      const [epoch, group, lock] = await this.#redis.pipeline(names.map((name) => ['GET', name]))
+      const [epoch, group, lock] = await this.#redis.pipeline([
+        ['HGET', this.#keys.epoch(), 'run_id'],
+        ['GET', this.#keys.group()],
+        ['GET', this.#keys.rebuildLock()],
+      ])
       const runId = 'value' in info ? info.value.get('run_id') : undefined
       return {
         value: {
           isSet: typeof epoch === 'string',
-          isOfThisRun: runId === undefined ? undefined : String(epoch).endsWith(` ${runId}`),
+          isOfThisRun: runId === undefined ? undefined : epoch === runId,
           isRebuilding: lock !== null,
           isInUse: group !== null,
         },

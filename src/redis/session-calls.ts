@@ -54,8 +54,9 @@ export class SessionCalls {
   /** The replies, if the store still held the registry after the last of them. */
   async checked(commands: readonly RedisCommand[]): Promise<unknown[]> {
     if (this.#guard === undefined || commands.length === 0) return this.#redis.pipeline(commands)
-    const replies = await this.#redis.pipeline([...commands, ['GET', this.#keys.epoch()]])
-    if (this.#guard.accepts(replies.pop())) return replies
+    const { runId } = this.#redis
+    const replies = await this.#redis.pipeline([...commands, ['HGET', this.#keys.epoch(), 'id']])
+    if (this.#guard.accepts(replies.pop(), runId)) return replies
     throw new RelayFault('LR_REGISTRY_LOST', 'Redis has lost the registry')
   }
 

@@ -99,6 +99,9 @@ export interface Registry {
    * registration may stand in another partition and be read later.
    */
   forget(settled: readonly RegistrationKey[]): Promise<void>
-  /** The registrations that are still there, `undefined` for those that are settled. In the order of the keys. */
+  /**
+   * The registrations that are still there, `undefined` for those that are settled. In the order of the keys. Throws
+   * `LR_REGISTRY_LOST` as `apply` does: what is not found in a store that has fallen behind is not settled.
+   */
   find(keys: readonly RegistrationKey[]): Promise<(HeldRegistration | BrokenRegistration | undefined)[]>
 }

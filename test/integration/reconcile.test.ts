@@ -105,7 +105,7 @@ test('beside a running relay it completes Redis, keeps what an identity provider
   await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   await site.registerInRedis(own, settled)
   await site.redis.del(site.sessionKey(lost.sessionId))
-  const epoch = await site.redis.get(`${site.prefix}:epoch`)
+  const epoch = await site.redis.hget(`${site.prefix}:epoch`, 'id')
 
   const dry = await reconcile('--dry-run')
   expect(differencesOf(dry)).toEqual(['missing lost', 'settled settled', 'unlogged ?'])
@@ -115,7 +115,7 @@ test('beside a running relay it completes Redis, keeps what an identity provider
   expect(finished.status).toBe(0)
   expect(summaryOf(finished)).toMatchObject({ registered: 1, removed: 1, owed: 0, sent: 0 })
   expect(differencesOf(await reconcile('--dry-run'))).toEqual(['unlogged ?'])
-  expect(await site.redis.get(`${site.prefix}:epoch`)).toBe(epoch)
+  expect(await site.redis.hget(`${site.prefix}:epoch`, 'id')).toBe(epoch)
   expect(site.rps.at('/settled')).toHaveLength(1)
   await site.topic.publish(...[kept, lost, own].map((it) => site.terminated(it)))
   await Promise.all(['kept', 'lost', 'own'].map((client) => site.topic.waitForOutcome(client)))

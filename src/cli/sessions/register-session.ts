@@ -106,7 +106,8 @@ async function registerSession(options: Options): Promise<void> {
     if (rows.some(({ result }) => result === 'registered')) {
       output.note('this stands in Redis alone: a registry that is built anew from the topic does not hold it')
     }
-    if ((await new RedisEpochStore(redis, keys).read()) === undefined) {
+    const shown = await new RedisEpochStore(redis, keys).read()
+    if (shown === undefined || !(shown.isOfThisRun || shown.isUntold)) {
       output.note(
         'Redis does not hold the registry: no relay ran on it yet, or it was emptied and is built anew',
       )

@@ -92,6 +92,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     clock,
     registry,
     sender,
+    guard: { isIntact: true },
     config: configOf(env),
     events: {
       attempted: (report) => reports.push(report),

@@ -1,0 +1,154 @@
+import { decodeRecord } from '../events/decode/decode-record.ts'
+import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
+import { readOutcome } from '../events/outcome.ts'
+import type { WireRecord } from '../events/wire-record.ts'
+import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
+import type { RecoveryRegistry } from './recovery-registry.ts'
+import type { PartitionStart } from './start-plan.ts'
+
+/** A trigger of the log that is run again. */
+export interface PastTrigger {
+  readonly record: WireRecord
+  /** Until when its deliveries may be tried; in the past for one that nobody has told in time. Milliseconds since the epoch. */
+  readonly deadlineMs: number
+}
+
+export interface StoreFromLogOptions {
+  readonly clock: Clock
+  readonly deadlineMs: number
+  readonly defaultIssuer: string
+  readonly isServedIssuer: (issuer: string) => boolean
+  /** Neither is guarded by the epoch. */
+  readonly recovery: Pick<RecoveryRegistry, 'owed'>
+  readonly registry: Registry
+  /** How long a registration is kept; an older one has ended since, and is not made again. Milliseconds. */
+  readonly sessionLifetimeMs: number
+  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+  /** How long it is remembered that a session ended, for registrations that come later. Milliseconds. */
+  readonly tombstoneMs: number
+  /** Runs triggers again on that registry, so that what is still owed by them is sent or ends. */
+  readonly runAgain: (
+    triggers: readonly PastTrigger[],
+    registry: Registry,
+    signal: AbortSignal,
+  ) => Promise<void>
+  /** Resolves when all of that has its outcome, or is parked. */
+  readonly againSettled: (signal: AbortSignal) => Promise<void>
+}
+
+interface Item extends PastTrigger {
+  readonly step: TriggerStep
+  readonly fate: 'run' | 'run-if-owed' | 'over'
+}
+
+const REGISTRY_STEPS_MAX = 256
+const TRIGGERS_AT_ONCE = 128
+
+/** Applies to the store what stands on the log, whatever of it was applied before. */
+export class StoreFromLog {
+  readonly #options: StoreFromLogOptions
+
+  constructor(options: StoreFromLogOptions) {
+    this.#options = options
+  }
+
+  /** Makes registrations, and removes those that an outcome settles; the order does not matter. */
+  async register(records: readonly WireRecord[]): Promise<void> {
+    const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
+    const livingSinceMs = clock.now() - sessionLifetimeMs
+    let steps: RegistryStep[] = []
+    let settled: RegistrationKey[] = []
+    let applying = Promise.resolve()
+    // One is written while the next is decoded; never two at a time, because the log's order is to be kept.
+    const flush = async (): Promise<void> => {
+      await applying
+      applying = apply(steps, settled)
+      // Awaited by the next flush; until then a failure is nobody's.
+      applying.catch(() => undefined)
+      steps = []
+      settled = []
+    }
+    const apply = async (registered: RegistryStep[], outcomes: RegistrationKey[]): Promise<void> => {
+      if (registered.length > 0) await registry.apply(registered)
+      if (outcomes.length > 0) await registry.forget(outcomes)
+    }
+    for (const record of records) {
+      const outcome = readOutcome(record)
+      if (outcome !== undefined) settled.push(outcome)
+      else if (mayBeRegistration(record.type)) {
+        const decoded = decodeRecord(record, defaultIssuer)
+        if (decoded.kind !== 'registration' || !isServedIssuer(decoded.registration.issuer)) continue
+        if (record.timestampMs <= livingSinceMs) continue
+        steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })
+      }
+      if (steps.length + settled.length >= REGISTRY_STEPS_MAX) await flush()
+    }
+    await flush()
+    await applying
+  }
+
+  /**
+   * Runs triggers again whatever their age: by an old one nothing is owed any more, unless its delivery was parked in the
+   * store that was lost. Those from before the group's first start end their sessions, and nobody is told.
+   */
+  async runAgain(
+    records: readonly WireRecord[],
+    startOf: (record: WireRecord) => PartitionStart | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let items: Item[] = []
+    for (const record of records) {
+      const item = this.#itemOf(record, startOf(record))
+      if (item !== undefined) items.push(item)
+      if (items.length < TRIGGERS_AT_ONCE) continue
+      await this.#run(items, signal)
+      items = []
+    }
+    await this.#run(items, signal)
+  }
+
+  againSettled(signal: AbortSignal): Promise<void> {
+    return this.#options.againSettled(signal)
+  }
+
+  #itemOf(record: WireRecord, partition: PartitionStart | undefined): Item | undefined {
+    const { clock, deadlineMs, defaultIssuer, isServedIssuer, signedOutWithoutSession, tombstoneMs } = this.#options
+    // Most of what is read again are registrations and outcomes.
+    if (!mayBeTrigger(record.type)) return undefined
+    const decoded = decodeRecord(record, defaultIssuer)
+    if (decoded.kind !== 'trigger' || !isServedIssuer(decoded.trigger.issuer)) return undefined
+    const step = triggerStep(decoded.trigger, signedOutWithoutSession)
+    if (step === undefined) return undefined
+    const now = clock.now()
+    const isOld = record.timestampMs < now - tombstoneMs
+    const isOver = partition !== undefined && record.offset < partition.start
+    // The time of what nobody has taken in yet has not begun.
+    const wasTaken = record.offset < (partition?.committed ?? 0)
+    return {
+      record,
+      step,
+      deadlineMs: (wasTaken ? Math.min(record.timestampMs, now) : now) + deadlineMs,
+      fate: isOver ? 'over' : isOld ? 'run-if-owed' : 'run',
+    }
+  }
+
+  async #run(items: readonly Item[], signal: AbortSignal): Promise<void> {
+    const { recovery, registry, runAgain } = this.#options
+    if (items.length === 0) return
+    const asked = items.filter(({ fate }) => fate !== 'run')
+    const answers = await recovery.owed(asked.map(({ step }) => step))
+    const over: RegistrationKey[] = []
+    const owing = new Set<Item>()
+    for (const [i, item] of asked.entries()) {
+      const { registrations = [], broken = [] } = answers[i] ?? {}
+      if (registrations.length + broken.length === 0) continue
+      if (item.fate === 'over') over.push(...registrations, ...broken)
+      else owing.add(item)
+    }
+    if (over.length > 0) await registry.forget(over)
+    const again = items.filter((item) => item.fate === 'run' || owing.has(item))
+    if (again.length > 0) await runAgain(again, registry, signal)
+  }
+}
