@@ -34,7 +34,8 @@ export function createIssuers(config: Config, clock: Clock): Issuers {
 
 /** The delivery of the service, and of the commands that deliver: what one may send to, the other may, too. */
 export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; sender: UndiciSender } {
-  const { backlog, clock, config, events, guard, issuers, keys, log, onInvalidSetting, redis, registry } = parts
+  const { backlog, clock, config, events, guard, issuers, keys, log, onInvalidSetting, redis, registry } =
+    parts
   const sender = new UndiciSender({
     guard: new EgressGuard({ allowHttp: config.EGRESS_ALLOW_HTTP, allow: config.EGRESS_ALLOW }),
     attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,

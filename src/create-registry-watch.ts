@@ -32,7 +32,19 @@ export interface RegistryWatchParts {
 
 /** What notices that Redis has lost the registry or fallen behind, and completes it from the log. */
 export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
-  const { assignment, backlog, clock, config, core, events, guard, isServedIssuer, readiness, reader, registry } = parts
+  const {
+    assignment,
+    backlog,
+    clock,
+    config,
+    core,
+    events,
+    guard,
+    isServedIssuer,
+    readiness,
+    reader,
+    registry,
+  } = parts
   const epoch = new RedisEpochStore(registry.redis, registry.keys)
   const again = new ParkAgain({
     backlog,
@@ -53,7 +65,12 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
       events.rebuilding(progress)
     },
     outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
-    own: () => [...assignment.lanes].map(({ topic, partition, tracker }) => ({ topic, partition, next: tracker.next })),
+    own: () =>
+      [...assignment.lanes].map(({ topic, partition, tracker }) => ({
+        topic,
+        partition,
+        next: tracker.next,
+      })),
     startFrom: config.KAFKA_START_FROM,
     store: new StoreFromLog({
       clock,

@@ -1,7 +1,7 @@
 import type { RecordPosition } from '../events/wire-record.ts'
 import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from '../kafka/record-source.ts'
-import type { AppliedPosition } from '../recovery/epoch-store.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
+import type { AppliedPosition } from '../recovery/epoch-store.ts'
 import { PartitionLane } from './partition-lane.ts'
 
 export interface AssignmentOptions {

@@ -119,7 +119,11 @@ export class Rebuild {
       await complete()
       const starts = await this.#plan()
       // What is not committed is the replicas' own.
-      const ranges = starts.map((it) => ({ ...it, from: it.low, to: Math.min(it.committed ?? it.low, it.end) }))
+      const ranges = starts.map((it) => ({
+        ...it,
+        from: it.low,
+        to: Math.min(it.committed ?? it.low, it.end),
+      }))
       await this.#runAgain(ranges, starts, held)
       onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
     })
@@ -136,8 +140,13 @@ export class Rebuild {
   /** The store is proved, and this replica has nothing to add. */
   async #isEnough(shown: ShownEpoch): Promise<boolean> {
     if (!shown.isOfThisRun) return false
-    // A replica that starts has written nothing elsewhere; but its group may never have read of a topic.
-    if (this.#last === undefined) return !(await this.#plan()).some(({ kind }) => kind === 'first')
+    if (this.#last === undefined) {
+      // A replica that starts has written nothing elsewhere; but its group may never have read of a topic.
+      const starts = await this.#plan()
+      if (starts.some(({ kind }) => kind === 'first')) return false
+      await this.#commit(starts)
+      return true
+    }
     return !this.#isDistrusted && this.#isLast(shown)
   }
 
@@ -146,7 +155,7 @@ export class Rebuild {
   }
 
   async #complete(signal: AbortSignal): Promise<StoreProof> {
-    const { clock, epoch, groupId, onProgress, reader } = this.#options
+    const { clock, epoch, onProgress } = this.#options
     const { runId } = epoch
     // Another replica may have finished between the look at the epoch and the lock.
     const shown = await epoch.read()
@@ -162,13 +171,21 @@ export class Rebuild {
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
     // A part of it may stand on one server and a part on the next.
     const isSameServer = epoch.runId === runId
-    const proof = isProved ? { id: (shown as ShownEpoch).id, runId } : await epoch.confirm(this.#owner, clock.now())
+    const proof = isProved
+      ? { id: (shown as ShownEpoch).id, runId }
+      : await epoch.confirm(this.#owner, clock.now())
     if (!isSameServer || proof === undefined)
       throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
-    // Where the group has members they find it in the store.
-    if (first.length > 0) await reader.commitForEmptyGroup(groupId, first)
+    await this.#commit(starts)
     onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
     return proof
+  }
+
+  /** Where the broker knows nothing of the group, or not any more. A group that has members finds it in the store. */
+  async #commit(starts: readonly PartitionStart[]): Promise<void> {
+    const { groupId, reader } = this.#options
+    const unknown = starts.filter(({ committed }) => committed === undefined)
+    if (unknown.length > 0) await reader.commitForEmptyGroup(groupId, unknown)
   }
 
   async #plan(): Promise<PartitionStart[]> {
@@ -190,12 +207,15 @@ export class Rebuild {
   ): Promise<Missing> {
     const { outcomeTopic, own, reader } = this.#options
     const outcomes = await reader.bounds([outcomeTopic])
-    if (shown === undefined) return { outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
+    if (shown === undefined)
+      return { outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
     const isNew = ({ kind }: PartitionStart) => kind === 'first'
     const first = starts.filter(isNew).map((it) => ({ ...it, from: it.low, to: it.end }))
     const recent = await this.#outcomesSince(shown, outcomes)
     if (!isProved) {
-      const behind = starts.filter((it) => !isNew(it)).map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
+      const behind = starts
+        .filter((it) => !isNew(it))
+        .map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
       return { inputs: [...first, ...behind], outcomes: first.length > 0 ? outcomes : recent }
     }
     // Of a topic that the group has never read, some registrations may be settled all the same.
@@ -226,12 +246,17 @@ export class Rebuild {
     const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
     const take = async (records: readonly WireRecord[]): Promise<void> => {
       // A settled registration that is read again without its outcome would come back to life.
-      const wanted = records.filter((it) => readOutcome(it) !== undefined || it.offset >= (inputFrom.get(nameOf(it)) ?? Infinity))
+      const wanted = records.filter(
+        (it) => readOutcome(it) !== undefined || it.offset >= (inputFrom.get(nameOf(it)) ?? Infinity),
+      )
       await store.register(wanted)
     }
     await this.#readAll('registrations', joined(missing.inputs, missing.outcomes), take, signal)
     // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
-    const later = since(missing.outcomes, await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []))
+    const later = since(
+      missing.outcomes,
+      await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []),
+    )
     await this.#readAll('outcomes', later, take, signal)
     await this.#runAgain(missing.inputs, starts, signal)
   }

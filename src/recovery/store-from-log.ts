@@ -114,7 +114,8 @@ export class StoreFromLog {
   }
 
   #itemOf(record: WireRecord, partition: PartitionStart | undefined): Item | undefined {
-    const { clock, deadlineMs, defaultIssuer, isServedIssuer, signedOutWithoutSession, tombstoneMs } = this.#options
+    const { clock, deadlineMs, defaultIssuer, isServedIssuer, signedOutWithoutSession, tombstoneMs } =
+      this.#options
     // Most of what is read again are registrations and outcomes.
     if (!mayBeTrigger(record.type)) return undefined
     const decoded = decodeRecord(record, defaultIssuer)

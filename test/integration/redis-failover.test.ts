@@ -56,9 +56,7 @@ test('an endpoint that moves to the new primary while the old one stays up as a 
   const registration = site.registration('/moved')
   await site.registerInRedis(registration)
   await replicate()
-  await eventually(async () =>
-    expect(await atSecond.exists(site.sessionKey(registration.sessionId))).toBe(1),
-  )
+  await eventually(async () => expect(await atSecond.exists(site.sessionKey(registration.sessionId))).toBe(1))
   await atSecond.replicaof('NO', 'ONE')
   endpoint.move(second.url, { closing: false })
   await site.redis.replicaof('127.0.0.1', Number(new URL(second.url).port))
@@ -66,9 +64,7 @@ test('an endpoint that moves to the new primary while the old one stays up as a 
 
   await site.topic.publish(site.terminated(registration))
   await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
-  await eventually(async () =>
-    expect(await atSecond.exists(site.sessionKey(registration.sessionId))).toBe(0),
-  )
+  await eventually(async () => expect(await atSecond.exists(site.sessionKey(registration.sessionId))).toBe(0))
 })
 
 test.each([1, 2, 3])(

@@ -206,6 +206,11 @@ export class TopicLog {
     await this.#createTopic(options)
   }
 
+  /** As the broker does by itself when a group has had no members for a week. */
+  async deleteGroup(groupId: string): Promise<void> {
+    await this.#admin.deleteGroups([groupId])
+  }
+
   async deleteTopic(name: string): Promise<void> {
     await this.#admin.deleteTopics({ topics: [name] })
   }

@@ -1,0 +1,123 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
+import { eventually } from '../support/eventually.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
+import { type RegistrationInput, RelaySite } from '../support/relay-site.ts'
+import { TopicLog } from '../support/topic-log.ts'
+
+let kafka: KafkaCluster
+let site: RelaySite
+
+beforeAll(async () => {
+  // As Kafka waits by default for further members of a new group.
+  kafka = await startKafkaCluster({ properties: { 'group.initial.rebalance.delay.ms': '3000' } })
+})
+afterAll(() => kafka.stop())
+beforeEach(async () => {
+  site = await RelaySite.open({
+    kafkaBrokers: kafka.brokers,
+    redisUrl: inject('redisUrl'),
+    topic: { partitions: 3 },
+  })
+})
+afterEach(() => site.close())
+
+const allApplied = () => eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+const told = (path: string) => site.rps.at(path).map(({ claims }) => claims.sid)
+const sids = (registrations: readonly RegistrationInput[]) =>
+  registrations.map(({ sessionId }) => sessionId).sort()
+
+/** Logs users in until the relay is ready, and a moment longer. */
+async function logInWhile(starting: Promise<RelayProcess>, path: string): Promise<RegistrationInput[]> {
+  const made: RegistrationInput[] = []
+  let isReady = false
+  const ready = starting.then(() => {
+    isReady = true
+  })
+  while (!isReady) {
+    const login = site.registration(path)
+    made.push(login)
+    await site.topic.publish(site.registered(login))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await ready
+  return made
+}
+
+test('users who log in while a relay starts for the first time ever are logged out everywhere later', async () => {
+  await site.topic.publish(site.registered(site.registration('/before')))
+  const made = await logInWhile(site.startRelay(), '/logins')
+  await site.topic.publish(...made.map((it) => site.terminated(it)))
+  await eventually(() => expect(told('/logins').sort()).toEqual(sids(made)))
+})
+
+test('two replicas that start together for the first time send no old logout', async () => {
+  const old = Array.from({ length: 60 }, () => site.registration('/old'))
+  const alive = Array.from({ length: 20 }, () => site.registration('/alive'))
+  await site.topic.publish(...[...old, ...alive].map((it) => site.registered(it)))
+  await site.topic.publish(...old.map((it) => site.terminated(it)))
+  await Promise.all([site.startRelay(), site.startRelay()])
+  await site.topic.publish(...alive.map((it) => site.terminated(it)))
+  await eventually(() => expect(told('/alive').sort()).toEqual(sids(alive)))
+  await allApplied()
+  expect(told('/old')).toEqual([])
+  // They are over, without an outcome.
+  expect(await site.redisKeys('session:*')).toEqual([])
+  expect(site.topic.outcomes.filter(({ data }) => sids(old).includes(String(data.sessionId)))).toEqual([])
+})
+
+test('the group has lost its offsets and Redis has not: what ended meanwhile is told', async () => {
+  const relay = await site.startRelay()
+  const alive = Array.from({ length: 20 }, () => site.registration('/expired'))
+  await site.topic.publish(...alive.map((it) => site.registered(it)))
+  await allApplied()
+  await eventually(async () =>
+    expect(Object.keys(await site.redis.hgetall(`${site.prefix}:positions`))).toHaveLength(3),
+  )
+  expect(await relay.stop()).toBe(0)
+  await site.topic.publish(...alive.map((it) => site.terminated(it)))
+  await site.topic.deleteGroup(site.groupId)
+  await site.startRelay()
+  await eventually(() => expect(told('/expired').sort()).toEqual(sids(alive)))
+})
+
+test('a topic that a known group has never read: its registrations are read up to a noted end, then everything', async () => {
+  const relay = await site.startRelay()
+  const known = site.registration('/known')
+  await site.topic.publish(site.registered(known))
+  await allApplied()
+  expect(await relay.stop()).toBe(0)
+  const added = await TopicLog.create(kafka.brokers, `${site.topic.name}.added`, { partitions: 2 })
+  try {
+    const over = site.registration('/over')
+    const alive = Array.from({ length: 10 }, () => site.registration('/added'))
+    await added.publish(...[over, ...alive].map((it) => site.registered(it)), site.terminated(over))
+    await site.startRelay({ KAFKA_TOPICS: `${site.topic.name},${added.name}` })
+    await added.publish(...[known, ...alive].map((it) => site.terminated(it)))
+    await eventually(() => expect(told('/added').sort()).toEqual(sids(alive)))
+    await eventually(() => expect(told('/known')).toEqual([known.sessionId]))
+    await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+    expect(told('/over')).toEqual([])
+  } finally {
+    await added.close()
+  }
+})
+
+test('Redis is lost, and the topic holds triggers from before the first start: they are neither sent nor failed', async () => {
+  const old = Array.from({ length: 10 }, () => site.registration('/old'))
+  const alive = Array.from({ length: 10 }, () => site.registration('/later'))
+  await site.topic.publish(...[...old, ...alive].map((it) => site.registered(it)))
+  await site.topic.publish(...old.map((it) => site.terminated(it)))
+  const relay = await site.startRelay()
+  await allApplied()
+  expect(await relay.stop()).toBe(0)
+  const keys = await site.redisKeys()
+  await site.redis.del(keys)
+  await site.startRelay()
+  await site.topic.publish(...alive.map((it) => site.terminated(it)))
+  await eventually(() => expect(told('/later').sort()).toEqual(sids(alive)))
+  await allApplied()
+  expect(told('/old')).toEqual([])
+  expect(await site.redisKeys('session:*')).toEqual([])
+  expect(site.topic.outcomes).toHaveLength(alive.length)
+})
