@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { RelayFault } from '../errors.ts'
 import { decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeRegistration } from '../events/decode/known-types.ts'
-import { readOutcome } from '../events/outcome.ts'
+import { readOutcome, type SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { RecordBatch } from '../kafka/record-source.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
-import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
+import type { Registry, RegistryStep } from '../registry/registry.ts'
 import type { EpochStore } from './epoch-store.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 
@@ -182,7 +182,7 @@ export class Rebuild {
     const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
     const livingSinceMs = clock.now() - sessionLifetimeMs
     let steps: RegistryStep[] = []
-    let settled: RegistrationKey[] = []
+    let settled: SettledByLog[] = []
     let applying = Promise.resolve()
     // One is written while the next is decoded; never two at a time, because the log's order is to be kept.
     const flush = async (): Promise<void> => {
@@ -193,7 +193,7 @@ export class Rebuild {
       steps = []
       settled = []
     }
-    const apply = async (registered: RegistryStep[], outcomes: RegistrationKey[]): Promise<void> => {
+    const apply = async (registered: RegistryStep[], outcomes: SettledByLog[]): Promise<void> => {
       if (registered.length > 0) await registry.apply(registered)
       if (outcomes.length > 0) await registry.forget(outcomes)
     }
@@ -201,7 +201,7 @@ export class Rebuild {
       const outcome = readOutcome(record)
       if (outcome !== undefined) settled.push(outcome)
       else if (record.timestampMs > livingSinceMs && mayBeRegistration(record.type)) {
-        const decoded = decodeRecord(record, defaultIssuer)
+        const decoded = decodeRecord(record, defaultIssuer, clock.now())
         if (decoded.kind === 'registration' && isServedIssuer(decoded.registration.issuer)) {
           steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })
         }
