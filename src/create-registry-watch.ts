@@ -50,9 +50,8 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
     backlog,
     clock,
     admission: core.admission,
-    defaultIssuer: config.ISSUER,
+    deadlineMs: config.RETRY_DEADLINE_MS,
     settlement: core.settlement,
-    signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
   })
   const rebuild = new Rebuild({
     clock,
@@ -82,7 +81,11 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
       sessionLifetimeMs: config.SESSION_LIFETIME_MS,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
       tombstoneMs: config.TOMBSTONE_MS,
-      runAgain: (triggers, unguarded) => again.run(triggers, unguarded),
+      runAgain: (triggers, unguarded) =>
+        again.run(
+          triggers.map(({ step }) => step),
+          unguarded,
+        ),
       // It resolves when they are parked.
       againSettled: async () => undefined,
     }),

@@ -22,7 +22,7 @@ import { Replay } from './recovery/replay.ts'
 import { ReplayBook } from './recovery/replay-book.ts'
 import { ReplayEvents } from './recovery/replay-events.ts'
 import type { ReplayFilter } from './recovery/replay-filter.ts'
-import { ReplayTriggers } from './recovery/replay-triggers.ts'
+import { endedBy, ReplayTriggers } from './recovery/replay-triggers.ts'
 import { StoreFromLog } from './recovery/store-from-log.ts'
 import { RedisBacklog } from './redis/redis-backlog.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
@@ -138,6 +138,8 @@ export class RecoveryRun {
       isServedIssuer,
       patience,
       sliceTriggers,
+      clock,
+      deadlineMs: config.RETRY_DEADLINE_MS,
       defaultIssuer: config.ISSUER,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
     })
@@ -204,7 +206,7 @@ export class RecoveryRun {
         this.#triggers.take(
           triggers.map(({ record }) => record),
           {
-            ask: (steps) => built.apply(steps),
+            ask: (steps) => endedBy(built, steps),
             // What is settled was read from the topic just now.
             handOn: (owed) => this.#redelivery.deliver(owed, async (registrations) => registrations),
           },
@@ -238,6 +240,7 @@ export class RecoveryRun {
   /** Compares Redis with the topic. */
   difference(): RegistryDifference {
     return new RegistryDifference({
+      clock: this.#clock,
       defaultIssuer: this.#config.ISSUER,
       isServedIssuer: (issuer) => this.isServedIssuer(issuer),
       reader: this.reader,

@@ -85,7 +85,8 @@ async function trace(asked: string, options: Options): Promise<void> {
 /** What Redis knows beforehand saves a second look through the log. */
 async function subjectOf(asked: string, issuer: string, view: RedisSessionView): Promise<Subject> {
   const subject = new Subject(asked)
-  for (const sessionId of await view.sessionsOf(issuer, asked)) subject.learn(sessionId, asked)
+  for await (const sessionIds of view.sessionsOf(issuer, asked))
+    for (const sessionId of sessionIds) subject.learn(sessionId, asked)
   const [state] = await view.find(issuer, [asked])
   for (const { sessionId, userId } of state?.registrations ?? []) subject.learn(sessionId, userId)
   return subject

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
-import type { BrokenRegistration, PendingOutcome } from '../registry/registry.ts'
+import type { BrokenRegistration, HeldRegistration, PendingOutcome } from '../registry/registry.ts'
+import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -10,6 +11,9 @@ import { type Owed, planDeliveries } from './resolve.ts'
 import type { Settlement } from './settlement.ts'
 
 export interface AdmissionOptions {
+  /** Time for one attempt. Milliseconds. */
+  readonly attemptTimeoutMs: number
+  readonly backlog: Pick<Backlog, 'hold' | 'makeDue'>
   readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly events: DeliveryEvents
@@ -18,11 +22,16 @@ export interface AdmissionOptions {
   readonly relyingParties: RelyingParties
   readonly settlement: Settlement
   readonly lateAfterMs: number
+  /** How long a lease protects a delivery from the other replicas. Milliseconds. */
+  readonly leaseMs: number
   /** Ends a delivery whose outcome is decided and only has to be published. */
   readonly conclude: (delivery: Delivery, pending: PendingOutcome) => void
   /** Ends a delivery whose deadline has passed. */
   readonly expire: (delivery: Delivery) => void
 }
+
+/** A delivery that was started in time has ended by then, even if its process was busy. */
+const ATTEMPT_SLACK_MS = 1_000
 
 /** Where owed registrations become deliveries, from the log and from the backlog alike. */
 export class Admission {
@@ -47,6 +56,41 @@ export class Admission {
     }
   }
 
+  /**
+   * Takes over what was owed before, unless somebody has it: what is parked or leased stays as it is. Every creditor is
+   * told, because whatever is not taken over is safe in the backlog. Throws when the backlog cannot be reached.
+   */
+  async readmit(owed: readonly Owed[]): Promise<void> {
+    const { backlog, clock, leaseMs } = this.#options
+    const now = clock.now()
+    const held = await backlog.hold(
+      owed.map((it) => parkedOf(it, now + leaseMs)),
+      now,
+      now + leaseMs,
+    )
+    this.admit(
+      owed
+        .filter((_, i) => held[i])
+        .map(({ creditor: _, ...it }) => ({ ...it, parked: parkedOf(it, now).state })),
+    )
+    for (const { creditor } of owed) creditor?.settled()
+  }
+
+  /**
+   * Makes due what is parked, and sees to it that what is not is looked at when a first attempt must have ended. Every
+   * creditor is told. Throws when the backlog cannot be reached.
+   */
+  async makeDue(owed: readonly Owed[]): Promise<void> {
+    const { attemptTimeoutMs, backlog, clock } = this.#options
+    const now = clock.now()
+    const dueMs = now + attemptTimeoutMs + ATTEMPT_SLACK_MS
+    await backlog.makeDue(
+      owed.map((it) => parkedOf(it, dueMs)),
+      now,
+    )
+    for (const { creditor } of owed) creditor?.settled()
+  }
+
   /** Keeps a delivery for which there is no room now, or whose RP does not answer. */
   park(delivery: Delivery): void {
     const { clock, events, parking } = this.#options
@@ -65,4 +109,42 @@ export class Admission {
     events.settled(outcome, subject, cause)
     settlement.add({ outcome, subject, cause, done: () => creditor?.settled() })
   }
+
+  /**
+   * Ends a parked delivery, which this replica has claimed, whose registration is not there any more although nobody has
+   * settled it: it has expired or was removed, or a later login under the same ids, `successor`, took its place.
+   */
+  giveUp({ state, ...parked }: ParkedDelivery, successor: HeldRegistration | undefined): void {
+    const { events, settlement } = this.#options
+    const { issuer, sessionId, oidcSessionId, rpKey } = parked
+    const { attempts, cause, lastError, lastStatus } = state
+    const why =
+      successor === undefined
+        ? 'its registration is not in Redis any more'
+        : 'a later login has taken the place of its registration'
+    const outcome = {
+      kind: 'failed',
+      reason: 'expired',
+      attempts,
+      ...(lastStatus !== undefined && { lastStatus }),
+      lastError: lastError === undefined ? why : `${why}; last: ${lastError}`,
+    } as const
+    const clientId = rpKey.slice(rpKey.indexOf('|') + 1)
+    const registeredAtMs = successor === undefined ? undefined : cause.untilMs
+    const subject = {
+      issuer,
+      sessionId,
+      oidcSessionId,
+      clientId,
+      ...(registeredAtMs !== undefined && { registeredAtMs }),
+    }
+    events.settled(outcome, subject, cause)
+    settlement.add({ outcome, subject, cause, parked: { ...parked, state }, done: () => undefined })
+  }
+}
+
+function parkedOf({ registration, cause, deadlineMs }: Owed, dueMs: number): ParkedDelivery {
+  const { issuer, clientId, sessionId, oidcSessionId } = registration
+  const state = { attempts: 0, doubtful: 0, deadlineMs, cause }
+  return { rpKey: `${issuer}|${clientId}`, issuer, sessionId, oidcSessionId, dueMs, state }
 }

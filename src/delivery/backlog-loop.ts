@@ -1,8 +1,10 @@
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
-import type { Registry } from '../registry/registry.ts'
+import { isDatedUntil } from '../registry/ending.ts'
+import type { HeldRegistration, Registry } from '../registry/registry.ts'
 import type { Admission } from './admission.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
+import type { DeliveryCause } from './delivery.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { RelyingParties, RelyingParty } from './relying-party.ts'
@@ -163,15 +165,26 @@ export class BacklogLoop {
     if (claimed.length === 0) return
     const found = await registry.find(claimed)
     const owed: Owed[] = []
-    const gone: ParkedDelivery[] = []
+    const gone: { parked: ParkedDelivery; successor: HeldRegistration | undefined }[] = []
     for (const [i, parked] of claimed.entries()) {
       const registration = found[i]
       const { cause, deadlineMs } = parked.state
-      if (registration === undefined) gone.push(parked)
+      if (registration === undefined) gone.push({ parked, successor: undefined })
       else if ('reason' in registration) admission.refuse(registration, cause, undefined)
+      else if (this.#isOfLaterLogin(registration, cause)) gone.push({ parked, successor: registration })
       else owed.push({ registration, cause, deadlineMs, parked: parked.state })
     }
     admission.admit(owed)
-    if (gone.length > 0) await backlog.remove(gone)
+    if (gone.length === 0) return
+    // What is gone has been settled, as a rule; nothing else disappears without an outcome.
+    const areSettled = await registry.areSettled(gone.map(({ parked }) => parked))
+    for (const [i, { parked, successor }] of gone.entries())
+      if (!areSettled[i]) admission.giveUp(parked, successor)
+    const settled = gone.filter((_, i) => areSettled[i])
+    if (settled.length > 0) await backlog.remove(settled.map(({ parked }) => parked))
+  }
+
+  #isOfLaterLogin(registration: HeldRegistration, { untilMs }: DeliveryCause): boolean {
+    return untilMs !== undefined && !isDatedUntil(registration, untilMs, this.#options.clock.now())
   }
 }

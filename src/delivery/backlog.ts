@@ -45,6 +45,16 @@ export interface Backlog {
    * cause, only one is leased at a time.
    */
   claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]>
+  /**
+   * Parks deliveries under a lease of the caller, as though it had parked and claimed them. Answers for each whether the
+   * caller has it now; what is parked already, or leased by somebody, is left as it is, and safe in the backlog.
+   */
+  hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]>
+  /**
+   * Makes parked deliveries due now; one that is leased is left to whoever holds it. One that is not parked may be under
+   * its first attempt somewhere: it is parked, due as given, in case that never ends.
+   */
+  makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void>
   /** Ends parked deliveries: settled, or without a registration. */
   remove(names: readonly ParkedName[]): Promise<void>
   /** How many deliveries are parked, per RP, for at most `limit` RPs, with the due time of the oldest. */

@@ -212,7 +212,7 @@ export class Deliverer {
         subject,
         cause,
         done,
-        ...(delivery.isClaimed && { parked: parkedName(delivery, subject) }),
+        ...(delivery.isHeld && { parked: parkedName(delivery, subject) }),
       })
     }
   }

@@ -116,6 +116,9 @@ export class DeliveryCore {
       },
     })
     this.admission = new Admission({
+      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+      backlog,
+      leaseMs: config.RETRY_LEASE_MS,
       conclude: (delivery, pending) => deliverer.conclude(delivery, pending),
       expire: (delivery) => deliverer.expire(delivery),
       lateAfterMs: config.RETRY_DEADLINE_MS,

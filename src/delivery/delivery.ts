@@ -10,6 +10,8 @@ export interface DeliveryCause {
   readonly occurredAtMs: number
   readonly traceparent?: string
   readonly tracestate?: string
+  /** Registrations that were made later are not meant: they belong to a later login. Milliseconds since the epoch. */
+  readonly untilMs?: number
   /** The user signed out everywhere: an RP that wants `sub` alone gets one token for all its registrations. */
   readonly everywhere: boolean
 }
@@ -34,8 +36,10 @@ export interface Delivery {
   doubtful: number
   lastStatus?: number
   lastError?: string
-  /** It stands in the backlog, under a lease of this replica. */
+  /** It was taken out of the backlog: it counts as a further attempt, and may hold a place of those. */
   readonly isClaimed: boolean
+  /** Set while it stands in the backlog, under a lease of this replica. */
+  isHeld?: boolean
   /** A reused connection was closed under the last attempt, which was made again at once. */
   wasResent: boolean
   readonly creditors: Creditor[]

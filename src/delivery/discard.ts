@@ -1,14 +1,14 @@
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
 import { outcomeRecord } from '../outcome/outcome-record.ts'
-import type { Registry } from '../registry/registry.ts'
+import type { BrokenRegistration, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedDelivery, ParkedState } from './backlog.ts'
 
 export interface DiscardOptions {
   readonly backlog: Pick<Backlog, 'remove'>
   readonly log: OutcomeLog
   readonly outcomeTopic: string
-  readonly registry: Pick<Registry, 'find' | 'settle'>
+  readonly registry: Pick<Registry, 'areSettled' | 'find' | 'settle'>
 }
 
 /**
@@ -23,11 +23,13 @@ export async function discard(
   { backlog, log, outcomeTopic, registry }: DiscardOptions,
 ): Promise<ParkedDelivery[]> {
   const found = await registry.find(held)
+  // What is not there and was not settled has expired, and ends with an outcome all the same.
+  const areSettled = await registry.areSettled(held)
   const owed: ParkedDelivery[] = []
   const subjects: OutcomeSubject[] = []
   const records: OutgoingRecord[] = []
   for (const [i, delivery] of held.entries()) {
-    const registration = found[i]
+    const registration = found[i] ?? unlessSettled(delivery, areSettled[i])
     if (registration === undefined) continue
     const { issuer, sessionId, oidcSessionId, state } = delivery
     const isBroken = 'reason' in registration
@@ -42,6 +44,15 @@ export async function discard(
   await registry.settle(subjects)
   await backlog.remove(held)
   return owed
+}
+
+function unlessSettled(
+  { issuer, sessionId, oidcSessionId, rpKey }: ParkedDelivery,
+  isSettled: boolean | undefined,
+): BrokenRegistration | undefined {
+  if (isSettled === true) return undefined
+  const partial = { clientId: rpKey.slice(rpKey.indexOf('|') + 1) }
+  return { issuer, sessionId, oidcSessionId, reason: 'it is not in Redis any more', partial }
 }
 
 function discarded({ attempts, lastStatus, lastError }: ParkedState): Outcome {

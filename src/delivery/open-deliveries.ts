@@ -66,7 +66,7 @@ export class OpenDeliveries {
 
   /** True when the registration is being delivered already; the creditor then waits for that delivery. */
   join(registration: Registration, creditor: Creditor | undefined): boolean {
-    const open = this.#byRegistration.get(registrationKey(registration))
+    const open = this.#byRegistration.get(nameOf(registration))
     if (open === undefined) return false
     if (creditor !== undefined) open.creditors.push(creditor)
     return true
@@ -74,9 +74,9 @@ export class OpenDeliveries {
 
   add(delivery: Delivery): void {
     if (delivery.isClaimed) this.#claimed++
-    this.#byRegistration.set(registrationKey(delivery.registration), delivery)
+    this.#byRegistration.set(nameOf(delivery.registration), delivery)
     for (const companion of delivery.companions) {
-      this.#byRegistration.set(registrationKey(companion), delivery)
+      this.#byRegistration.set(nameOf(companion), delivery)
     }
     if (this.#byRegistration.size >= this.#max) this.room.close()
   }
@@ -85,9 +85,14 @@ export class OpenDeliveries {
   settle(delivery: Delivery): void {
     if (delivery.isClaimed && --this.#claimed === Math.floor(this.#maxClaimed * REOPEN_SHARE))
       this.#onClaimPlaces()
-    this.#byRegistration.delete(registrationKey(delivery.registration))
-    for (const companion of delivery.companions) this.#byRegistration.delete(registrationKey(companion))
+    this.#byRegistration.delete(nameOf(delivery.registration))
+    for (const companion of delivery.companions) this.#byRegistration.delete(nameOf(companion))
     if (this.#byRegistration.size < this.#max * REOPEN_SHARE) this.room.open()
     for (const creditor of delivery.creditors) creditor.settled()
   }
+}
+
+/** The same ids may be used again after a logout: that is another registration, and another delivery. */
+function nameOf(registration: Registration): string {
+  return `${registrationKey(registration)}\n${registration.registeredAtMs}`
 }

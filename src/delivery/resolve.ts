@@ -42,6 +42,8 @@ export function planDeliveries(
 function isToldOnce({ registration, cause }: Owed, rp: RelyingParty): boolean {
   return (
     cause.everywhere &&
+    // What was decided of one registration says nothing of the others.
+    registration.pendingOutcome === undefined &&
     registration.sessionRequired !== true &&
     (rp.settings.claims ?? registration.claims) === 'sub'
   )
@@ -63,6 +65,7 @@ function delivery(item: Owed, rp: RelyingParty, companions: readonly Owed[]): De
     ...(parked?.lastStatus !== undefined && { lastStatus: parked.lastStatus }),
     ...(parked?.lastError !== undefined && { lastError: parked.lastError }),
     isClaimed: parked !== undefined,
+    isHeld: parked !== undefined,
     wasResent: false,
     creditors,
   }

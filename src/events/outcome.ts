@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { isTime } from './claimed-time.ts'
 import type { Registration } from './registration.ts'
 import type { TriggerOrigin } from './trigger.ts'
 import { headerText, type WireRecord } from './wire-record.ts'
@@ -47,8 +48,9 @@ export type OutcomeSubject = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSe
   Partial<Omit<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'>>
 
 /**
- * The JSON of an outcome record. A failed one holds what is needed to deliver it again: beside the reason the whole
- * registration, and when it was that the session ended (milliseconds since the epoch).
+ * The JSON of an outcome record. It tells which registration it settles by its date too, because the same ids may be used
+ * again, and when it was that the session ended (both in milliseconds since the epoch). A failed one holds what is needed
+ * to deliver it again: beside the reason the whole registration.
  */
 export function outcomeData(
   outcome: Outcome,
@@ -56,7 +58,7 @@ export function outcomeData(
   origin: TriggerOrigin,
   occurredAtMs?: number,
 ): string {
-  const { issuer, sessionId, oidcSessionId, clientId, sub, sid } = subject
+  const { issuer, sessionId, oidcSessionId, clientId, sub, sid, registeredAtMs } = subject
   const trigger = { id: origin.id, topic: origin.topic, partition: origin.partition, offset: origin.offset }
   if (outcome.kind === 'sent') {
     const { jti, attempts, status } = outcome
@@ -71,10 +73,12 @@ export function outcomeData(
       attempts,
       status,
       trigger,
+      registeredAt: registeredAtMs,
+      occurredAt: occurredAtMs,
     })
   }
   const { jti, attempts, reason, lastStatus, lastError } = outcome
-  const { userId, backchannelLogoutUri, sessionRequired, alg, typ, claims, registeredAtMs } = subject
+  const { userId, backchannelLogoutUri, sessionRequired, alg, typ, claims } = subject
   return JSON.stringify({
     issuer,
     sessionId,
@@ -106,15 +110,55 @@ export function isOutcome(record: WireRecord): boolean {
   return type !== undefined && isOutcomeType(type)
 }
 
+/** What an outcome record settled. */
+export interface SettledByLog extends Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> {
+  /**
+   * A registration of that name is settled when it was made until then; a later one is a later login. Where the outcome
+   * does not tell, what stood there when it was written counts. Milliseconds since the epoch.
+   */
+  readonly registeredAtMs: number
+  /** The trigger by which it was owed. */
+  readonly origin?: TriggerOrigin
+  /** When the session ended. Milliseconds since the epoch. */
+  readonly occurredAtMs?: number
+  /** When the outcome was written. Milliseconds since the epoch. */
+  readonly recordedAtMs: number
+}
+
 /** Which registration an outcome record settled; `undefined` for a record that is no outcome of this relay. */
-export function readOutcome(record: WireRecord): (OutcomeSubject & { userId?: string }) | undefined {
-  const { value } = record
+export function readOutcome(record: WireRecord): SettledByLog | undefined {
+  const { timestampMs, value } = record
   if (!isOutcome(record) || value === null) return undefined
   try {
-    const { issuer, sessionId, oidcSessionId } = JSON.parse(value.toString('utf8')) as Record<string, unknown>
+    const data = JSON.parse(value.toString('utf8')) as Record<string, unknown>
+    const { issuer, sessionId, oidcSessionId, registeredAt, occurredAt } = data
     if (typeof issuer !== 'string' || typeof sessionId !== 'string') return undefined
-    return typeof oidcSessionId === 'string' ? { issuer, sessionId, oidcSessionId } : undefined
+    if (typeof oidcSessionId !== 'string') return undefined
+    const origin = readOrigin(data.trigger)
+    return {
+      issuer,
+      sessionId,
+      oidcSessionId,
+      registeredAtMs: typeof registeredAt === 'number' ? registeredAt : writtenUntilMs(timestampMs),
+      ...(origin !== undefined && { origin }),
+      ...(typeof occurredAt === 'number' && { occurredAtMs: occurredAt }),
+      recordedAtMs: timestampMs,
+    }
   } catch {
     return undefined
   }
+}
+
+/** A record whose time is none settles whatever stands before it. */
+function writtenUntilMs(timestampMs: number): number {
+  return isTime(timestampMs) ? timestampMs : Number.MAX_SAFE_INTEGER
+}
+
+function readOrigin(trigger: unknown): TriggerOrigin | undefined {
+  if (typeof trigger !== 'object' || trigger === null) return undefined
+  const { id, topic, partition, offset } = trigger as Record<string, unknown>
+  if (typeof id !== 'string' || typeof topic !== 'string') return undefined
+  return typeof partition === 'number' && typeof offset === 'number'
+    ? { id, topic, partition, offset }
+    : undefined
 }

@@ -13,6 +13,8 @@ interface TriggerBase {
   readonly origin: TriggerOrigin
   /** When the identity platform says it happened: `ce_time`, or the record's timestamp. Milliseconds since the epoch. */
   readonly occurredAtMs: number
+  /** The cut-off: registrations made until then are meant, later ones belong to a later login. Milliseconds since the epoch. */
+  readonly untilMs: number
   /** W3C Trace Context header value, carried to the RP and to the outcome. */
   readonly traceparent?: string
   readonly tracestate?: string

@@ -2,17 +2,19 @@ import type { Admission } from '../delivery/admission.ts'
 import type { DeliveryTracing, TriggerSpan } from '../delivery/delivery-tracing.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
+import type { Owed } from '../delivery/resolve.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import { Turns } from '../lib/turns.ts'
 import type { DeadLetters } from '../outcome/dead-letters.ts'
-import type { Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
+import type { OwedGroup } from '../registry/ending.ts'
+import type { HeldRegistration, Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
-import { causeOf, triggerStep } from './trigger-step.ts'
+import { triggerStep } from './trigger-step.ts'
 
 export interface IntakeOptions {
   readonly admission: Admission
@@ -42,6 +44,13 @@ interface SliceItem {
   readonly decoded: Taken
   readonly step: RegistryStep
   readonly record: OpenRecord
+  readonly span: TriggerSpan | undefined
+}
+
+/** What a record found that somebody may be delivering already. */
+interface Known {
+  readonly again: Owed[]
+  readonly further: Owed[]
 }
 
 /** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
@@ -88,6 +97,7 @@ export class Intake {
     const slice: SliceItem[] = []
     let taken = 0
     const wanted = this.#sliceRecords()
+    const now = this.#options.clock.now()
     while (taken < wanted) {
       const item = lane.next()
       if (item === undefined) break
@@ -95,7 +105,7 @@ export class Intake {
         lane.tracker.skipTo(item.skipTo)
         continue
       }
-      const decoded = decodeRecord(item.record, this.#options.defaultIssuer)
+      const decoded = decodeRecord(item.record, this.#options.defaultIssuer, now)
       if (decoded.kind === 'skipped') {
         this.#options.events.skipped(decoded.reason)
         lane.tracker.skipTo(item.record.offset + 1)
@@ -108,33 +118,44 @@ export class Intake {
         this.#options.deadLetters.publish(item.record, decoded.reason, () => record.settled())
         continue
       }
-      const step = this.#stepFor(decoded)
-      if (step === undefined) record.settled()
-      else slice.push({ decoded, step, record })
+      const sliced = this.#itemFor(decoded, () => record)
+      if (sliced === undefined) record.settled()
+      else slice.push(sliced)
     }
     return slice
   }
 
   /** What the registry must do for a record; `undefined` when there is nothing to do, which is counted. */
-  #stepFor(decoded: Taken): RegistryStep | undefined {
-    const { events, isServedIssuer, signedOutWithoutSession } = this.#options
+  #itemFor(decoded: Taken, begin: () => OpenRecord): SliceItem | undefined {
+    const { clock, deadlineMs, events, isServedIssuer, signedOutWithoutSession, tracing } = this.#options
     const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
     if (!isServedIssuer(issuer)) {
       events.accepted(decoded, 'unknown-issuer', 0)
       return undefined
     }
     if (decoded.kind === 'registration') {
-      return { kind: 'register', registration: decoded.registration, origin: decoded.origin }
+      const { registration, origin } = decoded
+      return {
+        decoded,
+        step: { kind: 'register', registration, origin },
+        record: begin(),
+        span: undefined,
+      }
     }
-    const step = triggerStep(decoded.trigger, signedOutWithoutSession)
-    if (step === undefined) events.accepted(decoded, 'ignored', 0)
-    return step
+    const { trigger } = decoded
+    const now = clock.now()
+    // Begun before the registry is asked: its mark tells everybody whose deliveries these are.
+    const span = tracing?.resolving(trigger, now)
+    const step = triggerStep(trigger, signedOutWithoutSession, now + deadlineMs, span?.context)
+    if (step !== undefined) return { decoded, step, record: begin(), span }
+    span?.end(0)
+    events.accepted(decoded, 'ignored', 0)
+    return undefined
   }
 
   async #applySlice(isWanted: () => boolean, slice: readonly SliceItem[]): Promise<void> {
     if (slice.length === 0) return
     const { registry } = this.#options
-    const startedAtMs = this.#options.clock.now()
     const answers = await this.#untilDone(isWanted, async () => {
       const found = await registry.apply(slice.map(({ step }) => step))
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
@@ -143,10 +164,14 @@ export class Intake {
     // A closed lane's records are somebody else's now, who reads them again.
     if (answers === undefined || !isWanted()) return
     let owed = 0
+    const known: Known = { again: [], further: [] }
     for (const [i, item] of slice.entries()) {
-      owed += this.#traced(item, answers[i] as RegistryAnswer, startedAtMs)
-      item.record.settled()
+      const count = this.#handOn(item, answers[i] as RegistryAnswer, known)
+      item.span?.end(count)
+      owed += count
     }
+    if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
+    for (const { record } of slice) record.settled()
     this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
   }
 
@@ -169,8 +194,8 @@ export class Intake {
     const found = new Set<ReturnType<RelyingParties['get']>>()
     for (const [i, answer] of answers.entries()) {
       if (answer.kind === 'owed') {
-        for (const { issuer, clientId } of answer.registrations)
-          found.add(relyingParties.get(issuer, clientId))
+        for (const { registrations } of answer.groups)
+          for (const { issuer, clientId } of registrations) found.add(relyingParties.get(issuer, clientId))
       } else if (answer.kind === 'registered' && answer.endedBy !== undefined) {
         const { decoded } = slice[i] as SliceItem
         if (decoded.kind !== 'registration') continue
@@ -180,44 +205,88 @@ export class Intake {
     return found
   }
 
-  #traced(item: SliceItem, answer: RegistryAnswer, startedAtMs: number): number {
-    const { tracing } = this.#options
-    if (tracing === undefined || item.decoded.kind !== 'trigger') return this.#handOn(item, answer)
-    const span = tracing.resolving(item.decoded.trigger, startedAtMs)
-    const owed = this.#handOn(item, answer, span)
-    span.end(owed)
-    return owed
+  /** Returns how many deliveries are owed. */
+  #handOn(item: SliceItem, answer: RegistryAnswer, known: Known): number {
+    const { decoded, record } = item
+    const { admission, events } = this.#options
+    if (decoded.kind === 'registration') return this.#handOnLate(decoded, record, answer, known)
+    if (answer.kind !== 'owed') return 0
+    let count = 0
+    for (const { registrations, broken } of answer.groups) count += registrations.length + broken.length
+    events.accepted(decoded, count === 0 ? 'nothing-owed' : 'accepted', count)
+    for (let i = 0; i < count; i++) record.owe()
+    const fresh: Owed[] = []
+    for (const group of answer.groups) {
+      this.#sort(group, record, fresh, known)
+      for (const it of group.broken) admission.refuse(it, group.ending, record)
+    }
+    admission.admit(fresh)
+    return count
   }
 
-  /** Returns how many deliveries are owed. */
-  #handOn({ decoded, record }: SliceItem, answer: RegistryAnswer, span?: TriggerSpan): number {
+  /** A login that raced the logout: its session has ended, so the RP is told at once. */
+  #handOnLate(
+    decoded: Extract<Taken, { kind: 'registration' }>,
+    record: OpenRecord,
+    answer: RegistryAnswer,
+    known: Known,
+  ): number {
     const { admission, clock, deadlineMs, events } = this.#options
-    const until = clock.now() + deadlineMs
-    if (decoded.kind === 'registration') {
-      const { registration, origin } = decoded
-      if (answer.kind !== 'registered' || answer.endedBy === undefined) {
-        const isKept = answer.kind === 'already-settled' || answer.kind === 'refused'
-        events.accepted(decoded, isKept ? answer.kind : 'accepted', 0)
-        return 0
-      }
-      // The login raced the logout: its session has ended, so the RP is told at once.
-      events.accepted(decoded, 'late-registration', 1)
-      const occurredAtMs = registration.registeredAtMs ?? clock.now()
-      const cause = { origin: answer.endedBy ?? origin, occurredAtMs, everywhere: false }
-      record.owe()
-      admission.admit([{ registration, cause, deadlineMs: until, creditor: record }])
-      return 1
+    if (answer.kind !== 'registered' || answer.endedBy === undefined) {
+      const isKept = answer.kind === 'already-settled' || answer.kind === 'refused'
+      events.accepted(decoded, isKept ? answer.kind : 'accepted', 0)
+      return 0
     }
-    if (answer.kind !== 'owed') return 0
-    const { registrations, broken } = answer
-    const owed = registrations.length + broken.length
-    events.accepted(decoded, owed === 0 ? 'nothing-owed' : 'accepted', owed)
-    const cause = causeOf(decoded.trigger, span?.context)
-    for (let i = 0; i < owed; i++) record.owe()
-    admission.admit(
-      registrations.map((registration) => ({ registration, cause, deadlineMs: until, creditor: record })),
-    )
-    for (const it of broken) admission.refuse(it, cause, record)
-    return owed
+    events.accepted(decoded, 'late-registration', 1)
+    record.owe()
+    const now = clock.now()
+    const { endedBy } = answer
+    const relation = answer.isRepeated === true ? 'again' : 'fresh'
+    // Nothing was tried for it yet: it may come when the time of the others is over.
+    const isOver = relation === 'fresh' && (endedBy.deadlineMs ?? now) <= now
+    const ending = isOver ? { ...endedBy, deadlineMs: now + deadlineMs } : endedBy
+    const fresh: Owed[] = []
+    this.#sort({ relation, ending, registrations: [decoded.registration] }, record, fresh, known)
+    admission.admit(fresh)
+    return 1
+  }
+
+  /** What nobody was told of is delivered; what somebody may be delivering joins that where it is done here. */
+  #sort(
+    { relation, ending, registrations }: Pick<OwedGroup, 'relation' | 'ending' | 'registrations'>,
+    creditor: OpenRecord,
+    fresh: Owed[],
+    { again, further }: Known,
+  ): void {
+    const { clock, deadlineMs: timeMs, open } = this.#options
+    const deadlineMs = ending.deadlineMs ?? clock.now() + timeMs
+    const owedOf = (registration: HeldRegistration): Owed => ({
+      registration,
+      cause: ending,
+      deadlineMs,
+      creditor,
+    })
+    if (relation === 'fresh') {
+      for (const registration of registrations) fresh.push(owedOf(registration))
+      return
+    }
+    const known = relation === 'again' ? again : further
+    // Whoever has what is left of it ends it; it has come late, and has a time of its own.
+    const isOver = relation === 'further' && clock.now() >= deadlineMs
+    for (const registration of registrations) {
+      if (open.join(registration, creditor)) continue
+      if (isOver) creditor.settled()
+      else known.push(owedOf(registration))
+    }
+  }
+
+  /**
+   * What may be under way at another replica is never attempted beside that: a record that came again takes what nobody
+   * has, and a further trigger only makes due what is parked.
+   */
+  async #handOnKnown(isWanted: () => boolean, { again, further }: Known): Promise<void> {
+    const { admission } = this.#options
+    if (again.length > 0) await this.#untilDone(isWanted, () => admission.readmit(again))
+    if (further.length > 0) await this.#untilDone(isWanted, () => admission.makeDue(further))
   }
 }

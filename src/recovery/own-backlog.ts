@@ -38,6 +38,14 @@ export class OwnBacklog implements Backlog {
     return this.#backlog.claim(rpKey, nowMs, leaseUntilMs, limit)
   }
 
+  hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]> {
+    return this.#backlog.hold(deliveries, nowMs, leaseUntilMs)
+  }
+
+  makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void> {
+    return this.#backlog.makeDue(deliveries, nowMs)
+  }
+
   remove(names: readonly ParkedName[]): Promise<void> {
     return this.#backlog.remove(names)
   }

@@ -1,20 +1,18 @@
 import type { Admission } from '../delivery/admission.ts'
 import type { Backlog, ParkedDelivery } from '../delivery/backlog.ts'
 import type { Settlement } from '../delivery/settlement.ts'
-import { decodeRecord } from '../events/decode/decode-record.ts'
-import type { Trigger } from '../events/trigger.ts'
-import { causeOf, type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
+import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { OwedGroup } from '../registry/ending.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { PastTrigger } from './store-from-log.ts'
 
 export interface ParkAgainOptions {
   readonly admission: Pick<Admission, 'refuse'>
-  readonly backlog: Pick<Backlog, 'park'>
+  readonly backlog: Pick<Backlog, 'makeDue'>
   readonly clock: Clock
-  readonly defaultIssuer: string
+  /** For an ending that does not say how long it is tried. Milliseconds. */
+  readonly deadlineMs: number
   readonly settlement: Pick<Settlement, 'idle'>
-  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
 }
 
 /**
@@ -29,30 +27,34 @@ export class ParkAgain {
   }
 
   /** Resolves when everything is parked. Throws when the store cannot be reached; safe to repeat. */
-  async run(triggers: readonly PastTrigger[], registry: Registry): Promise<void> {
-    const { admission, backlog, clock, defaultIssuer, settlement, signedOutWithoutSession } = this.#options
-    const taken: { trigger: Trigger; step: TriggerStep; deadlineMs: number }[] = []
-    for (const { record, deadlineMs } of triggers) {
-      const decoded = decodeRecord(record, defaultIssuer)
-      if (decoded.kind !== 'trigger') continue
-      const step = triggerStep(decoded.trigger, signedOutWithoutSession)
-      if (step !== undefined) taken.push({ trigger: decoded.trigger, step, deadlineMs })
-    }
-    const answers = await registry.apply(taken.map(({ step }) => step))
-    const dueMs = clock.now()
+  async run(steps: readonly TriggerStep[], registry: Registry): Promise<void> {
+    const { admission, backlog, clock, settlement } = this.#options
+    const now = clock.now()
     const parked: ParkedDelivery[] = []
     let refused = 0
-    for (const [i, { trigger, deadlineMs }] of taken.entries()) {
-      const answer = answers[i]
-      if (answer?.kind !== 'owed') continue
-      const cause = causeOf(trigger)
-      const state = { attempts: 0, doubtful: 0, cause, deadlineMs }
-      for (const { issuer, clientId, sessionId, oidcSessionId } of answer.registrations)
-        parked.push({ rpKey: `${issuer}|${clientId}`, issuer, sessionId, oidcSessionId, dueMs, state })
-      for (const broken of answer.broken) admission.refuse(broken, cause, undefined)
-      refused += answer.broken.length
+    for (const answer of await registry.apply(steps)) {
+      if (answer.kind !== 'owed') continue
+      for (const group of answer.groups) {
+        parked.push(...this.#parkedOf(group, now))
+        for (const broken of group.broken) admission.refuse(broken, group.ending, undefined)
+        refused += group.broken.length
+      }
     }
-    await backlog.park(parked)
+    // What is parked already keeps its state, and what is leased is under way.
+    await backlog.makeDue(parked, now)
     if (refused > 0) await settlement.idle()
+  }
+
+  #parkedOf({ ending, registrations }: OwedGroup, now: number): ParkedDelivery[] {
+    const { deadlineMs = now + this.#options.deadlineMs, ...cause } = ending
+    const state = { attempts: 0, doubtful: 0, cause, deadlineMs }
+    return registrations.map(({ issuer, clientId, sessionId, oidcSessionId }) => ({
+      rpKey: `${issuer}|${clientId}`,
+      issuer,
+      sessionId,
+      oidcSessionId,
+      state,
+      dueMs: now,
+    }))
   }
 }

@@ -1,11 +1,12 @@
 import type { Registration } from '../events/registration.ts'
 import type { TriggerStep } from '../intake/trigger-step.ts'
-import type { RegistrationKey, RegistryAnswer } from '../registry/registry.ts'
+import type { OwedGroup } from '../registry/ending.ts'
+import type { RegistrationKey } from '../registry/registry.ts'
 
 /** What replay and reconcile need of the registry beside its daily work. Every method throws when it cannot be reached. */
 export interface RecoveryRegistry {
   /** What the triggers are still owed, in the order of the steps. Writes nothing. Throws `LR_REGISTRY_LOST`. */
-  owed(steps: readonly TriggerStep[]): Promise<Extract<RegistryAnswer, { kind: 'owed' }>[]>
+  owed(steps: readonly TriggerStep[]): Promise<OwedGroup[][]>
   /** Those of the registrations that are not settled, in their order. Throws `LR_REGISTRY_LOST`. */
   unsettled(registrations: readonly Registration[]): Promise<readonly Registration[]>
   /** Makes settled registrations owed once more, so that they can be parked. Idempotent. */

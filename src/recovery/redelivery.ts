@@ -18,6 +18,8 @@ export interface OwedByCause {
   readonly cause: DeliveryCause
   readonly registrations: readonly Registration[]
   readonly broken: readonly BrokenRegistration[]
+  /** Until then it may be tried; a deadline from now on where there is none, or it is over. Milliseconds since the epoch. */
+  readonly deadlineMs?: number
 }
 
 export interface RedeliveryOptions {
@@ -30,7 +32,7 @@ export interface RedeliveryOptions {
     readonly relyingParties: RelyingParties
     readonly settings: RpSettingsCache
   }
-  /** From now on, also for a trigger of long ago. Milliseconds. */
+  /** From now on, also for a trigger of long ago, whose own deadline is over. Milliseconds. */
   readonly deadlineMs: number
   readonly leases: Leases
   readonly patience: Patience
@@ -43,8 +45,7 @@ export interface RedeliveryOptions {
  */
 export type Confirm = (registrations: readonly Registration[]) => Promise<readonly Registration[]>
 
-interface Left {
-  readonly cause: DeliveryCause
+interface Left extends Pick<OwedByCause, 'cause' | 'deadlineMs'> {
   readonly registration: Registration
   readonly confirm: Confirm
 }
@@ -98,8 +99,9 @@ export class Redelivery {
     const { book } = this.#options
     for (const [registration] of this.#left) if (!book.isParked(registration)) this.#left.delete(registration)
     for (const [confirm, left] of Map.groupBy(this.#left.values(), (it) => it.confirm)) {
-      const groups = left.map(({ cause, registration }) => ({
+      const groups = left.map(({ cause, deadlineMs, registration }) => ({
         cause,
+        ...(deadlineMs !== undefined && { deadlineMs }),
         registrations: [registration],
         broken: [],
       }))
@@ -121,13 +123,13 @@ export class Redelivery {
       this.#release(it, untilMs.get(it))
       untilMs.delete(it)
     }
-    for (const { cause, registrations, broken } of groups) {
+    for (const { registrations, broken, ...group } of groups) {
       const mine = registrations.filter((it) => untilMs.has(it))
       const count = mine.length + broken.length
       if (count > 0) await rate?.take(count, patience.signal)
       if (!patience.signal.aborted) await core.open.room.wait()
       if (patience.signal.aborted) for (const it of mine) this.#release(it, untilMs.get(it))
-      else this.#admit({ cause, registrations: mine, broken }, untilMs)
+      else this.#admit({ ...group, registrations: mine, broken }, untilMs)
     }
   }
 
@@ -155,10 +157,10 @@ export class Redelivery {
   }
 
   /** Without what another trigger of this replay has brought up already. */
-  #fresh({ cause, registrations, broken }: OwedByCause): OwedByCause {
+  #fresh({ registrations, broken, ...group }: OwedByCause): OwedByCause {
     const { book } = this.#options
     return {
-      cause,
+      ...group,
       registrations: registrations.filter((it) => book.begin(it)),
       broken: broken.filter((it) => book.begin(it)),
     }
@@ -169,8 +171,8 @@ export class Redelivery {
     const { backlog, book, clock, core, leases, patience } = this.#options
     const untilMs = clock.now() + LEASE_MS
     const mine = new Map<Registration, number>()
-    const asked = groups.flatMap(({ cause, registrations }) =>
-      registrations.map((registration) => ({ cause, registration, confirm })),
+    const asked = groups.flatMap(({ registrations, broken: _, ...group }) =>
+      registrations.map((registration) => ({ ...group, registration, confirm })),
     )
     if (asked.length === 0) return mine
     const registrations = asked.map(({ registration }) => registration)
@@ -193,10 +195,15 @@ export class Redelivery {
     return mine
   }
 
-  #admit({ cause, registrations, broken }: OwedByCause, untilMs: ReadonlyMap<Registration, number>): void {
+  #admit(
+    { cause, registrations, broken, deadlineMs: own = 0 }: OwedByCause,
+    untilMs: ReadonlyMap<Registration, number>,
+  ): void {
     const { book, clock, core, deadlineMs } = this.#options
     for (const it of registrations) book.reopen(it)
-    const until = clock.now() + deadlineMs
+    const now = clock.now()
+    // The same one as the relays', so that there are no two of one delivery in the backlog.
+    const until = own > now ? own : now + deadlineMs
     const creditorOf = (registration: Registration): Creditor => ({
       settled: () => {
         // What was parked has given its lease back with that.

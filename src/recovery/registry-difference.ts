@@ -1,14 +1,16 @@
 import { registrationKey } from '../delivery/delivery.ts'
 import { decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeRegistration } from '../events/decode/known-types.ts'
-import { readOutcome } from '../events/outcome.ts'
+import { readOutcome, type SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import { recordsIn } from './replay-range.ts'
 
 export interface RegistryDifferenceOptions {
+  readonly clock: Clock
   readonly defaultIssuer: string
   readonly isServedIssuer: (issuer: string) => boolean
   readonly reader: LogReader
@@ -28,11 +30,15 @@ export interface RegistryDifferenceOptions {
 export type Difference = RegistrationKey & {
   readonly difference: 'missing' | 'settled' | 'unlogged'
   readonly clientId?: string
+  /** The last outcome that stands on the log for the name. */
+  readonly outcome?: SettledByLog
 }
 
+/** The same ids may be used again after a logout, so the last registration under them counts, and the last outcome. */
 interface Logged extends RegistrationKey {
   readonly clientId?: string
-  isSettled: boolean
+  readonly registeredAtMs?: number
+  readonly outcome?: SettledByLog
 }
 
 const FOUND_AT_ONCE = 500
@@ -71,11 +77,15 @@ export class RegistryDifference {
    * for a moment in which a replica might see it. What is not on the log stays.
    */
   async mend(found: readonly Difference[], signal: AbortSignal): Promise<void> {
-    const { defaultIssuer, reader, registry, topics } = this.#options
-    const settled = found.filter(({ difference }) => difference === 'settled')
+    const { clock, defaultIssuer, reader, registry, topics } = this.#options
+    const settled = found.flatMap(({ difference, outcome }) =>
+      difference === 'settled' && outcome !== undefined ? [outcome] : [],
+    )
     for (let i = 0; i < settled.length; i += FOUND_AT_ONCE)
       await registry.forget(settled.slice(i, i + FOUND_AT_ONCE))
-    const missing = new Set(found.filter(({ difference }) => difference === 'missing').map(registrationKey))
+    const missing = new Map(
+      found.filter(({ difference }) => difference === 'missing').map((it) => [registrationKey(it), it]),
+    )
     if (missing.size === 0) return
     const parts = (await reader.bounds(topics)).filter(({ from, to }) => from < to)
     await reader.read(
@@ -83,9 +93,10 @@ export class RegistryDifference {
       async ({ records }) => {
         const steps = records.flatMap((record): RegistryStep[] => {
           if (!mayBeRegistration(record.type)) return []
-          const decoded = decodeRecord(record, defaultIssuer)
-          if (decoded.kind !== 'registration' || !missing.has(registrationKey(decoded.registration)))
-            return []
+          const decoded = decodeRecord(record, defaultIssuer, clock.now())
+          if (decoded.kind !== 'registration') return []
+          const it = missing.get(registrationKey(decoded.registration))
+          if (it === undefined || isSettledBy(it.outcome, decoded.registration)) return []
           return [{ kind: 'register', registration: decoded.registration, origin: decoded.origin }]
         })
         if (steps.length > 0) await registry.apply(steps)
@@ -108,52 +119,65 @@ export class RegistryDifference {
   }
 
   #take(record: WireRecord): void {
-    const { defaultIssuer, isServedIssuer } = this.#options
-    const settled = readOutcome(record)
-    if (settled !== undefined) {
-      this.#entry(settled).isSettled = true
+    const { clock, defaultIssuer, isServedIssuer } = this.#options
+    const outcome = readOutcome(record)
+    if (outcome !== undefined) {
+      const { outcome: known } = this.#entry(outcome)
+      if (known === undefined || known.registeredAtMs < outcome.registeredAtMs)
+        this.#note(outcome, { outcome })
       return
     }
     if (!mayBeRegistration(record.type)) return
-    const decoded = decodeRecord(record, defaultIssuer)
+    const decoded = decodeRecord(record, defaultIssuer, clock.now())
     if (decoded.kind !== 'registration' || !isServedIssuer(decoded.registration.issuer)) return
-    this.#entry(decoded.registration)
+    const { clientId, registeredAtMs = 0 } = decoded.registration
+    if ((this.#entry(decoded.registration).registeredAtMs ?? 0) <= registeredAtMs)
+      this.#note(decoded.registration, { clientId, registeredAtMs })
   }
 
   /** An outcome may stand before its registration, in another partition. */
-  #entry(key: RegistrationKey & { clientId?: string }): Logged {
-    const name = registrationKey(key)
-    const { issuer, sessionId, oidcSessionId, clientId } = key
-    const entry = this.#logged.get(name) ?? { issuer, sessionId, oidcSessionId, isSettled: false }
-    const whole = clientId === undefined || entry.clientId !== undefined ? entry : { ...entry, clientId }
-    this.#logged.set(name, whole)
-    return whole
+  #entry({ issuer, sessionId, oidcSessionId }: RegistrationKey): Logged {
+    const key = { issuer, sessionId, oidcSessionId }
+    return this.#logged.get(registrationKey(key)) ?? key
+  }
+
+  #note(key: RegistrationKey, more: Partial<Logged>): void {
+    this.#logged.set(registrationKey(key), { ...this.#entry(key), ...more })
   }
 
   async #missing(): Promise<Difference[]> {
-    const owed = [...this.#logged.values()].filter(({ isSettled }) => !isSettled)
+    const owed = [...this.#logged.values()].filter((it) => !isSettledBy(it.outcome, it))
     const missing: Difference[] = []
     for (let i = 0; i < owed.length; i += FOUND_AT_ONCE) {
       const part = owed.slice(i, i + FOUND_AT_ONCE)
       const found = await this.#options.registry.find(part)
-      for (const [at, { isSettled, ...key }] of part.entries())
-        if (found[at] === undefined) missing.push({ ...key, difference: 'missing' })
+      for (const [at, it] of part.entries()) {
+        const held = found[at]
+        // What an earlier login left there is not it.
+        const isThere = held !== undefined && ('reason' in held || !isSettledBy(it.outcome, held))
+        if (!isThere) missing.push({ ...it, difference: 'missing' })
+      }
     }
     return missing
   }
 
   async #surplus(signal: AbortSignal): Promise<Difference[]> {
+    const { isServedIssuer, recovery, registry } = this.#options
     const surplus = new Map<string, Difference>()
-    await this.#options.recovery.all(async (keys) => {
+    await recovery.all(async (keys) => {
+      const settled: Logged[] = []
       for (const key of keys) {
-        if (!this.#options.isServedIssuer(key.issuer)) continue
+        if (!isServedIssuer(key.issuer)) continue
         const name = registrationKey(key)
         const logged = this.#logged.get(name)
         if (logged === undefined) surplus.set(name, { ...key, difference: 'unlogged' })
-        else if (logged.isSettled) {
-          const { isSettled, ...rest } = logged
-          surplus.set(name, { ...rest, difference: 'settled' })
-        }
+        else if (isSettledBy(logged.outcome, logged)) settled.push(logged)
+      }
+      const found = await registry.find(settled)
+      for (const [i, logged] of settled.entries()) {
+        const held = found[i]
+        if (held === undefined || (!('reason' in held) && !isSettledBy(logged.outcome, held))) continue
+        surplus.set(registrationKey(logged), { ...logged, difference: 'settled' })
       }
     }, signal)
     return [...surplus.values()]
@@ -162,7 +186,8 @@ export class RegistryDifference {
   /** With what was written meanwhile. */
   #still(found: Difference): Difference[] {
     const logged = this.#logged.get(registrationKey(found))
-    if (found.difference === 'missing') return logged?.isSettled === true ? [] : [found]
+    if (found.difference === 'missing')
+      return logged !== undefined && isSettledBy(logged.outcome, logged) ? [] : [found]
     if (found.difference === 'unlogged') return logged === undefined ? [found] : []
     return [found]
   }
@@ -170,4 +195,12 @@ export class RegistryDifference {
 
 function endBefore(before: readonly PartitionRange[], { topic, partition, from }: PartitionRange): number {
   return before.find((it) => it.topic === topic && it.partition === partition)?.to ?? from
+}
+
+/** A registration without a date is settled by any outcome of its name. */
+function isSettledBy(
+  outcome: SettledByLog | undefined,
+  { registeredAtMs = 0 }: Pick<RegistrationKey, 'registeredAtMs'>,
+): boolean {
+  return outcome !== undefined && registeredAtMs <= outcome.registeredAtMs
 }

@@ -1,9 +1,10 @@
 import { decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeTrigger } from '../events/decode/known-types.ts'
-import type { Trigger } from '../events/trigger.ts'
 import type { WireRecord } from '../events/wire-record.ts'
-import { causeOf, type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
-import type { RegistryAnswer } from '../registry/registry.ts'
+import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { OwedGroup } from '../registry/ending.ts'
+import type { Registry } from '../registry/registry.ts'
 import type { Patience } from './patience.ts'
 import type { OwedByCause } from './redelivery.ts'
 import type { ReplayBook } from './replay-book.ts'
@@ -11,6 +12,9 @@ import { concerns, mayConcern, type ReplayFilter } from './replay-filter.ts'
 
 export interface ReplayTriggersOptions {
   readonly book: ReplayBook
+  readonly clock: Clock
+  /** From now on, also for a trigger of long ago. Milliseconds. */
+  readonly deadlineMs: number
   readonly defaultIssuer: string
   readonly filter: ReplayFilter
   readonly isServedIssuer: (issuer: string) => boolean
@@ -22,13 +26,16 @@ export interface ReplayTriggersOptions {
 
 export interface TakeTriggers {
   /** Ends the sessions, or only looks what is owed. */
-  readonly ask: (steps: readonly TriggerStep[]) => Promise<readonly RegistryAnswer[]>
+  readonly ask: (steps: readonly TriggerStep[]) => Promise<readonly (readonly OwedGroup[])[]>
   readonly handOn: (owed: readonly OwedByCause[]) => Promise<void>
 }
 
-interface Item {
-  readonly trigger: Trigger
-  readonly step: TriggerStep
+/** What is owed by each of the steps, which are carried out. */
+export async function endedBy(
+  registry: Pick<Registry, 'apply'>,
+  steps: readonly TriggerStep[],
+): Promise<(readonly OwedGroup[])[]> {
+  return (await registry.apply(steps)).map((answer) => (answer.kind === 'owed' ? answer.groups : []))
 }
 
 /** From the records of a range to what their triggers are still owed: decode, filter, ask the registry, hand on. */
@@ -41,11 +48,11 @@ export class ReplayTriggers {
 
   async take(records: readonly WireRecord[], to: TakeTriggers): Promise<void> {
     const { patience, sliceTriggers } = this.#options
-    let slice: Item[] = []
+    let slice: TriggerStep[] = []
     for (const record of records) {
       if (patience.signal.aborted) return
-      const item = this.#itemOf(record)
-      if (item !== undefined) slice.push(item)
+      const step = this.#stepOf(record)
+      if (step !== undefined) slice.push(step)
       if (slice.length < sliceTriggers) continue
       await this.#apply(slice, to)
       slice = []
@@ -53,11 +60,11 @@ export class ReplayTriggers {
     await this.#apply(slice, to)
   }
 
-  #itemOf(record: WireRecord): Item | undefined {
-    const { book, defaultIssuer, filter, isServedIssuer, signedOutWithoutSession } = this.#options
+  #stepOf(record: WireRecord): TriggerStep | undefined {
+    const { book, clock, deadlineMs, defaultIssuer, filter, isServedIssuer } = this.#options
     // Most of what is read are registrations and outcomes.
     if (!mayBeTrigger(record.type)) return undefined
-    const decoded = decodeRecord(record, defaultIssuer)
+    const decoded = decodeRecord(record, defaultIssuer, clock.now())
     if (decoded.kind === 'poison') book.took(true, false)
     if (decoded.kind !== 'trigger') return undefined
     const { trigger } = decoded
@@ -65,26 +72,25 @@ export class ReplayTriggers {
       book.took(false)
       return undefined
     }
-    const step = isServedIssuer(trigger.issuer) ? triggerStep(trigger, signedOutWithoutSession) : undefined
+    const step = isServedIssuer(trigger.issuer)
+      ? triggerStep(trigger, this.#options.signedOutWithoutSession, clock.now() + deadlineMs)
+      : undefined
     book.took(true, step !== undefined)
-    return step === undefined ? undefined : { trigger, step }
+    return step
   }
 
-  async #apply(slice: readonly Item[], { ask, handOn }: TakeTriggers): Promise<void> {
+  async #apply(slice: readonly TriggerStep[], { ask, handOn }: TakeTriggers): Promise<void> {
     const { filter, patience } = this.#options
     if (slice.length === 0) return
-    const answers = await patience.repeat('Redis', () => ask(slice.map(({ step }) => step)))
+    const answers = await patience.repeat('Redis', () => ask(slice))
     if (answers === undefined) return
-    const owed: OwedByCause[] = []
-    for (const [i, { trigger }] of slice.entries()) {
-      const answer = answers[i]
-      if (answer?.kind !== 'owed') continue
-      const registrations = answer.registrations.filter((it) => concerns(filter, it))
-      const broken = answer.broken.filter((it) => concerns(filter, { ...it.partial, ...it }))
-      if (registrations.length + broken.length > 0) {
-        owed.push({ cause: causeOf(trigger), registrations, broken })
-      }
-    }
+    const owed = answers.flat().flatMap(({ ending, ...group }): OwedByCause[] => {
+      const registrations = group.registrations.filter((it) => concerns(filter, it))
+      const broken = group.broken.filter((it) => concerns(filter, { ...it.partial, ...it }))
+      if (registrations.length + broken.length === 0) return []
+      const { deadlineMs } = ending
+      return [{ cause: ending, registrations, broken, ...(deadlineMs !== undefined && { deadlineMs }) }]
+    })
     await handOn(owed)
   }
 }

@@ -8,7 +8,7 @@ import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { Confirm, OwedByCause, Redelivery } from './redelivery.ts'
 import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
-import type { ReplayTriggers } from './replay-triggers.ts'
+import { endedBy, type ReplayTriggers } from './replay-triggers.ts'
 
 export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarded'> {
   readonly clock: Clock
@@ -63,7 +63,7 @@ export class Replay {
     const to =
       list === undefined
         ? {
-            ask: (steps: readonly TriggerStep[]) => registry.apply(steps),
+            ask: (steps: readonly TriggerStep[]) => endedBy(registry, steps),
             handOn: (owed: readonly OwedByCause[]) => redelivery.deliver(owed, unsettled),
           }
         : {

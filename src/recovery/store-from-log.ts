@@ -1,18 +1,19 @@
+import { claimedTime } from '../events/claimed-time.ts'
 import { decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
-import { readOutcome } from '../events/outcome.ts'
+import { readOutcome, type SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
+import type { OwedGroup } from '../registry/ending.ts'
+import type { Registry, RegistryStep } from '../registry/registry.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { PartitionStart } from './start-plan.ts'
 
-/** A trigger of the log that is run again. */
+/** A trigger of the log that is run again; its deadline is in the past where nobody has told in time. */
 export interface PastTrigger {
   readonly record: WireRecord
-  /** Until when its deliveries may be tried; in the past for one that nobody has told in time. Milliseconds since the epoch. */
-  readonly deadlineMs: number
+  readonly step: TriggerStep
 }
 
 export interface StoreFromLogOptions {
@@ -39,7 +40,6 @@ export interface StoreFromLogOptions {
 }
 
 interface Item extends PastTrigger {
-  readonly step: TriggerStep
   readonly fate: 'run' | 'run-if-owed' | 'over'
 }
 
@@ -57,9 +57,10 @@ export class StoreFromLog {
   /** Makes registrations, and removes those that an outcome settles; the order does not matter. */
   async register(records: readonly WireRecord[]): Promise<void> {
     const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
-    const livingSinceMs = clock.now() - sessionLifetimeMs
+    const now = clock.now()
+    const livingSinceMs = now - sessionLifetimeMs
     let steps: RegistryStep[] = []
-    let settled: RegistrationKey[] = []
+    let settled: SettledByLog[] = []
     let applying = Promise.resolve()
     // One is written while the next is decoded; never two at a time, because the log's order is to be kept.
     const flush = async (): Promise<void> => {
@@ -70,7 +71,7 @@ export class StoreFromLog {
       steps = []
       settled = []
     }
-    const apply = async (registered: RegistryStep[], outcomes: RegistrationKey[]): Promise<void> => {
+    const apply = async (registered: RegistryStep[], outcomes: SettledByLog[]): Promise<void> => {
       if (registered.length > 0) await registry.apply(registered)
       if (outcomes.length > 0) await registry.forget(outcomes)
     }
@@ -78,9 +79,9 @@ export class StoreFromLog {
       const outcome = readOutcome(record)
       if (outcome !== undefined) settled.push(outcome)
       else if (mayBeRegistration(record.type)) {
-        const decoded = decodeRecord(record, defaultIssuer)
+        if (claimedTime(record.timestampMs, now, now) <= livingSinceMs) continue
+        const decoded = decodeRecord(record, defaultIssuer, now)
         if (decoded.kind !== 'registration' || !isServedIssuer(decoded.registration.issuer)) continue
-        if (record.timestampMs <= livingSinceMs) continue
         steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })
       }
       if (steps.length + settled.length >= REGISTRY_STEPS_MAX) await flush()
@@ -118,21 +119,17 @@ export class StoreFromLog {
       this.#options
     // Most of what is read again are registrations and outcomes.
     if (!mayBeTrigger(record.type)) return undefined
-    const decoded = decodeRecord(record, defaultIssuer)
-    if (decoded.kind !== 'trigger' || !isServedIssuer(decoded.trigger.issuer)) return undefined
-    const step = triggerStep(decoded.trigger, signedOutWithoutSession)
-    if (step === undefined) return undefined
     const now = clock.now()
-    const isOld = record.timestampMs < now - tombstoneMs
-    const isOver = partition !== undefined && record.offset < partition.start
+    const decoded = decodeRecord(record, defaultIssuer, now)
+    if (decoded.kind !== 'trigger' || !isServedIssuer(decoded.trigger.issuer)) return undefined
+    const recordedAtMs = claimedTime(record.timestampMs, now, now)
     // The time of what nobody has taken in yet has not begun.
-    const wasTaken = record.offset < (partition?.committed ?? 0)
-    return {
-      record,
-      step,
-      deadlineMs: (wasTaken ? Math.min(record.timestampMs, now) : now) + deadlineMs,
-      fate: isOver ? 'over' : isOld ? 'run-if-owed' : 'run',
-    }
+    const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
+    const step = triggerStep(decoded.trigger, signedOutWithoutSession, sinceMs + deadlineMs)
+    if (step === undefined) return undefined
+    const isOver = partition !== undefined && record.offset < partition.start
+    const isOld = recordedAtMs < now - tombstoneMs
+    return { record, step, fate: isOver ? 'over' : isOld ? 'run-if-owed' : 'run' }
   }
 
   async #run(items: readonly Item[], signal: AbortSignal): Promise<void> {
@@ -140,16 +137,29 @@ export class StoreFromLog {
     if (items.length === 0) return
     const asked = items.filter(({ fate }) => fate !== 'run')
     const answers = await recovery.owed(asked.map(({ step }) => step))
-    const over: RegistrationKey[] = []
+    const over: SettledByLog[] = []
     const owing = new Set<Item>()
     for (const [i, item] of asked.entries()) {
-      const { registrations = [], broken = [] } = answers[i] ?? {}
-      if (registrations.length + broken.length === 0) continue
-      if (item.fate === 'over') over.push(...registrations, ...broken)
+      const groups = answers[i] ?? []
+      if (groups.length === 0) continue
+      if (item.fate === 'over') over.push(...groups.flatMap(settledBySilence))
       else owing.add(item)
     }
     if (over.length > 0) await registry.forget(over)
     const again = items.filter((item) => item.fate === 'run' || owing.has(item))
     if (again.length > 0) await runAgain(again, registry, signal)
   }
+}
+
+/** As though there were an outcome: what the ending means is over. */
+function settledBySilence({ ending, registrations, broken }: OwedGroup): SettledByLog[] {
+  const { origin, occurredAtMs, untilMs } = ending
+  const by = { origin, occurredAtMs, recordedAtMs: occurredAtMs }
+  return [...registrations, ...broken].map(({ issuer, sessionId, oidcSessionId, ...it }) => ({
+    ...by,
+    issuer,
+    sessionId,
+    oidcSessionId,
+    registeredAtMs: 'registeredAtMs' in it && it.registeredAtMs !== undefined ? it.registeredAtMs : untilMs,
+  }))
 }

@@ -44,6 +44,38 @@ answer[#answer + 1] = next[2] or ''
 return answer
 `)
 
+/** ARGV: now, end of the lease, members. Returns 1 for each that is the caller's now, else 0. */
+export const holdScript = redisScript(`
+local answer = {}
+for i = 3, #ARGV do
+  local member = ARGV[i]
+  local lease = 'lease:' .. ${REGISTRATION}
+  local leasedUntil = redis.call('HGET', KEYS[2], lease)
+  if leasedUntil and tonumber(leasedUntil) > tonumber(ARGV[1]) then
+    redis.call('ZADD', KEYS[1], 'NX', leasedUntil, member)
+    answer[#answer + 1] = 0
+  else
+    answer[#answer + 1] = redis.call('ZADD', KEYS[1], 'NX', ARGV[2], member)
+    if answer[#answer] == 1 then redis.call('HSET', KEYS[2], lease, ARGV[2]) end
+  end
+end
+return answer
+`)
+
+/** ARGV: now, then pairs of member and due time of one that is not parked. */
+export const makeDueScript = redisScript(`
+for i = 2, #ARGV, 2 do
+  local member = ARGV[i]
+  local leasedUntil = redis.call('HGET', KEYS[2], 'lease:' .. ${REGISTRATION})
+  if leasedUntil and tonumber(leasedUntil) > tonumber(ARGV[1]) then
+    redis.call('ZADD', KEYS[1], 'NX', leasedUntil, member)
+  elseif redis.call('ZADD', KEYS[1], 'NX', ARGV[i + 1], member) == 0 then
+    redis.call('ZADD', KEYS[1], 'LT', ARGV[1], member)
+  end
+end
+return (#ARGV - 1) / 2
+`)
+
 /** ARGV: members. */
 export const removeScript = redisScript(`
 redis.call('ZREM', KEYS[1], unpack(ARGV))

@@ -15,11 +15,20 @@ const entities: Readonly<Record<string, string>> = {
   ended: 'string',
   session: 'hash',
   'signed-out': 'string',
-  user: 'set',
+  user: 'zset',
 }
+
+/** What an earlier version kept; such a key is converted when it is met. */
+const earlier: Readonly<Record<string, string>> = { epoch: 'string', user: 'set' }
 
 export function singleKeys(prefix: string): string[] {
   return Object.keys(singles).map((name) => `${prefix}:${name}`)
+}
+
+/** Whether a key that holds `type` was written by an earlier version of the relay. */
+export function isEarlierLayout(prefix: string, key: string, type: string): boolean {
+  const [kind = ''] = key.slice(prefix.length + 1).split(':', 1)
+  return Object.hasOwn(earlier, kind) && earlier[kind] === type && layoutOf(prefix, key).type !== undefined
 }
 
 /** What the layout says of a key under the prefix; without a type when the layout does not know it. */

@@ -3,7 +3,8 @@ import type { TraceContext } from '../events/trace-context.ts'
 
 /*
  * How parked deliveries look in Redis. There may be a million of them for one dead RP, so what never changes of one is
- * its member in the sorted set, and what changes is kept only once there was an attempt.
+ * its member in the sorted set, and what changes is kept only once there was an attempt. All of a member comes from the
+ * registration and the mark of its ending, so that whoever parks it, and however often, there is one.
  */
 
 type Progress = Pick<ParkedState, 'attempts' | 'doubtful' | 'lastStatus' | 'lastError'>
@@ -18,7 +19,7 @@ const NONE = '-'
  */
 export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlineMs } }: ParkedName): string {
   const { id, topic, partition, offset } = cause.origin
-  const times = `${deadlineMs.toString(36)} ${cause.occurredAtMs.toString(36)}`
+  const times = `${deadlineMs.toString(36)} ${cause.occurredAtMs.toString(36)}${encodeUntil(cause)}`
   const position = `${topic} ${partition} ${offset.toString(36)}`
   const everywhere = cause.everywhere ? 1 : 0
   const ownId = id === positionId(topic, partition, offset) ? '' : id
@@ -34,7 +35,9 @@ export function decodeMember(member: string): Pick<ParkedName, 'sessionId' | 'oi
   const id = idWords.join(' ') || positionId(topic, partition, offset)
   const cause = {
     origin: { id, topic, partition, offset },
+    // What stands behind a sign that is no digit is not read.
     occurredAtMs: Number.parseInt(occurredAt, 36),
+    ...decodeUntil(occurredAt),
     everywhere: everywhere === '1',
     ...decodeTrace(trace),
   }
@@ -56,6 +59,16 @@ export function decodeProgress(json: string): Progress {
 
 function positionId(topic: string, partition: number, offset: number): string {
   return `${topic}/${partition}/${offset}`
+}
+
+/** The cut-off is a moment later than the time; an earlier version, which may read this, wrote none. */
+function encodeUntil({ occurredAtMs, untilMs }: ParkedState['cause']): string {
+  return untilMs === undefined || !Number.isFinite(untilMs) ? '' : `+${(untilMs - occurredAtMs).toString(36)}`
+}
+
+function decodeUntil(occurredAt: string): { untilMs?: number } {
+  const [time, later] = occurredAt.split('+') as [string, string?]
+  return later === undefined ? {} : { untilMs: Number.parseInt(time, 36) + Number.parseInt(later, 36) }
 }
 
 /** A `tracestate` stands behind its `traceparent`; it may hold spaces, which divide the fields here, but no tabs. */

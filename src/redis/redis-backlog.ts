@@ -1,5 +1,13 @@
 import type { Backlog, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
-import { claimScript, earliestDeadlineScript, parkScript, removeScript } from './backlog-scripts.ts'
+import {
+  claimScript,
+  earliestDeadlineScript,
+  holdScript,
+  makeDueScript,
+  parkScript,
+  removeScript,
+} from './backlog-scripts.ts'
+import { lifeUntil } from './lives.ts'
 import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './parked-state.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -10,8 +18,6 @@ import { stretchScript } from './registry-scripts.ts'
 const SCRIPT_ITEMS_MAX = 1_000
 /** Of a backlog, from each end, where its oldest delivery is looked for. */
 const ENDS_LOOKED_AT = 50
-/** A registration must outlive its deadline, or the last failure could not be reported in full. */
-const STRETCH_MARGIN_MS = 10 * 60_000
 
 /**
  * The backlog in Redis. It holds references and a little state, not copies of registrations. The index of RPs
@@ -24,21 +30,18 @@ export class RedisBacklog implements Backlog {
   constructor(redis: RedisConnection, keys: RedisKeys) {
     this.#redis = redis
     this.#keys = keys
-    redis.register(stretchScript, parkScript, claimScript, removeScript, earliestDeadlineScript)
+    redis.register(stretchScript, parkScript, holdScript, makeDueScript, claimScript, removeScript)
+    redis.register(earliestDeadlineScript)
   }
 
   /** In this order, so that a crash in between leaves nothing that is in no list: life, backlog, index. */
   async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
-    const now = Date.now()
-    const lives = new Map<string, number>()
     const states: RedisCommand[] = []
     const index: RedisCommand[] = []
     for (const [rpKey, parked] of byRp(deliveries)) {
       let next = Number.POSITIVE_INFINITY
       const args: (string | number)[] = []
       for (const it of parked) {
-        const session = this.#keys.session(it.issuer, it.sessionId)
-        lives.set(session, Math.max(lives.get(session) ?? 0, it.state.deadlineMs - now + STRETCH_MARGIN_MS))
         next = Math.min(next, it.dueMs)
         args.push(encodeMember(it), it.dueMs, encodeProgress(it.state))
       }
@@ -47,8 +50,45 @@ export class RedisBacklog implements Backlog {
       }
       index.push(['ZADD', this.#keys.backlogs(), 'LT', next, rpKey])
     }
-    const stretches = [...lives].map(([session, ms]) => evalScript(stretchScript, [session], [ms]))
-    await this.#redis.pipeline([...stretches, ...states, ...index])
+    await this.#redis.pipeline([...this.#stretches(deliveries), ...states, ...index])
+  }
+
+  async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]> {
+    const held = new Set<ParkedDelivery>()
+    const parts: ParkedDelivery[][] = []
+    const commands: RedisCommand[] = []
+    const index: RedisCommand[] = []
+    for (const [rpKey, own] of byRp(deliveries)) {
+      for (let i = 0; i < own.length; i += SCRIPT_ITEMS_MAX) {
+        const part = own.slice(i, i + SCRIPT_ITEMS_MAX)
+        parts.push(part)
+        commands.push(
+          evalScript(holdScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, ...part.map(encodeMember)]),
+        )
+      }
+      // The end of somebody else's lease may be earlier: then the first look finds nothing due, and puts that right.
+      index.push(['ZADD', this.#keys.backlogs(), 'LT', nowMs, rpKey])
+    }
+    const stretches = this.#stretches(deliveries)
+    const replies = await this.#redis.pipeline([...stretches, ...commands, ...index])
+    for (const [i, part] of parts.entries()) {
+      const answers = replies[stretches.length + i] as number[]
+      for (const [at, it] of part.entries()) if (answers[at] === 1) held.add(it)
+    }
+    return deliveries.map((it) => held.has(it))
+  }
+
+  async makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void> {
+    const commands: RedisCommand[] = []
+    const index: RedisCommand[] = []
+    for (const [rpKey, own] of byRp(deliveries)) {
+      for (let i = 0; i < own.length; i += SCRIPT_ITEMS_MAX) {
+        const pairs = own.slice(i, i + SCRIPT_ITEMS_MAX).flatMap((it) => [encodeMember(it), it.dueMs])
+        commands.push(evalScript(makeDueScript, this.#rpKeys(rpKey), [nowMs, ...pairs]))
+      }
+      index.push(['ZADD', this.#keys.backlogs(), 'LT', nowMs, rpKey])
+    }
+    await this.#redis.pipeline([...this.#stretches(deliveries), ...commands, ...index])
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
@@ -117,6 +157,21 @@ export class RedisBacklog implements Backlog {
       ),
     )
     return found.map((deadline) => (deadline === null ? undefined : Number(deadline)))
+  }
+
+  /** The registrations outlive the deadline, and so does the memory of what became of them. */
+  #stretches(deliveries: readonly ParkedDelivery[]): RedisCommand[] {
+    const now = Date.now()
+    const lives = new Map<string, { issuer: string; sessionId: string; ms: number }>()
+    for (const { issuer, sessionId, state } of deliveries) {
+      const name = `${issuer}\n${sessionId}`
+      const ms = Math.max(lives.get(name)?.ms ?? 0, lifeUntil(state.deadlineMs, now))
+      lives.set(name, { issuer, sessionId, ms })
+    }
+    return [...lives.values()].map(({ issuer, sessionId, ms }) => {
+      const keys = [this.#keys.session(issuer, sessionId), this.#keys.ended(issuer, sessionId)]
+      return evalScript(stretchScript, keys, [ms])
+    })
   }
 
   /**

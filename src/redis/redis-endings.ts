@@ -1,9 +1,12 @@
+import type { SettledByLog } from '../events/outcome.ts'
+import { endingOfOutcome } from '../registry/ending.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import { forgetScript, leaveUserScript, notePendingScript, settleScript } from './registry-scripts.ts'
 import { inParts, type SessionCalls, type SessionName } from './session-calls.ts'
+import { readSettled, writeMark } from './session-mark.ts'
 
 export interface RedisEndingsOptions {
   readonly redis: RedisConnection
@@ -22,7 +25,7 @@ interface OfSession<K extends RegistrationKey = RegistrationKey> {
 const firstOf = ({ first }: OfSession): SessionName => first
 
 /** How registrations end in Redis: their outcome is decided, or settled, or the log says that it was. */
-export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | 'forget'> {
+export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | 'forget' | 'areSettled'> {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #calls: SessionCalls
@@ -45,7 +48,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
             this.#keysOf(part),
             part.flatMap(({ keys }) => [
               keys.length,
-              ...keys.flatMap((key) => [key.oidcSessionId, JSON.stringify(key.pendingOutcome)]),
+              ...keys.flatMap((key) => [...dated(key), JSON.stringify(key.pendingOutcome)]),
             ]),
           ),
         ),
@@ -56,7 +59,13 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   settle(settled: readonly RegistrationKey[]): Promise<void> {
     return this.#perSession(settled, async (sessions) => {
       const answers = await this.#redis.pipeline(
-        inParts(sessions, (part) => evalScript(settleScript, this.#keysOf(part), part.flatMap(idsOf))),
+        inParts(sessions, (part) =>
+          evalScript(
+            settleScript,
+            this.#keysOf(part),
+            part.flatMap(({ keys }) => [keys.length, ...keys.flatMap(dated)]),
+          ),
+        ),
       )
       const left = answers.flat()
       // An ended session without registrations needs no place among its user's sessions any more.
@@ -73,13 +82,33 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     })
   }
 
-  forget(settled: readonly RegistrationKey[]): Promise<void> {
+  forget(settled: readonly SettledByLog[]): Promise<void> {
+    // What an old outcome settled was on the log before it; of what is younger the record may still come, or come again.
+    const recentMs = Date.now() - this.#tombstoneMs
     return this.#perSession(settled, async (sessions) => {
       await this.#redis.pipeline(
         inParts(sessions, (part) =>
-          evalScript(forgetScript, this.#keysOf(part), [this.#tombstoneMs, ...part.flatMap(idsOf)]),
+          evalScript(forgetScript, this.#keysOf(part), [
+            this.#tombstoneMs,
+            ...part.flatMap(({ keys }) => [
+              markOf(keys),
+              keys.length,
+              ...keys.flatMap((key) => [...dated(key), key.recordedAtMs > recentMs ? 1 : 0]),
+            ]),
+          ]),
         ),
       )
+    })
+  }
+
+  async areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
+    const tombstones = await this.#calls.checked(
+      keys.map(({ issuer, sessionId }) => ['GET', this.#keys.ended(issuer, sessionId)]),
+    )
+    return keys.map(({ oidcSessionId, registeredAtMs = 0 }, i) => {
+      const tombstone = tombstones[i]
+      if (typeof tombstone !== 'string') return false
+      return (readSettled(tombstone).get(oidcSessionId) ?? Number.NEGATIVE_INFINITY) >= registeredAtMs
     })
   }
 
@@ -98,9 +127,18 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   }
 }
 
-/** Their number, and each. */
-function idsOf({ keys }: OfSession): (string | number)[] {
-  return [keys.length, ...keys.map(({ oidcSessionId }) => oidcSessionId)]
+/** As the scripts take it. */
+function dated({ oidcSessionId, registeredAtMs }: RegistrationKey): (string | number)[] {
+  return [oidcSessionId, registeredAtMs ?? '']
+}
+
+/** The mark for a session of which only its outcomes tell: as the first of them does that names its trigger. */
+function markOf(settled: readonly SettledByLog[]): string {
+  for (const outcome of settled) {
+    const ending = endingOfOutcome(outcome)
+    if (ending !== undefined) return writeMark(ending)
+  }
+  return ''
 }
 
 /** One entry per session, whatever number of its registrations is meant. */

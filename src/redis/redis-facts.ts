@@ -1,5 +1,5 @@
 import type { Fact, PrefixedKey, RedisFacts, Refusal } from '../checks/facts.ts'
-import { layoutOf, singleKeys } from './key-types.ts'
+import { isEarlierLayout, layoutOf, singleKeys } from './key-types.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -96,8 +96,10 @@ export class RedisFactsReader {
       const names = [...new Set([...singleKeys(prefix), ...found])]
       const types = await redis.pipeline(names.map((key) => ['TYPE', key]))
       const value = names.map((key, i): PrefixedKey => {
-        const { type: expected, isSingle } = layoutOf(prefix, key)
-        return { key, type: String(types[i]), expected, isSingle }
+        const type = String(types[i])
+        const { type: current, isSingle } = layoutOf(prefix, key)
+        const expected = isEarlierLayout(prefix, key, type) ? type : current
+        return { key, type, expected, isSingle }
       })
       // A key that does not exist, or not any more, has this type.
       return { value: value.filter(({ type }) => type !== 'none') }

@@ -1,13 +1,16 @@
 import { type Registration, writeRegistration } from '../events/registration.ts'
 import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { RecoveryRegistry } from '../recovery/recovery-registry.ts'
+import { groupsOf, type OwedGroup } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 import { SessionCalls, type SessionName } from './session-calls.ts'
-import { type OwedAnswer, readOwed, unreadableSession } from './stored-registration.ts'
+import { firstLine, readMark } from './session-mark.ts'
+import { readSession, unreadableSession } from './stored-registration.ts'
+import { sessionsOfUser } from './user-index.ts'
 
 /** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
 const reopenScript = redisScript(`
@@ -38,17 +41,13 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     redis.register(reopenScript)
   }
 
-  async owed(steps: readonly TriggerStep[]): Promise<OwedAnswer[]> {
-    const users = steps.filter((step) => step.kind === 'end-user')
-    const members = await this.#calls.checked(
-      users.map(({ issuer, userId }) => ['SMEMBERS', this.#keys.user(issuer, userId)]),
-    )
-    const sessionsOf = new Map(users.map((step, i) => [step as TriggerStep, members[i] as string[]]))
-    const answers: OwedAnswer[] = []
+  async owed(steps: readonly TriggerStep[]): Promise<OwedGroup[][]> {
+    const answers: OwedGroup[][] = []
     for (const step of steps) {
-      const sessionIds = step.kind === 'end-user' ? (sessionsOf.get(step) ?? []) : [step.sessionId]
-      const found = await this.#sessions(sessionIds.map((sessionId) => ({ issuer: step.issuer, sessionId })))
-      answers.push(ofStep(step, found))
+      const groups: OwedGroup[] = []
+      for await (const sessionIds of this.#sessionsOf(step))
+        groups.push(...(await this.#owedBy(step, sessionIds)))
+      answers.push(groups)
     }
     return answers
   }
@@ -98,36 +97,43 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     return { issuer: name.slice(0, bar), sessionId: name.slice(bar + 1) }
   }
 
-  #sessions(sessions: readonly SessionName[]): Promise<OwedAnswer[]> {
-    return this.#calls.skippingForeign(
-      sessions,
+  async *#sessionsOf(step: TriggerStep): AsyncGenerator<string[]> {
+    if (step.kind === 'end-session') yield [step.sessionId]
+    else {
+      const run = async (command: RedisCommand) => (await this.#calls.checked([command]))[0]
+      yield* sessionsOfUser(run, this.#keys.user(step.issuer, step.userId))
+    }
+  }
+
+  /** As the registry answers when it ends them. */
+  async #owedBy(step: TriggerStep, sessionIds: readonly string[]): Promise<OwedGroup[]> {
+    const { issuer, ending } = step
+    const now = Date.now()
+    const groups = await this.#calls.skippingForeign(
+      sessionIds.map((sessionId): SessionName => ({ issuer, sessionId })),
       (session) => session,
       async (sound) => {
         const replies = await this.#calls.checked(
-          sound.map(({ issuer, sessionId }) => ['HGETALL', this.#keys.session(issuer, sessionId)]),
+          sound.flatMap((session): RedisCommand[] => {
+            const [key, ended] = this.#calls.keysOf(session)
+            return [
+              ['HGETALL', key],
+              ['GET', ended],
+            ]
+          }),
         )
-        return sound.map(({ issuer, sessionId }, i) => readOwed(replies[i], issuer, sessionId))
+        return sound.map(({ sessionId }, i) => {
+          const stored = readSession(replies[2 * i], issuer, sessionId)
+          const standing = readMark(firstLine(String(replies[2 * i + 1] ?? '')), ending)
+          return groupsOf(stored, ending, standing, now)
+        })
       },
-      unreadableSession,
+      (session) => [{ relation: 'fresh' as const, ending, ...unreadableSession(session) }],
     )
-  }
-}
-
-/** As the registry answers when it ends them: a session whose registrations are all of a later login is left alone. */
-function ofStep(step: TriggerStep, found: readonly OwedAnswer[]): OwedAnswer {
-  if (step.kind === 'end-session') return found[0] as OwedAnswer
-  const ended = found.filter(
-    ({ registrations, broken }) =>
-      broken.length > 0 ||
-      registrations.some(
-        ({ registeredAtMs }) => registeredAtMs === undefined || registeredAtMs <= step.registeredUntilMs,
-      ),
-  )
-  return {
-    kind: 'owed',
-    registrations: ended.flatMap(({ registrations }) =>
-      registrations.filter((it) => it.userId === step.userId),
-    ),
-    broken: ended.flatMap(({ broken }) => broken),
+    if (step.kind === 'end-session') return groups.flat()
+    return groups.flat().flatMap((owed) => {
+      const registrations = owed.registrations.filter((it) => it.userId === step.userId)
+      return registrations.length + owed.broken.length > 0 ? [{ ...owed, registrations }] : []
+    })
   }
 }

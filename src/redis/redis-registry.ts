@@ -1,4 +1,5 @@
 import { type Registration, writeRegistration } from '../events/registration.ts'
+import { type Ending, groupsOf, isDatedUntil, type OwedGroup } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
   BrokenRegistration,
@@ -8,14 +9,16 @@ import type {
   RegistryAnswer,
   RegistryStep,
 } from '../registry/registry.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import { lifeUntil } from './lives.ts'
+import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { RedisEndings } from './redis-endings.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { endSessionsScript, registerScript, signOutScript } from './registry-scripts.ts'
+import { endAnewScript, endSessionsScript, registerScript, signOutScript } from './registry-scripts.ts'
 import { SessionCalls } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
-import { type OwedAnswer, readOwed, readStored, unreadableSession } from './stored-registration.ts'
+import { readSession, readStored, type StoredSession, unreadableSession } from './stored-registration.ts'
+import { sessionsOfUser } from './user-index.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
@@ -30,7 +33,14 @@ export interface RedisRegistryOptions {
 
 type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
-type EndStep = Extract<RegistryStep, { kind: 'end-session' }>
+type EndStep = Omit<Extract<RegistryStep, { kind: 'end-session' }>, 'kind'>
+
+/** A session that was used again since the ending that stands. */
+interface Anew {
+  readonly at: number
+  readonly step: EndStep
+  readonly mark: string
+}
 
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
@@ -46,7 +56,7 @@ export class RedisRegistry implements Registry {
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
     this.#endings = new RedisEndings({ redis, keys, tombstoneMs, calls: this.#calls })
-    redis.register(registerScript, endSessionsScript, signOutScript)
+    redis.register(registerScript, endSessionsScript, endAnewScript, signOutScript)
   }
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
@@ -72,8 +82,12 @@ export class RedisRegistry implements Registry {
     return this.#endings.settle(settled)
   }
 
-  forget(settled: readonly RegistrationKey[]): Promise<void> {
+  forget(settled: Parameters<Registry['forget']>[0]): Promise<void> {
     return this.#endings.forget(settled)
+  }
+
+  areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
+    return this.#endings.areSettled(keys)
   }
 
   async find(
@@ -97,7 +111,12 @@ export class RedisRegistry implements Registry {
       const run = steps.slice(i, next)
       answers.push(
         ...(isEnd
-          ? await this.#endSessions(run as EndStep[])
+          ? (await this.#endSessions(run as EndStep[])).map(
+              (groups): RegistryAnswer => ({
+                kind: 'owed',
+                groups,
+              }),
+            )
           : await this.#calls.skippingForeign(
               run as RegisterStep[],
               ({ registration }) => registration,
@@ -111,7 +130,7 @@ export class RedisRegistry implements Registry {
   }
 
   /**
-   * The user's set comes before the session: a registration that cannot be found by its user would survive a sign-out.
+   * The user's index comes before the session: a registration that cannot be found by its user would survive a sign-out.
    * The look for a sign-out comes last: one that missed the registration had left its mark by then.
    */
   async #register(steps: readonly RegisterStep[]): Promise<RegistryAnswer[]> {
@@ -121,78 +140,149 @@ export class RedisRegistry implements Registry {
         part.flatMap(({ registration }) => this.#registrationKeys(registration)),
         [
           this.#sessionLifetimeMs,
+          Date.now(),
           ...part.flatMap(({ registration }) => [
             registration.sessionId,
             registration.oidcSessionId,
             writeRegistration(registration),
+            registration.registeredAtMs ?? '',
           ]),
         ],
       ),
     )
-    const signedOut: EndStep[] = []
+    const signedOut: { at: number; step: EndStep }[] = []
     const answers = steps.map(({ registration, origin }, i): RegistryAnswer => {
-      const [ended, signedOutMark] = [replies[2 * i], replies[2 * i + 1]]
-      if (typeof ended !== 'string') return { kind: 'already-settled' }
-      if (ended !== '') return { kind: 'registered', endedBy: readMark(ended)?.origin ?? origin }
-      const mark = readMark(String(signedOutMark))
-      if (mark === undefined || !isUntil(registration, mark.untilMs)) return { kind: 'registered' }
-      signedOut.push({ ...registration, kind: 'end-session', origin: mark.origin })
-      return { kind: 'registered', endedBy: mark.origin }
+      const [line, signOut, stood] = replies.slice(3 * i, 3 * i + 3)
+      if (typeof line !== 'string') return { kind: 'already-settled' }
+      const isRepeated = stood === 1 && { isRepeated: true }
+      if (line === '' && signOut === '') return { kind: 'registered', ...isRepeated }
+      const own = ownEnding(registration, origin)
+      if (line !== '') return { kind: 'registered', ...isRepeated, endedBy: readMark(line, own) ?? own }
+      const ending = readMark(String(signOut), own)
+      if (ending === undefined || !isDatedUntil(registration, ending.untilMs, Date.now()))
+        return { kind: 'registered', ...isRepeated }
+      signedOut.push({ at: i, step: { ...registration, ending } })
+      return { kind: 'registered', ...isRepeated, endedBy: ending }
     })
-    await this.#endSessions(signedOut)
+    const ended = await this.#endSessions(signedOut.map(({ step }) => step))
+    for (const [i, { at }] of signedOut.entries()) {
+      // Between the two calls another trigger may have ended the session.
+      const { registration } = steps[at] as RegisterStep
+      const endedBy = ended[i]?.find(({ registrations }) =>
+        registrations.some(({ oidcSessionId }) => oidcSessionId === registration.oidcSessionId),
+      )?.ending
+      if (endedBy !== undefined) answers[at] = { ...answers[at], kind: 'registered', endedBy }
+    }
     return answers
   }
 
-  #endSessions(steps: readonly Omit<EndStep, 'kind'>[]): Promise<OwedAnswer[]> {
+  #endSessions(steps: readonly EndStep[]): Promise<readonly OwedGroup[][]> {
     return this.#calls.skippingForeign(
       steps,
       (step) => step,
       (sound) => this.#endSoundSessions(sound),
-      unreadableSession,
+      (step) => [{ relation: 'fresh' as const, ending: step.ending, ...unreadableSession(step) }],
     )
   }
 
-  async #endSoundSessions(steps: readonly Omit<EndStep, 'kind'>[]): Promise<OwedAnswer[]> {
+  async #endSoundSessions(steps: readonly EndStep[]): Promise<OwedGroup[][]> {
+    const now = Date.now()
     const found = await this.#calls.guarded(steps, (part) =>
       evalScript(
         endSessionsScript,
         part.flatMap((step) => this.#calls.keysOf(step)),
-        [this.#tombstoneMs, ...part.map(({ origin }) => writeMark(origin))],
+        [
+          this.#tombstoneMs,
+          ...part.flatMap(({ ending }) => [
+            writeMark(ending),
+            lifeUntil(ending.deadlineMs ?? now + this.#tombstoneMs, now),
+          ]),
+        ],
       ),
     )
-    return steps.map(({ issuer, sessionId }, i) => readOwed(found[i], issuer, sessionId))
+    const anew: Anew[] = []
+    const groups = steps.map((step, i) => {
+      const { ending, issuer, sessionId } = step
+      const mark = found[2 * i] as string
+      const standing = readMark(mark, ending)
+      const owed = groupsOf(readSession(found[2 * i + 1], issuer, sessionId), ending, standing, now)
+      if (standing !== undefined && owed.some(({ relation }) => relation === 'fresh'))
+        anew.push({ mark, step, at: i })
+      return owed
+    })
+    for (const [i, owed] of (await this.#endAnew(anew, now)).entries()) groups[(anew[i] as Anew).at] = owed
+    return groups
+  }
+
+  /** The usual answer is known with the first call; sessions that were used again after an ending need a second one. */
+  async #endAnew(sessions: readonly Anew[], now: number): Promise<OwedGroup[][]> {
+    if (sessions.length === 0) return []
+    const found = await this.#calls.guarded(sessions, (part) =>
+      evalScript(
+        endAnewScript,
+        part.flatMap(({ step }) => this.#calls.keysOf(step)),
+        [this.#tombstoneMs, ...part.flatMap(({ mark, step }) => [mark, writeMark(step.ending)])],
+      ),
+    )
+    return Promise.all(
+      sessions.map(async ({ mark, step }, i) => {
+        // Somebody else has ended it anew in between.
+        if (found[2 * i] === 0) return (await this.#endSessions([step]))[0] as OwedGroup[]
+        const { ending, issuer, sessionId } = step
+        const stored = readSession(found[2 * i + 1], issuer, sessionId)
+        return groupsOf(stored, ending, readMark(mark, ending), now)
+      }),
+    )
   }
 
   async #endUser(step: Extract<RegistryStep, { kind: 'end-user' }>): Promise<RegistryAnswer> {
-    const { issuer, userId, registeredUntilMs } = step
+    const { issuer, userId, ending } = step
+    const [mark, index] = [this.#keys.signedOut(issuer, userId), this.#keys.user(issuer, userId)]
     // The records of the user's sessions are in other partitions and may be read later than this one.
-    const [, members] = await this.#calls.checked([
+    let before: RedisCommand[] = [
       evalScript(
         signOutScript,
-        [this.#keys.signedOut(issuer, userId)],
-        [writeMark(step.origin, step.occurredAtMs), step.occurredAtMs, this.#tombstoneMs],
+        [mark, index],
+        [writeMark(ending), ending.untilMs, this.#tombstoneMs, Date.now() + this.#sessionLifetimeMs],
       ),
-      ['SMEMBERS', this.#keys.user(issuer, userId)],
-    ])
-    const sessions = members as string[]
-    // Read first, then end: a session whose registrations are all of a later login must not be marked.
-    const replies = await this.#calls.checked(
-      sessions.map((sessionId) => ['HGETALL', this.#keys.session(issuer, sessionId)]),
-    )
-    const ended = sessions.filter((sessionId, i) => {
-      const { registrations, broken } = readOwed(replies[i], issuer, sessionId)
-      return broken.length > 0 || registrations.some((it) => isUntil(it, registeredUntilMs))
-    })
-    const again = await this.#endSessions(
-      ended.map((sessionId) => ({ issuer, sessionId, origin: step.origin })),
-    )
-    const registrations: HeldRegistration[] = []
-    const broken: BrokenRegistration[] = []
-    for (const found of again) {
-      registrations.push(...found.registrations.filter((it) => it.userId === userId))
-      broken.push(...found.broken)
+    ]
+    const run = async (command: RedisCommand): Promise<unknown> => {
+      const commands = [...before, command]
+      before = []
+      return (await this.#calls.checked(commands)).at(-1)
     }
-    return { kind: 'owed', registrations, broken }
+    const groups: OwedGroup[] = []
+    const seen = new Set<string>()
+    for await (const page of sessionsOfUser(run, index)) {
+      const fresh = page.filter((sessionId) => !seen.has(sessionId))
+      for (const sessionId of fresh) seen.add(sessionId)
+      for (const owed of await this.#endSessionsOf(fresh, step)) {
+        const registrations = owed.registrations.filter((it) => it.userId === userId)
+        if (registrations.length + owed.broken.length > 0) groups.push({ ...owed, registrations })
+      }
+    }
+    return { kind: 'owed', groups }
+  }
+
+  /** Read first, then end: a session whose registrations are all of a later login must not be marked. */
+  async #endSessionsOf(
+    sessionIds: readonly string[],
+    { issuer, ending }: Extract<RegistryStep, { kind: 'end-user' }>,
+  ): Promise<OwedGroup[]> {
+    const steps = sessionIds.map((sessionId): EndStep => ({ issuer, sessionId, ending }))
+    const stored = await this.#calls.skippingForeign(
+      steps,
+      (step) => step,
+      async (sound) => {
+        const replies = await this.#calls.checked(
+          sound.map(({ sessionId }) => ['HGETALL', this.#keys.session(issuer, sessionId)]),
+        )
+        return sound.map(({ sessionId }, i) => readSession(replies[i], issuer, sessionId))
+      },
+      unreadableSession,
+    )
+    const ended = steps.filter((_, i) => isMeant(stored[i] as StoredSession, ending))
+    return (await this.#endSessions(ended)).flat()
   }
 
   #registrationKeys({ issuer, sessionId, userId }: Registration): string[] {
@@ -201,6 +291,12 @@ export class RedisRegistry implements Registry {
   }
 }
 
-function isUntil(registration: Registration, untilMs: number): boolean {
-  return registration.registeredAtMs === undefined || registration.registeredAtMs <= untilMs
+function isMeant({ registrations, broken }: StoredSession, { untilMs }: Ending): boolean {
+  const now = Date.now()
+  return broken.length > 0 || registrations.some((it) => isDatedUntil(it, untilMs, now))
+}
+
+/** Of a session that somebody else has marked as ended: the registration itself is all that is known of it. */
+function ownEnding({ registeredAtMs = Date.now() }: Registration, origin: Ending['origin']): Ending {
+  return { origin, occurredAtMs: registeredAtMs, untilMs: registeredAtMs, everywhere: false }
 }

@@ -4,8 +4,9 @@ import { foreignAmong, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { literalPattern, scannedKeys } from './scanned-keys.ts'
-import { readMark } from './session-mark.ts'
-import { readOwed, unreadableSession } from './stored-registration.ts'
+import { firstLine, readMark, readSettled } from './session-mark.ts'
+import { readSession, unreadableSession } from './stored-registration.ts'
+import { sessionsOfUser } from './user-index.ts'
 
 /** What Redis holds of one session at a moment. */
 export interface SessionState {
@@ -20,6 +21,8 @@ export interface SessionState {
   readonly ended?: {
     /** The trigger that ended it, unless somebody else wrote the tombstone. */
     readonly origin?: TriggerOrigin
+    /** Registrations made until then belong to that end. Milliseconds since the epoch; not where any does. */
+    readonly untilMs?: number
     readonly expiresInMs: number
     /** The `oidcSessionId`s of registrations that were settled since. */
     readonly settled: readonly string[]
@@ -65,7 +68,7 @@ export class RedisSessionView {
       const name = { issuer, sessionId }
       if (foreign.has(i)) return { ...name, ...unreadable(name) }
       const [flat, lifeMs, mark, markLifeMs] = replies.slice(4 * i, 4 * i + 4)
-      const { registrations, broken } = readOwed(flat, issuer, sessionId)
+      const { registrations, broken } = readSession(flat, issuer, sessionId)
       return {
         ...name,
         registrations,
@@ -88,21 +91,16 @@ export class RedisSessionView {
     }
   }
 
-  /** Ids of the user's sessions, some of which may be over. */
-  async sessionsOf(issuer: string, userId: string): Promise<string[]> {
-    try {
-      return (await this.#redis.command('SMEMBERS', this.#keys.user(issuer, userId))) as string[]
-    } catch (error) {
-      if (isWrongType(error)) return []
-      throw error
-    }
+  /** Ids of the user's sessions, in pages; some may be over. */
+  sessionsOf(issuer: string, userId: string): AsyncGenerator<string[]> {
+    return sessionsOfUser((command) => this.#redis.command(...command), this.#keys.user(issuer, userId))
   }
 
   async signedOut(issuer: string, userId: string): Promise<SignedOut | undefined> {
     try {
       const line = await this.#redis.command('GET', this.#keys.signedOut(issuer, userId))
-      const mark = typeof line === 'string' ? readMark(line) : undefined
-      return mark && { origin: mark.origin, occurredAtMs: mark.untilMs }
+      const mark = typeof line === 'string' ? readMark(line, unknownEnding) : undefined
+      return mark && { origin: mark.origin, occurredAtMs: mark.occurredAtMs }
     } catch (error) {
       if (isWrongType(error)) return undefined
       throw error
@@ -119,10 +117,22 @@ function lookAt([session, ended]: readonly [string, string]): RedisCommand[] {
   ]
 }
 
+/** What an earlier version did not write is not known. */
+const unknownEnding = {
+  origin: { id: '', topic: '', partition: 0, offset: 0 },
+  occurredAtMs: 0,
+  untilMs: Number.POSITIVE_INFINITY,
+  everywhere: false,
+}
+
 function endedState(text: string, expiresInMs: number): NonNullable<SessionState['ended']> {
-  const [line = '', ...settled] = text.split('\n')
-  const origin = readMark(line)?.origin
-  return { ...(origin !== undefined && { origin }), expiresInMs, settled }
+  const mark = readMark(firstLine(text), unknownEnding)
+  return {
+    ...(mark !== undefined && { origin: mark.origin }),
+    ...(mark !== undefined && Number.isFinite(mark.untilMs) && { untilMs: mark.untilMs }),
+    expiresInMs,
+    settled: [...readSettled(text).keys()],
+  }
 }
 
 function unreadable(name: Pick<SessionState, 'issuer' | 'sessionId'>) {

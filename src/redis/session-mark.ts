@@ -1,31 +1,85 @@
-import type { TriggerOrigin } from '../events/trigger.ts'
+import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
+import type { Ending } from '../registry/ending.ts'
 
-/** The trigger that ended a session or signed out a user: the first line of a tombstone, and the whole of a mark. */
-export interface Mark {
-  readonly origin: TriggerOrigin
-  /** Registrations made until then are meant; milliseconds since the epoch. */
-  readonly untilMs: number
+/*
+ * The mark of an ending, in Redis: the first line of a session's tombstone, and the whole of a user's sign-out
+ * everywhere. The lines below the first are those of settled registrations: `oidcSessionId`, a tab, and the date up to
+ * which it is settled. An identity provider may write a tombstone of its own, whose first line tells nothing.
+ */
+
+type Fields = [
+  id: string,
+  topic: string,
+  partition: number,
+  offset: number,
+  untilMs?: number,
+  occurredAtMs?: number,
+  deadlineMs?: number | null,
+  everywhere?: 0 | 1,
+  traceparent?: string,
+  tracestate?: string,
+]
+
+export function writeMark(ending: Ending): string {
+  const { id, topic, partition, offset } = ending.origin
+  const { deadlineMs = null, everywhere, occurredAtMs, traceparent, tracestate, untilMs } = ending
+  const fields = [id, topic, partition, offset, untilMs, occurredAtMs, deadlineMs, everywhere ? 1 : 0]
+  if (traceparent !== undefined) fields.push(traceparent)
+  if (traceparent !== undefined && tracestate !== undefined) fields.push(tracestate)
+  return JSON.stringify(fields)
 }
 
-export function writeMark({ id, topic, partition, offset }: TriggerOrigin, untilMs?: number): string {
-  return JSON.stringify([id, topic, partition, offset, ...(untilMs === undefined ? [] : [untilMs])])
+/**
+ * `undefined` for a line that is none. An earlier version wrote less: what it left out is taken from `otherwise`, and all
+ * that was registered belonged to its endings.
+ */
+export function readMark(line: string, otherwise: Ending): Ending | undefined {
+  const fields = fieldsOf(line)
+  if (fields === undefined) return undefined
+  const [id, topic, partition, offset, untilMs, occurredAtMs, deadlineMs, everywhere, ...trace] = fields
+  const origin = { id, topic, partition, offset }
+  if (untilMs === undefined) return { ...otherwise, origin, untilMs: Number.POSITIVE_INFINITY }
+  if (occurredAtMs === undefined) {
+    // Only sign-outs were written like this, with the time at which they occurred.
+    const { deadlineMs: deadline } = otherwise
+    const times = { occurredAtMs: untilMs, untilMs: untilMs + CLOCK_TOLERANCE_MS }
+    return { origin, ...times, everywhere: true, ...(deadline !== undefined && { deadlineMs: deadline }) }
+  }
+  const [traceparent, tracestate] = trace
+  return {
+    origin,
+    untilMs,
+    occurredAtMs,
+    ...(deadlineMs != null && { deadlineMs }),
+    everywhere: everywhere === 1,
+    ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
+  }
 }
 
-/** Reads the first line of a tombstone; an identity provider may have written another one, which tells nothing. */
-export function readMark(line: string): Mark | undefined {
+/** The dates up to which registrations are settled, by `oidcSessionId`; without an end for what an earlier version wrote. */
+export function readSettled(tombstone: string): Map<string, number> {
+  const settled = new Map<string, number>()
+  for (const line of tombstone.split('\n').slice(1)) {
+    const tab = line.indexOf('\t')
+    const oidcSessionId = tab === -1 ? line : line.slice(0, tab)
+    const untilMs = tab === -1 ? Number.POSITIVE_INFINITY : Number(line.slice(tab + 1))
+    settled.set(oidcSessionId, Math.max(settled.get(oidcSessionId) ?? 0, untilMs))
+  }
+  return settled
+}
+
+export function firstLine(tombstone: string): string {
+  const end = tombstone.indexOf('\n')
+  return end === -1 ? tombstone : tombstone.slice(0, end)
+}
+
+function fieldsOf(line: string): Fields | undefined {
   // The usual case: there is none. A parser's error costs as much as everything else about a registration.
-  if (line === '') return undefined
+  if (!line.startsWith('[')) return undefined
   try {
-    const [id, topic, partition, offset, untilMs] = JSON.parse(line) as [
-      string,
-      string,
-      number,
-      number,
-      number?,
-    ]
-    return typeof id === 'string'
-      ? { origin: { id, topic, partition, offset }, untilMs: untilMs ?? 0 }
-      : undefined
+    const fields = JSON.parse(line) as Fields
+    return typeof fields[0] === 'string' ? fields : undefined
   } catch {
     return undefined
   }

@@ -1,29 +1,27 @@
 import { readRegistration } from '../events/read-registration.ts'
-import type {
-  BrokenRegistration,
-  HeldRegistration,
-  RegistrationKey,
-  RegistryAnswer,
-} from '../registry/registry.ts'
+import type { BrokenRegistration, HeldRegistration, RegistrationKey } from '../registry/registry.ts'
 import { readPendingOutcome } from './pending-outcome.ts'
 
-export type OwedAnswer = Extract<RegistryAnswer, { kind: 'owed' }>
+/** What a session's hash holds. */
+export interface StoredSession {
+  readonly registrations: readonly HeldRegistration[]
+  readonly broken: readonly BrokenRegistration[]
+}
 
 /** What is owed by a session whose key holds something else: nobody knows, and that is told as a failure. */
 export function unreadableSession({
   issuer,
   sessionId,
-}: Pick<RegistrationKey, 'issuer' | 'sessionId'>): OwedAnswer {
+}: Pick<RegistrationKey, 'issuer' | 'sessionId'>): StoredSession {
   const reason = 'the key of the session in Redis holds something else than registrations'
   return {
-    kind: 'owed',
     registrations: [],
     broken: [{ issuer, sessionId, oidcSessionId: '', reason, partial: {} }],
   }
 }
 
 /** Reads a flat list of fields and values. */
-export function readOwed(reply: unknown, issuer: string, sessionId: string): OwedAnswer {
+export function readSession(reply: unknown, issuer: string, sessionId: string): StoredSession {
   const flat = reply as string[]
   const registrations: HeldRegistration[] = []
   const broken: BrokenRegistration[] = []
@@ -32,7 +30,7 @@ export function readOwed(reply: unknown, issuer: string, sessionId: string): Owe
     if ('reason' in found) broken.push(found)
     else registrations.push(found)
   }
-  return { kind: 'owed', registrations, broken }
+  return { registrations, broken }
 }
 
 /** The key's own ids win over those inside the JSON: they are what was looked up and what will be removed. */

@@ -1,6 +1,7 @@
-import type { Outcome } from '../events/outcome.ts'
+import type { Outcome, SettledByLog } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
+import type { Ending, OwedGroup } from './ending.ts'
 
 /** What intake asks of the registry for one record. */
 export type RegistryStep =
@@ -9,16 +10,13 @@ export type RegistryStep =
       readonly kind: 'end-session'
       readonly issuer: string
       readonly sessionId: string
-      readonly origin: TriggerOrigin
+      readonly ending: Ending
     }
   | {
       readonly kind: 'end-user'
       readonly issuer: string
       readonly userId: string
-      readonly origin: TriggerOrigin
-      readonly occurredAtMs: number
-      /** Registrations made later belong to a later login and are left alone. Milliseconds since the epoch. */
-      readonly registeredUntilMs: number
+      readonly ending: Ending
     }
 
 /**
@@ -53,24 +51,24 @@ export type RegistryAnswer =
   | {
       readonly kind: 'registered'
       /**
-       * Set when the session had ended before, or its user had signed out everywhere after it was made: the trigger
-       * that said so. The registration is owed at once.
+       * Set when the registration belongs to an ending of its session, or of all sessions of its user, that was read
+       * before it. It is owed at once.
        */
-      readonly endedBy?: TriggerOrigin
+      readonly endedBy?: Ending
+      /** It stood there already, so that its delivery may be under way. */
+      readonly isRepeated?: boolean
     }
   /** This registration was settled before; the record is a repetition and nothing was written. */
   | { readonly kind: 'already-settled' }
   /** The place of the session holds something of somebody else's; nothing was written. */
   | { readonly kind: 'refused' }
-  | {
-      readonly kind: 'owed'
-      readonly registrations: readonly HeldRegistration[]
-      readonly broken: readonly BrokenRegistration[]
-    }
+  | { readonly kind: 'owed'; readonly groups: readonly OwedGroup[] }
 
 /** Names one registration. */
 export type RegistrationKey = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> & {
   readonly userId?: string
+  /** Of several that had the name, the one that was made then. Milliseconds since the epoch. */
+  readonly registeredAtMs?: number
 }
 
 /**
@@ -92,16 +90,24 @@ export interface Registry {
   notePending(
     decided: readonly (RegistrationKey & { readonly pendingOutcome: PendingOutcome })[],
   ): Promise<void>
-  /** Removes registrations whose outcome is published, and remembers them as settled while the session's mark lasts. */
+  /**
+   * Removes registrations whose outcome is published, and remembers them as settled while the session's mark lasts. One
+   * that has been made later under the same name stays.
+   */
   settle(settled: readonly RegistrationKey[]): Promise<void>
   /**
-   * Removes registrations of which the log says that they are settled, and remembers each that is not there yet: its
-   * registration may stand in another partition and be read later.
+   * Removes registrations of which the log says that they are settled, and remembers each that may still come: its
+   * registration may stand in another partition and be read later, or come twice. One that was made later stays.
    */
-  forget(settled: readonly RegistrationKey[]): Promise<void>
+  forget(settled: readonly SettledByLog[]): Promise<void>
   /**
    * The registrations that are still there, `undefined` for those that are settled. In the order of the keys. Throws
    * `LR_REGISTRY_LOST` as `apply` does: what is not found in a store that has fallen behind is not settled.
    */
   find(keys: readonly RegistrationKey[]): Promise<(HeldRegistration | BrokenRegistration | undefined)[]>
+  /**
+   * Whether each is remembered as settled, of those that are not there any more. Throws `LR_REGISTRY_LOST` when the store
+   * does not hold what the log says.
+   */
+  areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]>
 }

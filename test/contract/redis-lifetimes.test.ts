@@ -3,7 +3,8 @@ import type { ParkedDelivery } from '../../src/delivery/backlog.ts'
 import { writeRegistration } from '../../src/events/registration.ts'
 import { RedisBacklog } from '../../src/redis/redis-backlog.ts'
 import { RedisRegistry } from '../../src/redis/redis-registry.ts'
-import { ISSUER, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
+import type { OwedGroup } from '../../src/registry/ending.ts'
+import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
 const LIFETIME = 600_000
@@ -28,7 +29,7 @@ describe('lifetimes in Redis', () => {
   const ttl = async (key: string) => Number(await fixture.redis.command('PTTL', key))
   const register = () => registry.apply([{ kind: 'register', registration, origin: sampleOrigin() }])
   const end = () =>
-    registry.apply([{ kind: 'end-session', issuer: ISSUER, sessionId: 'session-1', origin: sampleOrigin() }])
+    registry.apply([{ kind: 'end-session', issuer: ISSUER, sessionId: 'session-1', ending: sampleEnding() }])
   const parkUntil = (deadlineMs: number) => {
     const cause = { origin: sampleOrigin(), occurredAtMs: 0, everywhere: false }
     const delivery: ParkedDelivery = {
@@ -57,7 +58,10 @@ describe('lifetimes in Redis', () => {
   })
 
   test('a tombstone that comes from an outcome alone ends too', async () => {
-    await registry.forget([registration])
+    const { issuer, sessionId, oidcSessionId } = registration
+    await registry.forget([
+      { issuer, sessionId, oidcSessionId, registeredAtMs: 1, recordedAtMs: 0, origin: sampleOrigin() },
+    ])
     const left = await ttl(fixture.keys.ended(ISSUER, 'session-1'))
     expect(left).toBeGreaterThan(0)
     expect(left).toBeLessThanOrEqual(TOMBSTONE)
@@ -122,8 +126,9 @@ describe('lifetimes in Redis', () => {
     )
     const [answer] = await end()
     if (answer?.kind !== 'owed') throw new Error('nothing is owed')
-    expect(answer.registrations).toEqual([registration])
-    const broken = [...answer.broken].sort((x, y) => x.oidcSessionId.localeCompare(y.oidcSessionId))
+    const [group] = answer.groups as [OwedGroup]
+    expect(group.registrations).toEqual([registration])
+    const broken = [...group.broken].sort((x, y) => x.oidcSessionId.localeCompare(y.oidcSessionId))
     expect(broken).toMatchObject([
       { issuer: ISSUER, sessionId: 'session-1', oidcSessionId: 'bad', partial: {} },
       { issuer: ISSUER, sessionId: 'session-1', oidcSessionId: 'worse', partial: { clientId: 'c' } },
@@ -132,14 +137,22 @@ describe('lifetimes in Redis', () => {
     const late = sampleRegistration({ sessionId: 'session-2' })
     const origin = sampleOrigin({ id: 'registration' })
     expect(await registry.apply([{ kind: 'register', registration: late, origin }])).toEqual([
-      { kind: 'registered', endedBy: origin },
+      {
+        kind: 'registered',
+        endedBy: {
+          origin,
+          occurredAtMs: late.registeredAtMs,
+          untilMs: late.registeredAtMs,
+          everywhere: false,
+        },
+      },
     ])
   })
 
   test('a server that has forgotten its scripts is taught them again', async () => {
     await register()
     await fixture.redis.command('SCRIPT', 'FLUSH')
-    expect((await end())[0]).toMatchObject({ registrations: [registration] })
+    expect((await end())[0]).toMatchObject({ groups: [{ registrations: [registration] }] })
     await fixture.redis.command('SCRIPT', 'FLUSH')
     await parkUntil(Date.now() + LIFETIME)
     expect(await backlog.claim(`${ISSUER}|client-1`, Date.now(), Date.now() + 1_000, 1)).toHaveLength(1)

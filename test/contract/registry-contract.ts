@@ -1,8 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
-import type { TriggerOrigin } from '../../src/events/trigger.ts'
-import type { PendingOutcome, Registry, RegistryAnswer, RegistryStep } from '../../src/registry/registry.ts'
-import { ISSUER, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
+import type { Ending } from '../../src/registry/ending.ts'
+import type {
+  HeldRegistration,
+  PendingOutcome,
+  Registry,
+  RegistryAnswer,
+  RegistryStep,
+} from '../../src/registry/registry.ts'
+import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 
 export interface RegistryUnderTest extends AsyncDisposable {
   readonly registry: Registry
@@ -12,30 +19,67 @@ export interface RegistryUnderTest extends AsyncDisposable {
 const EARLY = 1_700_000_000_000
 const LATE = EARLY + 60_000
 
-const byFirst = sampleOrigin({ id: 'first', offset: 1 })
-const bySecond = sampleOrigin({ id: 'second', offset: 2 })
+const byFirst = sampleEnding({
+  origin: sampleOrigin({ id: 'first', offset: 1 }),
+  occurredAtMs: LATE,
+  untilMs: LATE,
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  tracestate: 'vendor=a b;c,other@x=1',
+})
+const bySecond = sampleEnding({
+  origin: sampleOrigin({ id: 'second', offset: 2 }),
+  occurredAtMs: LATE,
+  untilMs: LATE,
+})
 
 function register(registration: Registration): RegistryStep {
   return { kind: 'register', registration, origin: sampleOrigin({ id: 'registration' }) }
 }
 
-function endSession(sessionId: string, origin: TriggerOrigin = byFirst, issuer = ISSUER): RegistryStep {
-  return { kind: 'end-session', issuer, sessionId, origin }
+function endSession(sessionId: string, ending: Ending = byFirst, issuer = ISSUER): RegistryStep {
+  return { kind: 'end-session', issuer, sessionId, ending }
 }
 
-function endUser(
-  userId: string,
-  occurredAtMs: number,
-  origin: TriggerOrigin = byFirst,
-  issuer = ISSUER,
-): RegistryStep {
-  return { kind: 'end-user', issuer, userId, origin, occurredAtMs, registeredUntilMs: occurredAtMs }
+function endUser(userId: string, untilMs: number, by: Ending = byFirst, issuer = ISSUER): RegistryStep {
+  return { kind: 'end-user', issuer, userId, ending: endingEverywhere(untilMs, by) }
+}
+
+function endingEverywhere(untilMs: number, by: Ending = byFirst): Ending {
+  return { ...by, everywhere: true, occurredAtMs: untilMs, untilMs }
+}
+
+/** What an outcome of the registration tells, that was written now. */
+function outcomeOf({ issuer, sessionId, oidcSessionId, registeredAtMs = 0 }: Registration): SettledByLog {
+  return {
+    issuer,
+    sessionId,
+    oidcSessionId,
+    registeredAtMs,
+    recordedAtMs: Date.now(),
+    origin: byFirst.origin,
+  }
 }
 
 /** What is owed, in an order of its own: registrations of one session have none. */
 function owedNames(answer: RegistryAnswer | undefined): string[] {
+  return owedBy(answer)
+    .map(({ sessionId, oidcSessionId }) => `${sessionId}/${oidcSessionId}`)
+    .sort()
+}
+
+function owedBy(answer: RegistryAnswer | undefined): HeldRegistration[] {
   if (answer?.kind !== 'owed') throw new Error(`expected what is owed, got ${answer?.kind}`)
-  return answer.registrations.map(({ sessionId, oidcSessionId }) => `${sessionId}/${oidcSessionId}`).sort()
+  return answer.groups.flatMap(({ registrations }) => registrations)
+}
+
+/** By which trigger each registration is owed, and what the one that was carried out is to it. */
+function relations(answer: RegistryAnswer | undefined): string[] {
+  if (answer?.kind !== 'owed') throw new Error(`expected what is owed, got ${answer?.kind}`)
+  return answer.groups
+    .flatMap(({ relation, ending, registrations }) =>
+      registrations.map(({ oidcSessionId }) => `${oidcSessionId} ${relation} ${ending.origin.id}`),
+    )
+    .sort()
 }
 
 /** What every registry does. Each test gets an empty one. */
@@ -74,8 +118,8 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         await apply(register(a), register(b), register(elsewhere), register(full))
         const [answer] = await apply(endSession('session-1'))
         expect(owedNames(answer)).toEqual(['session-1/a', 'session-1/b', 'session-1/oidc-1'])
-        expect(answer).toMatchObject({ broken: [] })
-        expect(answer?.kind === 'owed' && answer.registrations).toContainEqual(full)
+        expect(answer).toMatchObject({ groups: [{ relation: 'fresh', ending: byFirst, broken: [] }] })
+        expect(owedBy(answer)).toContainEqual(full)
       })
 
       test('an unknown session owes nothing', async () => {
@@ -109,7 +153,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         const moved = { ...a, backchannelLogoutUri: 'https://rp.example/moved' }
         expect(await apply(register(a), register(moved))).toEqual([
           { kind: 'registered' },
-          { kind: 'registered' },
+          { kind: 'registered', isRepeated: true },
         ])
         expect(await registry.find([a])).toEqual([moved])
       })
@@ -135,7 +179,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
     describe('outcomes that are not on the topic yet', () => {
       const pendingOutcome: PendingOutcome = {
         outcome: { kind: 'sent', jti: 'jti-1', attempts: 2, status: 204 },
-        origin: byFirst,
+        origin: byFirst.origin,
         occurredAtMs: LATE,
         traceparent: '00-1-2-01',
       }
@@ -147,7 +191,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
           lastStatus: 400,
           lastError: 'HTTP "400"',
         },
-        origin: bySecond,
+        origin: bySecond.origin,
         occurredAtMs: LATE,
       }
 
@@ -158,7 +202,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         expect(await registry.find([a, b])).toEqual([noted, b])
         const answer = await applyOne(endSession('session-1', bySecond))
         expect(owedNames(answer)).toEqual(['session-1/a', 'session-1/b'])
-        expect(answer?.kind === 'owed' && answer.registrations).toContainEqual(noted)
+        expect(owedBy(answer)).toContainEqual(noted)
       })
 
       test('several at once, of all kinds, and the first of each stays', async () => {
@@ -197,7 +241,11 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
 
       test('one that comes again before it is settled is owed again', async () => {
         await apply(register(a), endSession('session-1'))
-        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy: byFirst })
+        expect(await applyOne(register(a))).toEqual({
+          kind: 'registered',
+          isRepeated: true,
+          endedBy: byFirst,
+        })
       })
 
       test('one that was settled is not written again', async () => {
@@ -206,7 +254,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         await registry.settle([a])
         expect(await apply(register(a), register(b))).toEqual([
           { kind: 'already-settled' },
-          { kind: 'registered', endedBy: byFirst },
+          { kind: 'registered', isRepeated: true, endedBy: byFirst },
         ])
         expect(await registry.find([a, b])).toEqual([undefined, b])
       })
@@ -244,7 +292,11 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         await apply(register(a), register(later))
         expect(owedNames(await applyOne(endUser('user-1', LATE)))).toEqual(['session-1/a'])
         expect(await applyOne(register({ ...later, oidcSessionId: 'd' }))).toEqual({ kind: 'registered' })
-        expect(owedNames(await applyOne(endSession('session-2')))).toEqual(['session-2/c', 'session-2/d'])
+        const ending = { ...bySecond, untilMs: LATE + 1 }
+        expect(owedNames(await applyOne(endSession('session-2', ending)))).toEqual([
+          'session-2/c',
+          'session-2/d',
+        ])
       })
 
       test('reaches what is registered at the very moment, and what has no time', async () => {
@@ -255,18 +307,24 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
 
       test('reaches a registration whose record comes after it', async () => {
         await apply(endUser('user-1', LATE, byFirst))
-        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy: byFirst })
+        const endedBy = endingEverywhere(LATE)
+        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy })
         expect(await applyOne(register({ ...elsewhere, userId: 'user-2' }))).toEqual({ kind: 'registered' })
-        // The session has ended with it, also for what is registered later.
-        expect(await applyOne(register({ ...b, registeredAtMs: LATE + 5 }))).toEqual({
+        // The session has ended with it, also for what another user has registered there before.
+        const other = { ...b, userId: 'user-2' }
+        expect(await applyOne(register(other))).toEqual({ kind: 'registered', endedBy })
+        expect(await applyOne(register({ ...b, registeredAtMs: LATE + 1 }))).toEqual({
           kind: 'registered',
-          endedBy: byFirst,
+          isRepeated: true,
         })
       })
 
       test('marks the sessions as ended', async () => {
         await apply(register(a), endUser('user-1', LATE, bySecond))
-        expect(await applyOne(register(b))).toEqual({ kind: 'registered', endedBy: bySecond })
+        expect(await applyOne(register(b))).toEqual({
+          kind: 'registered',
+          endedBy: endingEverywhere(LATE, bySecond),
+        })
       })
 
       test('sees what was registered before it in the same batch, and not what comes after', async () => {
@@ -291,7 +349,148 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
 
       test('an older sign-out that comes again takes nothing from a newer one', async () => {
         await apply(endUser('user-1', LATE, bySecond), endUser('user-1', EARLY - 1, byFirst))
-        expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy: bySecond })
+        expect(await applyOne(register(a))).toEqual({
+          kind: 'registered',
+          endedBy: endingEverywhere(LATE, bySecond),
+        })
+      })
+    })
+
+    describe('two triggers, one session', () => {
+      const untilLater = { ...bySecond, occurredAtMs: LATE + 60_000, untilMs: LATE + 60_000 }
+
+      test('the same record again is told from a further trigger, which changes nothing', async () => {
+        await apply(register(a), register(b))
+        expect(relations(await applyOne(endSession('session-1')))).toEqual(['a fresh first', 'b fresh first'])
+        expect(relations(await applyOne(endSession('session-1')))).toEqual(['a again first', 'b again first'])
+        expect(relations(await applyOne(endSession('session-1', bySecond)))).toEqual([
+          'a further first',
+          'b further first',
+        ])
+        expect(relations(await applyOne(endUser('user-1', LATE, bySecond)))).toEqual([
+          'a further first',
+          'b further first',
+        ])
+        expect(relations(await applyOne(endSession('session-1')))).toEqual(['a again first', 'b again first'])
+      })
+
+      test.each([{ offset: 2 }, { partition: 5 }, { topic: 'other' }, { id: 'other' }])(
+        'a record with %j is another one',
+        async (other) => {
+          await apply(register(a), endSession('session-1'))
+          const ending = { ...byFirst, origin: { ...byFirst.origin, ...other } }
+          expect(relations(await applyOne(endSession('session-1', ending)))).toEqual(['a further first'])
+        },
+      )
+
+      test('the record that came again is told what the first time was said, whatever it says now', async () => {
+        await apply(register(a), endSession('session-1'))
+        const now = { ...byFirst, untilMs: LATE + 1, deadlineMs: 1, traceparent: 'another' }
+        expect(await applyOne(endSession('session-1', now))).toMatchObject({
+          groups: [{ relation: 'again', ending: byFirst }],
+        })
+      })
+
+      test('a further trigger that means later registrations as well is of the same ending while there are none', async () => {
+        await apply(register(a), endSession('session-1'))
+        expect(relations(await applyOne(endSession('session-1', untilLater)))).toEqual(['a further first'])
+        expect(await applyOne(register({ ...b, registeredAtMs: LATE + 1 }))).toEqual({ kind: 'registered' })
+      })
+
+      test('a session that is used again ends again, and what the first end meant stays with it', async () => {
+        const again = { ...b, registeredAtMs: LATE + 1 }
+        await apply(register(a), endSession('session-1'), register(again))
+        expect(relations(await applyOne(endSession('session-1')))).toEqual(['a again first'])
+        expect(relations(await applyOne(endSession('session-1', untilLater)))).toEqual([
+          'a further first',
+          'b fresh second',
+        ])
+        expect(relations(await applyOne(endSession('session-1', untilLater)))).toEqual([
+          'a again second',
+          'b again second',
+        ])
+        const late = { ...a, oidcSessionId: 'late', registeredAtMs: LATE + 2 }
+        expect(await applyOne(register(late))).toEqual({ kind: 'registered', endedBy: untilLater })
+      })
+    })
+
+    describe('the same two ids again', () => {
+      const later = { ...a, registeredAtMs: LATE + 1 }
+      const byThird = { ...bySecond, untilMs: LATE + 10 }
+
+      test('a login after the end is a new one, told by the next end and by nothing else', async () => {
+        await apply(register(a), endSession('session-1'))
+        await registry.settle([a])
+        expect(await applyOne(register(later))).toEqual({ kind: 'registered' })
+        expect(await registry.find([a])).toEqual([later])
+        expect(relations(await applyOne(endSession('session-1')))).toEqual([])
+        expect(await applyOne(register(a))).toEqual({ kind: 'already-settled' })
+        expect(await registry.find([a])).toEqual([later])
+        expect(relations(await applyOne(endSession('session-1', byThird)))).toEqual(['a fresh second'])
+        await registry.settle([later])
+        expect(await apply(register(a), register(later))).toEqual([
+          { kind: 'already-settled' },
+          { kind: 'already-settled' },
+        ])
+      })
+
+      test('the outcome of the first says nothing of the second, decided, settled or read from the log', async () => {
+        const pendingOutcome: PendingOutcome = {
+          outcome: { kind: 'sent', jti: 'jti-1', attempts: 1, status: 200 },
+          origin: byFirst.origin,
+          occurredAtMs: LATE,
+        }
+        await apply(register(a), endSession('session-1'), register(later))
+        await registry.notePending([{ ...a, pendingOutcome }])
+        await registry.settle([a])
+        await registry.forget([outcomeOf(a)])
+        expect(await registry.find([a])).toEqual([later])
+        await registry.forget([outcomeOf(later)])
+        expect(await registry.find([a])).toEqual([undefined])
+      })
+
+      test('a sign-out everywhere before the login leaves it alone, whatever stands of the session', async () => {
+        await apply(register(a), endUser('user-1', LATE))
+        await registry.settle([a])
+        expect(await applyOne(register(later))).toEqual({ kind: 'registered' })
+        expect(owedNames(await applyOne(endUser('user-1', LATE)))).toEqual([])
+        expect(await applyOne(endUser('user-1', LATE + 1, bySecond))).toMatchObject({
+          groups: [{ relation: 'fresh', registrations: [later] }],
+        })
+      })
+
+      test('a sign-out everywhere that was read before the login ends it, whatever stands of the session', async () => {
+        await apply(endSession('session-1'), endUser('user-1', LATE + 10, bySecond))
+        expect(await applyOne(register(later))).toEqual({
+          kind: 'registered',
+          endedBy: endingEverywhere(LATE + 10, bySecond),
+        })
+      })
+    })
+
+    describe('what is settled is known', () => {
+      test('of each name, up to its date', async () => {
+        await apply(register(a), register(b), endSession('session-1'))
+        await registry.settle([a])
+        const { registeredAtMs: _, ...timeless } = a
+        const later = { ...a, registeredAtMs: LATE + 1 }
+        expect(await registry.areSettled([timeless, a, later, b, elsewhere])).toEqual([
+          true,
+          true,
+          false,
+          false,
+          false,
+        ])
+      })
+
+      test('one without a date is settled up to the end of its session', async () => {
+        const { registeredAtMs: _, ...timeless } = a
+        await apply(register(timeless), endSession('session-1'))
+        await registry.settle([timeless])
+        expect(await apply(register(a), register({ ...a, registeredAtMs: LATE + 1 }))).toEqual([
+          { kind: 'already-settled' },
+          { kind: 'registered' },
+        ])
       })
     })
 
@@ -310,13 +509,13 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
 
       test('what is forgotten is gone', async () => {
         await apply(register(a), register(b))
-        await registry.forget([a])
+        await registry.forget([outcomeOf(a)])
         expect(await registry.find([a, b])).toEqual([undefined, b])
       })
 
       test('what is forgotten before it was registered is not registered later', async () => {
-        await registry.forget([a])
-        await registry.forget([a])
+        await registry.forget([outcomeOf(a)])
+        await registry.forget([outcomeOf(a)])
         expect(await applyOne(register(a))).toEqual({ kind: 'already-settled' })
         expect(await registry.find([a])).toEqual([undefined])
       })

@@ -35,6 +35,29 @@ export class MemoryBacklog implements Backlog {
     return claimed
   }
 
+  async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]> {
+    return deliveries.map((it) => {
+      const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
+      const isParked = this.#parked.has(nameOf(it))
+      const isFree = leasedUntilMs <= nowMs
+      if (!isParked) this.#parked.set(nameOf(it), { ...it, dueMs: isFree ? leaseUntilMs : leasedUntilMs })
+      if (isFree && !isParked) this.#leases.set(registrationOf(it), leaseUntilMs)
+      return isFree && !isParked
+    })
+  }
+
+  async makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void> {
+    for (const it of deliveries) {
+      const parked = this.#parked.get(nameOf(it))
+      const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
+      if (parked === undefined) {
+        this.#parked.set(nameOf(it), leasedUntilMs > nowMs ? { ...it, dueMs: leasedUntilMs } : it)
+      } else if (leasedUntilMs <= nowMs && parked.dueMs > nowMs) {
+        this.#parked.set(nameOf(it), { ...parked, dueMs: nowMs })
+      }
+    }
+  }
+
   async remove(names: readonly ParkedName[]): Promise<void> {
     for (const name of names) {
       this.#parked.delete(nameOf(name))
@@ -65,7 +88,9 @@ export class MemoryBacklog implements Backlog {
 }
 
 function nameOf({ state: { cause, deadlineMs }, ...name }: ParkedName): string {
-  return JSON.stringify([registrationOf(name), cause, deadlineMs])
+  const { everywhere, occurredAtMs, origin, traceparent, tracestate, untilMs } = cause
+  const fields = [origin, occurredAtMs, untilMs, everywhere, traceparent, tracestate, deadlineMs]
+  return JSON.stringify([registrationOf(name), ...fields])
 }
 
 function registrationOf({ rpKey, sessionId, oidcSessionId }: Omit<ParkedName, 'state'>): string {

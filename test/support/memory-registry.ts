@@ -1,5 +1,13 @@
+import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
-import type { TriggerOrigin } from '../../src/events/trigger.ts'
+import {
+  type Ending,
+  endingOfOutcome,
+  groupsOf,
+  isDatedUntil,
+  isSameOrigin,
+  type OwedGroup,
+} from '../../src/registry/ending.ts'
 import type {
   HeldRegistration,
   RegistrationKey,
@@ -14,9 +22,10 @@ interface Session {
   readonly issuer: string
   readonly sessionId: string
   readonly registrations: Map<string, HeldRegistration>
-  /** Set when the session has ended: the trigger, and what was settled since. */
-  endedBy: TriggerOrigin | undefined
-  readonly settled: Set<string>
+  /** Set when the session has ended. */
+  endedBy: Ending | undefined
+  /** Up to which date the registrations of a name are settled. */
+  readonly settled: Map<string, number>
 }
 
 /** The registry as one would explain it: a map of sessions and a list of sign-outs. Nothing in it expires. */
@@ -30,9 +39,9 @@ export class MemoryRegistry implements Registry {
         case 'register':
           return this.#register(step.registration)
         case 'end-session':
-          return { kind: 'owed', registrations: this.#end(this.#session(step), step.origin), broken: [] }
+          return { kind: 'owed', groups: this.#end(this.#session(step), step.ending) }
         case 'end-user':
-          return { kind: 'owed', registrations: this.#endUser(step), broken: [] }
+          return { kind: 'owed', groups: this.#endUser(step) }
         default:
           return step satisfies never
       }
@@ -42,24 +51,30 @@ export class MemoryRegistry implements Registry {
   async notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
     for (const { pendingOutcome, ...key } of decided) {
       const { registrations } = this.#session(key)
-      const registration = registrations.get(key.oidcSessionId)
-      if (registration === undefined || registration.pendingOutcome !== undefined) continue
-      registrations.set(key.oidcSessionId, { ...registration, pendingOutcome })
+      const held = registrations.get(key.oidcSessionId)
+      if (held === undefined || held.pendingOutcome !== undefined) continue
+      if (isDated(held, key.registeredAtMs)) registrations.set(key.oidcSessionId, { ...held, pendingOutcome })
     }
   }
 
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
     for (const key of settled) {
-      const session = this.#session(key)
-      session.registrations.delete(key.oidcSessionId)
-      if (session.endedBy !== undefined) session.settled.add(key.oidcSessionId)
+      const { endedBy, registrations, settled: known } = this.#session(key)
+      const untilMs = key.registeredAtMs ?? endedBy?.untilMs
+      const held = registrations.get(key.oidcSessionId)
+      if (held !== undefined && isDated(held, untilMs)) registrations.delete(key.oidcSessionId)
+      if (endedBy !== undefined) note(known, key.oidcSessionId, untilMs)
     }
   }
 
-  async forget(settled: readonly RegistrationKey[]): Promise<void> {
-    for (const key of settled) {
-      const session = this.#session(key)
-      if (!session.registrations.delete(key.oidcSessionId)) session.settled.add(key.oidcSessionId)
+  async forget(settled: readonly SettledByLog[]): Promise<void> {
+    for (const outcome of settled) {
+      const session = this.#session(outcome)
+      const { oidcSessionId, registeredAtMs } = outcome
+      const held = session.registrations.get(oidcSessionId)
+      if (held !== undefined && isDated(held, registeredAtMs)) session.registrations.delete(oidcSessionId)
+      session.endedBy ??= endingOfOutcome(outcome)
+      note(session.settled, oidcSessionId, registeredAtMs)
     }
   }
 
@@ -67,53 +82,85 @@ export class MemoryRegistry implements Registry {
     return keys.map((key) => this.#session(key).registrations.get(key.oidcSessionId))
   }
 
-  #register(registration: Registration): RegistryAnswer {
-    const session = this.#session(registration)
-    if (session.settled.has(registration.oidcSessionId)) return { kind: 'already-settled' }
-    session.registrations.set(registration.oidcSessionId, registration)
-    if (session.endedBy === undefined) {
-      const signOut = this.#signOuts.find(
-        ({ issuer, userId, occurredAtMs }) =>
-          issuer === registration.issuer &&
-          userId === registration.userId &&
-          isUntil(registration, occurredAtMs),
-      )
-      if (signOut === undefined) return { kind: 'registered' }
-      this.#end(session, signOut.origin)
-    }
-    return { kind: 'registered', ...(session.endedBy !== undefined && { endedBy: session.endedBy }) }
+  async areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
+    return keys.map((key) => this.#isSettled(key))
   }
 
-  #endUser(step: EndUser): HeldRegistration[] {
+  #register(registration: Registration): RegistryAnswer {
+    if (this.#isSettled(registration)) return { kind: 'already-settled' }
+    const session = this.#session(registration)
+    const isRepeated = session.registrations.has(registration.oidcSessionId) && { isRepeated: true }
+    session.registrations.set(registration.oidcSessionId, registration)
+    const ended = this.#endingOf(registration, session)
+    return { kind: 'registered', ...isRepeated, ...(ended !== undefined && { endedBy: ended }) }
+  }
+
+  #endingOf(registration: Registration, session: Session): Ending | undefined {
+    if (session.endedBy !== undefined && isUntil(registration, session.endedBy)) return session.endedBy
+    // The latest, and of several the first.
+    const signOut = this.#signOuts
+      .filter(({ issuer, userId }) => issuer === registration.issuer && userId === registration.userId)
+      .reduce<EndUser | undefined>(
+        (latest, it) => (latest === undefined || it.ending.untilMs > latest.ending.untilMs ? it : latest),
+        undefined,
+      )
+    if (signOut === undefined || !isUntil(registration, signOut.ending)) return undefined
+    this.#end(session, signOut.ending)
+    return session.endedBy
+  }
+
+  #endUser(step: EndUser): OwedGroup[] {
     this.#signOuts.push(step)
-    const owed: HeldRegistration[] = []
+    const owed: OwedGroup[] = []
     for (const session of this.#sessions.values()) {
       const mine = [...session.registrations.values()].filter(
         ({ issuer, userId }) => issuer === step.issuer && userId === step.userId,
       )
-      if (!mine.some((registration) => isUntil(registration, step.registeredUntilMs))) continue
-      this.#end(session, step.origin)
-      owed.push(...mine)
+      if (!mine.some((registration) => isUntil(registration, step.ending))) continue
+      for (const { registrations, ...group } of this.#end(session, step.ending))
+        owed.push({ ...group, registrations: registrations.filter((it) => mine.includes(it)) })
     }
-    return owed
+    return owed.filter(({ registrations }) => registrations.length > 0)
   }
 
-  #end(session: Session, by: TriggerOrigin): HeldRegistration[] {
-    session.endedBy ??= by
-    return [...session.registrations.values()]
+  #end(session: Session, ending: Ending): OwedGroup[] {
+    const { endedBy } = session
+    const stored = { registrations: [...session.registrations.values()], broken: [] }
+    const groups = groupsOf(stored, ending, endedBy, Date.now())
+    const isKnown = endedBy !== undefined && isSameOrigin(endedBy.origin, ending.origin)
+    if (
+      endedBy === undefined ||
+      groups.some(({ relation }) => relation === 'fresh') ||
+      (isKnown && endedBy.deadlineMs === undefined)
+    )
+      session.endedBy = ending
+    return groups
+  }
+
+  #isSettled({ oidcSessionId, registeredAtMs = 0, ...key }: RegistrationKey): boolean {
+    return (this.#session(key).settled.get(oidcSessionId) ?? Number.NEGATIVE_INFINITY) >= registeredAtMs
   }
 
   #session({ issuer, sessionId }: Pick<RegistrationKey, 'issuer' | 'sessionId'>): Session {
     const name = JSON.stringify([issuer, sessionId])
     let session = this.#sessions.get(name)
     if (session === undefined) {
-      session = { issuer, sessionId, registrations: new Map(), endedBy: undefined, settled: new Set() }
+      session = { issuer, sessionId, registrations: new Map(), endedBy: undefined, settled: new Map() }
       this.#sessions.set(name, session)
     }
     return session
   }
 }
 
-function isUntil({ registeredAtMs }: Registration, untilMs: number): boolean {
-  return registeredAtMs === undefined || registeredAtMs <= untilMs
+function note(settled: Map<string, number>, oidcSessionId: string, untilMs = Number.POSITIVE_INFINITY): void {
+  settled.set(oidcSessionId, Math.max(settled.get(oidcSessionId) ?? 0, untilMs))
+}
+
+function isUntil(registration: Registration, { untilMs }: Ending): boolean {
+  return isDatedUntil(registration, untilMs, Date.now())
+}
+
+/** Made until then, where both dates are known. */
+function isDated({ registeredAtMs }: Registration, untilMs: number | undefined): boolean {
+  return registeredAtMs === undefined || untilMs === undefined || registeredAtMs <= untilMs
 }

@@ -1,5 +1,6 @@
 import type { Registration } from '../../src/events/registration.ts'
 import type { TriggerOrigin } from '../../src/events/trigger.ts'
+import type { Ending } from '../../src/registry/ending.ts'
 
 export const ISSUER = 'https://op.example/realms/a'
 
@@ -23,4 +24,16 @@ export function sampleRegistration(overrides: Partial<Registration> = {}): Regis
 
 export function sampleOrigin(overrides: Partial<TriggerOrigin> = {}): TriggerOrigin {
   return { id: 'trigger-1', topic: 'session-events', partition: 0, offset: 7, ...overrides }
+}
+
+/** Of the sample trigger. Without a cut-off everything belongs to it that was registered at any time. */
+export function sampleEnding(overrides: Partial<Ending> = {}): Ending {
+  return {
+    origin: sampleOrigin(),
+    occurredAtMs: 1_700_000_060_000,
+    untilMs: 4_000_000_000_000,
+    deadlineMs: 1_700_003_660_000,
+    everywhere: false,
+    ...overrides,
+  }
 }

@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_MS } from '../../events/claimed-time.ts'
 import { type OutcomeDetails, readOutcomeDetails } from '../../events/read-outcome-details.ts'
 import type { Registration } from '../../events/registration.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
@@ -17,8 +18,6 @@ interface Following extends Awaited<ReturnType<typeof openKafka>> {
 }
 
 const POLL_MS = 100
-/** Clocks of the identity provider and of whoever runs this; as the relay itself allows. */
-const CLOCK_TOLERANCE_MS = 5_000
 
 type Owed = ReadonlyMap<string, Pick<Registration, 'sessionId' | 'oidcSessionId'> & { clientId?: string }>
 
@@ -119,10 +118,10 @@ function conclude({ owed, told, left, isTakenUp, waitMs }: Result, output: Outpu
 /** What Redis says is owed, or will be when the trigger is taken up. */
 async function owedFor(trigger: TriggerFields, view: RedisSessionView): Promise<Owed> {
   const { issuer, sessionId, userId, occurredAtMs } = trigger
-  const sessions = await view.find(
-    issuer,
-    sessionId === undefined ? await view.sessionsOf(issuer, userId as string) : [sessionId],
-  )
+  const sessionIds = sessionId === undefined ? [] : [sessionId]
+  if (sessionId === undefined)
+    for await (const page of view.sessionsOf(issuer, userId as string)) sessionIds.push(...page)
+  const sessions = await view.find(issuer, sessionIds)
   const until = sessionId === undefined ? occurredAtMs + CLOCK_TOLERANCE_MS : Number.POSITIVE_INFINITY
   const found = sessions.flatMap(({ registrations, broken }: SessionState) => [
     ...registrations.filter(

@@ -35,7 +35,7 @@ export function triggerRecord(
     'content-type': 'application/json',
   }
   const wire = { topic, partition: 0, offset: 0, timestampMs: occurredAtMs, key: null, headers }
-  const decoded = decodeRecord({ ...wire, value: Buffer.from(value) }, issuer)
+  const decoded = decodeRecord({ ...wire, value: Buffer.from(value) }, issuer, Date.now())
   if (decoded.kind === 'poison') throw new RelayFault('LR_USAGE', decoded.reason)
   return { topic, key: sessionId ?? (userId as string), value, headers }
 }

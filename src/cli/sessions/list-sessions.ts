@@ -71,11 +71,8 @@ async function listSessions({ issuer: given, user, client, limit, json }: Option
   })
 }
 
-const PAGE = 500
-
 async function* pagesOf(view: RedisSessionView, issuer: string, user: string) {
-  const ids = await view.sessionsOf(issuer, user)
-  for (let i = 0; i < ids.length; i += PAGE) yield view.find(issuer, ids.slice(i, i + PAGE))
+  for await (const ids of view.sessionsOf(issuer, user)) yield view.find(issuer, ids)
 }
 
 function isWanted({ registrations, broken }: SessionState, client: string | undefined): boolean {

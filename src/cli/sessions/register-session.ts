@@ -152,7 +152,7 @@ function rowOf(registration: Registration, answer: RegistryAnswer): ResultRow {
     const { endedBy } = answer
     return endedBy === undefined
       ? { ...name, result: 'registered' }
-      : { ...name, result: 'session-ended', endedBy }
+      : { ...name, result: 'session-ended', endedBy: endedBy.origin }
   }
   return { ...name, result: answer.kind === 'already-settled' ? 'already-settled' : 'refused' }
 }

@@ -65,7 +65,7 @@ function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Ent
 }
 
 function inputEntry(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {
-  const decoded = decodeRecord(record, issuer)
+  const decoded = decodeRecord(record, issuer, Date.now())
   if (decoded.kind === 'registration') {
     const {
       issuer: of,

@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_MS } from '../../events/claimed-time.ts'
 import { dueText } from '../sessions/registration-rows.ts'
 import type { Entry } from './entry.ts'
 
@@ -24,9 +25,6 @@ export interface Summary {
   /** Every logout that was asked for has been sent. */
   readonly isSettled: boolean
 }
-
-/** As the relay allows between the clocks of the one who registers and the one who signs out. */
-const CLOCK_TOLERANCE_MS = 5_000
 
 /** What the timeline comes down to: how many RPs, and how the logout of each stands. */
 export function summarize(entries: readonly Entry[], nowMs: number): Summary {

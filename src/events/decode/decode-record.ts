@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_MS, claimedTime } from '../claimed-time.ts'
 import { describeProblems } from '../identifier.ts'
 import { isOutcomeType } from '../outcome.ts'
 import { readRegistration } from '../read-registration.ts'
@@ -26,19 +27,22 @@ export type DecodeResult =
 
 const formats: readonly RecordFormat[] = [cloudEventsBinary, cloudEventsStructured]
 
-/** Never throws: whatever stands in the log ends as one of the four results. */
-export function decodeRecord(record: WireRecord, defaultIssuer: string): DecodeResult {
+/**
+ * Never throws: whatever stands in the log ends as one of the four results. `nowMs` is the moment of reading: a time
+ * that a record states is believed no further than that.
+ */
+export function decodeRecord(record: WireRecord, defaultIssuer: string, nowMs: number): DecodeResult {
   const { value } = record
   if (value === null || value.length === 0) return { kind: 'skipped', reason: 'empty' }
   try {
-    return decode(record, defaultIssuer)
+    return decode(record, defaultIssuer, nowMs)
   } catch {
     // A gap in the checks of a format. The partition must go on, and the record must not be lost.
     return { kind: 'poison', reason: 'record: cannot be decoded', type: 'unknown' }
   }
 }
 
-function decode(record: WireRecord, defaultIssuer: string): DecodeResult {
+function decode(record: WireRecord, defaultIssuer: string, nowMs: number): DecodeResult {
   const result = open(record)
   switch (result.kind) {
     case 'poison':
@@ -46,7 +50,7 @@ function decode(record: WireRecord, defaultIssuer: string): DecodeResult {
     case 'skipped':
       return skipped(result.type)
     case 'envelope':
-      return interpret(result.envelope, record, defaultIssuer)
+      return interpret(result.envelope, record, defaultIssuer, nowMs)
     default:
       return result satisfies never
   }
@@ -65,7 +69,12 @@ function skipped(type: string): DecodeResult {
   return { kind: 'skipped', reason: isOutcomeType(type) ? 'outcome' : 'unknown-type' }
 }
 
-function interpret(envelope: Envelope, record: WireRecord, defaultIssuer: string): DecodeResult {
+function interpret(
+  envelope: Envelope,
+  record: WireRecord,
+  defaultIssuer: string,
+  nowMs: number,
+): DecodeResult {
   if (!isKnownType(envelope.type)) return skipped(envelope.type)
   const { topic, partition, offset } = record
   const origin: TriggerOrigin = {
@@ -74,9 +83,11 @@ function interpret(envelope: Envelope, record: WireRecord, defaultIssuer: string
     partition,
     offset,
   }
+  const recordedAtMs = claimedTime(record.timestampMs, nowMs, nowMs)
+  const occurredAtMs = claimedTime(envelope.timeMs, recordedAtMs, nowMs)
   const common = {
     origin,
-    occurredAtMs: envelope.timeMs ?? record.timestampMs,
+    occurredAtMs,
     ...readTraceContext(envelope.traceparent, envelope.tracestate),
   }
   switch (envelope.type) {
@@ -88,6 +99,7 @@ function interpret(envelope: Envelope, record: WireRecord, defaultIssuer: string
         type: envelope.type,
         issuer: issuer ?? defaultIssuer,
         sessionId,
+        untilMs: sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
         ...(userId != null && { userId }),
         ...(reason != null && { reason }),
         ...common,
@@ -102,6 +114,10 @@ function interpret(envelope: Envelope, record: WireRecord, defaultIssuer: string
         type: envelope.type,
         issuer: issuer ?? defaultIssuer,
         userId,
+        untilMs:
+          sessionId == null
+            ? Math.min(occurredAtMs, nowMs) + CLOCK_TOLERANCE_MS
+            : sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
         ...(sessionId != null && { sessionId }),
         ...(reason != null && { reason }),
         ...common,
@@ -115,13 +131,21 @@ function interpret(envelope: Envelope, record: WireRecord, defaultIssuer: string
       const { registration } = result
       return {
         kind: 'registration',
-        registration: { ...registration, registeredAtMs: registration.registeredAtMs ?? common.occurredAtMs },
+        registration: {
+          ...registration,
+          registeredAtMs: claimedTime(registration.registeredAtMs, occurredAtMs, nowMs),
+        },
         origin,
       }
     }
     default:
       return envelope.type satisfies never
   }
+}
+
+/** A trigger that names the session means it as it stood when the record was written: a stale time does not save it. */
+function sessionUntilMs(occurredAtMs: number, recordedAtMs: number, nowMs: number): number {
+  return Math.min(Math.max(occurredAtMs, recordedAtMs), nowMs) + CLOCK_TOLERANCE_MS
 }
 
 function poison(type: KnownType, reason: string): DecodeResult {

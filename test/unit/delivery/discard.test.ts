@@ -4,7 +4,7 @@ import { discard } from '../../../src/delivery/discard.ts'
 import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
 import { MemoryBacklog } from '../../support/memory-backlog.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
-import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
 const OUTCOMES = 'outcomes'
 const RP = `${ISSUER}|client-1`
@@ -13,7 +13,12 @@ const RP = `${ISSUER}|client-1`
 async function site() {
   const [registry, backlog] = [new MemoryRegistry(), new MemoryBacklog()]
   const registration = sampleRegistration()
-  await registry.apply([{ kind: 'register', registration, origin: sampleOrigin() }])
+  const settled = sampleRegistration({ sessionId: 'settled' })
+  await registry.apply([
+    { kind: 'register', registration, origin: sampleOrigin() },
+    { kind: 'end-session', issuer: ISSUER, sessionId: 'settled', ending: sampleEnding() },
+  ])
+  await registry.settle([settled])
   const cause = { origin: sampleOrigin(), occurredAtMs: 1, everywhere: false }
   const state = { attempts: 2, doubtful: 0, deadlineMs: 9, lastStatus: 503, lastError: 'HTTP 503', cause }
   const parked = ['session-1', 'settled'].map((sessionId): ParkedDelivery => {
@@ -64,5 +69,19 @@ describe('discarding parked deliveries', () => {
     await expect(discard(parked, { registry, backlog, log, outcomeTopic: OUTCOMES })).rejects.toThrow('away')
     expect(await registry.find([registration])).toEqual([registration])
     expect(await backlog.sizes(10)).toMatchObject([{ size: 2 }])
+  })
+
+  test('one whose registration has gone without an outcome gets one', async () => {
+    const { registry, backlog, parked } = await site()
+    const gone = { ...(parked[0] as ParkedDelivery), sessionId: 'gone' }
+    await backlog.park([gone])
+    const appended: OutgoingRecord[] = []
+    const log = { append: async (records: readonly OutgoingRecord[]) => void appended.push(...records) }
+    expect(await discard([gone], { registry, backlog, log, outcomeTopic: OUTCOMES })).toEqual([gone])
+    expect(JSON.parse(String(appended[0]?.value))).toMatchObject({
+      sessionId: 'gone',
+      clientId: 'client-1',
+      reason: 'discarded',
+    })
   })
 })

@@ -4,7 +4,7 @@ import { type Outcome, outcomeData, outcomeId, readOutcome } from '../../../src/
 import { readRegistration } from '../../../src/events/read-registration.ts'
 import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
-import { wireRecord } from './wire-records.ts'
+import { RECORD_TIME_MS, wireRecord } from './wire-records.ts'
 
 const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 2, status: 200 }
 const failed: Outcome = {
@@ -42,7 +42,7 @@ describe('outcome data', () => {
   const trigger = { id: 'trigger-1', topic: 'session-events', partition: 0, offset: 7 }
 
   test('sent', () => {
-    expect(JSON.parse(outcomeData(sent, sampleRegistration(), sampleOrigin()))).toEqual({
+    expect(JSON.parse(outcomeData(sent, sampleRegistration(), sampleOrigin(), 5))).toEqual({
       issuer: ISSUER,
       sessionId: 'session-1',
       oidcSessionId: 'oidc-1',
@@ -53,6 +53,8 @@ describe('outcome data', () => {
       attempts: 2,
       status: 200,
       trigger,
+      registeredAt: 1_700_000_000_000,
+      occurredAt: 5,
     })
   })
 
@@ -119,7 +121,21 @@ describe('outcome record', () => {
       issuer: ISSUER,
       sessionId: 'session-1',
       oidcSessionId: 'oidc-1',
+      registeredAtMs: sampleRegistration().registeredAtMs,
+      origin: sampleOrigin(),
+      occurredAtMs: 0,
     })
+  })
+
+  test('one that does not tell the date settles what stood there when it was written', () => {
+    const ids = { issuer: 'i', sessionId: 's', oidcSessionId: 'o' }
+    const record = wireRecord(ids, { ce_type: 'backchannel-logout-sent' })
+    expect(readOutcome(record)).toEqual({
+      ...ids,
+      registeredAtMs: RECORD_TIME_MS,
+      recordedAtMs: RECORD_TIME_MS,
+    })
+    expect(readOutcome({ ...record, timestampMs: -1 })?.registeredAtMs).toBe(Number.MAX_SAFE_INTEGER)
   })
 
   test('what is no outcome settles nothing', () => {

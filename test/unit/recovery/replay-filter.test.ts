@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { concerns, mayConcern } from '../../../src/recovery/replay-filter.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
-const base = { issuer: ISSUER, origin: sampleOrigin(), occurredAtMs: 0 }
+const base = { issuer: ISSUER, origin: sampleOrigin(), occurredAtMs: 0, untilMs: 0 }
 const terminated = { ...base, type: 'session-terminated', sessionId: 's' } as const
 const everywhere = { ...base, type: 'user-signed-out', userId: 'u' } as const
 

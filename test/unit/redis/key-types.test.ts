@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { layoutOf, singleKeys } from '../../../src/redis/key-types.ts'
+import { isEarlierLayout, layoutOf, singleKeys } from '../../../src/redis/key-types.ts'
 import { RedisKeys } from '../../../src/redis/redis-keys.ts'
 
 test.each(['lr', 'lr:staging', 'a.b-c_d'])(
@@ -25,4 +25,11 @@ test.each([
   'lr:',
 ])('%s is not known', (key) => {
   expect(layoutOf('lr', key)).toEqual({ type: undefined, isSingle: false })
+})
+
+test('a set of a user’s sessions was written by an earlier version, and nothing else is of one', () => {
+  expect(isEarlierLayout('lr:a', 'lr:a:user:{i|u}', 'set')).toBe(true)
+  expect(isEarlierLayout('lr:a', 'lr:a:user:{i|u}', 'list')).toBe(false)
+  expect(isEarlierLayout('lr:a', 'lr:a:session:{i|u}', 'set')).toBe(false)
+  expect(isEarlierLayout('lr:a', 'lr:a:user', 'set')).toBe(false)
 })

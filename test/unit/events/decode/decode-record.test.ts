@@ -6,8 +6,9 @@ import { formats, RECORD_TIME_MS, wireRecord } from '../wire-records.ts'
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const attributes = { id: 'event-1', time: '2027-01-15T08:00:00Z', traceparent: TRACEPARENT }
+const NOW = RECORD_TIME_MS + 60_000
 const position = { topic: 'session-events', partition: 3, offset: 42 }
-const decode = (record: WireRecord) => decodeRecord(record, ISSUER)
+const decode = (record: WireRecord) => decodeRecord(record, ISSUER, NOW)
 const structured = (value: unknown, contentType: string) => wireRecord(value, { 'content-type': contentType })
 
 describe.each(Object.entries(formats))('%s', (_, write) => {
@@ -23,6 +24,8 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
         reason: 'logout',
         origin: { id: 'event-1', ...position },
         occurredAtMs: 1_800_000_000_000,
+        // The record was written a moment after the time that it states.
+        untilMs: RECORD_TIME_MS + 5_000,
         traceparent: TRACEPARENT,
       },
     })
@@ -37,6 +40,7 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
         userId: 'u',
         origin: { id: 'session-events/3/42', ...position },
         occurredAtMs: RECORD_TIME_MS,
+        untilMs: RECORD_TIME_MS + 5_000,
       },
     })
   })
@@ -104,6 +108,78 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
     expect(decode(write('user-signed-out', { userId: 'u' }, { time: 'yesterday' }))).toMatchObject({
       trigger: { occurredAtMs: RECORD_TIME_MS },
     })
+  })
+})
+
+describe('times are claims', () => {
+  const [{ write }] = Object.values(formats).map((it) => ({ write: it })) as [
+    { write: (typeof formats)[string] },
+  ]
+  const iso = (ms: number) => new Date(ms).toISOString()
+  const trigger = (data: Record<string, unknown>, time: string | undefined, timestampMs: number) => {
+    const type = 'userId' in data ? 'user-signed-out' : 'session-terminated'
+    const decoded = decode({ ...write(type, data, time === undefined ? {} : { time }), timestampMs })
+    if (decoded.kind !== 'trigger') throw new Error(`no trigger: ${decoded.kind}`)
+    return { occurredAtMs: decoded.trigger.occurredAtMs, untilMs: decoded.trigger.untilMs }
+  }
+  const registeredAt = (stated: unknown, timestampMs: number) => {
+    const { registeredAtMs: _, ...data } = sampleRegistration()
+    const decoded = decode({
+      ...write('backchannel-logout-registered', { ...data, registeredAt: stated }),
+      timestampMs,
+    })
+    if (decoded.kind !== 'registration') throw new Error(`no registration: ${decoded.kind}`)
+    return decoded.registration.registeredAtMs
+  }
+  const EARLIER = RECORD_TIME_MS - 3_600_000
+
+  test.each([0, -1, 1_800_000_000, Number.NaN])(
+    'a record of the time %d was written when it is read',
+    (ms) => {
+      expect(trigger({ sessionId: 's' }, undefined, ms)).toEqual({ occurredAtMs: NOW, untilMs: NOW + 5_000 })
+      expect(trigger({ userId: 'u' }, undefined, ms)).toEqual({ occurredAtMs: NOW, untilMs: NOW + 5_000 })
+      expect(registeredAt(undefined, ms)).toBe(NOW)
+    },
+  )
+
+  test.each([iso(0), iso(1_800_000_000), '2000-12-31T23:59:59Z', 'yesterday'])(
+    'what states the time %s happened when its record was written',
+    (time) => {
+      expect(trigger({ userId: 'u' }, time, RECORD_TIME_MS).occurredAtMs).toBe(RECORD_TIME_MS)
+    },
+  )
+
+  test.each([0, 1_800_000_000, -1, 1.5, 'yesterday', '1970-01-01T00:00:00Z', {}, true])(
+    'a registration of the time %j was made when its record was written',
+    (stated) => {
+      expect(registeredAt(stated, RECORD_TIME_MS)).toBe(RECORD_TIME_MS)
+    },
+  )
+
+  test('a sign-out everywhere means what was there at the time that it states', () => {
+    expect(trigger({ userId: 'u' }, iso(EARLIER), RECORD_TIME_MS)).toEqual({
+      occurredAtMs: EARLIER,
+      untilMs: EARLIER + 5_000,
+    })
+  })
+
+  test.each([{ sessionId: 's' }, { userId: 'u', sessionId: 's' }])(
+    'a trigger that names its session means what was there when it was written: %j',
+    (data) => {
+      expect(trigger(data, iso(EARLIER), RECORD_TIME_MS)).toEqual({
+        occurredAtMs: EARLIER,
+        untilMs: RECORD_TIME_MS + 5_000,
+      })
+    },
+  )
+
+  test('nothing happens later than it is read, but for what clocks lie apart', () => {
+    const later = NOW + 3_600_000
+    for (const data of [{ sessionId: 's' }, { userId: 'u' }]) {
+      expect(trigger(data, iso(later), later)).toEqual({ occurredAtMs: NOW + 5_000, untilMs: NOW + 5_000 })
+    }
+    expect(registeredAt(iso(later), later)).toBe(NOW + 5_000)
+    expect(registeredAt(NOW + 3_000, RECORD_TIME_MS)).toBe(NOW + 3_000)
   })
 })
 

@@ -4,7 +4,7 @@ import { decodeRecord } from '../../../../src/events/decode/decode-record.ts'
 import { ISSUER, sampleRegistration } from '../../sample-registration.ts'
 import { formats, wireRecord } from '../wire-records.ts'
 
-const decode = (record: ReturnType<typeof wireRecord>) => decodeRecord(record, ISSUER)
+const decode = (record: ReturnType<typeof wireRecord>) => decodeRecord(record, ISSUER, Date.now())
 
 describe('bytes that are poison', () => {
   const bytes: [string, Buffer][] = [
@@ -138,9 +138,6 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
     { typ: '' },
     { claims: 'neither' },
     { sessionRequired: 'yes' },
-    { registeredAt: 'yesterday' },
-    { registeredAt: -1 },
-    { registeredAt: 1.5 },
   ])('a registration with %j', (wrong) => {
     expect(reasonOf('backchannel-logout-registered', registrationData(wrong))).toMatch(
       `${Object.keys(wrong)[0]}: `,
@@ -153,7 +150,6 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
       clientId: 'SECRET\n',
       alg: 'SECRET',
       backchannelLogoutUri: 'SECRET',
-      registeredAt: 'SECRET',
     }
     const reason = reasonOf('backchannel-logout-registered', registrationData(wrong))
     for (const name of Object.keys(wrong)) expect(reason).toContain(`${name}: `)
