@@ -253,21 +253,5 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       expect(await backlog.dueRps(LEASE - 1, 0, 10)).toEqual([])
       expect(await backlog.dueRps(LEASE, 0, 10)).toEqual([RP])
     })
-
-    test('an RP is never missing from the index while others park, claim and remove', async () => {
-      const [parker, claimer, remover] = (await fixture.replicas(3)) as [Backlog, Backlog, Backlog]
-      for (let round = 0; round < 40; round++) {
-        const mine = parked(`mine${round}`, NOW)
-        const other = parked(`other${round}`, NOW - 1)
-        await backlog.park([other])
-        await Promise.all([
-          parker.park([mine]),
-          claimer.claim(RP, NOW - 1, LEASE, 10),
-          remover.remove([other]),
-        ])
-        expect(await backlog.dueRps(NOW, 0, 10)).toEqual([RP])
-        await backlog.remove([mine, other])
-      }
-    })
   })
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaOutcomeLog } from '../../src/kafka/kafka-outcome-log.ts'
 import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
+import { startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { TopicLog } from '../support/topic-log.ts'
 
 let topic: TopicLog
@@ -56,6 +57,27 @@ test('a record that is too large for the topic is refused by name, and the next 
   await log.append([record('k', 'small')])
   await topic.caughtUp()
   expect(topic.records.map(({ value }) => String(value))).toEqual(['small'])
+})
+
+test('a record that its leader alone holds is not taken: it would be lost with that broker', async () => {
+  await using cluster = await startKafkaCluster({ brokers: 2 })
+  const two = createKafkaClient(cluster.brokers.split(','), 'test', () => undefined)
+  const [admin, twoTopics] = [two.admin(), new KafkaTopics(two)]
+  const replicated = new KafkaOutcomeLog(two, twoTopics)
+  const name = 'replicated'
+  await admin.connect()
+  try {
+    await admin.createTopics({ topics: [{ topic: name, numPartitions: 1, replicationFactor: 2 }] })
+    await replicated.append([{ ...record('k', 'held by both'), topic: name }])
+    const [{ leader } = { leader: 0 }] = await twoTopics.partitions(name)
+    const brokers = [1, 2]
+    cluster.freeze(brokers.findIndex((id) => id !== leader))
+    await expect(replicated.append([{ ...record('k'), topic: name }])).rejects.toMatchObject({
+      cause: { type: 'REQUEST_TIMED_OUT' },
+    })
+  } finally {
+    await Promise.all([replicated.close(), twoTopics.close(), admin.disconnect()])
+  }
 })
 
 test('a topic that does not exist is refused', async () => {

@@ -78,6 +78,19 @@ export class MemoryRegistry implements Registry {
     }
   }
 
+  /** As a recovery asks: nothing is marked. */
+  async owed(steps: readonly Exclude<RegistryStep, { kind: 'register' }>[]): Promise<OwedGroup[][]> {
+    return steps.map((step) => {
+      const isMeant = (it: Registration) =>
+        it.issuer === step.issuer &&
+        (step.kind === 'end-session' ? it.sessionId === step.sessionId : it.userId === step.userId)
+      return [...this.#sessions.values()].flatMap(({ endedBy, registrations }) => {
+        const mine = [...registrations.values()].filter(isMeant)
+        return groupsOf({ registrations: mine, broken: [] }, step.ending, endedBy, Date.now())
+      })
+    })
+  }
+
   async find(keys: readonly RegistrationKey[]): Promise<(HeldRegistration | undefined)[]> {
     return keys.map((key) => this.#session(key).registrations.get(key.oidcSessionId))
   }

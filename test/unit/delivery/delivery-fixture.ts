@@ -129,7 +129,11 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     settled,
     steps,
     /** Admits registrations as intake would after a trigger, and tells whether each is settled. */
-    async owe(registrations: Registration[], cause: { occurredAtMs?: number; everywhere?: boolean } = {}) {
+    async owe(
+      registrations: Registration[],
+      cause: { occurredAtMs?: number; everywhere?: boolean } = {},
+      forMs = 3_600_000,
+    ) {
       const creditors = registrations.map(() => ({ isSettled: false, settled: () => undefined }))
       for (const creditor of creditors) {
         creditor.settled = () => {
@@ -144,7 +148,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
         registrations.map((registration, i) => ({
           registration,
           cause: { origin: sampleOrigin(), occurredAtMs: clock.now(), everywhere: false, ...cause },
-          deadlineMs: clock.now() + 3_600_000,
+          deadlineMs: clock.now() + forMs,
           creditor: creditors[i] as { settled(): void },
         })),
       )

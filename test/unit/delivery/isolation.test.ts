@@ -21,11 +21,11 @@ async function register({ registry }: ReturnType<typeof deliveryFixture>, regist
 }
 
 /** A delivery whose RP was found not to answer; chance is 0, so that the cool-down is a whole second. */
-async function deadRpFixture(env: Record<string, string> = {}) {
+async function deadRpFixture(env: Record<string, string> = {}, deadlineMs?: number) {
   const fixture = deliveryFixture({ env })
   fixture.clock.chance = 0
   await register(fixture, sessions(0, 5))
-  await fixture.owe(sessions(0, 5))
+  await fixture.owe(sessions(0, 5), {}, deadlineMs)
   for (const attempt of fixture.attempts.splice(0)) attempt.answer(refused)
   await fixture.stored()
   return fixture
@@ -98,16 +98,26 @@ describe('an RP that does not answer', () => {
   })
 
   test('its deliveries expire in the backlog although nothing is sent to it', async () => {
-    const { attempts, clock, core, outcomes } = await deadRpFixture({ RETRY_DEADLINE_MS: '60000' })
-    // The fixture owes with a deadline of an hour.
-    clock.nowMs += 3_600_000 + 60_000
+    const deadlineMs = 60_000
+    const cooldown = String(2 * deadlineMs)
+    const { attempts, clock, core, outcomes } = await deadRpFixture(
+      {
+        RETRY_DEADLINE_MS: String(deadlineMs),
+        BREAKER_COOLDOWN_MS: cooldown,
+        BREAKER_MAX_COOLDOWN_MS: cooldown,
+      },
+      deadlineMs,
+    )
+    clock.nowMs += deadlineMs
+    // Well within the cool-down: nothing may be claimed to be attempted.
+    expect(core.relyingParties.byKey(DEAD).breaker.attemptsMax).toBe(0)
     core.backlogLoop.start()
     try {
       await eventually(() => expect(outcomes()).toHaveLength(5))
     } finally {
       await core.backlogLoop.stop()
     }
-    expect(attempts.length).toBeLessThanOrEqual(1)
+    expect(attempts).toEqual([])
     expect(outcomes().every((it) => it.reason === 'expired')).toBe(true)
   })
 

@@ -13,11 +13,14 @@ interface FixtureOptions {
   /** How often the registry cannot be reached. */
   readonly failures?: number
   readonly env?: Record<string, string>
+  /** Resolves when the log acknowledges outcomes. */
+  readonly acknowledged?: () => Promise<void>
 }
 
 /** Intake on stores in memory, with one partition whose records a test writes. */
-function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0, env = {} }: FixtureOptions = {}) {
-  const delivery = deliveryFixture({ env })
+function intakeFixture(options: FixtureOptions = {}) {
+  const { signedOutWithoutSession = 'fan-out', failures = 0, env = {}, acknowledged } = options
+  const delivery = deliveryFixture({ env, ...(acknowledged !== undefined && { acknowledged }) })
   const { clock, core, registry } = delivery
   const letters: OutgoingRecord[] = []
   const accepted: string[] = []
@@ -148,6 +151,36 @@ describe('intake', () => {
     attempts[0]?.answer(ok)
     await stored()
     expect(lane.tracker.committable).toBe(5)
+  })
+
+  test('the offset waits for the outcomes of registrations that cannot be read', async () => {
+    const acknowledgement = Promise.withResolvers<void>()
+    const { attempts, lane, outcomes, read, registry, stored } = intakeFixture({
+      acknowledged: () => acknowledgement.promise,
+    })
+    // As an identity provider that writes to Redis itself may have left them; the registry in memory has none.
+    const broken = ['a', 'b'].map((oidcSessionId) => ({
+      ...{ issuer: ISSUER, sessionId: 'session-1', oidcSessionId, partial: {} },
+      reason: 'registration: is not JSON',
+    }))
+    registry.apply = async (steps) =>
+      steps.map((step) => {
+        if (step.kind === 'register') throw new Error('nothing is registered here')
+        return {
+          kind: 'owed',
+          groups: [{ relation: 'fresh', ending: step.ending, registrations: [], broken }],
+        }
+      })
+    await read(terminated())
+    expect(lane.tracker.committable).toBe(0)
+    acknowledgement.resolve()
+    await stored()
+    expect(outcomes()).toMatchObject([
+      { oidcSessionId: 'a', reason: 'invalid' },
+      { oidcSessionId: 'b', reason: 'invalid' },
+    ])
+    expect(attempts).toEqual([])
+    expect(lane.tracker.committable).toBe(1)
   })
 
   test('a delivery that is parked holds no offset', async () => {

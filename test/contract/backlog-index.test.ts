@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RedisBacklog } from '../../src/redis/redis-backlog.ts'
+import type { RedisCommand, RedisConnection } from '../../src/redis/redis-connection.ts'
+import { ISSUER, sampleOrigin } from '../unit/sample-registration.ts'
+import { RedisFixture } from './redis-fixture.ts'
+
+/*
+ * The backlog of an RP and the index of RPs are written one after the other. Another replica may park in between; its
+ * delivery would wait for ever if the RP were missing from the index then.
+ */
+
+const NOW = 1_800_000_000_000
+const LEASE = NOW + 30_000
+const RP = `${ISSUER}|client-1`
+const parked = (oidcSessionId: string, dueMs = NOW) => ({
+  ...{ rpKey: RP, issuer: ISSUER, sessionId: 's', oidcSessionId, dueMs },
+  state: {
+    ...{ attempts: 0, doubtful: 0, deadlineMs: NOW + 3_600_000 },
+    cause: { origin: sampleOrigin(), occurredAtMs: NOW, everywhere: false },
+  },
+})
+
+let fixture: RedisFixture
+let other: RedisBacklog
+
+beforeEach(async () => {
+  fixture = await RedisFixture.create()
+  other = new RedisBacklog(fixture.redis, fixture.keys)
+})
+afterEach(() => fixture[Symbol.asyncDispose]())
+
+/** A backlog on the same Redis; `between` runs after its first round trip and before its second one. */
+function interrupted(between: () => Promise<void>): RedisBacklog {
+  let trips = 0
+  const trip = async <T>(go: () => Promise<T>): Promise<T> => {
+    if (++trips === 2) await between()
+    return go()
+  }
+  const { redis } = fixture
+  const connection = {
+    register: () => undefined,
+    command: (...command: RedisCommand) => trip(() => redis.command(...command)),
+    pipeline: (commands: readonly RedisCommand[]) => trip(() => redis.pipeline(commands)),
+  }
+  return new RedisBacklog(connection as unknown as RedisConnection, fixture.keys)
+}
+
+test('an RP whose last delivery is removed stays in the index when another one is parked meanwhile', async () => {
+  await other.park([parked('last')])
+  await interrupted(() => other.park([parked('new')])).remove([parked('last')])
+  expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
+})
+
+test('an RP whose due deliveries are claimed stays due when another one is parked meanwhile', async () => {
+  await other.park([parked('first')])
+  const claimed = await interrupted(() => other.park([parked('new', NOW - 5)])).claim(RP, NOW, LEASE, 10)
+  expect(claimed).toHaveLength(1)
+  expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
+})

@@ -1,0 +1,108 @@
+import type { AppliedPosition, EpochStore, ShownEpoch } from '../../src/recovery/epoch-store.ts'
+import type { StoreProof } from '../../src/registry/epoch-guard.ts'
+
+/** What one server holds: an epoch, positions, and a lock that runs out. */
+interface Server {
+  runId: string
+  epoch: { id: string; runId: string } | undefined
+  heartbeatMs: number | undefined
+  beats: number
+  positions: Map<string, AppliedPosition>
+}
+
+/** An epoch store whose server can be lost, replaced by an older copy, or taken for another one. */
+export class MemoryEpochStore implements EpochStore {
+  #server: Server = {
+    runId: 'run-1',
+    epoch: undefined,
+    heartbeatMs: undefined,
+    beats: 0,
+    positions: new Map(),
+  }
+  #holder: { owner: string; untilMs: number } | undefined
+  #ids = 0
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  get runId(): string {
+    return this.#server.runId
+  }
+
+  /** The epoch's id, whatever server it was set on. */
+  get id(): string | undefined {
+    return this.#server.epoch?.id
+  }
+
+  async read(): Promise<ShownEpoch | undefined> {
+    const { epoch, heartbeatMs, runId } = this.#server
+    return epoch && { id: epoch.id, isOfThisRun: epoch.runId === runId, isUntold: false, heartbeatMs }
+  }
+
+  async lock(owner: string, ms: number): Promise<boolean> {
+    if (!this.#isFreeFor(owner)) return false
+    this.#holder = { owner, untilMs: this.#now() + ms }
+    return true
+  }
+
+  async renew(owner: string, ms: number): Promise<boolean> {
+    return this.#isHeldBy(owner) && this.lock(owner, ms)
+  }
+
+  async unlock(owner: string): Promise<void> {
+    if (this.#isHeldBy(owner)) this.#holder = undefined
+  }
+
+  async confirm(owner: string, nowMs: number): Promise<StoreProof | undefined> {
+    if (!this.#isHeldBy(owner)) return undefined
+    const proof = { id: `epoch-${++this.#ids}`, runId: this.runId }
+    this.#server.epoch = proof
+    this.#server.heartbeatMs = nowMs
+    return proof
+  }
+
+  async positions(): Promise<AppliedPosition[]> {
+    return [...this.#server.positions.values()]
+  }
+
+  async writePositions(positions: readonly AppliedPosition[]): Promise<void> {
+    for (const { topic, partition, offset, start, topicId } of positions)
+      this.#server.positions.set(`${topic}/${partition}`, { topic, partition, offset, start, topicId })
+  }
+
+  async clearPositions(): Promise<void> {
+    this.#server.positions.clear()
+  }
+
+  async beat(nowMs: number): Promise<number> {
+    this.#server.heartbeatMs = nowMs
+    return ++this.#server.beats
+  }
+
+  /** The server has lost its memory. */
+  lose(): void {
+    Object.assign(this.#server, { epoch: undefined, heartbeatMs: undefined, positions: new Map() })
+    this.#holder = undefined
+  }
+
+  /** As a replica holds it, or a file. */
+  copy(): Readonly<Server> {
+    return structuredClone(this.#server)
+  }
+
+  /** Another server answers from now on, with what it holds. */
+  failOver(copy: Readonly<Server>, runId: string): void {
+    this.#server = { ...structuredClone(copy), runId }
+    this.#holder = undefined
+  }
+
+  #isHeldBy(owner: string): boolean {
+    return this.#holder?.owner === owner && this.#holder.untilMs > this.#now()
+  }
+
+  #isFreeFor(owner: string): boolean {
+    return this.#holder === undefined || this.#holder.untilMs <= this.#now() || this.#isHeldBy(owner)
+  }
+}

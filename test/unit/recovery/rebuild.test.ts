@@ -1,0 +1,314 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Outcome } from '../../../src/events/outcome.ts'
+import type { Registration } from '../../../src/events/registration.ts'
+import { writeRegistration } from '../../../src/events/registration.ts'
+import type { RecordBatch } from '../../../src/kafka/record-source.ts'
+import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
+import { Rebuild } from '../../../src/recovery/rebuild.ts'
+import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
+import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
+import { MemoryLog } from '../../support/memory-log.ts'
+import { MemoryRegistry } from '../../support/memory-registry.ts'
+import { manualClock } from '../manual-clock.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+/* A rebuild from a log of several partitions, in which things happen while it is read. */
+
+const INPUT = 'input'
+const OUTCOMES = 'outcomes'
+const HOUR = 3_600_000
+const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
+
+function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = {}) {
+  const clock = manualClock()
+  const log = new MemoryLog({ [INPUT]: 3, [OUTCOMES]: 3 })
+  const registry = new MemoryRegistry()
+  const epoch = new MemoryEpochStore(() => clock.nowMs)
+  /** Offsets of the triggers that were run again, by partition. */
+  const ranAgain: string[] = []
+  /** Until when they may be tried. */
+  const deadlines = new Map<string, number | undefined>()
+  const own: { topic: string; partition: number; next: number }[] = []
+  const isServedIssuer = (issuer: string) => issuer === ISSUER
+  const store = new StoreFromLog({
+    clock,
+    registry,
+    isServedIssuer,
+    deadlineMs: HOUR,
+    defaultIssuer: ISSUER,
+    recovery: registry,
+    sessionLifetimeMs: 10 * HOUR,
+    signedOutWithoutSession: 'fan-out',
+    tombstoneMs: HOUR / 4,
+    runAgain: async (triggers) => {
+      for (const { record, step } of triggers) {
+        const name = `${record.partition}/${record.offset}`
+        ranAgain.push(name)
+        deadlines.set(name, step.ending.deadlineMs)
+      }
+    },
+    againSettled: async () => undefined,
+  })
+  const relay = () =>
+    new Rebuild({
+      clock,
+      epoch,
+      startFrom,
+      store,
+      groupId: 'g',
+      inputTopics: [INPUT],
+      onProgress: () => undefined,
+      outcomeTopic: OUTCOMES,
+      own: () => own,
+      reader: log,
+    })
+  const rebuild = relay()
+  const timestampMs = clock.nowMs - 1_000
+  return {
+    clock,
+    deadlines,
+    epoch,
+    log,
+    own,
+    ranAgain,
+    rebuild,
+    registry,
+    relay,
+    ensure: () => rebuild.ensure(new AbortController().signal),
+    register: (registration: Registration, partition: number) =>
+      log.append({
+        ...{ topic: INPUT, partition, timestampMs },
+        value: { type: 'backchannel-logout-registered', ...JSON.parse(writeRegistration(registration)) },
+      }),
+    terminate: (sessionId: string, partition: number) =>
+      log.append({
+        ...{ topic: INPUT, partition, timestampMs },
+        value: { type: 'session-terminated', sessionId },
+      }),
+    settle: (registration: Registration, partition: number) => {
+      const cause = { origin: sampleOrigin(), occurredAtMs: timestampMs, everywhere: false }
+      log.appendOutgoing(outcomeRecord(OUTCOMES, sent, registration, cause), partition, clock.nowMs)
+    },
+    /** Those of the registrations that the registry holds. */
+    async held(registrations: readonly Registration[]): Promise<string[]> {
+      const found = await registry.find(registrations)
+      return registrations.filter((_, i) => found[i] !== undefined).map(({ oidcSessionId }) => oidcSessionId)
+    },
+  }
+}
+
+const registrations = Array.from({ length: 9 }, (_, i) =>
+  sampleRegistration({ sessionId: `s${i % 4}`, oidcSessionId: `o${i}`, registeredAtMs: 1_799_999_000_000 }),
+)
+async function proveEmpty(epoch: MemoryEpochStore): Promise<void> {
+  await epoch.lock('before', 1)
+  await epoch.confirm('before', 0)
+  await epoch.unlock('before')
+}
+const at = (i: number) => registrations[i] as Registration
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('it holds the registrations of all partitions less their outcomes, wherever these stand', async () => {
+  const { ensure, epoch, held, register, settle } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  settle(at(0), 0)
+  settle(at(4), 2)
+  settle(at(8), 1)
+  expect((await ensure())?.id).toBe(epoch.id)
+  expect(await held(registrations)).toEqual(['o1', 'o2', 'o3', 'o5', 'o6', 'o7'])
+})
+
+test('what ends while the registrations are read is not owed when it has been built', async () => {
+  const { ensure, held, log, register, settle } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  log.events.once('batch', () => settle(at(5), 0))
+  await ensure()
+  expect(await held(registrations)).not.toContain('o5')
+  expect(await held(registrations)).toHaveLength(8)
+})
+
+test('triggers past the committed offset are run again: replicas resolved them against the empty store', async () => {
+  const { ensure, log, ranAgain, terminate } = site()
+  for (let i = 0; i < 5; i++) terminate('s', 0)
+  for (let i = 0; i < 3; i++) terminate('s', 1)
+  log.commit({ topic: INPUT, partition: 0 }, 2)
+  log.commit({ topic: INPUT, partition: 1 }, 3)
+  await ensure()
+  expect(ranAgain.toSorted()).toEqual(['0/0', '0/1', '0/2', '0/3', '0/4', '1/0', '1/1', '1/2'])
+})
+
+test('by hand, with an intact store, what the group has not committed is left to it', async () => {
+  const { epoch, log, ranAgain, rebuild, terminate } = site()
+  await proveEmpty(epoch)
+  for (let i = 0; i < 5; i++) terminate('s', 0)
+  log.commit({ topic: INPUT, partition: 0 }, 2)
+  await rebuild.repeat(async () => undefined, new AbortController().signal)
+  expect(ranAgain).toEqual(['0/0', '0/1'])
+})
+
+test('the lock is kept however long it takes: a second replica would build it at the same time', async () => {
+  const { clock, ensure, epoch, log, register } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  const others: Promise<boolean>[] = []
+  log.events.on('batch', () => {
+    for (let second = 0; second < 60; second++) {
+      clock.nowMs += 1_000
+      vi.advanceTimersByTime(1_000)
+    }
+    others.push(epoch.lock('another', 30_000))
+  })
+  expect((await ensure())?.id).toBe(epoch.id)
+  expect(await Promise.all(others)).toEqual(others.map(() => false))
+  expect(others.length).toBeGreaterThan(3)
+})
+
+test('it ends without an epoch when the lock is lost: the store has forgotten what was written', async () => {
+  const { ensure, epoch, log, register } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  let batches = 0
+  log.events.on('batch', (_batch: RecordBatch) => {
+    if (++batches === 3) epoch.lose()
+  })
+  await expect(ensure()).rejects.toMatchObject({ code: 'LR_UNAVAILABLE' })
+  expect(epoch.id).toBeUndefined()
+})
+
+test('a server that has fallen behind gets what it lacks, from the positions that it holds, and no more', async () => {
+  const { clock, ensure, epoch, held, log, own, register, registry, settle } = site()
+  registrations.slice(0, 6).forEach((it, i) => void register(it, i % 3))
+  await ensure()
+  for (const partition of [0, 1, 2]) own.push({ topic: INPUT, partition, next: 2 })
+  await epoch.writePositions(
+    [0, 1, 2].map((partition) => ({ topic: INPUT, partition, offset: 2, start: 2, topicId: '' })),
+  )
+  await epoch.beat(clock.nowMs)
+  const copy = epoch.copy()
+  registrations.slice(6).forEach((it, i) => void register(it, i % 3))
+  await registry.apply(
+    registrations
+      .slice(6)
+      .map((registration) => ({ kind: 'register', registration, origin: sampleOrigin() })),
+  )
+  settle(at(0), 0)
+  epoch.failOver(copy, 'run-2')
+  // The copy knows of neither.
+  await registry.settle(registrations.slice(6))
+  log.asked.length = 0
+  const proof = await ensure()
+  expect(proof).toMatchObject({ id: epoch.id, runId: 'run-2' })
+  expect(log.asked.filter(({ topic }) => topic === INPUT).every(({ from }) => from === 2)).toBe(true)
+  expect(await held(registrations)).toEqual(['o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7', 'o8'])
+})
+
+test('a replica that went on with the old server applies to the new one what it took in there, when another has proved it', async () => {
+  const { ensure, epoch, log, own, register, relay } = site()
+  await ensure()
+  const copy = epoch.copy()
+  epoch.failOver(copy, 'run-2')
+  const other = relay()
+  expect(await other.ensure(new AbortController().signal)).toMatchObject({ runId: 'run-2' })
+  const proved = epoch.id
+  for (let i = 0; i < 4; i++) register(at(i), 1)
+  own.push({ topic: INPUT, partition: 1, next: 3 })
+  log.asked.length = 0
+  expect(await ensure()).toEqual({ id: proved, runId: 'run-2' })
+  expect(log.asked).toContainEqual(expect.objectContaining({ topic: INPUT, partition: 1, from: 0, to: 3 }))
+  log.asked.length = 0
+  expect(await ensure()).toEqual({ id: proved, runId: 'run-2' })
+  expect(log.asked).toEqual([])
+})
+
+test('a store that went back in time and shows the same epoch is completed all the same', async () => {
+  const { ensure, epoch, log, rebuild, register } = site()
+  const before = await ensure()
+  register(at(0), 0)
+  rebuild.distrust()
+  const after = await ensure()
+  expect(after?.id).not.toBe(before?.id)
+  expect(after?.id).toBe(epoch.id)
+  expect(log.asked).toContainEqual(expect.objectContaining({ topic: INPUT, partition: 0, to: 1 }))
+})
+
+test('a rebuild of which a part was written to one server and a part to the next leaves no epoch', async () => {
+  const { ensure, epoch, log, register } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  log.events.once('batch', () => epoch.failOver(epoch.copy(), 'run-2'))
+  await expect(ensure()).rejects.toMatchObject({ code: 'LR_UNAVAILABLE' })
+  expect((await epoch.read())?.isOfThisRun ?? false).toBe(false)
+})
+
+test('a rebuild that is stopped during its last triggers leaves no epoch: nobody would run them again', async () => {
+  const { epoch, log, rebuild, terminate } = site()
+  terminate('s', 0)
+  log.commit({ topic: INPUT, partition: 0 }, 1)
+  const stopped = new AbortController()
+  log.events.on('batch', () => stopped.abort())
+  await expect(rebuild.ensure(stopped.signal)).rejects.toThrow()
+  expect(epoch.id).toBeUndefined()
+})
+
+test('at a first start the group begins at the noted ends, and what is written meanwhile comes after them', async () => {
+  const { ensure, epoch, held, log, ranAgain, register, terminate } = site()
+  registrations.slice(0, 6).forEach((it, i) => void register(it, i % 3))
+  terminate('s1', 2)
+  log.events.once('batch', () => {
+    register(at(6), 0)
+    register(at(7), 1)
+  })
+  await ensure()
+  const ends = [2, 2, 3]
+  expect(await log.committed('g', [INPUT])).toMatchObject(ends.map((offset) => ({ offset, start: offset })))
+  expect(await epoch.positions()).toMatchObject(ends.map((offset) => ({ offset, start: offset })))
+  // The session of a trigger from before is over, without an outcome.
+  expect(ranAgain).toEqual([])
+  expect(await held(registrations)).toEqual(['o0', 'o2', 'o3', 'o4'])
+})
+
+test('a second replica that starts at the same time takes the first one’s ends', async () => {
+  const { log, register, relay, terminate } = site()
+  const signal = new AbortController().signal
+  register(at(0), 0)
+  log.events.once('batch', () => terminate('s0', 0))
+  await Promise.all([relay().ensure(signal), relay().ensure(signal)])
+  expect(await log.committed('g', [INPUT])).toMatchObject([
+    { offset: 1, start: 1 },
+    { offset: 0 },
+    { offset: 0 },
+  ])
+})
+
+test('a trigger from before the first start is neither sent nor failed when the store is lost later', async () => {
+  const { ensure, epoch, held, log, ranAgain, register, terminate } = site()
+  register(at(0), 0)
+  terminate('s0', 0)
+  await ensure()
+  register(at(1), 0)
+  terminate('s1', 0)
+  log.commit({ topic: INPUT, partition: 0 }, 4, { start: 2 })
+  epoch.lose()
+  await ensure()
+  expect(ranAgain).toEqual(['0/3'])
+  expect(await held([at(0)])).toEqual([])
+})
+
+test('a trigger that is older than the deadline and has no outcome is run again with its own deadline, others are not', async () => {
+  const { clock, deadlines, ensure, epoch, log, ranAgain, register, settle, terminate } = site()
+  register(at(0), 0)
+  register(at(1), 0)
+  terminate('s0', 0)
+  terminate('s1', 0)
+  settle(at(0), 1)
+  log.commit({ topic: INPUT, partition: 0 }, 4, { start: 0 })
+  const writtenAtMs = clock.nowMs - 1_000
+  clock.nowMs += 2 * HOUR
+  epoch.lose()
+  await ensure()
+  expect(ranAgain).toEqual(['0/3'])
+  expect(deadlines.get('0/3')).toBe(writtenAtMs + HOUR)
+})

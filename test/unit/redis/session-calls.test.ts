@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import type { RedisCommand, RedisConnection } from '../../../src/redis/redis-connection.ts'
+import { RedisKeys } from '../../../src/redis/redis-keys.ts'
+import { SessionCalls } from '../../../src/redis/session-calls.ts'
+import { EpochGuard } from '../../../src/registry/epoch-guard.ts'
+
+const keys = new RedisKeys('lr')
+const READ: RedisCommand = ['HGETALL', 'session']
+
+/** A store that is emptied, or not, right before it carries out the command of that name. */
+function callsOn(emptiedBefore: string | undefined): SessionCalls {
+  let epoch: string | null = 'epoch'
+  const run = ([name]: RedisCommand): unknown => {
+    if (name === emptiedBefore) epoch = null
+    return name === 'HGET' ? epoch : []
+  }
+  const redis = { runId: 'run', pipeline: async (commands: readonly RedisCommand[]) => commands.map(run) }
+  const guard = new EpochGuard(redis)
+  guard.adopt({ id: 'epoch', runId: 'run' })
+  return new SessionCalls(redis as unknown as RedisConnection, keys, guard)
+}
+
+test('what was read of a store that held the registry all the while counts', async () => {
+  expect(await callsOn(undefined).checked([READ, READ])).toEqual([[], []])
+})
+
+test('nothing counts that was read of a store which was emptied at that moment, after the look at it too', async () => {
+  await expect(callsOn('HGETALL').checked([READ, READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+  await expect(callsOn('HGET').checked([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+})
+
+test('nothing counts that another server answers, although it shows the epoch: it is a copy, which may have fallen behind', async () => {
+  const redis = {
+    runId: 'run',
+    pipeline: async (commands: readonly RedisCommand[]) => commands.map(() => 'epoch'),
+  }
+  const guard = new EpochGuard(redis)
+  guard.adopt({ id: 'epoch', runId: 'run' })
+  const calls = new SessionCalls(redis as unknown as RedisConnection, keys, guard)
+  await calls.checked([READ])
+  redis.runId = 'another run'
+  expect(guard.isIntact).toBe(false)
+  await expect(calls.checked([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+})
