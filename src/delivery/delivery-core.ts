@@ -87,7 +87,9 @@ export class DeliveryCore {
       open: this.open,
       parking: this.parking,
       settlement: this.settlement,
+      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
       lateAfterMs: config.RETRY_DEADLINE_MS,
+      retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
       onBreakerOpened: (rp) => this.dispatcher.shed(rp),
       release: (delivery) => this.dispatcher.release(delivery),
       retryPolicy: retryPolicy(
@@ -108,6 +110,7 @@ export class DeliveryCore {
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,
       start: (delivery) => deliverer.attempt(delivery),
+      onProbe: (delivery) => this.open.setAside(delivery),
       onRoom: () => this.backlogLoop.wake(),
       onShed: (deliveries) => {
         for (const delivery of deliveries) this.admission.park(delivery)

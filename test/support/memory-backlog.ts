@@ -14,13 +14,13 @@ export class MemoryBacklog implements Backlog {
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
-    const due = this.#byDueTime().filter(({ dueMs }) => dueMs <= nowMs)
+    const due = this.#byDueTime(({ dueMs }) => dueMs <= nowMs)
     return [...new Set(due.map(({ rpKey }) => rpKey))].slice(from, from + limit)
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
     const claimed: ParkedDelivery[] = []
-    const due = this.#byDueTime().filter((it) => it.rpKey === rpKey && it.dueMs <= nowMs)
+    const due = this.#byDueTime((it) => it.rpKey === rpKey && it.dueMs <= nowMs)
     for (const it of due.slice(0, limit)) {
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
       if (leasedUntilMs > nowMs) {
@@ -59,8 +59,8 @@ export class MemoryBacklog implements Backlog {
     })
   }
 
-  #byDueTime(): ParkedDelivery[] {
-    return [...this.#parked.values()].sort((a, b) => a.dueMs - b.dueMs)
+  #byDueTime(isWanted: (it: ParkedDelivery) => boolean = () => true): ParkedDelivery[] {
+    return [...this.#parked.values()].filter(isWanted).sort((a, b) => a.dueMs - b.dueMs)
   }
 }
 
