@@ -84,10 +84,11 @@ export class Breaker {
 
   /**
    * An attempt failed in a way that may pass. `isProbe` is false for one that began before the breaker opened, which
-   * says nothing new; `askedMs` is how long the RP wants to be left alone. True when that opened the breaker, or opened
+   * says nothing new; `tookMs` is how long it took, for the cool-down goes from probe to probe, and an RP that hangs must
+   * not make it longer; `askedMs` is how long the RP wants to be left alone. True when that opened the breaker, or opened
    * it for longer after a probe.
    */
-  failed({ isProbe = true, askedMs = 0 } = {}): boolean {
+  failed({ isProbe = true, tookMs = 0, askedMs = 0 } = {}): boolean {
     this.#failuresInARow++
     this.#recent = ((this.#recent << 1) | 1) & RECENT_MASK
     const now = this.#clock.monotonic()
@@ -100,7 +101,8 @@ export class Breaker {
     const { cooldownMs, cooldownMaxMs } = this.#policy
     this.#cooldownMs = Math.min(this.#cooldownMs === 0 ? cooldownMs : 2 * this.#cooldownMs, cooldownMaxMs)
     const silentMs = Math.ceil(this.#cooldownMs * (1 - JITTER * this.#clock.random()))
-    this.#open = { since: open?.since ?? now, until: now + Math.max(silentMs, askedMs) }
+    const leftMs = open === undefined ? silentMs : silentMs - tookMs
+    this.#open = { since: open?.since ?? now, until: now + Math.max(leftMs, askedMs, 0) }
     return true
   }
 

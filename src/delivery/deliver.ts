@@ -9,7 +9,7 @@ import type { SignedToken, Signer } from '../token/signer.ts'
 import type { ParkedName } from './backlog.ts'
 import { classify, type Verdict } from './classify.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
-import type { DeliveryEvents } from './delivery-events.ts'
+import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
@@ -124,7 +124,7 @@ export class Deliverer {
     delivery.attempts++
     remember(delivery, result)
     rememberPace(delivery, result, durationMs)
-    this.#tellBreaker(delivery, verdict, result)
+    this.#tellBreaker(report)
     this.#options.release(delivery)
     switch (verdict) {
       case 'sent':
@@ -160,7 +160,7 @@ export class Deliverer {
   }
 
   /** Any answer shows that the RP is there; what the guard blocked never reached it. */
-  #tellBreaker(delivery: Delivery, verdict: Verdict, result: AttemptResult): void {
+  #tellBreaker({ delivery, verdict, result, durationMs }: Omit<AttemptReport, 'next'>): void {
     const { clock, events, onBreakerOpened, retryAfterMaxMs } = this.#options
     const { rp } = delivery
     if (verdict === 'blocked') return
@@ -170,7 +170,7 @@ export class Deliverer {
     }
     // An RP that says when it will be back is not probed before.
     const askedMs = Math.min(retryAfterMs(retryAfterOf(result), clock.now()), retryAfterMaxMs)
-    if (!rp.breaker.failed({ isProbe: isProbe(delivery), askedMs })) return
+    if (!rp.breaker.failed({ isProbe: isProbe(delivery), tookMs: durationMs, askedMs })) return
     events.breakerOpened(rp, rp.breaker.openUntilMs - clock.now())
     onBreakerOpened(rp)
   }

@@ -36,6 +36,8 @@ export interface DeliveryCoreOptions {
 }
 
 const TAKE_BACK_EVERY_MS = 100
+/** Longer than the time-out of most probes: they must not pile up where cool-downs are short. */
+const PROBE_ALONE_MS_MIN = 2_000
 
 /** The parts of the delivery, put together: what is admitted here ends in an outcome, or in the backlog. */
 export class DeliveryCore {
@@ -106,6 +108,7 @@ export class DeliveryCore {
     })
     this.dispatcher = new Dispatcher({
       clock,
+      probeAloneMs: Math.max(config.BREAKER_MAX_COOLDOWN_MS, PROBE_ALONE_MS_MIN),
       maxInFlight: config.MAX_IN_FLIGHT,
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,

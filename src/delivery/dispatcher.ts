@@ -6,6 +6,8 @@ import { WaitingRoom, type WaitingRoomOptions } from './waiting-room.ts'
 export interface DispatcherOptions extends WaitingRoomOptions {
   /** Attempts under way, over all RPs; probes come on top. */
   readonly maxInFlight: number
+  /** After so long a probe that has not ended is not waited for: another one may be made. Milliseconds. */
+  readonly probeAloneMs: number
   /** Starts one attempt; `release` is called when it is over. */
   readonly start: (delivery: Delivery) => void
   /** This one is to be started as a probe. */
@@ -41,7 +43,7 @@ export class Dispatcher {
   #waiting = 0
   #inFlight = 0
   #retriesInFlight = 0
-  #probes = 0
+  readonly #probes = new Set<Delivery>()
   /** Probes that have a place, with the time when they began; the oldest first. */
   readonly #probePlaces = new Map<Delivery, number>()
   /** RPs whose breaker is open. */
@@ -59,7 +61,7 @@ export class Dispatcher {
 
   /** Attempts under way, probes included. */
   get inFlight(): number {
-    return this.#inFlight + this.#probes
+    return this.#inFlight + this.#probes.size
   }
 
   get waiting(): number {
@@ -71,7 +73,7 @@ export class Dispatcher {
     return {
       inFlight: this.#inFlight,
       retriesInFlight: this.#retriesInFlight,
-      probes: this.#probes,
+      probes: this.#probes.size,
       probePlaces: this.#probePlaces.size,
       waiting: this.#waiting,
     }
@@ -88,7 +90,7 @@ export class Dispatcher {
   /** Those that may be probed now, as many as there are places: first whose cool-down ended first. */
   nextProbes(rps: readonly RelyingParty[]): RelyingParty[] {
     if (this.#isStopped) return []
-    const cool = rps.filter(({ breaker, probe }) => probe === undefined && breaker.attemptsMax > 0)
+    const cool = rps.filter((rp) => this.#isToBeProbed(rp))
     const places = Math.max(this.#maxProbes - this.#probePlaces.size, 0)
     if (cool.length > places) this.#isProbeSought = true
     return cool.sort((a, b) => b.breaker.cooledDownForMs - a.breaker.cooledDownForMs).slice(0, places)
@@ -115,9 +117,8 @@ export class Dispatcher {
   /** An attempt that was started is over. */
   release(delivery: Delivery): void {
     const { rp } = delivery
-    if (rp.probe === delivery) {
-      rp.probe = undefined
-      this.#probes--
+    if (this.#probes.size > 0 && this.#probes.delete(delivery)) {
+      if (rp.probe === delivery) rp.probe = undefined
       this.#probePlaces.delete(delivery)
     } else {
       this.#inFlight--
@@ -185,9 +186,15 @@ export class Dispatcher {
     return Math.max(Math.floor(maxInFlight * PROBE_SHARE), Math.ceil(this.#silent * PROBE_ROUND), 1)
   }
 
-  /** Attempts from before the breaker opened do not count: they may hang for long. */
+  /** Attempts from before the breaker opened do not count, nor does a probe that takes long: they may hang. */
+  #isToBeProbed(rp: RelyingParty): boolean {
+    if (rp.breaker.attemptsMax === 0) return false
+    const { clock, probeAloneMs } = this.#options
+    return rp.probe === undefined || clock.monotonic() - rp.probedAtMs >= probeAloneMs
+  }
+
   #mayProbe(rp: RelyingParty): boolean {
-    if (rp.probe !== undefined || rp.breaker.attemptsMax === 0) return false
+    if (!this.#isToBeProbed(rp)) return false
     if (this.#probePlaces.size < this.#maxProbes) return true
     this.#isProbeSought = true
     return false
@@ -200,7 +207,8 @@ export class Dispatcher {
     if (rp.inFlight === 0) rp.movedAtMs = now
     rp.inFlight++
     rp.probe = delivery
-    this.#probes++
+    rp.probedAtMs = now
+    this.#probes.add(delivery)
     this.#probePlaces.set(delivery, now)
     this.#options.onProbe(delivery)
     this.#options.start(delivery)

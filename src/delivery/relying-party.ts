@@ -23,6 +23,8 @@ export interface RelyingParty {
   readonly pace: Pace
   /** The delivery whose attempt, under way now, finds out whether the RP is back. */
   probe: Delivery | undefined
+  /** When that attempt began. */
+  probedAtMs: number
   readonly probeTimeout: ProbeTimeout
   /** Its breaker is open, as the dispatcher has counted it. */
   isSilent: boolean
@@ -75,6 +77,7 @@ export class RelyingParties {
         movedAtMs: 0,
         pace: new Pace(),
         probe: undefined,
+        probedAtMs: 0,
         probeTimeout: new ProbeTimeout(),
         isSilent: false,
         waitingFirst: new Fifo(),

@@ -192,6 +192,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     registry,
     reports,
     settled,
+    unanswered,
     steps,
     /** Admits registrations as intake would after a trigger, and tells whether each is settled. */
     async owe(registrations: Registration[], cause: { occurredAtMs?: number; everywhere?: boolean } = {}) {
