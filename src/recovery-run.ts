@@ -11,6 +11,7 @@ import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { RateLimit } from './lib/rate-limit.ts'
+import { FittingLog } from './outcome/fitting-log.ts'
 import { Aftermath } from './recovery/aftermath.ts'
 import { FollowOutcomes } from './recovery/follow-outcomes.ts'
 import { OwnBacklog } from './recovery/own-backlog.ts'
@@ -105,7 +106,7 @@ export class RecoveryRun {
       guard: this.#guard,
       events: new ReplayEvents(book, patience, onFailed),
       issuers: this.#issuers,
-      log: this.#log,
+      log: new FittingLog(this.#log, ({ topic }) => onNote(`an outcome was cut to fit into topic ${topic}`)),
       registry: this.registry,
       onInvalidSetting: ({ clientId }, problem) =>
         onNote(`setting of the RP ${clientId} ignored: ${problem}`),

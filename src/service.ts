@@ -20,6 +20,7 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { Gate } from './lib/gate.ts'
 import { DeadLetters } from './outcome/dead-letters.ts'
+import { FittingLog } from './outcome/fitting-log.ts'
 import { Readiness } from './readiness.ts'
 import type { RegistryWatch } from './recovery/registry-watch.ts'
 import { RedisBacklog } from './redis/redis-backlog.ts'
@@ -115,6 +116,7 @@ export class Service {
     )
     this.#topics = new KafkaTopics(kafka)
     this.#log = new KafkaOutcomeLog(kafka, this.#topics)
+    const outcomeLog = new FittingLog(this.#log, (record) => events.recordCut(record))
     this.#source = new KafkaRecordSource({
       kafka,
       topics: config.KAFKA_TOPICS,
@@ -142,7 +144,7 @@ export class Service {
       registry,
       guard,
       issuers: this.#issuers,
-      log: this.#log,
+      log: outcomeLog,
       tracing,
       redis: this.#redis,
       onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
@@ -150,7 +152,7 @@ export class Service {
     this.#sender = delivery.sender
     this.#core = delivery.core
     this.#deadLetters = new DeadLetters({
-      log: this.#log,
+      log: outcomeLog,
       topic: config.KAFKA_DEAD_LETTER_TOPIC,
       onError: (error, failures) => events.fault('kafka-dead-letter', error, failures),
     })

@@ -34,6 +34,8 @@ const RPS_PER_PAGE = 1_000
 /** How often the backlog of an RP that is not sent to is looked through for what has expired. */
 const SWEEP_EVERY_MS = 5_000
 const SWEPT_MAX = 200
+/** RPs that are looked through after the same look; the others have their turn with the next. */
+const SWEEPS_PER_LOOK = 64
 /** After an outage of many RPs their backlogs do not wait for one another's round trips. */
 const DRAINED_AT_ONCE = 8
 
@@ -97,32 +99,58 @@ export class BacklogLoop {
 
   /** True when an RP may have more due deliveries and room for them. */
   async #look(): Promise<boolean> {
-    const { backlog, clock, guard } = this.#options
+    const { dispatcher, guard } = this.#options
     if (!guard.isIntact) return false
-    let hasMore = false
+    const due = await this.#dueRps()
+    const silent = due.filter(({ breaker }) => !breaker.isClosed)
+    const talking = due.filter(({ breaker }) => breaker.isClosed)
+    // Probes first, and sweeps last: however many RPs hang, one that is well again need not wait for what they cost.
+    const probed = await this.#each(dispatcher.nextProbes(silent), (rp) => this.#probe(rp))
+    const drained = await this.#each(talking, (rp) => this.#drain(rp))
+    for (const rp of silent) rp.hasDueBacklog = true
+    const unswept = silent.filter((rp) => this.#mustBeSwept(rp)).slice(0, SWEEPS_PER_LOOK)
+    await this.#each(unswept, (rp) => this.#sweep(rp))
+    return probed || drained
+  }
+
+  /** All of them: RPs that do not answer stay due, and must not hide the others. */
+  async #dueRps(): Promise<RelyingParty[]> {
+    const { backlog, clock, relyingParties } = this.#options
     const now = clock.now()
-    // All pages: RPs that do not answer stay due, and must not hide the others.
+    const due: RelyingParty[] = []
     for (let from = 0; ; from += RPS_PER_PAGE) {
-      const due = await backlog.dueRps(now, from, RPS_PER_PAGE)
-      for (let i = 0; i < due.length; i += DRAINED_AT_ONCE) {
-        if (this.#stopped.signal.aborted) return false
-        const drains = due.slice(i, i + DRAINED_AT_ONCE).map((rpKey) => this.#drain(rpKey))
-        for (const drained of await Promise.allSettled(drains)) {
-          if (drained.status === 'rejected') throw drained.reason
-          hasMore = drained.value || hasMore
-        }
-      }
-      if (due.length < RPS_PER_PAGE) return hasMore
+      const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
+      for (const rpKey of page) due.push(relyingParties.byKey(rpKey))
+      if (page.length < RPS_PER_PAGE) return due
     }
   }
 
-  async #drain(rpKey: string): Promise<boolean> {
-    const { clock, dispatcher, open, relyingParties, settings } = this.#options
-    const rp = relyingParties.byKey(rpKey)
+  /** True when one of the steps says so. */
+  async #each(rps: readonly RelyingParty[], step: (rp: RelyingParty) => Promise<boolean>): Promise<boolean> {
+    let any = false
+    for (let i = 0; i < rps.length && !this.#stopped.signal.aborted; i += DRAINED_AT_ONCE) {
+      const steps = rps.slice(i, i + DRAINED_AT_ONCE).map(step)
+      for (const done of await Promise.allSettled(steps)) {
+        if (done.status === 'rejected') throw done.reason
+        any = done.value || any
+      }
+    }
+    return any
+  }
+
+  /** Without a place among those that may be claimed: one delivery per RP at most, and all others may hang. */
+  async #probe(rp: RelyingParty): Promise<boolean> {
+    const { clock, dispatcher, settings } = this.#options
+    if (dispatcher.roomForClaims(rp) === 0) return false
+    await settings.refresh([rp], 0)
+    return (await this.#claim(rp, clock.now(), 1)) === 1
+  }
+
+  async #drain(rp: RelyingParty): Promise<boolean> {
+    const { clock, dispatcher, open, settings } = this.#options
     const limit = Math.min(dispatcher.roomForClaims(rp), open.claimPlaces)
     if (limit === 0) {
       rp.hasDueBacklog = true
-      if (!rp.breaker.isClosed) await this.#sweep(rp)
       return false
     }
     open.reserve(limit)
@@ -135,22 +163,26 @@ export class BacklogLoop {
     }
   }
 
+  #mustBeSwept(rp: RelyingParty): boolean {
+    return this.#options.clock.monotonic() - rp.sweptAtMs >= SWEEP_EVERY_MS
+  }
+
   /**
    * Behind an open breaker nothing is claimed, but a deadline ends a delivery all the same. A delivery is due when it
    * is parked or later, so one that was due a whole deadline ago is past its own.
    */
-  async #sweep(rp: RelyingParty): Promise<void> {
+  async #sweep(rp: RelyingParty): Promise<boolean> {
     const { clock, deadlineMs, open } = this.#options
-    const now = clock.now()
     const limit = Math.min(SWEPT_MAX, open.claimPlaces)
-    if (now - rp.sweptAtMs < SWEEP_EVERY_MS || limit === 0) return
+    if (limit === 0) return false
     open.reserve(limit)
     try {
-      const swept = await this.#claim(rp, now - deadlineMs, limit)
-      if (swept < limit) rp.sweptAtMs = now
+      const swept = await this.#claim(rp, clock.now() - deadlineMs, limit)
+      if (swept < limit) rp.sweptAtMs = clock.monotonic()
     } finally {
       open.unreserve(limit)
     }
+    return false
   }
 
   async #claim(rp: RelyingParty, dueUntilMs: number, limit: number): Promise<number> {

@@ -31,8 +31,8 @@ export class Breaker {
   /** A bit per attempt, the latest lowest: 1 for a failure. */
   #recent = 0
   #cooldownMs = 0
-  #openUntilMs = 0
-  #openSinceMs = 0
+  /** Set while it is open; on the monotonic clock. */
+  #open: { readonly since: number; until: number } | undefined
   #ramp = Number.POSITIVE_INFINITY
 
   constructor(policy: BreakerPolicy, clock: Clock) {
@@ -41,23 +41,28 @@ export class Breaker {
   }
 
   get isClosed(): boolean {
-    return this.#openUntilMs === 0
+    return this.#open === undefined
   }
 
   /** The end of the cool-down, milliseconds since the epoch; 0 when it is closed. */
   get openUntilMs(): number {
-    return this.#openUntilMs
+    return this.#wallTimeOf(this.#open?.until)
   }
 
   /** When it opened, whatever probes have failed since; 0 when it is closed. Milliseconds since the epoch. */
   get openSinceMs(): number {
-    return this.#openSinceMs
+    return this.#wallTimeOf(this.#open?.since)
+  }
+
+  /** How long ago its cool-down ended; negative while it cools down. Milliseconds. */
+  get cooledDownForMs(): number {
+    return this.#open === undefined ? 0 : this.#clock.monotonic() - this.#open.until
   }
 
   /** How many attempts may be under way now: none while it cools down, then one, then more with each success. */
   get attemptsMax(): number {
     if (this.isClosed) return this.#ramp
-    return this.#clock.now() < this.#openUntilMs ? 0 : 1
+    return this.cooledDownForMs < 0 ? 0 : 1
   }
 
   /** The RP answered, whatever it answered. True when that closed the breaker. */
@@ -65,8 +70,7 @@ export class Breaker {
     this.#failuresInARow = 0
     this.#recent = (this.#recent << 1) & RECENT_MASK
     if (!this.isClosed) {
-      this.#openUntilMs = 0
-      this.#openSinceMs = 0
+      this.#open = undefined
       this.#recent = 0
       this.#ramp = 2
       return true
@@ -78,17 +82,32 @@ export class Breaker {
     return false
   }
 
-  /** An attempt failed in a way that may pass. True when that opened the breaker, or opened it for longer. */
-  failed(): boolean {
+  /**
+   * An attempt failed in a way that may pass. `isProbe` is false for one that began before the breaker opened, which
+   * says nothing new; `tookMs` is how long it took, for the cool-down goes from probe to probe, and an RP that hangs must
+   * not make it longer; `askedMs` is how long the RP wants to be left alone. True when that opened the breaker, or opened
+   * it for longer after a probe.
+   */
+  failed({ isProbe = true, tookMs = 0, askedMs = 0 } = {}): boolean {
     this.#failuresInARow++
     this.#recent = ((this.#recent << 1) | 1) & RECENT_MASK
-    const now = this.#clock.now()
-    if (this.isClosed ? !this.#isTooMuch() : now < this.#openUntilMs) return false
-    if (this.isClosed) this.#openSinceMs = now
+    const now = this.#clock.monotonic()
+    const open = this.#open
+    if (open !== undefined && !(isProbe && now >= open.until)) {
+      open.until = Math.max(open.until, now + askedMs)
+      return false
+    }
+    if (open === undefined && !this.#isTooMuch()) return false
     const { cooldownMs, cooldownMaxMs } = this.#policy
     this.#cooldownMs = Math.min(this.#cooldownMs === 0 ? cooldownMs : 2 * this.#cooldownMs, cooldownMaxMs)
-    this.#openUntilMs = now + Math.ceil(this.#cooldownMs * (1 - JITTER * this.#clock.random()))
+    const silentMs = Math.ceil(this.#cooldownMs * (1 - JITTER * this.#clock.random()))
+    const leftMs = open === undefined ? silentMs : silentMs - tookMs
+    this.#open = { since: open?.since ?? now, until: now + Math.max(leftMs, askedMs, 0) }
     return true
+  }
+
+  #wallTimeOf(time: number | undefined): number {
+    return time === undefined ? 0 : Math.ceil(this.#clock.now() + time - this.#clock.monotonic())
   }
 
   #isTooMuch(): boolean {

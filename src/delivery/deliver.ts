@@ -9,21 +9,25 @@ import type { SignedToken, Signer } from '../token/signer.ts'
 import type { ParkedName } from './backlog.ts'
 import { classify, type Verdict } from './classify.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
-import type { DeliveryEvents } from './delivery-events.ts'
+import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
 import type { RelyingParty } from './relying-party.ts'
-import type { RetryPolicy } from './retry-policy.ts'
+import { type RetryPolicy, retryAfterMs } from './retry-policy.ts'
 import type { Settlement } from './settlement.ts'
 
 export interface DelivererOptions {
+  /** Of every attempt that is no probe. Milliseconds. */
+  readonly attemptTimeoutMs: number
   readonly clock: Clock
   readonly events: DeliveryEvents
   readonly open: OpenDeliveries
   readonly parking: Parking
   readonly retryPolicy: RetryPolicy
+  /** A longer `Retry-After` is cut to that. Milliseconds. */
+  readonly retryAfterMaxMs: number
   /** A trigger that is older than this is late: `sub` is not sent alone any more. Milliseconds. */
   readonly lateAfterMs: number
   readonly sender: Sender
@@ -49,7 +53,7 @@ export class Deliverer {
   }
 
   attempt(delivery: Delivery): void {
-    const { clock, sender, tracing } = this.#options
+    const { attemptTimeoutMs, clock, sender, tracing } = this.#options
     const now = clock.now()
     if (now >= delivery.deadlineMs) {
       this.#options.release(delivery)
@@ -70,7 +74,8 @@ export class Deliverer {
     const startedAtMs = performance.now()
     const span = tracing?.attempting(delivery, endpoint)
     const { traceparent, tracestate } = span?.context ?? delivery.cause
-    sender.send({ endpoint, token: signed.token, traceparent, tracestate }, (result) => {
+    const probeTimeoutMs = isProbe(delivery) ? delivery.rp.probeTimeout.next(attemptTimeoutMs) : undefined
+    sender.send({ endpoint, token: signed.token, traceparent, tracestate, probeTimeoutMs }, (result) => {
       const durationMs = performance.now() - startedAtMs
       span?.end(result, classify(result))
       this.#judge(delivery, signed.jti, result, durationMs)
@@ -118,7 +123,8 @@ export class Deliverer {
     delivery.wasResent = false
     delivery.attempts++
     remember(delivery, result)
-    this.#tellBreaker(delivery.rp, verdict)
+    rememberPace(delivery, result, durationMs)
+    this.#tellBreaker(report)
     this.#options.release(delivery)
     switch (verdict) {
       case 'sent':
@@ -154,15 +160,19 @@ export class Deliverer {
   }
 
   /** Any answer shows that the RP is there; what the guard blocked never reached it. */
-  #tellBreaker(rp: RelyingParty, verdict: Verdict): void {
-    const { clock, events, onBreakerOpened } = this.#options
+  #tellBreaker({ delivery, verdict, result, durationMs }: Omit<AttemptReport, 'next'>): void {
+    const { clock, events, onBreakerOpened, retryAfterMaxMs } = this.#options
+    const { rp } = delivery
     if (verdict === 'blocked') return
     if (verdict !== 'retry') {
       if (rp.breaker.succeeded()) events.breakerClosed(rp)
-    } else if (rp.breaker.failed()) {
-      events.breakerOpened(rp, rp.breaker.openUntilMs - clock.now())
-      onBreakerOpened(rp)
+      return
     }
+    // An RP that says when it will be back is not probed before.
+    const askedMs = Math.min(retryAfterMs(retryAfterOf(result), clock.now()), retryAfterMaxMs)
+    if (!rp.breaker.failed({ isProbe: isProbe(delivery), tookMs: durationMs, askedMs })) return
+    events.breakerOpened(rp, rp.breaker.openUntilMs - clock.now())
+    onBreakerOpened(rp)
   }
 
   #decide(delivery: Delivery, verdict: Extract<Verdict, 'retry' | 'doubtful'>, result: AttemptResult) {
@@ -171,7 +181,8 @@ export class Deliverer {
       attempts: delivery.attempts,
       doubtful: delivery.doubtful,
       deadlineMs: delivery.deadlineMs,
-      retryAfter: result.kind === 'answered' ? result.retryAfter : undefined,
+      retryAfter: retryAfterOf(result),
+      openUntilMs: delivery.rp.breaker.openUntilMs,
     })
   }
 
@@ -216,6 +227,21 @@ export class Deliverer {
       })
     }
   }
+}
+
+function isProbe(delivery: Delivery): boolean {
+  return delivery.rp.probe === delivery
+}
+
+function retryAfterOf(result: AttemptResult): string | undefined {
+  return result.kind === 'answered' ? result.retryAfter : undefined
+}
+
+function rememberPace(delivery: Delivery, result: AttemptResult, durationMs: number): void {
+  const { probeTimeout } = delivery.rp
+  if (result.kind === 'answered') probeTimeout.answered(durationMs)
+  else if (result.kind === 'unreachable' && result.code === 'LR_ATTEMPT_TIMEOUT' && isProbe(delivery))
+    probeTimeout.hung()
 }
 
 function subjectsOf({ registration, companions }: Delivery): readonly Registration[] {

@@ -38,6 +38,8 @@ export interface DeliveryCoreOptions {
 }
 
 const TAKE_BACK_EVERY_MS = 100
+/** Longer than the time-out of most probes: they must not pile up where cool-downs are short. */
+const PROBE_ALONE_MS_MIN = 2_000
 
 /** The parts of the delivery, put together: what is admitted here ends in an outcome, or in the backlog. */
 export class DeliveryCore {
@@ -89,7 +91,9 @@ export class DeliveryCore {
       open: this.open,
       parking: this.parking,
       settlement: this.settlement,
+      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
       lateAfterMs: config.RETRY_DEADLINE_MS,
+      retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
       onBreakerOpened: (rp) => this.dispatcher.shed(rp),
       release: (delivery) => this.dispatcher.release(delivery),
       retryPolicy: retryPolicy(
@@ -106,10 +110,12 @@ export class DeliveryCore {
     })
     this.dispatcher = new Dispatcher({
       clock,
+      probeAloneMs: Math.max(config.BREAKER_MAX_COOLDOWN_MS, PROBE_ALONE_MS_MIN),
       maxInFlight: config.MAX_IN_FLIGHT,
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,
       start: (delivery) => deliverer.attempt(delivery),
+      onProbe: (delivery) => this.open.setAside(delivery),
       onRoom: () => this.backlogLoop.wake(),
       onShed: (deliveries) => {
         for (const delivery of deliveries) this.admission.park(delivery)

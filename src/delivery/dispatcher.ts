@@ -4,11 +4,15 @@ import { type RelyingParty, waitingAt } from './relying-party.ts'
 import { WaitingRoom, type WaitingRoomOptions } from './waiting-room.ts'
 
 export interface DispatcherOptions extends WaitingRoomOptions {
-  /** Attempts under way, over all RPs. */
+  /** Attempts under way, over all RPs; probes come on top. */
   readonly maxInFlight: number
+  /** After so long a probe that has not ended is not waited for: another one may be made. Milliseconds. */
+  readonly probeAloneMs: number
   /** Starts one attempt; `release` is called when it is over. */
   readonly start: (delivery: Delivery) => void
-  /** An RP with parked deliveries that are due has room again. */
+  /** This one is to be started as a probe. */
+  readonly onProbe: (delivery: Delivery) => void
+  /** An RP with parked deliveries that are due has room again, or may be probed. */
   readonly onRoom: () => void
   /** These waited for an RP that does not move: they must be parked. */
   readonly onShed: (deliveries: Delivery[]) => void
@@ -16,24 +20,36 @@ export interface DispatcherOptions extends WaitingRoomOptions {
 
 /** Further attempts may take that part of the room in flight; the rest is kept for first attempts. */
 const RETRY_SHARE = 0.75
-/** Together the probes may take that part: a hundred hung RPs must not fill the room with them. */
+/** For as many probes as that part of the attempts in flight there are places of their own. */
 const PROBE_SHARE = 1 / 8
+/** And for that part of the RPs that do not answer, so that each of them has its turn within two seconds, however many. */
+const PROBE_ROUND = 1 / 5
+/** After so long a probe gives its place to the next and goes on without: it is probably one of an RP that hangs. */
+const PROBE_PLACE_MS = 250
 
 /**
  * Decides who may start an attempt now. Every RP has queues of its own and a bound of its own; the RPs take turns,
  * one attempt each, so that one with a thousand waiting deliveries does not stand before one with a single one.
+ *
+ * A probe, of which there is one per RP whose breaker is open, takes no place from the others, nor they from it: RPs
+ * that hang must not keep one that is well again from being found out.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #room: WaitingRoom
   readonly #maxRetriesInFlight: number
-  readonly #maxProbes: number
   /** RPs that have a waiting delivery and room for it. */
   readonly #turns = new Fifo<RelyingParty>()
   #waiting = 0
   #inFlight = 0
   #retriesInFlight = 0
-  #probes = 0
+  readonly #probes = new Set<Delivery>()
+  /** Probes that have a place, with the time when they began; the oldest first. */
+  readonly #probePlaces = new Map<Delivery, number>()
+  /** RPs whose breaker is open. */
+  #silent = 0
+  /** An RP could not be probed for want of a place. */
+  #isProbeSought = false
   #isPumping = false
   #isStopped = false
 
@@ -41,22 +57,43 @@ export class Dispatcher {
     this.#options = options
     this.#room = new WaitingRoom(options)
     this.#maxRetriesInFlight = Math.max(Math.floor(options.maxInFlight * RETRY_SHARE), 1)
-    this.#maxProbes = Math.max(Math.floor(options.maxInFlight * PROBE_SHARE), 1)
   }
 
+  /** Attempts under way, probes included. */
   get inFlight(): number {
-    return this.#inFlight
+    return this.#inFlight + this.#probes.size
   }
 
   get waiting(): number {
     return this.#waiting
   }
 
+  /** What is taken of each bound. */
+  get taken() {
+    return {
+      inFlight: this.#inFlight,
+      retriesInFlight: this.#retriesInFlight,
+      probes: this.#probes.size,
+      probePlaces: this.#probePlaces.size,
+      waiting: this.#waiting,
+    }
+  }
+
   /** How many parked deliveries of this RP may be claimed now. */
   roomForClaims(rp: RelyingParty): number {
-    if (this.#isStopped || this.#room.isStalled(rp)) return 0
+    if (this.#isStopped) return 0
     if (!rp.breaker.isClosed) return this.#mayProbe(rp) ? 1 : 0
+    if (this.#room.isStalled(rp)) return 0
     return this.#room.roomForClaims(rp, this.#attemptsMax(rp))
+  }
+
+  /** Those that may be probed now, as many as there are places: first whose cool-down ended first. */
+  nextProbes(rps: readonly RelyingParty[]): RelyingParty[] {
+    if (this.#isStopped) return []
+    const cool = rps.filter((rp) => this.#isToBeProbed(rp))
+    const places = Math.max(this.#maxProbes - this.#probePlaces.size, 0)
+    if (cool.length > places) this.#isProbeSought = true
+    return cool.sort((a, b) => b.breaker.cooledDownForMs - a.breaker.cooledDownForMs).slice(0, places)
   }
 
   /**
@@ -65,7 +102,10 @@ export class Dispatcher {
    */
   submit(delivery: Delivery): boolean {
     const { rp } = delivery
-    if (this.#isStopped || !this.#mayWait(delivery)) return false
+    if (this.#isStopped) return false
+    // Behind an open breaker nothing waits; the one attempt that may be made starts at once.
+    if (!rp.breaker.isClosed) return this.#probe(delivery)
+    if (!this.#mayWait(delivery)) return false
     const queue = delivery.isClaimed ? rp.waitingRetry : rp.waitingFirst
     queue.push(delivery)
     this.#waiting++
@@ -77,19 +117,22 @@ export class Dispatcher {
   /** An attempt that was started is over. */
   release(delivery: Delivery): void {
     const { rp } = delivery
-    this.#inFlight--
-    if (delivery.isClaimed) this.#retriesInFlight--
+    if (this.#probes.size > 0 && this.#probes.delete(delivery)) {
+      if (rp.probe === delivery) rp.probe = undefined
+      this.#probePlaces.delete(delivery)
+    } else {
+      this.#inFlight--
+      if (delivery.isClaimed) this.#retriesInFlight--
+    }
     rp.inFlight--
-    const now = this.#options.clock.now()
+    this.#countSilent(rp)
+    const now = this.#options.clock.monotonic()
     rp.pace.ended(now - rp.movedAtMs)
     rp.movedAtMs = now
     this.#room.moved(rp, now)
-    if (rp.isProbed) {
-      rp.isProbed = false
-      this.#probes--
-    }
     this.#giveTurn(rp)
     this.#pump()
+    this.#tellOfProbePlaces()
     if (!rp.hasDueBacklog || this.roomForClaims(rp) === 0) return
     rp.hasDueBacklog = false
     this.#options.onRoom()
@@ -101,9 +144,15 @@ export class Dispatcher {
     if (shed.length > 0) this.#options.onShed(shed)
   }
 
-  /** Parks what waits for RPs that were quick and are slow now. To be called now and then. */
+  /** Parks what waits for RPs that were quick and are slow now, and takes the places of long probes back. To be called now and then. */
   takeBack(): void {
     for (const rp of this.#room.takeBack()) this.shed(rp)
+    const until = this.#options.clock.monotonic() - PROBE_PLACE_MS
+    for (const [probe, beganAt] of this.#probePlaces) {
+      if (beganAt > until) break
+      this.#probePlaces.delete(probe)
+    }
+    this.#tellOfProbePlaces()
   }
 
   /** Starts nothing more, and hands back everything that still waits. */
@@ -125,18 +174,58 @@ export class Dispatcher {
     return Math.min(this.#options.maxInFlightPerRp, rp.breaker.attemptsMax)
   }
 
-  /** Behind an open breaker nothing waits; the one attempt that may be made starts at once. */
   #mayWait(delivery: Delivery): boolean {
     const { rp } = delivery
-    if (!rp.breaker.isClosed) return this.#mayProbe(rp)
     if (!this.#room.isStalled(rp)) return this.#room.mayTake(delivery)
     this.shed(rp)
     return false
   }
 
+  get #maxProbes(): number {
+    const { maxInFlight } = this.#options
+    return Math.max(Math.floor(maxInFlight * PROBE_SHARE), Math.ceil(this.#silent * PROBE_ROUND), 1)
+  }
+
+  /** Attempts from before the breaker opened do not count, nor does a probe that takes long: they may hang. */
+  #isToBeProbed(rp: RelyingParty): boolean {
+    if (rp.breaker.attemptsMax === 0) return false
+    const { clock, probeAloneMs } = this.#options
+    return rp.probe === undefined || clock.monotonic() - rp.probedAtMs >= probeAloneMs
+  }
+
   #mayProbe(rp: RelyingParty): boolean {
-    const isFree = rp.inFlight + waitingAt(rp) < rp.breaker.attemptsMax
-    return isFree && this.#probes < this.#maxProbes && this.#inFlight < this.#options.maxInFlight
+    if (!this.#isToBeProbed(rp)) return false
+    if (this.#probePlaces.size < this.#maxProbes) return true
+    this.#isProbeSought = true
+    return false
+  }
+
+  #probe(delivery: Delivery): boolean {
+    const { rp } = delivery
+    if (!this.#mayProbe(rp)) return false
+    const now = this.#options.clock.monotonic()
+    if (rp.inFlight === 0) rp.movedAtMs = now
+    rp.inFlight++
+    rp.probe = delivery
+    rp.probedAtMs = now
+    this.#probes.add(delivery)
+    this.#probePlaces.set(delivery, now)
+    this.#options.onProbe(delivery)
+    this.#options.start(delivery)
+    return true
+  }
+
+  #tellOfProbePlaces(): void {
+    if (!this.#isProbeSought || this.#probePlaces.size >= this.#maxProbes) return
+    this.#isProbeSought = false
+    this.#options.onRoom()
+  }
+
+  /** A breaker opens and closes by what comes of an attempt, and nowhere else. */
+  #countSilent(rp: RelyingParty): void {
+    if (rp.isSilent !== rp.breaker.isClosed) return
+    rp.isSilent = !rp.isSilent
+    this.#silent += rp.isSilent ? 1 : -1
   }
 
   #giveTurn(rp: RelyingParty): void {
@@ -168,12 +257,8 @@ export class Dispatcher {
       this.#inFlight++
       if (delivery.isClaimed) this.#retriesInFlight++
       rp.startedFirst = !delivery.isClaimed
-      if (rp.inFlight === 0) rp.movedAtMs = this.#options.clock.now()
+      if (rp.inFlight === 0) rp.movedAtMs = this.#options.clock.monotonic()
       rp.inFlight++
-      if (!rp.breaker.isClosed && !rp.isProbed) {
-        rp.isProbed = true
-        this.#probes++
-      }
       this.#giveTurn(rp)
       this.#options.start(delivery)
     }

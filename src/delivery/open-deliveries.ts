@@ -21,6 +21,9 @@ export class OpenDeliveries {
   readonly #onClaimPlaces: () => void
   #claimed = 0
   #reserved = 0
+  /** Those that no bound counts. */
+  readonly #aside = new Set<Delivery>()
+  #asideSize = 0
 
   /** `onClaimPlaces` is called when parked deliveries may be claimed again after there was no place for them. */
   constructor(max: number, onClaimPlaces: () => void) {
@@ -61,7 +64,7 @@ export class OpenDeliveries {
 
   /** How many more there is room for; 0 when there are more than there should be. */
   get places(): number {
-    return Math.max(this.#max - this.#byRegistration.size, 0)
+    return Math.max(this.#max - this.#bounded, 0)
   }
 
   /** True when the registration is being delivered already; the creditor then waits for that delivery. */
@@ -78,17 +81,41 @@ export class OpenDeliveries {
     for (const companion of delivery.companions) {
       this.#byRegistration.set(nameOf(companion), delivery)
     }
-    if (this.#byRegistration.size >= this.#max) this.room.close()
+    if (this.#bounded >= this.#max) this.room.close()
+  }
+
+  /**
+   * Takes a delivery out of the bounds, though not off the books: the probe of an RP that may hang. There is one per RP
+   * at most, and a thousand of them must not stop intake and claims.
+   */
+  setAside(delivery: Delivery): void {
+    this.#aside.add(delivery)
+    this.#asideSize += 1 + delivery.companions.length
+    if (delivery.isClaimed) this.#unclaim()
+    this.#reopen()
   }
 
   /** Ends a delivery: settled, or parked and in the hands of whoever claims it. */
   settle(delivery: Delivery): void {
-    if (delivery.isClaimed && --this.#claimed === Math.floor(this.#maxClaimed * REOPEN_SHARE))
-      this.#onClaimPlaces()
+    const size = 1 + delivery.companions.length
+    if (this.#aside.size > 0 && this.#aside.delete(delivery)) this.#asideSize -= size
+    else if (delivery.isClaimed) this.#unclaim()
     this.#byRegistration.delete(nameOf(delivery.registration))
     for (const companion of delivery.companions) this.#byRegistration.delete(nameOf(companion))
-    if (this.#byRegistration.size < this.#max * REOPEN_SHARE) this.room.open()
+    this.#reopen()
     for (const creditor of delivery.creditors) creditor.settled()
+  }
+
+  get #bounded(): number {
+    return this.#byRegistration.size - this.#asideSize
+  }
+
+  #reopen(): void {
+    if (this.#bounded < this.#max * REOPEN_SHARE) this.room.open()
+  }
+
+  #unclaim(): void {
+    if (--this.#claimed === Math.floor(this.#maxClaimed * REOPEN_SHARE)) this.#onClaimPlaces()
   }
 }
 

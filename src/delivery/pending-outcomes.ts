@@ -5,7 +5,7 @@ import type { Settling } from './settlement.ts'
 /** An outcome on its way to the log. */
 export interface Unpublished {
   readonly settling: Settling
-  /** Milliseconds since the epoch. */
+  /** On the monotonic clock. */
   readonly sinceMs: number
   isNoted: boolean
 }
@@ -42,7 +42,7 @@ export class PendingOutcomes {
       const { clock, unpublished } = this.#options
       const [oldest] = unpublished()
       if (oldest === undefined) return
-      if (clock.now() - oldest.sinceMs >= LATE_MS) this.note()
+      if (clock.monotonic() - oldest.sinceMs >= LATE_MS) this.note()
       this.watch()
     }, LOOK_MS).unref()
   }

@@ -4,6 +4,7 @@ import type { RpSettings } from '../registry/rp-settings.ts'
 import { Breaker, type BreakerPolicy } from './breaker.ts'
 import type { Delivery } from './delivery.ts'
 import { Pace } from './pace.ts'
+import { ProbeTimeout } from './probe-timeout.ts'
 
 /** What one replica knows of one RP: its settings and what is going on with it. */
 export interface RelyingParty {
@@ -12,16 +13,21 @@ export interface RelyingParty {
   readonly issuer: string
   readonly clientId: string
   settings: RpSettings
-  /** When the settings were read last, milliseconds since the epoch; 0 = never. */
+  /** When the settings were read last. This and the times below are on the monotonic clock. */
   settingsReadAtMs: number
   readonly breaker: Breaker
   /** Attempts under way. */
   inFlight: number
-  /** When the last attempt ended, or the first of those under way began. Milliseconds since the epoch. */
+  /** When the last attempt ended, or the first of those under way began. */
   movedAtMs: number
   readonly pace: Pace
-  /** The attempt under way finds out whether the RP is back. */
-  isProbed: boolean
+  /** The delivery whose attempt, under way now, finds out whether the RP is back. */
+  probe: Delivery | undefined
+  /** When that attempt began. */
+  probedAtMs: number
+  readonly probeTimeout: ProbeTimeout
+  /** Its breaker is open, as the dispatcher has counted it. */
+  isSilent: boolean
   /** Deliveries that wait for their first attempt, and those claimed from the backlog for a further one. */
   readonly waitingFirst: Fifo<Delivery>
   readonly waitingRetry: Fifo<Delivery>
@@ -29,7 +35,7 @@ export interface RelyingParty {
   startedFirst: boolean
   /** It has parked deliveries that are due, and had no room for them when they were looked at. */
   hasDueBacklog: boolean
-  /** When its backlog was last looked through for deliveries past their deadline; 0 = never. */
+  /** When its backlog was last looked through for deliveries past their deadline. */
   sweptAtMs: number
   /** It stands in the dispatcher's list of those that may start an attempt. */
   hasTurn: boolean
@@ -65,17 +71,20 @@ export class RelyingParties {
         issuer,
         clientId,
         settings: {},
-        settingsReadAtMs: 0,
+        settingsReadAtMs: Number.NEGATIVE_INFINITY,
         breaker: new Breaker(this.#breakerPolicy, this.#clock),
         inFlight: 0,
         movedAtMs: 0,
         pace: new Pace(),
-        isProbed: false,
+        probe: undefined,
+        probedAtMs: 0,
+        probeTimeout: new ProbeTimeout(),
+        isSilent: false,
         waitingFirst: new Fifo(),
         waitingRetry: new Fifo(),
         startedFirst: false,
         hasDueBacklog: false,
-        sweptAtMs: 0,
+        sweptAtMs: Number.NEGATIVE_INFINITY,
         hasTurn: false,
         usedAt: ++this.#uses,
       }

@@ -23,6 +23,8 @@ export interface RetryContext {
   readonly deadlineMs: number
   /** The `Retry-After` header, verbatim. */
   readonly retryAfter?: string | undefined
+  /** The end of the RP's cool-down when its breaker is open, milliseconds since the epoch; else 0. */
+  readonly openUntilMs?: number
 }
 
 export type RetryDecision =
@@ -37,17 +39,26 @@ export type RetryPolicy = (context: RetryContext) => RetryDecision
 /**
  * Exponential backoff with full jitter; the RP's `Retry-After` is a lower bound. Doubtful answers have delays of
  * their own, chosen by how long RPs keep a stale key set.
+ *
+ * At an RP whose breaker is open it is the breaker that spaces the attempts, one for all deliveries: each is due at the
+ * end of the cool-down, so that an RP that is well again hears of it then, and a probe does not use up the attempts of
+ * the delivery that happens to be it.
  */
 export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPolicy {
-  return ({ verdict, attempts, doubtful, deadlineMs, retryAfter }) => {
+  const spentAfterMs = meanDelaysMs(options)
+  return ({ verdict, attempts, doubtful, deadlineMs, retryAfter, openUntilMs = 0 }) => {
     const now = clock.now()
-    if (attempts >= options.maxAttempts) return { kind: 'give-up', reason: 'exhausted' }
+    const takenUpAtMs = deadlineMs - options.deadlineMs
+    if (attempts >= options.maxAttempts && (openUntilMs === 0 || now - takenUpAtMs >= spentAfterMs)) {
+      return { kind: 'give-up', reason: 'exhausted' }
+    }
     let delayMs: number
     if (verdict === 'doubtful') {
       const spaced = options.doubtfulDelaysMs[doubtful - 1]
       if (spaced === undefined) return { kind: 'give-up', reason: 'rejected' }
       delayMs = spaced
-    } else {
+    } else if (openUntilMs > 0) delayMs = openUntilMs - now
+    else {
       // The exponent is bounded, so that the product stays a number that can be compared.
       const ceilingMs = Math.min(options.baseDelayMs * 2 ** Math.min(attempts - 1, 40), options.maxDelayMs)
       delayMs = Math.floor(clock.random() * ceilingMs)
@@ -56,6 +67,14 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
     const dueMs = now + Math.max(delayMs, askedMs)
     return dueMs >= deadlineMs ? { kind: 'give-up', reason: 'expired' } : { kind: 'retry', dueMs }
   }
+}
+
+/** How long it takes on average until all attempts are made, when nothing but their delays counts. */
+function meanDelaysMs({ baseDelayMs, maxAttempts, maxDelayMs }: RetryPolicyOptions): number {
+  let sumMs = 0
+  for (let n = 0; n < maxAttempts - 1; n++)
+    sumMs += Math.min(baseDelayMs * 2 ** Math.min(n, 40), maxDelayMs) / 2
+  return sumMs
 }
 
 /** `Retry-After` as seconds or as an HTTP date (RFC 9110 §10.2.3), in milliseconds from now; 0 for anything else. */

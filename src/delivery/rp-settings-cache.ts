@@ -20,7 +20,7 @@ export class RpSettingsCache {
    * is.
    */
   async refresh(rps: Iterable<RelyingParty>, ageMsMax = AGE_MS_MAX): Promise<void> {
-    const now = this.#clock.now()
+    const now = this.#clock.monotonic()
     const stale: RelyingParty[] = []
     for (const rp of rps) {
       if (now - rp.settingsReadAtMs >= ageMsMax && !stale.includes(rp)) stale.push(rp)

@@ -67,7 +67,7 @@ export class Settlement {
           outcomeRecord(options.outcomeTopic, outcome, subject, cause),
         )
         await log.append(records)
-        options.onPublished(clock.now() - (items[0]?.sinceMs ?? 0))
+        options.onPublished(clock.monotonic() - (items[0]?.sinceMs ?? 0))
       },
       onFlushed: ({ settling }) => this.#remove.add(settling),
       onError: (error, failures) => {
@@ -85,7 +85,7 @@ export class Settlement {
   }
 
   add(settling: Settling): void {
-    this.#publish.add({ settling, sinceMs: this.#options.clock.now(), isNoted: false })
+    this.#publish.add({ settling, sinceMs: this.#options.clock.monotonic(), isNoted: false })
     this.#pending.watch()
   }
 

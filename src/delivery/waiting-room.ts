@@ -77,7 +77,7 @@ export class WaitingRoom {
   }
 
   isStalled(rp: RelyingParty): boolean {
-    return rp.inFlight >= this.#maxInFlightPerRp && this.#clock.now() - rp.movedAtMs > STALL_MS
+    return rp.inFlight >= this.#maxInFlightPerRp && this.#clock.monotonic() - rp.movedAtMs > STALL_MS
   }
 
   /** The RPs that were lent room and have become slow: intake may be waiting for what they fill. */
@@ -105,7 +105,7 @@ export class WaitingRoom {
 
   /** 0 for an RP that has not shown that it is quick, or has ended nothing for so long. */
   #lentTo(rp: RelyingParty): number {
-    const now = this.#clock.now()
+    const now = this.#clock.monotonic()
     if (now - rp.movedAtMs >= LENT_MS) return 0
     const soonTaken = Math.floor(rp.pace.perMs * LENT_MS)
     return now - this.#sharedAtMs < ALONE_MS ? Math.min(soonTaken, this.#lentMax) : soonTaken

@@ -22,8 +22,8 @@ export interface ConnectorOptions {
  * gets the checked addresses themselves, so that a second answer of the DNS has no effect; and the address that
  * the socket really has is checked once more before a byte of HTTP is written.
  */
-export function guardedConnector(options: ConnectorOptions): Connector.connector {
-  const { guard, timeoutMs, answerBytesMax } = options
+export function guardedConnector(options: ConnectorOptions): GuardedConnector {
+  const { guard, timeoutMs: timeoutMsMax, answerBytesMax } = options
   const connect = buildConnector({
     allowH2: false,
     // undici's own timers may be a second late, and so long the socket would outlive its attempt.
@@ -36,7 +36,7 @@ export function guardedConnector(options: ConnectorOptions): Connector.connector
     }),
   } as Connector.BuildOptions) as SocketConnector
 
-  return (options, callback) => {
+  return ({ timeoutMs = timeoutMsMax, ...options }, callback) => {
     const hostname = options.hostname.replace(/^\[|\]$/g, '')
     try {
       guard.checkProtocol(options.protocol)
@@ -66,6 +66,12 @@ export function guardedConnector(options: ConnectorOptions): Connector.connector
     const timer = setTimeout(() => connecting.destroy(connectTimeout()), timeoutMs)
   }
 }
+
+/** One of undici, for which the time may be less. */
+export type GuardedConnector = (
+  options: Connector.Options & { readonly timeoutMs?: number },
+  callback: Connector.Callback,
+) => void
 
 /** As undici's connector is, though its type does not say that it returns the socket while that still connects. */
 type SocketConnector = (...parameters: Parameters<Connector.connector>) => Socket

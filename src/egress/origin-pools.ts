@@ -21,10 +21,10 @@ export class OriginPools {
   readonly #entries = new Map<string, Entry>()
   /** Kept no longer, with requests that still run. */
   readonly #closing = new Set<Pool>()
-  readonly #create: (origin: string) => Pool
+  readonly #create: (origin: string, connectTimeoutMs?: number) => Pool
   readonly #timer: NodeJS.Timeout
 
-  constructor(create: (origin: string) => Pool) {
+  constructor(create: (origin: string, connectTimeoutMs?: number) => Pool) {
     this.#create = create
     this.#timer = setInterval(() => this.#sweep(), SWEEP_MS)
     this.#timer.unref()
@@ -42,6 +42,18 @@ export class OriginPools {
     if (isKept) this.#entries.set(origin, { pool, lastUsedAtMs: performance.now() })
     pool.dispatch(request, handler)
     if (!isKept) this.#close(pool)
+  }
+
+  /** Over a connection of its own, which ends with it, and which is given up after so long when it cannot be made. */
+  dispatchAlone(
+    origin: string,
+    request: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+    connectTimeoutMs: number,
+  ): void {
+    const pool = this.#create(origin, connectTimeoutMs)
+    pool.dispatch(request, handler)
+    this.#close(pool)
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,11 @@ export interface AttemptRequest {
   readonly token: Buffer
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
+  /**
+   * Set for a probe: it has a time-out of its own, in milliseconds, and a connection of its own, so that it neither
+   * waits behind attempts that hang nor joins a connection that will never be made.
+   */
+  readonly probeTimeoutMs?: number | undefined
 }
 
 /** What came of an attempt, before anybody judges it. */

@@ -33,8 +33,7 @@ const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agen
  * Sends attempts over keep-alive HTTP/1.1 connections, a pool per origin. Redirects are not followed: undici's
  * `dispatch` never does.
  *
- * One timer serves all attempts. They all have the same time-out, so the queue below is in the order in which they
- * run out and only its head needs to be looked at. Time in which this process stood still is not held against the
+ * One timer serves all attempts. Time in which this process stood still is not held against the
  * RPs: an answer may have come meanwhile, and they may have stood still with it.
  */
 export class UndiciSender implements Sender {
@@ -55,9 +54,12 @@ export class UndiciSender implements Sender {
     })
     this.#timeoutMs = attemptTimeoutMs
     this.#pools = new OriginPools(
-      (origin) =>
+      (origin, timeoutMs) =>
         new Pool(origin, {
-          connect,
+          connect:
+            timeoutMs === undefined
+              ? connect
+              : (options, callback) => connect({ ...options, timeoutMs }, callback),
           connections: connectionsPerOriginMax,
           pipelining: 1,
           allowH2: false,
@@ -70,21 +72,23 @@ export class UndiciSender implements Sender {
   }
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
-    const { endpoint, token } = request
+    const { endpoint, token, probeTimeoutMs } = request
+    const timeoutMs = probeTimeoutMs ?? this.#timeoutMs
     const now = performance.now()
-    const attempt = new Attempt(now + this.#timeoutMs, requestBytesMax(request), (result) => {
+    const attempt = new Attempt(now + timeoutMs, requestBytesMax(request), (result) => {
       this.#attempts.ended()
       done(result)
     })
     this.#attempts.push(attempt)
-    if (this.#timer === undefined) this.#lookAfter(this.#timeoutMs, now)
+    if (this.#timer === undefined || attempt.endsAtMs < this.#lookAtMs) this.#lookAfter(timeoutMs, now)
     const post = {
       method: 'POST',
       path: endpoint.path,
       headers: headersOf(request),
       body: formOf(token),
     } as const
-    this.#pools.dispatch(endpoint.origin, post, attempt)
+    if (probeTimeoutMs === undefined) this.#pools.dispatch(endpoint.origin, post, attempt)
+    else this.#pools.dispatchAlone(endpoint.origin, post, attempt, probeTimeoutMs)
   }
 
   async close(): Promise<void> {
@@ -100,12 +104,13 @@ export class UndiciSender implements Sender {
       this.#spareUntilMs = now + Math.min(lateMs, this.#timeoutMs)
     }
     if (now >= this.#spareUntilMs) for (const attempt of this.#attempts.takeUntil(now)) attempt.timeOut()
-    const next = this.#attempts.next
-    if (next === undefined) this.#timer = undefined
-    else this.#lookAfter(Math.max(next.endsAtMs - now, TIMEOUT_CHECK_MS), now)
+    const nextEndsAtMs = this.#attempts.nextEndsAtMs
+    if (nextEndsAtMs === undefined) this.#timer = undefined
+    else this.#lookAfter(Math.max(nextEndsAtMs - now, TIMEOUT_CHECK_MS), now)
   }
 
   #lookAfter(ms: number, now: number): void {
+    clearTimeout(this.#timer)
     this.#lookAtMs = now + ms
     this.#timer = setTimeout(this.#checkTimeouts, ms)
   }

@@ -35,13 +35,14 @@ export class KafkaOutcomeLog implements OutcomeLog {
       const producer = await this.#producer
       await this.#send(producer, records)
     } catch (error) {
-      await this.#discard()
       const type = protocolType(error)
+      // An answer like any other, after which the producer is as good as before.
       if (type !== undefined && TOO_LARGE.has(type)) {
         throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of that size', {
           cause: error,
         })
       }
+      await this.#discard()
       throw explained(error, `Write on topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`)
     }
   }

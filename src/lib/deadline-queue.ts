@@ -8,7 +8,7 @@ interface Expiring {
 const ENDED_MIN = 256
 
 /**
- * Things that run out in the order in which they were added. What ended by itself is swept out now and then, all at
+ * Things that run out. What ended by itself is swept out now and then, all at
  * once: a `Set` would keep every table that it outgrew linked to the next, and with them what they held, until the
  * next full garbage collection.
  */
@@ -16,9 +16,12 @@ export class DeadlineQueue<T extends Expiring> {
   #items: T[] = []
   #ended = 0
 
-  get next(): T | undefined {
+  /** When the next of them runs out. */
+  get nextEndsAtMs(): number | undefined {
     this.#sweep()
-    return this.#items[0]
+    let next: number | undefined
+    for (const { endsAtMs } of this.#items) if (next === undefined || endsAtMs < next) next = endsAtMs
+    return next
   }
 
   push(item: T): void {

@@ -1,8 +1,7 @@
-import { codeOf } from '../errors.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import { Gate } from '../lib/gate.ts'
 import { MicroBatcher } from '../lib/micro-batcher.ts'
-import { cutDeadLetter, deadLetter } from './dead-letter.ts'
+import { deadLetter } from './dead-letter.ts'
 import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
 
 export interface DeadLettersOptions {
@@ -27,13 +26,11 @@ export class DeadLetters {
   readonly room = new Gate(true)
   readonly #batcher: MicroBatcher<Letter>
   readonly #topic: string
-  readonly #log: OutcomeLog
 
   constructor({ log, topic, onError }: DeadLettersOptions) {
     this.#topic = topic
-    this.#log = log
     this.#batcher = new MicroBatcher({
-      flush: (letters) => this.#flush(letters),
+      flush: (letters) => log.append(letters.map(({ record }) => record)),
       onFlushed: (letter) => {
         if (this.#batcher.size < WAITING_MAX / 2) this.room.open()
         letter.onPublished()
@@ -54,24 +51,5 @@ export class DeadLetters {
 
   stop(): void {
     this.#batcher.stop()
-  }
-
-  async #flush(letters: readonly Letter[]): Promise<void> {
-    try {
-      await this.#log.append(letters.map(({ record }) => record))
-    } catch (error) {
-      if (codeOf(error) !== 'LR_RECORD_TOO_LARGE') throw error
-      // One of them is too large for the topic, or all of them together are: each for itself, then.
-      for (const { record } of letters) await this.#appendOrCut(record)
-    }
-  }
-
-  async #appendOrCut(record: OutgoingRecord): Promise<void> {
-    try {
-      await this.#log.append([record])
-    } catch (error) {
-      if (codeOf(error) !== 'LR_RECORD_TOO_LARGE') throw error
-      await this.#log.append([cutDeadLetter(record)])
-    }
   }
 }

@@ -64,7 +64,7 @@ export function relyingPartyRows(
 
 function rowOf(rp: RelyingParty, backlog: BacklogSize | undefined): RelyingPartyRow {
   const { breaker, clientId, inFlight } = rp
-  const isProbing = !breaker.isClosed && rp.isProbed
+  const isProbing = !breaker.isClosed && rp.probe !== undefined
   return {
     clientId,
     inFlight,

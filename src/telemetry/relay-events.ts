@@ -3,7 +3,7 @@ import type { Finding, Severity } from '../checks/finding.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
 import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
 import type { RelyingParty } from '../delivery/relying-party.ts'
-import { codeOf, messageOf } from '../errors.ts'
+import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
 import type { KnownType } from '../events/decode/known-types.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
@@ -12,6 +12,7 @@ import type { WireRecord } from '../events/wire-record.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { Clock } from '../lib/clock.ts'
 import { RecentWords } from '../lib/recent-words.ts'
+import type { OutgoingRecord } from '../outcome/outcome-log.ts'
 import type { RebuildProgress } from '../recovery/rebuild.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
 import { acceptedAttemptLine } from './attempt-line.ts'
@@ -154,6 +155,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   registryFailed(error: unknown, failures: number): void {
     this.fault('redis', error, failures)
+  }
+
+  /** A topic takes no record of that size, so only what identifies it was appended. */
+  recordCut({ topic, value }: OutgoingRecord): void {
+    const message = `a record of ${Buffer.byteLength(value ?? '')} bytes is too large for topic ${topic} and was cut; raise max.message.bytes of the topic`
+    this.fault('kafka-record-cut', new RelayFault('LR_RECORD_TOO_LARGE', message))
   }
 
   commitFailed(error: unknown): void {

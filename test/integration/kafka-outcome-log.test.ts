@@ -3,6 +3,9 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaOutcomeLog } from '../../src/kafka/kafka-outcome-log.ts'
 import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
+import { deadLetter } from '../../src/outcome/dead-letter.ts'
+import { FittingLog } from '../../src/outcome/fitting-log.ts'
+import { outcomeRecord } from '../../src/outcome/outcome-record.ts'
 import { startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { TopicLog } from '../support/topic-log.ts'
 
@@ -78,6 +81,50 @@ test('a record that its leader alone holds is not taken: it would be lost with t
   } finally {
     await Promise.all([replicated.close(), twoTopics.close(), admin.disconnect()])
   }
+})
+
+test('what is too large for the topic, together or alone, is there in the end, in as many partitions as it is for', async () => {
+  await topic.takeBatches(2_000)
+  const cut: string[] = []
+  const fitting = new FittingLog(log, ({ key }) => cut.push(String(key)))
+  const small = Array.from({ length: 60 }, (_, i) => record(`small-${i}`, `${i} ${'x'.repeat(200)}`))
+  const large = outcomeRecord(
+    topic.name,
+    { kind: 'failed', reason: 'expired', attempts: 7, lastError: 'e'.repeat(5_000) },
+    { issuer: 'https://op', sessionId: 'large', oidcSessionId: 'o', clientId: 'c' },
+    {
+      origin: { id: 't', topic: 'in', partition: 0, offset: 1 },
+      occurredAtMs: 1,
+      everywhere: false,
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tracestate: 'x'.repeat(5_000),
+    },
+  )
+  const letter = deadLetter(
+    topic.name,
+    {
+      topic: 'in',
+      partition: 0,
+      offset: 2,
+      timestampMs: 3,
+      key: Buffer.from('letter'),
+      value: Buffer.alloc(50_000, 'v'),
+      headers: { theirs: 'h'.repeat(9_000) },
+    },
+    'is not JSON',
+  )
+  await fitting.append([...small.slice(0, 30), large, ...small.slice(30), letter])
+  await topic.caughtUp()
+  const values = new Set(topic.records.map(({ value }) => String(value)))
+  for (const { value } of small) expect(values).toContain(value)
+  expect(cut).toEqual(['large', 'letter'])
+  expect(topic.records.find(({ key }) => key === 'large')?.data).toMatchObject({
+    reason: 'expired',
+    attempts: 7,
+  })
+  expect(topic.records.find(({ key }) => key === 'letter')?.headers).toMatchObject({
+    'dead-letter-offset': '2',
+  })
 })
 
 test('a topic that does not exist is refused', async () => {

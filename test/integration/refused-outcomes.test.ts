@@ -89,3 +89,23 @@ test('Redis emptied while an outcome waits for Kafka: the relay that holds it pu
   await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   expect(site.rps.at('/emptied')).toHaveLength(1)
 })
+
+test('outcomes above max.message.bytes, many together and one alone: each is on the topic, and the relay goes on', async () => {
+  const long = 'i'.repeat(1_000)
+  const many = Array.from({ length: 60 }, (_, i) => site.registration(`/many-${i}`))
+  const large = site.registration('/large', { oidcSessionId: long, sid: long, sub: long })
+  await site.registerInRedis(large, ...many)
+  const relay = await site.startRelay({ ...env(), LOG_LEVEL: 'info' })
+  // While nothing is taken, more comes together than the topic will take of one batch.
+  await site.topic.publish(...[large, ...many].map((it) => site.terminated(it)))
+  await noted(large)
+  for (const it of many) await noted(it)
+  await outcomes.takeBatches(2_500)
+  for (const { clientId } of many) await outcomes.waitForOutcome(clientId)
+  const { data, headers } = await outcomes.waitForOutcome(large.clientId)
+  expect(data).toMatchObject({ sessionId: large.sessionId, oidcSessionId: long, status: 200 })
+  expect(headers['outcome-cut']).toBe('details')
+  await relay.waitForLog(({ part }) => part === 'kafka-record-cut')
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+})

@@ -1,34 +1,34 @@
 import type { Backlog, ParkedDelivery, ParkedName } from '../../src/delivery/backlog.ts'
 
-/** The backlog as one list, looked through from its beginning each time. */
+/** The backlog as one list for each RP, looked through from its beginning each time. */
 export class MemoryBacklog implements Backlog {
-  readonly #parked = new Map<string, ParkedDelivery>()
+  readonly #parked = new Map<string, Map<string, ParkedDelivery>>()
   /** The end of the lease, by registration. */
   readonly #leases = new Map<string, number>()
 
   async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
     for (const delivery of deliveries) {
-      this.#parked.set(nameOf(delivery), delivery)
+      this.#put(delivery)
       this.#leases.delete(registrationOf(delivery))
     }
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
-    const due = this.#byDueTime().filter(({ dueMs }) => dueMs <= nowMs)
+    const due = byDueTime(this.#all()).filter(({ dueMs }) => dueMs <= nowMs)
     return [...new Set(due.map(({ rpKey }) => rpKey))].slice(from, from + limit)
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
     const claimed: ParkedDelivery[] = []
-    const due = this.#byDueTime().filter((it) => it.rpKey === rpKey && it.dueMs <= nowMs)
+    const due = byDueTime(this.#parked.get(rpKey)?.values() ?? []).filter(({ dueMs }) => dueMs <= nowMs)
     for (const it of due.slice(0, limit)) {
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
       if (leasedUntilMs > nowMs) {
-        this.#parked.set(nameOf(it), { ...it, dueMs: leasedUntilMs })
+        this.#put({ ...it, dueMs: leasedUntilMs })
         continue
       }
       const leased = { ...it, dueMs: leaseUntilMs }
-      this.#parked.set(nameOf(it), leased)
+      this.#put(leased)
       this.#leases.set(registrationOf(it), leaseUntilMs)
       claimed.push(leased)
     }
@@ -38,9 +38,9 @@ export class MemoryBacklog implements Backlog {
   async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]> {
     return deliveries.map((it) => {
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
-      const isParked = this.#parked.has(nameOf(it))
+      const isParked = this.#find(it) !== undefined
       const isFree = leasedUntilMs <= nowMs
-      if (!isParked) this.#parked.set(nameOf(it), { ...it, dueMs: isFree ? leaseUntilMs : leasedUntilMs })
+      if (!isParked) this.#put({ ...it, dueMs: isFree ? leaseUntilMs : leasedUntilMs })
       if (isFree && !isParked) this.#leases.set(registrationOf(it), leaseUntilMs)
       return isFree && !isParked
     })
@@ -48,26 +48,26 @@ export class MemoryBacklog implements Backlog {
 
   async makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void> {
     for (const it of deliveries) {
-      const parked = this.#parked.get(nameOf(it))
+      const parked = this.#find(it)
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
       if (parked === undefined) {
-        this.#parked.set(nameOf(it), leasedUntilMs > nowMs ? { ...it, dueMs: leasedUntilMs } : it)
+        this.#put(leasedUntilMs > nowMs ? { ...it, dueMs: leasedUntilMs } : it)
       } else if (leasedUntilMs <= nowMs && parked.dueMs > nowMs) {
-        this.#parked.set(nameOf(it), { ...parked, dueMs: nowMs })
+        this.#put({ ...parked, dueMs: nowMs })
       }
     }
   }
 
   async remove(names: readonly ParkedName[]): Promise<void> {
     for (const name of names) {
-      this.#parked.delete(nameOf(name))
+      this.#parked.get(name.rpKey)?.delete(nameOf(name))
       this.#leases.delete(registrationOf(name))
     }
   }
 
   async sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]> {
     const sizes = new Map<string, { rpKey: string; size: number; nextDueMs: number }>()
-    for (const { rpKey, dueMs } of this.#byDueTime()) {
+    for (const { rpKey, dueMs } of byDueTime(this.#all())) {
       const entry = sizes.get(rpKey)
       if (entry === undefined) sizes.set(rpKey, { rpKey, size: 1, nextDueMs: dueMs })
       else entry.size++
@@ -77,14 +77,27 @@ export class MemoryBacklog implements Backlog {
 
   async earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]> {
     return rpKeys.map((rpKey) => {
-      const parked = [...this.#parked.values()].filter((it) => it.rpKey === rpKey)
+      const parked = [...(this.#parked.get(rpKey)?.values() ?? [])]
       return parked.length === 0 ? undefined : Math.min(...parked.map(({ state }) => state.deadlineMs))
     })
   }
 
-  #byDueTime(): ParkedDelivery[] {
-    return [...this.#parked.values()].sort((a, b) => a.dueMs - b.dueMs)
+  *#all(): Iterable<ParkedDelivery> {
+    for (const ofRp of this.#parked.values()) yield* ofRp.values()
   }
+
+  #find(name: ParkedName): ParkedDelivery | undefined {
+    return this.#parked.get(name.rpKey)?.get(nameOf(name))
+  }
+
+  #put(delivery: ParkedDelivery): void {
+    const ofRp = this.#parked.get(delivery.rpKey) ?? new Map<string, ParkedDelivery>()
+    this.#parked.set(delivery.rpKey, ofRp.set(nameOf(delivery), delivery))
+  }
+}
+
+function byDueTime(parked: Iterable<ParkedDelivery>): ParkedDelivery[] {
+  return [...parked].sort((a, b) => a.dueMs - b.dueMs)
 }
 
 function nameOf({ state: { cause, deadlineMs }, ...name }: ParkedName): string {

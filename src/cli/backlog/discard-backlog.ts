@@ -3,6 +3,7 @@ import { readOptions } from '../../config/env.ts'
 import type { ParkedDelivery } from '../../delivery/backlog.ts'
 import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
+import { FittingLog } from '../../outcome/fitting-log.ts'
 import { RedisBacklog } from '../../redis/redis-backlog.ts'
 import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
@@ -85,10 +86,11 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
     }
     const { kafka, topics } = await openKafka(config)
     const log = new KafkaOutcomeLog(kafka, topics)
+    const fitting = new FittingLog(log, ({ topic }) => output.note(`an outcome was cut to fit into ${topic}`))
     try {
       const desk = new RedisBacklogDesk(redis, keys)
       const stages: DiscardOptions = {
-        log: { append: (records) => reachable('Kafka', log.append(records)) },
+        log: { append: (records) => reachable('Kafka', fitting.append(records)) },
         outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
         backlog: new RedisBacklog(redis, keys),
         registry: new RedisRegistry({

@@ -1,3 +1,4 @@
+import { expect, onTestFinished } from 'vitest'
 import { type Config, readConfig } from '../../../src/config/env.ts'
 import { DeliveryCore } from '../../../src/delivery/delivery-core.ts'
 import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
@@ -37,7 +38,41 @@ export function configOf(env: Record<string, string> = {}): Config {
   return readConfig({ ...requiredEnv, ...env })
 }
 
-/** The whole delivery on stores in memory, with RPs that answer when a test says so and a token that can be read. */
+/** Nothing is taken of any bound: what was begun has been ended in every respect, on the rarest path too. */
+export function expectIdle(core: DeliveryCore, { MAX_UNSETTLED }: Config): void {
+  const { claimPlaces, places, size } = core.open
+  expect({ ...core.dispatcher.taken, size, claimPlaces, places, unsettled: core.settlement.size }).toEqual({
+    inFlight: 0,
+    retriesInFlight: 0,
+    probes: 0,
+    probePlaces: 0,
+    waiting: 0,
+    size: 0,
+    claimPlaces: Math.ceil(MAX_UNSETTLED / 2),
+    places: MAX_UNSETTLED,
+    unsettled: 0,
+  })
+  expect(core.open.room.isOpen).toBe(true)
+  for (const {
+    clientId,
+    inFlight,
+    probe,
+    waitingFirst,
+    waitingRetry,
+    isSilent,
+    breaker,
+  } of core.relyingParties) {
+    const idle = { clientId, inFlight: 0, probe: undefined, waiting: 0, isSilent: !breaker.isClosed }
+    expect({ clientId, inFlight, probe, waiting: waitingFirst.size + waitingRetry.size, isSilent }).toEqual(
+      idle,
+    )
+  }
+}
+
+/**
+ * The whole delivery on stores in memory, with RPs that answer when a test says so and a token that can be read. When
+ * the test has ended every attempt that is left is answered, the log takes everything, and then nothing may be taken.
+ */
 export function deliveryFixture(options: FixtureOptions = {}) {
   const { env = {}, settings = {}, hasKey = true, acknowledged = async () => undefined } = options
   const clock = manualClock()
@@ -57,8 +92,19 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   const concluded: string[] = []
   let tokens = 0
 
+  /** Attempts without a result; a test may have taken them off its own list. */
+  const unanswered = new Set<SentAttempt>()
   const sender: Sender = {
-    send: (request, answer) => attempts.push({ ...request, answer }),
+    send: (request, done) => {
+      const attempt: SentAttempt = {
+        ...request,
+        answer: (result) => {
+          if (unanswered.delete(attempt)) done(result)
+        },
+      }
+      unanswered.add(attempt)
+      attempts.push(attempt)
+    },
     close: async () => undefined,
   }
   const signer: Pick<Signer, 'sign'> = {
@@ -87,13 +133,15 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     await remove(names)
   }
 
+  const config = configOf(env)
+  const ended = Promise.withResolvers<void>()
   const core = new DeliveryCore({
     backlog,
     clock,
+    config,
     registry,
     sender,
     guard: { isIntact: true },
-    config: configOf(env),
     events: {
       attempted: (report) => reports.push(report),
       settled: ({ kind }) => settled.push(kind),
@@ -107,12 +155,30 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     log: {
       append: async (records) => {
         steps.push(`publish ${records.map(({ value }) => oidcSessionOf(value)).join(' ')}`)
-        await acknowledged()
+        await Promise.race([acknowledged(), ended.promise])
         published.push(...records)
       },
     },
     settingsStore: { load: async (rps) => rps.map(() => settings) },
     signerFor: (issuer) => (issuer === ISSUER ? (signer as Signer) : undefined),
+  })
+
+  const stored = async (): Promise<void> => {
+    await core.parking.idle()
+    await core.settlement.idle()
+  }
+  /** Answers what is under way, and what follows from that, until nothing is. */
+  const endAll = async (): Promise<void> => {
+    ended.resolve()
+    while (core.dispatcher.inFlight + core.dispatcher.waiting > 0) {
+      for (const attempt of unanswered) attempt.answer({ kind: 'answered', status: 200 })
+    }
+    await stored()
+  }
+  onTestFinished(async () => {
+    await endAll()
+    expectIdle(core, config)
+    core.stop()
   })
 
   return {
@@ -127,6 +193,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     registry,
     reports,
     settled,
+    unanswered,
     steps,
     /** Admits registrations as intake would after a trigger, and tells whether each is settled. */
     async owe(
@@ -154,11 +221,9 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       )
       return creditors
     },
+    endAll,
     /** Resolves when everything that was decided so far is stored. */
-    async stored(): Promise<void> {
-      await core.parking.idle()
-      await core.settlement.idle()
-    },
+    stored,
     outcomes(): Record<string, unknown>[] {
       return published.map(({ headers, value }) => ({ type: headers.ce_type, ...JSON.parse(String(value)) }))
     },

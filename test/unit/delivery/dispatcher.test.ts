@@ -32,6 +32,7 @@ interface Bounds {
 function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => boolean = () => false) {
   const clock = manualClock()
   const relyingParties = knownRelyingParties(clock)
+  const probes: Delivery[] = []
   const shed: Delivery[] = []
   const running: Delivery[] = []
   const started: Delivery[] = []
@@ -39,6 +40,8 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   const dispatcher: Dispatcher = new Dispatcher({
     ...bounds,
     clock,
+    probeAloneMs: 8_000,
+    onProbe: (delivery) => probes.push(delivery),
     onShed: (deliveries) => shed.push(...deliveries),
     onRoom: () => roomTold.push(started.length),
     start: (delivery) => {
@@ -50,6 +53,7 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   return {
     clock,
     dispatcher,
+    probes,
     relyingParties,
     roomTold,
     running,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { RelayFault } from '../../../src/errors.ts'
 import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
+import { FittingLog } from '../../../src/outcome/fitting-log.ts'
 import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
 import { RECORD_TIME_MS, wireRecord } from '../events/wire-records.ts'
 
@@ -10,13 +11,16 @@ function deadLettersFixture(bytesMax: number) {
   const deadLetters = new DeadLetters({
     topic: 'dead',
     onError: () => undefined,
-    log: {
-      append: async (records) => {
-        const size = records.reduce((sum, { value }) => sum + Buffer.from(value ?? '').length, 0)
-        if (size > bytesMax) throw new RelayFault('LR_RECORD_TOO_LARGE', 'too large')
-        appended.push(...records)
+    log: new FittingLog(
+      {
+        append: async (records) => {
+          const size = records.reduce((sum, { value }) => sum + Buffer.from(value ?? '').length, 0)
+          if (size > bytesMax) throw new RelayFault('LR_RECORD_TOO_LARGE', 'too large')
+          appended.push(...records.map(({ shorter: _, ...record }) => record))
+        },
       },
-    },
+      () => undefined,
+    ),
   })
   return { appended, deadLetters }
 }

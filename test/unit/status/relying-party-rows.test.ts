@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Delivery } from '../../../src/delivery/delivery.ts'
 import { relyingPartyRows } from '../../../src/status/relying-party-rows.ts'
 import { knownRelyingParties } from '../delivery/known-relying-parties.ts'
 import { ISSUER } from '../sample-registration.ts'
@@ -44,7 +45,7 @@ test('the largest backlog first, then who is not sent to, then who is busy; prob
     },
     { clientId: 'busy', inFlight: 3, waiting: 0, parked: 0, breaker: 'closed' },
   ])
-  dead.isProbed = true
+  dead.probe = {} as Delivery
   const again = relyingPartyRows({ [Symbol.iterator]: () => parties[Symbol.iterator]() }, [], none)
   expect(again.rows[0]).toEqual({ clientId: 'dead', inFlight: 0, waiting: 0, parked: 0, breaker: 'probing' })
 })
