@@ -1,5 +1,6 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
+import { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
@@ -114,10 +115,17 @@ export class Service {
       kafkaSecurity(config),
     )
     this.#topics = new KafkaTopics(kafka)
+    const edges = new EdgeNotes({
+      clock,
+      onNews: () => this.#checkup.hurry('log'),
+      onPassed: (passed) => events.positionPassed(passed),
+    })
     this.#log = new KafkaOutcomeLog(kafka, this.#topics)
     this.#source = new KafkaRecordSource({
       kafka,
       topics: config.KAFKA_TOPICS,
+      edges,
+      recall: async () => [],
       groupId: config.KAFKA_GROUP_ID,
       startFrom: config.KAFKA_START_FROM,
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
@@ -174,6 +182,7 @@ export class Service {
       commitIntervalMs: config.COMMIT_INTERVAL_MS,
       onCommitFailed: (error) => events.commitFailed(error),
       onOutcomeSkipped: () => events.skipped('outcome'),
+      onGap: (gap) => events.gap(gap),
     })
 
     this.#guard = guard
@@ -189,7 +198,7 @@ export class Service {
       registry: registryOptions,
     })
 
-    this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
+    this.#checkup = createCheckup({ config, edges, events, keys, redis: this.#redis, topics: this.#topics })
 
     const state = {
       assignment: this.#assignment,

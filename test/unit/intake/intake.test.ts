@@ -60,6 +60,7 @@ function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0, env 
       resume: () => undefined,
       onAdvance: () => undefined,
       onOutcomeSkipped: () => skipped.push('outcome'),
+      onGap: () => undefined,
     })
   const lane = openLane(0)
   let next = 0
