@@ -1,5 +1,6 @@
-import { checkRedis, checkTopics } from './checks/all-checks.ts'
+import { checkLog, checkRedis, checkTopics } from './checks/all-checks.ts'
 import { Checkup, type CheckupEvents } from './checks/checkup.ts'
+import type { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { TopicFactsReader } from './kafka/topic-facts.ts'
@@ -9,6 +10,7 @@ import type { RedisKeys } from './redis/redis-keys.ts'
 
 export interface CheckupParts {
   readonly config: Config
+  readonly edges: EdgeNotes
   readonly events: CheckupEvents
   readonly keys: RedisKeys
   readonly redis: RedisConnection
@@ -16,7 +18,7 @@ export interface CheckupParts {
 }
 
 /** The checks with the adapters that look up their facts. */
-export function createCheckup({ config, events, keys, redis, topics }: CheckupParts): Checkup {
+export function createCheckup({ config, edges, events, keys, redis, topics }: CheckupParts): Checkup {
   const expected = {
     groupId: config.KAFKA_GROUP_ID,
     retryDeadlineMs: config.RETRY_DEADLINE_MS,
@@ -35,6 +37,7 @@ export function createCheckup({ config, events, keys, redis, topics }: CheckupPa
     looks: {
       redis: async () => checkRedis(await redisFacts.read(), expected),
       topics: async () => checkTopics(await topicFacts.read(), expected),
+      log: async () => checkLog(edges.read()),
     },
   })
 }

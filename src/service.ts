@@ -1,5 +1,6 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
+import { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
@@ -115,11 +116,18 @@ export class Service {
       kafkaSecurity(config),
     )
     this.#topics = new KafkaTopics(kafka)
+    const edges = new EdgeNotes({
+      clock,
+      onNews: () => this.#checkup.hurry('log'),
+      onPassed: (passed) => events.positionPassed(passed),
+    })
     this.#log = new KafkaOutcomeLog(kafka, this.#topics)
     const outcomeLog = new FittingLog(this.#log, (record) => events.recordCut(record))
     this.#source = new KafkaRecordSource({
       kafka,
       topics: config.KAFKA_TOPICS,
+      edges,
+      recall: () => this.#registryWatch.positions(),
       groupId: config.KAFKA_GROUP_ID,
       startFrom: config.KAFKA_START_FROM,
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
@@ -177,6 +185,8 @@ export class Service {
       commitIntervalMs: config.COMMIT_INTERVAL_MS,
       onCommitFailed: (error) => events.commitFailed(error),
       onOutcomeSkipped: () => events.skipped('outcome'),
+      onGap: (gap) => events.gap(gap),
+      onRevoked: () => this.#registryWatch.writePositions(),
     })
 
     this.#guard = guard
@@ -194,7 +204,7 @@ export class Service {
       registry: registryOptions,
     })
 
-    this.#checkup = createCheckup({ config, events, keys, redis: this.#redis, topics: this.#topics })
+    this.#checkup = createCheckup({ config, edges, events, keys, redis: this.#redis, topics: this.#topics })
 
     const state = {
       assignment: this.#assignment,
@@ -257,6 +267,7 @@ export class Service {
     while (this.#core.dispatcher.inFlight > 0 && performance.now() < endsAtMs) await delay(10)
     await settledWithin(this.#sender.close(), 1_000)
     await settledWithin(this.#flush(), FLUSH_MS)
+    await settledWithin(this.#registryWatch.writePositions(), FLUSH_MS)
     await this.#source.stop()
     this.#core.stop()
     this.#deadLetters.stop()

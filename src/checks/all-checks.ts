@@ -1,5 +1,7 @@
-import type { Expectations, RedisFacts, TopicFacts } from './facts.ts'
+import type { Expectations, LogFacts, RedisFacts, TopicFacts } from './facts.ts'
 import type { Finding } from './finding.ts'
+import { checkOpenTransaction } from './open-transaction.ts'
+import { checkPositionsPassed } from './positions-passed.ts'
 import { checkRedisEvicted } from './redis-evicted.ts'
 import { checkRedisEviction } from './redis-eviction.ts'
 import { checkRedisGroup } from './redis-group.ts'
@@ -10,6 +12,7 @@ import { checkRedisWritable } from './redis-writable.ts'
 import { checkTopicCompaction } from './topic-compaction.ts'
 import { checkTopicMissing } from './topic-missing.ts'
 import { checkTopicPartitions } from './topic-partitions.ts'
+import { checkTopicRecreated } from './topic-recreated.ts'
 import { checkTopicRetention } from './topic-retention.ts'
 
 export function checkRedis(facts: RedisFacts, expected: Expectations): Finding[] {
@@ -31,4 +34,8 @@ export function checkTopics(topics: readonly TopicFacts[], expected: Expectation
     ...checkTopicRetention(facts, expected),
     ...checkTopicCompaction(facts),
   ])
+}
+
+export function checkLog(facts: LogFacts): Finding[] {
+  return [...checkPositionsPassed(facts), ...checkTopicRecreated(facts), ...checkOpenTransaction(facts)]
 }

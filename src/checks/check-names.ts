@@ -11,6 +11,9 @@ export const checkNames = [
   'topic-partitions',
   'topic-retention',
   'topic-compaction',
+  'topic-recreated',
+  'positions-passed',
+  'open-transaction',
 ] as const
 
 export type CheckName = (typeof checkNames)[number]

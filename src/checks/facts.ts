@@ -63,6 +63,42 @@ export interface TopicFacts {
   readonly settings: Fact<TopicSettings>
 }
 
+/** A position that the log does not hold any more. All but the times are offsets. */
+export interface PassedPosition {
+  readonly topic: string
+  readonly partition: number
+  /**
+   * `retention`: the records from `wanted` on were dropped. `recreated`: they were in a topic of this name that was
+   * deleted. `shortened`: the log ends before it.
+   */
+  readonly why: 'retention' | 'recreated' | 'shortened'
+  /** What was to be read next. */
+  readonly wanted: number
+  /** Where reading goes on. */
+  readonly position: number
+  /** Of the last record that was read; milliseconds since the epoch, as is the next. */
+  readonly lastMs?: number
+  /** Of the first record that is left; missing where none is. */
+  readonly earliestMs?: number
+}
+
+/** Records that nobody can read before a transaction of another producer has ended. */
+export interface OpenTransaction {
+  readonly topic: string
+  readonly partition: number
+  /** The first of them. */
+  readonly from: number
+  readonly records: number
+  /** When it was first seen. Milliseconds since the epoch. */
+  readonly sinceMs: number
+}
+
+/** What has happened at the ends of the log since the process started, and what is the case there now. */
+export interface LogFacts {
+  readonly passed: readonly PassedPosition[]
+  readonly open: readonly OpenTransaction[]
+}
+
 /** What the configuration says, for the checks to hold the facts against. */
 export interface Expectations {
   readonly groupId: string

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { RelayFault } from '../errors.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
+import type { TopicPartition } from '../kafka/record-source.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisSessionView } from '../redis/redis-session-view.ts'
@@ -63,15 +64,20 @@ async function trace(asked: string, options: Options): Promise<void> {
       const subject = await subjectOf(asked, issuer, view)
       const own = [config.KAFKA_OUTCOME_TOPIC, config.KAFKA_DEAD_LETTER_TOPIC]
       const topics = await reachable('Kafka', existing(kafka, config.KAFKA_TOPICS, own))
+      const hidden: string[] = []
       const search = {
         issuer,
         sinceMs,
         topics,
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),
+        onHidden: ({ topic, partition, records }: TopicPartition & { records: number }) =>
+          void hidden.push(`${records} record(s) of ${topic}, partition ${partition}`),
         onProgress: (records: number, total: number) => output.redraw(`${records} of ${total} records`),
       }
       const records = await reachable('Kafka', searchLog(search, subject, new AbortController().signal))
       output.redraw('')
+      for (const what of hidden)
+        output.note(`${what} could not be looked at: another producer's transaction is open before them`)
       const held = await entriesOfRedis(issuer, subject, view, new RedisBacklogView(redis, keys))
       print([...records, ...held], asked, { output, sinceMs, topics, issuer })
     } finally {

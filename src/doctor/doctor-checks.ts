@@ -15,6 +15,9 @@ const checksByArea = {
     'group-state',
     'group-members',
     'group-lag',
+    'topic-recreated',
+    'positions-passed',
+    'open-transaction',
   ],
   redis: [
     'redis-reachable',

@@ -1,5 +1,13 @@
 import type { Expectations, TopicFacts } from '../checks/facts.ts'
-import { judgeGroupLag, judgeGroupMembers, judgeGroupState } from './group-judgements.ts'
+import type { DoctorCheck } from './doctor-checks.ts'
+import {
+  judgeGroupLag,
+  judgeGroupMembers,
+  judgeGroupState,
+  judgeIdentity,
+  judgePositions,
+  judgeTransactions,
+} from './group-judgements.ts'
 import { hint } from './judgement.ts'
 import type { ExaminedKafka } from './kafka-facts.ts'
 import type { Observations } from './observation.ts'
@@ -9,6 +17,13 @@ export interface GroupExamination {
   /** Milliseconds since the epoch. */
   readonly nowMs: number
 }
+
+export const progressChecks: readonly DoctorCheck[] = [
+  'group-lag',
+  'topic-recreated',
+  'positions-passed',
+  'open-transaction',
+]
 
 /** `inputs` are the input topics that exist. */
 export async function examineGroup(
@@ -41,13 +56,18 @@ export async function examineProgress(
   const progress = await kafka.progress(nowMs - retryDeadlineMs)
   if ('unread' in progress) {
     const mend = `let the relay's Kafka user describe the group ${groupId} and its topics`
-    notes.note('group-lag', hint(`the offsets of ${groupId} could not be read: ${progress.unread}`, mend))
+    const unread = hint(`the offsets of ${groupId} could not be read: ${progress.unread}`, mend)
+    for (const check of progressChecks) notes.note(check, unread)
     return false
   }
   for (const { topic } of inputs) {
     const ofTopic = progress.value.filter((it) => it.topic === topic)
-    if (ofTopic.length > 0) notes.note('group-lag', judgeGroupLag(topic, ofTopic, retryDeadlineMs), topic)
+    if (ofTopic.length === 0) continue
+    notes.note('group-lag', judgeGroupLag(topic, ofTopic, retryDeadlineMs), topic)
+    notes.note('topic-recreated', judgeIdentity(topic, ofTopic), topic)
+    notes.note('positions-passed', judgePositions(topic, ofTopic), topic)
+    notes.note('open-transaction', judgeTransactions(topic, ofTopic, nowMs), topic)
   }
-  notes.noteUnknown('there is no input topic', ['group-lag'])
+  notes.noteUnknown('there is no input topic', progressChecks)
   return progress.value.some(({ committed }) => committed !== undefined)
 }

@@ -1,7 +1,7 @@
 import type { Expectations, TopicFacts } from '../checks/facts.ts'
 import { messageOf } from '../errors.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
-import { examineGroup, examineProgress } from './examine-group.ts'
+import { examineGroup, examineProgress, progressChecks } from './examine-group.ts'
 import { examineLayouts, noteTopics } from './examine-topics.ts'
 import { ok, problem, warning } from './judgement.ts'
 import type { BrokerFacts, ExaminedKafka } from './kafka-facts.ts'
@@ -96,7 +96,7 @@ async function examineBrokersTopicsAndGroup(
   )
   const inputs = topics.filter(({ roles, partitions }) => roles.includes('input') && partitions > 0)
   let hasProgress = false
-  await notes.look(['group-lag'], async () => {
+  await notes.look(progressChecks, async () => {
     hasProgress = await examineProgress(kafka, inputs, examination, notes)
   })
   await notes.look(['group-state', 'group-members'], () =>

@@ -1,3 +1,4 @@
+import { OPEN_TRANSACTION_MS, openTransactionRemedy } from '../checks/open-transaction.ts'
 import { durationText } from '../lib/duration-text.ts'
 import { hint, type Judgement, ok, problem, warning } from './judgement.ts'
 import type { GroupFacts, PartitionProgress } from './kafka-facts.ts'
@@ -51,7 +52,57 @@ export function judgeGroupMembers({ members }: GroupFacts, partitions: number): 
   return ok(members.length === 0 ? 'none' : `${members.length} for ${partitions} partition(s): ${hosts}`)
 }
 
-/** How much of one topic is not settled yet, and whether any of it is older than `deadlineMs` or gone. */
+/** Whether the log holds what the group reads next. */
+export function judgePositions(topic: string, partitions: readonly PartitionProgress[]): Judgement {
+  const known = partitions.filter((it) => it.committed !== undefined && !it.isOfOther)
+  const dropped = known.reduce((sum, { committed = 0, low }) => sum + Math.max(low - committed, 0), 0)
+  if (dropped > 0) {
+    return problem(
+      `${topic} has dropped ${dropped} record(s) that were never read: their logouts are not sent`,
+      `raise retention.ms of ${topic}, and add replicas if the relay does not keep up`,
+    )
+  }
+  const beyond = known.filter(({ committed = 0, high }) => committed > high)
+  if (beyond.length > 0) {
+    return problem(
+      `${topic} ends before what was read of it in ${beyond.length} partition(s): it has lost records, or is another topic`,
+      'start the relay, which reads it from its earliest record; see why it has lost records',
+    )
+  }
+  return ok(`${topic} holds what is read next`)
+}
+
+/** Whether what was read was read of this topic, and not of one that had its name before. */
+export function judgeIdentity(topic: string, partitions: readonly PartitionProgress[]): Judgement {
+  const others = partitions.filter(({ isOfOther }) => isOfOther).length
+  if (others === 0) return ok(`${topic} is the topic that was read`)
+  return warning(
+    `${topic} was deleted and created anew, or is in another cluster: ${others} position(s) of the group are of the old one`,
+    'start the relay, which reads it from its beginning; what was not read of the old one is gone',
+  )
+}
+
+/** Whether its end can be read. `nowMs` is in milliseconds since the epoch. */
+export function judgeTransactions(
+  topic: string,
+  partitions: readonly PartitionProgress[],
+  nowMs: number,
+): Judgement {
+  const [first, ...more] = partitions.filter(
+    ({ high, readable, hiddenSinceMs = nowMs }) =>
+      readable < high && nowMs - hiddenSinceMs >= OPEN_TRANSACTION_MS,
+  )
+  if (first === undefined) return ok(`no transaction hides the end of ${topic}`)
+  const { partition, readable, high, hiddenSinceMs = nowMs } = first
+  const others = more.length === 0 ? '' : ` (and so in ${more.length} more)`
+  return problem(
+    `${high - readable} record(s) of ${topic}, partition ${partition}, wait behind a transaction that another producer left open ` +
+      `at offset ${readable}, for ${durationText(Math.floor((nowMs - hiddenSinceMs) / 1_000) * 1_000)}${others}: their logouts are not sent before it ends`,
+    openTransactionRemedy(topic, partition, readable),
+  )
+}
+
+/** How much of one topic is not settled yet, and whether any of it is older than `deadlineMs`. */
 export function judgeGroupLag(
   topic: string,
   partitions: readonly PartitionProgress[],
@@ -60,17 +111,12 @@ export function judgeGroupLag(
   if (partitions.every(({ committed }) => committed === undefined)) {
     return ok('nothing committed yet: a group that is new begins where KAFKA_START_FROM says')
   }
-  const lags = partitions.map((it) => ({ ...it, lag: it.high - Math.max(it.committed ?? it.low, it.low) }))
+  const lags = partitions.map((it) => ({
+    ...it,
+    lag: Math.max(it.high - Math.max(it.committed ?? it.low, it.low), 0),
+  }))
   const sum = lags.reduce((total, { lag }) => total + lag, 0)
   const worst = lags.reduce((most, it) => (it.lag > most.lag ? it : most))
-  const gone = lags.filter(({ committed, low }) => committed !== undefined && committed < low)
-  if (gone.length > 0) {
-    const records = gone.reduce((total, { committed, low }) => total + low - (committed as number), 0)
-    return problem(
-      `${topic} has dropped ${records} record(s) that were never read: their logouts are not sent`,
-      `raise retention.ms of ${topic}, and add replicas if the relay does not keep up`,
-    )
-  }
   const text = `${sum} record(s) behind${sum > 0 ? `, ${worst.lag} of them in partition ${worst.partition}` : ''}`
   const old = lags.filter(({ committed, low, young }) => Math.max(committed ?? low, low) < young)
   if (old.length > 0) {

@@ -37,6 +37,12 @@ export interface PartitionProgress {
   /** The oldest record that is left, and the one after the newest. */
   readonly low: number
   readonly high: number
+  /** Where reading ends: before `high` while a transaction of another producer is open. */
+  readonly readable: number
+  /** The time of the first record that such a transaction hides. Milliseconds since the epoch. */
+  readonly hiddenSinceMs?: number
+  /** What was committed was committed for another topic of this name. */
+  readonly isOfOther: boolean
   /** The first record that is younger than a deadline; `high` when there is none. */
   readonly young: number
 }

@@ -1,20 +1,36 @@
-import type { RecordPosition } from '../events/wire-record.ts'
-import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from '../kafka/record-source.ts'
+import type {
+  AssignedPartition,
+  CommittablePosition,
+  RecordBatch,
+  RecordListener,
+  RecordSource,
+  TopicPartition,
+} from '../kafka/record-source.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import type { AppliedPosition } from '../recovery/epoch-store.ts'
 import { PartitionLane } from './partition-lane.ts'
 
 export interface AssignmentOptions {
-  readonly source: Pick<RecordSource, 'pause' | 'resume' | 'commit'>
+  readonly source: Pick<RecordSource, 'pause' | 'resume' | 'seek' | 'commit'>
   readonly work: (lane: PartitionLane) => Promise<void>
   readonly commitIntervalMs: number
   readonly onCommitFailed: (error: unknown) => void
   readonly onOutcomeSkipped: () => void
+  readonly onGap: (gap: FetchGap) => void
+  /** The partitions may be given up now, as far as they are settled. */
+  readonly onRevoked: () => Promise<void>
+}
+
+/** A batch that did not follow on the last one. Both are offsets. */
+export interface FetchGap extends TopicPartition {
+  readonly wanted: number
+  readonly fetched: number
 }
 
 /** How long a rebalance waits for deliveries under way; well below the time in which the group gives members up. */
 const REVOKE_DRAIN_MS = 3_000
 const REVOKE_LOOK_MS = 10
+const REVOKED_MS_MAX = 1_000
 
 /** The partitions that belong to this replica now, each with its lane; and their commits. */
 export class Assignment implements RecordListener {
@@ -45,6 +61,7 @@ export class Assignment implements RecordListener {
     const until = performance.now() + REVOKE_DRAIN_MS
     for (const lane of this.#lanes.values()) lane.hold()
     while (performance.now() < until && this.#hasOpenRecords()) await delay(REVOKE_LOOK_MS)
+    await settledWithin(this.#options.onRevoked(), REVOKED_MS_MAX)
   }
 
   /** What has not been started is left to the next owner, who reads it again and may be at it by now. */
@@ -52,15 +69,16 @@ export class Assignment implements RecordListener {
     for (const lane of this.#lanes.values()) lane.hold()
   }
 
-  onAssigned(partitions: readonly (TopicPartition & { readonly position: number })[]): void {
+  onAssigned(partitions: readonly AssignedPartition[]): void {
     this.#isRevoking = false
     const kept = new Set<string>()
-    for (const { position, ...partition } of partitions) {
+    for (const partition of partitions) {
+      const { position } = partition
       const name = nameOf(partition)
       kept.add(name)
       const lane = this.#lanes.get(name)
       // Somebody else may have been the owner in between, and have come further.
-      if (lane !== undefined && position <= lane.tracker.committable) {
+      if (lane !== undefined && position <= lane.tracker.committable && isSameTopic(lane, partition)) {
         // Nothing is committed between two memberships.
         if (position < lane.tracker.committable) this.#scheduleCommit()
         lane.release()
@@ -68,9 +86,7 @@ export class Assignment implements RecordListener {
         if (lane.isPaused) this.#options.source.pause(partition)
         continue
       }
-      lane?.close()
-      this.#lanes.set(name, this.#createLane(partition, position))
-      this.#options.source.resume(partition)
+      this.#replaceLane(partition)
     }
     for (const [name, lane] of this.#lanes) {
       if (kept.has(name)) continue
@@ -79,25 +95,37 @@ export class Assignment implements RecordListener {
     }
   }
 
+  onMoved(partition: AssignedPartition): void {
+    const lane = this.#lanes.get(nameOf(partition))
+    if (lane !== undefined && partition.position >= lane.nextWanted && isSameTopic(lane, partition)) {
+      lane.skipTo(partition.position)
+      return
+    }
+    this.#replaceLane(partition)
+    // It may be lower than what was committed, and without a record nothing would advance.
+    this.#scheduleCommit()
+  }
+
   nextWanted(partition: TopicPartition): number | undefined {
     return this.#lanes.get(nameOf(partition))?.nextWanted
   }
 
-  committable(): RecordPosition[] {
-    return [...this.#lanes.values()].map(({ topic, partition, tracker }) => ({
+  committable(): CommittablePosition[] {
+    return [...this.#lanes.values()].map(({ topic, partition, recordMs, tracker }) => ({
       topic,
       partition,
       offset: tracker.committable,
+      ...(recordMs && { recordMs }),
     }))
   }
 
   /** Up to where the partitions are settled here, with what is kept beside it. */
   applied(): AppliedPosition[] {
-    return [...this.#lanes.values()].map(({ topic, partition, tracker }) => ({
+    return [...this.#lanes.values()].map(({ topic, partition, start = 0, topicId = '', tracker }) => ({
       topic,
       partition,
-      start: 0,
-      topicId: '',
+      start,
+      topicId,
       offset: tracker.committable,
     }))
   }
@@ -118,11 +146,22 @@ export class Assignment implements RecordListener {
     return false
   }
 
-  #createLane(partition: TopicPartition, position: number): PartitionLane {
-    const { onOutcomeSkipped, source, work } = this.#options
+  #replaceLane(partition: AssignedPartition): void {
+    const name = nameOf(partition)
+    this.#lanes.get(name)?.close()
+    this.#lanes.set(name, this.#createLane(partition))
+    this.#options.source.resume(partition)
+  }
+
+  #createLane(assigned: AssignedPartition): PartitionLane {
+    const { onGap, onOutcomeSkipped, source, work } = this.#options
+    const { topic, partition } = assigned
     return new PartitionLane({
-      ...partition,
-      position,
+      ...assigned,
+      onGap: (wanted, fetched) => {
+        source.seek(assigned, wanted)
+        onGap({ topic, partition, wanted, fetched })
+      },
       work,
       pause: (it) => source.pause(it),
       resume: (it) => source.resume(it),
@@ -154,6 +193,11 @@ export class Assignment implements RecordListener {
       )
     }, commitIntervalMs)
   }
+}
+
+/** Where one of the ids is not known they are taken to be. */
+function isSameTopic(lane: PartitionLane, { topicId }: AssignedPartition): boolean {
+  return !lane.topicId || !topicId || lane.topicId === topicId
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

@@ -4,8 +4,8 @@ import type { PartitionLane } from './partition-lane.ts'
 interface PartitionEnd {
   readonly topic: string
   readonly partition: number
-  /** The offset of the next record. */
-  readonly to: number
+  /** The offset after the last record, also where an open transaction hides it from readers. */
+  readonly end: number
 }
 
 type SeenLane = Pick<PartitionLane, 'topic' | 'partition' | 'endOffset'> & {
@@ -47,7 +47,9 @@ export class ConsumerLag {
 
   async #look(): Promise<void> {
     try {
-      for (const { topic, partition, to } of await this.#read()) this.#ends.set(`${topic}/${partition}`, to)
+      for (const { topic, partition, end } of await this.#read()) {
+        this.#ends.set(`${topic}/${partition}`, end)
+      }
       this.#readAtMs = performance.now()
     } catch {
       // Whoever consumes says that Kafka is away.

@@ -1,20 +1,21 @@
 import { isOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
-import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
+import type { AssignedPartition, RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import { Fifo } from '../lib/fifo.ts'
 import { OffsetTracker } from './offset-tracker.ts'
 
 /** Records that may wait here; beyond that the partition is paused, and resumed at half. */
 const QUEUED_RECORDS_MAX = 100
 
-export interface LaneOptions extends TopicPartition {
-  readonly position: number
+export interface LaneOptions extends AssignedPartition {
   /** Works off the records of one partition, in order. Must not throw. */
   readonly work: (lane: PartitionLane) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
   readonly onAdvance: () => void
   readonly onOutcomeSkipped: () => void
+  /** A batch does not follow on what was taken: it is left out, and what comes before it is to be fetched. */
+  readonly onGap: (wanted: number, fetched: number) => void
 }
 
 type Queued = { readonly record: WireRecord } | { readonly skipTo: number }
@@ -27,7 +28,13 @@ export class PartitionLane {
   readonly topic: string
   readonly partition: number
   readonly tracker: OffsetTracker
+  /** Of the topic that it reads; `undefined` where it is not known. */
+  readonly topicId: string | undefined
+  /** Where the group first started in it; `undefined` where it is not known. */
+  readonly start: number | undefined
   endOffset = -1
+  /** Time of the last record that was taken. Milliseconds since the epoch. */
+  recordMs: number | undefined
   readonly #queue = new Fifo<Queued>()
   readonly #options: LaneOptions
   #isPaused = false
@@ -40,6 +47,9 @@ export class PartitionLane {
     this.#options = options
     this.topic = options.topic
     this.partition = options.partition
+    this.topicId = options.topicId
+    this.start = options.start
+    this.recordMs = options.recordMs
     this.#received = options.position
     this.tracker = new OffsetTracker(options.position, options.onAdvance)
   }
@@ -73,9 +83,14 @@ export class PartitionLane {
   }
 
   take(batch: RecordBatch): void {
-    // A fetch from before a rebalance may still arrive; taking it would leave a hole that nobody reads again.
-    if (this.#isClosed || batch.fetchedOffset > this.#received) return
+    if (this.#isClosed) return
+    // Taking it would leave a hole that nobody reads again.
+    if (batch.fetchedOffset > this.#received) {
+      this.#options.onGap(this.#received, batch.fetchedOffset)
+      return
+    }
     this.endOffset = batch.endOffset
+    this.recordMs = batch.records.at(-1)?.timestampMs ?? this.recordMs
     for (const record of batch.records) {
       // After a rebalance the log may bring records again that are here already.
       if (record.offset < this.#received) continue
@@ -83,12 +98,17 @@ export class PartitionLane {
       if (isOutcome(record)) this.#options.onOutcomeSkipped()
       else this.#queue.push({ record })
     }
-    this.#received = Math.max(this.#received, batch.nextOffset)
-    this.#queue.push({ skipTo: batch.nextOffset })
+    this.#advanceTo(batch.nextOffset)
     if (this.#queue.size > QUEUED_RECORDS_MAX && !this.#isPaused) {
       this.#isPaused = true
       this.#options.pause(this)
     }
+    this.#startWork()
+  }
+
+  /** What comes next begins at this offset: there is nothing before it but what was taken. */
+  skipTo(offset: number): void {
+    this.#advanceTo(offset)
     this.#startWork()
   }
 
@@ -109,6 +129,11 @@ export class PartitionLane {
       this.#options.resume(this)
     }
     return item
+  }
+
+  #advanceTo(offset: number): void {
+    this.#received = Math.max(this.#received, offset)
+    this.#queue.push({ skipTo: offset })
   }
 
   #startWork(): void {

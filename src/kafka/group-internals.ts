@@ -1,29 +1,26 @@
 import { createRequire } from 'node:module'
 import type { PartitionAssigner } from 'kafkajs'
+import type { Cluster } from './kafka-cluster.ts'
 import { kafkajs } from './kafkajs.ts'
+import type { TopicPartition } from './record-source.ts'
 
 /*
  * kafkajs has no awaited hook around a rebalance, and its public commit retries under a newer generation, where the
- * broker accepts a commit for a partition that was lost. Both are cured here, on the internal group object.
+ * broker accepts a commit for a partition that was lost. Where the log does not hold a position it commits an offset that
+ * is none, and decides by itself where to go on. All of it is cured here, on the internal group object.
  */
-
-interface TopicOffsets<O> {
-  topic: string
-  partitions: { partition: number; offset: O }[]
-}
 
 interface Coordinator {
   heartbeat(request: { groupId: string; memberId: string; groupGenerationId: number }): Promise<unknown>
   offsetFetch(request: {
     groupId: string
     topics: { topic: string; partitions: { partition: number }[] }[]
-  }): Promise<{ responses: TopicOffsets<string>[] }>
-}
-
-interface Cluster {
-  fetchTopicsOffset(
-    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
-  ): Promise<TopicOffsets<string>[]>
+  }): Promise<{
+    responses: {
+      topic: string
+      partitions: { partition: number; offset: string; metadata: string | null }[]
+    }[]
+  }>
 }
 
 /** The part of kafkajs' `ConsumerGroup` that is used. */
@@ -36,9 +33,12 @@ export interface GroupMember {
   /** All partitions of each topic, not only those assigned here. */
   readonly partitionsPerSubscribedTopic: ReadonlyMap<string, number[]>
   assigned(): { topic: string; partitions: number[] }[]
-  commitOffsets(offsets: { topics: TopicOffsets<string>[] }): Promise<void>
+  commitOffsets(offsets: {
+    topics: { topic: string; partitions: { partition: number; offset: string; metadata: string }[] }[]
+  }): Promise<void>
   seek(position: { topic: string; partition: number; offset: string }): void
   joinAndSync(): Promise<void>
+  recoverFromOffsetOutOfRange(error: TopicPartition): Promise<void>
 }
 
 export interface GroupHooks {
@@ -48,6 +48,8 @@ export interface GroupHooks {
   beforeFreshJoin(): void
   /** After it has a new assignment, before the first fetch. */
   afterJoin(member: GroupMember): Promise<void>
+  /** The log does not hold the offset that was asked for. What is to be done about it is done when this resolves. */
+  onOutOfRange(member: GroupMember, partition: TopicPartition): Promise<void>
 }
 
 const hooksByCluster = new WeakMap<object, GroupHooks>()
@@ -78,5 +80,10 @@ function patchOnce(): void {
     else hooks?.beforeFreshJoin()
     await original.call(this)
     await hooks?.afterJoin(this)
+  }
+  const recover = ConsumerGroup.prototype.recoverFromOffsetOutOfRange
+  ConsumerGroup.prototype.recoverFromOffsetOutOfRange = function recoverByHook(this: GroupMember, error) {
+    const hooks = hooksByCluster.get(this.cluster)
+    return hooks === undefined ? recover.call(this, error) : hooks.onOutOfRange(this, error)
   }
 }

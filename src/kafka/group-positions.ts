@@ -59,10 +59,10 @@ export class GroupPositions {
     if (positions.length === 0) return 'committed'
     const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
       topic,
-      partitions: ofTopic.map(({ partition, offset, ...metadata }) => ({
-        partition,
-        offset: String(offset),
-        metadata: metadataText(metadata),
+      partitions: ofTopic.map((position) => ({
+        partition: position.partition,
+        offset: String(position.offset),
+        metadata: metadataText(position),
       })),
     }))
     return this.#topics.askCluster(

@@ -6,9 +6,9 @@ import { kafkajs } from './kafkajs.ts'
  * asks what it is told to ask; it is reached in the way of `group-internals.ts`.
  */
 
-export interface TopicOffsets<O> {
+interface TopicOffsets {
   topic: string
-  partitions: { partition: number; offset: O }[]
+  partitions: { partition: number; offset: string; timestamp: string }[]
 }
 
 export interface FetchedPartition {
@@ -40,7 +40,7 @@ export interface Broker {
   listOffsets(request: {
     isolationLevel: number
     topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[]
-  }): Promise<{ responses: TopicOffsets<string>[] }>
+  }): Promise<{ responses: TopicOffsets[] }>
   offsetCommit(request: {
     groupId: string
     groupGenerationId: number
@@ -71,6 +71,7 @@ export function createCluster(kafka: Kafka): Cluster {
   kafka.consumer({
     groupId: 'logout-relay-reader',
     allowAutoTopicCreation: false,
+    metadataMaxAge: 0,
     partitionAssigners: [
       (config) => {
         found = config.cluster as unknown as Cluster

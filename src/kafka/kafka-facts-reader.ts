@@ -9,6 +9,7 @@ import type {
 } from '../doctor/kafka-facts.ts'
 import { codeOf, RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
+import { GroupPositions } from './group-positions.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs.ts'
 import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
@@ -67,26 +68,31 @@ export class KafkaFactsReader implements ExaminedKafka {
   }
 
   progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>> {
-    const { groupId, names } = this.#options
+    const { groupId, names, topics } = this.#options
+    const positions = new GroupPositions(topics)
     return this.#fact(async (admin) => {
       const found: PartitionProgress[] = []
       const existing = await admin.listTopics()
       for (const topic of names.inputs.filter((it) => existing.includes(it))) {
-        const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
+        const committed = await positions.readCommitted(groupId, [topic])
+        const topicId = (await positions.topicIds([topic])).get(topic)
         const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
         // The last, so that nothing is behind an end that was read before it.
-        const bounds = await admin.fetchTopicOffsets(topic)
-        const offsetIn = (list: readonly { partition: number; offset: string }[] = [], partition: number) =>
-          Number(list.find((it) => it.partition === partition)?.offset ?? -1)
-        for (const { partition, low, high } of bounds) {
-          const offset = offsetIn(committed?.partitions, partition)
+        const bounds = await topics.bounds([topic])
+        for (const { partition, from, to, end } of bounds) {
+          const position = committed.find((it) => it.partition === partition)
+          const hiddenSinceMs =
+            to < end ? await topics.timeAt({ topic, partition }, to).catch(() => undefined) : undefined
           found.push({
             topic,
             partition,
-            committed: offset < 0 ? undefined : offset,
-            low: Number(low),
-            high: Number(high),
-            young: offsetIn(young, partition),
+            committed: position?.offset,
+            low: from,
+            high: end,
+            readable: to,
+            young: Number(young.find((it) => it.partition === partition)?.offset ?? -1),
+            isOfOther: Boolean(position?.topicId && topicId && position.topicId !== topicId),
+            ...(hiddenSinceMs !== undefined && { hiddenSinceMs }),
           })
         }
       }

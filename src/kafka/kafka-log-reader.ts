@@ -9,11 +9,12 @@ import { type Cluster, createCluster, type FetchedPartition, READ_COMMITTED } fr
 import { explained } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
+import { fetchBounds, type PartitionBounds } from './partition-bounds.ts'
 import type { RecordBatch, TopicPartition } from './record-source.ts'
 
 interface FetchedBatch {
   messages: KafkaMessage[]
-  rawMessages: KafkaMessage[]
+  isEmptyDueToFiltering(): boolean
   lastOffset(): string
 }
 
@@ -42,7 +43,7 @@ export class KafkaLogReader implements LogReader {
     this.#failuresMax = failuresMax
   }
 
-  bounds(topics: readonly string[]): Promise<PartitionRange[]> {
+  bounds(topics: readonly string[]): Promise<PartitionBounds[]> {
     return this.#topics.bounds(topics)
   }
 
@@ -87,6 +88,11 @@ export class KafkaLogReader implements LogReader {
           await readRound(cluster, left, take)
           failures = 0
         } catch (error) {
+          if (isOutOfRange(error)) {
+            await goOnAtWhatIsLeft(cluster, left)
+            // Once more in vain counts: the broker does not agree with itself.
+            if (++failures <= this.#failuresMax) continue
+          }
           const fault = explained(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
           if (codeOf(fault) === 'LR_REFUSED' || ++failures > this.#failuresMax) throw fault
           await delay(Math.min(100 * 2 ** failures, 1_000), signal)
@@ -106,6 +112,20 @@ async function prepare(cluster: Cluster, ranges: readonly PartitionRange[]): Pro
 
 function topicsOf(ranges: readonly PartitionRange[]): string[] {
   return [...new Set(ranges.map(({ topic }) => topic))]
+}
+
+function isOutOfRange(error: unknown): boolean {
+  return (error as { name?: string }).name === 'KafkaJSOffsetOutOfRange'
+}
+
+/** Retention may overtake a reader, and a topic may be created anew under its eyes. */
+async function goOnAtWhatIsLeft(cluster: Cluster, left: Left): Promise<void> {
+  for (const bounds of await fetchBounds(cluster, topicsOf([...left.values()]))) {
+    const range = left.get(nameOf(bounds))
+    if (range === undefined) continue
+    range.from = Math.max(range.from, bounds.from)
+    if (range.from >= range.to || range.from > bounds.end) left.delete(nameOf(bounds))
+  }
 }
 
 type Left = Map<string, { topic: string; partition: number; from: number; to: number }>
@@ -156,13 +176,13 @@ async function takePartition(
   const range = left.get(name)
   if (range === undefined) return
   const batch = new Batch(topic, String(range.from), fetched)
-  if (batch.rawMessages.length === 0) {
-    // Only a transaction under way, or a hole up to the end, leaves nothing to read before it.
+  if (batch.messages.length === 0 && !batch.isEmptyDueToFiltering()) {
+    // Behind an open transaction there is more to come.
     if (Number(fetched.highWatermark) <= range.from) left.delete(name)
     return
   }
   const { partition, from, to } = range
-  const nextOffset = Math.max(Number(batch.lastOffset()) + 1, from)
+  const nextOffset = Number(batch.lastOffset()) + 1
   const records = batch.messages.map((message) => wireRecord(topic, partition, message))
   await take({
     topic,

@@ -1,11 +1,20 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { messageOf, RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
+import type { AppliedPosition } from '../recovery/epoch-store.ts'
+import { EdgeWatch } from './edge-watch.ts'
 import { type GroupMember, hookedAssigner } from './group-internals.ts'
 import { explained } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
+import type { LogEdges } from './log-edges.ts'
 import { OffsetCommits } from './offset-commits.ts'
-import type { RecordBatch, RecordListener, RecordSource, TopicPartition } from './record-source.ts'
+import type {
+  AssignedPartition,
+  RecordBatch,
+  RecordListener,
+  RecordSource,
+  TopicPartition,
+} from './record-source.ts'
 import { watchForStall } from './stall-watch.ts'
 import { pinStartPositions } from './start-positions.ts'
 
@@ -20,6 +29,9 @@ export interface KafkaRecordSourceOptions {
   readonly stallMs: number
   readonly onTrouble: (what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown) => void
   readonly onMembership: (isMember: boolean) => void
+  readonly edges: LogEdges
+  /** Up to where the log is applied to the store: where reading goes on, also when Kafka has dropped the group's offsets. */
+  readonly recall: () => Promise<readonly AppliedPosition[]>
 }
 
 const REBALANCE_TIMEOUT_MS = 20_000
@@ -44,12 +56,18 @@ export class KafkaRecordSource implements RecordSource {
   #consumer: Consumer | undefined
   #member: GroupMember | undefined
   readonly #commits: OffsetCommits
+  readonly #watch: EdgeWatch
 
   constructor(options: KafkaRecordSourceOptions) {
     this.#options = options
     this.#commits = new OffsetCommits({
       committable: () => this.#listener?.committable() ?? [],
       onRefused: (error) => this.#heed(error),
+    })
+    this.#watch = new EdgeWatch({
+      edges: options.edges,
+      reading: (partition) => this.#reading(partition),
+      move: (partition) => this.#move(partition),
     })
   }
 
@@ -68,12 +86,17 @@ export class KafkaRecordSource implements RecordSource {
     if (this.#member !== undefined) this.#consumer?.resume([{ topic, partitions: [partition] }])
   }
 
+  seek({ topic, partition }: TopicPartition, offset: number): void {
+    this.#member?.seek({ topic, partition, offset: String(offset) })
+  }
+
   commit(): Promise<void> {
     return this.#commits.commit()
   }
 
   async stop(): Promise<void> {
     this.#ended.abort()
+    this.#watch.end()
     // While the consumer still runs: kafkajs drops commits once it has begun to stop.
     const committed = this.#commits
       .commitLatest()
@@ -113,6 +136,8 @@ export class KafkaRecordSource implements RecordSource {
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       metadataMaxAge: METADATA_AGE_MS_MAX,
+      // One that was deleted is its operator's to create again.
+      allowAutoTopicCreation: false,
       maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
       partitionAssigners: [
         hookedAssigner({
@@ -127,6 +152,7 @@ export class KafkaRecordSource implements RecordSource {
             if (this.#consumer !== consumer) throw unrecoverable(new Error('this consumer was replaced'))
             await this.#afterJoin(member)
           },
+          onOutOfRange: (member, partition) => this.#watch.outOfRange(member, partition),
         }),
       ],
       // Few: the coordinator is looked up again only when the member joins anew.
@@ -161,6 +187,8 @@ export class KafkaRecordSource implements RecordSource {
         eachBatchAutoResolve: true,
         partitionsConsumedConcurrently: 3,
         eachBatch: async (payload) => {
+          // Reading goes on elsewhere: this was fetched before, and what is wanted of it comes again.
+          if (payload.isStale()) return
           if (this.#consumer === consumer) this.#listener?.onBatch(recordBatch(payload))
         },
       }),
@@ -188,6 +216,7 @@ export class KafkaRecordSource implements RecordSource {
 
   #lose(): void {
     this.#member = undefined
+    this.#watch.end()
     this.#commits.end()
     this.#options.onMembership(false)
     this.#listener?.onLost()
@@ -225,10 +254,14 @@ export class KafkaRecordSource implements RecordSource {
     const listener = this.#listener
     if (listener === undefined) return
     try {
-      const assigned = await pinStartPositions(member, this.#options.startFrom)
+      const { recall, startFrom } = this.#options
+      const remembered = this.#commits.positions()
+      const positions = await pinStartPositions(member, { recall, remembered, startFrom })
+      const { assigned } = positions
       this.#member = member
       this.#commits.begin(member, assigned)
       listener.onAssigned(assigned)
+      this.#watch.begin(member, positions)
       for (const partition of assigned) {
         const wanted = listener.nextWanted(partition)
         if (wanted === undefined) continue
@@ -239,6 +272,21 @@ export class KafkaRecordSource implements RecordSource {
     } catch (error) {
       throw unrecoverable(error)
     }
+  }
+
+  #reading(partition: TopicPartition): { wanted: number; recordMs?: number } | undefined {
+    const wanted = this.#listener?.nextWanted(partition)
+    if (wanted === undefined) return undefined
+    const position = this.#commits
+      .positions()
+      .find((it) => it.topic === partition.topic && it.partition === partition.partition)
+    return { wanted, ...(position?.recordMs !== undefined && { recordMs: position.recordMs }) }
+  }
+
+  #move(partition: AssignedPartition): void {
+    this.#commits.describe(partition)
+    this.#listener?.onMoved(partition)
+    this.seek(partition, partition.position)
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import { RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
-import type { PartitionRange } from '../recovery/log-reader.ts'
 import { type Cluster, createCluster } from './kafka-cluster.ts'
 import { explained } from './kafka-refusal.ts'
+import { fetchBounds, type PartitionBounds, timeAt } from './partition-bounds.ts'
 import type { TopicPartition } from './record-source.ts'
 
 /** The number of partitions of a topic rarely grows; outcomes may follow five minutes later. */
@@ -55,15 +55,19 @@ export class KafkaTopics {
     return [...partitions].sort((a, b) => a.partitionId - b.partitionId)
   }
 
-  async bounds(topics: readonly string[]): Promise<PartitionRange[]> {
-    const ranges: PartitionRange[] = []
-    for (const topic of new Set(topics)) {
-      const offsets = await this.ask((admin) => admin.fetchTopicOffsets(topic), `Describe on topic ${topic}`)
-      for (const { partition, low, high } of offsets) {
-        ranges.push({ topic, partition, from: Number(low), to: Number(high) })
-      }
-    }
-    return ranges
+  bounds(topics: readonly string[]): Promise<PartitionBounds[]> {
+    return this.askCluster(
+      (cluster) => fetchBounds(cluster, topics),
+      `Describe on topics ${topics.join(', ')}`,
+    )
+  }
+
+  /** The time of the first record at or after an offset, committed or not. Milliseconds since the epoch. */
+  timeAt(partition: TopicPartition, offset: number): Promise<number | undefined> {
+    return this.askCluster(
+      (cluster) => timeAt(cluster, partition, offset),
+      `Read on topic ${partition.topic}`,
+    )
   }
 
   async offsetsAt(topics: readonly string[], timeMs: number): Promise<PartitionOffset[]> {

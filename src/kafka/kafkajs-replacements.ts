@@ -1,5 +1,12 @@
 import { createRequire } from 'node:module'
 import { crc32c } from './crc32c.ts'
+import {
+  type BatchPrototype,
+  decodingWithEnd,
+  handOnEveryBatch,
+  type RunnerPrototype,
+  withoutAborted,
+} from './fetched-batch.ts'
 import { tolerantMetadata } from './metadata-of-all-topics.ts'
 import { type Connection, keepOneSocketAtATime } from './one-socket-at-a-time.ts'
 import { groupByPartition } from './partition-groups.ts'
@@ -14,6 +21,12 @@ replace('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', () => decodeRec
 replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', () => crc32c)
 replace('kafkajs/src/producer/groupMessagesPerPartition.js', () => groupByPartition)
 replace('kafkajs/src/protocol/requests/metadata/index.js', tolerantMetadata)
+replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', decodingWithEnd)
+replace('kafkajs/src/consumer/filterAbortedMessages.js', () => withoutAborted)
+handOnEveryBatch(
+  (require('kafkajs/src/consumer/batch') as { prototype: BatchPrototype }).prototype,
+  (require('kafkajs/src/consumer/runner') as { prototype: RunnerPrototype }).prototype,
+)
 keepOneSocketAtATime((require('kafkajs/src/network/connection') as { prototype: Connection }).prototype)
 stopIdleTimers()
 

@@ -1,12 +1,13 @@
 import { RelayFault } from '../errors.ts'
-import type { RecordPosition } from '../events/wire-record.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import type { GroupMember } from './group-internals.ts'
-import type { TopicPartition } from './record-source.ts'
+import type { GroupPosition } from './group-positions.ts'
+import { metadataText, type PositionMetadata } from './position-metadata.ts'
+import type { AssignedPartition, CommittablePosition, TopicPartition } from './record-source.ts'
 
 export interface OffsetCommitsOptions {
   /** What may be committed now for every partition of the assignment. */
-  readonly committable: () => readonly RecordPosition[]
+  readonly committable: () => readonly CommittablePosition[]
   /** The group has refused a commit of the membership at hand. */
   readonly onRefused: (error: unknown) => void
 }
@@ -23,16 +24,36 @@ export class OffsetCommits {
   #member: GroupMember | undefined
   #committing: Promise<void> | undefined
   readonly #committed = new Map<string, number>()
+  /** What each commit of a partition says beside the offset. */
+  readonly #metadata = new Map<string, PositionMetadata>()
 
   constructor(options: OffsetCommitsOptions) {
     this.#options = options
   }
 
   /** From now on for this member, whose partitions have these committed offsets. */
-  begin(member: GroupMember, assigned: readonly (TopicPartition & { readonly position: number })[]): void {
+  begin(member: GroupMember, assigned: readonly AssignedPartition[]): void {
     this.#member = member
     this.#committed.clear()
-    for (const { position, ...partition } of assigned) this.#committed.set(nameOf(partition), position)
+    this.#metadata.clear()
+    for (const partition of assigned) {
+      this.#committed.set(nameOf(partition), partition.position)
+      this.describe(partition)
+    }
+  }
+
+  /** From now on the commits of the partition say this as well. */
+  describe({ start, topicId, ...partition }: TopicPartition & PositionMetadata): void {
+    this.#metadata.set(nameOf(partition), {
+      ...this.#metadata.get(nameOf(partition)),
+      ...(start !== undefined && { start }),
+      ...(topicId !== undefined && { topicId }),
+    })
+  }
+
+  /** The positions of the membership at hand, or of the last one. */
+  positions(): GroupPosition[] {
+    return this.#options.committable().map((it) => ({ ...it, ...this.#metadata.get(nameOf(it)) }))
   }
 
   /** The membership is over. The next one does not wait for what it has under way. */
@@ -61,13 +82,14 @@ export class OffsetCommits {
   async #commitOnce(): Promise<void> {
     const member = this.#member
     if (member === undefined) return
-    const topics = new Map<string, { partition: number; offset: string }[]>()
-    const committing: RecordPosition[] = []
-    for (const position of this.#options.committable()) {
+    const topics = new Map<string, { partition: number; offset: string; metadata: string }[]>()
+    const committing: GroupPosition[] = []
+    for (const position of this.positions()) {
       if (this.#committed.get(nameOf(position)) === position.offset) continue
       committing.push(position)
       const list = topics.get(position.topic) ?? []
-      list.push({ partition: position.partition, offset: String(position.offset) })
+      const { partition, offset } = position
+      list.push({ partition, offset: String(offset), metadata: metadataText(position) })
       topics.set(position.topic, list)
     }
     if (committing.length === 0) return

@@ -4,25 +4,32 @@ export interface PositionMetadata {
   readonly start?: number
   /** Of the topic that the offset belongs to; empty when the broker has no ids. */
   readonly topicId?: string
+  /** Time of the last record before that was taken over. Milliseconds since the epoch. */
+  readonly recordMs?: number
 }
 
 /** Kafka takes no more than this many bytes, unless it is told otherwise. */
 const BYTES_MAX = 4_096
 
-export function metadataText({ start, topicId }: PositionMetadata): string {
-  return JSON.stringify({ start, topicId })
+export function metadataText({ start, topicId, recordMs }: PositionMetadata): string {
+  return JSON.stringify({ start, topicId, recordMs })
 }
 
 /** Nothing is known of a commit without metadata, as older versions and Kafka's tools make them. */
 export function readMetadata(text: string | null | undefined): PositionMetadata {
   if (text === null || text === undefined || text.length > BYTES_MAX) return {}
   try {
-    const { start, topicId } = (JSON.parse(text) ?? {}) as Record<string, unknown>
+    const { start, topicId, recordMs } = (JSON.parse(text) ?? {}) as Record<string, unknown>
     return {
-      ...(typeof start === 'number' && Number.isSafeInteger(start) && start >= 0 && { start }),
+      ...(isNatural(start) && { start }),
+      ...(isNatural(recordMs) && { recordMs }),
       ...(typeof topicId === 'string' && topicId !== '' && { topicId }),
     }
   } catch {
     return {}
   }
+}
+
+function isNatural(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

@@ -1,6 +1,15 @@
 import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
+import type { PositionMetadata } from './position-metadata.ts'
 
 export type TopicPartition = Pick<RecordPosition, 'topic' | 'partition'>
+
+/** A partition with where reading it goes on. */
+export interface AssignedPartition extends TopicPartition, PositionMetadata {
+  readonly position: number
+}
+
+/** What may be committed, with the time of the last record that was taken over. */
+export type CommittablePosition = RecordPosition & Pick<PositionMetadata, 'recordMs'>
 
 /** A run of records of one partition, in log order. */
 export interface RecordBatch extends TopicPartition {
@@ -28,11 +37,16 @@ export interface RecordListener {
    */
   onLost(): void
   /** The whole new assignment. Records of partitions not in it come to somebody else from now on. */
-  onAssigned(partitions: readonly (TopicPartition & { readonly position: number })[]): void
+  onAssigned(partitions: readonly AssignedPartition[]): void
+  /**
+   * The log does not hold what comes next in a partition of the assignment: reading goes on further on, or anew where the
+   * topic is another one, or has become shorter.
+   */
+  onMoved(partition: AssignedPartition): void
   /** For a partition that was kept: the offset of the record that must come next; `undefined` when it is not known here. */
   nextWanted(partition: TopicPartition): number | undefined
   /** What may be committed now for every partition of the assignment. */
-  committable(): readonly RecordPosition[]
+  committable(): readonly CommittablePosition[]
 }
 
 /** A member of a consumer group. */
@@ -41,6 +55,8 @@ export interface RecordSource {
   start(listener: RecordListener, signal: AbortSignal): Promise<void>
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
+  /** The next batch of the partition begins at this offset; one that was fetched before may arrive first. */
+  seek(partition: TopicPartition, offset: number): void
   /** Commits what the listener says is committable. One commit is in flight at a time; throws when it is refused. */
   commit(): Promise<void>
   /** Commits once more, leaves the group and disconnects. */

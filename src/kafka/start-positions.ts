@@ -1,57 +1,135 @@
+import type { AppliedPosition } from '../recovery/epoch-store.ts'
+import { planStart } from '../recovery/start-plan.ts'
 import type { GroupMember } from './group-internals.ts'
-import type { TopicPartition } from './record-source.ts'
+import type { GroupPosition } from './group-positions.ts'
+import { fetchBounds } from './partition-bounds.ts'
+import { metadataText, readMetadata } from './position-metadata.ts'
+import type { AssignedPartition, TopicPartition } from './record-source.ts'
+import { fetchTopicIds } from './topic-ids.ts'
 
-export type AssignedPartition = TopicPartition & {
-  /** The committed offset, which is also where reading starts. */
-  readonly position: number
+export interface StartRules {
+  readonly startFrom: 'latest' | 'earliest'
+  /** What this process knows of its last membership. */
+  readonly remembered: readonly GroupPosition[]
+  /** What is kept of the group elsewhere. */
+  readonly recall: () => Promise<readonly AppliedPosition[]>
+}
+
+export interface StartPositions {
+  readonly assigned: readonly AssignedPartition[]
+  readonly topicIds: ReadonlyMap<string, string>
+  /** Positions in a topic that was deleted: the one that has its name now is read from its beginning. */
+  readonly voided: readonly GroupPosition[]
 }
 
 /**
- * Finds where every assigned partition starts, and commits the start of those that have none yet. kafkajs would
+ * Finds where every assigned partition starts, and commits it where the group does not say so yet. kafkajs would
  * look up "latest" anew at each restart until the first commit, and so skip what was written in between.
- *
- * A partition without a committed offset in a topic that has others was added later: nothing of it was read, so it
- * starts at its beginning whatever `startFrom` says.
  */
 export async function pinStartPositions(
   member: GroupMember,
-  startFrom: 'latest' | 'earliest',
-): Promise<AssignedPartition[]> {
-  const assigned = member.assigned()
-  if (assigned.every(({ partitions }) => partitions.length === 0)) return []
-  const { responses } = await member.coordinator.offsetFetch({
-    groupId: member.groupId,
-    topics: assigned.map(({ topic, partitions }) => ({
-      topic,
-      partitions: partitions.map((partition) => ({ partition })),
-    })),
-  })
-  const found: AssignedPartition[] = []
-  const missing: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[] = []
-  for (const { topic, partitions } of responses) {
-    const without = partitions.filter(({ offset }) => Number(offset) < 0)
-    for (const { partition, offset } of partitions) {
-      if (Number(offset) >= 0) found.push({ topic, partition, position: Number(offset) })
-    }
-    if (without.length === 0) continue
-    const fromBeginning = startFrom === 'earliest' || (await isKnownTopic(member, topic))
-    missing.push({ topic, partitions: without.map(({ partition }) => ({ partition })), fromBeginning })
-  }
-  if (missing.length === 0) return found
-  const starts = await member.cluster.fetchTopicsOffset(missing)
-  await member.commitOffsets({ topics: starts })
-  for (const { topic, partitions } of starts) {
-    for (const { partition, offset } of partitions) found.push({ topic, partition, position: Number(offset) })
-  }
-  return found
+  { recall, remembered, startFrom }: StartRules,
+): Promise<StartPositions> {
+  const topics = member.assigned().flatMap(({ topic, partitions }) => (partitions.length > 0 ? [topic] : []))
+  if (topics.length === 0) return { assigned: [], topicIds: new Map(), voided: [] }
+  const topicIds = await fetchTopicIds(member.cluster, topics)
+  // Of all partitions, whoever reads them: a topic is known when one of them is.
+  const committed = await committedOf(
+    member,
+    topics.flatMap((topic) =>
+      (member.partitionsPerSubscribedTopic.get(topic) ?? []).map((partition) => ({ topic, partition })),
+    ),
+  )
+  const stored = (await recall()).filter(({ topic }) => topics.includes(topic))
+  const missing = remembered.filter(
+    (it) => find(stored, it) === undefined && find(committed, it) === undefined,
+  )
+  const applied = [
+    ...stored,
+    ...missing.map(({ start = 0, topicId = '', ...it }) => ({ ...it, start, topicId })),
+  ]
+  // The last, so that no position lies beyond them.
+  const bounds = await fetchBounds(member.cluster, topics)
+  const mine = new Set(
+    member.assigned().flatMap(({ topic, partitions }) => partitions.map((it) => `${topic}/${it}`)),
+  )
+  const assigned = planStart({ applied, bounds, committed, startFrom, topicIds })
+    .filter(({ topic, partition }) => mine.has(`${topic}/${partition}`))
+    .map(({ topic, partition, offset, start, topicId }): AssignedPartition => {
+      const recordMs = find(committed, { topic, partition })?.recordMs
+      return {
+        topic,
+        partition,
+        start,
+        position: offset,
+        ...(recordMs !== undefined && { recordMs }),
+        ...(topicId !== '' && { topicId }),
+      }
+    })
+  const voided = [...committed, ...applied].filter(
+    (it) => isVoid(it, topicIds) && mine.has(`${it.topic}/${it.partition}`),
+  )
+  await commitNews(member, assigned, committed)
+  return { assigned, topicIds, voided }
 }
 
-/** The group has a committed offset for some partition of the topic, whoever reads it now. */
-async function isKnownTopic(member: GroupMember, topic: string): Promise<boolean> {
-  const partitions = member.partitionsPerSubscribedTopic.get(topic) ?? []
+/** Where one of the ids is not known they are taken to be the same. */
+function isVoid({ topic, topicId = '' }: GroupPosition, topicIds: ReadonlyMap<string, string>): boolean {
+  const now = topicIds.get(topic) ?? ''
+  return now !== '' && topicId !== '' && topicId !== now
+}
+
+async function committedOf(
+  member: GroupMember,
+  partitions: readonly TopicPartition[],
+): Promise<GroupPosition[]> {
   const { responses } = await member.coordinator.offsetFetch({
     groupId: member.groupId,
-    topics: [{ topic, partitions: partitions.map((partition) => ({ partition })) }],
+    topics: [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+      topic,
+      partitions: ofTopic.map(({ partition }) => ({ partition })),
+    })),
   })
-  return responses.some((response) => response.partitions.some(({ offset }) => Number(offset) >= 0))
+  return responses.flatMap(({ topic, partitions: answers }) =>
+    answers
+      .filter(({ offset }) => Number(offset) >= 0)
+      .map(({ partition, offset, metadata }) => ({
+        topic,
+        partition,
+        offset: Number(offset),
+        ...readMetadata(metadata),
+      })),
+  )
+}
+
+/** What the group does not say already: new positions, and what is known of them since. */
+async function commitNews(
+  member: GroupMember,
+  assigned: readonly AssignedPartition[],
+  committed: readonly GroupPosition[],
+): Promise<void> {
+  const news = assigned.filter((it) => {
+    const before = find(committed, it)
+    return (
+      // A store that lags behind the group brings some records again, and what was committed stays true.
+      before === undefined ||
+      before.offset < it.position ||
+      before.start !== it.start ||
+      before.topicId !== it.topicId
+    )
+  })
+  if (news.length === 0) return
+  const topics = [...Map.groupBy(news, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+    topic,
+    partitions: ofTopic.map((it) => ({
+      partition: it.partition,
+      offset: String(Math.max(it.position, find(committed, it)?.offset ?? 0)),
+      metadata: metadataText(it),
+    })),
+  }))
+  await member.commitOffsets({ topics })
+}
+
+function find<P extends TopicPartition>(list: readonly P[], wanted: TopicPartition): P | undefined {
+  return list.find(({ topic, partition }) => topic === wanted.topic && partition === wanted.partition)
 }

@@ -10,8 +10,11 @@ export interface PartitionRange extends TopicPartition {
 
 /** Reads the log without being a member of any group: it moves nobody's offsets, unless it is asked to set a new group's. */
 export interface LogReader {
-  /** What the partitions of the topics hold now. */
-  bounds(topics: readonly string[]): Promise<PartitionRange[]>
+  /**
+   * What can be read of the partitions of the topics now. `end` is that of the log: it lies beyond `to` while another
+   * producer's transaction is open, and what is between cannot be read before that has ended.
+   */
+  bounds(topics: readonly string[]): Promise<(PartitionRange & { readonly end?: number })[]>
   /** The first offset at or after a time for every partition; its end where there is none. Milliseconds since the epoch. */
   offsetsAt(
     topics: readonly string[],

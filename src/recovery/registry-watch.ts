@@ -45,6 +45,12 @@ export class RegistryWatch {
     await this.#running
   }
 
+  /** What the store says of how far the log is applied to it; nothing while it is not proved, or out of reach. */
+  async positions(): Promise<readonly AppliedPosition[]> {
+    const { epoch, guard } = this.#options
+    return guard.isIntact ? epoch.positions().catch(() => []) : []
+  }
+
   /** Writes how far the log is applied, so that the next owner of a partition goes on from there. Never throws. */
   async writePositions(): Promise<void> {
     const { applied, epoch, guard } = this.#options

@@ -1,4 +1,5 @@
 import { Gauge, Registry } from 'prom-client'
+import type { PassedPosition } from '../checks/facts.ts'
 import type { Verdict } from '../delivery/classify.ts'
 import type { ParkReason } from '../delivery/delivery-events.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
@@ -20,6 +21,7 @@ type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 
 const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked']
 const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty']
+const passReasons: readonly PassedPosition['why'][] = ['retention', 'recreated', 'shortened']
 const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'draining']
 /** Those that are known beforehand. */
 const faultParts = [
@@ -62,6 +64,10 @@ export class Metrics {
     this.#named('faults_total', 'Faults of Kafka, Redis or the keys, each retried.'),
     ['part'],
   )
+  readonly passedPositions = new TalliedCounter(
+    this.#named('positions_passed_total', 'Positions that the log did not hold any more.'),
+    ['why'],
+  )
   readonly attemptDuration = new TalliedHistogram(
     this.#named('attempt_duration_seconds', 'Time of one attempt.'),
     ATTEMPT_BUCKETS,
@@ -86,6 +92,14 @@ export class Metrics {
     'registry_losses_total',
     'Times that Redis was found without the registry while the relay ran.',
   )
+  readonly fetchGaps = this.#plain(
+    'fetch_gaps_total',
+    'Batches that did not follow on the last one; what comes before them is fetched again.',
+  )
+  readonly missed = this.#plain(
+    'records_missed_total',
+    'Records that the log had dropped before they were read.',
+  )
   readonly rebuilds = this.#plain(
     'rebuilds_total',
     'Times that this replica built the registry from the log.',
@@ -95,6 +109,7 @@ export class Metrics {
   readonly skipped = this.skippedRecords.tallies(skipReasons, (reason) => ({ reason }))
   readonly parked = this.parkings.tallies(parkReasons, (why) => ({ why }))
   readonly deadLetters = this.poison.tallies(poisonTypes, (type) => ({ type }))
+  readonly passed = this.passedPositions.tallies(passReasons, (why) => ({ why }))
   readonly sent = this.deliveries.tally({ outcome: 'sent', reason: '' })
   readonly failed = this.deliveries.tallies(failureReasons, (reason) => ({ outcome: 'failed', reason }))
   readonly failedAt = new BoundedTallies(this.clientFailures, CLIENT_LABELS_MAX)

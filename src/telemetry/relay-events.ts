@@ -1,4 +1,5 @@
 import type { CheckedPart, CheckupEvents } from '../checks/checkup.ts'
+import type { PassedPosition } from '../checks/facts.ts'
 import type { Finding, Severity } from '../checks/finding.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
 import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
@@ -9,6 +10,7 @@ import type { KnownType } from '../events/decode/known-types.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
+import type { FetchGap } from '../intake/assignment.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { Clock } from '../lib/clock.ts'
 import { RecentWords } from '../lib/recent-words.ts'
@@ -165,6 +167,20 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   commitFailed(error: unknown): void {
     this.fault('kafka-commit', error)
+  }
+
+  /** The log did not hold what was to be read next. */
+  positionPassed(passed: PassedPosition): void {
+    const { why, wanted, position } = passed
+    this.#metrics.passed[why].count++
+    this.#metrics.missed.count += Math.max(position - wanted, 0)
+    this.#log.warn(passed, 'the log does not hold what comes next: reading goes on where it begins')
+  }
+
+  /** A batch did not follow on the last one; what comes before it is fetched again. */
+  gap(gap: FetchGap): void {
+    this.#metrics.fetchGaps.count++
+    this.#log.warn(gap, 'a batch did not follow on the last one: what comes before it is fetched')
   }
 
   found({ severity, message, summary: _, ...rest }: Finding): void {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import kafkajs from 'kafkajs'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { WireRecord } from '../../src/events/wire-record.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaLogReader } from '../../src/kafka/kafka-log-reader.ts'
 import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
+import { kafkajs } from '../../src/kafka/kafkajs.ts'
 import { eventually } from '../support/eventually.ts'
 import { TopicLog } from '../support/topic-log.ts'
 
@@ -59,8 +59,20 @@ const boundsByPartition = async () =>
 test('the bounds are what the topic holds now', async () => {
   await topic.publish(...records(2, 3))
   expect(await boundsByPartition()).toEqual(
-    [0, 1, 2].map((partition) => ({ topic: topic.name, partition, from: 0, to: partition === 2 ? 3 : 0 })),
+    [0, 1, 2].map((partition) => {
+      const end = partition === 2 ? 3 : 0
+      return { topic: topic.name, partition, from: 0, to: end, end }
+    }),
   )
+})
+
+test('what retention takes while it is read is passed over', async () => {
+  await topic.publish(...records(0, 5))
+  await topic.deleteBefore(0, 3)
+  const found = await read([{ partition: 0, from: 0, to: 5 }])
+  expect(found.map(({ value }) => String(value))).toEqual(['0/3', '0/4'])
+  expect(await read([{ partition: 0, from: 0, to: 2 }])).toEqual([])
+  expect(await read([{ partition: 0, from: 90, to: 95 }])).toEqual([])
 })
 
 test('a hole at the end of a range, as aborted or control records leave it, ends the read', async () => {

@@ -44,6 +44,10 @@ class Listener implements RecordListener {
     }
   }
 
+  onMoved({ partition, position }: { partition: number; position: number }): void {
+    this.positions.set(partition, position)
+  }
+
   nextWanted({ partition }: { partition: number }): number | undefined {
     return this.positions.get(partition)
   }
@@ -83,6 +87,8 @@ async function consume(listener: RecordListener, options: ConsumeOptions = {}) {
     onTrouble,
     sessionTimeoutMs: 3_000,
     onMembership: () => undefined,
+    edges: { positionPassed: () => undefined, openTransactions: () => undefined },
+    recall: async () => [],
   })
   sources.push(source)
   await source.start(listener, new AbortController().signal)

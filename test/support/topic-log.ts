@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer } from 'kafkajs'
+import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer, Transaction } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { kafkajs } from '../../src/kafka/kafkajs.ts'
 import { PATIENCE_MS } from './patience.ts'
@@ -82,17 +82,46 @@ export class TopicLog {
   }
 
   /** Writes records that no reader of committed records sees, and the control records around them. */
-  async publishAborted(...messages: readonly Message[]): Promise<void> {
-    const producer = this.#kafka.producer({
-      transactionalId: this.name,
-      idempotent: true,
-      maxInFlightRequests: 1,
+  publishAborted(...messages: readonly Message[]): Promise<void> {
+    return this.#inTransaction(messages, (transaction) => transaction.abort())
+  }
+
+  publishCommitted(...messages: readonly Message[]): Promise<void> {
+    return this.#inTransaction(messages, (transaction) => transaction.commit())
+  }
+
+  /** Hides what it writes, and what is written behind it, from readers of committed records; returns what ends it. */
+  async leaveOpen(...messages: readonly Message[]): Promise<() => Promise<void>> {
+    const transactionalId = `${this.name}.open`
+    const producer = this.#kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    const transaction = await producer.transaction()
+    await transaction.send({ topic: this.name, messages: [...messages] })
+    return async () => {
+      await transaction.commit()
+      await producer.disconnect()
+    }
+  }
+
+  /** As retention would: what is before the offset is gone. */
+  async deleteBefore(partition: number, offset: number): Promise<void> {
+    await this.#admin.deleteTopicRecords({
+      topic: this.name,
+      partitions: [{ partition, offset: String(offset) }],
     })
+  }
+
+  async #inTransaction(
+    messages: readonly Message[],
+    end: (transaction: Transaction) => Promise<void>,
+  ): Promise<void> {
+    const transactionalId = this.name
+    const producer = this.#kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
     await producer.connect()
     try {
       const transaction = await producer.transaction()
       await transaction.send({ topic: this.name, messages: [...messages] })
-      await transaction.abort()
+      await end(transaction)
     } finally {
       await producer.disconnect()
     }

@@ -1,4 +1,5 @@
 import { RelayFault } from '../../errors.ts'
+import type { TopicPartition } from '../../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from '../../recovery/log-reader.ts'
 import type { Entry } from './entry.ts'
 import { entryOfRecord } from './entry-of-record.ts'
@@ -11,6 +12,8 @@ export interface LogSearch {
   /** Records written before are not looked at. Milliseconds since the epoch. */
   readonly sinceMs: number
   readonly onProgress: (records: number, recordsTotal: number) => void
+  /** Records that are there, and that nobody can read before another producer's transaction has ended. */
+  readonly onHidden: (hidden: TopicPartition & { readonly records: number }) => void
 }
 
 /** More than anybody reads. */
@@ -29,9 +32,12 @@ export async function searchLog(search: LogSearch, subject: Subject, signal: Abo
   }
 }
 
-async function rangesOf({ reader, topics, sinceMs }: LogSearch): Promise<PartitionRange[]> {
+async function rangesOf({ reader, topics, sinceMs, onHidden }: LogSearch): Promise<PartitionRange[]> {
   const starts = await reader.offsetsAt(topics, sinceMs)
   const bounds = await reader.bounds(topics)
+  for (const { topic, partition, to, end = to } of bounds) {
+    if (end > to) onHidden({ topic, partition, records: end - to })
+  }
   return bounds.flatMap(({ topic, partition, from, to }) => {
     const start = starts.find((it) => it.topic === topic && it.partition === partition)?.offset ?? from
     return start < to ? [{ topic, partition, to, from: Math.max(start, from) }] : []

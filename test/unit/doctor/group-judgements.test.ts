@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { judgeGroupLag, judgeGroupMembers, judgeGroupState } from '../../../src/doctor/group-judgements.ts'
+import {
+  judgeGroupLag,
+  judgeGroupMembers,
+  judgeGroupState,
+  judgeIdentity,
+  judgePositions,
+  judgeTransactions,
+} from '../../../src/doctor/group-judgements.ts'
 import type { GroupFacts, PartitionProgress } from '../../../src/doctor/kafka-facts.ts'
 
 const relay = (host = '/10.0.0.1') => ({ clientId: 'logout-relay', host })
@@ -61,6 +68,8 @@ describe('the lag', () => {
     low: 0,
     high: 100,
     young: 100,
+    readable: overrides.high ?? 100,
+    isOfOther: false,
     ...overrides,
   })
   const lag = (...partitions: PartitionProgress[]) => judgeGroupLag('t', partitions, 3_600_000)
@@ -78,12 +87,6 @@ describe('the lag', () => {
       of: [at(0), at(1, { high: 120, young: 101 })],
       is: 'problem',
       says: '20 of them in partition 1, and in 1 partition(s) some are older than RETRY_DEADLINE_MS (1 hour)',
-    },
-    {
-      name: 'records that were dropped unread',
-      of: [at(0, { low: 130, high: 140, young: 135 })],
-      is: 'problem',
-      says: 'dropped 30 record(s)',
     },
     {
       name: 'a partition that was added later is read from its beginning',
@@ -107,5 +110,31 @@ describe('the lag', () => {
     const { status, found } = lag(...of)
     expect(found).toContain(says)
     expect(status).toBe(is)
+  })
+
+  test.each([
+    { name: 'everything there', of: at(0, { low: 90 }), is: 'ok' },
+    { name: 'nothing committed', of: at(0, { committed: undefined, low: 130, high: 140 }), is: 'ok' },
+    { name: 'records that were dropped unread', of: at(0, { low: 130, high: 140 }), is: 'problem' },
+    { name: 'a log that has become shorter', of: at(0, { high: 40 }), is: 'problem' },
+    { name: 'another topic', of: at(0, { high: 40, isOfOther: true }), is: 'ok' },
+  ])('of a position is judged by what the log holds: $name', ({ of, is }) => {
+    expect(judgePositions('t', [at(1), of]).status).toBe(is)
+  })
+
+  test('in another topic of the same name is told', () => {
+    expect(judgeIdentity('t', [at(0), at(1)]).status).toBe('ok')
+    expect(judgeIdentity('t', [at(0), at(1, { isOfOther: true })]).status).toBe('warning')
+  })
+
+  test('behind an open transaction is a problem when that lasts', () => {
+    const nowMs = 1_000_000
+    const hidden = (forMs: number) => at(1, { high: 105, readable: 103, hiddenSinceMs: nowMs - forMs })
+    expect(judgeTransactions('t', [at(0), at(1, { high: 105 })], nowMs).status).toBe('ok')
+    expect(judgeTransactions('t', [at(0), hidden(9_999)], nowMs).status).toBe('ok')
+    const { status, found, mend } = judgeTransactions('t', [at(0), hidden(10_000)], nowMs)
+    expect(status).toBe('problem')
+    expect(found).toContain('2 record(s)')
+    expect(mend).toContain('--start-offset 103')
   })
 })

@@ -11,11 +11,18 @@ afterEach(() => void vi.useRealTimers())
 test('a partition that was full when its consumer was replaced is not fetched by the new one', async () => {
   const paused: TopicPartition[] = []
   const assignment = new Assignment({
-    source: { pause: (it) => void paused.push(it), resume: () => undefined, commit: async () => undefined },
+    source: {
+      pause: (it) => void paused.push(it),
+      resume: () => undefined,
+      seek: () => undefined,
+      commit: async () => undefined,
+    },
     work: () => new Promise(() => undefined),
     commitIntervalMs: 60_000,
     onCommitFailed: () => undefined,
     onOutcomeSkipped: () => undefined,
+    onGap: () => undefined,
+    onRevoked: async () => undefined,
   })
   const partition = { topic: 't', partition: 0 }
   assignment.onAssigned([{ ...partition, position: 0 }])
@@ -47,6 +54,8 @@ test('what is settled while a slow commit is under way is committed as well, tho
     source: {
       pause: () => undefined,
       resume: () => undefined,
+
+      seek: () => undefined,
       // As the source does: whoever asks while one is under way gets that one.
       commit: () => {
         if (underWay === undefined) {
@@ -60,6 +69,8 @@ test('what is settled while a slow commit is under way is committed as well, tho
     commitIntervalMs: 1,
     onCommitFailed: () => undefined,
     onOutcomeSkipped: () => undefined,
+    onGap: () => undefined,
+    onRevoked: async () => undefined,
   })
   const partition = { topic: 't', partition: 0 }
   const takeOne = (offset: number): void => {
@@ -89,7 +100,12 @@ test('what is settled while a slow commit is under way is committed as well, tho
 test('a replica that is no member any more sends nothing of what its next owner reads again', async () => {
   const handedOn: number[] = []
   const assignment = new Assignment({
-    source: { pause: () => undefined, resume: () => undefined, commit: async () => undefined },
+    source: {
+      pause: () => undefined,
+      resume: () => undefined,
+      seek: () => undefined,
+      commit: async () => undefined,
+    },
     // As intake does: whoever has no room waits, and looks again whether the lane is still open.
     work: async (lane) => {
       while (lane.queuedRecords > 0 && lane.isOpen) {
@@ -101,6 +117,8 @@ test('a replica that is no member any more sends nothing of what its next owner 
     commitIntervalMs: 60_000,
     onCommitFailed: () => undefined,
     onOutcomeSkipped: () => undefined,
+    onGap: () => undefined,
+    onRevoked: async () => undefined,
   })
   const room = new Gate(false)
   const partition = { topic: 't', partition: 0 }
@@ -123,6 +141,8 @@ test('what was settled while the replica was no member is committed when it is o
     source: {
       pause: () => undefined,
       resume: () => undefined,
+
+      seek: () => undefined,
       commit: async () => void commits.push(...assignment.committable().map(({ offset }) => offset)),
     },
     work: async (lane) => {
@@ -133,6 +153,8 @@ test('what was settled while the replica was no member is committed when it is o
     commitIntervalMs: 1,
     onCommitFailed: () => undefined,
     onOutcomeSkipped: () => undefined,
+    onGap: () => undefined,
+    onRevoked: async () => undefined,
   })
   const open: OpenRecord[] = []
   const partition = { topic: 't', partition: 0 }

@@ -7,7 +7,7 @@ const lane = (partition: number, endOffset = -1) => ({
   endOffset,
   tracker: { committable: 5 },
 })
-const end = (to: number) => [{ topic: 't', partition: 3, to }]
+const end = (offset: number) => [{ topic: 't', partition: 3, end: offset }]
 
 afterEach(() => void vi.useRealTimers())
 

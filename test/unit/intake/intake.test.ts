@@ -63,6 +63,7 @@ function intakeFixture(options: FixtureOptions = {}) {
       resume: () => undefined,
       onAdvance: () => undefined,
       onOutcomeSkipped: () => skipped.push('outcome'),
+      onGap: () => undefined,
     })
   const lane = openLane(0)
   let next = 0

@@ -22,6 +22,7 @@ function laneFixture(position: number) {
     },
     onAdvance: () => undefined,
     onOutcomeSkipped: () => skippedOutcomes++,
+    onGap: () => undefined,
   })
   // The test itself works the queue off.
   lane.hold()
@@ -132,6 +133,7 @@ describe('partition lane', () => {
       resume: () => undefined,
       onAdvance: () => undefined,
       onOutcomeSkipped: () => undefined,
+      onGap: () => undefined,
     })
     lane.hold()
     lane.take({

@@ -36,6 +36,8 @@ test('a partition that is resumed while a crashed consumer is being replaced doe
     stallMs: 45_000,
     onTrouble: () => undefined,
     onMembership: () => undefined,
+    edges: { positionPassed: () => undefined, openTransactions: () => undefined },
+    recall: async () => [],
   })
   void source.start(
     {
@@ -43,6 +45,7 @@ test('a partition that is resumed while a crashed consumer is being replaced doe
       onRevoking: async () => undefined,
       onLost: () => undefined,
       onAssigned: () => undefined,
+      onMoved: () => undefined,
       nextWanted: () => undefined,
       committable: () => [],
     },
@@ -100,6 +103,8 @@ test('a consumer that crashes between its assignment and the end of its join giv
       isLost.resolve()
     },
     onMembership: () => undefined,
+    edges: { positionPassed: () => undefined, openTransactions: () => undefined },
+    recall: async () => [],
   })
   void source.start(
     {
@@ -107,6 +112,7 @@ test('a consumer that crashes between its assignment and the end of its join giv
       onRevoking: async () => undefined,
       onLost: () => void told.push('lost'),
       onAssigned: () => void told.push('assigned'),
+      onMoved: () => undefined,
       nextWanted: () => undefined,
       committable: () => [],
     },

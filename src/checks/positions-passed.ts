@@ -1,0 +1,43 @@
+import type { LogFacts, PassedPosition } from './facts.ts'
+import type { Finding } from './finding.ts'
+
+const PARTITIONS_SHOWN_MAX = 3
+
+/** What the log had dropped before it was read. Reading goes on at the earliest record that there is. */
+export function checkPositionsPassed({ passed }: Pick<LogFacts, 'passed'>): Finding[] {
+  const kinds = passed.filter(({ why }) => why !== 'recreated')
+  return [...Map.groupBy(kinds, ({ topic, why }) => `${topic} ${why}`).values()].map(findingOf)
+}
+
+function findingOf(all: readonly PassedPosition[]): Finding {
+  const { topic, why } = all[0] as PassedPosition
+  const shown = all.slice(0, PARTITIONS_SHOWN_MAX).map(describe).join('; ')
+  const more = all.length > PARTITIONS_SHOWN_MAX ? `; and ${all.length - PARTITIONS_SHOWN_MAX} more` : ''
+  const missed = all.reduce((sum, { wanted, position }) => sum + Math.max(position - wanted, 0), 0)
+  return {
+    check: 'positions-passed',
+    about: why === 'retention' ? topic : `${topic} ${why}`,
+    severity: 'warning',
+    message:
+      why === 'retention'
+        ? `${topic} has dropped ${missed} record(s) that were never read, so their logouts are not sent (${shown}${more})`
+        : `${topic} ends before what was read of it, so it has lost records, and is read from its earliest record again (${shown}${more})`,
+    mend:
+      why === 'retention'
+        ? `raise retention.ms of ${topic}, and add replicas if the relay does not keep up; have the sessions of that time ended again`
+        : `see why ${topic} has lost records: an unclean election of a leader, or a topic that was created anew`,
+  }
+}
+
+function describe({ partition, why, wanted, position, lastMs, earliestMs }: PassedPosition): string {
+  const times = [lastMs, earliestMs].map((ms) => (ms === undefined ? 'unknown' : timeText(ms)))
+  const offsets =
+    why === 'retention' ? `offsets ${wanted} to ${position - 1}` : `from offset ${wanted} to ${position}`
+  return `partition ${partition}: ${offsets}, last read ${times[0]}, earliest left ${times[1]}`
+}
+
+/** A time is a claim of whoever wrote the record. */
+function timeText(ms: number): string {
+  const time = new Date(ms)
+  return Number.isNaN(time.getTime()) ? 'unknown' : time.toISOString()
+}

@@ -1,0 +1,120 @@
+/*
+ * What kafkajs makes of a fetched part of a partition. Three things of it are mended here, because each can hold a
+ * partition up or hand on what must not be:
+ *
+ * - A part of which nothing is left for a reader, because it holds control records, aborted records, or batches whose
+ *   records were all compacted away, never reaches `eachBatch`: kafkajs moves on by itself, or not at all. Here it arrives
+ *   as a batch without records, and its end is where its last batch ends, not where its last record is.
+ * - Of two aborted transactions that began before the fetched offset, the first record of the second is handed on.
+ * - A record whose key is four zero bytes is taken for the end of an aborted transaction.
+ */
+
+interface Decoder {
+  readonly buffer: Buffer
+  readonly offset: number
+}
+
+interface Record {
+  readonly offset: string
+  readonly isControlRecord?: boolean
+  readonly key?: Buffer | null
+  readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean }
+}
+
+type DecodeRecords = (decoder: Decoder) => Promise<object>
+
+export interface BatchPrototype {
+  readonly fetchedOffset: string
+  readonly messages: readonly object[]
+  readonly rawMessages: readonly object[]
+  isEmptyDueToFiltering(): boolean
+  lastOffset(): string
+}
+
+export interface RunnerPrototype {
+  readonly running: boolean
+  readonly eachBatch?: unknown
+  handleBatch(batch: BatchPrototype): Promise<void>
+  processEachBatch(batch: BatchPrototype): Promise<void>
+  heartbeat(): Promise<void>
+}
+
+/* RecordBatch => FirstOffset Length PartitionLeaderEpoch Magic CRC Attributes LastOffsetDelta ... */
+const LENGTH_AT = 8
+const PREFIX_BYTES = LENGTH_AT + 4
+const MAGIC_AT = 16
+const MAGIC = 2
+const LAST_OFFSET_DELTA_AT = 23
+const HEAD_BYTES = LAST_OFFSET_DELTA_AT + 4
+
+/** By the list of records that was decoded: the last offset that its batches stand for. */
+const lastOffsets = new WeakMap<object, number>()
+
+/** Notes where the last batch that came whole ends. */
+export function decodingWithEnd(original: DecodeRecords): DecodeRecords {
+  return async (decoder) => {
+    const lastOffset = lastOffsetIn(decoder)
+    const records = await original(decoder)
+    if (lastOffset !== undefined) lastOffsets.set(records, lastOffset)
+    return records
+  }
+}
+
+function lastOffsetIn({ buffer, offset: start }: Decoder): number | undefined {
+  const size = buffer.readInt32BE(start)
+  const end = Math.min(start + 4 + size, buffer.length)
+  let lastOffset: number | undefined
+  for (let at = start + 4; at + HEAD_BYTES <= end; ) {
+    const length = buffer.readInt32BE(at + LENGTH_AT)
+    if (buffer.readInt8(at + MAGIC_AT) !== MAGIC || at + PREFIX_BYTES + length > end) break
+    lastOffset = Number(buffer.readBigInt64BE(at)) + buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT)
+    at += PREFIX_BYTES + length
+  }
+  return lastOffset
+}
+
+/** What came without a record for a reader is handed on like the rest, and all of it ends where its last batch ends. */
+export function handOnEveryBatch(prototype: BatchPrototype, runner: RunnerPrototype): void {
+  const { lastOffset } = prototype
+  const { handleBatch } = runner
+  prototype.isEmptyDueToFiltering = function broughtSomething() {
+    return this.messages.length === 0 && (this.rawMessages.length > 0 || lastOffsets.has(this.rawMessages))
+  }
+  prototype.lastOffset = function endOfLastBatch() {
+    const end = lastOffsets.get(this.rawMessages)
+    // The first batch that is fetched may begin before what was asked for, but holds it.
+    return end === undefined ? lastOffset.call(this) : String(Math.max(end, Number(this.fetchedOffset)))
+  }
+  runner.handleBatch = async function handOn(batch) {
+    if (!this.running || !this.eachBatch || !batch.isEmptyDueToFiltering()) {
+      return handleBatch.call(this, batch)
+    }
+    await this.processEachBatch(batch)
+    await this.heartbeat()
+  }
+}
+
+export interface FetchedRecords<R extends Record> {
+  readonly messages: readonly R[]
+  readonly abortedTransactions?: readonly { producerId: string; firstOffset: string }[] | null
+}
+
+/** The records without those of the aborted transactions; the control records among them are left. */
+export function withoutAborted<R extends Record>({ messages, abortedTransactions }: FetchedRecords<R>): R[] {
+  const begins = [...(abortedTransactions ?? [])].sort(
+    (a, b) => Number(a.firstOffset) - Number(b.firstOffset),
+  )
+  if (begins.length === 0) return messages as R[]
+  const aborted = new Set<string>()
+  let next = 0
+  return messages.filter((record) => {
+    for (; next < begins.length && Number(begins[next]?.firstOffset) <= Number(record.offset); next++) {
+      aborted.add(begins[next]?.producerId as string)
+    }
+    const { producerId = '', inTransaction = false } = record.batchContext ?? {}
+    // Of either kind: the transaction of this producer that was open ends here.
+    if (record.isControlRecord) aborted.delete(producerId)
+    else if (inTransaction && aborted.has(producerId)) return false
+    return true
+  })
+}

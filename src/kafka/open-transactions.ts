@@ -1,0 +1,21 @@
+import type { OpenTransaction } from '../checks/facts.ts'
+import { OPEN_TRANSACTION_MS } from '../checks/open-transaction.ts'
+import type { PartitionBounds } from './partition-bounds.ts'
+
+/** Follows what hides the ends of partitions from readers. */
+export class OpenTransactions {
+  #seen: readonly OpenTransaction[] = []
+
+  /** Those that hide records since `OPEN_TRANSACTION_MS` or longer. A readable end that moves is of a later one. */
+  look(bounds: readonly PartitionBounds[], nowMs: number): OpenTransaction[] {
+    this.#seen = bounds
+      .filter(({ to, end }) => to < end)
+      .map(({ topic, partition, to: from, end }) => {
+        const before = this.#seen.find(
+          (it) => it.topic === topic && it.partition === partition && it.from === from,
+        )
+        return { topic, partition, from, records: end - from, sinceMs: before?.sinceMs ?? nowMs }
+      })
+    return this.#seen.filter(({ sinceMs }) => nowMs - sinceMs >= OPEN_TRANSACTION_MS)
+  }
+}

@@ -1,0 +1,40 @@
+import { afterEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { relayCommand } from '../support/relay-command.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelaySite } from '../support/relay-site.ts'
+import { Examined } from '../support/run-doctor.ts'
+import { openSite } from './open-site.ts'
+
+let site: RelaySite
+
+afterEach(() => site.close())
+
+test('what waits behind a transaction that is left open is lag, and a finding of relay and doctor; then it is delivered', async () => {
+  site = await openSite({ env: { CHECK_INTERVAL_MS: '100' } })
+  const registration = site.registration('/behind')
+  await site.registerInRedis(registration)
+  const relay = await site.startRelay()
+  const end = await site.topic.leaveOpen({ partition: 0, value: '{}' })
+  await site.topic.publish({ ...site.terminated(registration), partition: 0 })
+  await eventually(async () => expect(await readMetric(relay, 'consumer_lag_records')).toBe(2))
+  await relay.waitForLog(({ msg, check }) => msg === 'check' && check === 'open-transaction')
+  const traced = await relayCommand(['trace', registration.sessionId], site.commandEnvironment())
+  expect(traced.stderr).toMatch(/2 record.* open/)
+  const examined = await Examined.by(site.commandEnvironment())
+  expect(examined.of('open-transaction')[0]).toMatch(/^problem: 2 record/)
+  expect(await readMetric(relay, 'check_findings', { check: 'open-transaction' })).toBe(1)
+  await end()
+  await site.topic.waitForOutcome(registration.clientId)
+  await relay.waitForLog(({ msg, check }) => msg === 'check: mended' && check === 'open-transaction')
+})
+
+test('a trigger behind an aborted one is delivered by a relay that runs', async () => {
+  site = await openSite()
+  const registration = site.registration('/after-abort')
+  await site.registerInRedis(registration)
+  await site.startRelay()
+  await site.topic.publishAborted({ partition: 0, value: '{}' })
+  await site.topic.publish({ ...site.terminated(registration), partition: 0 })
+  await site.topic.waitForOutcome(registration.clientId)
+})

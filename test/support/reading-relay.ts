@@ -1,0 +1,76 @@
+import type { PassedPosition } from '../../src/checks/facts.ts'
+import { Assignment, type FetchGap } from '../../src/intake/assignment.ts'
+import type { PartitionLane } from '../../src/intake/partition-lane.ts'
+import type { GroupPosition } from '../../src/kafka/group-positions.ts'
+import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
+import { KafkaRecordSource } from '../../src/kafka/kafka-record-source.ts'
+
+export interface ReadingOptions {
+  readonly kafkaBrokers: string
+  readonly topic: string
+  readonly groupId: string
+  readonly startFrom?: 'latest' | 'earliest'
+  readonly recalled?: readonly GroupPosition[]
+}
+
+/** What of a relay reads the log: its source and its assignment, with work that settles each record at once. */
+export class ReadingRelay {
+  readonly values: string[] = []
+  readonly passed: PassedPosition[] = []
+  readonly gaps: FetchGap[] = []
+  readonly source: KafkaRecordSource
+  readonly assignment: Assignment
+
+  static async start(options: ReadingOptions): Promise<ReadingRelay> {
+    const relay = new ReadingRelay(options)
+    await relay.source.start(relay.assignment, new AbortController().signal)
+    return relay
+  }
+
+  private constructor({
+    kafkaBrokers,
+    topic,
+    groupId,
+    startFrom = 'earliest',
+    recalled = [],
+  }: ReadingOptions) {
+    this.source = new KafkaRecordSource({
+      kafka: createKafkaClient(kafkaBrokers.split(','), 'test', () => undefined),
+      topics: [topic],
+      groupId,
+      startFrom,
+      stallMs: 45_000,
+      sessionTimeoutMs: 3_000,
+      onTrouble: () => undefined,
+      onMembership: () => undefined,
+      edges: {
+        positionPassed: (passed) => void this.passed.push(passed),
+        openTransactions: () => undefined,
+      },
+      recall: async () => recalled.map(({ start = 0, topicId = '', ...it }) => ({ ...it, start, topicId })),
+    })
+    this.assignment = new Assignment({
+      source: this.source,
+      work: (lane) => this.#work(lane),
+      commitIntervalMs: 20,
+      onCommitFailed: () => undefined,
+      onOutcomeSkipped: () => undefined,
+      onGap: (gap) => void this.gaps.push(gap),
+      onRevoked: async () => undefined,
+    })
+  }
+
+  stop(): Promise<void> {
+    return this.source.stop()
+  }
+
+  async #work(lane: PartitionLane): Promise<void> {
+    for (let item = lane.next(); item !== undefined; item = lane.next()) {
+      if ('skipTo' in item) lane.tracker.skipTo(item.skipTo)
+      else {
+        this.values.push(String(item.record.value))
+        lane.tracker.begin(item.record.offset).settled()
+      }
+    }
+  }
+}
