@@ -126,7 +126,7 @@ export class MemoryRegistry implements Registry {
   #end(session: Session, ending: Ending): OwedGroup[] {
     const { endedBy } = session
     const stored = { registrations: [...session.registrations.values()], broken: [] }
-    const groups = groupsOf(stored, ending, endedBy, Date.now())
+    const groups = groupsOf(stored, ending, endedBy)
     const isKnown = endedBy !== undefined && isSameOrigin(endedBy.origin, ending.origin)
     if (
       endedBy === undefined ||
@@ -157,7 +157,7 @@ function note(settled: Map<string, number>, oidcSessionId: string, untilMs = Num
 }
 
 function isUntil(registration: Registration, { untilMs }: Ending): boolean {
-  return isDatedUntil(registration, untilMs, Date.now())
+  return isDatedUntil(registration, untilMs)
 }
 
 /** Made until then, where both dates are known. */
