@@ -92,9 +92,9 @@ describe.concurrent('sessions', () => {
     expect(registered.stderr).toContain('Redis alone')
     const stored = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '')
     expect(stored).toMatchObject({ issuer: ISSUER, sid: sessionId, backchannelLogoutUri: uri })
-    expect(await site.redis.zrange(`${site.prefix}:user:{${ISSUER}|${registration.userId}}`, '0', '-1')).toEqual([
-      sessionId,
-    ])
+    expect(
+      await site.redis.zrange(`${site.prefix}:user:{${ISSUER}|${registration.userId}}`, '0', '-1'),
+    ).toEqual([sessionId])
 
     const [shown, unsure] = await Promise.all([
       command(['sessions', 'show', sessionId]),
