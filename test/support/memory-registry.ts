@@ -89,7 +89,9 @@ export class MemoryRegistry implements Registry {
   #register(registration: Registration): RegistryAnswer {
     if (this.#isSettled(registration)) return { kind: 'already-settled' }
     const session = this.#session(registration)
-    const isRepeated = session.registrations.has(registration.oidcSessionId) && { isRepeated: true }
+    const held = session.registrations.get(registration.oidcSessionId)
+    if (held !== undefined && !isDated(held, registration.registeredAtMs)) return { kind: 'already-settled' }
+    const isRepeated = held !== undefined && { isRepeated: true }
     session.registrations.set(registration.oidcSessionId, registration)
     const ended = this.#endingOf(registration, session)
     return { kind: 'registered', ...isRepeated, ...(ended !== undefined && { endedBy: ended }) }
