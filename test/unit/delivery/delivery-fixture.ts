@@ -24,6 +24,8 @@ interface FixtureOptions {
   readonly hasKey?: boolean
   /** Resolves when the log acknowledges what was appended; rejects when it refuses. */
   readonly acknowledged?: () => Promise<void>
+  /** Those of another replica. */
+  readonly stores?: { readonly registry: MemoryRegistry; readonly backlog: MemoryBacklog }
 }
 
 const requiredEnv = {
@@ -41,8 +43,10 @@ export function configOf(env: Record<string, string> = {}): Config {
 export function deliveryFixture(options: FixtureOptions = {}) {
   const { env = {}, settings = {}, hasKey = true, acknowledged = async () => undefined } = options
   const clock = manualClock()
-  const registry = new MemoryRegistry()
-  const backlog = new MemoryBacklog()
+  const { registry, backlog } = options.stores ?? {
+    registry: new MemoryRegistry(),
+    backlog: new MemoryBacklog(),
+  }
   const attempts: SentAttempt[] = []
   const reports: AttemptReport[] = []
   const published: OutgoingRecord[] = []
