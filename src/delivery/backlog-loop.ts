@@ -4,7 +4,6 @@ import { isDatedUntil } from '../registry/ending.ts'
 import type { HeldRegistration, Registry } from '../registry/registry.ts'
 import type { Admission } from './admission.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
-import type { DeliveryCause } from './delivery.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { RelyingParties, RelyingParty } from './relying-party.ts'
@@ -203,7 +202,8 @@ export class BacklogLoop {
       const { cause, deadlineMs } = parked.state
       if (registration === undefined) gone.push({ parked, successor: undefined })
       else if ('reason' in registration) admission.refuse(registration, cause, undefined)
-      else if (this.#isOfLaterLogin(registration, cause)) gone.push({ parked, successor: registration })
+      else if (cause.untilMs !== undefined && !isDatedUntil(registration, cause.untilMs))
+        gone.push({ parked, successor: registration })
       else owed.push({ registration, cause, deadlineMs, parked: parked.state })
     }
     admission.admit(owed)
@@ -214,9 +214,5 @@ export class BacklogLoop {
       if (!areSettled[i]) admission.giveUp(parked, successor)
     const settled = gone.filter((_, i) => areSettled[i])
     if (settled.length > 0) await backlog.remove(settled.map(({ parked }) => parked))
-  }
-
-  #isOfLaterLogin(registration: HeldRegistration, { untilMs }: DeliveryCause): boolean {
-    return untilMs !== undefined && !isDatedUntil(registration, untilMs, this.#options.clock.now())
   }
 }

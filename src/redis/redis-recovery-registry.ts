@@ -108,7 +108,6 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   /** As the registry answers when it ends them. */
   async #owedBy(step: TriggerStep, sessionIds: readonly string[]): Promise<OwedGroup[]> {
     const { issuer, ending } = step
-    const now = Date.now()
     const groups = await this.#calls.skippingForeign(
       sessionIds.map((sessionId): SessionName => ({ issuer, sessionId })),
       (session) => session,
@@ -125,7 +124,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
         return sound.map(({ sessionId }, i) => {
           const stored = readSession(replies[2 * i], issuer, sessionId)
           const standing = readMark(firstLine(String(replies[2 * i + 1] ?? '')), ending)
-          return groupsOf(stored, ending, standing, now)
+          return groupsOf(stored, ending, standing)
         })
       },
       (session) => [{ relation: 'fresh' as const, ending, ...unreadableSession(session) }],

@@ -159,7 +159,7 @@ export class RedisRegistry implements Registry {
       const own = ownEnding(registration, origin)
       if (line !== '') return { kind: 'registered', ...isRepeated, endedBy: readMark(line, own) ?? own }
       const ending = readMark(String(signOut), own)
-      if (ending === undefined || !isDatedUntil(registration, ending.untilMs, Date.now()))
+      if (ending === undefined || !isDatedUntil(registration, ending.untilMs))
         return { kind: 'registered', ...isRepeated }
       signedOut.push({ at: i, step: { ...registration, ending } })
       return { kind: 'registered', ...isRepeated, endedBy: ending }
@@ -205,17 +205,17 @@ export class RedisRegistry implements Registry {
       const { ending, issuer, sessionId } = step
       const mark = found[2 * i] as string
       const standing = readMark(mark, ending)
-      const owed = groupsOf(readSession(found[2 * i + 1], issuer, sessionId), ending, standing, now)
+      const owed = groupsOf(readSession(found[2 * i + 1], issuer, sessionId), ending, standing)
       if (standing !== undefined && owed.some(({ relation }) => relation === 'fresh'))
         anew.push({ mark, step, at: i })
       return owed
     })
-    for (const [i, owed] of (await this.#endAnew(anew, now)).entries()) groups[(anew[i] as Anew).at] = owed
+    for (const [i, owed] of (await this.#endAnew(anew)).entries()) groups[(anew[i] as Anew).at] = owed
     return groups
   }
 
   /** The usual answer is known with the first call; sessions that were used again after an ending need a second one. */
-  async #endAnew(sessions: readonly Anew[], now: number): Promise<OwedGroup[][]> {
+  async #endAnew(sessions: readonly Anew[]): Promise<OwedGroup[][]> {
     if (sessions.length === 0) return []
     const found = await this.#calls.guarded(sessions, (part) =>
       evalScript(
@@ -230,7 +230,7 @@ export class RedisRegistry implements Registry {
         if (found[2 * i] === 0) return (await this.#endSessions([step]))[0] as OwedGroup[]
         const { ending, issuer, sessionId } = step
         const stored = readSession(found[2 * i + 1], issuer, sessionId)
-        return groupsOf(stored, ending, readMark(mark, ending), now)
+        return groupsOf(stored, ending, readMark(mark, ending))
       }),
     )
   }
@@ -292,8 +292,7 @@ export class RedisRegistry implements Registry {
 }
 
 function isMeant({ registrations, broken }: StoredSession, { untilMs }: Ending): boolean {
-  const now = Date.now()
-  return broken.length > 0 || registrations.some((it) => isDatedUntil(it, untilMs, now))
+  return broken.length > 0 || registrations.some((it) => isDatedUntil(it, untilMs))
 }
 
 /** Of a session that somebody else has marked as ended: the registration itself is all that is known of it. */

@@ -66,9 +66,11 @@ const EXPIRED_AT_ONCE = 8
  * KEYS: per registration its session and tombstone, its user's index and mark of a sign-out. ARGV: session lifetime in
  * ms, now, then per registration session id, oidcSessionId, JSON, date ('' without one). Returns per registration the
  * tombstone's first line when it belongs to that ending ('-' when that tells nothing), '' when it does not, or 0 when the
- * registration is settled; the mark of the sign-out, or ''; and whether the registration stood there already.
+ * registration is settled, or a later one has taken its place; the mark of the sign-out, or ''; and whether a registration
+ * of that id stood there already.
  */
 export const registerScript = redisScript(`
+${DATE_OF}
 ${MARK_OF}
 ${SETTLED_UNTIL}
 ${INDEX_OF_USER}
@@ -97,7 +99,9 @@ for i = 1, #KEYS, 4 do
   local ended = redis.call('GET', KEYS[i + 1])
   local settled = ended and settledUntil(ended, id)
   local line, mark, stood = '', '', 0
+  local stored = date and dateOf(redis.call('HGET', session, id))
   if settled and not (date and date > settled) then line = 0
+  elseif stored and stored > date then line = 0
   else
     local life = redis.call('PTTL', session)
     enlist(KEYS[i + 2], ARGV[i + 2], life == -1 and -1 or math.max(life, lifetime))

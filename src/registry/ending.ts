@@ -34,15 +34,12 @@ export interface OwedGroup {
   readonly broken: readonly BrokenRegistration[]
 }
 
-/** Also when it has no date. One from the future has a date that says nothing: rather end a session too soon. */
+/** Also when it has no date: a session that survives is worse than one that ends too soon. */
 export function isDatedUntil(
   { registeredAtMs }: Pick<Registration, 'registeredAtMs'>,
   untilMs: number,
-  nowMs: number,
 ): boolean {
-  return (
-    registeredAtMs === undefined || registeredAtMs <= untilMs || registeredAtMs > nowMs + CLOCK_TOLERANCE_MS
-  )
+  return registeredAtMs === undefined || registeredAtMs <= untilMs
 }
 
 export function isSameOrigin(a: TriggerOrigin, b: TriggerOrigin): boolean {
@@ -58,20 +55,18 @@ export function groupsOf(
   { registrations, broken }: Pick<OwedGroup, 'registrations' | 'broken'>,
   ending: Ending,
   standing: Ending | undefined,
-  nowMs: number,
 ): OwedGroup[] {
   if (standing === undefined) {
-    const mine = datedUntil(registrations, ending.untilMs, nowMs)
+    const mine = datedUntil(registrations, ending.untilMs)
     return groups({ relation: 'fresh', ending, registrations: mine, broken })
   }
   if (isSameOrigin(standing.origin, ending.origin)) {
-    const mine = datedUntil(registrations, standing.untilMs, nowMs)
+    const mine = datedUntil(registrations, standing.untilMs)
     return groups({ relation: 'again', ending: standing, registrations: mine, broken })
   }
-  const meant = datedUntil(registrations, ending.untilMs, nowMs)
-  const older = datedUntil(meant, standing.untilMs, nowMs)
-  const newer =
-    older.length === meant.length ? [] : meant.filter((it) => !isDatedUntil(it, standing.untilMs, nowMs))
+  const meant = datedUntil(registrations, ending.untilMs)
+  const older = datedUntil(meant, standing.untilMs)
+  const newer = older.length === meant.length ? [] : meant.filter((it) => !isDatedUntil(it, standing.untilMs))
   return groups(
     { relation: 'further', ending: standing, registrations: older, broken },
     { relation: 'fresh', ending, registrations: newer, broken: [] },
@@ -89,12 +84,11 @@ export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: Settle
 function datedUntil(
   registrations: readonly HeldRegistration[],
   untilMs: number,
-  nowMs: number,
 ): readonly HeldRegistration[] {
   // The usual case: nothing is copied.
-  return registrations.every((it) => isDatedUntil(it, untilMs, nowMs))
+  return registrations.every((it) => isDatedUntil(it, untilMs))
     ? registrations
-    : registrations.filter((it) => isDatedUntil(it, untilMs, nowMs))
+    : registrations.filter((it) => isDatedUntil(it, untilMs))
 }
 
 function groups(...all: readonly OwedGroup[]): OwedGroup[] {

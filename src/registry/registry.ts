@@ -58,7 +58,7 @@ export type RegistryAnswer =
       /** It stood there already, so that its delivery may be under way. */
       readonly isRepeated?: boolean
     }
-  /** This registration was settled before; the record is a repetition and nothing was written. */
+  /** It was settled before, or a later one stands under its name; the record is an old one and nothing was written. */
   | { readonly kind: 'already-settled' }
   /** The place of the session holds something of somebody else's; nothing was written. */
   | { readonly kind: 'refused' }

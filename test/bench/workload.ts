@@ -51,7 +51,8 @@ export async function seedRegistrations(
       const sessionKey = `${prefix}:session:{${ISSUER}|${session.sessionId}}`
       const userKey = `${prefix}:user:{${ISSUER}|${session.userId}}`
       pipeline.hset(sessionKey, registrationFields(session, alg)).expire(sessionKey, REGISTRATION_TTL_SECONDS)
-      pipeline.sadd(userKey, session.sessionId).expire(userKey, REGISTRATION_TTL_SECONDS)
+      pipeline.zadd(userKey, Date.now() + 1_000 * REGISTRATION_TTL_SECONDS, session.sessionId)
+      pipeline.expire(userKey, REGISTRATION_TTL_SECONDS)
     }
     for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
   }

@@ -42,7 +42,8 @@ export async function registerInRedis(
       const userKey = `${prefix}:user:{${ISSUER}|${session.userId}}`
       const fields = registrations(session).map((it) => [it.oidcSessionId, JSON.stringify(it)] as const)
       pipeline.hset(sessionKey, new Map(fields)).expire(sessionKey, SESSION_LIFETIME_SECONDS)
-      pipeline.sadd(userKey, session.sessionId).expire(userKey, SESSION_LIFETIME_SECONDS)
+      pipeline.zadd(userKey, Date.now() + 1_000 * SESSION_LIFETIME_SECONDS, session.sessionId)
+      pipeline.expire(userKey, SESSION_LIFETIME_SECONDS)
     }
     for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
   }

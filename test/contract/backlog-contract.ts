@@ -130,6 +130,67 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       expect(await backlog.sizes(10)).toEqual([])
     })
 
+    describe('deliveries that somebody may have', () => {
+      const cause = { origin: sampleOrigin(), occurredAtMs: NOW - 5_000, untilMs: NOW, everywhere: false }
+      const fresh = parkedState({ attempts: 0, doubtful: 0, cause })
+
+      test('what nobody has is held as though it had been parked and claimed', async () => {
+        const [other] = (await fixture.replicas(1)) as [Backlog]
+        const [a, b] = [parked('a', NOW, { state: fresh }), parked('b', NOW, { state: fresh })]
+        expect(await backlog.hold([a, b], NOW, LEASE)).toEqual([true, true])
+        expect(await other.hold([b, a], NOW, LEASE)).toEqual([false, false])
+        expect(await other.claim(RP, LEASE - 1, LEASE + 30_000, 10)).toEqual([])
+        await backlog.remove([a])
+        expect(await other.claim(RP, LEASE, LEASE + 30_000, 10)).toEqual([{ ...b, dueMs: LEASE + 30_000 }])
+      })
+
+      test('what is parked stays as it is, due when it was and with what is known of it', async () => {
+        const state = parkedState({ cause })
+        await backlog.park([parked('a', NOW + 500, { state })])
+        expect(await backlog.hold([parked('a', NOW, { state: fresh })], NOW, LEASE)).toEqual([false])
+        expect(await backlog.claim(RP, NOW + 499, LEASE, 10)).toEqual([])
+        expect(await backlog.claim(RP, NOW + 500, LEASE, 10)).toEqual([parked('a', LEASE, { state })])
+      })
+
+      test('one that is made due is due at once, and is still one', async () => {
+        const state = parkedState({ cause })
+        await backlog.park([parked('a', NOW + 500, { state }), parked('b', NOW - 5, { state: fresh })])
+        await backlog.makeDue(
+          ['a', 'b'].map((it) => parked(it, NOW + 90, { state: fresh })),
+          NOW,
+        )
+        expect(await backlog.dueRps(NOW, 0, 10)).toEqual([RP])
+        expect(await backlog.claim(RP, NOW, LEASE, 10)).toEqual([
+          parked('b', LEASE, { state: fresh }),
+          parked('a', LEASE, { state }),
+        ])
+      })
+
+      test('one that is leased is left to whoever holds it', async () => {
+        await backlog.park([parked('a', NOW, { state: fresh })])
+        await backlog.claim(RP, NOW, LEASE, 10)
+        await backlog.makeDue([parked('a', NOW, { state: fresh })], NOW)
+        expect(await backlog.claim(RP, LEASE - 1, LEASE + 1, 10)).toEqual([])
+        expect(names(await backlog.claim(RP, LEASE, LEASE + 1, 10))).toEqual(['a'])
+      })
+
+      test('one that is not parked is due as given, and the attempt that ends before it parks the same one', async () => {
+        const it = parked('a', NOW + 90, { state: fresh })
+        await backlog.makeDue([it], NOW)
+        await backlog.makeDue([{ ...it, dueMs: NOW + 95 }], NOW + 95)
+        const state = parkedState({ cause, attempts: 1 })
+        await backlog.park([parked('a', NOW + 700, { state })])
+        expect(await backlog.claim(RP, NOW + 699, LEASE, 10)).toEqual([])
+        expect(await backlog.claim(RP, NOW + 700, LEASE, 10)).toEqual([parked('a', LEASE, { state })])
+        expect(await backlog.sizes(10)).toMatchObject([{ size: 1 }])
+      })
+
+      test('nothing to do is done', async () => {
+        expect(await backlog.hold([], NOW, LEASE)).toEqual([])
+        await backlog.makeDue([], NOW)
+      })
+    })
+
     test('the same session and RP session at two RPs are two deliveries', async () => {
       await backlog.park([parked('a', NOW), parked('a', NOW, { rpKey: ODD_RP })])
       await backlog.remove([parked('a', 0)])

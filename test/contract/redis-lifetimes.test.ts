@@ -91,6 +91,143 @@ describe('lifetimes in Redis', () => {
     expect(await ttl(sessionKey())).toBe(-1)
   })
 
+  test('parking stretches the memory of the end as well', async () => {
+    await register()
+    await end()
+    const deadlineMs = Date.now() + 10 * TOMBSTONE
+    await parkUntil(deadlineMs)
+    expect(await ttl(fixture.keys.ended(ISSUER, 'session-1'))).toBeGreaterThan(deadlineMs - Date.now())
+    await end()
+    expect(await ttl(fixture.keys.ended(ISSUER, 'session-1'))).toBeGreaterThan(deadlineMs - Date.now())
+  })
+
+  test('a session whose life ends while it is told lives until its deadline is over', async () => {
+    await register()
+    await fixture.redis.command('PEXPIRE', sessionKey(), 500)
+    const ending = sampleEnding({ deadlineMs: Date.now() + LIFETIME })
+    await registry.apply([{ kind: 'end-session', issuer: ISSUER, sessionId: 'session-1', ending }])
+    expect(await ttl(sessionKey())).toBeGreaterThan(LIFETIME)
+    await fixture.redis.command('PERSIST', sessionKey())
+    await registry.apply([{ kind: 'end-session', issuer: ISSUER, sessionId: 'session-1', ending }])
+    expect(await ttl(sessionKey())).toBe(-1)
+  })
+
+  describe('the index of a user', () => {
+    const index = () => fixture.keys.user(ISSUER, 'user-1')
+    const entries = async () => ((await fixture.redis.command('ZRANGE', index(), 0, -1)) as string[]).sort()
+    const signOut = async () => {
+      const [answer] = await registry.apply([
+        { kind: 'end-user', issuer: ISSUER, userId: 'user-1', ending: sampleEnding({ everywhere: true }) },
+      ])
+      if (answer?.kind !== 'owed') throw new Error('nothing is owed')
+      return answer.groups.flatMap(({ registrations }) => registrations.map((it) => it.sessionId)).sort()
+    }
+    const registerIn = (sessionId: string) =>
+      registry.apply([
+        { kind: 'register', registration: sampleRegistration({ sessionId }), origin: sampleOrigin() },
+      ])
+
+    test('outlives every session that it names, also one that lives longer than others', async () => {
+      await register()
+      await fixture.redis.command('PEXPIRE', sessionKey(), 50 * LIFETIME)
+      await register()
+      await registerIn('session-2')
+      expect(await ttl(index())).toBeGreaterThan(49 * LIFETIME)
+      const score = Number(await fixture.redis.command('ZSCORE', index(), 'session-1'))
+      expect(score).toBeGreaterThan(Date.now() + 49 * LIFETIME)
+      await fixture.redis.command('PERSIST', sessionKey())
+      await register()
+      expect(await ttl(index())).toBe(-1)
+      expect(await fixture.redis.command('ZSCORE', index(), 'session-1')).toBe('inf')
+    })
+
+    test('loses what has expired as new sessions come', async () => {
+      for (let i = 0; i < 20; i++) await fixture.redis.command('ZADD', index(), Date.now() - 1, `old-${i}`)
+      await registerIn('session-1')
+      const left = (await entries()).length
+      expect(left).toBeLessThan(21)
+      for (let i = 2; i < 6; i++) await registerIn(`session-${i}`)
+      expect(await entries()).toEqual([1, 2, 3, 4, 5].map((i) => `session-${i}`))
+    })
+
+    test.each([
+      ['a sign-out', async () => undefined],
+      ['a login', () => registerIn('session-2')],
+    ])('a plain set of an earlier version is read and converted by %s', async (_, meet) => {
+      await register()
+      await fixture.redis.command('DEL', index())
+      await fixture.redis.command('SADD', index(), 'session-1')
+      await fixture.redis.command('PEXPIRE', index(), LIFETIME)
+      await meet()
+      expect(await signOut()).toContain('session-1')
+      expect(await fixture.redis.command('TYPE', index())).toBe('zset')
+      expect(await ttl(index())).toBeGreaterThan(0)
+    })
+
+    test('of another type holds up no registration, no sign-out, and no settlement', async () => {
+      await fixture.redis.command('RPUSH', index(), 'foreign')
+      await fixture.redis.command('RPUSH', fixture.keys.signedOut(ISSUER, 'user-1'), 'foreign')
+      const other = sampleRegistration({ userId: 'user-2', sessionId: 'session-2' })
+      const answers = await registry.apply([
+        { kind: 'register', registration, origin: sampleOrigin() },
+        { kind: 'register', registration: other, origin: sampleOrigin() },
+      ])
+      expect(answers).toEqual([{ kind: 'registered' }, { kind: 'registered' }])
+      expect(await signOut()).toEqual([])
+      expect(await registry.find([registration, other])).toEqual([registration, other])
+      await registry.settle([registration])
+      expect(await registry.find([registration])).toEqual([undefined])
+    })
+
+    test('is read in parts, whatever its size', async () => {
+      const many = Array.from({ length: 1_500 }, (_, i) => `session-${i}`)
+      await registry.apply(
+        many.map((sessionId) => ({
+          kind: 'register' as const,
+          registration: sampleRegistration({ sessionId }),
+          origin: sampleOrigin(),
+        })),
+      )
+      expect(await signOut()).toEqual(many.sort())
+    })
+  })
+
+  test.each([
+    ['of an earlier version', JSON.stringify(['t-1', 'events', 0, 3]), 'further', 't-1'],
+    ['of somebody else', 'by hand', 'fresh', 'trigger-1'],
+    ['of somebody else, as JSON', '["by", "hand', 'fresh', 'trigger-1'],
+    ['that is empty', '', 'fresh', 'trigger-1'],
+  ])('a tombstone %s: whose end it is', async (_, line, relation, id) => {
+    await register()
+    const settled = sampleRegistration({ oidcSessionId: 'settled' })
+    await fixture.redis.command('SET', fixture.keys.ended(ISSUER, 'session-1'), `${line}\nsettled`)
+    expect(await end()).toMatchObject([{ groups: [{ relation, ending: { origin: { id } } }] }])
+    expect(
+      await registry.apply([{ kind: 'register', registration: settled, origin: sampleOrigin() }]),
+    ).toEqual([{ kind: 'already-settled' }])
+    expect(await ttl(fixture.keys.ended(ISSUER, 'session-1'))).toBeGreaterThan(0)
+  })
+
+  test('a sign-out of an earlier version means what was registered up to its time, as clocks allow', async () => {
+    const at = (registration.registeredAtMs ?? 0) - 5_000
+    const key = fixture.keys.signedOut(ISSUER, 'user-1')
+    await fixture.redis.command('SET', key, JSON.stringify(['t-1', 'events', 0, 3, at]))
+    expect(await register()).toMatchObject([{ endedBy: { origin: { id: 't-1' }, everywhere: true } }])
+    const later = sampleRegistration({ sessionId: 'session-2', registeredAtMs: at + 5_001 })
+    expect(await registry.apply([{ kind: 'register', registration: later, origin: sampleOrigin() }])).toEqual(
+      [{ kind: 'registered' }],
+    )
+  })
+
+  test('what an outcome alone tells of an end is completed by its trigger', async () => {
+    const { issuer, sessionId, oidcSessionId } = registration
+    const settled = { issuer, sessionId, oidcSessionId, registeredAtMs: 1, recordedAtMs: Date.now() }
+    await registry.forget([{ ...settled, origin: sampleOrigin(), occurredAtMs: 1_700_000_060_000 }])
+    await register()
+    expect(await end()).toMatchObject([{ groups: [{ relation: 'again', ending: sampleEnding() }] }])
+    expect(await register()).toMatchObject([{ endedBy: sampleEnding() }])
+  })
+
   test('registering again never shortens it either', async () => {
     await register()
     await fixture.redis.command('PEXPIRE', sessionKey(), 50 * LIFETIME)

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
@@ -434,6 +435,15 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         ])
       })
 
+      test('the earlier login does not take the place of the later one that was read before it', async () => {
+        await apply(register(later))
+        expect(await apply(register(a), register(later))).toEqual([
+          { kind: 'already-settled' },
+          { kind: 'registered', isRepeated: true },
+        ])
+        expect(await registry.find([a])).toEqual([later])
+      })
+
       test('the outcome of the first says nothing of the second, decided, settled or read from the log', async () => {
         const pendingOutcome: PendingOutcome = {
           outcome: { kind: 'sent', jti: 'jti-1', attempts: 1, status: 200 },
@@ -466,6 +476,68 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
           endedBy: endingEverywhere(LATE + 10, bySecond),
         })
       })
+    })
+
+    test('in whatever order its records are read, a registration is told if and only if an end means it', async () => {
+      let runs = 0
+      const atMs = fc.integer({ min: 0, max: 20 }).map((n) => EARLY + n)
+      const registered = fc.record({ kind: fc.constant('register' as const), atMs, session: fc.nat(1) })
+      const ended = fc.record({
+        kind: fc.constantFrom('end-session' as const, 'end-user' as const),
+        atMs,
+        session: fc.nat(1),
+      })
+      const history = fc
+        .tuple(
+          fc.array(registered, { minLength: 1, maxLength: 4 }),
+          fc.array(ended, { minLength: 1, maxLength: 3 }),
+        )
+        .chain(([logins, ends]) => {
+          const records = [
+            ...logins.map((it, i) => ({ ...it, name: `login-${i}` })),
+            ...ends.map((it, i) => ({ ...it, name: `end-${i}` })),
+          ]
+          // Each may come twice.
+          const read = fc
+            .shuffledSubarray(records, { minLength: 0 })
+            .chain((again) =>
+              fc.shuffledSubarray([...records, ...again], { minLength: records.length + again.length }),
+            )
+          return fc.tuple(fc.constant(records), read)
+        })
+      await fc.assert(
+        fc.asyncProperty(history, async ([records, read]) => {
+          const run = `run-${runs++}`
+          const sessionOf = (session: number) => `${run}-session-${session}`
+          const stepOf = ({ kind, name, atMs: at, session }: (typeof records)[number]): RegistryStep => {
+            const sessionId = sessionOf(session)
+            if (kind === 'register')
+              return register(
+                sampleRegistration({ sessionId, userId: run, oidcSessionId: name, registeredAtMs: at }),
+              )
+            const by = { ...byFirst, origin: sampleOrigin({ id: name }), untilMs: at }
+            return kind === 'end-session' ? endSession(sessionId, by) : endUser(run, at, by)
+          }
+          const told = new Set<string>()
+          for (const record of read) {
+            const answer = await applyOne(stepOf(record))
+            if (answer?.kind === 'owed') for (const it of owedBy(answer)) told.add(it.oidcSessionId)
+            else if (answer?.kind === 'registered' && answer.endedBy !== undefined) told.add(record.name)
+          }
+          const meant = records.filter(
+            (login) =>
+              login.kind === 'register' &&
+              records.some(
+                (end) =>
+                  end.kind !== 'register' &&
+                  end.atMs >= login.atMs &&
+                  (end.kind === 'end-user' || end.session === login.session),
+              ),
+          )
+          expect([...told].sort()).toEqual(meant.map(({ name }) => name).sort())
+        }),
+        { numRuns: 150 },
+      )
     })
 
     describe('what is settled is known', () => {

@@ -140,7 +140,9 @@ describe.concurrent('backlog', () => {
     })
     expect(await site.redis.exists(site.sessionKey(first.sessionId))).toBe(0)
     const tombstone = await site.redis.get(`${site.prefix}:ended:{${ISSUER}|${first.sessionId}}`)
-    expect(tombstone?.split('\n')).toContain(first.oidcSessionId)
+    expect(tombstone?.split('\n').at(-1)).toBe(
+      `${first.oidcSessionId}\t${Date.parse(String(first.registeredAt))}`,
+    )
 
     const rest = await command(discard)
     expect(rest).toMatchObject({ status: 1, stdout: expect.stringContaining(third.sessionId) })
@@ -153,7 +155,8 @@ describe.concurrent('backlog', () => {
 
   test('discard: a delivery whose registration was settled meanwhile leaves without an outcome', async () => {
     const [registration] = (await park('/settled-meanwhile', 1)) as [RegistrationInput]
-    const { clientId, sessionId } = registration
+    const { clientId, oidcSessionId, sessionId } = registration
+    await site.redis.append(`${site.prefix}:ended:{${ISSUER}|${sessionId}}`, `\n${oidcSessionId}`)
     await site.redis.del(site.sessionKey(sessionId))
     const done = await command(['backlog', 'discard', clientId, '--yes', '--json'])
     expect(done).toMatchObject({ status: 0, stdout: '' })

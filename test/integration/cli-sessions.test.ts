@@ -92,9 +92,9 @@ describe.concurrent('sessions', () => {
     expect(registered.stderr).toContain('Redis alone')
     const stored = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '')
     expect(stored).toMatchObject({ issuer: ISSUER, sid: sessionId, backchannelLogoutUri: uri })
-    expect(await site.redis.smembers(`${site.prefix}:user:{${ISSUER}|${registration.userId}}`)).toEqual([
-      sessionId,
-    ])
+    expect(
+      await site.redis.zrange(`${site.prefix}:user:{${ISSUER}|${registration.userId}}`, '0', '-1'),
+    ).toEqual([sessionId])
 
     const [shown, unsure] = await Promise.all([
       command(['sessions', 'show', sessionId]),
@@ -122,7 +122,7 @@ describe.concurrent('sessions', () => {
     const settled = site.registration('/settled', { sessionId: late.sessionId })
     const mark = ['t-1', 'session-events', 2, 7]
     const ended = `${site.prefix}:ended:{${ISSUER}|${late.sessionId}}`
-    await site.redis.set(ended, `${JSON.stringify(mark)}\n${settled.oidcSessionId}`, 'EX', 60)
+    await site.redis.set(ended, `${JSON.stringify(mark)}\n${settled.oidcSessionId}`, 'EX', 600)
     const lines = [late, settled].map((it) => JSON.stringify(it)).join('\n')
     const [{ status, rows, stderr }, table] = [
       await command(['sessions', 'register', '--stdin', '--json'], {}, lines),

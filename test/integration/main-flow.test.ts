@@ -77,6 +77,8 @@ describe.each(inputFormats)('session-terminated as %s', (format) => {
       expect(outcome.data).toEqual({
         ...{ issuer: ISSUER, sessionId, oidcSessionId, clientId, sub, sid, jti: claims.jti },
         ...{ attempts: 1, status: 200 },
+        registeredAt: expect.any(Number),
+        occurredAt: expect.any(Number),
         trigger: {
           id,
           topic: site.topic.name,

@@ -102,7 +102,9 @@ export class MemoryRegistry implements Registry {
   #register(registration: Registration): RegistryAnswer {
     if (this.#isSettled(registration)) return { kind: 'already-settled' }
     const session = this.#session(registration)
-    const isRepeated = session.registrations.has(registration.oidcSessionId) && { isRepeated: true }
+    const held = session.registrations.get(registration.oidcSessionId)
+    if (held !== undefined && !isDated(held, registration.registeredAtMs)) return { kind: 'already-settled' }
+    const isRepeated = held !== undefined && { isRepeated: true }
     session.registrations.set(registration.oidcSessionId, registration)
     const ended = this.#endingOf(registration, session)
     return { kind: 'registered', ...isRepeated, ...(ended !== undefined && { endedBy: ended }) }
@@ -139,7 +141,7 @@ export class MemoryRegistry implements Registry {
   #end(session: Session, ending: Ending): OwedGroup[] {
     const { endedBy } = session
     const stored = { registrations: [...session.registrations.values()], broken: [] }
-    const groups = groupsOf(stored, ending, endedBy, Date.now())
+    const groups = groupsOf(stored, ending, endedBy)
     const isKnown = endedBy !== undefined && isSameOrigin(endedBy.origin, ending.origin)
     if (
       endedBy === undefined ||
@@ -170,7 +172,7 @@ function note(settled: Map<string, number>, oidcSessionId: string, untilMs = Num
 }
 
 function isUntil(registration: Registration, { untilMs }: Ending): boolean {
-  return isDatedUntil(registration, untilMs, Date.now())
+  return isDatedUntil(registration, untilMs)
 }
 
 /** Made until then, where both dates are known. */

@@ -165,7 +165,8 @@ export class RelaySite {
     for (const it of registrations) {
       const [session, user] = [this.sessionKey(it.sessionId), `${this.prefix}:user:{${ISSUER}|${it.userId}}`]
       pipeline.hset(session, it.oidcSessionId, JSON.stringify(it)).expire(session, SESSION_LIFETIME_SECONDS)
-      pipeline.sadd(user, it.sessionId).expire(user, SESSION_LIFETIME_SECONDS)
+      pipeline.zadd(user, Date.now() + 1_000 * SESSION_LIFETIME_SECONDS, it.sessionId)
+      pipeline.expire(user, SESSION_LIFETIME_SECONDS)
     }
     for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
   }

@@ -25,6 +25,8 @@ interface FixtureOptions {
   readonly hasKey?: boolean
   /** Resolves when the log acknowledges what was appended; rejects when it refuses. */
   readonly acknowledged?: () => Promise<void>
+  /** Those of another replica. */
+  readonly stores?: { readonly registry: MemoryRegistry; readonly backlog: MemoryBacklog }
 }
 
 const requiredEnv = {
@@ -76,8 +78,10 @@ export function expectIdle(core: DeliveryCore, { MAX_UNSETTLED }: Config): void 
 export function deliveryFixture(options: FixtureOptions = {}) {
   const { env = {}, settings = {}, hasKey = true, acknowledged = async () => undefined } = options
   const clock = manualClock()
-  const registry = new MemoryRegistry()
-  const backlog = new MemoryBacklog()
+  const { registry, backlog } = options.stores ?? {
+    registry: new MemoryRegistry(),
+    backlog: new MemoryBacklog(),
+  }
   const attempts: SentAttempt[] = []
   const reports: AttemptReport[] = []
   const published: OutgoingRecord[] = []

@@ -56,6 +56,18 @@ describe('resolve', () => {
     ).toEqual(['a+e', 'b', 'c', 'd'])
   })
 
+  test('what was decided of one registration says nothing of the others', () => {
+    const pendingOutcome = {
+      outcome: { kind: 'sent', jti: 'j', attempts: 1, status: 200 },
+      origin: sampleOrigin(),
+      occurredAtMs: 0,
+    } as const
+    const told = owed('told')
+    const decided = { ...told, registration: { ...told.registration, pendingOutcome } }
+    expect(plan([decided, owed('a'), owed('b')])).toEqual(['a+b', 'told'])
+    expect(plan([owed('a'), decided, owed('b')])).toEqual(['a+b', 'told'])
+  })
+
   test('nor when one session ended, nor for an RP that needs the session', () => {
     expect(plan([owed('a', {}, false), owed('b', {}, false)])).toEqual(['a', 'b'])
     expect(

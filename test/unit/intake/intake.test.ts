@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import { Intake } from '../../../src/intake/intake.ts'
 import { PartitionLane } from '../../../src/intake/partition-lane.ts'
@@ -6,7 +6,7 @@ import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
 import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
 import { deliveryFixture } from '../delivery/delivery-fixture.ts'
 import { wireRecord } from '../events/wire-records.ts'
-import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
 interface FixtureOptions {
   readonly signedOutWithoutSession?: 'fan-out' | 'ignore'
@@ -15,12 +15,18 @@ interface FixtureOptions {
   readonly env?: Record<string, string>
   /** Resolves when the log acknowledges outcomes. */
   readonly acknowledged?: () => Promise<void>
+  /** Those of another replica. */
+  readonly stores?: Pick<ReturnType<typeof deliveryFixture>, 'registry' | 'backlog'>
 }
 
 /** Intake on stores in memory, with one partition whose records a test writes. */
 function intakeFixture(options: FixtureOptions = {}) {
-  const { signedOutWithoutSession = 'fan-out', failures = 0, env = {}, acknowledged } = options
-  const delivery = deliveryFixture({ env, ...(acknowledged !== undefined && { acknowledged }) })
+  const { signedOutWithoutSession = 'fan-out', failures = 0, env = {}, acknowledged, stores } = options
+  const delivery = deliveryFixture({
+    env,
+    ...(acknowledged !== undefined && { acknowledged }),
+    ...(stores !== undefined && { stores }),
+  })
   const { clock, core, registry } = delivery
   const letters: OutgoingRecord[] = []
   const accepted: string[] = []
@@ -71,6 +77,7 @@ function intakeFixture(options: FixtureOptions = {}) {
     ...delivery,
     accepted,
     deadLetters,
+    intake,
     lane,
     letters,
     openLane,
@@ -267,5 +274,126 @@ describe('intake', () => {
     const { attempts, read } = intakeFixture({ failures: 1 })
     await read(registered(), terminated())
     expect(attempts).toHaveLength(1)
+  })
+})
+
+describe('a session that has ended before', () => {
+  const RP = `${ISSUER}|client-1`
+  const unavailable = { kind: 'answered', status: 503 } as const
+  const env = { ATTEMPT_TIMEOUT_MS: '10000' }
+  const second = () => signedOut({ sessionId: 'session-1', id: 'second' })
+
+  /** The first trigger was read, and its delivery is parked after an answer that tells nothing. */
+  async function parked() {
+    const fixture = intakeFixture({ env })
+    await fixture.read(registered(), terminated('session-1', { id: 'first' }))
+    fixture.attempts[0]?.answer(unavailable)
+    await fixture.stored()
+    return fixture
+  }
+
+  const claimed = ({ backlog, clock }: ReturnType<typeof intakeFixture>) =>
+    backlog.claim(RP, clock.now(), clock.now() + 30_000, 10)
+
+  test('a further trigger makes due what is parked, which goes back to the first', async () => {
+    const fixture = await parked()
+    const { attempts, lane, read, clock } = fixture
+    expect(await claimed(fixture)).toEqual([])
+    await read(second())
+    expect(attempts).toHaveLength(1)
+    expect(lane.tracker.committable).toBe(3)
+    expect(await claimed(fixture)).toMatchObject([
+      { state: { attempts: 1, cause: { origin: { id: 'first' } } }, dueMs: clock.now() + 30_000 },
+    ])
+  })
+
+  test('a further trigger attempts nothing beside the replica that has it', async () => {
+    const fixture = await parked()
+    const { attempts, backlog, clock, lane, read } = fixture
+    clock.nowMs += 60_000
+    expect(await claimed(fixture)).toHaveLength(1)
+    await read(second())
+    expect(attempts).toHaveLength(1)
+    expect(lane.tracker.committable).toBe(3)
+    expect(await claimed(fixture)).toEqual([])
+    clock.nowMs += 30_000
+    expect(await claimed(fixture)).toHaveLength(1)
+    expect(await backlog.sizes(10)).toMatchObject([{ size: 1 }])
+  })
+
+  test('a further trigger waits for what is under way here', async () => {
+    const { attempts, lane, outcomes, read, stored } = intakeFixture()
+    await read(registered(), terminated('session-1', { id: 'first' }), second())
+    expect(attempts).toHaveLength(1)
+    expect(lane.tracker.committable).toBe(1)
+    attempts[0]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(3)
+    expect(outcomes()).toMatchObject([{ trigger: { id: 'first' } }])
+  })
+
+  test('a first attempt elsewhere is waited for, and made good for should it never end', async () => {
+    const fixture = intakeFixture({ env })
+    const { attempts, clock, lane, outcomes, read, registry, stored, core } = fixture
+    await read(registered())
+    const ending = sampleEnding({
+      origin: sampleOrigin({ id: 'elsewhere' }),
+      deadlineMs: clock.now() + 60_000,
+    })
+    await registry.apply([{ kind: 'end-session', issuer: ISSUER, sessionId: 'session-1', ending }])
+    await read(second())
+    expect(attempts).toEqual([])
+    expect(lane.tracker.committable).toBe(2)
+    clock.nowMs += 10_000
+    expect(await fixture.backlog.dueRps(clock.now(), 0, 10)).toEqual([])
+    clock.nowMs += 1_000
+    core.backlogLoop.start()
+    await vi.waitUntil(() => attempts.length === 1)
+    attempts[0]?.answer(ok)
+    await stored()
+    await core.backlogLoop.stop()
+    expect(outcomes()).toMatchObject([{ trigger: { id: 'elsewhere' } }])
+    expect(await fixture.backlog.sizes(10)).toEqual([])
+  })
+
+  test('a record that comes again leaves alone what is parked, and takes what nobody has', async () => {
+    const died = intakeFixture({ env })
+    const { backlog, registry } = died
+    const record = { ...terminated('session-1', { id: 'first' }), topic: 't', partition: 0, offset: 3 }
+    await died.read(
+      registered(),
+      registered({ oidcSessionId: 'b' }),
+      registered({ oidcSessionId: 'c' }),
+      record,
+    )
+    died.attempts[0]?.answer(unavailable)
+    await died.stored()
+    const next = intakeFixture({ env, stores: { backlog, registry } })
+    await next.intake.runAgain([record], registry, new AbortController().signal)
+    expect(next.attempts).toHaveLength(2)
+    // A third one, while the second is at it.
+    const third = intakeFixture({ env, stores: { backlog, registry } })
+    await third.intake.runAgain([record], registry, new AbortController().signal)
+    expect(third.attempts).toEqual([])
+    next.attempts[0]?.answer(ok)
+    next.attempts[1]?.answer(unavailable)
+    await next.stored()
+    expect(next.outcomes()).toMatchObject([{ oidcSessionId: 'b', trigger: { id: 'first' } }])
+    expect(await backlog.sizes(10)).toMatchObject([{ size: 2 }])
+  })
+
+  test('a login after the end is left alone by whatever belongs to that end', async () => {
+    const { accepted, attempts, clock, read, stored } = intakeFixture()
+    await read(registered(), terminated('session-1', { id: 'first' }))
+    attempts[0]?.answer(ok)
+    await stored()
+    clock.nowMs += 600_000
+    const at = { timestampMs: clock.now() }
+    await read({ ...registered({ registeredAt: clock.now() }), ...at })
+    await read(second())
+    expect(attempts).toHaveLength(1)
+    expect(accepted.slice(-2)).toEqual(['accepted 0', 'nothing-owed 0'])
+    await read({ ...terminated('session-1', { id: 'third' }), ...at })
+    expect(attempts).toHaveLength(2)
   })
 })
