@@ -19,6 +19,7 @@ import { KafkaTopics } from './kafka/kafka-topics.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { Gate } from './lib/gate.ts'
+import { RepeatedSteps } from './lib/repeated-steps.ts'
 import { DeadLetters } from './outcome/dead-letters.ts'
 import { FittingLog } from './outcome/fitting-log.ts'
 import { Readiness } from './readiness.ts'
@@ -66,6 +67,7 @@ export class Service {
   readonly #tracing: Tracing | undefined
   readonly #stopping = new AbortController()
   readonly #readiness = new Readiness()
+  readonly #repeats: RepeatedSteps
   #isStarted = false
 
   constructor(config: Config, log: Log, tracing?: Tracing, clock: Clock = systemClock) {
@@ -82,6 +84,9 @@ export class Service {
     this.#events = events
     this.#tracing = tracing
     this.#issuers = createIssuers(config, clock)
+
+    const repeats = new RepeatedSteps(clock)
+    this.#repeats = repeats
 
     let redisFailures = 0
     this.#redis = new RedisConnection({
@@ -142,6 +147,7 @@ export class Service {
       events,
       keys,
       registry,
+      repeats,
       issuers: this.#issuers,
       log: outcomeLog,
       tracing,
@@ -153,7 +159,9 @@ export class Service {
     this.#deadLetters = new DeadLetters({
       log: outcomeLog,
       topic: config.KAFKA_DEAD_LETTER_TOPIC,
-      onError: (error, failures) => events.fault('kafka-dead-letter', error, failures),
+      ...repeats.step('dead-letters', 'publishing dead letters', (error, failures) =>
+        events.fault('kafka-dead-letter', error, failures),
+      ),
     })
     this.#intake = new Intake({
       clock,
@@ -165,6 +173,9 @@ export class Service {
       defaultIssuer: config.ISSUER,
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
       open: this.#core.open,
+      registryStep: repeats.step('intake', 'asking Redis what is owed', (error, failures) =>
+        events.fault('redis', error, failures),
+      ),
       relyingParties: this.#core.relyingParties,
       settings: this.#core.settings,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
@@ -271,6 +282,7 @@ export class Service {
       redis: this.#redis,
       guard: this.#guard,
       checkup: this.#checkup,
+      repeats: this.#repeats,
       stopping: this.#stopping.signal,
     })
   }

@@ -15,6 +15,8 @@ interface FixtureOptions {
   readonly env?: Record<string, string>
 }
 
+const ignored = { onError: () => undefined, onRecovered: () => undefined }
+
 /** Intake on stores in memory, with one partition whose records a test writes. */
 function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0, env = {} }: FixtureOptions = {}) {
   const delivery = deliveryFixture({ env })
@@ -23,7 +25,7 @@ function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0, env 
   const accepted: string[] = []
   const skipped: string[] = []
   const log = { append: async (records: readonly OutgoingRecord[]) => void letters.push(...records) }
-  const deadLetters = new DeadLetters({ log, topic: 'dead', onError: () => undefined })
+  const deadLetters = new DeadLetters({ log, topic: 'dead', ...ignored })
   const apply = registry.apply.bind(registry)
   let failed = 0
   registry.apply = async (steps) => {
@@ -42,11 +44,11 @@ function intakeFixture({ signedOutWithoutSession = 'fan-out', failures = 0, env 
       accepted: (_, result, owed) => accepted.push(`${result} ${owed}`),
       skipped: (reason) => skipped.push(reason),
       poisoned: (_, type, reason) => skipped.push(`${type} ${reason}`),
-      registryFailed: () => undefined,
       commitFailed: () => undefined,
     },
     isServedIssuer: (issuer) => issuer === ISSUER,
     open: core.open,
+    registryStep: ignored,
     relyingParties: core.relyingParties,
     settings: core.settings,
   })
