@@ -181,11 +181,13 @@ export class Service {
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
       tracing,
     })
+    const committing = repeats.step('commits', 'committing positions', (error) => events.commitFailed(error))
     this.#assignment = new Assignment({
       source: this.#source,
       work: this.#intake.work,
       commitIntervalMs: config.COMMIT_INTERVAL_MS,
-      onCommitFailed: (error) => events.commitFailed(error),
+      onCommitFailed: (error) => committing.onError(error, 1),
+      onCommitted: committing.onRecovered,
       onOutcomeSkipped: () => events.skipped('outcome'),
     })
 

@@ -116,6 +116,7 @@ export class DeliveryCore {
     this.dispatcher = new Dispatcher({
       clock,
       probeAloneMs: Math.max(config.BREAKER_MAX_COOLDOWN_MS, PROBE_ALONE_MS_MIN),
+      claimsPerPlace: config.RETRY_LEASE_MS > 2 * config.ATTEMPT_TIMEOUT_MS ? 2 : 1,
       maxInFlight: config.MAX_IN_FLIGHT,
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,

@@ -8,6 +8,7 @@ export interface AssignmentOptions {
   readonly work: (lane: PartitionLane) => Promise<void>
   readonly commitIntervalMs: number
   readonly onCommitFailed: (error: unknown) => void
+  readonly onCommitted?: () => void
   readonly onOutcomeSkipped: () => void
 }
 
@@ -122,7 +123,7 @@ export class Assignment implements RecordListener {
   /** One timer for all partitions, and none when nothing moves. */
   #scheduleCommit(): void {
     if (this.#commitTimer !== undefined) return
-    const { commitIntervalMs, onCommitFailed, source } = this.#options
+    const { commitIntervalMs, onCommitFailed, onCommitted, source } = this.#options
     this.#commitTimer = setTimeout(() => {
       this.#commitTimer = undefined
       // The rebalance commits by itself when it has waited long enough.
@@ -133,6 +134,7 @@ export class Assignment implements RecordListener {
       source.commit().then(
         () => {
           this.#isCommitting = false
+          onCommitted?.()
         },
         (error: unknown) => {
           this.#isCommitting = false
