@@ -6,6 +6,7 @@ import type { DeliveryTracing } from './delivery/delivery-tracing.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
 import type { Clock } from './lib/clock.ts'
+import type { RepeatedSteps } from './lib/repeated-steps.ts'
 import type { OutcomeLog } from './outcome/outcome-log.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
 import type { RedisKeys } from './redis/redis-keys.ts'
@@ -24,6 +25,7 @@ export interface DeliveryParts {
   readonly log: OutcomeLog
   readonly onInvalidSetting: (rp: RpName, problem: string) => void
   readonly redis: RedisConnection
+  readonly repeats?: RepeatedSteps
   readonly registry: Registry
   readonly tracing?: DeliveryTracing | undefined
 }
@@ -50,6 +52,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
     log,
     registry,
     sender,
+    repeats: parts.repeats,
     tracing: parts.tracing,
     settingsStore: new RedisRpSettings({ keys, redis, onInvalid: onInvalidSetting }),
     signerFor: (issuer) => issuers.signer(issuer),

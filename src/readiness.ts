@@ -1,11 +1,13 @@
 import type { Finding } from './checks/finding.ts'
 import { codeOf, messageOf } from './errors.ts'
+import type { RepeatedSteps } from './lib/repeated-steps.ts'
 import { describeProgress, type RebuildProgress } from './recovery/rebuild.ts'
 
 export interface ReadinessParts {
   readonly redis: { readonly isUp: boolean }
   readonly guard: { readonly isIntact: boolean }
   readonly checkup: { readonly errors: readonly Finding[] }
+  readonly repeats: Pick<RepeatedSteps, 'lasting'>
   readonly stopping: AbortSignal
 }
 
@@ -40,7 +42,7 @@ export class Readiness {
   }
 
   /** By part, with the reason; empty when everything is there. */
-  notReady({ redis, guard, checkup, stopping }: ReadinessParts): Record<string, string> {
+  notReady({ redis, guard, checkup, repeats, stopping }: ReadinessParts): Record<string, string> {
     return {
       ...(!redis.isUp && { redis: this.#refusals.get('redis') ?? 'not connected' }),
       ...(!guard.isIntact && { registry: describeProgress(this.#rebuilding) }),
@@ -48,6 +50,7 @@ export class Readiness {
         kafka: this.#refusals.get('kafka') ?? 'not a member of the consumer group',
       }),
       ...Object.fromEntries(checkup.errors.map(({ check, message, mend }) => [check, `${message}; ${mend}`])),
+      ...repeats.lasting(),
       ...(stopping.aborted && { service: 'stopping' }),
     }
   }

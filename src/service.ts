@@ -20,6 +20,7 @@ import { KafkaTopics } from './kafka/kafka-topics.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { Gate } from './lib/gate.ts'
+import { RepeatedSteps } from './lib/repeated-steps.ts'
 import { DeadLetters } from './outcome/dead-letters.ts'
 import { FittingLog } from './outcome/fitting-log.ts'
 import { Readiness } from './readiness.ts'
@@ -67,6 +68,7 @@ export class Service {
   readonly #tracing: Tracing | undefined
   readonly #stopping = new AbortController()
   readonly #readiness = new Readiness()
+  readonly #repeats: RepeatedSteps
   #isStarted = false
 
   constructor(config: Config, log: Log, tracing?: Tracing, clock: Clock = systemClock) {
@@ -83,6 +85,9 @@ export class Service {
     this.#events = events
     this.#tracing = tracing
     this.#issuers = createIssuers(config, clock)
+
+    const repeats = new RepeatedSteps(clock)
+    this.#repeats = repeats
 
     let redisFailures = 0
     this.#redis = new RedisConnection({
@@ -151,6 +156,7 @@ export class Service {
       keys,
       registry,
       guard,
+      repeats,
       issuers: this.#issuers,
       log: outcomeLog,
       tracing,
@@ -162,7 +168,9 @@ export class Service {
     this.#deadLetters = new DeadLetters({
       log: outcomeLog,
       topic: config.KAFKA_DEAD_LETTER_TOPIC,
-      onError: (error, failures) => events.fault('kafka-dead-letter', error, failures),
+      ...repeats.step('dead-letters', 'publishing dead letters', (error, failures) =>
+        events.fault('kafka-dead-letter', error, failures),
+      ),
     })
     this.#intake = new Intake({
       clock,
@@ -174,16 +182,21 @@ export class Service {
       defaultIssuer: config.ISSUER,
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
       open: this.#core.open,
+      registryStep: repeats.step('intake', 'asking Redis what is owed', (error, failures) =>
+        events.fault('redis', error, failures),
+      ),
       relyingParties: this.#core.relyingParties,
       settings: this.#core.settings,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
       tracing,
     })
+    const committing = repeats.step('commits', 'committing positions', (error) => events.commitFailed(error))
     this.#assignment = new Assignment({
       source: this.#source,
       work: this.#intake.work,
       commitIntervalMs: config.COMMIT_INTERVAL_MS,
-      onCommitFailed: (error) => events.commitFailed(error),
+      onCommitFailed: (error) => committing.onError(error, 1),
+      onCommitted: committing.onRecovered,
       onOutcomeSkipped: () => events.skipped('outcome'),
       onGap: (gap) => events.gap(gap),
       onRevoked: () => this.#registryWatch.writePositions(),
@@ -285,6 +298,7 @@ export class Service {
       redis: this.#redis,
       guard: this.#guard,
       checkup: this.#checkup,
+      repeats: this.#repeats,
       stopping: this.#stopping.signal,
     })
   }

@@ -1,5 +1,9 @@
 import type { Options } from './options.ts'
 
+/** Of an attempt, at most so long: for what stands between the claim and the attempt, and after it. */
+const LEASE_MARGIN = 1 / 4
+const LEASE_MARGIN_MS_MAX = 5_000
+
 /** What each option allows by itself but not together. */
 export function conflicts(options: Partial<Options>): string[] {
   const problems: string[] = []
@@ -13,9 +17,10 @@ export function conflicts(options: Partial<Options>): string[] {
   if (KAFKA_TOPICS.includes(KAFKA_DEAD_LETTER_TOPIC)) {
     problems.push('KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or poison would go in circles')
   }
-  if (RETRY_LEASE_MS <= ATTEMPT_TIMEOUT_MS) {
+  const leaseMsMin = ATTEMPT_TIMEOUT_MS + Math.min(ATTEMPT_TIMEOUT_MS * LEASE_MARGIN, LEASE_MARGIN_MS_MAX)
+  if (RETRY_LEASE_MS <= leaseMsMin) {
     problems.push(
-      'RETRY_LEASE_MS: must be longer than ATTEMPT_TIMEOUT_MS, or two replicas make one attempt each',
+      `RETRY_LEASE_MS: must be longer than ${leaseMsMin} ms with this ATTEMPT_TIMEOUT_MS, or two replicas make one attempt each`,
     )
   }
   if (RETRY_BASE_DELAY_MS > RETRY_MAX_DELAY_MS) {

@@ -166,7 +166,9 @@ export const optionsSchema = z.object({
     .describe('Upper bound of any retry delay.'),
   RETRY_MAX_ATTEMPTS: integer(1, 1_000)
     .prefault('50')
-    .describe('Attempts per delivery; then it is `failed: exhausted`.'),
+    .describe(
+      'Attempts per delivery; then it is `failed: exhausted`. While its RP does not answer at all, those that probe it count only as far as the retry delays leave time for.',
+    ),
   RETRY_DEADLINE_MS: integer(100, 30 * DAY)
     .prefault(String(HOUR))
     .describe('Time per delivery; then it is `failed: expired`.'),
@@ -183,7 +185,7 @@ export const optionsSchema = z.object({
   RETRY_LEASE_MS: integer(1_000, HOUR)
     .prefault('30000')
     .describe(
-      'How long a replica holds a parked delivery that it took up; longer than `ATTEMPT_TIMEOUT_MS`.',
+      'How long a replica holds a parked delivery that it took up; longer than `ATTEMPT_TIMEOUT_MS`, by a quarter of it or five seconds.',
     ),
   BREAKER_FAILURES: integer(1, 1_000)
     .prefault('5')
@@ -194,7 +196,9 @@ export const optionsSchema = z.object({
   BREAKER_MAX_COOLDOWN_MS: integer(10, HOUR)
     .prefault('8000')
     .describe('Upper bound of that; an RP that is back hears of it after so long at the latest.'),
-  MAX_IN_FLIGHT: integer(1, 100_000).prefault('256').describe('Attempts at one time.'),
+  MAX_IN_FLIGHT: integer(1, 100_000)
+    .prefault('256')
+    .describe('Attempts at one time. Probes of RPs that do not answer, one for each at most, come on top.'),
   MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Attempts at one time at one RP.'),
   MAX_UNSETTLED: integer(1, 1_000_000)
     .prefault('320')

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
+import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import { isDatedUntil } from '../registry/ending.ts'
 import type { HeldRegistration, Registry } from '../registry/registry.ts'
 import type { Admission } from './admission.ts'
@@ -20,7 +21,7 @@ export interface BacklogLoopOptions {
   readonly deadlineMs: number
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
-  readonly onError: (error: unknown, failures: number) => void
+  readonly claiming: RepeatedStep
   /** Between two looks at the index. Milliseconds. */
   readonly pollMs: number
   readonly open: OpenDeliveries
@@ -69,9 +70,10 @@ export class BacklogLoop {
       let didClaim = false
       try {
         didClaim = await this.#look()
+        if (failures > 0) this.#options.claiming.onRecovered()
         failures = 0
       } catch (error) {
-        this.#options.onError(error, ++failures)
+        this.#options.claiming.onError(error, ++failures)
       }
       // After a full claim there is probably more; otherwise the next look can wait.
       if (!didClaim) await this.#sleep()

@@ -1,6 +1,7 @@
 import type { Config } from '../config/env.ts'
 import type { Sender } from '../egress/sender.ts'
 import type { Clock } from '../lib/clock.ts'
+import { RepeatedSteps } from '../lib/repeated-steps.ts'
 import type { OutcomeLog } from '../outcome/outcome-log.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { RpSettingsStore } from '../registry/rp-settings.ts'
@@ -32,6 +33,8 @@ export interface DeliveryCoreOptions {
   readonly registry: Registry
   readonly backlog: Backlog
   readonly settingsStore: RpSettingsStore
+  /** Where it is told which steps are being repeated. */
+  readonly repeats?: RepeatedSteps | undefined
   readonly sender: Sender
   readonly tracing?: DeliveryTracing | undefined
   readonly signerFor: (issuer: string) => Signer | undefined
@@ -56,6 +59,8 @@ export class DeliveryCore {
 
   constructor(options: DeliveryCoreOptions) {
     const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, signerFor } = options
+    const { repeats = new RepeatedSteps(clock) } = options
+    const redisFault = (error: unknown, failures: number) => events.fault('redis', error, failures)
     this.#options = options
     this.relyingParties = new RelyingParties(
       {
@@ -70,7 +75,7 @@ export class DeliveryCore {
     this.parking = new Parking({
       backlog,
       open: this.open,
-      onError: (error, failures) => events.fault('redis', error, failures),
+      parking: repeats.step('parking', 'putting deliveries into the backlog', redisFault),
     })
     this.settlement = new Settlement({
       backlog,
@@ -79,8 +84,10 @@ export class DeliveryCore {
       registry,
       outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
       onPublished: (ms) => events.published(ms),
-      onPublishError: (error, failures) => events.fault('kafka-publish', error, failures),
-      onRegistryError: (error, failures) => events.fault('redis', error, failures),
+      publishing: repeats.step('outcomes', 'publishing outcomes', (error, failures) =>
+        events.fault('kafka-publish', error, failures),
+      ),
+      removing: repeats.step('removal', 'removing what is settled', redisFault),
     })
     const deliverer = new Deliverer({
       clock,
@@ -111,6 +118,7 @@ export class DeliveryCore {
     this.dispatcher = new Dispatcher({
       clock,
       probeAloneMs: Math.max(config.BREAKER_MAX_COOLDOWN_MS, PROBE_ALONE_MS_MIN),
+      claimsPerPlace: config.RETRY_LEASE_MS > 2 * config.ATTEMPT_TIMEOUT_MS ? 2 : 1,
       maxInFlight: config.MAX_IN_FLIGHT,
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,
@@ -149,7 +157,7 @@ export class DeliveryCore {
       deadlineMs: config.RETRY_DEADLINE_MS,
       leaseMs: config.RETRY_LEASE_MS,
       pollMs: config.RETRY_POLL_MS,
-      onError: (error, failures) => events.fault('redis', error, failures),
+      claiming: repeats.step('backlog', 'claiming parked deliveries', redisFault),
     })
   }
 

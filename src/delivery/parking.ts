@@ -1,5 +1,6 @@
 import type { Registration } from '../events/registration.ts'
 import { MicroBatcher } from '../lib/micro-batcher.ts'
+import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { Delivery } from './delivery.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
@@ -7,7 +8,7 @@ import type { OpenDeliveries } from './open-deliveries.ts'
 export interface ParkingOptions {
   readonly backlog: Backlog
   readonly open: OpenDeliveries
-  readonly onError: (error: unknown, failures: number) => void
+  readonly parking: RepeatedStep
 }
 
 interface Parked {
@@ -21,11 +22,11 @@ const BATCH_MAX = 500
 export class Parking {
   readonly #batcher: MicroBatcher<Parked>
 
-  constructor({ backlog, open, onError }: ParkingOptions) {
+  constructor({ backlog, open, parking }: ParkingOptions) {
     this.#batcher = new MicroBatcher({
       flush: (items) => backlog.park(items.flatMap(parkedDeliveries)),
       onFlushed: ({ delivery }) => open.settle(delivery),
-      onError,
+      ...parking,
       maxBatch: BATCH_MAX,
     })
   }

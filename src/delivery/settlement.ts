@@ -1,6 +1,7 @@
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import { MicroBatcher } from '../lib/micro-batcher.ts'
+import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import type { OutcomeLog } from '../outcome/outcome-log.ts'
 import { outcomeRecord } from '../outcome/outcome-record.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
@@ -14,8 +15,8 @@ export interface SettlementOptions {
   readonly registry: Registry
   readonly backlog: Backlog
   readonly clock: Clock
-  readonly onPublishError: (error: unknown, failures: number) => void
-  readonly onRegistryError: (error: unknown, failures: number) => void
+  readonly publishing: RepeatedStep
+  readonly removing: RepeatedStep
   /** Once per batch, with the time that its oldest outcome took. Milliseconds. */
   readonly onPublished: (ms: number) => void
 }
@@ -57,7 +58,7 @@ export class Settlement {
         if (parked.length > 0) await backlog.remove(parked)
       },
       onFlushed: (item) => item.done(),
-      onError: options.onRegistryError,
+      ...options.removing,
       maxBatch: REGISTRY_BATCH_MAX,
     })
     this.#publish = new MicroBatcher({
@@ -70,8 +71,9 @@ export class Settlement {
         options.onPublished(clock.monotonic() - (items[0]?.sinceMs ?? 0))
       },
       onFlushed: ({ settling }) => this.#remove.add(settling),
+      onRecovered: options.publishing.onRecovered,
       onError: (error, failures) => {
-        options.onPublishError(error, failures)
+        options.publishing.onError(error, failures)
         this.#pending.note()
       },
       maxBatch: PUBLISH_BATCH_MAX,

@@ -4,14 +4,14 @@ import { type RelyingParty, waitingAt } from './relying-party.ts'
 
 export interface WaitingRoomOptions {
   readonly clock: Clock
+  /** How many deliveries may be claimed for each attempt that may be under way: two where the lease covers two attempts. */
+  readonly claimsPerPlace: 1 | 2
   /** Attempts under way at one RP: a mass logout must not take it down. */
   readonly maxInFlightPerRp: number
   /** Deliveries that wait for their turn, over all RPs. */
   readonly maxWaiting: number
 }
 
-/** Two: one under way and one that waits for it. */
-const CLAIMS_PER_PLACE = 2
 /** An RP that has all its attempts under way and ended none for so long does not move: nothing waits for it here. */
 const STALL_MS = 1_000
 /** Small, so that ten hung RPs together still leave half of the room to the others. */
@@ -35,6 +35,7 @@ const TAKEN_BACK_FACTOR = 4
  */
 export class WaitingRoom {
   readonly #clock: Clock
+  readonly #claimsPerPlace: number
   readonly #maxInFlightPerRp: number
   readonly #share: number
   readonly #lentMax: number
@@ -43,8 +44,9 @@ export class WaitingRoom {
   /** When something ended at another RP than before it. */
   #sharedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor({ clock, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
+  constructor({ claimsPerPlace, clock, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
     this.#clock = clock
+    this.#claimsPerPlace = claimsPerPlace
     this.#maxInFlightPerRp = maxInFlightPerRp
     this.#share = Math.max(Math.floor(maxWaiting * SHARE), maxInFlightPerRp)
     this.#lentMax = Math.floor(maxWaiting * LENT_SHARE_MAX)
@@ -99,7 +101,7 @@ export class WaitingRoom {
    * time-out; or what a quick RP takes soon.
    */
   #maxClaimed(rp: RelyingParty, attemptsMax: number): number {
-    const inLease = CLAIMS_PER_PLACE * attemptsMax - rp.inFlight
+    const inLease = this.#claimsPerPlace * attemptsMax - rp.inFlight
     return Math.max(Math.min(inLease, this.#share), Math.floor(this.#lentTo(rp) / 2))
   }
 

@@ -15,6 +15,7 @@ export interface AssignmentOptions {
   readonly work: (lane: PartitionLane) => Promise<void>
   readonly commitIntervalMs: number
   readonly onCommitFailed: (error: unknown) => void
+  readonly onCommitted?: () => void
   readonly onOutcomeSkipped: () => void
   readonly onGap: (gap: FetchGap) => void
   /** The partitions may be given up now, as far as they are settled. */
@@ -173,7 +174,7 @@ export class Assignment implements RecordListener {
   /** One timer for all partitions, and none when nothing moves. */
   #scheduleCommit(): void {
     if (this.#commitTimer !== undefined) return
-    const { commitIntervalMs, onCommitFailed, source } = this.#options
+    const { commitIntervalMs, onCommitFailed, onCommitted, source } = this.#options
     this.#commitTimer = setTimeout(() => {
       this.#commitTimer = undefined
       // The rebalance commits by itself when it has waited long enough.
@@ -184,6 +185,7 @@ export class Assignment implements RecordListener {
       source.commit().then(
         () => {
           this.#isCommitting = false
+          onCommitted?.()
         },
         (error: unknown) => {
           this.#isCommitting = false

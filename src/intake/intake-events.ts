@@ -21,6 +21,5 @@ export interface IntakeEvents {
   ): void
   skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void
   poisoned(record: WireRecord, type: KnownType | 'unknown', reason: string): void
-  registryFailed(error: unknown, failures: number): void
   commitFailed(error: unknown): void
 }

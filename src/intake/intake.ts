@@ -7,6 +7,7 @@ import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
+import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import { Turns } from '../lib/turns.ts'
 import type { DeadLetters } from '../outcome/dead-letters.ts'
 import type { OwedGroup } from '../registry/ending.ts'
@@ -27,6 +28,8 @@ export interface IntakeOptions {
   readonly isServedIssuer: (issuer: string) => boolean
   readonly open: OpenDeliveries
   readonly registry: Registry
+  /** Asking the registry, which is repeated until it answers. */
+  readonly registryStep: RepeatedStep
   readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
   /** What `user-signed-out` without a session means: every session of the user, or nothing. */
@@ -179,10 +182,12 @@ export class Intake {
   async #untilDone<T>(isWanted: () => boolean, step: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 0; isWanted() && !this.#stopped.signal.aborted; ) {
       try {
-        return await step()
+        const done = await step()
+        if (failures > 0) this.#options.registryStep.onRecovered()
+        return done
       } catch (error) {
         failures++
-        this.#options.events.registryFailed(error, failures)
+        this.#options.registryStep.onError(error, failures)
         await delay(Math.min(100 * 2 ** (failures - 1), RETRY_DELAY_MS_MAX), this.#stopped.signal)
       }
     }

@@ -1,11 +1,13 @@
 import { delay } from './deferred.ts'
+import type { RepeatedStep } from './repeated-steps.ts'
 
 export interface MicroBatcherOptions<T> {
   /** Writes one batch, all or nothing. Must be idempotent: it is called again with the same items after a throw. */
   readonly flush: (items: T[]) => Promise<void>
   /** Called after a successful flush, once per item, in the order of `add`. */
   readonly onFlushed: (item: T) => void
-  readonly onError: (error: unknown, failures: number) => void
+  readonly onError: RepeatedStep['onError']
+  readonly onRecovered?: RepeatedStep['onRecovered'] | undefined
   readonly maxBatch: number
 }
 
@@ -73,6 +75,7 @@ export class MicroBatcher<T> {
     for (let failures = 0; !this.#stopped.signal.aborted; ) {
       try {
         await this.#options.flush(batch)
+        if (failures > 0) this.#options.onRecovered?.()
         return true
       } catch (error) {
         failures++

@@ -1,13 +1,13 @@
 import type { WireRecord } from '../events/wire-record.ts'
 import { Gate } from '../lib/gate.ts'
 import { MicroBatcher } from '../lib/micro-batcher.ts'
+import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
 
-export interface DeadLettersOptions {
+export interface DeadLettersOptions extends RepeatedStep {
   readonly log: OutcomeLog
   readonly topic: string
-  readonly onError: (error: unknown, failures: number) => void
 }
 
 interface Letter {
@@ -27,7 +27,7 @@ export class DeadLetters {
   readonly #batcher: MicroBatcher<Letter>
   readonly #topic: string
 
-  constructor({ log, topic, onError }: DeadLettersOptions) {
+  constructor({ log, topic, onError, onRecovered }: DeadLettersOptions) {
     this.#topic = topic
     this.#batcher = new MicroBatcher({
       flush: (letters) => log.append(letters.map(({ record }) => record)),
@@ -36,6 +36,7 @@ export class DeadLetters {
         letter.onPublished()
       },
       onError,
+      onRecovered,
       maxBatch: BATCH_MAX,
     })
   }

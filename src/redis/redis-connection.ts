@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../errors.ts'
-import { explained } from './redis-refusal.ts'
+import { explained, inPlainWords } from './redis-refusal.ts'
 import { type RedisSecurity, securityOptions } from './redis-security.ts'
 
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
@@ -151,7 +151,7 @@ export class RedisConnection {
     if (!this.#isUp) throw new RelayFault('LR_UNAVAILABLE', 'Redis is not reachable')
     const answers = await Promise.allSettled(this.#write(commands))
     return answers.map((answer) => {
-      if (answer.status === 'rejected') throw answer.reason
+      if (answer.status === 'rejected') throw inPlainWords(answer.reason)
       return answer.value
     })
   }

@@ -12,6 +12,12 @@ export function explained(error: unknown): unknown {
   return reason === undefined ? error : new RelayFault('LR_REFUSED', `Redis: ${reason}`, { cause: error })
 }
 
+/** What the client library says of a connection that is gone names its own options, which mean nothing to an operator. */
+export function inPlainWords(error: unknown): unknown {
+  if (!/maxRetriesPerRequest|enableOfflineQueue|^Connection is closed/.test(messageOf(error))) return error
+  return new RelayFault('LR_UNAVAILABLE', 'the connection to Redis was lost', { cause: error })
+}
+
 function reasonOf(message: string): string | undefined {
   if (message.startsWith('WRONGPASS') || /invalid (username-)?password/i.test(message)) {
     return 'it does not accept the user or the password (WRONGPASS); see REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL'

@@ -155,10 +155,6 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#log.warn({ topic, partition, offset, bytes: value?.length ?? 0, type, reason }, 'poison record')
   }
 
-  registryFailed(error: unknown, failures: number): void {
-    this.fault('redis', error, failures)
-  }
-
   /** A topic takes no record of that size, so only what identifies it was appended. */
   recordCut({ topic, value }: OutgoingRecord): void {
     const message = `a record of ${Buffer.byteLength(value ?? '')} bytes is too large for topic ${topic} and was cut; raise max.message.bytes of the topic`

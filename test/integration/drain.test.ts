@@ -9,7 +9,7 @@ import { openSite } from './open-site.ts'
 let site: RelaySite
 
 beforeEach(async () => {
-  site = await openSite({ env: { MAX_IN_FLIGHT: '8', ATTEMPT_TIMEOUT_MS: '8000', RETRY_LEASE_MS: '9000' } })
+  site = await openSite({ env: { MAX_IN_FLIGHT: '8', ATTEMPT_TIMEOUT_MS: '8000', RETRY_LEASE_MS: '10500' } })
 })
 afterEach(() => site.close())
 

@@ -82,6 +82,11 @@ export class MemoryBacklog implements Backlog {
     })
   }
 
+  /** Everything in it, leased or not. */
+  get parked(): readonly ParkedDelivery[] {
+    return [...this.#all()]
+  }
+
   *#all(): Iterable<ParkedDelivery> {
     for (const ofRp of this.#parked.values()) yield* ofRp.values()
   }

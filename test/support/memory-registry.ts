@@ -86,7 +86,7 @@ export class MemoryRegistry implements Registry {
         (step.kind === 'end-session' ? it.sessionId === step.sessionId : it.userId === step.userId)
       return [...this.#sessions.values()].flatMap(({ endedBy, registrations }) => {
         const mine = [...registrations.values()].filter(isMeant)
-        return groupsOf({ registrations: mine, broken: [] }, step.ending, endedBy, Date.now())
+        return groupsOf({ registrations: mine, broken: [] }, step.ending, endedBy)
       })
     })
   }

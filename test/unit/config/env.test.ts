@@ -123,7 +123,8 @@ describe('configuration', () => {
   test.each([
     ['KAFKA_DEAD_LETTER_TOPIC', { KAFKA_TOPICS: 'a,b', KAFKA_DEAD_LETTER_TOPIC: 'b' }],
     ['KAFKA_DEAD_LETTER_TOPIC', { KAFKA_TOPICS: 'a,a.dead-letter' }],
-    ['RETRY_LEASE_MS', { RETRY_LEASE_MS: '5000', ATTEMPT_TIMEOUT_MS: '5000' }],
+    ['RETRY_LEASE_MS', { RETRY_LEASE_MS: '6250', ATTEMPT_TIMEOUT_MS: '5000' }],
+    ['RETRY_LEASE_MS', { RETRY_LEASE_MS: '65000', ATTEMPT_TIMEOUT_MS: '60000' }],
     ['RETRY_MAX_DELAY_MS', { RETRY_BASE_DELAY_MS: '2000', RETRY_MAX_DELAY_MS: '1999' }],
   ])('%s conflicts with another option: %j', (name, env) => {
     expect(wrongFor(env)).toEqual([name])

@@ -40,6 +40,7 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   const dispatcher: Dispatcher = new Dispatcher({
     ...bounds,
     clock,
+    claimsPerPlace: 2,
     probeAloneMs: 8_000,
     onProbe: (delivery) => probes.push(delivery),
     onShed: (deliveries) => shed.push(...deliveries),

@@ -98,27 +98,39 @@ describe('an RP that does not answer', () => {
   })
 
   test('its deliveries expire in the backlog although nothing is sent to it', async () => {
-    const deadlineMs = 60_000
-    const cooldown = String(2 * deadlineMs)
-    const { attempts, clock, core, outcomes } = await deadRpFixture(
-      {
-        RETRY_DEADLINE_MS: String(deadlineMs),
-        BREAKER_COOLDOWN_MS: cooldown,
-        BREAKER_MAX_COOLDOWN_MS: cooldown,
-      },
-      deadlineMs,
-    )
-    clock.nowMs += deadlineMs
-    // Well within the cool-down: nothing may be claimed to be attempted.
-    expect(core.relyingParties.byKey(DEAD).breaker.attemptsMax).toBe(0)
+    const fixture = await deadRpFixture({
+      BREAKER_COOLDOWN_MS: '3600000',
+      BREAKER_MAX_COOLDOWN_MS: '3600000',
+      RETRY_DEADLINE_MS: '60000',
+    })
+    const { attempts, backlog, breakers, clock, core, outcomes } = fixture
+    const others = sessions(10, 5)
+    await register(fixture, others)
+    const cause = { origin: sampleOrigin(), occurredAtMs: clock.now(), everywhere: false }
+    const state = { attempts: 1, doubtful: 0, deadlineMs: clock.now() + 60_000, cause }
+    await backlog.park(others.map((it) => ({ ...it, rpKey: DEAD, dueMs: clock.now(), state })))
+    const ended = () => outcomes().filter((it) => others.some(({ sessionId }) => sessionId === it.sessionId))
+    // By far not the end of the cool-down.
+    clock.nowMs += 2 * 60_000
     core.backlogLoop.start()
     try {
-      await eventually(() => expect(outcomes()).toHaveLength(5))
+      await eventually(() => expect(ended()).toHaveLength(5))
     } finally {
       await core.backlogLoop.stop()
     }
-    expect(attempts).toEqual([])
-    expect(outcomes().every((it) => it.reason === 'expired')).toBe(true)
+    expect([attempts, breakers]).toEqual([[], ['client-1 open']])
+    expect(ended().every((it) => it.reason === 'expired')).toBe(true)
+  })
+
+  test('a wall clock that is set back by hours neither keeps it unheard nor its settings as they were', async () => {
+    const { attempts, clock, core, owe } = await deadRpFixture()
+    const rp = core.relyingParties.byKey(DEAD)
+    const readAt = rp.settingsReadAtMs
+    clock.stepBack(5 * 3_600_000)
+    clock.nowMs += 1_000
+    await owe(sessions(10, 1))
+    expect(attempts).toHaveLength(1)
+    expect(rp.settingsReadAtMs).toBeGreaterThan(readAt)
   })
 
   test('a hundred of them do not fill the room with their probes', async () => {

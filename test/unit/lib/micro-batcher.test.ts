@@ -7,6 +7,7 @@ function batcherFixture(maxBatch: number, failures: Iterator<boolean> = [][Symbo
   const batches: number[][] = []
   const flushed: number[] = []
   const errors: number[] = []
+  const recovered: number[] = []
   let inFlight = 0
   const batcher = new MicroBatcher<number>({
     maxBatch,
@@ -20,8 +21,9 @@ function batcherFixture(maxBatch: number, failures: Iterator<boolean> = [][Symbo
     },
     onFlushed: (item) => flushed.push(item),
     onError: (_, count) => errors.push(count),
+    onRecovered: () => recovered.push(errors.length),
   })
-  return { batcher, batches, flushed, errors }
+  return { batcher, batches, flushed, errors, recovered }
 }
 
 describe('micro-batcher', () => {
@@ -87,6 +89,13 @@ describe('micro-batcher', () => {
       [0, 1],
       [2, 3],
     ])
+  })
+
+  test('a success is told of once after failures, and only then', async () => {
+    const { batcher, recovered } = batcherFixture(1, [false, true, true, false, false][Symbol.iterator]())
+    for (let n = 0; n < 3; n++) batcher.add(n)
+    await idle(batcher)
+    expect(recovered).toEqual([2])
   })
 
   test('counts what is added and not flushed', async () => {

@@ -11,6 +11,7 @@ function deadLettersFixture(bytesMax: number) {
   const deadLetters = new DeadLetters({
     topic: 'dead',
     onError: () => undefined,
+    onRecovered: () => undefined,
     log: new FittingLog(
       {
         append: async (records) => {
