@@ -79,6 +79,15 @@ describe('an RP that does not answer', () => {
     expect(attempts).toHaveLength(2)
   })
 
+  test('what the guard blocks says nothing of it: the row of its failures goes on', async () => {
+    const { attempts, breakers, owe, stored } = deliveryFixture({ env: { BREAKER_FAILURES: '5' } })
+    await owe(sessions(0, 6))
+    const results = [refused, refused, refused, refused, { kind: 'blocked', message: 'is private' }, refused]
+    for (const [i, attempt] of attempts.splice(0).entries()) attempt.answer(results[i] as typeof refused)
+    await stored()
+    expect(breakers).toEqual(['client-1 open'])
+  })
+
   test('the others are not touched', async () => {
     const { attempts, owe } = await deadRpFixture()
     await owe([sampleRegistration({ sessionId: 'session-99', clientId: 'client-2' })])
@@ -139,6 +148,25 @@ describe('an RP that does not answer', () => {
 })
 
 describe('deliveries that are claimed', () => {
+  test('are dropped when they have been settled elsewhere: they would be claimed for ever', async () => {
+    const fixture = deliveryFixture()
+    const { attempts, backlog, clock, core, outcomes, owe, registry, stored } = fixture
+    await register(fixture, sessions(0, 2))
+    await owe(sessions(0, 2))
+    for (const attempt of attempts.splice(0)) attempt.answer({ kind: 'answered', status: 400 })
+    await stored()
+    await registry.settle(sessions(0, 1))
+    clock.nowMs += 60_000
+    core.backlogLoop.start()
+    try {
+      await eventually(() => expect(attempts).toHaveLength(1))
+      await eventually(async () => expect(await backlog.sizes(1)).toMatchObject([{ size: 1 }]))
+    } finally {
+      await core.backlogLoop.stop()
+    }
+    expect(outcomes()).toEqual([])
+  })
+
   test('are no more than half of the bound while outcomes cannot be published', async () => {
     const fixture = deliveryFixture({
       env: { MAX_UNSETTLED: '20', MAX_IN_FLIGHT_PER_RP: '100' },
