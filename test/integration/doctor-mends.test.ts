@@ -199,7 +199,8 @@ test('a Redis that is far away, and then near', async () => {
     const mends = mendsOf(await Examined.by(env), { 'redis-latency': 'warning' })
     expect(mends['redis-latency']).toContain('bring Redis near the relay')
     way.delayMs = 0
-    expectMended(await Examined.by(env), ['redis-latency'])
+    // On a machine that is busy just now it is not near: the check tells the truth of it.
+    await eventually(async () => expectMended(await Examined.by(env), ['redis-latency']))
   } finally {
     await way.close()
     await site.close()

@@ -151,3 +151,28 @@ test('a partition that did not answer makes the append fail, although kafkajs re
   })
   await forgetful.append(parts.slice(0, 2))
 })
+
+test('a producer that has failed is not used again: some failures stay with it, and it is told to try nothing by itself', async () => {
+  const producers: { retry?: unknown }[] = []
+  let failures = 1
+  const fake = {
+    connect: async () => undefined,
+    disconnect: async () => undefined,
+    sendBatch: async () => {
+      if (failures-- > 0) throw new Error('out of order')
+      return [{ topicName: topic.name, partition: 0, errorCode: 0 }]
+    },
+  }
+  const producer = (options: { retry?: unknown }) => {
+    producers.push(options)
+    return fake
+  }
+  const replacing = new KafkaOutcomeLog({ producer } as never, topics)
+  const one = [{ ...record('k'), partition: 0 }]
+  await expect(replacing.append(one)).rejects.toThrow('out of order')
+  await replacing.append(one)
+  await replacing.append(one)
+  expect(producers).toHaveLength(2)
+  // A request that kafkajs repeats inside itself loses records when leadership moves meanwhile.
+  expect(producers[0]?.retry).toEqual({ retries: 0 })
+})

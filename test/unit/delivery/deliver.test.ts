@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { AttemptResult } from '../../../src/egress/sender.ts'
+import { eventually } from '../../support/eventually.ts'
 import { ISSUER, sampleRegistration } from '../sample-registration.ts'
 import { deliveryFixture, type SentAttempt } from './delivery-fixture.ts'
 
@@ -189,6 +190,38 @@ describe('what is asked of the signer and the sender', () => {
       occurredAtMs: fixture.clock.now() - 3_600_001,
     })
     expect(fixture.attempts.map((attempt) => token(attempt).late)).toEqual([false, true])
+  })
+
+  test('what one token did not tell waits in the backlog, each registration for itself', async () => {
+    const fixture = deliveryFixture({ settings: { claims: 'sub' } })
+    const both = ['a', 'b'].map((sessionId) => sampleRegistration({ sessionId }))
+    await fixture.owe(both, { everywhere: true })
+    fixture.attempts[0]?.answer(answered(503))
+    await fixture.stored()
+    const parked = await fixture.backlog.claim(RP, Number.MAX_SAFE_INTEGER, 0, 10)
+    expect(parked.map(({ sessionId }) => sessionId).toSorted()).toEqual(['a', 'b'])
+    expect(parked.map(({ state }) => state.attempts)).toEqual([1, 1])
+  })
+
+  test('what one token told is settled with the last of its outcomes, not with the first', async () => {
+    const secondBatch = Promise.withResolvers<void>()
+    let batches = 0
+    const fixture = deliveryFixture({
+      settings: { claims: 'sub' },
+      acknowledged: () => (++batches === 1 ? Promise.resolve() : secondBatch.promise),
+    })
+    // One more than go into one request.
+    const all = Array.from({ length: 1_001 }, (_, i) => sampleRegistration({ sessionId: `session-${i}` }))
+    const creditors = await fixture.owe(all, { everywhere: true })
+    expect(fixture.attempts).toHaveLength(1)
+    fixture.attempts[0]?.answer(answered(200))
+    await eventually(() => expect(fixture.steps.filter((step) => step.startsWith('settle')).length).toBe(2))
+    expect(fixture.published).toHaveLength(1_000)
+    expect(fixture.core.open.size).toBeGreaterThan(0)
+    expect(creditors.some(({ isSettled }) => isSettled)).toBe(false)
+    secondBatch.resolve()
+    await fixture.stored()
+    expect(creditors.every(({ isSettled }) => isSettled)).toBe(true)
   })
 
   test('an RP that wants sub alone is told once of a sign-out everywhere, and each registration has its outcome', async () => {

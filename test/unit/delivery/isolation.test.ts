@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Registration } from '../../../src/events/registration.ts'
+import type { Registry } from '../../../src/registry/registry.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { deliveryFixture } from './delivery-fixture.ts'
@@ -79,6 +80,15 @@ describe('an RP that does not answer', () => {
     expect(attempts).toHaveLength(2)
   })
 
+  test('what the guard blocks says nothing of it: the row of its failures goes on', async () => {
+    const { attempts, breakers, owe, stored } = deliveryFixture({ env: { BREAKER_FAILURES: '5' } })
+    await owe(sessions(0, 6))
+    const results = [refused, refused, refused, refused, { kind: 'blocked', message: 'is private' }, refused]
+    for (const [i, attempt] of attempts.splice(0).entries()) attempt.answer(results[i] as typeof refused)
+    await stored()
+    expect(breakers).toEqual(['client-1 open'])
+  })
+
   test('the others are not touched', async () => {
     const { attempts, owe } = await deadRpFixture()
     await owe([sampleRegistration({ sessionId: 'session-99', clientId: 'client-2' })])
@@ -133,6 +143,24 @@ describe('an RP that does not answer', () => {
     expect(rp.settingsReadAtMs).toBeGreaterThan(readAt)
   })
 
+  test('a probe that fails gives its place to the next RP', async () => {
+    // Room for one probe.
+    const env = { MAX_IN_FLIGHT: '8', BREAKER_FAILURES: '1' }
+    const { attempts, clock, owe, stored } = deliveryFixture({ env })
+    const at = (clientId: string, sessionId: string) => [sampleRegistration({ clientId, sessionId })]
+    await owe([...at('one', 'a'), ...at('two', 'a')])
+    for (const attempt of attempts.splice(0)) attempt.answer(refused)
+    await stored()
+    clock.nowMs += 1_000
+    await owe(at('one', 'b'))
+    await owe(at('two', 'b'))
+    expect(attempts).toHaveLength(1)
+    attempts.splice(0)[0]?.answer(refused)
+    await stored()
+    await owe(at('two', 'c'))
+    expect(attempts).toHaveLength(1)
+  })
+
   test('a hundred of them do not fill the room with their probes', async () => {
     const { attempts, clock, owe, stored } = deliveryFixture({
       env: { MAX_IN_FLIGHT: '16', MAX_IN_FLIGHT_PER_RP: '16', BREAKER_FAILURES: '1' },
@@ -154,6 +182,46 @@ describe('an RP that does not answer', () => {
 })
 
 describe('deliveries that are claimed', () => {
+  test('are dropped when they have been settled elsewhere: they would be claimed for ever', async () => {
+    const fixture = deliveryFixture()
+    const { attempts, backlog, clock, core, outcomes, owe, registry, stored } = fixture
+    await register(fixture, sessions(0, 2))
+    await owe(sessions(0, 2))
+    for (const attempt of attempts.splice(0)) attempt.answer({ kind: 'answered', status: 400 })
+    await stored()
+    await registry.settle(sessions(0, 1))
+    clock.nowMs += 60_000
+    core.backlogLoop.start()
+    try {
+      await eventually(() => expect(attempts).toHaveLength(1))
+      await eventually(async () => expect(await backlog.sizes(1)).toMatchObject([{ size: 1 }]))
+    } finally {
+      await core.backlogLoop.stop()
+    }
+    expect(outcomes()).toEqual([])
+  })
+
+  test('end as invalid when their registration cannot be read any more', async () => {
+    const fixture = deliveryFixture()
+    const { attempts, clock, core, outcomes, owe, registry, stored } = fixture
+    await register(fixture, sessions(0, 1))
+    await owe(sessions(0, 1))
+    attempts.splice(0)[0]?.answer({ kind: 'answered', status: 400 })
+    await stored()
+    // As an identity provider that writes to Redis itself may leave it.
+    const find: Registry['find'] = async (keys) =>
+      keys.map((key) => ({ ...key, reason: 'is not JSON', partial: {} }))
+    Object.assign(registry, { find })
+    clock.nowMs += 60_000
+    core.backlogLoop.start()
+    try {
+      await eventually(() => expect(outcomes()).toMatchObject([{ reason: 'invalid' }]))
+    } finally {
+      await core.backlogLoop.stop()
+    }
+    expect(attempts).toEqual([])
+  })
+
   test('are no more than half of the bound while outcomes cannot be published', async () => {
     const fixture = deliveryFixture({
       env: { MAX_UNSETTLED: '20', MAX_IN_FLIGHT_PER_RP: '100' },

@@ -47,6 +47,25 @@ describe('settlement', () => {
     expect([await isOwed(), core.open.size]).toEqual([false, 0])
   })
 
+  test('as long as the registration is there, the delivery stays in the backlog', async () => {
+    const asked = new Gate(false)
+    const removal = new Gate(false)
+    const { attempts, registry, steps, stored } = await claimed()
+    const settle = registry.settle.bind(registry)
+    registry.settle = async (keys) => {
+      asked.open()
+      await removal.wait()
+      await settle(keys)
+    }
+    attempts[0]?.answer({ kind: 'answered', status: 200 })
+    await asked.wait()
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    expect(steps).toEqual(['publish oidc-1'])
+    removal.open()
+    await stored()
+    expect(steps).toEqual(['publish oidc-1', 'settle oidc-1', 'remove oidc-1'])
+  })
+
   test('an outcome that is refused is published again under the same id', async () => {
     let refusals = 1
     const { attempts, isOwed, published, steps, stored } = await claimed(async () => {

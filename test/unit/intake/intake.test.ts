@@ -193,6 +193,19 @@ describe('intake', () => {
     expect(lane.tracker.committable).toBe(1)
   })
 
+  test('what the registry answers for a partition that was given up meanwhile is not sent', async () => {
+    const { attempts, lane, read, registry } = intakeFixture()
+    await read(registered())
+    const apply = registry.apply.bind(registry)
+    registry.apply = async (steps) => {
+      const answers = await apply(steps)
+      lane.close()
+      return answers
+    }
+    await read(terminated())
+    expect(attempts).toEqual([])
+  })
+
   test('a delivery that is parked holds no offset', async () => {
     const { attempts, lane, read, stored } = intakeFixture()
     await read(registered(), terminated())
@@ -247,6 +260,19 @@ describe('intake', () => {
     expect(ignore.attempts).toEqual([])
     expect(ignore.accepted).toContain('ignored 0')
     expect(ignore.lane.tracker.committable).toBe(3)
+  })
+
+  test.each([
+    ['within what two clocks may differ is meant', 3_000, 1],
+    ['later is another login', 30_000, 0],
+  ])('a registration dated after the sign-out everywhere: one %s', async (_, laterMs, expected) => {
+    const { attempts, clock, read } = intakeFixture()
+    const signedOutAtMs = clock.now() - 60_000
+    await read(
+      registered({ registeredAt: signedOutAtMs + laterMs }),
+      signedOut({ time: new Date(signedOutAtMs).toISOString() }),
+    )
+    expect(attempts).toHaveLength(expected)
   })
 
   test('sign-out with a session ends that session only', async () => {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
+import type { Creditor } from '../../../src/delivery/delivery.ts'
 import { RelayFault } from '../../../src/errors.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { Patience } from '../../../src/recovery/patience.ts'
-import { Redelivery, type RedeliveryOptions } from '../../../src/recovery/redelivery.ts'
+import { type OwedByCause, Redelivery, type RedeliveryOptions } from '../../../src/recovery/redelivery.ts'
 import { ReplayBook } from '../../../src/recovery/replay-book.ts'
 import { manualClock } from '../manual-clock.ts'
 
@@ -82,4 +83,20 @@ test('what the other process settled at the last moment is not taken over', asyn
   expect(admitted).toEqual([])
   expect(redelivery.left).toBe(0)
   expect(book.counts).toMatchObject({ owed: 1, sent: 1, parked: 0, open: 0 })
+})
+
+test('a lease is given back with the outcome; what is parked has given its own back with that', async () => {
+  const { admitted, book, redelivery, released } = site({ free: true })
+  const other = { ...registration, oidcSessionId: 'other' }
+  await redelivery.deliver(
+    [{ ...(owed as OwedByCause[])[0], registrations: [registration, other] }] as never,
+    all,
+  )
+  const [one, parked] = admitted as { creditor: Creditor }[]
+  book.decide(registration, 'sent')
+  one?.creditor.settled()
+  parked?.creditor.settled()
+  await redelivery.idle()
+  expect(released).toEqual([registration])
+  expect(book.counts).toMatchObject({ sent: 1, parked: 1 })
 })

@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest'
+import type { Outcome } from '../../../src/events/outcome.ts'
+import { type Registration, writeRegistration } from '../../../src/events/registration.ts'
+import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
+import { RegistryDifference } from '../../../src/recovery/registry-difference.ts'
+import { MemoryLog } from '../../support/memory-log.ts'
+import { MemoryRegistry } from '../../support/memory-registry.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+const TOPIC = 'input'
+const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
+const timestampMs = 1_800_000_000_000
+
+/** A log of three partitions beside a registry that holds `held`. */
+async function site(held: readonly Registration[]) {
+  const log = new MemoryLog({ [TOPIC]: 3 })
+  const registry = new MemoryRegistry()
+  await registry.apply(
+    held.map((registration) => ({ kind: 'register', registration, origin: sampleOrigin() })),
+  )
+  const difference = new RegistryDifference({
+    registry,
+    defaultIssuer: ISSUER,
+    isServedIssuer: (issuer) => issuer === ISSUER,
+    reader: log,
+    recovery: { all: (take) => take(held) },
+    topics: [TOPIC],
+  })
+  return {
+    log,
+    registry,
+    difference,
+    find: async () => {
+      const found = await difference.find(new AbortController().signal)
+      return Object.fromEntries(found.map((it) => [it.oidcSessionId, it.difference]))
+    },
+    register: (registration: Registration, partition: number) =>
+      log.append({
+        ...{ topic: TOPIC, partition, timestampMs },
+        value: { type: 'backchannel-logout-registered', ...JSON.parse(writeRegistration(registration)) },
+      }),
+    settle: (registration: Registration, partition: number) => {
+      const cause = { origin: sampleOrigin(), occurredAtMs: timestampMs, everywhere: false }
+      log.appendOutgoing(outcomeRecord(TOPIC, sent, registration, cause), partition, timestampMs)
+    },
+  }
+}
+
+const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((oidcSessionId) =>
+  sampleRegistration({ oidcSessionId, registeredAtMs: timestampMs }),
+) as [Registration, Registration, Registration, Registration]
+
+test('the registry and the log are compared over all partitions, in whatever order an outcome stands there', async () => {
+  const { find, register, settle } = await site([b, c])
+  settle(b, 0)
+  register(a, 2)
+  register(b, 1)
+  register(d, 0)
+  settle(d, 1)
+  expect(await find()).toEqual({ a: 'missing', b: 'settled', c: 'unlogged' })
+})
+
+test('what is settled while the registry is looked at is not missing: its owner has taken it away', async () => {
+  const { find, register, registry, settle } = await site([])
+  register(a, 0)
+  register(b, 1)
+  const found = registry.find.bind(registry)
+  registry.find = async (keys) => {
+    settle(a, 2)
+    return found(keys)
+  }
+  expect(await find()).toEqual({ b: 'missing' })
+})
+
+test('what is registered while the registry is looked at is on the log after all', async () => {
+  const { find, log, register } = await site([c])
+  register(a, 0)
+  log.events.once('batch', () => register(c, 1))
+  expect(await find()).toEqual({ a: 'missing' })
+})
