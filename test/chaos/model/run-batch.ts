@@ -1,0 +1,235 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { KafkaCluster } from '../../stack/kafka-cluster.ts'
+import { readiness } from '../../support/readiness.ts'
+import { holdsWithin } from '../poll.ts'
+import { SeededRandom } from '../seeded-random.ts'
+import { batchFaults, type Wounded } from './batch-faults.ts'
+import {
+  type BatchCategory,
+  batchCategories,
+  type Category,
+  type HistoryCategory,
+  historyCategories,
+} from './categories.ts'
+import { compare, type Happened, type SeenOutcome, type Violation } from './compare.ts'
+import { drawHistory } from './draw-history.ts'
+import { type History, LAST_PHASE, type Step } from './history.ts'
+import { ModelSite } from './model-site.ts'
+import { ModelWriter } from './model-writer.ts'
+import { type Owed, promised } from './promise.ts'
+
+export interface BatchOptions {
+  readonly cluster: KafkaCluster
+  readonly seed: number
+  readonly histories: number
+  readonly without: readonly Category[]
+  readonly say: (progress: string) => void
+}
+
+export interface FailedHistory {
+  readonly history: History
+  readonly violations: readonly Violation[]
+}
+
+export interface BatchResult {
+  readonly seed: number
+  readonly category: BatchCategory
+  readonly relays: number
+  readonly histories: readonly History[]
+  readonly registrations: number
+  readonly failed: readonly FailedHistory[]
+  /** Of the relays as a whole. */
+  readonly violations: readonly Violation[]
+  readonly seconds: number
+  /** What the relays said last, where something failed. */
+  readonly evidence: readonly string[]
+}
+
+const SETTLE_MS_MAX = 20_000
+/** After a first standstill nobody need wait so long for the others. */
+const SETTLE_AGAIN_MS_MAX = 2_000
+const REFUSING_MS = 400
+const CHUNK = 4
+
+/** Many histories on one topic, told by the same relays, and one fault for all of them. */
+export async function runBatch(options: BatchOptions): Promise<BatchResult> {
+  const startedMs = performance.now()
+  const { cluster, seed, without } = options
+  const random = new SeededRandom(seed, 'batch')
+  const category = drawCategory(random, without)
+  const drawnRelays = random.between(1, 2)
+  const relays = without.includes('replicas') ? 1 : drawnRelays
+  const allowed = (Object.keys(historyCategories) as HistoryCategory[]).filter((it) => !without.includes(it))
+  const histories = Array.from({ length: options.histories }, (_, i) =>
+    drawHistory(`h${i}`, new SeededRandom(seed, `history ${i}`), allowed, category === 'first-start'),
+  )
+  options.say(`${category}, ${relays} ${relays === 1 ? 'relay' : 'relays'}`)
+  await using site = await ModelSite.open({
+    cluster,
+    clients: histories.flatMap(({ clients }) => clients),
+    hasReplica: category === 'failover',
+    sessionTimeoutMs: category === 'crash' || category === 'pending' ? 2_000 : 10_000,
+  })
+  const batch = new Batch({ site, random, relays, category, histories, say: options.say })
+  const violations: Violation[] = []
+  try {
+    await batch.play()
+  } catch (error) {
+    const sentence = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    violations.push({ symptom: 'broke-off', sentence })
+  }
+  violations.push(...(await batch.judgeRelays()))
+  const happened = await batch.happened()
+  const owed = batch.owed()
+  const failed = histories.flatMap((history): FailedHistory[] => {
+    const mine = owed.filter(({ login }) => login.userId === `${history.name}.user`)
+    const found = mine.flatMap((it) => compare(it, history, happened, category))
+    return found.length > 0 ? [{ history, violations: found }] : []
+  })
+  const isWhole = failed.length === 0 && violations.length === 0
+  return {
+    seed,
+    category,
+    relays,
+    histories,
+    failed,
+    violations,
+    registrations: owed.length,
+    seconds: (performance.now() - startedMs) / 1_000,
+    evidence: isWhole ? [] : site.relays.evidence(),
+  }
+}
+
+function drawCategory(random: SeededRandom, without: readonly Category[]): BatchCategory {
+  const drawn = random.pick(Object.keys(batchCategories) as BatchCategory[])
+  return without.includes(drawn) ? 'calm' : drawn
+}
+
+interface BatchParts {
+  readonly site: ModelSite
+  readonly random: SeededRandom
+  readonly relays: number
+  readonly category: BatchCategory
+  readonly histories: readonly History[]
+  readonly say: (progress: string) => void
+}
+
+class Batch {
+  readonly #parts: BatchParts
+  readonly #writer: ModelWriter
+  readonly #steps: readonly Step[]
+  readonly #violations: Violation[] = []
+  #settleMs = SETTLE_MS_MAX
+
+  constructor(parts: BatchParts) {
+    this.#parts = parts
+    this.#writer = new ModelWriter(parts.site)
+    this.#steps = parts.histories.flatMap(({ steps }) => steps)
+  }
+
+  async play(): Promise<void> {
+    const { category, histories, random, relays, say, site } = this.#parts
+    const history = random.pick(histories)
+    const livingSession = { sessionId: `${history.name}.s0`, userId: `${history.name}.user` }
+    const wounded: Wounded = { site, random, relays, say, livingSession }
+    const fault = batchFaults[category]
+    const hurtAt = random.between(1, LAST_PHASE - 1)
+    const isFirstStart = category === 'first-start'
+    const isHurtToo = !isFirstStart || random.next() < 0.5
+    if (isFirstStart) await this.#startWhileWriting(relays)
+    else await site.relays.start(relays)
+    for (let phase = 0; phase <= LAST_PHASE; phase++) {
+      const isHurt = phase === hurtAt && isHurtToo
+      if (phase === hurtAt - 1 && isHurtToo) await fault.before?.(wounded)
+      const write = (wave: 1 | 2) => this.#writer.write(this.#stepsOf(phase, wave))
+      await site.rps.close()
+      if (isFirstStart && phase === 0) await write(2)
+      else if (isHurt) {
+        await fault.around(wounded, () => write(1))
+        await write(2)
+        await fault.after?.(wounded)
+      } else await batchFaults.calm.around(wounded, () => write(1)).then(() => write(2))
+      await delay(REFUSING_MS)
+      await site.rps.open()
+      await this.#settle(phase)
+    }
+  }
+
+  /** Old logouts and a part of the logins are there before the relays, the rest comes while they start. */
+  async #startWhileWriting(relays: number): Promise<void> {
+    const { histories, site } = this.#parts
+    const isOld = (steps: readonly Step[]) =>
+      steps.some(({ what, phase }) => what.kind === 'logout' && phase === 0)
+    const first = ({ steps }: History) => steps.filter(({ phase, wave }) => phase === 0 && wave === 1)
+    const old = histories.filter(({ steps }) => isOld(steps))
+    await this.#writer.write(old.flatMap(first), true)
+    let isStarted = false
+    const starting = site.relays.start(relays).finally(() => {
+      isStarted = true
+    })
+    const rest = histories.filter((it) => !old.includes(it)).flatMap(first)
+    for (let i = 0; i < rest.length; i += CHUNK) {
+      await this.#writer.write(rest.slice(i, i + CHUNK))
+      if (!isStarted) await delay(40)
+    }
+    await starting
+  }
+
+  async #settle(phase: number): Promise<void> {
+    const { say, site } = this.#parts
+    let open: readonly string[] = ['nothing can be asked']
+    const isSettled = await holdsWithin(
+      async () => {
+        open = await site.open()
+        return open.length === 0
+      },
+      this.#settleMs,
+      50,
+    )
+    if (isSettled) return
+    this.#settleMs = SETTLE_AGAIN_MS_MAX
+    const sentence = `phase ${phase} does not come to its end: ${open.join('; ')}`
+    say(sentence)
+    this.#violations.push({ symptom: 'not-settled', sentence })
+  }
+
+  async judgeRelays(): Promise<Violation[]> {
+    const { relays, rps } = this.#parts.site
+    const violations = [...this.#violations]
+    for (const { url } of relays.running) {
+      const ready = await readiness(url).catch((error: Error) => ({ status: 0, body: error.message }))
+      if (ready.status === 200) continue
+      violations.push({ symptom: 'not-ready', sentence: `/readyz: ${JSON.stringify(ready)}` })
+    }
+    await relays.stopAll()
+    for (const sentence of relays.unexpectedExits) violations.push({ symptom: 'unexpected-exit', sentence })
+    for (const sentence of rps.invalid) violations.push({ symptom: 'invalid-token', sentence })
+    return violations
+  }
+
+  owed(): Owed[] {
+    return promised(this.#writer.written, this.#writer.startMs, Date.now())
+  }
+
+  async happened(): Promise<Happened> {
+    const { site } = this.#parts
+    const outcomes = new Map<string, SeenOutcome[]>()
+    await site.log.readAll(site.outcomeTopic, ({ headers, value }) => {
+      const type = String(headers.ce_type)
+      const data = JSON.parse(String(value)) as { sid: string; reason?: string; trigger: { id: string } }
+      const seen = outcomes.get(data.sid) ?? []
+      outcomes.set(data.sid, seen)
+      seen.push({
+        id: String(headers.ce_id),
+        kind: type === 'backchannel-logout-sent' ? 'sent' : 'failed',
+        triggerId: data.trigger.id,
+        ...(data.reason !== undefined && { reason: data.reason }),
+      })
+    })
+    return { outcomes, arrivals: site.rps.arrivals, aliveSids: await site.aliveSids() }
+  }
+
+  #stepsOf(phase: number, wave: 1 | 2): Step[] {
+    return this.#steps.filter((step) => step.phase === phase && step.wave === wave)
+  }
+}
