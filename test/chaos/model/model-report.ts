@@ -2,6 +2,7 @@ import { inWords } from './history.ts'
 import type { BatchResult, FailedHistory } from './run-batch.ts'
 
 const SHOWN_PER_BATCH = 2
+const SEEDS_SHOWN = 6
 
 export function isWhole({ failed, violations }: BatchResult): boolean {
   return failed.length === 0 && violations.length === 0
@@ -26,33 +27,57 @@ function describeHistory({ history, violations }: FailedHistory): string[] {
   ]
 }
 
-/** Which symptoms under which fault, how often, and the first seeds that show them. */
+/** Which symptoms under which fault, how often, and the first seeds that show them; then what the histories have in common. */
 export function summary(results: readonly BatchResult[]): string {
-  const rows = new Map<string, { count: number; seeds: Set<number> }>()
-  const count = (name: string, seed: number) => {
-    const row = rows.get(name) ?? { count: 0, seeds: new Set<number>() }
-    rows.set(name, row)
-    row.count++
-    row.seeds.add(seed)
-  }
-  for (const { category, failed, seed, violations } of results) {
-    for (const { symptom } of violations) count(`${category}: ${symptom} (relays)`, seed)
+  const underFault = new Rows()
+  const withCategory = new Rows()
+  const drawn = new Map<string, number>()
+  for (const { category, failed, histories, seed, violations } of results) {
+    for (const { symptom } of violations) underFault.count(`${category}: relays ${symptom}`, seed)
+    for (const { categories } of histories) {
+      for (const name of namesOf(categories)) drawn.set(name, (drawn.get(name) ?? 0) + 1)
+    }
     for (const { history, violations: found } of failed) {
-      const kinds = history.categories.join('+') || 'plain'
-      for (const symptom of new Set(found.map((it) => it.symptom)))
-        count(`${category}: ${symptom} (${kinds})`, seed)
+      for (const symptom of new Set(found.map((it) => it.symptom))) {
+        underFault.count(`${category}: ${symptom}`, seed)
+      }
+      for (const name of namesOf(history.categories)) withCategory.count(name, seed)
+      if (category === 'calm') withCategory.count(`${history.categories.join('+') || 'plain'}, calm`, seed)
     }
   }
   const histories = results.reduce((sum, it) => sum + it.histories.length, 0)
   const registrations = results.reduce((sum, it) => sum + it.registrations, 0)
   const failed = results.reduce((sum, it) => sum + it.failed.length, 0)
   const whole = results.filter(isWhole).length
-  const lines = [...rows]
-    .toSorted(([a], [b]) => a.localeCompare(b))
-    .map(
-      ([name, row]) =>
-        `  ${String(row.count).padStart(5)}  ${name}: seeds ${[...row.seeds].slice(0, 5).join(', ')}`,
-    )
-  const sum = `${histories} histories with ${registrations} registrations in ${results.length} batches: ${failed} histories failed, ${whole} batches whole`
-  return [...lines, sum].join('\n')
+  return [
+    'histories that failed, by fault and symptom',
+    ...underFault.lines(),
+    'histories that failed, by what they have',
+    ...withCategory.lines(),
+    `histories that have it: ${[...drawn].map(([name, count]) => `${name} ${count}`).join(', ')}`,
+    `${histories} histories with ${registrations} registrations in ${results.length} batches: ${failed} histories failed, ${whole} batches are as promised`,
+  ].join('\n')
+}
+
+function namesOf(categories: readonly string[]): readonly string[] {
+  return categories.length === 0 ? ['plain'] : categories
+}
+
+class Rows {
+  readonly #rows = new Map<string, { count: number; readonly seeds: Set<number> }>()
+
+  count(name: string, seed: number): void {
+    const row = this.#rows.get(name) ?? { count: 0, seeds: new Set<number>() }
+    this.#rows.set(name, row)
+    row.count++
+    row.seeds.add(seed)
+  }
+
+  lines(): string[] {
+    return [...this.#rows]
+      .toSorted(([a], [b]) => a.localeCompare(b))
+      .map(([name, { count, seeds }]) => {
+        return `  ${String(count).padStart(5)}  ${name}: seeds ${[...seeds].slice(0, SEEDS_SHOWN).join(', ')}`
+      })
+  }
 }

@@ -13,7 +13,7 @@ import { MovingEndpoint } from './moving-endpoint.ts'
 import { ModelRelyingParties } from './relying-parties.ts'
 
 /** Longer than `SLOW_MS` of the RPs by more than a busy machine takes. */
-const ATTEMPT_TIMEOUT_MS = 2_000
+const ATTEMPT_TIMEOUT_MS = 3_000
 
 /** Impatient; what is remembered is remembered for longer than any batch takes. */
 const SETTINGS = {
