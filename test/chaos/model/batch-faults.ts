@@ -20,7 +20,7 @@ export interface Wounded {
 export interface BatchFault {
   /** When everything is settled, a phase before. */
   readonly before?: (wounded: Wounded) => Promise<void>
-  readonly around: (wounded: Wounded, writeFirstWave: () => Promise<void>) => Promise<void>
+  readonly around: (wounded: Wounded, writeFirstWave: (spreadMs?: number) => Promise<void>) => Promise<void>
   /** After the second wave. */
   readonly after?: (wounded: Wounded) => Promise<void>
 }
@@ -28,6 +28,8 @@ export interface BatchFault {
 const IN_SYNC_MS_MAX = 10_000
 const WAVE_MS = 200
 const HELD_MS = 500
+/** The first wave goes on for so long while the store changes, so that every relay meets the change in the middle of it. */
+const SPREAD_MS = 600
 
 const calm: BatchFault = {
   async around(_, writeFirstWave) {
@@ -38,10 +40,12 @@ const calm: BatchFault = {
 
 const flush: BatchFault = {
   async around({ random, say, site }, writeFirstWave) {
-    await writeFirstWave()
-    await delay(random.between(0, 400))
-    say('FLUSHALL')
-    await site.redis.flushall()
+    const empty = async () => {
+      await delay(random.between(0, SPREAD_MS))
+      say('FLUSHALL')
+      await site.redis.flushall()
+    }
+    await Promise.all([empty(), writeFirstWave(SPREAD_MS)])
   },
 }
 
@@ -91,11 +95,11 @@ export const batchFaults: Readonly<Record<BatchCategory, BatchFault>> = {
     },
     async around({ random, say, site }, writeFirstWave) {
       const move = async () => {
-        await delay(random.between(0, 100))
+        await delay(random.between(0, SPREAD_MS / 2))
         say('the endpoint moves to the replica')
         site.endpoint.moveTo(replicaOf(site).url)
       }
-      await Promise.all([move(), delay(random.between(0, 100)).then(writeFirstWave)])
+      await Promise.all([move(), writeFirstWave(SPREAD_MS)])
     },
   },
   snapshot: {
@@ -105,12 +109,12 @@ export const batchFaults: Readonly<Record<BatchCategory, BatchFault>> = {
     },
     async around({ random, say, site }, writeFirstWave) {
       const restart = async () => {
-        await delay(random.between(0, 100))
+        await delay(random.between(0, SPREAD_MS / 2))
         say('Redis is killed and starts from the snapshot')
         await site.server.kill()
         await site.server.start()
       }
-      await Promise.all([restart(), delay(random.between(0, 100)).then(writeFirstWave)])
+      await Promise.all([restart(), writeFirstWave(SPREAD_MS)])
     },
   },
   pending: {
@@ -144,10 +148,13 @@ export const batchFaults: Readonly<Record<BatchCategory, BatchFault>> = {
       }
       say('a transaction is aborted, another one is left open')
       await log.publishAborted(name, records('aborted'))
+      // So that it is fetched alone.
+      await delay(WAVE_MS)
       const open = await log.openTransaction(name, records('open'))
       await writeFirstWave()
       await delay(HELD_MS)
       await open.end('abort')
+      await delay(WAVE_MS)
       say('the transaction that was open is aborted')
     },
   },

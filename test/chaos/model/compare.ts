@@ -10,6 +10,7 @@ export type Symptom =
   | 'two-outcomes'
   | 'told-though-alive'
   | 'told-too-early'
+  | 'told-too-late'
   | 'ended-by-the-wrong-trigger'
   | 'told-twice'
   | 'sent-without-token'
@@ -41,6 +42,8 @@ export interface Happened {
   /** By the `sid` of the registration. */
   readonly outcomes: ReadonlyMap<string, readonly SeenOutcome[]>
   readonly aliveSids: ReadonlySet<string>
+  /** When each phase had come to its end, on the wall clock; `undefined` for one that had not. */
+  readonly phaseEndsMs: readonly (number | undefined)[]
 }
 
 /** Faults after which what was in flight may be told once more. */
@@ -97,6 +100,17 @@ export function compare(owed: Owed, history: History, happened: Happened, batch:
     find('told-too-early', 'was told before anything had been written that ends it')
   if (accepted > 1 && !login.isSubOnly && !MAY_REPEAT.has(batch))
     find('told-twice', `was told ${accepted} times, and its RP had accepted it each time`)
+  const heardMs = Math.min(...mine.map(({ atMs }) => atMs))
+  const dueMs = happened.phaseEndsMs[owed.duePhase]
+  if (
+    told === 'must' &&
+    !login.isSubOnly &&
+    !mayExpire &&
+    mine.length > 0 &&
+    dueMs !== undefined &&
+    heardMs > dueMs
+  )
+    find('told-too-late', `was told only after phase ${owed.duePhase} had come to its end`)
   const sent = outcomes.find(({ kind }) => kind === 'sent')
   if (sent !== undefined && accepted === 0)
     find('sent-without-token', 'has an outcome sent, and its RP accepted no token')

@@ -12,7 +12,7 @@ export function isWhole({ failed, violations }: BatchResult): boolean {
 export function describeFailure(result: BatchResult): string {
   const { category, failed, histories, relays, seed, violations } = result
   return [
-    `seed ${seed}: ${category}, ${relays} ${relays === 1 ? 'relay' : 'relays'}, ${failed.length} of ${histories.length} histories failed`,
+    `seed ${seed}: ${category}, ${relays} ${relays === 1 ? 'relay' : 'relays'}, ${failed.length} of ${histories.length} histories failed (${result.seconds.toFixed(1)} s)`,
     ...violations.slice(0, 10).map(({ symptom, sentence }) => `  ${symptom}: ${sentence}`),
     ...failed.slice(0, SHOWN_PER_BATCH).flatMap(describeHistory),
     `  again: npm run chaos -- --model --histories ${histories.length} --batch ${histories.length} --seed ${seed}`,

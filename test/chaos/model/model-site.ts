@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import type { KafkaCluster } from '../../stack/kafka-cluster.ts'
 import { type RedisServer, startRedisServer } from '../../stack/redis-server.ts'
 import { createScratchDirectory } from '../../stack/scratch-directory.ts'
+import { readiness } from '../../support/readiness.ts'
 import { ChaosLog } from '../chaos-log.ts'
 import { RelayFleet } from '../relay-fleet.ts'
 import { writeSigningKey } from '../signing-key.ts'
@@ -105,13 +106,16 @@ export class ModelSite implements AsyncDisposable {
     return outcomeTopicOf(this.name)
   }
 
-  /** Empty when every record is settled and nothing is parked; else what is open. */
+  /** Empty when every record is settled, nothing is parked and every relay is ready; else what is open. */
   async open(): Promise<string[]> {
-    const [lag, backlog] = await Promise.all([
+    const [lag, backlog, ...answers] = await Promise.all([
       this.log.lag(this.name, this.name),
       this.redis.keys(`${this.name}:backlog*`),
+      ...this.relays.running.map(async ({ url }) => readiness(url).catch(() => undefined)),
     ])
+    const isReady = answers.every((answer) => answer?.status === 200)
     return [
+      ...(isReady ? [] : [`not ready: ${JSON.stringify(answers.map((answer) => answer?.body))}`]),
       ...(lag > 0 ? [`the group is ${lag} records behind the end`] : []),
       ...(backlog.length > 0 ? [`in the backlog: ${backlog.slice(0, 3).join(', ')}`] : []),
     ]

@@ -44,6 +44,8 @@ export interface Owed {
   /** `must`: the RP must be told, by one of the endings. `may`: all or nothing. `must-not`: it must still be alive. */
   readonly told: 'must' | 'may' | 'must-not'
   readonly endings: readonly Ending[]
+  /** By the end of this phase it must have been told, where it must. */
+  readonly duePhase: number
   /** Another login under the same ids has taken its place, or may have; then nothing is known of this one. */
   readonly isReplaced: boolean
   /** Its session may have ended before the relay was first started: it may be gone without a word. */
@@ -80,7 +82,11 @@ export function promised(written: readonly Written[], startMs: number, endMs: nu
     )
     const isCertain = endings.some(({ certainty }) => certainty === 'must')
     const told = isReplaced || isOver ? 'may' : isCertain ? 'must' : endings.length > 0 ? 'may' : 'must-not'
-    return { login, told, endings, isReplaced, isOver }
+    const duePhase = Math.max(
+      first.step.phase,
+      Math.min(...endings.flatMap(({ certainty, phase }) => (certainty === 'must' ? [phase] : []))),
+    )
+    return { login, told, endings, duePhase, isReplaced, isOver }
   })
 }
 

@@ -51,6 +51,8 @@ const SETTLE_AGAIN_MS_MAX = 2_000
 /** One that was started just now has to become a member of the group first. */
 const READY_MS_MAX = 15_000
 const REFUSING_MS = 400
+/** A store that was lost while nothing came in is noticed within that. */
+const NOTICED_MS = 1_000
 const CHUNK = 4
 
 /** Many histories on one topic, told by the same relays, and one fault for all of them. */
@@ -123,6 +125,7 @@ class Batch {
   readonly #writer: ModelWriter
   readonly #steps: readonly Step[]
   readonly #violations: Violation[] = []
+  readonly #phaseEndsMs: (number | undefined)[] = []
   #settleMs = SETTLE_MS_MAX
 
   constructor(parts: BatchParts) {
@@ -145,16 +148,17 @@ class Batch {
     for (let phase = 0; phase <= LAST_PHASE; phase++) {
       const isHurt = phase === hurtAt && isHurtToo
       if (phase === hurtAt - 1 && isHurtToo) await fault.before?.(wounded)
-      const write = (wave: 1 | 2) => this.#writer.write(this.#stepsOf(phase, wave))
+      const write = (wave: 1 | 2, spreadMs = 0) => this.#write(this.#stepsOf(phase, wave), spreadMs)
       await site.rps.close()
       if (isFirstStart && phase === 0) await write(2)
       else if (isHurt) {
-        await fault.around(wounded, () => write(1))
+        await fault.around(wounded, (spreadMs) => write(1, spreadMs))
         await write(2)
         await fault.after?.(wounded)
       } else await batchFaults.calm.around(wounded, () => write(1)).then(() => write(2))
       await delay(REFUSING_MS)
       await site.rps.open()
+      if (isHurt) await delay(NOTICED_MS)
       await this.#settle(phase)
     }
   }
@@ -179,6 +183,16 @@ class Batch {
     await starting
   }
 
+  /** All at once, or a few at a time. */
+  async #write(steps: readonly Step[], spreadMs: number): Promise<void> {
+    if (spreadMs === 0) return this.#writer.write(steps)
+    const pauseMs = (spreadMs * CHUNK) / steps.length
+    for (let i = 0; i < steps.length; i += CHUNK) {
+      await this.#writer.write(steps.slice(i, i + CHUNK))
+      await delay(pauseMs)
+    }
+  }
+
   async #settle(phase: number): Promise<void> {
     const { say, site } = this.#parts
     let open: readonly string[] = ['nothing can be asked']
@@ -190,6 +204,7 @@ class Batch {
       this.#settleMs,
       50,
     )
+    this.#phaseEndsMs.push(isSettled ? Date.now() : undefined)
     if (isSettled) return
     this.#settleMs = SETTLE_AGAIN_MS_MAX
     const sentence = `phase ${phase} does not come to its end: ${open.join('; ')}`
@@ -234,7 +249,8 @@ class Batch {
         ...(data.reason !== undefined && { reason: data.reason }),
       })
     })
-    return { outcomes, arrivals: site.rps.arrivals, aliveSids: await site.aliveSids() }
+    const aliveSids = await site.aliveSids()
+    return { outcomes, aliveSids, arrivals: site.rps.arrivals, phaseEndsMs: this.#phaseEndsMs }
   }
 
   #stepsOf(phase: number, wave: 1 | 2): Step[] {
