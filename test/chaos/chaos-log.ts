@@ -112,6 +112,15 @@ export class ChaosLog implements AsyncDisposable {
     await this.#admin.deleteGroups([groupId])
   }
 
+  /** As retention does it: what is there now is gone, and the offsets go on. */
+  async trim(topic: string): Promise<void> {
+    const partitions = [...(await this.endOffsets(topic))].map(([partition, end]) => ({
+      partition,
+      offset: String(end),
+    }))
+    await this.#admin.deleteTopicRecords({ topic, partitions })
+  }
+
   /** The same name, and nothing of what it held. */
   async recreateTopic(topic: string, partitions: number): Promise<void> {
     await this.#producers.get(topic)?.close()

@@ -23,7 +23,7 @@ async function chaos({ scenarios, form, seed, jsonFile }: ChaosOptions): Promise
   const results: ScenarioResult[] = []
   for (const scenario of scenarios) {
     process.stderr.write(`\n${scenario.name}: ${scenario.fault}\n`)
-    const cluster = await clusters.take(scenario.scenery?.brokers ?? 1)
+    const cluster = await clusters.take(scenario.scenery?.brokers ?? 1, scenario.scenery?.brokerProperties)
     const startedMs = performance.now()
     const say = (progress: string) => {
       const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)

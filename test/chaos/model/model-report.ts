@@ -1,7 +1,7 @@
 import { inWords } from './history.ts'
 import type { BatchResult, FailedHistory } from './run-batch.ts'
 
-const SHOWN_PER_BATCH = 2
+const SHOWN_PER_BATCH = 3
 const SEEDS_SHOWN = 6
 
 export function isWhole({ failed, violations }: BatchResult): boolean {

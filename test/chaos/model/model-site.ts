@@ -5,12 +5,12 @@ import { type RedisServer, startRedisServer } from '../../stack/redis-server.ts'
 import { createScratchDirectory } from '../../stack/scratch-directory.ts'
 import { readiness } from '../../support/readiness.ts'
 import { ChaosLog } from '../chaos-log.ts'
+import { MovingEndpoint } from '../moving-endpoint.ts'
 import { RelayFleet } from '../relay-fleet.ts'
 import { writeSigningKey } from '../signing-key.ts'
 import { ISSUER } from '../workload.ts'
 import { MODEL_PARTITIONS } from './draw-history.ts'
 import type { Client } from './history.ts'
-import { MovingEndpoint } from './moving-endpoint.ts'
 import { ModelRelyingParties } from './relying-parties.ts'
 
 /** Longer than `SLOW_MS` of the RPs by more than a busy machine takes. */
