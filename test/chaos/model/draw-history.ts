@@ -67,7 +67,11 @@ export function drawHistory(
       isSubOnly: has('claims') && ids.clientId === clients[0]?.clientId,
       stated: has('clocks') ? loginTime(datedMs, random) : { kind: 'at', atMs: datedMs },
     }
-    steps.push({ what: login, phase, wave, recordAtMs: recordTime(datedMs, has, random) })
+    const { stated } = login
+    // One time at least must be sound: a login that nobody can date is another one at each reading.
+    const isDated = stated.kind === 'at' && stated.atMs === datedMs
+    const recordAtMs = isDated ? recordTime(datedMs, has, random) : datedMs
+    steps.push({ what: login, phase, wave, recordAtMs })
     return login
   }
   const logOut = (

@@ -124,7 +124,8 @@ function cutOffOf(logout: Logout, written: Written, startMs: number, endMs: numb
   if (logout.sessionId !== undefined) {
     const recorded = recordedAt(written, startMs)
     from = Math.max(from, recorded.from)
-    to = Math.max(to, recorded.to)
+    // A record without a time of its own may count as written when it is read.
+    to = recorded.to < PLAUSIBLE_SINCE_MS ? endMs : Math.max(to, recorded.to)
   }
   return {
     from: Math.min(from, written.at.from) + TOLERANCE_MS,

@@ -1,8 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Scenario } from '../scenario.ts'
 
 const OLD_SHARE = 0.1
 const BEFORE_SHARE = 0.2
 const RELAYS = 2
+/** Enough for a slow machine: they log in for as long as the start takes. */
+const STEP_SHARE = 0.004
+const STEP_MS = 60
 
 /** With Kafka's own delay before a new group has members: in the meantime nobody reads, and users log in. */
 export const firstStart: Scenario = {
@@ -18,12 +22,21 @@ export const firstStart: Scenario = {
     const { log, name, relays } = run.site
     await log.publish(name, run.logOutBefore(OLD_SHARE))
     await run.logIn({ from: OLD_SHARE, to: BEFORE_SHARE })
-    const seconds = run.pick({ long: 20, short: 6 })
-    await Promise.all([
-      relays.start(RELAYS),
-      run.logIn({ from: BEFORE_SHARE, perSecond: (run.deliveries * (1 - BEFORE_SHARE)) / seconds }),
-    ])
-    run.say('they are ready, all users log out')
+    let from = BEFORE_SHARE
+    let isStarted = false
+    const starting = relays.start(RELAYS).finally(() => {
+      isStarted = true
+    })
+    for (; from < 1 && !isStarted; from += STEP_SHARE) {
+      await run.logIn({ from, to: Math.min(from + STEP_SHARE, 1) })
+      await delay(STEP_MS)
+    }
+    await starting
+    run.say(
+      `they are ready, ${Math.round((1 - Math.min(from, 1)) * 100)} % of the users have not logged in yet`,
+    )
+    if (from < 1) await run.logIn({ from })
+    run.say('all users log out')
     await run.publish({ from: OLD_SHARE })
   },
 }
