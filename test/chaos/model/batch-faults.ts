@@ -29,7 +29,7 @@ const IN_SYNC_MS_MAX = 10_000
 const WAVE_MS = 200
 const HELD_MS = 500
 /** The first wave goes on for so long while the store changes, so that every relay meets the change in the middle of it. */
-const SPREAD_MS = 600
+const SPREAD_MS = 1_200
 
 const calm: BatchFault = {
   async around(_, writeFirstWave) {
@@ -95,7 +95,7 @@ export const batchFaults: Readonly<Record<BatchCategory, BatchFault>> = {
     },
     async around({ random, say, site }, writeFirstWave) {
       const move = async () => {
-        await delay(random.between(0, SPREAD_MS / 2))
+        await delay(random.between(0, SPREAD_MS / 3))
         say('the endpoint moves to the replica')
         site.endpoint.moveTo(replicaOf(site).url)
       }
@@ -109,7 +109,7 @@ export const batchFaults: Readonly<Record<BatchCategory, BatchFault>> = {
     },
     async around({ random, say, site }, writeFirstWave) {
       const restart = async () => {
-        await delay(random.between(0, SPREAD_MS / 2))
+        await delay(random.between(0, SPREAD_MS / 3))
         say('Redis is killed and starts from the snapshot')
         await site.server.kill()
         await site.server.start()

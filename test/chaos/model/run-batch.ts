@@ -61,7 +61,8 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
   const { cluster, seed, without } = options
   const random = new SeededRandom(seed, 'batch')
   const category = categoryOf(seed, without)
-  const drawnRelays = random.between(1, 2)
+  // Two of them notice at two times that the store is another one.
+  const drawnRelays = category === 'failover' ? 2 : random.between(1, 2)
   const relays = without.includes('replicas') ? 1 : drawnRelays
   const allowed = (Object.keys(historyCategories) as HistoryCategory[]).filter((it) => !without.includes(it))
   const histories = Array.from({ length: options.histories }, (_, i) =>
@@ -140,7 +141,8 @@ class Batch {
     const livingSession = { sessionId: `${history.name}.s0`, userId: `${history.name}.user` }
     const wounded: Wounded = { site, random, relays, say, livingSession }
     const fault = batchFaults[category]
-    const hurtAt = random.between(1, LAST_PHASE - 1)
+    // What a replica lacks is most when it lacks the first logins.
+    const hurtAt = category === 'failover' ? 1 : random.between(1, LAST_PHASE - 1)
     const isFirstStart = category === 'first-start'
     const isHurtToo = !isFirstStart || random.next() < 0.5
     if (isFirstStart) await this.#startWhileWriting(relays)
