@@ -63,7 +63,8 @@ export function compare(owed: Owed, history: History, happened: Happened, batch:
   const { login, told, endings, isOver, isReplaced } = owed
   const outcomes = happened.outcomes.get(login.sid) ?? []
   const ids = new Set(outcomes.map(({ id }) => id))
-  const mine = happened.arrivals.filter((it) => isFor(it, login))
+  const earliestMs = Math.min(...endings.map(({ writtenFromMs }) => writtenFromMs))
+  const mine = happened.arrivals.filter((it) => isFor(it, login, earliestMs))
   const accepted = mine.filter(({ isAccepted }) => isAccepted).length
   const isAlive = happened.aliveSids.has(login.sid)
   const client = history.clients.find(({ clientId }) => clientId === login.clientId)
@@ -94,7 +95,6 @@ export function compare(owed: Owed, history: History, happened: Happened, batch:
     if (told !== 'must-not')
       find('ended-by-the-wrong-trigger', `has an outcome by ${triggerId}, which does not end it`)
   }
-  const earliestMs = Math.min(...endings.map(({ writtenFromMs }) => writtenFromMs))
   const tooEarly = login.isSubOnly ? [] : mine.filter(({ atMs }) => atMs < earliestMs)
   if (told !== 'must-not' && tooEarly.length > 0)
     find('told-too-early', 'was told before anything had been written that ends it')
@@ -120,10 +120,10 @@ export function compare(owed: Owed, history: History, happened: Happened, batch:
   return violations
 }
 
-/** A token with `sub` alone speaks for every registration of the user at its RP. */
-function isFor({ clientId, sid, sub }: Arrival, login: Login): boolean {
+/** A token with `sub` alone speaks for every registration of the user at its RP that has ended by then. */
+function isFor({ atMs, clientId, sid, sub }: Arrival, login: Login, earliestMs: number): boolean {
   if (clientId !== login.clientId) return false
-  return login.isSubOnly ? sub === login.sub : sid === login.sid
+  return login.isSubOnly ? sub === login.sub && atMs >= earliestMs : sid === login.sid
 }
 
 function triggersOf(outcomes: readonly SeenOutcome[]): string {

@@ -103,6 +103,8 @@ export function drawHistory(
   const kinds = ['terminated', 'signed-out', 'everywhere'] as const
   // Otherwise it would be a second trigger for what another one ends.
   const isEverywhere = random.next() < 0.35
+  // One session ends, and while its outcome is under way the user signs out everywhere.
+  const isStaggered = has('claims') && random.next() < 0.5
   let isSignedOut = false
   let endsAt = 1
 
@@ -116,6 +118,13 @@ export function drawHistory(
     const drawnEnd = random.between(1, LAST_PHASE - 1)
     endsAt = isEverywhere && isSignedOut ? endsAt : drawnEnd
     if (random.next() < 0.15) continue
+    if (isStaggered) {
+      if (isSignedOut) continue
+      logOut('terminated', sessionId, endsAt, 1, at(endsAt))
+      logOut('everywhere', sessionId, endsAt, 2, at(endsAt, 250))
+      isSignedOut = true
+      continue
+    }
     const single = random.pick(['terminated', 'signed-out'] as const)
     const kind = isEverywhere ? 'everywhere' : single
     if (!(isEverywhere && isSignedOut)) logOut(kind, sessionId, endsAt, 1, at(endsAt))
