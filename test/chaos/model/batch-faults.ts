@@ -28,6 +28,8 @@ export interface BatchFault {
 const IN_SYNC_MS_MAX = 10_000
 const WAVE_MS = 200
 const HELD_MS = 500
+/** After that a relay notes in Redis what Kafka does not take. */
+const NOTED_MS = 2_500
 /** The first wave goes on for so long while the store changes, so that every relay meets the change in the middle of it. */
 const SPREAD_MS = 1_200
 
@@ -122,7 +124,7 @@ export const batchFaults: Readonly<Record<BatchCategory, BatchFault>> = {
       say('outcomes are refused')
       await site.log.forbidWriting(site.outcomeTopic)
       await writeFirstWave()
-      await delay(HELD_MS)
+      await delay(NOTED_MS)
     },
     async after({ random, say, site }) {
       try {
