@@ -12,6 +12,10 @@ export interface ChaosRecord {
   readonly headers: Readonly<Record<string, unknown>>
 }
 
+export interface OpenTransaction {
+  end(how: 'abort' | 'commit'): Promise<void>
+}
+
 const LEADERS_MS_MAX = 30_000
 const READ_MS_MAX = 180_000
 
@@ -22,6 +26,7 @@ export class ChaosLog implements AsyncDisposable {
   readonly #producers = new Map<string, PatientProducer>()
   readonly #topics: string[] = []
   readonly #replication: number
+  #transactions = 0
 
   static async open(brokers: string, replication: number): Promise<ChaosLog> {
     const log = new ChaosLog(brokers, replication)
@@ -79,6 +84,51 @@ export class ChaosLog implements AsyncDisposable {
       lag += end - Math.max(offsets.get(partition) ?? 0, 0)
     }
     return lag
+  }
+
+  /** Records that no reader of committed records ever sees, and the control records around them. */
+  async publishAborted(topic: string, records: readonly Message[]): Promise<void> {
+    const transaction = await this.openTransaction(topic, records)
+    await transaction.end('abort')
+  }
+
+  /** Writes them in a transaction of somebody else's, which stays open until it is ended. */
+  async openTransaction(topic: string, records: readonly Message[]): Promise<OpenTransaction> {
+    const transactionalId = `${topic}.${++this.#transactions}`
+    const producer = this.#kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    const transaction = await producer.transaction()
+    await transaction.send({ topic, messages: [...records] })
+    return {
+      end: async (how) => {
+        await transaction[how]()
+        await producer.disconnect()
+      },
+    }
+  }
+
+  /** As the broker does it when nobody has been a member for days. Only for a group without members. */
+  async forgetOffsets(groupId: string): Promise<void> {
+    await this.#admin.deleteGroups([groupId])
+  }
+
+  /** As retention does it: what is there now is gone, and the offsets go on. */
+  async trim(topic: string): Promise<void> {
+    const partitions = [...(await this.endOffsets(topic))].map(([partition, end]) => ({
+      partition,
+      offset: String(end),
+    }))
+    await this.#admin.deleteTopicRecords({ topic, partitions })
+  }
+
+  /** The same name, and nothing of what it held. */
+  async recreateTopic(topic: string, partitions: number): Promise<void> {
+    await this.#producers.get(topic)?.close()
+    this.#producers.delete(topic)
+    await this.#admin.deleteTopics({ topics: [topic] })
+    const isGone = async () => !(await this.#admin.listTopics()).includes(topic)
+    if (!(await holdsWithin(isGone, LEADERS_MS_MAX, 20))) throw new Error(`${topic} was not deleted`)
+    await this.createTopic(topic, partitions)
   }
 
   async addPartitions(topic: string, count: number): Promise<void> {

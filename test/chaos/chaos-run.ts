@@ -1,3 +1,4 @@
+import type { InputRecord } from '../support/input-record.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import type { ChaosSite } from './chaos-site.ts'
 import { type FormSettings, forms } from './form-settings.ts'
@@ -42,6 +43,8 @@ export class ChaosRun {
   readonly sessions: readonly ChaosSession[]
   /** What a scenario saw that must not be, beside the invariants. */
   readonly problems: string[] = []
+  readonly #ended = new Set<ChaosSession>()
+  readonly #over = new Set<ChaosSession>()
   #duplicatesMax = 0
 
   constructor(site: ChaosSite, { deliveries, form, random, say }: RunOptions) {
@@ -58,6 +61,16 @@ export class ChaosRun {
     return this.sessions.length * REGISTRATIONS_PER_SESSION
   }
 
+  /** Of which we have written that they have ended. */
+  get ended(): readonly ChaosSession[] {
+    return [...this.#ended]
+  }
+
+  /** Of which we have written nothing of the kind. */
+  get living(): readonly ChaosSession[] {
+    return this.sessions.filter((session) => !this.#ended.has(session) && !this.#over.has(session))
+  }
+
   get duplicatesMax(): number {
     return this.#duplicatesMax
   }
@@ -68,18 +81,40 @@ export class ChaosRun {
 
   /** Only what is on the topic can be built again when Redis is lost. */
   async register(where: Scenery['registrations'] = 'in-redis'): Promise<void> {
-    const { log, name, redis } = this.site
-    if (where === 'in-redis') await registerInRedis(redis, name, this.sessions)
-    else await log.publish(name, this.sessions.flatMap(registrationRecords))
+    if (where === 'in-redis') await registerInRedis(this.site.redis, this.site.name, this.sessions)
+    else if (where === 'records') await this.logIn()
+  }
+
+  /** Puts the registrations of these sessions on the topic. */
+  async logIn({ perSecond, ...part }: PublishOptions = {}): Promise<void> {
+    await this.#write(this.#part(part).flatMap(registrationRecords), perSecond)
   }
 
   /** Puts the triggers of these sessions on the topic. */
-  async publish({ perSecond, from = 0, to = 1 }: PublishOptions = {}): Promise<void> {
+  async publish({ perSecond, ...part }: PublishOptions = {}): Promise<void> {
+    await this.#write(this.end(part), perSecond)
+  }
+
+  /** The triggers of these sessions, for whoever writes them otherwise. */
+  end(part: Omit<PublishOptions, 'perSecond'> = {}): InputRecord[] {
+    const sessions = this.#part(part)
+    for (const session of sessions) this.#ended.add(session)
+    return sessions.map(triggerRecord)
+  }
+
+  /** Logins and logouts of the first sessions, of which no relay has to tell anybody: there was none yet. */
+  logOutBefore(share: number): InputRecord[] {
+    const sessions = this.#part({ to: share })
+    for (const session of sessions) this.#over.add(session)
+    return sessions.flatMap((session) => [...registrationRecords(session), triggerRecord(session)])
+  }
+
+  /** Resolves when the group has read the topic to its end. */
+  async caughtUp(): Promise<void> {
     const { log, name } = this.site
-    const count = this.sessions.length
-    const records = this.sessions.slice(Math.round(from * count), Math.round(to * count)).map(triggerRecord)
-    if (perSecond === undefined) await log.publish(name, records)
-    else await log.publishAtRate(name, records, perSecond)
+    const isRead = async () => (await log.lag(name, name)) === 0
+    if (!(await holdsWithin(isRead, this.settings.settleMs)))
+      throw new Error('the topic is not read to its end')
   }
 
   /** Resolves when that share of all deliveries has been accepted. */
@@ -121,6 +156,17 @@ export class ChaosRun {
   get #heldMax(): number {
     const { maxUnsettled } = this.settings
     return maxUnsettled + REGISTRATIONS_PER_SESSION - 1 + Math.ceil(maxUnsettled / 2)
+  }
+
+  #part({ from = 0, to = 1 }: Omit<PublishOptions, 'perSecond'>): readonly ChaosSession[] {
+    const count = this.sessions.length
+    return this.sessions.slice(Math.round(from * count), Math.round(to * count))
+  }
+
+  async #write(records: readonly InputRecord[], perSecond: number | undefined): Promise<void> {
+    const { log, name } = this.site
+    if (perSecond === undefined) await log.publish(name, records)
+    else await log.publishAtRate(name, records, perSecond)
   }
 
   async #acceptedAndNotNoted(): Promise<number> {

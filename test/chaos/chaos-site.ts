@@ -6,6 +6,7 @@ import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { ChaosLog } from './chaos-log.ts'
 import { forms } from './form-settings.ts'
+import { MovingEndpoint } from './moving-endpoint.ts'
 import { RelayFleet } from './relay-fleet.ts'
 import type { Form, Scenery } from './scenario.ts'
 import { writeSigningKey } from './signing-key.ts'
@@ -21,6 +22,9 @@ export interface ChaosSite extends AsyncDisposable {
   readonly cluster: KafkaCluster
   readonly log: ChaosLog
   readonly redisServer: RedisServer
+  /** Where the scenery has one. */
+  readonly replica: RedisServer | undefined
+  readonly endpoint: MovingEndpoint | undefined
   readonly redis: Redis
   readonly ledger: Ledger
   readonly relays: RelayFleet
@@ -29,7 +33,7 @@ export interface ChaosSite extends AsyncDisposable {
 export async function openChaosSite(
   cluster: KafkaCluster,
   form: Form,
-  { env, ownOutcomeTopic = false, redisPersistence = 'none' }: Scenery,
+  { env, ownOutcomeTopic = false, redisPersistence = 'none', redisReplica = false }: Scenery,
 ): Promise<ChaosSite> {
   const settings = forms[form]
   await using opening = new AsyncDisposableStack()
@@ -37,7 +41,10 @@ export async function openChaosSite(
   const { file, jwks } = await writeSigningKey(opening.use(createScratchDirectory('chaos')).path)
 
   const redisServer = opening.use(await startRedisServer({ persistence: redisPersistence }))
-  const redis = new Redis(redisServer.url, { maxRetriesPerRequest: null })
+  const replica = redisReplica ? opening.use(await startRedisServer()) : undefined
+  const endpoint = redisReplica ? opening.use(await MovingEndpoint.open(redisServer.url)) : undefined
+  const redisUrl = endpoint?.url ?? redisServer.url
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: null })
   // It is about to be hurt, and the client connects again by itself.
   redis.on('error', () => undefined)
   opening.defer(() => redis.disconnect())
@@ -51,7 +58,7 @@ export async function openChaosSite(
   const relays = opening.use(
     new RelayFleet({
       kafkaBrokers: cluster.brokers,
-      redisUrl: redisServer.url,
+      redisUrl,
       issuer: ISSUER,
       signingKeysFile: file,
       env: {
@@ -73,6 +80,8 @@ export async function openChaosSite(
     cluster,
     log,
     redisServer,
+    replica,
+    endpoint,
     redis,
     ledger,
     relays,

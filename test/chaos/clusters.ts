@@ -11,14 +11,16 @@ const AUTHORIZATION = {
 
 /** The brokers that scenarios share, one cluster at a time. A run has topics of its own on it. */
 export class Clusters implements AsyncDisposable {
-  #current: { readonly size: number; readonly cluster: KafkaCluster } | undefined
+  #current: { readonly kind: string; readonly cluster: KafkaCluster } | undefined
 
-  async take(size: number): Promise<KafkaCluster> {
-    if (this.#current?.size === size) return this.#current.cluster
+  /** `own`: settings of the brokers that a scenario wants beside the usual ones. */
+  async take(size: number, own: Readonly<Record<string, string>> = {}): Promise<KafkaCluster> {
+    const kind = JSON.stringify([size, own])
+    if (this.#current?.kind === kind) return this.#current.cluster
     await this.discard()
-    const properties = size === 1 ? AUTHORIZATION : {}
+    const properties = size === 1 ? { ...AUTHORIZATION, ...own } : { ...own }
     const cluster = await startKafkaCluster({ brokers: size, properties })
-    this.#current = { size, cluster }
+    this.#current = { kind, cluster }
     return cluster
   }
 

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { Clusters } from './clusters.ts'
-import { type ChaosOptions, readOptions, usage } from './options.ts'
+import { isWhole } from './model/model-report.ts'
+import { runModel } from './model/run-model.ts'
+import { type ChaosOptions, type ModelChoice, readOptions, usage } from './options.ts'
 import { report } from './report.ts'
 import { runScenario, type ScenarioResult } from './run-scenario.ts'
 import { scenarios } from './scenarios.ts'
@@ -8,6 +10,7 @@ import { scenarios } from './scenarios.ts'
 try {
   const options = readOptions(process.argv.slice(2), scenarios)
   if (options === undefined) process.stdout.write(usage(scenarios))
+  else if (options.model !== undefined) await model(options, options.model)
   else await chaos(options)
 } catch (error) {
   process.stderr.write(`chaos: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`)
@@ -20,7 +23,7 @@ async function chaos({ scenarios, form, seed, jsonFile }: ChaosOptions): Promise
   const results: ScenarioResult[] = []
   for (const scenario of scenarios) {
     process.stderr.write(`\n${scenario.name}: ${scenario.fault}\n`)
-    const cluster = await clusters.take(scenario.scenery?.brokers ?? 1)
+    const cluster = await clusters.take(scenario.scenery?.brokers ?? 1, scenario.scenery?.brokerProperties)
     const startedMs = performance.now()
     const say = (progress: string) => {
       const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
@@ -36,4 +39,11 @@ async function chaos({ scenarios, form, seed, jsonFile }: ChaosOptions): Promise
   if (jsonFile !== undefined)
     await writeFile(jsonFile, `${JSON.stringify({ form, seed, results }, null, 2)}\n`)
   if (results.some(({ findings }) => findings.violations.length > 0)) process.exitCode = 1
+}
+
+async function model({ jsonFile, seed }: ChaosOptions, choice: ModelChoice): Promise<void> {
+  const say = (progress: string) => process.stderr.write(`${progress}\n`)
+  const results = await runModel({ ...choice, seed, say })
+  if (jsonFile !== undefined) await writeFile(jsonFile, `${JSON.stringify({ seed, results }, null, 2)}\n`)
+  if (!results.every(isWhole)) process.exitCode = 1
 }

@@ -26,11 +26,11 @@ export class PatientProducer {
     this.#partitions = partitions
   }
 
-  /** The records of one key go to one partition, in order. */
+  /** The records of one key go to one partition, in order, unless they name another one. */
   async publish(records: readonly Message[]): Promise<void> {
     const byPartition = new Map<number, Message[]>()
     for (const record of records) {
-      const partition = crc32(record.key ?? '') % this.#partitions
+      const partition = record.partition ?? crc32(record.key ?? '') % this.#partitions
       const messages = byPartition.get(partition) ?? []
       byPartition.set(partition, messages)
       messages.push({ ...record, partition })

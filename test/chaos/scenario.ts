@@ -9,9 +9,13 @@ export type ByForm<T> = Readonly<Record<Form, T>>
 export interface Scenery {
   /** 1 unless given. With 3, every topic has three replicas, two of which must be in sync. */
   readonly brokers?: 1 | 3
+  /** Beside the usual ones of the test brokers. */
+  readonly brokerProperties?: Readonly<Record<string, string>>
+  /** A second Redis, and an address in front of both, for the relays and for us. It holds nothing at first. */
+  readonly redisReplica?: boolean
   readonly redisPersistence?: 'none' | 'appendonly'
-  /** Written to Redis before the start unless given; `records` can be rebuilt from the topic. */
-  readonly registrations?: 'in-redis' | 'records'
+  /** Written to Redis before the start unless given; `records` can be rebuilt from the topic; or the scenario does it. */
+  readonly registrations?: 'in-redis' | 'records' | 'by-scenario'
   /** A topic of their own for the outcomes; they go to the topic of the triggers unless given. */
   readonly ownOutcomeTopic?: boolean
   /** Settings of the relays beside the usual ones of the form. */

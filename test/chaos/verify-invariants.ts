@@ -1,7 +1,12 @@
+import { readiness } from '../support/readiness.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
 import type { ChaosRun } from './chaos-run.ts'
 import { type OutcomeBook, readOutcomeBook } from './outcome-book.ts'
 import { holdsWithin } from './poll.ts'
-import { countRegistrations, expectedOf } from './workload.ts'
+import { countRegistrations, expectedOf, REGISTRATIONS_PER_SESSION } from './workload.ts'
+
+/** One that was started just now has to become a member of the group first. */
+const READY_MS_MAX = 30_000
 
 /** What was found when everything had had its time. */
 export interface Findings {
@@ -15,8 +20,12 @@ export interface Findings {
   readonly outcomes: OutcomeBook
   /** Keys of parked deliveries in Redis. */
   readonly backlogKeys: readonly string[]
-  /** Registrations in Redis of sessions that have ended. */
-  readonly registrationsLeft: number
+  /** Registrations in Redis of sessions that have ended, by what we have written ourselves. */
+  readonly aliveThoughEnded: number
+  /** Registrations that are not in Redis, of sessions that we have not ended. */
+  readonly goneThoughAlive: number
+  /** What the relays that do not call themselves ready say, when everything has had its time. */
+  readonly notReady: readonly string[]
   /** Records that the group has not committed. */
   readonly lag: number
   readonly unexpectedExits: readonly string[]
@@ -30,8 +39,10 @@ export interface Findings {
  */
 export async function verifyInvariants(run: ChaosRun): Promise<Findings> {
   const { ledger, log, name, outcomeTopic, redis, relays } = run.site
+  const { ended, living } = run
+  const owed = ended.length * REGISTRATIONS_PER_SESSION
   const isDelivered = await holdsWithin(
-    async () => (await ledger.summary()).distinct >= run.deliveries,
+    async () => (await ledger.summary()).distinct >= owed,
     run.settings.settleMs,
   )
   // What does not come to an end now will not; the rest of the time would be lost.
@@ -43,9 +54,10 @@ export async function verifyInvariants(run: ChaosRun): Promise<Findings> {
     backlogKeys = await redis.keys(`${name}:backlog*`)
     return lag === 0 && backlogKeys.length === 0
   }, settleMs)
+  const notReady = await whatIsNotReady(relays.running)
   await relays.stopAll()
 
-  const book = await ledger.expect(expectedOf(run.sessions))
+  const book = await ledger.expect(expectedOf(ended))
   const summary = await ledger.summary()
   const found = {
     deliveries: book.expected,
@@ -54,17 +66,34 @@ export async function verifyInvariants(run: ChaosRun): Promise<Findings> {
     duplicates: book.duplicates,
     duplicatesMax: run.duplicatesMax,
     wrong: book.unexpected + summary.invalid + summary.repeatedJti,
-    outcomes: await readOutcomeBook(log, outcomeTopic, run.sessions),
+    outcomes: await readOutcomeBook(log, outcomeTopic, ended),
     backlogKeys,
-    registrationsLeft: await countRegistrations(redis, name, run.sessions),
+    aliveThoughEnded: await countRegistrations(redis, name, ended),
+    goneThoughAlive:
+      living.length * REGISTRATIONS_PER_SESSION - (await countRegistrations(redis, name, living)),
+    notReady,
     lag,
     unexpectedExits: relays.unexpectedExits,
   }
   return { ...found, violations: [...violationsOf(found), ...run.problems] }
 }
 
+async function whatIsNotReady(relays: readonly RelayProcess[]): Promise<string[]> {
+  const answers = await Promise.all(
+    relays.map(async (relay) => {
+      let answer: { status: number; body?: unknown } = { status: 0 }
+      const isReady = async () => {
+        answer = await readiness(relay.url)
+        return answer.status === 200
+      }
+      return (await holdsWithin(isReady, READY_MS_MAX)) ? [] : [JSON.stringify(answer)]
+    }),
+  )
+  return answers.flat()
+}
+
 function violationsOf(found: Omit<Findings, 'violations'>): string[] {
-  const { backlogKeys, duplicates, duplicatesMax, lag, missing, outcomes, registrationsLeft, wrong } = found
+  const { backlogKeys, duplicates, duplicatesMax, lag, missing, outcomes, wrong } = found
   const violations: string[] = []
   const must = (holds: boolean, sentence: string) => {
     if (!holds) violations.push(sentence)
@@ -83,7 +112,12 @@ function violationsOf(found: Omit<Findings, 'violations'>): string[] {
   must(outcomes.failed === 0, `${outcomes.failed} deliveries ended as failed`)
   must(outcomes.unexpected === 0, `${outcomes.unexpected} outcomes belong to nothing that was owed`)
   must(backlogKeys.length === 0, `left in the backlog: ${backlogKeys.slice(0, 5).join(', ')}`)
-  must(registrationsLeft === 0, `${registrationsLeft} registrations of ended sessions are left in Redis`)
+  must(
+    found.aliveThoughEnded === 0,
+    `${found.aliveThoughEnded} registrations live on, their sessions have ended`,
+  )
+  must(found.goneThoughAlive === 0, `${found.goneThoughAlive} registrations are gone, their sessions live`)
+  must(found.notReady.length === 0, `not ready at the end: ${found.notReady.join('; ')}`)
   must(lag === 0, `the group is ${lag} records behind the end of the topic`)
   violations.push(...found.unexpectedExits)
   return violations

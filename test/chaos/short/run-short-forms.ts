@@ -12,7 +12,7 @@ export function runShortForms(scenarios: readonly Scenario[]): void {
   afterAll(() => clusters.discard())
 
   test.each(scenarios)('$name: $fault', async (scenario) => {
-    const cluster = await clusters.take(scenario.scenery?.brokers ?? 1)
+    const cluster = await clusters.take(scenario.scenery?.brokers ?? 1, scenario.scenery?.brokerProperties)
     const progress: string[] = []
     const { evidence, findings } = await runScenario(scenario, {
       cluster,

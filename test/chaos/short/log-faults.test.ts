@@ -1,0 +1,4 @@
+import { logFaults } from '../scenarios.ts'
+import { runShortForms } from './run-short-forms.ts'
+
+runShortForms(logFaults)
