@@ -17,6 +17,7 @@ function site(refusals = 0) {
     source: {
       pause: () => undefined,
       resume: () => undefined,
+      seek: () => undefined,
       commit: async () => {
         commits.push(assignment.committable())
         if (commits.length <= refusals) throw new Error('the group rebalances')
@@ -28,7 +29,10 @@ function site(refusals = 0) {
     },
     commitIntervalMs: COMMIT_MS,
     onCommitFailed: (error) => failures.push(error),
+    onCommitted: () => undefined,
+    onGap: () => undefined,
     onOutcomeSkipped: () => undefined,
+    onRevoked: async () => undefined,
   })
   const bring = (offset: number): void => {
     const record = { ...partition, offset, timestampMs: 0, key: null, value: Buffer.from('{}'), headers: {} }

@@ -1,3 +1,4 @@
+import { manualClock } from '../manual-clock.ts'
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import { type Registration, writeRegistration } from '../../../src/events/registration.ts'
@@ -20,6 +21,7 @@ async function site(held: readonly Registration[]) {
   )
   const difference = new RegistryDifference({
     registry,
+    clock: manualClock(timestampMs + 60_000),
     defaultIssuer: ISSUER,
     isServedIssuer: (issuer) => issuer === ISSUER,
     reader: log,
