@@ -28,6 +28,8 @@ export class EdgeWatch {
   readonly #transactions = new OpenTransactions()
   #member: GroupMember | undefined
   #topicIds = new Map<string, string>()
+  /** Ids of topics that are gone. */
+  readonly #left = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #isLooking = false
 
@@ -53,7 +55,9 @@ export class EdgeWatch {
 
   /** Throws when Kafka cannot be asked. */
   async outOfRange(member: GroupMember, { topic, partition }: TopicPartition): Promise<void> {
-    if (this.#member !== member || (await this.#lookAtIds(member)).has(topic)) return
+    // Nobody is to be told any more, and kafkajs would ask again at once.
+    if (this.#member !== member) return delay(PAUSE_MS)
+    if ((await this.#lookAtIds(member)).has(topic)) return
     const bounds = await this.#assignedBounds(member, [topic])
     if (this.#member !== member) return
     let hasMoved = false
@@ -97,15 +101,20 @@ export class EdgeWatch {
     if (this.#member !== member) return recreated
     for (const [topic, id] of ids) {
       const before = this.#topicIds.get(topic)
-      // Without one it is not there now, or the broker that answers knows of no ids.
-      if (id === '' || id === before) continue
+      // Without one it is not there now, or the broker that answers knows of no ids. Another broker may be behind.
+      if (id === '' || id === before || this.#left.has(id)) continue
       if (before) recreated.add(topic)
       else this.#topicIds.set(topic, id)
     }
     if (recreated.size === 0) return recreated
+    // It may have other leaders, and another number of partitions.
+    await member.cluster.refreshMetadata()
     const bounds = await this.#assignedBounds(member, [...recreated])
     if (this.#member !== member) return recreated
-    for (const topic of recreated) this.#topicIds.set(topic, ids.get(topic) as string)
+    for (const topic of recreated) {
+      this.#left.add(this.#topicIds.get(topic) as string)
+      this.#topicIds.set(topic, ids.get(topic) as string)
+    }
     for (const range of bounds) this.#move(member, 'recreated', range)
     return recreated
   }

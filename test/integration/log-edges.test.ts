@@ -126,6 +126,37 @@ test.each([5, 40])(
   },
 )
 
+test.each([1, 4])(
+  'a topic that is created anew with %i partitions instead of two is read from its beginning',
+  async (partitions) => {
+    const relay = await start({ startFrom: 'latest' })
+    await topic.publish(...messages('old', 5), ...messages('old', 5, 1))
+    await eventually(() => expect(relay.values).toHaveLength(10))
+    await isSettled()
+    await topic.recreate({ partitions })
+    const fresh = Array.from({ length: partitions }, (_, partition) =>
+      messages(`new-${partition}`, 9, partition),
+    ).flat()
+    await topic.publishFresh(...fresh)
+    const wanted = fresh.map(({ value }) => value)
+    await eventually(() => expect(relay.values).toEqual(expect.arrayContaining(wanted)))
+    await isSettled()
+  },
+)
+
+test('a topic that is created anew while two relays read it is read from its beginning by them', async () => {
+  const both = [await start({ startFrom: 'latest' }), await start({ startFrom: 'latest' })]
+  await topic.publish(...messages('old', 5), ...messages('old', 5, 1))
+  await eventually(() => expect(both.flatMap(({ values }) => values)).toHaveLength(10))
+  await isSettled()
+  await topic.recreate({ partitions: 2 })
+  const fresh = [...messages('new-0', 9), ...messages('new-1', 9, 1)]
+  await topic.publishFresh(...fresh)
+  const wanted = fresh.map(({ value }) => value)
+  await eventually(() => expect(both.flatMap(({ values }) => values)).toEqual(expect.arrayContaining(wanted)))
+  await isSettled()
+})
+
 test('a commit that was made for a topic of the same name does not count', async () => {
   await topic.publish(...messages('a', 10))
   await positions.commitAsNobody(groupId, [

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaLogReader } from '../../src/kafka/kafka-log-reader.ts'
 import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
+import { kafkajs } from '../../src/kafka/kafkajs.ts'
 import { eventually } from '../support/eventually.ts'
 import { ReadingRelay } from '../support/reading-relay.ts'
 import { TopicLog } from '../support/topic-log.ts'
@@ -64,6 +65,10 @@ const histories: Record<string, { write: () => Promise<void>; reads: string[] }>
   'an aborted transaction that is larger than a fetch': {
     write: () => topic.publishAborted(...large('tx')),
     reads: [],
+  },
+  'compressed transactions': {
+    write: () => topic.publishBothCompressed(kafkajs.CompressionTypes.GZIP, ...large('tx')),
+    reads: large('tx').map(({ value }) => value),
   },
   'an aborted record whose key is that of a marker': {
     write: () => topic.publishAborted(one('never', '\0\0\0\0'), one('nor this')),

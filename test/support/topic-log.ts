@@ -83,11 +83,17 @@ export class TopicLog {
 
   /** Writes records that no reader of committed records sees, and the control records around them. */
   publishAborted(...messages: readonly Message[]): Promise<void> {
-    return this.#inTransaction(messages, (transaction) => transaction.abort())
+    return this.#inTransaction({ messages }, (transaction) => transaction.abort())
   }
 
   publishCommitted(...messages: readonly Message[]): Promise<void> {
-    return this.#inTransaction(messages, (transaction) => transaction.commit())
+    return this.#inTransaction({ messages }, (transaction) => transaction.commit())
+  }
+
+  /** First as an aborted transaction, then as a committed one, each compressed as one batch. */
+  async publishBothCompressed(compression: CompressionTypes, ...messages: readonly Message[]): Promise<void> {
+    await this.#inTransaction({ compression, messages }, (transaction) => transaction.abort())
+    await this.#inTransaction({ compression, messages }, (transaction) => transaction.commit())
   }
 
   /** Hides what it writes, and what is written behind it, from readers of committed records; returns what ends it. */
@@ -112,7 +118,7 @@ export class TopicLog {
   }
 
   async #inTransaction(
-    messages: readonly Message[],
+    what: { compression?: CompressionTypes; messages: readonly Message[] },
     end: (transaction: Transaction) => Promise<void>,
   ): Promise<void> {
     const transactionalId = this.name
@@ -120,7 +126,7 @@ export class TopicLog {
     await producer.connect()
     try {
       const transaction = await producer.transaction()
-      await transaction.send({ topic: this.name, messages: [...messages] })
+      await transaction.send({ topic: this.name, ...what, messages: [...what.messages] })
       await end(transaction)
     } finally {
       await producer.disconnect()
