@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Registration } from '../../../src/events/registration.ts'
 import type { Registry } from '../../../src/registry/registry.ts'
 import { eventually } from '../../support/eventually.ts'
-import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { deliveryFixture } from './delivery-fixture.ts'
 
 const DEAD = `${ISSUER}|client-1`
@@ -189,7 +189,12 @@ describe('deliveries that are claimed', () => {
     await owe(sessions(0, 2))
     for (const attempt of attempts.splice(0)) attempt.answer({ kind: 'answered', status: 400 })
     await stored()
-    await registry.settle(sessions(0, 1))
+    // As the other replica has it: with the end of the session, which remembers what is settled.
+    const [one] = sessions(0, 1)
+    if (one === undefined) throw new Error('there is a session')
+    const { issuer, sessionId } = one
+    await registry.apply([{ kind: 'end-session', issuer, sessionId, ending: sampleEnding() }])
+    await registry.settle([one])
     clock.nowMs += 60_000
     core.backlogLoop.start()
     try {

@@ -1,4 +1,3 @@
-import { manualClock } from '../manual-clock.ts'
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import { type Registration, writeRegistration } from '../../../src/events/registration.ts'
@@ -6,6 +5,7 @@ import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { RegistryDifference } from '../../../src/recovery/registry-difference.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
+import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
 const TOPIC = 'input'
