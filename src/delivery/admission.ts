@@ -77,6 +77,26 @@ export class Admission {
   }
 
   /**
+   * Puts what is open here into the backlog under a lease, so that its records need not wait for it: whoever reads them
+   * next, because a rebalance takes them away, finds that somebody is at it. Throws when the backlog cannot be reached.
+   */
+  async handOver(): Promise<void> {
+    const { backlog, clock, leaseMs, open } = this.#options
+    const now = clock.now()
+    const deliveries = [...open.all()].filter(({ isHeld }) => isHeld !== true)
+    const parked = deliveries.map((delivery) =>
+      [delivery.registration, ...delivery.companions].map((registration) =>
+        parkedOf({ ...delivery, registration }, now + leaseMs),
+      ),
+    )
+    await backlog.hold(parked.flat(), now, now + leaseMs)
+    for (const delivery of deliveries) {
+      delivery.isHeld = true
+      for (const creditor of delivery.creditors.splice(0)) creditor.settled()
+    }
+  }
+
+  /**
    * Makes due what is parked, and sees to it that what is not is looked at when a first attempt must have ended. Every
    * creditor is told. Throws when the backlog cannot be reached.
    */
@@ -143,7 +163,10 @@ export class Admission {
   }
 }
 
-function parkedOf({ registration, cause, deadlineMs }: Owed, dueMs: number): ParkedDelivery {
+function parkedOf(
+  { registration, cause, deadlineMs }: Pick<Owed, 'registration' | 'cause' | 'deadlineMs'>,
+  dueMs: number,
+): ParkedDelivery {
   const { issuer, clientId, sessionId, oidcSessionId } = registration
   const state = { attempts: 0, doubtful: 0, deadlineMs, cause }
   return { rpKey: `${issuer}|${clientId}`, issuer, sessionId, oidcSessionId, dueMs, state }

@@ -36,6 +36,11 @@ export class OpenDeliveries {
     return this.#byRegistration.size
   }
 
+  /** Each once, whatever number of registrations it has. */
+  all(): Set<Delivery> {
+    return new Set(this.#byRegistration.values())
+  }
+
   /** The earliest deadline of those held, in milliseconds since the epoch; `undefined` when there is none. */
   earliestDeadline(): number | undefined {
     let earliest: number | undefined

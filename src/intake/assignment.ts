@@ -14,6 +14,8 @@ export interface AssignmentOptions {
   readonly source: Pick<RecordSource, 'pause' | 'resume' | 'seek' | 'commit'>
   readonly work: (lane: PartitionLane) => Promise<void>
   readonly commitIntervalMs: number
+  /** Makes what is still under way safe without its records; a rebalance takes them away. */
+  readonly handOver?: () => Promise<void>
   readonly onCommitFailed: (error: unknown) => void
   readonly onCommitted?: () => void
   readonly onOutcomeSkipped: () => void
@@ -30,6 +32,7 @@ export interface FetchGap extends TopicPartition {
 
 /** How long a rebalance waits for deliveries under way; well below the time in which the group gives members up. */
 const REVOKE_DRAIN_MS = 3_000
+const HAND_OVER_MS_MAX = 1_000
 const REVOKE_LOOK_MS = 10
 const REVOKED_MS_MAX = 1_000
 
@@ -62,6 +65,7 @@ export class Assignment implements RecordListener {
     const until = performance.now() + REVOKE_DRAIN_MS
     for (const lane of this.#lanes.values()) lane.hold()
     while (performance.now() < until && this.#hasOpenRecords()) await delay(REVOKE_LOOK_MS)
+    if (this.#hasOpenRecords()) await this.#handOver()
     await settledWithin(this.#options.onRevoked(), REVOKED_MS_MAX)
   }
 
@@ -140,6 +144,16 @@ export class Assignment implements RecordListener {
       this.#options.source.pause(lane)
     }
     await settledWithin(Promise.all(lanes.map((lane) => lane.idle())), ms)
+  }
+
+  /** Should it fail, the next owner sends again what is under way here, as after a crash. */
+  async #handOver(): Promise<void> {
+    const { handOver } = this.#options
+    if (handOver !== undefined)
+      await settledWithin(
+        handOver().catch(() => undefined),
+        HAND_OVER_MS_MAX,
+      )
   }
 
   #hasOpenRecords(): boolean {

@@ -67,3 +67,25 @@ test('a parked delivery does not log out a later login under the same ids, which
   expect(outcomes()).toMatchObject([{ reason: 'expired', registeredAt: UNTIL }])
   expect(await registry.find([registration])).toEqual([later])
 })
+
+test('what is under way when its records are taken away stands in the backlog under a lease until it ends', async () => {
+  const fixture = deliveryFixture()
+  const { attempts, backlog, clock, core, outcomes, registry } = fixture
+  const other = sampleRegistration({ oidcSessionId: 'other' })
+  await registry.apply(
+    [registration, other].map((it) => ({ kind: 'register', registration: it, origin: sampleOrigin() })),
+  )
+  const creditors = await fixture.owe([registration, other])
+  await core.admission.handOver()
+  expect(creditors.map(({ isSettled }) => isSettled)).toEqual([true, true])
+  expect(await backlog.claim(`${ISSUER}|client-1`, clock.now(), clock.now() + 1, 10)).toEqual([])
+  attempts[0]?.answer({ kind: 'answered', status: 200 })
+  attempts[1]?.answer({ kind: 'answered', status: 503 })
+  await fixture.stored()
+  expect(outcomes()).toMatchObject([{ oidcSessionId: 'oidc-1' }])
+  expect(await backlog.claim(`${ISSUER}|client-1`, clock.now() + 60_000, 0, 10)).toMatchObject([
+    { oidcSessionId: 'other', state: { attempts: 1 } },
+  ])
+  expect(await backlog.sizes(10)).toMatchObject([{ size: 1 }])
+  expect(core.open.size).toBe(0)
+})
