@@ -174,7 +174,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   /** Answers what is under way, and what follows from that, until nothing is. */
   const endAll = async (): Promise<void> => {
     ended.resolve()
-    while (core.dispatcher.inFlight + core.dispatcher.waiting > 0) {
+    while (unanswered.size > 0) {
       for (const attempt of unanswered) attempt.answer({ kind: 'answered', status: 200 })
     }
     await stored()
