@@ -199,6 +199,7 @@ export class Service {
       onCommitted: committing.onRecovered,
       onOutcomeSkipped: () => events.skipped('outcome'),
       onGap: (gap) => events.gap(gap),
+      handOver: () => this.#core.admission.handOver(),
       onRevoked: () => this.#registryWatch.writePositions(),
     })
 

@@ -29,7 +29,7 @@ const IN_SYNC_MS_MAX = 10_000
 const WAVE_MS = 200
 const HELD_MS = 500
 /** After that a relay notes in Redis what Kafka does not take. */
-const NOTED_MS = 2_500
+const NOTED_MS = 1_200
 /** The first wave goes on for so long while the store changes, so that every relay meets the change in the middle of it. */
 const SPREAD_MS = 1_200
 
