@@ -29,6 +29,19 @@ beforeEach(async () => {
 })
 afterEach(() => fixture[Symbol.asyncDispose]())
 
+/** A backlog on the same Redis; `between` runs after each single command, as others' commands may. */
+function interleaved(between: () => Promise<unknown>): RedisBacklog {
+  const pipeline = async (commands: readonly RedisCommand[]) => {
+    const replies: unknown[] = []
+    for (const command of commands) {
+      replies.push(...(await fixture.redis.pipeline([command])))
+      await between()
+    }
+    return replies
+  }
+  return new RedisBacklog({ register: () => undefined, pipeline } as unknown as RedisConnection, fixture.keys)
+}
+
 /** A backlog on the same Redis; `between` runs after its first round trip and before its second one. */
 function interrupted(between: () => Promise<void>): RedisBacklog {
   let trips = 0
@@ -55,5 +68,11 @@ test('an RP whose due deliveries are claimed stays due when another one is parke
   await other.park([parked('first')])
   const claimed = await interrupted(() => other.park([parked('new', NOW - 5)])).claim(RP, NOW, LEASE, 10)
   expect(claimed).toHaveLength(1)
+  expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
+})
+
+test('an RP whose backlog is looked at while a delivery is parked is in the index when it is', async () => {
+  const parker = interleaved(() => other.claim(RP, NOW - 1, LEASE, 10))
+  await parker.park([parked('new')])
   expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
 })

@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest'
 import { type Config, readConfig } from '../../../src/config/env.ts'
 import { DeliveryCore } from '../../../src/delivery/delivery-core.ts'
 import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
@@ -112,6 +113,12 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     },
     settingsStore: { load: async (rps) => rps.map(() => settings) },
     signerFor: (issuer) => (issuer === ISSUER ? (signer as Signer) : undefined),
+  })
+
+  // What a test leaves undecided would be looked at for ever, on the clock of whichever test comes next.
+  onTestFinished(() => {
+    core.parking.stop()
+    core.settlement.stop()
   })
 
   return {

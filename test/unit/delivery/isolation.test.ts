@@ -131,6 +131,21 @@ describe('an RP that does not answer', () => {
     expect(outcomes().every((it) => it.reason === 'expired')).toBe(true)
   })
 
+  test('what has expired while it waited for its turn gives the place back that it was just given', async () => {
+    const { attempts, clock, core, outcomes, owe, stored } = deliveryFixture({
+      env: { MAX_IN_FLIGHT_PER_RP: '1' },
+    })
+    await owe(sessions(0, 2), {}, 5_000)
+    await owe(sessions(2, 1))
+    expect(attempts).toHaveLength(1)
+    clock.nowMs += 5_000
+    attempts.splice(0)[0]?.answer(ok)
+    await stored()
+    expect(outcomes().map(({ reason }) => reason)).toEqual([undefined, 'expired'])
+    expect(attempts).toHaveLength(1)
+    expect(core.dispatcher.inFlight).toBe(1)
+  })
+
   test('a probe that fails gives its place to the next RP', async () => {
     // Room for one probe.
     const env = { MAX_IN_FLIGHT: '8', BREAKER_FAILURES: '1' }
