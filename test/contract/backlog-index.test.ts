@@ -29,6 +29,19 @@ beforeEach(async () => {
 })
 afterEach(() => fixture[Symbol.asyncDispose]())
 
+/** A backlog on the same Redis; `between` runs after that many of its commands, as others' commands may. */
+function interleaved(after: number, between: () => Promise<unknown>): RedisBacklog {
+  const pipeline = async (commands: readonly RedisCommand[]) => {
+    const replies: unknown[] = []
+    for (const command of commands) {
+      replies.push(...(await fixture.redis.pipeline([command])))
+      if (replies.length === after) await between()
+    }
+    return replies
+  }
+  return new RedisBacklog({ register: () => undefined, pipeline } as unknown as RedisConnection, fixture.keys)
+}
+
 /** A backlog on the same Redis; `between` runs after its first round trip and before its second one. */
 function interrupted(between: () => Promise<void>): RedisBacklog {
   let trips = 0
@@ -57,3 +70,12 @@ test('an RP whose due deliveries are claimed stays due when another one is parke
   expect(claimed).toHaveLength(1)
   expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
 })
+
+test.each([1, 2, 3])(
+  'an RP that is looked at after %i commands of a parking is in the index',
+  async (after) => {
+    const parker = interleaved(after, () => other.claim(RP, NOW - 1, LEASE, 10))
+    await parker.park([parked('new')])
+    expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
+  },
+)

@@ -143,6 +143,22 @@ describe('an RP that does not answer', () => {
     expect(rp.settingsReadAtMs).toBeGreaterThan(readAt)
   })
 
+  test('what has expired while it waited for its turn gives the place back that it was just given', async () => {
+    const { attempts, clock, core, outcomes, owe, stored } = deliveryFixture({
+      env: { MAX_IN_FLIGHT_PER_RP: '1' },
+    })
+    await owe(sessions(0, 2), {}, 5_000)
+    await owe(sessions(2, 1))
+    expect(attempts).toHaveLength(1)
+    clock.nowMs += 5_000
+    attempts.splice(0)[0]?.answer(ok)
+    await stored()
+    expect(outcomes()).toHaveLength(2)
+    expect(outcomes()).toContainEqual(expect.objectContaining({ reason: 'expired', attempts: 0 }))
+    expect(attempts).toHaveLength(1)
+    expect(core.dispatcher.inFlight).toBe(1)
+  })
+
   test('a probe that fails gives its place to the next RP', async () => {
     // Room for one probe.
     const env = { MAX_IN_FLIGHT: '8', BREAKER_FAILURES: '1' }
