@@ -127,13 +127,15 @@ function interpret(
     case 'backchannel-logout-registered': {
       const result = readRegistration(envelope.data, defaultIssuer)
       if (result.kind === 'invalid') return poison(envelope.type, result.reason)
-      // A registration without a time of its own was made when its record was written.
+      // A registration without a time of its own was made when its record was written, and none was made after that: read
+      // again later, it must not be dated after its own outcome.
       const { registration } = result
+      const saidMs = registration.registeredAtMs ?? envelope.timeMs
       return {
         kind: 'registration',
         registration: {
           ...registration,
-          registeredAtMs: claimedTime(registration.registeredAtMs, occurredAtMs, nowMs),
+          registeredAtMs: claimedTime(saidMs, recordedAtMs, recordedAtMs),
         },
         origin,
       }

@@ -19,7 +19,7 @@ const ATTEMPT_TIMEOUT_MS = 3_000
 /** Impatient; what is remembered is remembered for longer than any batch takes. */
 const SETTINGS = {
   ATTEMPT_TIMEOUT_MS: String(ATTEMPT_TIMEOUT_MS),
-  RETRY_LEASE_MS: String(ATTEMPT_TIMEOUT_MS + 500),
+  RETRY_LEASE_MS: String(1.5 * ATTEMPT_TIMEOUT_MS),
   COMMIT_INTERVAL_MS: '50',
   RETRY_POLL_MS: '25',
   RETRY_BASE_DELAY_MS: '20',
