@@ -59,13 +59,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   settle(settled: readonly RegistrationKey[]): Promise<void> {
     return this.#perSession(settled, async (sessions) => {
       const answers = await this.#redis.pipeline(
-        inParts(sessions, (part) =>
-          evalScript(
-            settleScript,
-            this.#keysOf(part),
-            part.flatMap(({ keys }) => [keys.length, ...keys.flatMap(dated)]),
-          ),
-        ),
+        inParts(sessions, (part) => evalScript(settleScript, this.#keysOf(part), settledArgs(part))),
       )
       const left = answers.flat()
       // An ended session without registrations needs no place among its user's sessions any more.
@@ -125,6 +119,16 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   #keysOf(sessions: readonly OfSession[]): string[] {
     return sessions.flatMap(({ first }) => this.#calls.keysOf(first))
   }
+}
+
+/** For each session how many, and id and date of each: in one list, because every delivery comes through here. */
+function settledArgs(sessions: readonly OfSession[]): (string | number)[] {
+  const args: (string | number)[] = []
+  for (const { keys } of sessions) {
+    args.push(keys.length)
+    for (const { oidcSessionId, registeredAtMs } of keys) args.push(oidcSessionId, registeredAtMs ?? '')
+  }
+  return args
 }
 
 /** As the scripts take it. */

@@ -8,7 +8,7 @@ import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 import { SessionCalls, type SessionName } from './session-calls.ts'
-import { firstLine, readMark } from './session-mark.ts'
+import { readMarks } from './session-mark.ts'
 import { readSession, unreadableSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
 
@@ -123,7 +123,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
         )
         return sound.map(({ sessionId }, i) => {
           const stored = readSession(replies[2 * i], issuer, sessionId)
-          const standing = readMark(firstLine(String(replies[2 * i + 1] ?? '')), ending)
+          const standing = readMarks(String(replies[2 * i + 1] ?? ''), ending)
           return groupsOf(stored, ending, standing)
         })
       },

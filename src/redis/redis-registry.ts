@@ -14,7 +14,7 @@ import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { RedisEndings } from './redis-endings.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { endAnewScript, endSessionsScript, registerScript, signOutScript } from './registry-scripts.ts'
+import { endSessionsScript, registerScript, signOutScript } from './registry-scripts.ts'
 import { SessionCalls } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
 import { readSession, readStored, type StoredSession, unreadableSession } from './stored-registration.ts'
@@ -35,13 +35,6 @@ type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
 type EndStep = Omit<Extract<RegistryStep, { kind: 'end-session' }>, 'kind'>
 
-/** A session that was used again since the ending that stands. */
-interface Anew {
-  readonly at: number
-  readonly step: EndStep
-  readonly mark: string
-}
-
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
   readonly #keys: RedisKeys
@@ -56,7 +49,7 @@ export class RedisRegistry implements Registry {
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
     this.#endings = new RedisEndings({ redis, keys, tombstoneMs, calls: this.#calls })
-    redis.register(registerScript, endSessionsScript, endAnewScript, signOutScript)
+    redis.register(registerScript, endSessionsScript, signOutScript)
   }
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
@@ -200,39 +193,11 @@ export class RedisRegistry implements Registry {
         ],
       ),
     )
-    const anew: Anew[] = []
-    const groups = steps.map((step, i) => {
-      const { ending, issuer, sessionId } = step
-      const mark = found[2 * i] as string
-      const standing = readMark(mark, ending)
-      const owed = groupsOf(readSession(found[2 * i + 1], issuer, sessionId), ending, standing)
-      if (standing !== undefined && owed.some(({ relation }) => relation === 'fresh'))
-        anew.push({ mark, step, at: i })
-      return owed
+    return steps.map(({ ending, issuer, sessionId }, i) => {
+      const standing = found[2 * i] === '' ? [] : (found[2 * i] as string).split('\n')
+      const marks = standing.flatMap((line) => readMark(line, ending) ?? [])
+      return groupsOf(readSession(found[2 * i + 1], issuer, sessionId), ending, marks)
     })
-    for (const [i, owed] of (await this.#endAnew(anew)).entries()) groups[(anew[i] as Anew).at] = owed
-    return groups
-  }
-
-  /** The usual answer is known with the first call; sessions that were used again after an ending need a second one. */
-  async #endAnew(sessions: readonly Anew[]): Promise<OwedGroup[][]> {
-    if (sessions.length === 0) return []
-    const found = await this.#calls.guarded(sessions, (part) =>
-      evalScript(
-        endAnewScript,
-        part.flatMap(({ step }) => this.#calls.keysOf(step)),
-        [this.#tombstoneMs, ...part.flatMap(({ mark, step }) => [mark, writeMark(step.ending)])],
-      ),
-    )
-    return Promise.all(
-      sessions.map(async ({ mark, step }, i) => {
-        // Somebody else has ended it anew in between.
-        if (found[2 * i] === 0) return (await this.#endSessions([step]))[0] as OwedGroup[]
-        const { ending, issuer, sessionId } = step
-        const stored = readSession(found[2 * i + 1], issuer, sessionId)
-        return groupsOf(stored, ending, readMark(mark, ending))
-      }),
-    )
   }
 
   async #endUser(step: Extract<RegistryStep, { kind: 'end-user' }>): Promise<RegistryAnswer> {

@@ -4,7 +4,7 @@ import { foreignAmong, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { literalPattern, scannedKeys } from './scanned-keys.ts'
-import { firstLine, readMark, readSettled } from './session-mark.ts'
+import { readMark, readMarks, readSettled } from './session-mark.ts'
 import { readSession, unreadableSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
 
@@ -126,10 +126,11 @@ const unknownEnding = {
 }
 
 function endedState(text: string, expiresInMs: number): NonNullable<SessionState['ended']> {
-  const mark = readMark(firstLine(text), unknownEnding)
+  const marks = readMarks(text, unknownEnding)
+  const [first, last] = [marks[0], marks.at(-1)]
   return {
-    ...(mark !== undefined && { origin: mark.origin }),
-    ...(mark !== undefined && Number.isFinite(mark.untilMs) && { untilMs: mark.untilMs }),
+    ...(first !== undefined && { origin: first.origin }),
+    ...(last !== undefined && Number.isFinite(last.untilMs) && { untilMs: last.untilMs }),
     expiresInMs,
     settled: [...readSettled(text).keys()],
   }

@@ -3,8 +3,10 @@ import type { Ending } from '../registry/ending.ts'
 
 /*
  * The mark of an ending, in Redis: the first line of a session's tombstone, and the whole of a user's sign-out
- * everywhere. The lines below the first are those of settled registrations: `oidcSessionId`, a tab, and the date up to
- * which it is settled. An identity provider may write a tombstone of its own, whose first line tells nothing.
+ * everywhere. A trigger that means later registrations than those before it leaves a further mark below, behind a tab; a
+ * registration belongs to the first of them that means it, so that this is never changed by what is read later. The other
+ * lines are those of settled registrations: `oidcSessionId`, a tab, and the date up to which it is settled. An identity
+ * provider may write a tombstone of its own, whose first line tells nothing.
  */
 
 type Fields = [
@@ -57,21 +59,31 @@ export function readMark(line: string, otherwise: Ending): Ending | undefined {
   }
 }
 
+/** The marks of a tombstone, in order. What is missing in one is taken from `otherwise`. */
+export function readMarks(tombstone: string, otherwise: Ending): Ending[] {
+  // The usual case: there is none.
+  if (tombstone === '') return []
+  const marks: Ending[] = []
+  for (const line of tombstone.split('\n')) {
+    if (marks.length > 0 && !line.startsWith('\t[')) break
+    const mark = readMark(marks.length === 0 ? line : line.slice(1), otherwise)
+    if (mark === undefined) break
+    marks.push(mark)
+  }
+  return marks
+}
+
 /** The dates up to which registrations are settled, by `oidcSessionId`; without an end for what an earlier version wrote. */
 export function readSettled(tombstone: string): Map<string, number> {
   const settled = new Map<string, number>()
   for (const line of tombstone.split('\n').slice(1)) {
+    if (line.startsWith('\t[')) continue
     const tab = line.indexOf('\t')
     const oidcSessionId = tab === -1 ? line : line.slice(0, tab)
     const untilMs = tab === -1 ? Number.POSITIVE_INFINITY : Number(line.slice(tab + 1))
     settled.set(oidcSessionId, Math.max(settled.get(oidcSessionId) ?? 0, untilMs))
   }
   return settled
-}
-
-export function firstLine(tombstone: string): string {
-  const end = tombstone.indexOf('\n')
-  return end === -1 ? tombstone : tombstone.slice(0, end)
 }
 
 function fieldsOf(line: string): Fields | undefined {

@@ -47,30 +47,30 @@ export function isSameOrigin(a: TriggerOrigin, b: TriggerOrigin): boolean {
 }
 
 /**
- * Which registrations of a session a trigger ends, and to which ending each belongs. `standing` is the ending that is
- * remembered of the session. A group that is `fresh` beside one means that the session was used again since: then the
- * trigger's own ending takes the place of the one that stands.
+ * Which registrations of a session a trigger ends, and to which ending each belongs: the first of those that are
+ * remembered of the session, `standing`, that means it; else the trigger's own.
  */
 export function groupsOf(
   { registrations, broken }: Pick<OwedGroup, 'registrations' | 'broken'>,
   ending: Ending,
-  standing: Ending | undefined,
+  standing: readonly Ending[],
 ): OwedGroup[] {
-  if (standing === undefined) {
-    const mine = datedUntil(registrations, ending.untilMs)
-    return groups({ relation: 'fresh', ending, registrations: mine, broken })
+  const known = standing.find(({ origin }) => isSameOrigin(origin, ending.origin))
+  const own = known ?? ending
+  const endings = known === undefined ? [...standing, ending] : standing
+  let left = datedUntil(registrations, own.untilMs)
+  const groups: OwedGroup[] = []
+  for (const [i, it] of endings.entries()) {
+    const mine = datedUntil(left, it.untilMs)
+    const unreadable = i === 0 ? broken : []
+    if (mine.length + unreadable.length > 0) {
+      const relation = it !== own ? 'further' : known === undefined ? 'fresh' : 'again'
+      groups.push({ relation, ending: it, registrations: mine, broken: unreadable })
+    }
+    if (mine.length === left.length) break
+    left = left.filter((registration) => !isDatedUntil(registration, it.untilMs))
   }
-  if (isSameOrigin(standing.origin, ending.origin)) {
-    const mine = datedUntil(registrations, standing.untilMs)
-    return groups({ relation: 'again', ending: standing, registrations: mine, broken })
-  }
-  const meant = datedUntil(registrations, ending.untilMs)
-  const older = datedUntil(meant, standing.untilMs)
-  const newer = older.length === meant.length ? [] : meant.filter((it) => !isDatedUntil(it, standing.untilMs))
-  return groups(
-    { relation: 'further', ending: standing, registrations: older, broken },
-    { relation: 'fresh', ending, registrations: newer, broken: [] },
-  )
+  return groups
 }
 
 /** As much of an ending as one of its outcomes tells; `undefined` where it does not name its trigger. */
@@ -89,8 +89,4 @@ function datedUntil(
   return registrations.every((it) => isDatedUntil(it, untilMs))
     ? registrations
     : registrations.filter((it) => isDatedUntil(it, untilMs))
-}
-
-function groups(...all: readonly OwedGroup[]): OwedGroup[] {
-  return all.filter(({ registrations, broken }) => registrations.length + broken.length > 0)
 }

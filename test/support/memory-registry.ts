@@ -22,8 +22,8 @@ interface Session {
   readonly issuer: string
   readonly sessionId: string
   readonly registrations: Map<string, HeldRegistration>
-  /** Set when the session has ended. */
-  endedBy: Ending | undefined
+  /** How it has ended, with ever later cut-offs. */
+  readonly endings: Ending[]
   /** Up to which date the registrations of a name are settled. */
   readonly settled: Map<string, number>
 }
@@ -59,11 +59,11 @@ export class MemoryRegistry implements Registry {
 
   async settle(settled: readonly RegistrationKey[]): Promise<void> {
     for (const key of settled) {
-      const { endedBy, registrations, settled: known } = this.#session(key)
-      const untilMs = key.registeredAtMs ?? endedBy?.untilMs
+      const { endings, registrations, settled: known } = this.#session(key)
+      const untilMs = key.registeredAtMs ?? endings[0]?.untilMs
       const held = registrations.get(key.oidcSessionId)
       if (held !== undefined && isDated(held, untilMs)) registrations.delete(key.oidcSessionId)
-      if (endedBy !== undefined) note(known, key.oidcSessionId, untilMs)
+      if (endings.length > 0) note(known, key.oidcSessionId, untilMs)
     }
   }
 
@@ -73,7 +73,8 @@ export class MemoryRegistry implements Registry {
       const { oidcSessionId, registeredAtMs } = outcome
       const held = session.registrations.get(oidcSessionId)
       if (held !== undefined && isDated(held, registeredAtMs)) session.registrations.delete(oidcSessionId)
-      session.endedBy ??= endingOfOutcome(outcome)
+      const ending = endingOfOutcome(outcome)
+      if (session.endings.length === 0 && ending !== undefined) session.endings.push(ending)
       note(session.settled, oidcSessionId, registeredAtMs)
     }
   }
@@ -111,7 +112,8 @@ export class MemoryRegistry implements Registry {
   }
 
   #endingOf(registration: Registration, session: Session): Ending | undefined {
-    if (session.endedBy !== undefined && isUntil(registration, session.endedBy)) return session.endedBy
+    const own = session.endings.find((ending) => isUntil(registration, ending))
+    if (own !== undefined) return own
     // The latest, and of several the first.
     const signOut = this.#signOuts
       .filter(({ issuer, userId }) => issuer === registration.issuer && userId === registration.userId)
@@ -121,7 +123,7 @@ export class MemoryRegistry implements Registry {
       )
     if (signOut === undefined || !isUntil(registration, signOut.ending)) return undefined
     this.#end(session, signOut.ending)
-    return session.endedBy
+    return session.endings.find((ending) => isUntil(registration, ending))
   }
 
   #endUser(step: EndUser): OwedGroup[] {
@@ -138,17 +140,12 @@ export class MemoryRegistry implements Registry {
     return owed.filter(({ registrations }) => registrations.length > 0)
   }
 
-  #end(session: Session, ending: Ending): OwedGroup[] {
-    const { endedBy } = session
-    const stored = { registrations: [...session.registrations.values()], broken: [] }
-    const groups = groupsOf(stored, ending, endedBy)
-    const isKnown = endedBy !== undefined && isSameOrigin(endedBy.origin, ending.origin)
-    if (
-      endedBy === undefined ||
-      groups.some(({ relation }) => relation === 'fresh') ||
-      (isKnown && endedBy.deadlineMs === undefined)
-    )
-      session.endedBy = ending
+  #end({ endings, registrations }: Session, ending: Ending): OwedGroup[] {
+    const at = endings.findIndex(({ origin }) => isSameOrigin(origin, ending.origin))
+    if (at !== -1 && endings[at]?.deadlineMs === undefined) endings[at] = ending
+    const groups = groupsOf({ registrations: [...registrations.values()], broken: [] }, ending, endings)
+    const isLast = ending.untilMs > (endings.at(-1)?.untilMs ?? Number.NEGATIVE_INFINITY)
+    if (at === -1 && isLast) endings.push(ending)
     return groups
   }
 
@@ -160,7 +157,7 @@ export class MemoryRegistry implements Registry {
     const name = JSON.stringify([issuer, sessionId])
     let session = this.#sessions.get(name)
     if (session === undefined) {
-      session = { issuer, sessionId, registrations: new Map(), endedBy: undefined, settled: new Map() }
+      session = { issuer, sessionId, registrations: new Map(), endings: [], settled: new Map() }
       this.#sessions.set(name, session)
     }
     return session
