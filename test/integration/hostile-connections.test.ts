@@ -59,6 +59,32 @@ describe('a connection that is never made', () => {
     }
   })
 
+  test('that a probe makes ends with the probe, and is not waited for by the next', async () => {
+    const listener = await DeafListener.listen()
+    onTestFinished(() => listener.close())
+    const uri = `http://127.0.0.1:${listener.port}/logout`
+    for (let round = 0; round < 2; round++) {
+      // With the whole time-out of this sender it would last longer than the test.
+      const { result } = await sender.timed(uri, TIMEOUT_MS)
+      expect(result).toMatchObject(timedOut)
+      const left = () => clientSocketsTo(listener.port)
+      await expect.poll(left, { interval: 10, timeout: LATE_MS_MAX }).toBe(listener.fillers)
+    }
+  })
+
+  test('is made by a probe although all others to that origin hang', async () => {
+    let answers = false
+    const server = await listen(onRequest((socket) => answers && socket.write(OK)))
+    const hanging = Array.from({ length: 8 }, () => impatient.send(server.uri()))
+    await expect.poll(() => server.accepted).toBe(8)
+    answers = true
+    expect((await sender.timed(server.uri(), PATIENCE_MS)).result).toMatchObject({
+      kind: 'answered',
+      status: 200,
+    })
+    for (const result of await Promise.all(hanging)) expect(result).toMatchObject(timedOut)
+  })
+
   test('is refused at once', async () => {
     const result = await sender.send(`http://127.0.0.1:${await freePort()}/`)
     expect(result).toMatchObject({ kind: 'unreachable', code: 'ECONNREFUSED', staleConnection: false })

@@ -27,10 +27,10 @@ export class LoopbackSender {
     return (await this.timed(uri)).result
   }
 
-  timed(uri: string): Promise<TimedResult> {
+  timed(uri: string, probeTimeoutMs?: number): Promise<TimedResult> {
     const startedAtMs = performance.now()
     return new Promise((resolve) =>
-      this.#sender.send({ endpoint: logoutEndpoint(uri), token: TOKEN }, (result) =>
+      this.#sender.send({ endpoint: logoutEndpoint(uri), token: TOKEN, probeTimeoutMs }, (result) =>
         resolve({ result, durationMs: performance.now() - startedAtMs }),
       ),
     )

@@ -307,6 +307,38 @@ describe('dispatcher', () => {
     expect(dispatcher.waiting).toBe(100)
   })
 
+  test('is probed first whose cool-down ended first, and the others are told of when there is a place', () => {
+    const { clock, dispatcher, end, roomTold, rp, submit } = dispatcherFixture({
+      maxInFlight: 16,
+      maxInFlightPerRp: 8,
+      maxWaiting: 400,
+    })
+    const order = [3, 1, 4, 0, 2]
+    clock.chance = 0
+    for (const index of order) {
+      for (let n = 0; n < 5; n++) submit(index)
+      for (let n = 0; n < 5; n++) {
+        rp(index).breaker.failed()
+        end(0)
+      }
+      clock.nowMs += 10
+    }
+    const rps = [0, 1, 2, 3, 4].map(rp)
+    expect(dispatcher.nextProbes(rps)).toEqual([])
+    clock.nowMs += 1_000
+    expect(dispatcher.nextProbes(rps)).toEqual([rp(3), rp(1)])
+    expect([submit(3).isTaken, submit(1).isTaken, submit(4).isTaken]).toEqual([true, true, false])
+    expect(dispatcher.nextProbes(rps)).toEqual([])
+    // They hang: their places go to the next ones, and they are not probed again while they are.
+    clock.nowMs += 249
+    dispatcher.takeBack()
+    expect(roomTold).toHaveLength(0)
+    clock.nowMs += 1
+    dispatcher.takeBack()
+    expect(roomTold).toHaveLength(1)
+    expect(dispatcher.nextProbes(rps)).toEqual([rp(4), rp(0)])
+  })
+
   test('RPs take turns: one with many waiting does not stand before one with a single one', () => {
     const { submit, end, started } = dispatcherFixture({
       maxInFlight: 1,
