@@ -1,10 +1,18 @@
 import type { SettledByLog } from '../events/outcome.ts'
 import { endingOfOutcome } from '../registry/ending.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisCommand, RedisConnection, RedisScript } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { forgetScript, leaveUserScript, notePendingScript, settleScript } from './registry-scripts.ts'
+import {
+  forgetScript,
+  leaveIndexScript,
+  livesScript,
+  lowerInIndexScript,
+  notePendingScript,
+  raiseInIndexScript,
+  settleScript,
+} from './registry-scripts.ts'
 import { inParts, type SessionCalls, type SessionName } from './session-calls.ts'
 import { readSettled, writeMark } from './session-mark.ts'
 
@@ -15,6 +23,9 @@ export interface RedisEndingsOptions {
   /** How long it is remembered that a session ended. Milliseconds. */
   readonly tombstoneMs: number
 }
+
+/** Longer than a round trip, shorter than any session lives. */
+const LEAVING_MS = 10_000
 
 /** Registrations of one session. */
 interface OfSession<K extends RegistrationKey = RegistrationKey> {
@@ -36,7 +47,8 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     this.#keys = keys
     this.#calls = calls
     this.#tombstoneMs = tombstoneMs
-    redis.register(notePendingScript, settleScript, leaveUserScript, forgetScript)
+    redis.register(notePendingScript, settleScript, forgetScript)
+    redis.register(lowerInIndexScript, livesScript, leaveIndexScript, raiseInIndexScript)
   }
 
   notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
@@ -62,18 +74,50 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
         inParts(sessions, (part) => evalScript(settleScript, this.#keysOf(part), settledArgs(part))),
       )
       const left = answers.flat()
-      // An ended session without registrations needs no place among its user's sessions any more.
-      const emptied = sessions.filter(({ first }, i) => left[i] === 0 && first.userId !== undefined)
-      await this.#redis.pipeline(
-        inParts(emptied, (part) =>
-          evalScript(
-            leaveUserScript,
-            part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string)),
-            part.map(({ first }) => first.sessionId),
-          ),
-        ),
-      )
+      const emptied = sessions.filter(({ first }, k) => left[k] === 0 && first.userId !== undefined)
+      if (emptied.length > 0) await this.#leaveIndexes(emptied)
     })
+  }
+
+  /**
+   * An ended session without registrations needs no place among its user's sessions any more. A login under the same id
+   * may come at any moment of this, and must keep its place: it makes the end of the session's life later again, and what
+   * was made earlier before it came is found by the look at the session.
+   */
+  async #leaveIndexes(emptied: readonly OfSession[]): Promise<void> {
+    const soonMs = Date.now() + LEAVING_MS
+    const indexesOf = (part: readonly OfSession[]): string[] =>
+      part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string))
+    const calls = (script: RedisScript, sessions: readonly OfSession[]): RedisCommand[] =>
+      inParts(sessions, (part) =>
+        evalScript(script, indexesOf(part), [soonMs, ...part.map(({ first }) => first.sessionId)]),
+      )
+    const looks = inParts(emptied, (part) =>
+      evalScript(
+        livesScript,
+        part.map(({ first }) => this.#keys.session(first.issuer, first.sessionId)),
+        [],
+      ),
+    )
+    const replies = await this.#redis.pipeline([...calls(lowerInIndexScript, emptied), ...looks])
+    const lives = replies.slice(-looks.length).flat() as number[]
+    const alive = emptied.flatMap((it, i) => {
+      const ms = lives[i] as number
+      return ms === -2 ? [] : [{ ...it, endsAt: ms === -1 ? 'inf' : Date.now() + ms }]
+    })
+    await this.#redis.pipeline([
+      ...calls(
+        leaveIndexScript,
+        emptied.filter((_, i) => lives[i] === -2),
+      ),
+      ...inParts(alive, (part) =>
+        evalScript(
+          raiseInIndexScript,
+          indexesOf(part),
+          part.flatMap(({ first, endsAt }) => [first.sessionId, endsAt]),
+        ),
+      ),
+    ])
   }
 
   forget(settled: readonly SettledByLog[]): Promise<void> {

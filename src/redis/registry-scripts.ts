@@ -262,11 +262,35 @@ end
 return left
 `)
 
-/** KEYS: indexes of users. ARGV: the session that leaves each. What holds something else is left alone. */
-export const leaveUserScript = redisScript(`
+/**
+ * KEYS: indexes of users. ARGV: a time in ms, then the session of each that is to end by then. A login under the same id
+ * that comes after this call makes it later again. What holds something else is left alone.
+ */
+export const lowerInIndexScript = redisScript(`
+for i = 1, #KEYS do redis.pcall('ZADD', KEYS[i], 'XX', 'LT', ARGV[1], ARGV[i + 1]) end
+return {}
+`)
+
+/** KEYS: sessions. Returns for each how long its registrations live, in ms; -1 without an end, -2 without registrations. */
+export const livesScript = redisScript(`
+local lives = {}
+for i = 1, #KEYS do lives[i] = redis.call('PTTL', KEYS[i]) end
+return lives
+`)
+
+/** KEYS: indexes of users. ARGV: that time, then the session that leaves each, unless somebody has logged in under its id. */
+export const leaveIndexScript = redisScript(`
 for i = 1, #KEYS do
-  if type(redis.pcall('ZREM', KEYS[i], ARGV[i])) == 'table' then redis.pcall('SREM', KEYS[i], ARGV[i]) end
+  local score = redis.pcall('ZSCORE', KEYS[i], ARGV[i + 1])
+  if type(score) == 'table' then redis.pcall('SREM', KEYS[i], ARGV[i + 1])
+  elseif score and tonumber(score) <= tonumber(ARGV[1]) then redis.call('ZREM', KEYS[i], ARGV[i + 1]) end
 end
+return {}
+`)
+
+/** KEYS: indexes of users. ARGV: per index a session and when its life ends, in ms or `inf`. */
+export const raiseInIndexScript = redisScript(`
+for i = 1, #KEYS do redis.pcall('ZADD', KEYS[i], 'XX', 'GT', ARGV[2 * i], ARGV[2 * i - 1]) end
 return {}
 `)
 

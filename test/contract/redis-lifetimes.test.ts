@@ -141,6 +141,28 @@ describe('lifetimes in Redis', () => {
       expect(await fixture.redis.command('ZSCORE', index(), 'session-1')).toBe('inf')
     })
 
+    test.each([0, 1, 2])(
+      'keeps a login under the id of a session that is just being settled, at whatever moment it comes (%i)',
+      async (moment) => {
+        await register()
+        await end()
+        const later = sampleRegistration({ oidcSessionId: 'again', registeredAtMs: 5_000_000_000_000 })
+        const pipeline = fixture.redis.pipeline.bind(fixture.redis)
+        let calls = 0
+        fixture.redis.pipeline = async (commands) => {
+          const replies = await pipeline(commands)
+          if (calls++ !== moment) return replies
+          fixture.redis.pipeline = pipeline
+          await registry.apply([{ kind: 'register', registration: later, origin: sampleOrigin() }])
+          return replies
+        }
+        await registry.settle([registration])
+        fixture.redis.pipeline = pipeline
+        const score = Number(await fixture.redis.command('ZSCORE', index(), 'session-1'))
+        expect(score).toBeGreaterThan(Date.now() + LIFETIME / 2)
+      },
+    )
+
     test('loses what has expired as new sessions come', async () => {
       for (let i = 0; i < 20; i++) await fixture.redis.command('ZADD', index(), Date.now() - 1, `old-${i}`)
       await registerIn('session-1')

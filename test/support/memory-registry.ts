@@ -85,9 +85,9 @@ export class MemoryRegistry implements Registry {
       const isMeant = (it: Registration) =>
         it.issuer === step.issuer &&
         (step.kind === 'end-session' ? it.sessionId === step.sessionId : it.userId === step.userId)
-      return [...this.#sessions.values()].flatMap(({ endedBy, registrations }) => {
+      return [...this.#sessions.values()].flatMap(({ endings, registrations }) => {
         const mine = [...registrations.values()].filter(isMeant)
-        return groupsOf({ registrations: mine, broken: [] }, step.ending, endedBy)
+        return groupsOf({ registrations: mine, broken: [] }, step.ending, endings)
       })
     })
   }
