@@ -72,8 +72,12 @@ export function promised(written: readonly Written[], startMs: number, endMs: nu
     return { login, first, endings }
   })
   return found.map(({ login, first, endings: all }): Owed => {
-    const endings = all.filter(({ isOld }) => !isOld)
-    const isOver = endings.length < all.length
+    // An old logout is not sent; but a login that comes when the relay runs may be told that its session is over.
+    const endings = all.flatMap((it): Ending[] => {
+      if (!it.isOld) return [it]
+      return first.isOld ? [] : [{ ...it, certainty: 'may' }]
+    })
+    const isOver = all.some(({ isOld }) => isOld)
     const isReplaced = found.some(
       (other) =>
         other.login !== login &&
@@ -112,10 +116,13 @@ function isAbout(logout: Logout, login: Login): boolean {
 
 function dateOf(stated: Login['stated'], written: Written, startMs: number, endMs: number): Between {
   const { from, to } = statedOrRecorded(stated, written, startMs, endMs)
-  // None lies further in the future than the tolerance, seen from the moment at which it is read.
+  const recorded = recordedAt(written, startMs)
+  const isTimeless = recorded.from < PLAUSIBLE_SINCE_MS
+  // None lies further in the future than the tolerance, seen from its record, or from the moment at which that is read.
+  const latest = isTimeless ? { from: written.at.from, to: endMs } : recorded
   return {
-    from: Math.min(from, written.at.from + TOLERANCE_MS),
-    to: Math.min(to, endMs + TOLERANCE_MS),
+    from: Math.min(from, latest.from + TOLERANCE_MS),
+    to: Math.min(to, latest.to + TOLERANCE_MS),
   }
 }
 
