@@ -1,3 +1,4 @@
+import type { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { Backlog } from './delivery/backlog.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
@@ -21,6 +22,7 @@ export interface RegistryWatchParts {
   readonly clock: Clock
   readonly config: Config
   readonly core: DeliveryCore
+  readonly edges: EdgeNotes
   readonly events: RelayEvents
   readonly guard: EpochGuard
   readonly isServedIssuer: (issuer: string) => boolean
@@ -38,6 +40,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
     clock,
     config,
     core,
+    edges,
     events,
     guard,
     isServedIssuer,
@@ -59,6 +62,10 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
     reader,
     groupId: config.KAFKA_GROUP_ID,
     inputTopics: config.KAFKA_TOPICS,
+    onForgotten: (starts) => {
+      for (const { topic, partition, offset: position } of starts)
+        edges.positionPassed({ topic, partition, position, wanted: position, why: 'forgotten' })
+    },
     onProgress: (progress) => {
       readiness.rebuilt(progress)
       events.rebuilding(progress)

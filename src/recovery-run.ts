@@ -217,6 +217,7 @@ export class RecoveryRun {
     const rebuild = new Rebuild({
       onProgress,
       store,
+      onForgotten: () => undefined,
       clock: this.#clock,
       epoch: this.#epoch,
       groupId: config.KAFKA_GROUP_ID,

@@ -212,6 +212,7 @@ export class Service {
       assignment: this.#assignment,
       backlog,
       core: this.#core,
+      edges,
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
       readiness: this.#readiness,
       reader: new KafkaLogReader(kafka, this.#topics),

@@ -69,9 +69,10 @@ export interface PassedPosition {
   readonly partition: number
   /**
    * `retention`: the records from `wanted` on were dropped. `recreated`: they were in a topic of this name that was
-   * deleted. `shortened`: the log ends before it.
+   * deleted. `shortened`: the log ends before it. `forgotten`: neither Kafka nor Redis knows it any more, although Redis
+   * holds the registry; reading begins as at a first start.
    */
-  readonly why: 'retention' | 'recreated' | 'shortened'
+  readonly why: 'retention' | 'recreated' | 'shortened' | 'forgotten'
   /** What was to be read next. */
   readonly wanted: number
   /** Where reading goes on. */

@@ -18,19 +18,38 @@ function findingOf(all: readonly PassedPosition[]): Finding {
     check: 'positions-passed',
     about: why === 'retention' ? topic : `${topic} ${why}`,
     severity: 'warning',
-    message:
-      why === 'retention'
-        ? `${topic} has dropped ${missed} record(s) that were never read, so their logouts are not sent (${shown}${more})`
-        : `${topic} ends before what was read of it, so it has lost records, and is read from its earliest record again (${shown}${more})`,
-    mend:
-      why === 'retention'
-        ? `raise retention.ms of ${topic}, and add replicas if the relay does not keep up; have the sessions of that time ended again`
-        : `see why ${topic} has lost records: an unclean election of a leader, or a topic that was created anew`,
+    ...textsOf(why, topic, missed, `${shown}${more}`),
+  }
+}
+
+function textsOf(
+  why: PassedPosition['why'],
+  topic: string,
+  missed: number,
+  where: string,
+): Pick<Finding, 'message' | 'mend'> {
+  switch (why) {
+    case 'retention':
+      return {
+        message: `${topic} has dropped ${missed} record(s) that were never read, so their logouts are not sent (${where})`,
+        mend: `raise retention.ms of ${topic}, and add replicas if the relay does not keep up; have the sessions of that time ended again`,
+      }
+    case 'forgotten':
+      return {
+        message: `neither Kafka nor Redis knows up to where ${topic} was read, although Redis holds the registry: it is read from where KAFKA_START_FROM says, and what came before that is not sent (${where})`,
+        mend: `send what was missed with "logout-relay replay --from" the time at which the relay last ran; keep offsets.retention.minutes of the brokers above the time that no relay runs`,
+      }
+    default:
+      return {
+        message: `${topic} ends before what was read of it, so it has lost records, and is read from its earliest record again (${where})`,
+        mend: `see why ${topic} has lost records: an unclean election of a leader, or a topic that was created anew`,
+      }
   }
 }
 
 function describe({ partition, why, wanted, position, lastMs, earliestMs }: PassedPosition): string {
   const times = [lastMs, earliestMs].map((ms) => (ms === undefined ? 'unknown' : timeText(ms)))
+  if (why === 'forgotten') return `partition ${partition}: from offset ${position}`
   const offsets =
     why === 'retention' ? `offsets ${wanted} to ${position - 1}` : `from offset ${wanted} to ${position}`
   return `partition ${partition}: ${offsets}, last read ${times[0]}, earliest left ${times[1]}`

@@ -5,7 +5,7 @@ const check = 'redis-group'
 
 /**
  * The replicas of one relay share group, Redis and prefix. Two groups on one prefix are two relays that undo each
- * other's work; a group that was renamed begins at `KAFKA_START_FROM`.
+ * other's work; a group that was renamed goes on from the positions that Redis holds.
  */
 export function checkRedisGroup(
   { prefix, groupId }: Pick<RedisFacts, 'prefix' | 'groupId'>,
@@ -26,7 +26,7 @@ export function checkRedisGroup(
       message:
         `the consumer group ${other} uses this Redis with the prefix ${prefix}, and this relay is of the group ${own}: ` +
         'both read every trigger, so an RP may be told twice; each takes up what the other has parked, and fails it ' +
-        `when it has no key for its issuer; if ${other} was renamed, what it had not consumed is skipped by ${own}`,
+        `when it has no key for its issuer; if ${other} was renamed, ${own} goes on where it was`,
       mend: `give one of the two relays another REDIS_PREFIX, or both one KAFKA_GROUP_ID; if ${other} is gone for good, delete the key ${key}`,
     },
   ]

@@ -13,14 +13,16 @@ export const rpSettingsSchema = z.object({
   claims: z.enum(subjectClaims).nullish(),
 })
 
-/**
- * A number of milliseconds, or an ISO 8601 date; both become milliseconds since the epoch. Anything else is no time, and
- * no reason to refuse a registration.
- */
-const instant = z.unknown().transform((value): number | undefined => {
-  const ms = typeof value === 'string' ? Date.parse(value) : value
-  return typeof ms === 'number' && Number.isFinite(ms) ? Math.trunc(ms) : undefined
-})
+/** A number of milliseconds, or an ISO 8601 date; both become milliseconds since the epoch. */
+const instant = z.union([
+  z.number().int().nonnegative(),
+  z.string().transform((text, context) => {
+    const ms = Date.parse(text)
+    if (!Number.isNaN(ms)) return ms
+    context.addIssue({ code: 'custom', message: 'must be an ISO 8601 date or milliseconds since the epoch' })
+    return z.NEVER
+  }),
+])
 
 export const registrationData = rpSettingsSchema.extend({
   issuer: identifier.nullish(),
@@ -35,7 +37,7 @@ export const registrationData = rpSettingsSchema.extend({
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   }),
   sessionRequired: z.boolean().nullish(),
-  registeredAt: instant.optional(),
+  registeredAt: instant.nullish(),
 })
 
 export type RegistrationResult =
@@ -66,7 +68,7 @@ export function readRegistration(data: unknown, issuer: string): RegistrationRes
       ...(alg != null && { alg }),
       ...(typ != null && { typ }),
       ...(claims != null && { claims }),
-      ...(registeredAt !== undefined && { registeredAtMs: registeredAt }),
+      ...(registeredAt != null && { registeredAtMs: registeredAt }),
     },
   }
 }

@@ -16,6 +16,8 @@ export interface RebuildOptions {
   readonly epoch: EpochStore
   readonly groupId: string
   readonly inputTopics: readonly string[]
+  /** Neither the group nor the store knows any position, although the store was in use. */
+  readonly onForgotten: (starts: readonly PartitionStart[]) => void
   readonly onProgress: (progress: RebuildProgress) => void
   readonly outcomeTopic: string
   /** How far this replica has taken in its partitions. */
@@ -43,8 +45,11 @@ export function describeProgress(progress: RebuildProgress | undefined): string 
 const LOCK_MS = 30_000
 const WAIT_MS = 250
 const PROGRESS_EVERY_RECORDS = 20_000
-/** Outcomes that were published so long before the last heartbeat had their registrations removed before it. */
-const HEARTBEAT_MARGIN_MS = 60_000
+/**
+ * Outcomes that were published so long before the last heartbeat had their registrations removed before it, as far as
+ * clocks lie apart and Redis answers; one that had not is published again, under the same id.
+ */
+const HEARTBEAT_MARGIN_MS = 20_000
 
 /** What has to be read from the log, per partition. */
 interface Missing {
@@ -165,6 +170,8 @@ export class Rebuild {
     const missing = await this.#missing(shown, isProved, starts)
     await this.#apply(missing, starts, signal)
     const first = starts.filter(({ kind }) => kind === 'first')
+    if (shown !== undefined && first.length === starts.length && first.length > 0)
+      this.#options.onForgotten(first)
     // Behind all that was written for them. Of what the group has not taken in yet, the group's members have to tell.
     await epoch.writePositions(isProved ? first : starts.map((it) => ({ ...it, offset: appliedUpTo(it) })))
     // What was not run again would never be: an epoch says that it was.

@@ -114,13 +114,14 @@ for i = 1, #KEYS, 4 do
   local ended = redis.call('GET', KEYS[i + 1])
   local settled = ended and settledUntil(ended, id)
   local line, mark, stood = '', '', 0
-  local stored = date and dateOf(redis.call('HGET', session, id))
-  if settled and not (date and date > settled) then line = 0
-  elseif stored and stored > date then line = 0
+  local life = redis.call('PTTL', session)
+  local isSettled = settled and not (date and date > settled)
+  if not isSettled then stood = 1 - redis.call('HSETNX', session, id, ARGV[i + 4]) end
+  local stored = stood == 1 and date and dateOf(redis.call('HGET', session, id))
+  if isSettled or stored and stored > date then line, stood = 0, 0
   else
-    local life = redis.call('PTTL', session)
     enlist(KEYS[i + 2], ARGV[i + 2], life == -1 and -1 or math.max(life, lifetime))
-    stood = 1 - redis.call('HSET', session, id, ARGV[i + 4])
+    if stood == 1 then redis.call('HSET', session, id, ARGV[i + 4]) end
     if life == -2 or (life >= 0 and life < lifetime) then redis.call('PEXPIRE', session, lifetime) end
     if ended then
       local marks = marksOf(ended)

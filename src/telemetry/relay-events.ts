@@ -170,7 +170,11 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     const { why, wanted, position } = passed
     this.#metrics.passed[why].count++
     this.#metrics.missed.count += Math.max(position - wanted, 0)
-    this.#log.warn(passed, 'the log does not hold what comes next: reading goes on where it begins')
+    const what =
+      why === 'forgotten'
+        ? 'nobody knows up to where it was read: reading begins as at a first start'
+        : 'the log does not hold what comes next: reading goes on where it begins'
+    this.#log.warn(passed, what)
   }
 
   /** A batch did not follow on the last one; what comes before it is fetched again. */

@@ -7,6 +7,7 @@ import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { ISSUER, RelaySite } from '../support/relay-site.ts'
+import { end } from '../support/relying-party-server.ts'
 
 const SESSIONS = 150
 const RPS = 4
@@ -120,4 +121,23 @@ test('frozen in the middle of a load: nothing is lost, and nothing built anew', 
   redis.thaw()
   await expectAllDelivered(site, ledger, work, { duplicatesMax: IN_FLIGHT_MAX })
   expect(await readMetric(relay, 'registry_losses_total')).toBe(0)
+})
+
+test('what was parked in a Redis that is lost for longer than its deadline ends as expired, and its registration goes', async () => {
+  const deadlineMs = 5_000
+  await open('none', { RETRY_DEADLINE_MS: String(deadlineMs), RETRY_BASE_DELAY_MS: '200' })
+  await site.startRelay()
+  const registration = site.registration('/down', {
+    backchannelLogoutUri: site.rps.uri('/down', (_request, response) => end(response, 503)),
+  })
+  await site.topic.publish(site.registered(registration), site.terminated(registration))
+  await site.rps.waitFor('/down')
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  const endsAtMs = Date.now() + deadlineMs
+  await redis.kill()
+  await eventually(() => expect(Date.now()).toBeGreaterThan(endsAtMs))
+  await redis.start({ empty: true })
+  const { data } = await site.topic.waitForOutcome(registration.clientId)
+  expect(data).toMatchObject({ reason: 'expired', trigger: { partition: expect.any(Number) } })
+  await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
 })

@@ -26,8 +26,6 @@ export function checkRegistrations(given: readonly Given[], issuer: string, nowM
     if (result.kind === 'invalid') problems.push(`${where}: ${result.reason}`)
     else if (result.registration.issuer !== issuer) {
       problems.push(`${where}: issuer: is another one than ${issuer}; give that with --issuer`)
-    } else if (isGiven(data, 'registeredAt') && result.registration.registeredAtMs === undefined) {
-      problems.push(`${where}: registeredAt: must be an ISO 8601 date or milliseconds since the epoch`)
     }
     // Without a time of its own it is made now, as one on the topic was made when its record was written.
     else found.push({ ...result.registration, registeredAtMs: result.registration.registeredAtMs ?? nowMs })
@@ -38,10 +36,6 @@ export function checkRegistrations(given: readonly Given[], issuer: string, nowM
   }
   if (found.length === 0) throw new RelayFault('LR_USAGE', 'standard input: holds no registration')
   return found
-}
-
-function isGiven(data: unknown, field: string): boolean {
-  return typeof data === 'object' && data !== null && (data as Record<string, unknown>)[field] != null
 }
 
 function givenIn(text: string): Given[] {

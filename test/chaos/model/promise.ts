@@ -69,9 +69,9 @@ export function promised(written: readonly Written[], startMs: number, endMs: nu
       const certainty = date.to + MARGIN_MS <= cutOff.from ? 'must' : 'may'
       return [{ logout: what, certainty, phase, writtenFromMs: it.at.from, isOld: it.isOld }]
     })
-    return { login, first, endings }
+    return { login, first, date, endings }
   })
-  return found.map(({ login, first, endings: all }): Owed => {
+  return found.map(({ login, first, date, endings: all }): Owed => {
     // An old logout is not sent; but a login that comes when the relay runs may be told that its session is over.
     const endings = all.flatMap((it): Ending[] => {
       if (!it.isOld) return [it]
@@ -82,7 +82,8 @@ export function promised(written: readonly Written[], startMs: number, endMs: nu
       (other) =>
         other.login !== login &&
         isSameKey(other.login, login) &&
-        mayReplace(other.first.step, first.step, endings),
+        // One that is dated before another under its ids cannot be told from a repetition of what came before that.
+        (mayReplace(other.first.step, first.step, endings) || date.from <= other.date.to + MARGIN_MS),
     )
     const isCertain = endings.some(({ certainty }) => certainty === 'must')
     const told = isReplaced || isOver ? 'may' : isCertain ? 'must' : endings.length > 0 ? 'may' : 'must-not'

@@ -114,4 +114,41 @@ describe('breaker', () => {
     fail(3)
     expect(breaker.openUntilMs - clock.nowMs).toBe(800)
   })
+
+  test('the cool-down goes from probe to probe, however long a probe hangs', () => {
+    const { breaker, clock, fail } = breakerFixture()
+    fail(3)
+    clock.nowMs += 1_000 + 1_500
+    breaker.failed({ tookMs: 1_500 })
+    expect(breaker.openUntilMs - clock.nowMs).toBe(2_000 - 1_500)
+    clock.nowMs += 10_000
+    breaker.failed({ tookMs: 10_000 })
+    expect([breaker.openUntilMs, breaker.attemptsMax]).toEqual([clock.nowMs, 1])
+  })
+
+  test('an attempt from before it opened does not make the cool-down longer, unless the RP asks for it', () => {
+    const { breaker, clock, fail } = breakerFixture()
+    fail(3)
+    clock.nowMs += 1_000
+    expect(breaker.failed({ isProbe: false })).toBe(false)
+    expect(breaker.attemptsMax).toBe(1)
+    expect(breaker.failed({ isProbe: false, askedMs: 30_000 })).toBe(false)
+    expect(breaker.openUntilMs - clock.nowMs).toBe(30_000)
+  })
+
+  test('opens for as long as the RP asks', () => {
+    const { breaker, clock, fail } = breakerFixture()
+    fail(2)
+    expect(breaker.failed({ askedMs: 20_000 })).toBe(true)
+    expect(breaker.openUntilMs - clock.nowMs).toBe(20_000)
+  })
+
+  test('a wall clock that is set back does not keep it open', () => {
+    const { breaker, clock, fail } = breakerFixture()
+    fail(3)
+    clock.stepBack(3_600_000)
+    expect(breaker.openUntilMs - clock.nowMs).toBe(1_000)
+    clock.nowMs += 1_000
+    expect(breaker.attemptsMax).toBe(1)
+  })
 })

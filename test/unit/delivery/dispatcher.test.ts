@@ -23,6 +23,7 @@ function deliveryFor(rp: RelyingParty, isClaimed: boolean): Delivery {
 }
 
 interface Bounds {
+  readonly claimsPerPlace?: 1 | 2
   readonly maxInFlight: number
   readonly maxInFlightPerRp: number
   readonly maxWaiting: number
@@ -38,9 +39,9 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   const started: Delivery[] = []
   const roomTold: number[] = []
   const dispatcher: Dispatcher = new Dispatcher({
+    claimsPerPlace: 2,
     ...bounds,
     clock,
-    claimsPerPlace: 2,
     probeAloneMs: 8_000,
     onProbe: (delivery) => probes.push(delivery),
     onShed: (deliveries) => shed.push(...deliveries),
@@ -306,6 +307,19 @@ describe('dispatcher', () => {
     for (let n = 0; n < 300; n++) submit(0)
     expect(dispatcher.waiting).toBe(100)
   })
+
+  test.each([1, 2] as const)(
+    '%i are claimed for each place when a lease covers so many attempts',
+    (claimsPerPlace) => {
+      const { dispatcher, rp } = dispatcherFixture({
+        claimsPerPlace,
+        maxInFlight: 4,
+        maxInFlightPerRp: 4,
+        maxWaiting: 400,
+      })
+      expect(dispatcher.roomForClaims(rp(0))).toBe(4 * claimsPerPlace)
+    },
+  )
 
   test('is probed first whose cool-down ended first, and the others are told of when there is a place', () => {
     const { clock, dispatcher, end, roomTold, rp, submit } = dispatcherFixture({

@@ -183,7 +183,7 @@ describe('an RP that does not answer', () => {
     })
     const one = (session: string) =>
       Array.from({ length: 100 }, (_, i) =>
-        sampleRegistration({ sessionId: session, clientId: `client-${i}` }),
+        sampleRegistration({ sessionId: session, oidcSessionId: `${i}`, clientId: `client-${i}` }),
       )
     await owe(one('a'))
     while (attempts.length > 0) for (const attempt of attempts.splice(0)) attempt.answer(refused)

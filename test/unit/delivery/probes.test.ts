@@ -35,7 +35,8 @@ function network(answerOf: (clientId: string) => Answer, env: Record<string, str
   const startedAtMs = clock.nowMs
   const now = () => clock.nowMs - startedAtMs
   const answer = () => {
-    for (const attempt of attempts.splice(0)) {
+    // What is answered makes room for more.
+    for (let attempt = attempts.shift(); attempt !== undefined; attempt = attempts.shift()) {
       const clientId = attempt.endpoint.path.slice(1)
       asked.push({ clientId, atMs: now(), probeTimeoutMs: attempt.probeTimeoutMs })
       const result = answerOf(clientId)
@@ -85,7 +86,7 @@ function registrationAt(clientId: string, sessionId: string): Registration {
   return sampleRegistration({
     clientId,
     sessionId,
-    oidcSessionId: `oidc-${clientId}`,
+    oidcSessionId: `${sessionId} at ${clientId}`,
     backchannelLogoutUri: `https://rp.test.example/${clientId}`,
   })
 }
@@ -146,6 +147,38 @@ describe('an RP that is well again', () => {
       isBack = true
       await site.pass(1_500)
       expect(site.breakers).toEqual(['rp open', 'rp closed'])
+    })
+  })
+
+  test('hears although all places of claimed deliveries are taken by attempts that hang', async () => {
+    const doubtful = { kind: 'answered', status: 400 } as const
+    let isBack = false
+    let hang = false
+    const site = network(
+      (clientId) => {
+        if (clientId === 'well') return isBack ? ok : refused
+        return hang ? hangs : doubtful
+      },
+      {
+        ATTEMPT_TIMEOUT_MS: '60000',
+        RETRY_LEASE_MS: '90000',
+        RETRY_DOUBTFUL_DELAYS_MS: '1000',
+        MAX_UNSETTLED: '8',
+        BREAKER_FAILURES: '1',
+      },
+    )
+    await site.during(async () => {
+      await site.logout(names('other', 8), 'a')
+      await site.logout(['well'], 'a')
+      hang = true
+      await site.pass(5_000)
+      expect([site.core.open.claimPlaces, site.breakers]).toEqual([
+        0,
+        expect.not.arrayContaining(['other-0 open']),
+      ])
+      isBack = true
+      await site.pass(COOLDOWN_MS_MAX + 2_000)
+      expect(site.breakers.at(-1)).toBe('well closed')
     })
   })
 

@@ -29,6 +29,24 @@ function decide(overrides: Partial<RetryContext>, options: Partial<RetryPolicyOp
 
 const chances = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
+describe('at an RP whose breaker is open', () => {
+  const openUntilMs = NOW + 8_000
+
+  test('a delivery is due at the end of the cool-down, whatever its own delay', () => {
+    expect(decide({ attempts: 20, openUntilMs })).toEqual({ kind: 'retry', dueMs: openUntilMs })
+    expect(decide({ attempts: 1, openUntilMs })).toEqual({ kind: 'retry', dueMs: openUntilMs })
+  })
+
+  test('attempts are spent when their own delays would have spent them as well', () => {
+    // Half of 1, 2, 4 and 8 seconds, between five attempts.
+    const spentAfterMs = 7_500
+    const after = (ms: number) =>
+      decide({ attempts: 5, openUntilMs, deadlineMs: NOW - ms + defaults.deadlineMs }, { maxAttempts: 5 })
+    expect(after(spentAfterMs - 1)).toMatchObject({ kind: 'retry' })
+    expect(after(spentAfterMs)).toEqual({ kind: 'give-up', reason: 'exhausted' })
+  })
+})
+
 describe('retry policy', () => {
   test('waits between nothing and the doubled, bounded delay', () => {
     fc.assert(

@@ -5,6 +5,7 @@ import { writeRegistration } from '../../../src/events/registration.ts'
 import type { RecordBatch } from '../../../src/kafka/record-source.ts'
 import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { Rebuild } from '../../../src/recovery/rebuild.ts'
+import type { PartitionStart } from '../../../src/recovery/start-plan.ts'
 import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
@@ -28,6 +29,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const ranAgain: string[] = []
   /** Until when they may be tried. */
   const deadlines = new Map<string, number | undefined>()
+  const forgotten: PartitionStart[] = []
   const own: { topic: string; partition: number; next: number }[] = []
   const isServedIssuer = (issuer: string) => issuer === ISSUER
   const store = new StoreFromLog({
@@ -57,6 +59,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
       store,
       groupId: 'g',
       inputTopics: [INPUT],
+      onForgotten: (starts) => forgotten.push(...starts),
       onProgress: () => undefined,
       outcomeTopic: OUTCOMES,
       own: () => own,
@@ -68,6 +71,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
     clock,
     deadlines,
     epoch,
+    forgotten,
     log,
     own,
     ranAgain,
@@ -311,4 +315,15 @@ test('a trigger that is older than the deadline and has no outcome is run again 
   await ensure()
   expect(ranAgain).toEqual(['0/3'])
   expect(deadlines.get('0/3')).toBe(writtenAtMs + HOUR)
+})
+
+test('positions that neither the group nor the store knows are told, where the store was in use; at a first start they are not', async () => {
+  const fresh = site()
+  await fresh.ensure()
+  expect(fresh.forgotten).toEqual([])
+  const used = site()
+  await proveEmpty(used.epoch)
+  used.register(at(0), 1)
+  await used.ensure()
+  expect(used.forgotten).toMatchObject([{ partition: 0 }, { partition: 1, offset: 1 }, { partition: 2 }])
 })

@@ -149,7 +149,7 @@ describe('times are claims', () => {
     },
   )
 
-  test.each([0, 1_800_000_000, -1, 1.5, 'yesterday', '1970-01-01T00:00:00Z', {}, true])(
+  test.each([0, 1_800_000_000, '1970-01-01T00:00:00Z', '1969-12-31T23:59:59Z', null])(
     'a registration of the time %j was made when its record was written',
     (stated) => {
       expect(registeredAt(stated, RECORD_TIME_MS)).toBe(RECORD_TIME_MS)

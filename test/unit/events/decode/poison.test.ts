@@ -138,6 +138,9 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
     { typ: '' },
     { claims: 'neither' },
     { sessionRequired: 'yes' },
+    { registeredAt: 'yesterday' },
+    { registeredAt: -1 },
+    { registeredAt: 1.5 },
   ])('a registration with %j', (wrong) => {
     expect(reasonOf('backchannel-logout-registered', registrationData(wrong))).toMatch(
       `${Object.keys(wrong)[0]}: `,
@@ -150,6 +153,7 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
       clientId: 'SECRET\n',
       alg: 'SECRET',
       backchannelLogoutUri: 'SECRET',
+      registeredAt: 'SECRET',
     }
     const reason = reasonOf('backchannel-logout-registered', registrationData(wrong))
     for (const name of Object.keys(wrong)) expect(reason).toContain(`${name}: `)
