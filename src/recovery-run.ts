@@ -187,7 +187,7 @@ export class RecoveryRun {
   }
 
   /**
-   * Builds the registry from the topic, or completes it, and runs the triggers of the last `RETRY_DEADLINE_MS` again.
+   * Builds the registry from the topic, or completes it, and runs the triggers again that the group has committed.
    * Resolves with the differences that were found in a registry that was there.
    */
   async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<readonly Difference[]> {

@@ -27,7 +27,7 @@ or settled; 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The configu
 export function addReconcile(program: Command): void {
   program
     .command('reconcile')
-    .description('build the registrations in Redis from the topic, and send what the last hour still owes')
+    .description('build the registrations in Redis from the topic, and send what is still owed')
     .option('--dry-run', 'list how Redis differs from the topic; nothing is sent or written')
     .option('--rate <n>', 'at most so many deliveries per second')
     .option('--wait <duration>', 'wait so long for what was parked (default: RETRY_DEADLINE_MS)')

@@ -11,17 +11,17 @@ export class RedisKeys {
     return `${this.#prefix}:session:{${issuer}|${sessionId}}`
   }
 
-  /** String: the trigger that ended the session, then a line per settled oidcSessionId. */
+  /** String: the marks of its endings, then a line per settled registration, as `session-mark.ts` tells. */
   ended(issuer: string, sessionId: string): string {
     return `${this.#prefix}:ended:{${issuer}|${sessionId}}`
   }
 
-  /** Set of session ids. */
+  /** Sorted set: session ids by the end of their life. */
   user(issuer: string, userId: string): string {
     return `${this.#prefix}:user:{${issuer}|${userId}}`
   }
 
-  /** String: the last time the user signed out everywhere, and the trigger that said so. */
+  /** String: the mark of the last time that the user signed out everywhere. */
   signedOut(issuer: string, userId: string): string {
     return `${this.#prefix}:signed-out:{${issuer}|${userId}}`
   }

@@ -21,12 +21,7 @@ type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 
 const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked']
 const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty']
-const passReasons: readonly PassedPosition['why'][] = [
-  'retention',
-  'recreated',
-  'shortened',
-  'forgotten',
-]
+const passReasons: readonly PassedPosition['why'][] = ['retention', 'recreated', 'shortened', 'forgotten']
 const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'draining']
 /** Those that are known beforehand. */
 const faultParts = [

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { createProgram } from '../../src/cli/program.ts'
@@ -103,6 +103,7 @@ describe('the README says what is true:', () => {
       keys.backlogs(),
       keys.epoch(),
       keys.group(),
+      keys.positions(),
       keys.rebuildLock(),
     ]
     // In a table a bar is escaped.
@@ -112,5 +113,44 @@ describe('the README says what is true:', () => {
 
   test('it explains every reason for a failure', () => {
     expect(failureReasons.filter((reason) => !readme.includes(`| \`${reason}\` |`))).toEqual([])
+  })
+
+  test('behind every guarantee stands a test that is there, by its title', () => {
+    const [, section = ''] = readme.split('\n## Guarantees\n')
+    const guarantees = [...(section.split('\n## ', 1)[0] as string).matchAll(/^- \*\*(.+?)\*\*/gm)]
+    const rows = [...textOf('docs/guarantees.md').matchAll(/^\| (?!guarantee|---)(.+?) \| (.+) \|$/gm)]
+    expect(rows.map(([, guarantee]) => guarantee)).toEqual(
+      guarantees.map(([, words = '']) => words.replace(/[.,:]$/, '')),
+    )
+    const missing = rows.flatMap(([, guarantee, tests = '']) => {
+      const named = [...tests.matchAll(/`([\w/-]+)` "(.+?)"/g)]
+      const sourceOf = (file = '') =>
+        [`test/${file}.test.ts`, `test/${file}.ts`].find((path) => existsSync(new URL(path, root)))
+      const isThere = ([, file, title = '']: RegExpExecArray) => {
+        const source = sourceOf(file)
+        return source !== undefined && textOf(source).includes(title)
+      }
+      return named.length === 0 ? [guarantee] : named.filter((it) => !isThere(it)).map(([text]) => text)
+    })
+    expect(missing).toEqual([])
+  })
+
+  test('every page that it and the pages below docs/ link to, and every file that those name, exists', () => {
+    const pages = readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.md'))
+      .map((path) => `docs/${path}`)
+    const broken = ['README.md', ...pages].flatMap((page) => {
+      const text = textOf(page)
+      const links = [...text.matchAll(/\]\((?!https?:|#)([^)]+)\)/g)].map(
+        ([, to = '']) => new URL(to, new URL(page, root)),
+      )
+      const files = [...text.matchAll(/`((?:src|test)\/[\w./-]*)`/g)].map(
+        ([, path = '']) => new URL(path, root),
+      )
+      return [...links, ...files]
+        .filter((it) => !existsSync(it))
+        .map(({ pathname }) => `${page}: ${pathname}`)
+    })
+    expect(broken).toEqual([])
   })
 })

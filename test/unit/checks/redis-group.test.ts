@@ -13,7 +13,14 @@ test('another group is warned of, with both names and what happens', () => {
   const [finding, ...more] = found('blue')
   expect(more).toEqual([])
   expect(finding).toMatchObject({ check: 'redis-group', about: 'blue', severity: 'warning' })
-  for (const part of ['"blue"', '"logout-relay"', 'prefix lr', 'told twice', 'fails it', 'goes on where it was']) {
+  for (const part of [
+    '"blue"',
+    '"logout-relay"',
+    'prefix lr',
+    'told twice',
+    'fails it',
+    'goes on where it was',
+  ]) {
     expect(finding?.message).toContain(part)
   }
   for (const part of ['REDIS_PREFIX', 'KAFKA_GROUP_ID', 'delete the key lr:group']) {
