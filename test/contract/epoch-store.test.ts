@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import type { EpochStore } from '../../src/recovery/epoch-store.ts'
+import { RedisEpochStore } from '../../src/redis/redis-epoch-store.ts'
+import { MemoryEpochStore } from '../support/memory-epoch-store.ts'
+import { RedisFixture } from './redis-fixture.ts'
+
+interface Subject extends AsyncDisposable {
+  readonly store: EpochStore
+}
+
+const subjects: Record<string, () => Promise<Subject>> = {
+  memory: async () => ({
+    store: new MemoryEpochStore(() => Date.now()),
+    [Symbol.asyncDispose]: async () => undefined,
+  }),
+  Redis: async () => {
+    const fixture = await RedisFixture.create()
+    return {
+      store: new RedisEpochStore(fixture.redis, fixture.keys),
+      [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
+    }
+  },
+}
+
+describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
+  test('a lock has one owner, who keeps it by renewing it, and is free when it is given back', async () => {
+    await using subject = await open()
+    const { store } = subject
+    expect(await store.lock('a', 60_000)).toBe(true)
+    expect(await store.lock('a', 60_000)).toBe(true)
+    expect(await store.lock('b', 60_000)).toBe(false)
+    expect(await store.renew('b', 60_000)).toBe(false)
+    expect(await store.renew('a', 60_000)).toBe(true)
+    await store.unlock('b')
+    expect(await store.lock('b', 60_000)).toBe(false)
+    await store.unlock('a')
+    expect(await store.renew('a', 60_000)).toBe(false)
+    expect(await store.lock('b', 60_000)).toBe(true)
+  })
+
+  test('only the owner of the lock sets an epoch, each time another one', async () => {
+    await using subject = await open()
+    const { store } = subject
+    expect(await store.read()).toBeUndefined()
+    expect(await store.confirm('a', 1)).toBeUndefined()
+    expect(await store.read()).toBeUndefined()
+    await store.lock('a', 60_000)
+    const first = await store.confirm('a', 1_000)
+    expect(first).toMatchObject({ runId: store.runId })
+    expect(await store.read()).toEqual({
+      id: first?.id,
+      isOfThisRun: true,
+      isUntold: false,
+      heartbeatMs: 1_000,
+    })
+    expect((await store.confirm('a', 2_000))?.id).not.toBe(first?.id)
+  })
+
+  test('heartbeats are counted over all epochs, and alone make none', async () => {
+    await using subject = await open()
+    const { store } = subject
+    expect(await store.beat(1_000)).toBe(1)
+    expect(await store.read()).toBeUndefined()
+    await store.lock('a', 60_000)
+    await store.confirm('a', 1_500)
+    expect(await store.beat(2_000)).toBe(2)
+    expect(await store.read()).toMatchObject({ heartbeatMs: 2_000 })
+  })
+
+  test('positions are read as they were written, the last of a partition, until they are cleared', async () => {
+    await using subject = await open()
+    const { store } = subject
+    const position = { topic: 'a/b.c', partition: 3, offset: 7, start: 2, topicId: 'id' }
+    await store.writePositions([position, { ...position, partition: 4, topicId: '' }])
+    await store.writePositions([{ ...position, offset: 5 }])
+    await store.writePositions([])
+    expect((await store.positions()).sort((a, b) => a.partition - b.partition)).toEqual([
+      { ...position, offset: 5 },
+      { ...position, partition: 4, topicId: '' },
+    ])
+    await store.clearPositions()
+    expect(await store.positions()).toEqual([])
+  })
+})
+
+test('the string that an earlier release kept at the epoch is none, and makes room for one', async () => {
+  await using fixture = await RedisFixture.create()
+  const store = new RedisEpochStore(fixture.redis, fixture.keys)
+  await fixture.redis.command('SET', fixture.keys.epoch(), `old ${store.runId}`)
+  expect(await store.read()).toBeUndefined()
+  await store.lock('a', 60_000)
+  expect(await store.confirm('a', 1)).toBeDefined()
+  expect(await store.read()).toMatchObject({ isOfThisRun: true })
+})
+
+test('what somebody else has written among the positions is passed over', async () => {
+  await using fixture = await RedisFixture.create()
+  const store = new RedisEpochStore(fixture.redis, fixture.keys)
+  await fixture.redis.command('HSET', fixture.keys.positions(), 'odd', 'x', 't/0', '-4 0 ', 't/1', '4 0 ')
+  expect(await store.positions()).toEqual([{ topic: 't', partition: 1, offset: 4, start: 0, topicId: '' }])
+})
