@@ -119,6 +119,9 @@ export class StoreFromLog {
       this.#options
     // Most of what is read again are registrations and outcomes.
     if (!mayBeTrigger(record.type)) return undefined
+    const isOver = partition !== undefined && record.offset < partition.start
+    // Nobody has taken it in yet, so it comes to a member of the group.
+    if (!isOver && partition?.kind !== 'known') return undefined
     const now = clock.now()
     const decoded = decodeRecord(record, defaultIssuer, now)
     if (decoded.kind !== 'trigger' || !isServedIssuer(decoded.trigger.issuer)) return undefined
@@ -127,7 +130,6 @@ export class StoreFromLog {
     const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
     const step = triggerStep(decoded.trigger, signedOutWithoutSession, sinceMs + deadlineMs)
     if (step === undefined) return undefined
-    const isOver = partition !== undefined && record.offset < partition.start
     const isOld = recordedAtMs < now - tombstoneMs
     return { record, step, fate: isOver ? 'over' : isOld ? 'run-if-owed' : 'run' }
   }
