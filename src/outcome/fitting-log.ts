@@ -58,8 +58,10 @@ function lengthOf(records: readonly OutgoingRecord[]): number {
   let sum = 0
   for (const { key, value, headers } of records) {
     sum += (key?.length ?? 0) + (value?.length ?? 0)
-    for (const name in headers)
-      sum += [headers[name]].flat().reduce((bytes, it) => bytes + (it?.length ?? 0), 0)
+    for (const name in headers) {
+      const it = headers[name]
+      sum += Array.isArray(it) ? it.reduce((bytes, { length }) => bytes + length, 0) : (it?.length ?? 0)
+    }
   }
   return sum
 }

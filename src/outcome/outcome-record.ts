@@ -34,8 +34,9 @@ export function outcomeRecord(
       ...(cause.traceparent !== undefined && { traceparent: cause.traceparent }),
       ...(cause.tracestate !== undefined && { tracestate: cause.tracestate }),
     },
+    shorter: () => identityOf(record),
   }
-  return { ...record, shorter: () => identityOf(record) }
+  return record
 }
 
 /** Without the details: what led to it, how to deliver it again, and the trace. */

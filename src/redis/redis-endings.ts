@@ -1,18 +1,10 @@
 import type { SettledByLog } from '../events/outcome.ts'
 import { endingOfOutcome } from '../registry/ending.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
-import type { RedisCommand, RedisConnection, RedisScript } from './redis-connection.ts'
+import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import {
-  forgetScript,
-  leaveIndexScript,
-  livesScript,
-  lowerInIndexScript,
-  notePendingScript,
-  raiseInIndexScript,
-  settleScript,
-} from './registry-scripts.ts'
+import { forgetScript, leaveIndexScript, notePendingScript, settleScript } from './registry-scripts.ts'
 import { inParts, type SessionCalls, type SessionName } from './session-calls.ts'
 import { readSettled, writeMark } from './session-mark.ts'
 
@@ -20,12 +12,11 @@ export interface RedisEndingsOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly calls: SessionCalls
+  /** How long a registration lives when nothing ends its session. Milliseconds. */
+  readonly sessionLifetimeMs: number
   /** How long it is remembered that a session ended. Milliseconds. */
   readonly tombstoneMs: number
 }
-
-/** Longer than a round trip, shorter than any session lives. */
-const LEAVING_MS = 10_000
 
 /** Registrations of one session. */
 interface OfSession<K extends RegistrationKey = RegistrationKey> {
@@ -40,15 +31,16 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #calls: SessionCalls
+  readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
 
-  constructor({ redis, keys, calls, tombstoneMs }: RedisEndingsOptions) {
+  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: RedisEndingsOptions) {
     this.#redis = redis
     this.#keys = keys
     this.#calls = calls
+    this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    redis.register(notePendingScript, settleScript, forgetScript)
-    redis.register(lowerInIndexScript, livesScript, leaveIndexScript, raiseInIndexScript)
+    redis.register(notePendingScript, settleScript, forgetScript, leaveIndexScript)
   }
 
   notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
@@ -68,56 +60,37 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     })
   }
 
+  /**
+   * An ended session without registrations needs no place among its user's sessions any more. A login under the same id may
+   * come between the two calls, and must keep its place: its life ends later than that of any login before.
+   */
   settle(settled: readonly RegistrationKey[]): Promise<void> {
     return this.#perSession(settled, async (sessions) => {
       const answers = await this.#redis.pipeline(
         inParts(sessions, (part) => evalScript(settleScript, this.#keysOf(part), settledArgs(part))),
       )
-      const left = answers.flat()
-      const emptied = sessions.filter(({ first }, k) => left[k] === 0 && first.userId !== undefined)
-      if (emptied.length > 0) await this.#leaveIndexes(emptied)
-    })
-  }
-
-  /**
-   * An ended session without registrations needs no place among its user's sessions any more. A login under the same id
-   * may come at any moment of this, and must keep its place: it makes the end of the session's life later again, and what
-   * was made earlier before it came is found by the look at the session.
-   */
-  async #leaveIndexes(emptied: readonly OfSession[]): Promise<void> {
-    const soonMs = Date.now() + LEAVING_MS
-    const indexesOf = (part: readonly OfSession[]): string[] =>
-      part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string))
-    const calls = (script: RedisScript, sessions: readonly OfSession[]): RedisCommand[] =>
-      inParts(sessions, (part) =>
-        evalScript(script, indexesOf(part), [soonMs, ...part.map(({ first }) => first.sessionId)]),
-      )
-    const looks = inParts(emptied, (part) =>
-      evalScript(
-        livesScript,
-        part.map(({ first }) => this.#keys.session(first.issuer, first.sessionId)),
-        [],
-      ),
-    )
-    const replies = await this.#redis.pipeline([...calls(lowerInIndexScript, emptied), ...looks])
-    const lives = replies.slice(-looks.length).flat() as number[]
-    const alive = emptied.flatMap((it, i) => {
-      const ms = lives[i] as number
-      return ms === -2 ? [] : [{ ...it, endsAt: ms === -1 ? 'inf' : Date.now() + ms }]
-    })
-    await this.#redis.pipeline([
-      ...calls(
-        leaveIndexScript,
-        emptied.filter((_, i) => lives[i] === -2),
-      ),
-      ...inParts(alive, (part) =>
-        evalScript(
-          raiseInIndexScript,
-          indexesOf(part),
-          part.flatMap(({ first, endsAt }) => [first.sessionId, endsAt]),
+      const left: { readonly registrations: number; readonly atMs: number }[] = []
+      for (const answer of answers as number[][]) {
+        const atMs = answer.pop() as number
+        for (const registrations of answer) left.push({ registrations, atMs })
+      }
+      const emptied = sessions.flatMap(({ first: { issuer, sessionId, userId } }, i) => {
+        const { registrations = 0, atMs = 0 } = left[i] ?? {}
+        if (registrations > 0 || userId === undefined) return []
+        return [
+          { index: this.#keys.user(issuer, userId), sessionId, untilMs: atMs + this.#sessionLifetimeMs },
+        ]
+      })
+      await this.#redis.pipeline(
+        inParts(emptied, (part) =>
+          evalScript(
+            leaveIndexScript,
+            part.map(({ index }) => index),
+            part.flatMap(({ sessionId, untilMs }) => [sessionId, untilMs]),
+          ),
         ),
-      ),
-    ])
+      )
+    })
   }
 
   forget(settled: readonly SettledByLog[]): Promise<void> {

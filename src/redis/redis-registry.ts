@@ -48,7 +48,7 @@ export class RedisRegistry implements Registry {
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    this.#endings = new RedisEndings({ redis, keys, tombstoneMs, calls: this.#calls })
+    this.#endings = new RedisEndings({ redis, keys, sessionLifetimeMs, tombstoneMs, calls: this.#calls })
     redis.register(registerScript, endSessionsScript, signOutScript)
   }
 
@@ -133,7 +133,6 @@ export class RedisRegistry implements Registry {
         part.flatMap(({ registration }) => this.#registrationKeys(registration)),
         [
           this.#sessionLifetimeMs,
-          Date.now(),
           ...part.flatMap(({ registration }) => [
             registration.sessionId,
             registration.oidcSessionId,
