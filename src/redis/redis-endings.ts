@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
 import type { SettledByLog } from '../events/outcome.ts'
 import { endingOfOutcome } from '../registry/ending.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
@@ -62,31 +63,23 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
 
   /**
    * An ended session without registrations needs no place among its user's sessions any more. A login under the same id may
-   * come between the two calls, and must keep its place: its life ends later than that of any login before.
+   * come between the two calls, and must keep its place: its life ends later than that of any login before. By how much
+   * clocks lie apart, a session that was shorter than that keeps its place too, until its life would have ended.
    */
   settle(settled: readonly RegistrationKey[]): Promise<void> {
     return this.#perSession(settled, async (sessions) => {
+      const untilMs = Date.now() - CLOCK_TOLERANCE_MS + this.#sessionLifetimeMs
       const answers = await this.#redis.pipeline(
         inParts(sessions, (part) => evalScript(settleScript, this.#keysOf(part), settledArgs(part))),
       )
-      const left: { readonly registrations: number; readonly atMs: number }[] = []
-      for (const answer of answers as number[][]) {
-        const atMs = answer.pop() as number
-        for (const registrations of answer) left.push({ registrations, atMs })
-      }
-      const emptied = sessions.flatMap(({ first: { issuer, sessionId, userId } }, i) => {
-        const { registrations = 0, atMs = 0 } = left[i] ?? {}
-        if (registrations > 0 || userId === undefined) return []
-        return [
-          { index: this.#keys.user(issuer, userId), sessionId, untilMs: atMs + this.#sessionLifetimeMs },
-        ]
-      })
+      const left = answers.flat()
+      const emptied = sessions.filter(({ first }, i) => left[i] === 0 && first.userId !== undefined)
       await this.#redis.pipeline(
         inParts(emptied, (part) =>
           evalScript(
             leaveIndexScript,
-            part.map(({ index }) => index),
-            part.flatMap(({ sessionId, untilMs }) => [sessionId, untilMs]),
+            part.map(({ first }) => this.#keys.user(first.issuer, first.userId as string)),
+            [untilMs, ...part.map(({ first }) => first.sessionId)],
           ),
         ),
       )

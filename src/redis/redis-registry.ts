@@ -133,6 +133,7 @@ export class RedisRegistry implements Registry {
         part.flatMap(({ registration }) => this.#registrationKeys(registration)),
         [
           this.#sessionLifetimeMs,
+          Date.now(),
           ...part.flatMap(({ registration }) => [
             registration.sessionId,
             registration.oidcSessionId,

@@ -74,19 +74,12 @@ local function isIndex(key, endMs)
   return true
 end`
 
-/** The server's time in ms: one clock for all replicas, whose own lie apart. */
-const NOW = `
-local function nowMs()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end`
-
 /** Of the expired entries of a user's index, how many leave it when the user gets a new session. */
 const EXPIRED_AT_ONCE = 8
 
 /**
  * KEYS: per registration its session and tombstone, its user's index and mark of a sign-out. ARGV: session lifetime in
- * ms, then per registration session id, oidcSessionId, JSON, date ('' without one). Returns per registration the
+ * ms, now, then per registration session id, oidcSessionId, JSON, date ('' without one). Returns per registration the
  * mark of the ending to which it belongs ('-' when the tombstone tells nothing), '' when it does not, or 0 when the
  * registration is settled, or a later one has taken its place; the mark of the sign-out, or ''; and whether a registration
  * of that id stood there already.
@@ -96,8 +89,7 @@ ${DATE_OF}
 ${MARKS_OF}
 ${SETTLED_UNTIL}
 ${INDEX_OF_USER}
-${NOW}
-local lifetime, now = tonumber(ARGV[1]), nowMs()
+local lifetime, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 -- What is wrong with a user's index must not keep a registration out.
 local function enlist(key, id, life)
@@ -118,18 +110,18 @@ end
 
 local answers = {}
 for i = 1, #KEYS, 4 do
-  local session, id, date = KEYS[i], ARGV[i + 2], tonumber(ARGV[i + 4])
+  local session, id, date = KEYS[i], ARGV[i + 3], tonumber(ARGV[i + 5])
   local ended = redis.call('GET', KEYS[i + 1])
   local settled = ended and settledUntil(ended, id)
   local line, mark, stood = '', '', 0
   local life = redis.call('PTTL', session)
   local isSettled = settled and not (date and date > settled)
-  if not isSettled then stood = 1 - redis.call('HSETNX', session, id, ARGV[i + 3]) end
+  if not isSettled then stood = 1 - redis.call('HSETNX', session, id, ARGV[i + 4]) end
   local stored = stood == 1 and date and dateOf(redis.call('HGET', session, id))
   if isSettled or stored and stored > date then line, stood = 0, 0
   else
-    enlist(KEYS[i + 2], ARGV[i + 1], life == -1 and -1 or math.max(life, lifetime))
-    if stood == 1 then redis.call('HSET', session, id, ARGV[i + 3]) end
+    enlist(KEYS[i + 2], ARGV[i + 2], life == -1 and -1 or math.max(life, lifetime))
+    if stood == 1 then redis.call('HSET', session, id, ARGV[i + 4]) end
     if life == -2 or (life >= 0 and life < lifetime) then redis.call('PEXPIRE', session, lifetime) end
     if ended then
       local marks = marksOf(ended)
@@ -235,12 +227,11 @@ return #KEYS / 2
 
 /**
  * KEYS: sessions. ARGV: for each how many registrations, and oidcSessionId and date ('' without one) of each; then it is
- * the ending's cut-off. Returns how many registrations each session still has, and the server's time in ms.
+ * the ending's cut-off. Returns how many registrations each session still has.
  */
 export const settleScript = redisScript(`
 ${DATE_OF}
 ${MARKS_OF}
-${NOW}
 local function isDatedAfter(json, date)
   local standing = dateOf(json)
   return standing and standing > tonumber(date)
@@ -269,20 +260,19 @@ for i = 1, #KEYS, 2 do
   left[#left + 1] = redis.call('HLEN', KEYS[i])
   at = last + 1
 end
-left[#left + 1] = nowMs()
 return left
 `)
 
 /**
- * KEYS: indexes of users. ARGV: per index the session that leaves it, and a time in ms: one whose life does not end before
- * that stays, because somebody has just logged in under its id. What holds something else is left alone.
+ * KEYS: indexes of users. ARGV: a time in ms, then the session that leaves each; one whose life does not end before that
+ * time stays. What holds something else is left alone.
  */
 export const leaveIndexScript = redisScript(`
 for i = 1, #KEYS do
-  local id = ARGV[2 * i - 1]
+  local id = ARGV[i + 1]
   local endsAt = redis.pcall('ZSCORE', KEYS[i], id)
   if type(endsAt) == 'table' then redis.pcall('SREM', KEYS[i], id)
-  elseif endsAt and tonumber(endsAt) < tonumber(ARGV[2 * i]) then redis.call('ZREM', KEYS[i], id) end
+  elseif endsAt and tonumber(endsAt) < tonumber(ARGV[1]) then redis.call('ZREM', KEYS[i], id) end
 end
 return {}
 `)

@@ -39,7 +39,7 @@ const tokensAt = (path: string) => site.rps.at(path).map(({ claims }) => claims.
 async function prepare(registrations: readonly RegistrationInput[]): Promise<void> {
   await site.registerInRedis(...registrations)
   const [, runId] = /run_id:(\w+)/.exec(await site.redis.info('server')) ?? []
-  await site.redis.set(`${site.prefix}:epoch`, `test ${runId}`)
+  await site.redis.hset(`${site.prefix}:epoch`, { id: 'test', run_id: String(runId) })
 }
 
 test('of 200 triggers, half of them sent, exactly the other half is delivered; once more, nothing is', async () => {

@@ -135,7 +135,7 @@ function interpret(
         kind: 'registration',
         registration: {
           ...registration,
-          registeredAtMs: claimedTime(saidMs, recordedAtMs, recordedAtMs),
+          registeredAtMs: claimedTime(saidMs, recordedAtMs, Math.min(recordedAtMs, nowMs)),
         },
         origin,
       }

@@ -5,7 +5,7 @@ import { redisFacts, unread } from './sample-facts.ts'
 
 const found = (...value: PrefixedKey[]) => checkRedisKeys(redisFacts({ prefixedKeys: { value } }))
 const index = { key: 'lr:backlogs', type: 'zset', expected: 'zset', isSingle: true }
-const session = { key: 'lr:session:{https://op|s1}', type: 'string', expected: 'hash', isSingle: false }
+const session = { key: 'lr:session:{https://op|s1}', type: 'hash', expected: 'hash', isSingle: false }
 const unknown = { key: 'lr:cart:7', type: 'string', expected: undefined, isSingle: false }
 
 test('keys as the layout has them are fine', () => {

@@ -179,7 +179,9 @@ describe('times are claims', () => {
       expect(trigger(data, iso(later), later)).toEqual({ occurredAtMs: NOW + 5_000, untilMs: NOW + 5_000 })
     }
     expect(registeredAt(iso(later), later)).toBe(NOW + 5_000)
-    expect(registeredAt(NOW + 3_000, RECORD_TIME_MS)).toBe(NOW + 3_000)
+    expect(registeredAt(NOW + 3_000, NOW)).toBe(NOW + 3_000)
+    // Read again later, it is dated as before.
+    expect(registeredAt(NOW, RECORD_TIME_MS)).toBe(RECORD_TIME_MS + 5_000)
   })
 })
 
