@@ -236,6 +236,8 @@ export class RecoveryRun {
       mended = found
     }
     await rebuild.repeat(complete, signal)
+    // What was parked on the way is claimed only from a store that is proved.
+    if (!signal.aborted) await this.requireRegistry()
     return mended
   }
 
