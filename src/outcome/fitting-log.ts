@@ -40,7 +40,11 @@ export class FittingLog implements OutcomeLog {
   }
 
   async #shortened(record: OutgoingRecord, refusal: unknown): Promise<void> {
+    let length = lengthOf([record])
     for (let it = record.shorter?.(); it !== undefined; it = it.shorter?.()) {
+      // A form that is none would be tried for ever.
+      if (lengthOf([it]) >= length) break
+      length = lengthOf([it])
       try {
         await this.#log.append([it])
         this.#onCut(record)

@@ -40,7 +40,7 @@ export function outcomeRecord(
 }
 
 /** Without the details: what led to it, how to deliver it again, and the trace. */
-function identityOf({ headers, value, ...record }: OutgoingRecord): OutgoingRecord {
+function identityOf({ headers, value, shorter: ___, ...record }: OutgoingRecord): OutgoingRecord {
   const data = JSON.parse(String(value)) as Record<string, unknown>
   const { traceparent: _, tracestate: __, ...kept } = headers
   const identity = {
