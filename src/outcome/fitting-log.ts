@@ -4,6 +4,9 @@ import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
 /** Well below what a broker reads of one request by default (100 MB), beyond which it hangs up without a word. */
 const REQUEST_BYTES_MAX = 16 * 1_024 * 1_024
 
+/** More than any record has. */
+const FORMS_MAX = 64
+
 /**
  * Finds out what a topic takes. What is too large together is appended in halves; what is too large alone is made
  * shorter step by step until it fits, so that no record holds up all others for ever. Only a topic that refuses the
@@ -40,11 +43,10 @@ export class FittingLog implements OutcomeLog {
   }
 
   async #shortened(record: OutgoingRecord, refusal: unknown): Promise<void> {
-    let length = lengthOf([record])
+    let forms = 0
     for (let it = record.shorter?.(); it !== undefined; it = it.shorter?.()) {
-      // A form that is none would be tried for ever.
-      if (lengthOf([it]) >= length) break
-      length = lengthOf([it])
+      // One that names itself as its shorter form would be tried for ever, without a turn of the event loop in between.
+      if (++forms > FORMS_MAX) break
       try {
         await this.#log.append([it])
         this.#onCut(record)

@@ -175,3 +175,31 @@ describe('dead letters that are too large for the topic', () => {
     },
   )
 })
+
+test('a record that names itself as its shorter form is refused, and not tried for ever', async () => {
+  const record: OutgoingRecord = { topic: 't', key: 'k', value: 'x', headers: {}, shorter: () => record }
+  const tooLarge = async () => {
+    throw new RelayFault('LR_RECORD_TOO_LARGE', 'no')
+  }
+  const log = new FittingLog({ append: tooLarge }, () => undefined)
+  await expect(log.append([record])).rejects.toMatchObject({ code: 'LR_RECORD_TOO_LARGE' })
+})
+
+test('every form of an outcome is another one, and the last has none', () => {
+  const outcome = { kind: 'failed', reason: 'expired', attempts: 1, lastError: 'e'.repeat(99) } as const
+  const subject = { issuer: 'https://op', sessionId: 's'.repeat(200), oidcSessionId: 'o', clientId: 'c' }
+  const cause = {
+    origin: { id: 't', topic: 'in', partition: 0, offset: 1 },
+    occurredAtMs: 1,
+    everywhere: false,
+  }
+  const whole = outcomeRecord('t', outcome, subject, cause)
+  const identity = whole.shorter?.()
+  const cut = identity?.shorter?.()
+  expect([whole, identity, cut].map((it) => it?.headers['outcome-cut'])).toEqual([
+    undefined,
+    'details',
+    'details, ids',
+  ])
+  expect(cut?.shorter).toBeUndefined()
+})
