@@ -2,7 +2,6 @@ import type { ChaosRun } from '../chaos-run.ts'
 import { hostileRecord } from '../hostile-records.ts'
 import { holdsWithin } from '../poll.ts'
 import type { Scenario } from '../scenario.ts'
-import { triggerRecord } from '../workload.ts'
 
 const HOSTILE_PER_GOOD = 10
 const GOOD_PER_CHUNK = 100
@@ -17,10 +16,11 @@ export const hostileRecords: Scenario = {
   async run(run) {
     const { log, name, relays } = run.site
     await relays.start(1)
-    for (let start = 0; start < run.sessions.length; start += GOOD_PER_CHUNK) {
-      const mixed = run.sessions.slice(start, start + GOOD_PER_CHUNK).flatMap((session) => {
+    const triggers = run.end()
+    for (let start = 0; start < triggers.length; start += GOOD_PER_CHUNK) {
+      const mixed = triggers.slice(start, start + GOOD_PER_CHUNK).flatMap((trigger) => {
         const hostile = Array.from({ length: HOSTILE_PER_GOOD }, () => hostileRecord(run.random))
-        return [...hostile, triggerRecord(session)]
+        return [...hostile, trigger]
       })
       await log.publish(name, mixed)
     }
