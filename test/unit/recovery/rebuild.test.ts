@@ -399,6 +399,33 @@ test('a trigger that is older than the deadline and has no outcome is run again 
   expect(deadlines.get('0/3')).toBe(writtenAtMs + HOUR)
 })
 
+test('the time of a trigger that nobody has taken in yet has not begun, however old it is', async () => {
+  const { clock, deadlines, ensure, log, register, terminate } = site()
+  register(at(0), 0)
+  terminate('s0', 0)
+  log.commit({ topic: INPUT, partition: 0 }, 1, { start: 0 })
+  clock.nowMs += 2 * HOUR
+  await ensure()
+  expect(deadlines.get('0/1')).toBe(clock.nowMs + HOUR)
+})
+
+test('from the earliest, the triggers of a topic that is new are left to the group’s members', async () => {
+  const { ensure, held, ranAgain, register, terminate } = site({ startFrom: 'earliest' })
+  register(at(0), 0)
+  terminate('s0', 0)
+  await ensure()
+  expect(ranAgain).toEqual([])
+  expect(await held([at(0)])).toEqual(['o0'])
+})
+
+test('a registration whose life is over is not made again', async () => {
+  const { clock, ensure, held, register } = site()
+  register(at(0), 0)
+  clock.nowMs += 11 * HOUR
+  await ensure()
+  expect(await held([at(0)])).toEqual([])
+})
+
 test('positions that neither the group nor the store knows are told, where the store was in use; at a first start they are not', async () => {
   const fresh = site()
   await fresh.ensure()
