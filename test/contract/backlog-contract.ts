@@ -152,6 +152,17 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
         expect(await backlog.claim(RP, NOW + 500, LEASE, 10)).toEqual([parked('a', LEASE, { state })])
       })
 
+      test('while one is held, nobody gets another one for the same registration', async () => {
+        const of = (id: string) =>
+          parkedState({ attempts: 0, doubtful: 0, cause: { ...cause, origin: sampleOrigin({ id }) } })
+        await backlog.park([parked('a', NOW, { state: of('trigger-2') })])
+        expect(await backlog.hold([parked('a', NOW, { state: fresh })], NOW, LEASE)).toEqual([true])
+        expect(await backlog.claim(RP, NOW, LEASE, 10)).toEqual([])
+        expect(await backlog.hold([parked('a', NOW, { state: of('trigger-3') })], NOW, LEASE)).toEqual([
+          false,
+        ])
+      })
+
       test('one that is made due is due at once, and is still one', async () => {
         const state = parkedState({ cause })
         await backlog.park([parked('a', NOW + 500, { state }), parked('b', NOW - 5, { state: fresh })])

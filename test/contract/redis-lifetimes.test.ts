@@ -163,6 +163,14 @@ describe('lifetimes in Redis', () => {
       },
     )
 
+    test('keeps what a replica has written whose clock is behind the one that settles', async () => {
+      await register()
+      await end()
+      await fixture.redis.command('ZADD', index(), Date.now() - 3_000 + LIFETIME, 'session-1')
+      await registry.settle([registration])
+      expect(await entries()).toEqual(['session-1'])
+    })
+
     test('loses what has expired as new sessions come', async () => {
       for (let i = 0; i < 20; i++) await fixture.redis.command('ZADD', index(), Date.now() - 1, `old-${i}`)
       await registerIn('session-1')

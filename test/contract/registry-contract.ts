@@ -439,6 +439,13 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         ])
       })
 
+      test('an outcome of the earlier login that comes last does not bring the later one back', async () => {
+        await apply(register(later), endSession('session-1', byThird))
+        await registry.settle([later])
+        await registry.settle([a])
+        expect(await applyOne(register(later))).toEqual({ kind: 'already-settled' })
+      })
+
       test('the earlier login does not take the place of the later one that was read before it', async () => {
         await apply(register(later))
         expect(await apply(register(a), register(later))).toEqual([

@@ -8,6 +8,7 @@ interface Server {
   heartbeatMs: number | undefined
   beats: number
   positions: Map<string, AppliedPosition>
+  holder: { owner: string; untilMs: number } | undefined
 }
 
 /** An epoch store whose server can be lost, replaced by an older copy, or taken for another one. */
@@ -18,8 +19,8 @@ export class MemoryEpochStore implements EpochStore {
     heartbeatMs: undefined,
     beats: 0,
     positions: new Map(),
+    holder: undefined,
   }
-  #holder: { owner: string; untilMs: number } | undefined
   #ids = 0
   readonly #now: () => number
 
@@ -43,7 +44,7 @@ export class MemoryEpochStore implements EpochStore {
 
   async lock(owner: string, ms: number): Promise<boolean> {
     if (!this.#isFreeFor(owner)) return false
-    this.#holder = { owner, untilMs: this.#now() + ms }
+    this.#server.holder = { owner, untilMs: this.#now() + ms }
     return true
   }
 
@@ -52,7 +53,7 @@ export class MemoryEpochStore implements EpochStore {
   }
 
   async unlock(owner: string): Promise<void> {
-    if (this.#isHeldBy(owner)) this.#holder = undefined
+    if (this.#isHeldBy(owner)) this.#server.holder = undefined
   }
 
   async confirm(owner: string, nowMs: number): Promise<StoreProof | undefined> {
@@ -83,8 +84,8 @@ export class MemoryEpochStore implements EpochStore {
 
   /** The server has lost its memory. */
   lose(): void {
-    Object.assign(this.#server, { epoch: undefined, heartbeatMs: undefined, positions: new Map() })
-    this.#holder = undefined
+    const nothing = { epoch: undefined, heartbeatMs: undefined, positions: new Map(), holder: undefined }
+    Object.assign(this.#server, nothing)
   }
 
   /** As a replica holds it, or a file. */
@@ -95,14 +96,15 @@ export class MemoryEpochStore implements EpochStore {
   /** Another server answers from now on, with what it holds. */
   failOver(copy: Readonly<Server>, runId: string): void {
     this.#server = { ...structuredClone(copy), runId }
-    this.#holder = undefined
   }
 
   #isHeldBy(owner: string): boolean {
-    return this.#holder?.owner === owner && this.#holder.untilMs > this.#now()
+    const { holder } = this.#server
+    return holder?.owner === owner && holder.untilMs > this.#now()
   }
 
   #isFreeFor(owner: string): boolean {
-    return this.#holder === undefined || this.#holder.untilMs <= this.#now() || this.#isHeldBy(owner)
+    const { holder } = this.#server
+    return holder === undefined || holder.untilMs <= this.#now() || this.#isHeldBy(owner)
   }
 }

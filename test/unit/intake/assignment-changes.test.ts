@@ -55,6 +55,16 @@ test('a partition in which another owner has come further is read from there; wh
   expect(open).toHaveLength(2)
 })
 
+test('a topic that was created anew is read from its beginning, though the lane of the old one had come further', () => {
+  const { assignment, bring } = site()
+  assignment.onAssigned([{ ...partition, position: 0, topicId: 'old' }])
+  bring(0)
+  assignment.onAssigned([{ ...partition, position: 0, topicId: 'old' }])
+  expect(assignment.nextWanted(partition)).toBe(1)
+  assignment.onAssigned([{ ...partition, position: 0, topicId: 'new' }])
+  expect(assignment.nextWanted(partition)).toBe(0)
+})
+
 test('a commit that is refused is made again, though nothing more is settled', async () => {
   const { assignment, bring, commits, failures, open } = site(1)
   assignment.onAssigned([{ ...partition, position: 0 }])

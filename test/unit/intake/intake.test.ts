@@ -250,6 +250,14 @@ describe('intake', () => {
     expect(outcomes()).toMatchObject([{ trigger: { id: 'the-end', offset: 0 } }])
   })
 
+  test('a login that comes when the time of the others is over has a time of its own', async () => {
+    const { attempts, clock, read } = intakeFixture()
+    await read(terminated('session-1'))
+    clock.nowMs += 2 * 3_600_000
+    await read(registered())
+    expect(attempts).toHaveLength(1)
+  })
+
   test('sign-out without a session: every session of the user, or nothing', async () => {
     const records = [registered(), registered({ sessionId: 'session-2', oidcSessionId: 'b' }), signedOut()]
     const fanOut = intakeFixture()

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import type { Registration } from '../../../src/events/registration.ts'
@@ -29,6 +30,8 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const ranAgain: string[] = []
   /** Until when they may be tried. */
   const deadlines = new Map<string, number | undefined>()
+  /** What happens while that is settled. */
+  const again = { settled: async (): Promise<void> => undefined }
   const forgotten: PartitionStart[] = []
   const own: { topic: string; partition: number; next: number }[] = []
   const isServedIssuer = (issuer: string) => issuer === ISSUER
@@ -49,7 +52,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
         deadlines.set(name, step.ending.deadlineMs)
       }
     },
-    againSettled: async () => undefined,
+    againSettled: () => again.settled(),
   })
   const relay = () =>
     new Rebuild({
@@ -68,6 +71,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const rebuild = relay()
   const timestampMs = clock.nowMs - 1_000
   return {
+    again,
     clock,
     deadlines,
     epoch,
@@ -172,6 +176,20 @@ test('the lock is kept however long it takes: a second replica would build it at
   expect(others.length).toBeGreaterThan(3)
 })
 
+test('nothing more is done when the lock is lost: somebody else builds it from then on', async () => {
+  const { ensure, epoch, log, register } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  let batches = 0
+  log.events.on('batch', () => {
+    if (++batches > 1) return
+    epoch.lose()
+    void epoch.lock('another', 60_000)
+    vi.advanceTimersByTime(30_000)
+  })
+  await expect(ensure()).rejects.toThrow()
+  expect(batches).toBeLessThan(3)
+})
+
 test('it ends without an epoch when the lock is lost: the store has forgotten what was written', async () => {
   const { ensure, epoch, log, register } = site()
   registrations.forEach((it, i) => void register(it, i % 3))
@@ -211,7 +229,7 @@ test('a server that has fallen behind gets what it lacks, from the positions tha
 })
 
 test('a replica that went on with the old server applies to the new one what it took in there, when another has proved it', async () => {
-  const { ensure, epoch, log, own, register, relay } = site()
+  const { ensure, epoch, held, log, own, register, relay, settle } = site()
   await ensure()
   const copy = epoch.copy()
   epoch.failOver(copy, 'run-2')
@@ -219,10 +237,12 @@ test('a replica that went on with the old server applies to the new one what it 
   expect(await other.ensure(new AbortController().signal)).toMatchObject({ runId: 'run-2' })
   const proved = epoch.id
   for (let i = 0; i < 4; i++) register(at(i), 1)
+  settle(at(1), 0)
   own.push({ topic: INPUT, partition: 1, next: 3 })
   log.asked.length = 0
   expect(await ensure()).toEqual({ id: proved, runId: 'run-2' })
   expect(log.asked).toContainEqual(expect.objectContaining({ topic: INPUT, partition: 1, from: 0, to: 3 }))
+  expect(await held(registrations)).toEqual(['o0', 'o2'])
   log.asked.length = 0
   expect(await ensure()).toEqual({ id: proved, runId: 'run-2' })
   expect(log.asked).toEqual([])
@@ -242,17 +262,79 @@ test('a store that went back in time and shows the same epoch is completed all t
 test('a rebuild of which a part was written to one server and a part to the next leaves no epoch', async () => {
   const { ensure, epoch, log, register } = site()
   registrations.forEach((it, i) => void register(it, i % 3))
-  log.events.once('batch', () => epoch.failOver(epoch.copy(), 'run-2'))
+  const copy = epoch.copy()
+  log.events.once('batch', () => epoch.failOver(copy, 'run-2'))
   await expect(ensure()).rejects.toMatchObject({ code: 'LR_UNAVAILABLE' })
   expect((await epoch.read())?.isOfThisRun ?? false).toBe(false)
 })
 
+test('nor does one of which the lock came along to the next', async () => {
+  const { ensure, epoch, log, register } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  log.events.once('batch', () => epoch.failOver(epoch.copy(), 'run-2'))
+  await expect(ensure()).rejects.toMatchObject({ code: 'LR_UNAVAILABLE' })
+})
+
+test('an outcome that was published right before the last heartbeat counts: its registration may stand there yet', async () => {
+  const { clock, ensure, epoch, held, register, settle } = site()
+  register(at(0), 0)
+  await ensure()
+  settle(at(0), 1)
+  clock.nowMs += 10_000
+  await epoch.beat(clock.nowMs)
+  epoch.failOver(epoch.copy(), 'run-2')
+  await ensure()
+  expect(await held([at(0)])).toEqual([])
+})
+
+test('of a topic that the group has never read, what was settled long ago does not come back to life', async () => {
+  const { clock, ensure, epoch, held, register, settle } = site()
+  await proveEmpty(epoch)
+  register(at(0), 0)
+  register(at(1), 0)
+  settle(at(0), 1)
+  clock.nowMs += HOUR
+  await epoch.beat(clock.nowMs)
+  epoch.failOver(epoch.copy(), 'run-2')
+  await ensure()
+  expect(await held(registrations)).toEqual(['o1'])
+})
+
+test('what the group has not taken in yet is its members’: the store does not count it as applied', async () => {
+  const { ensure, epoch, log, register } = site()
+  registrations.forEach((it) => void register(it, 0))
+  log.commit({ topic: INPUT, partition: 0 }, 2, { start: 0 })
+  await ensure()
+  expect(await epoch.positions()).toContainEqual(expect.objectContaining({ partition: 0, offset: 2 }))
+})
+
+test('positions beside which no epoch stands are of a store that is gone', async () => {
+  const { ensure, epoch, log, register } = site()
+  for (let i = 0; i < 3; i++) register(at(i), 0)
+  await epoch.writePositions([{ topic: INPUT, partition: 0, offset: 1, start: 1, topicId: '' }])
+  await ensure()
+  expect((await log.committed('g', [INPUT]))[0]).toMatchObject({ offset: 3, start: 3 })
+})
+
+test('there is no epoch before what was run again is settled', async () => {
+  const { again, ensure, epoch, log, terminate } = site()
+  terminate('s', 0)
+  log.commit({ topic: INPUT, partition: 0 }, 1)
+  const ids: (string | undefined)[] = []
+  again.settled = async () => {
+    await setImmediate()
+    ids.push(epoch.id)
+  }
+  await ensure()
+  expect(ids).toEqual([undefined])
+})
+
 test('a rebuild that is stopped during its last triggers leaves no epoch: nobody would run them again', async () => {
-  const { epoch, log, rebuild, terminate } = site()
+  const { again, epoch, log, rebuild, terminate } = site()
   terminate('s', 0)
   log.commit({ topic: INPUT, partition: 0 }, 1)
   const stopped = new AbortController()
-  log.events.on('batch', () => stopped.abort())
+  again.settled = async () => stopped.abort()
   await expect(rebuild.ensure(stopped.signal)).rejects.toThrow()
   expect(epoch.id).toBeUndefined()
 })
@@ -315,6 +397,33 @@ test('a trigger that is older than the deadline and has no outcome is run again 
   await ensure()
   expect(ranAgain).toEqual(['0/3'])
   expect(deadlines.get('0/3')).toBe(writtenAtMs + HOUR)
+})
+
+test('the time of a trigger that nobody has taken in yet has not begun, however old it is', async () => {
+  const { clock, deadlines, ensure, log, register, terminate } = site()
+  register(at(0), 0)
+  terminate('s0', 0)
+  log.commit({ topic: INPUT, partition: 0 }, 1, { start: 0 })
+  clock.nowMs += 2 * HOUR
+  await ensure()
+  expect(deadlines.get('0/1')).toBe(clock.nowMs + HOUR)
+})
+
+test('from the earliest, the triggers of a topic that is new are left to the group’s members', async () => {
+  const { ensure, held, ranAgain, register, terminate } = site({ startFrom: 'earliest' })
+  register(at(0), 0)
+  terminate('s0', 0)
+  await ensure()
+  expect(ranAgain).toEqual([])
+  expect(await held([at(0)])).toEqual(['o0'])
+})
+
+test('a registration whose life is over is not made again', async () => {
+  const { clock, ensure, held, register } = site()
+  register(at(0), 0)
+  clock.nowMs += 11 * HOUR
+  await ensure()
+  expect(await held([at(0)])).toEqual([])
 })
 
 test('positions that neither the group nor the store knows are told, where the store was in use; at a first start they are not', async () => {

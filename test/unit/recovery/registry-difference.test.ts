@@ -80,3 +80,12 @@ test('what is registered while the registry is looked at is on the log after all
   log.events.once('batch', () => register(c, 1))
   expect(await find()).toEqual({ a: 'missing' })
 })
+
+test('an outcome says nothing of a later login under the same ids', async () => {
+  const later = { ...a, registeredAtMs: timestampMs + 1 }
+  const { find, register, settle } = await site([later])
+  register(a, 0)
+  register(later, 0)
+  settle(a, 1)
+  expect(await find()).toEqual({})
+})
