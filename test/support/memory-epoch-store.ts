@@ -84,8 +84,14 @@ export class MemoryEpochStore implements EpochStore {
 
   /** The server has lost its memory. */
   lose(): void {
-    const nothing = { epoch: undefined, heartbeatMs: undefined, positions: new Map(), holder: undefined }
-    Object.assign(this.#server, nothing)
+    this.#server = {
+      runId: this.runId,
+      epoch: undefined,
+      heartbeatMs: undefined,
+      beats: 0,
+      positions: new Map(),
+      holder: undefined,
+    }
   }
 
   /** As a replica holds it, or a file. */

@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { AppliedPosition } from '../../../src/recovery/epoch-store.ts'
+import { RegistryWatch } from '../../../src/recovery/registry-watch.ts'
+import { EpochGuard } from '../../../src/registry/epoch-guard.ts'
+import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
+
+/* What a replica notices of the store in the course of a few seconds. */
+
+const position: AppliedPosition = { topic: 't', partition: 0, offset: 7, start: 0, topicId: '' }
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+async function site() {
+  const epoch = new MemoryEpochStore(Date.now)
+  const guard = new EpochGuard(epoch)
+  const stopped = new AbortController()
+  /** `true` for each time that the store was distrusted before it was completed. */
+  const completed: boolean[] = []
+  const applied: AppliedPosition[] = [position]
+  let isDistrusted = false
+  let losses = 0
+  const watch = new RegistryWatch({
+    epoch,
+    guard,
+    applied: () => applied,
+    clock: { now: Date.now },
+    onError: () => undefined,
+    onLost: () => losses++,
+    rebuild: {
+      distrust: () => {
+        isDistrusted = true
+      },
+      ensure: async () => {
+        completed.push(isDistrusted)
+        isDistrusted = false
+        await epoch.lock('owner', 60_000)
+        return epoch.confirm('owner', Date.now())
+      },
+    },
+  })
+  await watch.start(stopped.signal)
+  return {
+    applied,
+    completed,
+    epoch,
+    guard,
+    losses: () => losses,
+    watch,
+    pass: (ms: number) => vi.advanceTimersByTimeAsync(ms),
+    async [Symbol.asyncDispose]() {
+      stopped.abort()
+      await watch.stopped()
+    },
+  }
+}
+
+test('a store that stays as it is gets heartbeats and positions, and is completed once', async () => {
+  await using it = await site()
+  await it.pass(5_000)
+  expect(await it.epoch.positions()).toEqual([position])
+  expect(it.epoch.copy().beats).toBeGreaterThan(3)
+  expect([it.completed, it.losses()]).toEqual([[false], 0])
+})
+
+test('a store that shows its epoch but has gone back in time is completed, and not believed', async () => {
+  await using it = await site()
+  await it.pass(2_000)
+  const old = it.epoch.copy()
+  await it.pass(5_000)
+  it.epoch.failOver(old, it.epoch.runId)
+  await it.pass(2_000)
+  expect([it.completed, it.losses()]).toEqual([[false, true], 1])
+  expect(it.guard.isIntact).toBe(true)
+})
+
+test('another server is completed, and nothing is written to it before', async () => {
+  await using it = await site()
+  await it.pass(2_000)
+  const before = it.epoch.copy()
+  it.applied.splice(0, 1, { ...position, offset: 9 })
+  it.epoch.failOver(before, 'run-2')
+  await it.watch.writePositions()
+  expect(await it.epoch.positions()).toEqual([position])
+  await it.pass(600)
+  expect([it.completed.length, it.losses()]).toEqual([2, 1])
+})
+
+test('what was written to the store before goes to the next one too', async () => {
+  await using it = await site()
+  await it.pass(2_000)
+  it.epoch.lose()
+  await it.pass(3_000)
+  expect(await it.epoch.positions()).toEqual([position])
+  expect([it.completed, it.losses()]).toEqual([[false, false], 1])
+})
+
+test('a store out of reach is not a lost one', async () => {
+  await using it = await site()
+  const read = vi.spyOn(it.epoch, 'read').mockRejectedValue(new Error('away'))
+  await it.pass(3_000)
+  expect(read).toHaveBeenCalled()
+  expect([it.completed, it.losses()]).toEqual([[false], 0])
+})
