@@ -38,14 +38,18 @@ export interface EpochStore {
   renew(owner: string, ms: number): Promise<boolean>
   unlock(owner: string): Promise<void>
   /**
-   * Sets a new epoch of the server that answers now; `undefined` when the owner has lost its lock, and so perhaps what it
-   * wrote. Not atomic with the look at the lock; a store that is lost in between loses the epoch as well.
+   * Sets a new epoch of the server of that run; `undefined` when another one answers now, or the owner has lost its lock,
+   * and so perhaps what it wrote. Not atomic with the look at the lock; a store that is lost in between loses the epoch
+   * as well.
    */
-  confirm(owner: string, nowMs: number): Promise<StoreProof | undefined>
+  confirm(owner: string, nowMs: number, runId: string): Promise<StoreProof | undefined>
   /** Empty when the store holds none. */
   positions(): Promise<AppliedPosition[]>
-  /** Only for positions behind the writes that they speak for: replication keeps that order. */
-  writePositions(positions: readonly AppliedPosition[]): Promise<void>
+  /**
+   * Only for positions behind the writes that they speak for: replication keeps that order. Throws `LR_REGISTRY_LOST` when
+   * another server than that of the run answers now: of what was written to it they say nothing.
+   */
+  writePositions(positions: readonly AppliedPosition[], runId: string): Promise<void>
   /** Forgets all positions: the store is built from the beginning of the log. */
   clearPositions(): Promise<void>
   /**

@@ -173,15 +173,15 @@ export class Rebuild {
     if (shown !== undefined && first.length === starts.length && first.length > 0)
       this.#options.onForgotten(first)
     // Behind all that was written for them. Of what the group has not taken in yet, the group's members have to tell.
-    await epoch.writePositions(isProved ? first : starts.map((it) => ({ ...it, offset: appliedUpTo(it) })))
+    // A part of it may stand on one server and a part on the next, to which the lock has come along.
+    const applied = isProved ? first : starts.map((it) => ({ ...it, offset: appliedUpTo(it) }))
+    await epoch.writePositions(applied, runId)
     // What was not run again would never be: an epoch says that it was.
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
-    // A part of it may stand on one server and a part on the next.
-    const isSameServer = epoch.runId === runId
     const proof = isProved
       ? { id: (shown as ShownEpoch).id, runId }
-      : await epoch.confirm(this.#owner, clock.now())
-    if (!isSameServer || proof === undefined)
+      : await epoch.confirm(this.#owner, clock.now(), runId)
+    if (proof === undefined)
       throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
     await this.#commit(starts)
     onProgress({ phase: 'done', records: 0, recordsTotal: 0 })

@@ -60,7 +60,7 @@ export class RegistryWatch {
     )
     if (moved.length === 0) return
     try {
-      await epoch.writePositions(moved)
+      await epoch.writePositions(moved, epoch.runId)
       for (const { topic, partition, offset } of moved) this.#written.set(`${topic}/${partition}`, offset)
     } catch {
       // Whoever needs Redis for its work says that it is away. Older positions only cost a look at more of the log.

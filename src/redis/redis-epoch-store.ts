@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { RelayFault } from '../errors.ts'
 import type { AppliedPosition, EpochStore, ShownEpoch } from '../recovery/epoch-store.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
 import { isWrongType } from './foreign-keys.ts'
@@ -71,13 +72,14 @@ export class RedisEpochStore implements EpochStore {
     await this.#redis.command(...evalScript(unlockScript, [this.#lock], [owner]))
   }
 
-  async confirm(owner: string, nowMs: number): Promise<StoreProof | undefined> {
-    const { runId } = this.#redis
+  async confirm(owner: string, nowMs: number, runId: string): Promise<StoreProof | undefined> {
     if ((await this.#redis.command('GET', this.#lock)) !== owner) return undefined
     const shown = await this.#epochFields()
     // Where no server tells its run, each relay proves the store for itself; a new id would send the others to do it again.
     const isShared = isUntoldRun(runId) && typeof shown[0] === 'string' && isUntoldRun(String(shown[1]))
     const id = isShared ? String(shown[0]) : randomUUID()
+    // Asked and written in one turn of the event loop, in which no other connection can come up.
+    if (this.#redis.runId !== runId) return undefined
     await this.#redis.command(...evalScript(confirmScript, [this.#epoch], [id, runId, nowMs]))
     return { id, runId }
   }
@@ -92,7 +94,8 @@ export class RedisEpochStore implements EpochStore {
     return found
   }
 
-  async writePositions(positions: readonly AppliedPosition[]): Promise<void> {
+  async writePositions(positions: readonly AppliedPosition[], runId: string): Promise<void> {
+    if (this.#redis.runId !== runId) throw new RelayFault('LR_REGISTRY_LOST', 'another Redis server answers')
     if (positions.length === 0) return
     await this.#redis.command('HSET', this.#positions, ...positions.flatMap(writePosition))
   }

@@ -42,10 +42,10 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     await using subject = await open()
     const { store } = subject
     expect(await store.read()).toBeUndefined()
-    expect(await store.confirm('a', 1)).toBeUndefined()
+    expect(await store.confirm('a', 1, store.runId)).toBeUndefined()
     expect(await store.read()).toBeUndefined()
     await store.lock('a', 60_000)
-    const first = await store.confirm('a', 1_000)
+    const first = await store.confirm('a', 1_000, store.runId)
     expect(first).toMatchObject({ runId: store.runId })
     expect(await store.read()).toEqual({
       id: first?.id,
@@ -53,7 +53,7 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
       isUntold: false,
       heartbeatMs: 1_000,
     })
-    expect((await store.confirm('a', 2_000))?.id).not.toBe(first?.id)
+    expect((await store.confirm('a', 2_000, store.runId))?.id).not.toBe(first?.id)
   })
 
   test('heartbeats are counted over all epochs, and alone make none', async () => {
@@ -62,7 +62,7 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     expect(await store.beat(1_000)).toBe(1)
     expect(await store.read()).toBeUndefined()
     await store.lock('a', 60_000)
-    await store.confirm('a', 1_500)
+    await store.confirm('a', 1_500, store.runId)
     expect(await store.beat(2_000)).toBe(2)
     expect(await store.read()).toMatchObject({ heartbeatMs: 2_000 })
   })
@@ -71,9 +71,9 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     await using subject = await open()
     const { store } = subject
     const position = { topic: 'a/b.c', partition: 3, offset: 7, start: 2, topicId: 'id' }
-    await store.writePositions([position, { ...position, partition: 4, topicId: '' }])
-    await store.writePositions([{ ...position, offset: 5 }])
-    await store.writePositions([])
+    await store.writePositions([position, { ...position, partition: 4, topicId: '' }], store.runId)
+    await store.writePositions([{ ...position, offset: 5 }], store.runId)
+    await store.writePositions([], store.runId)
     expect((await store.positions()).sort((a, b) => a.partition - b.partition)).toEqual([
       { ...position, offset: 5 },
       { ...position, partition: 4, topicId: '' },
@@ -89,7 +89,7 @@ test('the string that an earlier release kept at the epoch is none, and makes ro
   await fixture.redis.command('SET', fixture.keys.epoch(), `old ${store.runId}`)
   expect(await store.read()).toBeUndefined()
   await store.lock('a', 60_000)
-  expect(await store.confirm('a', 1)).toBeDefined()
+  expect(await store.confirm('a', 1, store.runId)).toBeDefined()
   expect(await store.read()).toMatchObject({ isOfThisRun: true })
 })
 
@@ -98,4 +98,16 @@ test('what somebody else has written among the positions is passed over', async 
   const store = new RedisEpochStore(fixture.redis, fixture.keys)
   await fixture.redis.command('HSET', fixture.keys.positions(), 'odd', 'x', 't/0', '-4 0 ', 't/1', '4 0 ')
   expect(await store.positions()).toEqual([{ topic: 't', partition: 1, offset: 4, start: 0, topicId: '' }])
+})
+
+test('nothing is said of a server that came in meanwhile, also by whoever holds the lock there', async () => {
+  await using fixture = await RedisFixture.create()
+  const store = new RedisEpochStore(fixture.redis, fixture.keys)
+  await store.lock('a', 60_000)
+  expect(await store.confirm('a', 1, 'another run')).toBeUndefined()
+  const position = { topic: 't', partition: 0, offset: 1, start: 0, topicId: '' }
+  await expect(store.writePositions([position], 'another run')).rejects.toMatchObject({
+    code: 'LR_REGISTRY_LOST',
+  })
+  expect([await store.read(), await store.positions()]).toEqual([undefined, []])
 })

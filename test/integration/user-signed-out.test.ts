@@ -48,7 +48,8 @@ test.each(inputFormats)('without a session it ends every session of the user (%s
   expect(claims.map(({ sid }) => sid).sort()).toEqual(registrations.map(({ sessionId }) => sessionId).sort())
   expect(new Set(claims.map(({ sub }) => sub))).toEqual(new Set([userId]))
   await everythingIsSettled()
-  for (const { sessionId } of registrations) expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(0)
+  for (const { sessionId } of registrations)
+    expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(0)
 })
 
 test('an RP that wants sub alone gets one token for all registrations of the user, and an outcome for each', async () => {

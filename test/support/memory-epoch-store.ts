@@ -1,3 +1,4 @@
+import { RelayFault } from '../../src/errors.ts'
 import type { AppliedPosition, EpochStore, ShownEpoch } from '../../src/recovery/epoch-store.ts'
 import type { StoreProof } from '../../src/registry/epoch-guard.ts'
 
@@ -56,8 +57,8 @@ export class MemoryEpochStore implements EpochStore {
     if (this.#isHeldBy(owner)) this.#server.holder = undefined
   }
 
-  async confirm(owner: string, nowMs: number): Promise<StoreProof | undefined> {
-    if (!this.#isHeldBy(owner)) return undefined
+  async confirm(owner: string, nowMs: number, runId: string): Promise<StoreProof | undefined> {
+    if (!this.#isHeldBy(owner) || runId !== this.runId) return undefined
     const proof = { id: `epoch-${++this.#ids}`, runId: this.runId }
     this.#server.epoch = proof
     this.#server.heartbeatMs = nowMs
@@ -68,7 +69,8 @@ export class MemoryEpochStore implements EpochStore {
     return [...this.#server.positions.values()]
   }
 
-  async writePositions(positions: readonly AppliedPosition[]): Promise<void> {
+  async writePositions(positions: readonly AppliedPosition[], runId: string): Promise<void> {
+    if (runId !== this.runId) throw new RelayFault('LR_REGISTRY_LOST', 'another server answers')
     for (const { topic, partition, offset, start, topicId } of positions)
       this.#server.positions.set(`${topic}/${partition}`, { topic, partition, offset, start, topicId })
   }

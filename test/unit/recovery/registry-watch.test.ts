@@ -35,7 +35,7 @@ async function site() {
         completed.push(isDistrusted)
         isDistrusted = false
         await epoch.lock('owner', 60_000)
-        return epoch.confirm('owner', Date.now())
+        return epoch.confirm('owner', Date.now(), epoch.runId)
       },
     },
   })
