@@ -52,7 +52,7 @@ export interface Backlog {
   hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]>
   /**
    * Makes parked deliveries due now; one that is leased is left to whoever holds it. One that is not parked may be under
-   * its first attempt somewhere: it is parked, due as given, in case that never ends.
+   * its first attempt somewhere: it is parked, due as given and leased until then, in case that never ends.
    */
   makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void>
   /** Ends parked deliveries: settled, or without a registration. */

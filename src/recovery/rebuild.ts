@@ -148,15 +148,26 @@ export class Rebuild {
     if (this.#last === undefined) {
       // A replica that starts has written nothing elsewhere; but its group may never have read of a topic.
       const starts = await this.#plan()
-      if (starts.some(({ kind }) => kind === 'first')) return false
+      if (starts.some(({ kind }) => kind === 'first') || (await this.#isOld(starts))) return false
       await this.#commit(starts)
       return true
     }
     return !this.#isDistrusted && this.#isLast(shown)
   }
 
-  #isLast({ id }: ShownEpoch): boolean {
-    return this.#last?.id === id && this.#last.runId === this.#options.epoch.runId
+  /**
+   * Relays that are gone went on with another server, to which this one was not a replica. Where some are there they would
+   * have noticed, and are ahead of the store by a moment.
+   */
+  async #isOld(starts: readonly PartitionStart[]): Promise<boolean> {
+    const { groupId, reader } = this.#options
+    return starts.some(({ isBehind }) => isBehind) && !(await reader.hasMembers(groupId))
+  }
+
+  #isLast(shown: ShownEpoch | undefined): boolean {
+    return (
+      shown !== undefined && this.#last?.id === shown.id && this.#last.runId === this.#options.epoch.runId
+    )
   }
 
   async #complete(signal: AbortSignal): Promise<StoreProof> {
@@ -166,7 +177,9 @@ export class Rebuild {
     const shown = await epoch.read()
     if (shown === undefined) await epoch.clearPositions()
     const starts = await this.#plan()
-    const isProved = shown?.isOfThisRun === true && !(this.#isDistrusted && this.#isLast(shown))
+    const isOld =
+      this.#last === undefined ? await this.#isOld(starts) : this.#isDistrusted && this.#isLast(shown)
+    const isProved = shown?.isOfThisRun === true && !isOld
     const missing = await this.#missing(shown, isProved, starts)
     await this.#apply(missing, starts, signal)
     const first = starts.filter(({ kind }) => kind === 'first')
@@ -232,7 +245,7 @@ export class Rebuild {
       const taken = own().find(({ topic, partition }) => topic === it.topic && partition === it.partition)
       return taken === undefined ? [] : [{ ...it, from: it.appliedFrom, to: Math.min(taken.next, it.end) }]
     })
-    return { inputs: mine, outcomes: recent }
+    return { inputs: [...first, ...mine], outcomes: first.length > 0 ? outcomes : recent }
   }
 
   async #outcomesSince(

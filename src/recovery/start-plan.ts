@@ -30,6 +30,11 @@ export interface PartitionStart extends AppliedPosition {
    *   that is read for its registrations alone.
    */
   readonly kind: 'known' | 'added' | 'first'
+  /**
+   * The store has less than this group has settled, by its own note: a relay went down within a second of its last commit,
+   * or it went on with another server than the one that answers now.
+   */
+  readonly isBehind: boolean
   /** What the group has committed of this topic; `undefined` when it has not, or the broker has forgotten it. */
   readonly committed: number | undefined
   /** From there on the store may lack what the log holds. */
@@ -62,12 +67,13 @@ export function planStart({ bounds, committed, applied, topicIds, startFrom }: S
       kind: 'known' as const,
       appliedFrom: Math.max(store?.offset ?? low, low),
       committed: group?.offset,
+      isBehind: group?.start !== undefined && (store?.offset ?? -1) < group.offset,
     }
     if (group !== undefined && (group.start === undefined || store === undefined)) {
       return { ...known, offset: group.offset, start: group.start ?? store?.start ?? 0 }
     }
     if (store !== undefined) return { ...known, offset: store.offset, start: store.start }
-    const news = { ...here, appliedFrom: low, committed: undefined }
+    const news = { ...here, appliedFrom: low, committed: undefined, isBehind: false }
     if (knownTopics.has(topic)) return { ...news, kind: 'added', offset: low, start: low }
     const offset = startFrom === 'latest' ? end : low
     return { ...news, kind: 'first', offset, start: offset }

@@ -71,6 +71,9 @@ for i = 2, #ARGV, 2 do
     redis.call('ZADD', KEYS[1], 'NX', leasedUntil, member)
   elseif redis.call('ZADD', KEYS[1], 'NX', ARGV[i + 1], member) == 0 then
     redis.call('ZADD', KEYS[1], 'LT', ARGV[1], member)
+  elseif tonumber(ARGV[i + 1]) > tonumber(ARGV[1]) then
+    -- The lease of whoever may have it in hand, so that a third trigger leaves it to them as well.
+    redis.call('HSET', KEYS[2], 'lease:' .. ${REGISTRATION}, ARGV[i + 1])
   end
 end
 return (#ARGV - 1) / 2

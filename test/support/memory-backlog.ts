@@ -52,6 +52,7 @@ export class MemoryBacklog implements Backlog {
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
       if (parked === undefined) {
         this.#put(leasedUntilMs > nowMs ? { ...it, dueMs: leasedUntilMs } : it)
+        if (leasedUntilMs <= nowMs && it.dueMs > nowMs) this.#leases.set(registrationOf(it), it.dueMs)
       } else if (leasedUntilMs <= nowMs && parked.dueMs > nowMs) {
         this.#put({ ...parked, dueMs: nowMs })
       }

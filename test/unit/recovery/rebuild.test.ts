@@ -82,6 +82,9 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
     rebuild,
     registry,
     relay,
+    isServed: (isServed: boolean) => {
+      log.isServed = isServed
+    },
     ensure: () => rebuild.ensure(new AbortController().signal),
     register: (registration: Registration, partition: number) =>
       log.append({
@@ -448,4 +451,22 @@ test('positions that neither the group nor the store knows are told, where the s
   used.register(at(0), 1)
   await used.ensure()
   expect(used.forgotten).toMatchObject([{ partition: 0 }, { partition: 1, offset: 1 }, { partition: 2 }])
+})
+
+test('a store that is behind what its group has settled is completed when no relay is there: they went on with another server', async () => {
+  const { ensure, epoch, held, isServed, log, register, relay, settle } = site()
+  register(at(0), 0)
+  register(at(1), 0)
+  await ensure()
+  const proved = epoch.id
+  register(at(2), 0)
+  settle(at(0), 1)
+  log.commit({ topic: INPUT, partition: 0 }, 3, { start: 2 })
+  isServed(true)
+  await relay().ensure(new AbortController().signal)
+  expect(epoch.id).toBe(proved)
+  isServed(false)
+  await relay().ensure(new AbortController().signal)
+  expect(epoch.id).not.toBe(proved)
+  expect(await held(registrations)).toEqual(['o1', 'o2'])
 })
