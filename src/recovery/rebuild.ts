@@ -231,12 +231,12 @@ export class Rebuild {
       return { outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
     const isNew = ({ kind }: PartitionStart) => kind === 'first'
     const first = starts.filter(isNew).map((it) => ({ ...it, from: it.low, to: it.end }))
-    const recent = await this.#outcomesSince(shown, outcomes)
+    const recent = first.length > 0 ? outcomes : await this.#outcomesSince(shown, outcomes)
     if (!isProved) {
       const behind = starts
         .filter((it) => !isNew(it))
         .map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
-      return { inputs: [...first, ...behind], outcomes: first.length > 0 ? outcomes : recent }
+      return { inputs: [...first, ...behind], outcomes: recent }
     }
     // Of a topic that the group has never read, some registrations may be settled all the same.
     if (this.#last === undefined) return { inputs: first, outcomes }
@@ -245,7 +245,7 @@ export class Rebuild {
       const taken = own().find(({ topic, partition }) => topic === it.topic && partition === it.partition)
       return taken === undefined ? [] : [{ ...it, from: it.appliedFrom, to: Math.min(taken.next, it.end) }]
     })
-    return { inputs: [...first, ...mine], outcomes: first.length > 0 ? outcomes : recent }
+    return { inputs: [...first, ...mine], outcomes: recent }
   }
 
   async #outcomesSince(
