@@ -6,6 +6,27 @@ import { fetchTopicIds } from './topic-ids.ts'
 /** Where a group is in one partition: everything before `offset` is settled. */
 export type GroupPosition = RecordPosition & PositionMetadata
 
+interface CommittedOffsets {
+  readonly topic: string
+  readonly partitions: readonly {
+    readonly partition: number
+    readonly offset: string
+    readonly metadata?: string | null
+  }[]
+}
+
+/** Partitions without a committed offset are left out. */
+export function committedIn({ topic, partitions }: CommittedOffsets): GroupPosition[] {
+  return partitions
+    .filter(({ offset }) => Number(offset) >= 0)
+    .map(({ partition, offset, metadata }) => ({
+      topic,
+      partition,
+      offset: Number(offset),
+      ...readMetadata(metadata),
+    }))
+}
+
 /** What Kafka answers to somebody who is no member while the group has some, in each state of it. */
 const MEMBER_ERRORS = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'REBALANCE_IN_PROGRESS'])
 const NO_GENERATION = -1
@@ -28,16 +49,7 @@ export class GroupPositions {
       },
       `Read on group ${groupId}, Describe on topics ${topics.join(', ')}`,
     )
-    return answers.flatMap(({ topic, partitions }) =>
-      partitions
-        .filter(({ offset }) => Number(offset) >= 0)
-        .map(({ partition, offset, metadata }) => ({
-          topic,
-          partition,
-          offset: Number(offset),
-          ...readMetadata(metadata),
-        })),
-    )
+    return answers.flatMap(committedIn)
   }
 
   /** Empty for a topic that does not exist, and where the brokers have no ids. */

@@ -1,9 +1,9 @@
 import type { AppliedPosition } from '../recovery/epoch-store.ts'
 import { planStart } from '../recovery/start-plan.ts'
 import type { GroupMember } from './group-internals.ts'
-import type { GroupPosition } from './group-positions.ts'
+import { committedIn, type GroupPosition } from './group-positions.ts'
 import { fetchBounds } from './partition-bounds.ts'
-import { metadataText, readMetadata } from './position-metadata.ts'
+import { metadataText } from './position-metadata.ts'
 import type { AssignedPartition, TopicPartition } from './record-source.ts'
 import { fetchTopicIds } from './topic-ids.ts'
 
@@ -24,13 +24,15 @@ export interface StartPositions {
 
 /**
  * Finds where every assigned partition starts, and commits it where the group does not say so yet. kafkajs would
- * look up "latest" anew at each restart until the first commit, and so skip what was written in between.
+ * look up "latest" anew at each restart until the first commit, and so skip what was written in between. So it is
+ * for a topic that is assigned to nobody, because the group's leader does not know of it: its start would be lost with
+ * the store.
  */
 export async function pinStartPositions(
   member: GroupMember,
   { recall, remembered, startFrom }: StartRules,
 ): Promise<StartPositions> {
-  const topics = member.assigned().flatMap(({ topic, partitions }) => (partitions.length > 0 ? [topic] : []))
+  const topics = [...member.partitionsPerSubscribedTopic.keys()]
   if (topics.length === 0) return { assigned: [], topicIds: new Map(), voided: [] }
   const topicIds = await fetchTopicIds(member.cluster, topics)
   // Of all partitions, whoever reads them: a topic is known when one of them is.
@@ -53,9 +55,8 @@ export async function pinStartPositions(
   const mine = new Set(
     member.assigned().flatMap(({ topic, partitions }) => partitions.map((it) => `${topic}/${it}`)),
   )
-  const assigned = planStart({ applied, bounds, committed, startFrom, topicIds })
-    .filter(({ topic, partition }) => mine.has(`${topic}/${partition}`))
-    .map(({ topic, partition, offset, start, topicId }): AssignedPartition => {
+  const starts = planStart({ applied, bounds, committed, startFrom, topicIds }).map(
+    ({ topic, partition, offset, start, topicId }): AssignedPartition => {
       const recordMs = find(committed, { topic, partition })?.recordMs
       return {
         topic,
@@ -65,11 +66,18 @@ export async function pinStartPositions(
         ...(recordMs !== undefined && { recordMs }),
         ...(topicId !== '' && { topicId }),
       }
-    })
+    },
+  )
+  const assigned = starts.filter(({ topic, partition }) => mine.has(`${topic}/${partition}`))
   const voided = [...committed, ...applied].filter(
     (it) => isVoid(it, topicIds) && mine.has(`${it.topic}/${it.partition}`),
   )
-  await commitNews(member, assigned, committed)
+  const isUnread = ({ topic }: TopicPartition) => !committed.some((it) => it.topic === topic)
+  await commitNews(
+    member,
+    [...assigned, ...starts.filter((it) => !assigned.includes(it) && isUnread(it))],
+    committed,
+  )
   return { assigned, topicIds, voided }
 }
 
@@ -90,16 +98,7 @@ async function committedOf(
       partitions: ofTopic.map(({ partition }) => ({ partition })),
     })),
   })
-  return responses.flatMap(({ topic, partitions: answers }) =>
-    answers
-      .filter(({ offset }) => Number(offset) >= 0)
-      .map(({ partition, offset, metadata }) => ({
-        topic,
-        partition,
-        offset: Number(offset),
-        ...readMetadata(metadata),
-      })),
-  )
+  return responses.flatMap(committedIn)
 }
 
 /** What the group does not say already: new positions, and what is known of them since. */

@@ -103,6 +103,24 @@ test('a topic that a known group has never read: its registrations are read up t
   }
 })
 
+test('a topic that the leader of the group does not know, Redis lost before anybody reads it: what ended meanwhile is told', async () => {
+  const old = await site.startRelay()
+  const added = await TopicLog.create(kafka.brokers, `${site.topic.name}.rolled`, { partitions: 2 })
+  try {
+    const over = site.registration('/over')
+    const alive = Array.from({ length: 10 }, () => site.registration('/rolled'))
+    await added.publish(...[over, ...alive].map((it) => site.registered(it)), site.terminated(over))
+    await site.startRelay({ KAFKA_TOPICS: `${site.topic.name},${added.name}` })
+    await added.publish(...alive.map((it) => site.terminated(it)))
+    await site.redis.del(await site.redisKeys())
+    expect(await old.stop()).toBe(0)
+    await eventually(() => expect(told('/rolled').sort()).toEqual(sids(alive)))
+    expect(told('/over')).toEqual([])
+  } finally {
+    await added.close()
+  }
+})
+
 test('Redis is lost, and the topic holds triggers from before the first start: they are neither sent nor failed', async () => {
   const old = Array.from({ length: 10 }, () => site.registration('/old'))
   const alive = Array.from({ length: 10 }, () => site.registration('/later'))
