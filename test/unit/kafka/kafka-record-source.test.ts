@@ -64,7 +64,13 @@ function kafkaThatCrashesOnce(): Kafka {
     prototype: { joinAndSync(): Promise<void> }
   }
   const cluster = {}
-  const member = { cluster, memberId: null, retrier: async () => undefined, assigned: () => [] }
+  const member = {
+    cluster,
+    memberId: null,
+    retrier: async () => undefined,
+    partitionsPerSubscribedTopic: new Map(),
+    assigned: () => [],
+  }
   let runs = 0
   const consumer = ({ partitionAssigners = [] }: ConsumerConfig) => {
     let crash: (event: object) => void = () => undefined
