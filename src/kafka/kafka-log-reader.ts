@@ -72,22 +72,41 @@ export class KafkaLogReader implements LogReader {
     take: (batch: RecordBatch) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
-    const left = new Map(
-      ranges.filter(({ from, to }) => from < to).map((range) => [nameOf(range), { ...range }]),
+    const left: Left = new Map(
+      ranges
+        .filter(({ from, to }) => from < to)
+        .map(({ topic, partition, from, to }) => [
+          nameOf({ topic, partition }),
+          { topic, partition, from, to, fetchFrom: from },
+        ]),
     )
     if (left.size === 0) return
     const cluster = createCluster(this.#kafka)
     let failures = 0
     let isPrepared = false
+    // While some records are taken the next ones are on their way.
+    let ahead: Promise<RecordBatch[]> | undefined
     try {
       while (left.size > 0) {
         if (signal.aborted) throw new RelayFault('LR_STOPPED', 'reading the log was stopped')
         try {
           if (failures > 0 || !isPrepared) await prepare(cluster, [...left.values()])
           isPrepared = true
-          await readRound(cluster, left, take)
+          const batches = await (ahead ?? fetchRound(cluster, left))
+          ahead = fetchRound(cluster, left)
+          // Awaited in the next round; until then a failure is nobody's.
+          ahead.catch(() => undefined)
+          for (const batch of batches) {
+            await take(batch)
+            const range = left.get(nameOf(batch))
+            if (range !== undefined) range.from = batch.nextOffset
+          }
+          for (const [name, { from, to }] of left) if (from >= to) left.delete(name)
           failures = 0
         } catch (error) {
+          await ahead?.catch(() => undefined)
+          ahead = undefined
+          for (const range of left.values()) range.fetchFrom = range.from
           if (isOutOfRange(error)) {
             await goOnAtWhatIsLeft(cluster, left)
             // Once more in vain counts: the broker does not agree with itself.
@@ -99,6 +118,7 @@ export class KafkaLogReader implements LogReader {
         }
       }
     } finally {
+      await ahead?.catch(() => undefined)
       await cluster.disconnect().catch(() => undefined)
     }
   }
@@ -124,76 +144,80 @@ async function goOnAtWhatIsLeft(cluster: Cluster, left: Left): Promise<void> {
     const range = left.get(nameOf(bounds))
     if (range === undefined) continue
     range.from = Math.max(range.from, bounds.from)
+    range.fetchFrom = range.from
     if (range.from >= range.to || range.from > bounds.end) left.delete(nameOf(bounds))
   }
 }
 
-type Left = Map<string, { topic: string; partition: number; from: number; to: number }>
+interface RangeLeft extends TopicPartition {
+  /** What lies before it is taken. */
+  from: number
+  /** What lies before it has been fetched. */
+  fetchFrom: number
+  /** Exclusive; less than was asked for where the partition ends before. */
+  to: number
+}
+
+type Left = Map<string, RangeLeft>
 
 /** One fetch from every leader that holds something of what is left. */
-async function readRound(
-  cluster: Cluster,
-  left: Left,
-  take: (batch: RecordBatch) => Promise<void>,
-): Promise<void> {
-  const byLeader = new Map<string, Map<string, number[]>>()
-  for (const { topic, partition } of left.values()) {
+async function fetchRound(cluster: Cluster, left: Left): Promise<RecordBatch[]> {
+  const byLeader = new Map<string, RangeLeft[]>()
+  for (const range of left.values()) {
+    if (range.fetchFrom >= range.to) continue
+    const { topic, partition } = range
     const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
     if (leader === undefined) throw new RelayFault('LR_UNAVAILABLE', `no leader for ${topic}/${partition}`)
-    const topics = byLeader.get(leader) ?? new Map<string, number[]>()
-    topics.set(topic, [...(topics.get(topic) ?? []), partition])
-    byLeader.set(leader, topics)
+    byLeader.set(leader, [...(byLeader.get(leader) ?? []), range])
   }
-  for (const [nodeId, topics] of byLeader) {
+  const batches: RecordBatch[] = []
+  for (const [nodeId, ranges] of byLeader) {
     const broker = await cluster.findBroker({ nodeId })
     const { responses } = await broker.fetch({
       maxWaitTime: FETCH_WAIT_MS,
       minBytes: 1,
       maxBytes: FETCH_BYTES,
       isolationLevel: READ_COMMITTED,
-      topics: [...topics].map(([topic, partitions]) => ({
+      topics: [...Map.groupBy(ranges, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
         topic,
-        partitions: partitions.map((partition) => ({
+        partitions: ofTopic.map(({ partition, fetchFrom }) => ({
           partition,
-          fetchOffset: String(left.get(nameOf({ topic, partition }))?.from ?? 0),
+          fetchOffset: String(fetchFrom),
           maxBytes: FETCH_BYTES_PER_PARTITION,
         })),
       })),
     })
     for (const { topicName, partitions } of responses) {
-      for (const fetched of partitions) await takePartition(topicName, fetched, left, take)
+      for (const fetched of partitions) {
+        const range = left.get(nameOf({ topic: topicName, partition: fetched.partition }))
+        const batch = range && readBatch(range, fetched)
+        if (batch !== undefined) batches.push(batch)
+      }
     }
   }
+  return batches
 }
 
-async function takePartition(
-  topic: string,
-  fetched: FetchedPartition,
-  left: Left,
-  take: (batch: RecordBatch) => Promise<void>,
-): Promise<void> {
-  const name = nameOf({ topic, partition: fetched.partition })
-  const range = left.get(name)
-  if (range === undefined) return
-  const batch = new Batch(topic, String(range.from), fetched)
+function readBatch(range: RangeLeft, fetched: FetchedPartition): RecordBatch | undefined {
+  const { topic, partition, fetchFrom, to } = range
+  const batch = new Batch(topic, String(fetchFrom), fetched)
+  const endOffset = Number(fetched.highWatermark)
   if (batch.messages.length === 0 && !batch.isEmptyDueToFiltering()) {
     // Behind an open transaction there is more to come.
-    if (Number(fetched.highWatermark) <= range.from) left.delete(name)
-    return
+    if (endOffset <= fetchFrom) range.to = fetchFrom
+    return undefined
   }
-  const { partition, from, to } = range
   const nextOffset = Number(batch.lastOffset()) + 1
+  range.fetchFrom = nextOffset
   const records = batch.messages.map((message) => wireRecord(topic, partition, message))
-  await take({
+  return {
     topic,
     partition,
     nextOffset,
-    fetchedOffset: from,
-    endOffset: Number(fetched.highWatermark),
+    endOffset,
+    fetchedOffset: fetchFrom,
     records: records.filter(({ offset }) => offset < to),
-  })
-  range.from = nextOffset
-  if (nextOffset >= to) left.delete(name)
+  }
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

@@ -10,6 +10,8 @@ export interface ShownEpoch {
   readonly isUntold: boolean
   /** When a relay last wrote that it is there: what any relay had written before is in the store. Milliseconds since the epoch. */
   readonly heartbeatMs: number | undefined
+  /** When the epoch was set: until then all replicas' work is in this store, whatever server they worked with. Milliseconds. */
+  readonly provedAtMs: number | undefined
 }
 
 /** Up to where the records of a partition are applied to the store. */

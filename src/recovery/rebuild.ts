@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { RelayFault } from '../errors.ts'
-import { readOutcome } from '../events/outcome.ts'
+import { mayBeTrigger } from '../events/decode/known-types.ts'
+import { isOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -42,7 +43,9 @@ export function describeProgress(progress: RebuildProgress | undefined): string 
   return `being completed from the log: ${phase}, ${records} of ${recordsTotal} records`
 }
 
-const LOCK_MS = 30_000
+/** How long the others wait for a replica that died meanwhile. One that only stands still for so long begins anew. */
+const LOCK_MS = 10_000
+const RENEW_MS = 2_500
 const WAIT_MS = 250
 const PROGRESS_EVERY_RECORDS = 20_000
 /**
@@ -231,12 +234,13 @@ export class Rebuild {
       return { outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
     const isNew = ({ kind }: PartitionStart) => kind === 'first'
     const first = starts.filter(isNew).map((it) => ({ ...it, from: it.low, to: it.end }))
-    const recent = first.length > 0 ? outcomes : await this.#outcomesSince(shown, outcomes)
+    const since = async (timeMs: number | undefined) =>
+      first.length > 0 ? outcomes : this.#outcomesSince(timeMs, outcomes)
     if (!isProved) {
       const behind = starts
         .filter((it) => !isNew(it))
         .map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
-      return { inputs: [...first, ...behind], outcomes: recent }
+      return { inputs: [...first, ...behind], outcomes: await since(shown.heartbeatMs) }
     }
     // Of a topic that the group has never read, some registrations may be settled all the same.
     if (this.#last === undefined) return { inputs: first, outcomes }
@@ -245,16 +249,17 @@ export class Rebuild {
       const taken = own().find(({ topic, partition }) => topic === it.topic && partition === it.partition)
       return taken === undefined ? [] : [{ ...it, from: it.appliedFrom, to: Math.min(taken.next, it.end) }]
     })
-    return { inputs: [...first, ...mine], outcomes: recent }
+    // The heartbeats since then are those of the others.
+    return { inputs: [...first, ...mine], outcomes: await since(shown.provedAtMs) }
   }
 
   async #outcomesSince(
-    { heartbeatMs }: ShownEpoch,
+    timeMs: number | undefined,
     outcomes: readonly PartitionRange[],
   ): Promise<readonly PartitionRange[]> {
     const { outcomeTopic, reader } = this.#options
-    if (heartbeatMs === undefined) return outcomes
-    const since = await reader.offsetsAt([outcomeTopic], heartbeatMs - HEARTBEAT_MARGIN_MS)
+    if (timeMs === undefined) return outcomes
+    const since = await reader.offsetsAt([outcomeTopic], timeMs - HEARTBEAT_MARGIN_MS)
     return outcomes.map((range) => {
       const from = since.find((it) => isSame(it, range))?.offset ?? range.from
       return { ...range, from: Math.max(from, range.from) }
@@ -264,11 +269,18 @@ export class Rebuild {
   async #apply(missing: Missing, starts: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
     const { outcomeTopic, reader, store } = this.#options
     const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
+    const triggers = new Map<string, PartitionRange>()
     const take = async (records: readonly WireRecord[]): Promise<void> => {
-      // A settled registration that is read again without its outcome would come back to life.
-      const wanted = records.filter(
-        (it) => readOutcome(it) !== undefined || it.offset >= (inputFrom.get(nameOf(it)) ?? Infinity),
-      )
+      const wanted = records.filter((record) => {
+        // A settled registration that is read again without its outcome would come back to life.
+        if (isOutcome(record)) return true
+        const { topic, partition, offset } = record
+        if (offset < (inputFrom.get(nameOf(record)) ?? Infinity)) return false
+        if (!mayBeTrigger(record.type)) return true
+        const { from } = triggers.get(nameOf(record)) ?? { from: offset }
+        triggers.set(nameOf(record), { topic, partition, from, to: offset + 1 })
+        return record.type === undefined
+      })
       await store.register(wanted)
     }
     await this.#readAll('registrations', joined(missing.inputs, missing.outcomes), take, signal)
@@ -278,7 +290,8 @@ export class Rebuild {
       await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []),
     )
     await this.#readAll('outcomes', later, take, signal)
-    await this.#runAgain(missing.inputs, starts, signal)
+    // Where they stand is known from the first reading.
+    await this.#runAgain([...triggers.values()], starts, signal)
   }
 
   async #runAgain(
@@ -327,7 +340,7 @@ export class Rebuild {
       // A store out of reach is told by the work itself.
       if ((await epoch.renew(this.#owner, LOCK_MS).catch(() => true)) === false) lost.abort()
     }
-    const renewal = setInterval(() => void renew(), LOCK_MS / 3)
+    const renewal = setInterval(() => void renew(), RENEW_MS)
     try {
       return await work(AbortSignal.any([signal, lost.signal]))
     } finally {

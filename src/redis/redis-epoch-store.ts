@@ -30,10 +30,10 @@ return 1
 /** KEYS: epoch. ARGV: id, run, time. What an earlier release kept there was a string. The count of heartbeats goes on. */
 const confirmScript = redisScript(`
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
-return redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run_id', ARGV[2], 'heartbeat', ARGV[3])
+return redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run_id', ARGV[2], 'heartbeat', ARGV[3], 'proved', ARGV[3])
 `)
 
-/** A hash with the epoch's id, the run of the server that it was set on, and the last heartbeat; and a hash of positions. */
+/** A hash with the epoch's id, the run of the server that it was set on, when, and the last heartbeat; and a hash of positions. */
 export class RedisEpochStore implements EpochStore {
   readonly #redis: RedisConnection
   readonly #epoch: string
@@ -53,11 +53,16 @@ export class RedisEpochStore implements EpochStore {
   }
 
   async read(): Promise<ShownEpoch | undefined> {
-    const [id, runId, heartbeat] = await this.#epochFields()
+    const [id, runId, heartbeat, proved] = await this.#epochFields()
     if (typeof id !== 'string' || typeof runId !== 'string') return undefined
-    const heartbeatMs = typeof heartbeat === 'string' ? Number(heartbeat) : undefined
-    // A run that is not told is known by the connection alone, which was another one for whoever set the epoch.
-    return { id, heartbeatMs, isOfThisRun: runId === this.#redis.runId, isUntold: isUntoldRun(runId) }
+    return {
+      id,
+      heartbeatMs: timeOf(heartbeat),
+      provedAtMs: timeOf(proved),
+      // A run that is not told is known by the connection alone, which was another one for whoever set the epoch.
+      isOfThisRun: runId === this.#redis.runId,
+      isUntold: isUntoldRun(runId),
+    }
   }
 
   async lock(owner: string, ms: number): Promise<boolean> {
@@ -114,13 +119,17 @@ export class RedisEpochStore implements EpochStore {
 
   async #epochFields(): Promise<unknown[]> {
     try {
-      return (await this.#redis.command('HMGET', this.#epoch, 'id', 'run_id', 'heartbeat')) as unknown[]
+      return (await this.#redis.command('HMGET', this.#epoch, 'id', 'run_id', 'heartbeat', 'proved')) as unknown[]
     } catch (error) {
       // An earlier release kept a string there, which says nothing about positions: the store is built anew.
       if (isWrongType(error)) return []
       throw error
     }
   }
+}
+
+function timeOf(field: unknown): number | undefined {
+  return typeof field === 'string' ? Number(field) : undefined
 }
 
 function writePosition({ topic, partition, offset, start, topicId }: AppliedPosition): [string, string] {

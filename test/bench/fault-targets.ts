@@ -78,7 +78,7 @@ function judgeRebuild({ rebuild }: Measurements): TargetResult[] {
   if (rebuild.length === 0) return []
   const wrong = rebuild.reduce((sum, run) => sum + run.registrationsWrong + run.lost + run.unexpected, 0)
   return [
-    atLeast('Redis rebuilt, records per second', median(rebuild.map((run) => run.recordsPerSecond)), 20_000),
+    atLeast('Redis rebuilt, records per second', median(rebuild.map((run) => run.recordsPerSecond)), 40_000),
     atMost('Redis rebuilt, wrong registrations, lost or repeated deliveries', wrong, 0),
   ]
 }

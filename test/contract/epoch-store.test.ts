@@ -52,6 +52,7 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
       isOfThisRun: true,
       isUntold: false,
       heartbeatMs: 1_000,
+      provedAtMs: 1_000,
     })
     expect((await store.confirm('a', 2_000, store.runId))?.id).not.toBe(first?.id)
   })
@@ -64,7 +65,7 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     await store.lock('a', 60_000)
     await store.confirm('a', 1_500, store.runId)
     expect(await store.beat(2_000)).toBe(2)
-    expect(await store.read()).toMatchObject({ heartbeatMs: 2_000 })
+    expect(await store.read()).toMatchObject({ heartbeatMs: 2_000, provedAtMs: 1_500 })
   })
 
   test('positions are read as they were written, the last of a partition, until they are cleared', async () => {

@@ -7,6 +7,7 @@ interface Server {
   runId: string
   epoch: { id: string; runId: string } | undefined
   heartbeatMs: number | undefined
+  provedAtMs: number | undefined
   beats: number
   positions: Map<string, AppliedPosition>
   holder: { owner: string; untilMs: number } | undefined
@@ -18,6 +19,7 @@ export class MemoryEpochStore implements EpochStore {
     runId: 'run-1',
     epoch: undefined,
     heartbeatMs: undefined,
+    provedAtMs: undefined,
     beats: 0,
     positions: new Map(),
     holder: undefined,
@@ -39,8 +41,9 @@ export class MemoryEpochStore implements EpochStore {
   }
 
   async read(): Promise<ShownEpoch | undefined> {
-    const { epoch, heartbeatMs, runId } = this.#server
-    return epoch && { id: epoch.id, isOfThisRun: epoch.runId === runId, isUntold: false, heartbeatMs }
+    const { epoch, heartbeatMs, provedAtMs, runId } = this.#server
+    const isOfThisRun = epoch?.runId === runId
+    return epoch && { id: epoch.id, isOfThisRun, isUntold: false, heartbeatMs, provedAtMs }
   }
 
   async lock(owner: string, ms: number): Promise<boolean> {
@@ -62,6 +65,7 @@ export class MemoryEpochStore implements EpochStore {
     const proof = { id: `epoch-${++this.#ids}`, runId: this.runId }
     this.#server.epoch = proof
     this.#server.heartbeatMs = nowMs
+    this.#server.provedAtMs = nowMs
     return proof
   }
 
@@ -90,6 +94,7 @@ export class MemoryEpochStore implements EpochStore {
       runId: this.runId,
       epoch: undefined,
       heartbeatMs: undefined,
+    provedAtMs: undefined,
       beats: 0,
       positions: new Map(),
       holder: undefined,

@@ -470,3 +470,20 @@ test('a store that is behind what its group has settled is completed when no rel
   expect(epoch.id).not.toBe(proved)
   expect(await held(registrations)).toEqual(['o1', 'o2'])
 })
+
+test('what a replica settled while it stayed with the old primary for a minute does not come back to life', async () => {
+  const { clock, ensure, epoch, held, own, register, relay, settle, terminate } = site()
+  register(at(0), 0)
+  await ensure()
+  epoch.failOver(epoch.copy(), 'run-2')
+  await relay().ensure(new AbortController().signal)
+  // Of this the new primary hears nothing, though its heart beats.
+  register(at(1), 0)
+  terminate(at(1).sessionId, 0)
+  settle(at(1), 1)
+  own.push({ topic: INPUT, partition: 0, next: 3 })
+  clock.nowMs += 60_000
+  await epoch.beat(clock.nowMs)
+  await ensure()
+  expect(await held([at(0), at(1)])).toEqual(['o0'])
+})
