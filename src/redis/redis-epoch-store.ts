@@ -119,7 +119,14 @@ export class RedisEpochStore implements EpochStore {
 
   async #epochFields(): Promise<unknown[]> {
     try {
-      return (await this.#redis.command('HMGET', this.#epoch, 'id', 'run_id', 'heartbeat', 'proved')) as unknown[]
+      return (await this.#redis.command(
+        'HMGET',
+        this.#epoch,
+        'id',
+        'run_id',
+        'heartbeat',
+        'proved',
+      )) as unknown[]
     } catch (error) {
       // An earlier release kept a string there, which says nothing about positions: the store is built anew.
       if (isWrongType(error)) return []

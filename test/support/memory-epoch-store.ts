@@ -94,7 +94,7 @@ export class MemoryEpochStore implements EpochStore {
       runId: this.runId,
       epoch: undefined,
       heartbeatMs: undefined,
-    provedAtMs: undefined,
+      provedAtMs: undefined,
       beats: 0,
       positions: new Map(),
       holder: undefined,
