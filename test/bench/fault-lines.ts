@@ -74,7 +74,14 @@ function rebuildLines({ rebuild }: Measurements): string[] {
       `${amount(
         of((run) => run.seconds),
         1,
-      )} s, ${amount(of((run) => run.recordsPerSecond))} records per s, peak memory ${amount(of((run) => run.peakRssMb))} MB.`,
+      )} s, ${amount(of((run) => run.recordsPerSecond))} records per s, peak memory ${amount(of((run) => run.peakRssMb))} MB.` +
+      ` Then Redis fails over to a replica that lacks the last ${5 * 600} logins, all ended at that moment: first delivery after ${amount(
+        of((run) => run.failoverFirstSeconds),
+        1,
+      )} s, last after ${amount(
+        of((run) => run.failoverLastSeconds),
+        1,
+      )} s.`,
   ]
 }
 

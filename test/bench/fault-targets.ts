@@ -79,6 +79,12 @@ function judgeRebuild({ rebuild }: Measurements): TargetResult[] {
   const wrong = rebuild.reduce((sum, run) => sum + run.registrationsWrong + run.lost + run.unexpected, 0)
   return [
     atLeast('Redis rebuilt, records per second', median(rebuild.map((run) => run.recordsPerSecond)), 40_000),
+    atMost(
+      'Redis failed over, until the first delivery',
+      median(rebuild.map((run) => run.failoverFirstSeconds)),
+      5,
+      's',
+    ),
     atMost('Redis rebuilt, wrong registrations, lost or repeated deliveries', wrong, 0),
   ]
 }

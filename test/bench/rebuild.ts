@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { Redis } from 'ioredis'
 import type { Message } from 'kafkajs'
+import { startRedisServer } from '../stack/redis-server.ts'
+import { MovingEndpoint } from '../support/moving-endpoint.ts'
 import type { BenchContext, BenchRun } from './bench-context.ts'
 import { pollUntil } from './poll.ts'
-import { startProgram } from './program.ts'
+import { type Program, startProgram } from './program.ts'
 import { type LogLine, logLines } from './program-log.ts'
 import type { BenchAlgorithm } from './signing-keys.ts'
 import {
@@ -26,7 +29,10 @@ const OWED_SHARE = 0.02
 const SESSIONS_PER_CHUNK = 4_000
 const LOOK_EVERY_MS = 200
 const REBUILD_TIMEOUT_MS = 300_000
+const SETTLE_TIMEOUT_MS = 10_000
 const SESSIONS_PER_PIPELINE = 1_000
+/** Of five registrations each: what the replica lacks of the old primary when it takes over. */
+const SESSIONS_LACKED = 600
 
 export interface RebuildRun {
   readonly algorithm: BenchAlgorithm
@@ -45,11 +51,14 @@ export interface RebuildRun {
   /** Owed deliveries that no RP got, and deliveries that were not owed any more. */
   readonly lost: number
   readonly unexpected: number
+  /** From the moment at which a replica that lags answers instead of the primary, to the first and to the last delivery. */
+  readonly failoverFirstSeconds: number
+  readonly failoverLastSeconds: number
 }
 
 /**
  * A relay that starts on an empty Redis, of a group that has consumed the whole topic: it builds the registrations
- * anew and runs the triggers of its horizon once more.
+ * anew and runs the triggers of its horizon once more. Then its Redis fails over to a replica that lags.
  */
 export async function measureRebuild(
   context: BenchContext,
@@ -68,14 +77,26 @@ export async function measureRebuild(
   const records = await kafka.recordCount(place.topic)
   await ledger.reset()
 
-  await using program = startProgram('relay', place)
+  using endpoint = await MovingEndpoint.listen(place.redisUrl)
+  await using program = startProgram('relay', {
+    ...place,
+    redisUrl: `redis://127.0.0.1:${endpoint.port}`,
+  })
   const isOver = () => progressLines(place.logFile).some(({ phase }) => phase === 'done')
   await program.whileRunning(pollUntil(isOver, LOOK_EVERY_MS, REBUILD_TIMEOUT_MS, 'the rebuild'))
   await program.whileRunning(ledger.waitFor({ distinctMin: deliveriesOf(owed) }, REBUILD_TIMEOUT_MS))
   const seconds = secondsOf(progressLines(place.logFile))
   const { cpuSeconds, peakRssMb } = program.cost()
-  await program.stop()
   const { missing, unexpected, duplicates } = await ledger.expect(expected(owed))
+  // The last registrations go when their outcomes are acknowledged.
+  let registrationsWrong = Number.NaN
+  const isRight = async () => {
+    registrationsWrong = await countWrong(run, sessions, ended)
+    return registrationsWrong === 0
+  }
+  await pollUntil(isRight, LOOK_EVERY_MS, SETTLE_TIMEOUT_MS, 'the last outcomes').catch(() => undefined)
+  const failover = await failOver(run, endpoint, program, algorithm)
+  await program.stop()
   return {
     algorithm,
     registrations,
@@ -85,10 +106,58 @@ export async function measureRebuild(
     recordsPerSecond: records / seconds,
     cpuSeconds,
     peakRssMb,
-    registrationsWrong: await countWrong(run, sessions, ended),
-    lost: missing,
+    registrationsWrong,
+    lost: missing + failover.lost,
     unexpected: unexpected + duplicates,
+    failoverFirstSeconds: failover.firstSeconds,
+    failoverLastSeconds: failover.lastSeconds,
   }
+}
+
+/** The logins that the replica lacks are ended at the moment at which it takes over. */
+async function failOver(
+  { kafka, ledger, place, redis }: BenchRun,
+  endpoint: MovingEndpoint,
+  program: Program,
+  algorithm: BenchAlgorithm,
+): Promise<{ firstSeconds: number; lastSeconds: number; lost: number }> {
+  const port = Number(new URL(place.redisUrl).port)
+  await using replica = await startRedisServer()
+  using atReplica = disposable(new Redis(replica.url))
+  await atReplica.replicaof('127.0.0.1', port)
+  const isLinked = async () => (await atReplica.info('replication')).includes('link_status:up')
+  await pollUntil(isLinked, LOOK_EVERY_MS, REBUILD_TIMEOUT_MS, 'the replica')
+  // What the copy of a large store takes is no part of the failover.
+  await pollUntil(
+    async () => (await atReplica.dbsize()) === (await redis.dbsize()),
+    LOOK_EVERY_MS,
+    REBUILD_TIMEOUT_MS,
+    'the replica to hold everything',
+  )
+  await atReplica.replicaof('NO', 'ONE')
+  const lacked = makeSessions(SESSIONS_LACKED, ledger.relyingParties)
+  const keys = lacked.map(({ sessionId }) => `${place.redisPrefix}:session:{${ISSUER}|${sessionId}}`)
+  const logins = lacked.flatMap((session) =>
+    makeRegistrations(session, algorithm).map((it) =>
+      cloudEvent('backchannel-logout-registered', session.sessionId, it),
+    ),
+  )
+  await kafka.produce(place.topic, logins)
+  const isApplied = async () => (await redis.exists(...keys)) === keys.length
+  await program.whileRunning(pollUntil(isApplied, LOOK_EVERY_MS, REBUILD_TIMEOUT_MS, 'the logins'))
+  await ledger.reset()
+  endpoint.move(replica.url)
+  const movedAt = performance.now()
+  await kafka.produce(place.topic, lacked.map(trigger))
+  await program.whileRunning(ledger.waitFor({ distinctMin: 1 }, REBUILD_TIMEOUT_MS))
+  const firstSeconds = (performance.now() - movedAt) / 1_000
+  await program.whileRunning(ledger.waitFor({ distinctMin: deliveriesOf(lacked) }, REBUILD_TIMEOUT_MS))
+  const lastSeconds = (performance.now() - movedAt) / 1_000
+  return { firstSeconds, lastSeconds, lost: (await ledger.expect(expected(lacked))).missing }
+}
+
+function disposable(redis: Redis): Redis & Disposable {
+  return Object.assign(redis, { [Symbol.dispose]: () => redis.disconnect() })
 }
 
 interface Content {
