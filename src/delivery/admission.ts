@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import type { BrokenRegistration, HeldRegistration, PendingOutcome } from '../registry/registry.ts'
+import type { BrokenRegistration, HeldRegistration, PendingOutcome, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
@@ -13,12 +13,13 @@ import type { Settlement } from './settlement.ts'
 export interface AdmissionOptions {
   /** Time for one attempt. Milliseconds. */
   readonly attemptTimeoutMs: number
-  readonly backlog: Pick<Backlog, 'hold' | 'makeDue'>
+  readonly backlog: Pick<Backlog, 'hold' | 'makeDue' | 'remove'>
   readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly events: DeliveryEvents
   readonly open: OpenDeliveries
   readonly parking: Parking
+  readonly registry: Pick<Registry, 'areSettled'>
   readonly relyingParties: RelyingParties
   readonly settlement: Settlement
   readonly lateAfterMs: number
@@ -58,19 +59,24 @@ export class Admission {
 
   /**
    * Takes over what was owed before, unless somebody has it: what is parked or leased stays as it is. Every creditor is
-   * told, because whatever is not taken over is safe in the backlog. Throws when the backlog cannot be reached.
+   * told, because whatever is not taken over is safe in the backlog. Throws when Redis cannot be reached.
    */
   async readmit(owed: readonly Owed[]): Promise<void> {
-    const { backlog, clock, leaseMs } = this.#options
+    const { backlog, clock, leaseMs, registry } = this.#options
     const now = clock.now()
     const held = await backlog.hold(
       owed.map((it) => parkedOf(it, now + leaseMs)),
       now,
       now + leaseMs,
     )
+    const taken = owed.filter((_, i) => held[i])
+    // Whoever had it may have settled it since the registry was asked what is owed.
+    const areSettled = await registry.areSettled(taken.map(({ registration }) => registration))
+    const settled = taken.filter((_, i) => areSettled[i])
+    if (settled.length > 0) await backlog.remove(settled.map((it) => parkedOf(it, now)))
     this.admit(
-      owed
-        .filter((_, i) => held[i])
+      taken
+        .filter((_, i) => !areSettled[i])
         .map(({ creditor: _, ...it }) => ({ ...it, parked: parkedOf(it, now).state })),
     )
     for (const { creditor } of owed) creditor?.settled()

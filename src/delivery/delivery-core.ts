@@ -141,6 +141,7 @@ export class DeliveryCore {
       dispatcher: this.dispatcher,
       open: this.open,
       parking: this.parking,
+      registry,
       relyingParties: this.relyingParties,
       settlement: this.settlement,
     })

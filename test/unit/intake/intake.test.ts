@@ -357,6 +357,23 @@ describe('a session that has ended before', () => {
     expect(await backlog.sizes(10)).toMatchObject([{ size: 1 }])
   })
 
+  test('a record that comes again while its delivery is just being settled tells the RP once', async () => {
+    const { attempts, backlog, lane, read, registry, stored } = intakeFixture()
+    await read(registered(), terminated())
+    const apply = registry.apply.bind(registry)
+    registry.apply = async (steps) => {
+      const answers = await apply(steps)
+      attempts[0]?.answer(ok)
+      await stored()
+      return answers
+    }
+    await read(registered())
+    await stored()
+    expect(attempts).toHaveLength(1)
+    expect(lane.tracker.committable).toBe(3)
+    expect(await backlog.sizes(10)).toEqual([])
+  })
+
   test('a further trigger waits for what is under way here', async () => {
     const { attempts, lane, outcomes, read, stored } = intakeFixture()
     await read(registered(), terminated('session-1', { id: 'first' }), second())
