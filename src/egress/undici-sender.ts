@@ -4,6 +4,7 @@ import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { DeadlineQueue } from '../lib/deadline-queue.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { guardedConnector } from './guarded-connector.ts'
+import { NameResolver } from './name-resolver.ts'
 import { OriginPools } from './origin-pools.ts'
 import type { AttemptRequest, AttemptResult, Sender } from './sender.ts'
 import { Pool } from './undici.ts'
@@ -14,6 +15,9 @@ export interface UndiciSenderOptions {
   readonly attemptTimeoutMs: number
   /** Upper bound on connections to one origin. */
   readonly connectionsPerOriginMax: number
+  readonly names?: NameResolver
+  /** After so long a connection is replaced, as an RP may have moved in the DNS; none is cut while it is in use. */
+  readonly connectionAgeMs?: number
 }
 
 /** An answer's body is for debugging only (OIDC BCL 1.0 §2.8): read so far to keep the connection, then dropped. */
@@ -23,6 +27,9 @@ const HEADER_BYTES_MAX = 16 * 1_024
 /** All of an answer as it is on the line: room for both of the above, and for interim answers. */
 const ANSWER_BYTES_MAX = 96 * 1_024
 const TIMEOUT_CHECK_MS = 50
+const CONNECTION_AGE_MS = 120_000
+/** Of the age: connections that were made together, as after a start, are not all replaced together. */
+const AGE_JITTER = 1 / 4
 /** A timer that is so late was held up by the process or the machine standing still, not by work. */
 const STANDSTILL_MS_MIN = 250
 
@@ -38,6 +45,7 @@ const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agen
  */
 export class UndiciSender implements Sender {
   readonly #attempts = new DeadlineQueue<Attempt>()
+  readonly #names: NameResolver
   readonly #pools: OriginPools
   readonly #timeoutMs: number
   #timer: NodeJS.Timeout | undefined
@@ -46,28 +54,32 @@ export class UndiciSender implements Sender {
   /** No attempt runs out before. */
   #spareUntilMs = Number.NEGATIVE_INFINITY
 
-  constructor({ guard, attemptTimeoutMs, connectionsPerOriginMax }: UndiciSenderOptions) {
+  constructor(options: UndiciSenderOptions) {
+    const { guard, attemptTimeoutMs, connectionsPerOriginMax, names = new NameResolver() } = options
+    const { connectionAgeMs = CONNECTION_AGE_MS } = options
+    this.#names = names
     const connect = guardedConnector({
       guard,
+      names,
       timeoutMs: attemptTimeoutMs,
       answerBytesMax: ANSWER_BYTES_MAX,
     })
     this.#timeoutMs = attemptTimeoutMs
-    this.#pools = new OriginPools(
-      (origin, timeoutMs) =>
-        new Pool(origin, {
-          connect:
-            timeoutMs === undefined
-              ? connect
-              : (options, callback) => connect({ ...options, timeoutMs }, callback),
-          connections: connectionsPerOriginMax,
-          pipelining: 1,
-          allowH2: false,
-          maxHeaderSize: HEADER_BYTES_MAX,
-          // The attempt's own time-out covers both; undici's would be two more timers per request.
-          headersTimeout: 0,
-          bodyTimeout: 0,
-        }),
+    this.#pools = new OriginPools((origin, timeoutMs) =>
+      agingPool(origin, {
+        connect:
+          timeoutMs === undefined
+            ? connect
+            : (options, callback) => connect({ ...options, timeoutMs }, callback),
+        connections: connectionsPerOriginMax,
+        pipelining: 1,
+        allowH2: false,
+        maxHeaderSize: HEADER_BYTES_MAX,
+        // The attempt's own time-out covers both; undici's would be two more timers per request.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        clientTtl: connectionAgeMs,
+      }),
     )
   }
 
@@ -93,6 +105,7 @@ export class UndiciSender implements Sender {
 
   async close(): Promise<void> {
     clearTimeout(this.#timer)
+    this.#names.close()
     await this.#pools.close()
   }
 
@@ -167,7 +180,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) {
       // Interim answers (1xx) are not the answer, but a change of protocol would be the end of the connection.
-      if (status <= 101) controller.abort(new RelayFault('LR_ANSWER_INVALID', `${status} is not an answer`))
+      if (status === 101 || status < 100)
+        controller.abort(new RelayFault('LR_ANSWER_INVALID', `${status} is not an answer`))
       return
     }
     this.#status = status
@@ -223,10 +237,22 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
-function headersOf({ traceparent, tracestate }: AttemptRequest): string[] {
-  if (traceparent === undefined) return HEADERS
-  const headers = [...HEADERS, 'traceparent', traceparent]
+function headersOf({ endpoint, traceparent, tracestate }: AttemptRequest): string[] {
+  const own = endpoint.host === undefined ? HEADERS : [...HEADERS, 'host', endpoint.host]
+  if (traceparent === undefined) return own
+  const headers = [...own, 'traceparent', traceparent]
   return tracestate === undefined ? headers : [...headers, 'tracestate', tracestate]
+}
+
+/** A pool whose connections are replaced when they are of age, the next time that a request might take them. */
+function agingPool(origin: string, options: Pool.Options & { readonly clientTtl: number }): Pool {
+  const pool = new Pool(origin, options)
+  // After undici's own listener, which notes there when the connection was made.
+  pool.on('connect', (_origin, [, client]) => {
+    const aging = client as unknown as { ttl: number }
+    aging.ttl -= Math.random() * AGE_JITTER * options.clientTtl
+  })
+  return pool
 }
 
 /** A header that came more than once is a list, whatever its type says. */

@@ -1,0 +1,146 @@
+import { lookup as askSystem, promises as dns } from 'node:dns'
+import { codeOf, RelayFault } from '../errors.ts'
+import { type NameFiles, SystemNames } from './system-names.ts'
+
+export interface FoundAddresses {
+  /** IPv4 before IPv6. */
+  readonly addresses: readonly string[]
+  /** How long they may be kept. */
+  readonly ttlMs: number
+}
+
+export interface NameLookupOptions {
+  /** `address:port` each. Those of the machine, unless given. */
+  readonly servers?: readonly string[]
+  readonly files?: NameFiles
+}
+
+/** Twice, the second time for longer: three to four seconds for a name server that never answers. */
+const ASK = { timeout: 1_000, tries: 2 } as const
+/** For IPv6 addresses of a name that has IPv4 ones: there are name servers that never answer that question. */
+const SECOND_FAMILY_MS = 250
+/** What was found by half, or by the system, which does not say how long it holds. */
+const SHORT_TTL_MS = 5_000
+/** Each occupies one of few threads for as long as a name server pleases. */
+const SYSTEM_LOOKUPS_MAX = 1
+
+/**
+ * Looks a name up: in the hosts file, then at the name servers by way of c-ares, and what those do not know by way of the
+ * system, which may know names from elsewhere (mDNS, LDAP, a container runtime).
+ *
+ * Not by `dns.lookup` first: of the four threads that all of Node shares it may take two, each until a name server
+ * answers, so that two RPs whose name servers never do hold up all others. c-ares asks on the event loop.
+ */
+export class NameLookup {
+  readonly #servers: readonly string[] | undefined
+  readonly #system: SystemNames
+  #resolver: dns.Resolver | undefined
+  #resolverVersion = 0
+  #systemLookups = 0
+
+  constructor({ servers, files }: NameLookupOptions = {}) {
+    this.#servers = servers
+    this.#system = new SystemNames(files)
+  }
+
+  /**
+   * Throws with Node's codes: `ENOTFOUND` for a name without an address, `EAI_AGAIN` when no name server tells, and with
+   * `LR_LOCAL` when none could be asked.
+   */
+  async find(name: string): Promise<FoundAddresses> {
+    const known = this.#system.addressesOf(name)
+    if (known !== undefined) return { addresses: ipv4First(known), ttlMs: 0 }
+    let unanswered: string | undefined
+    for (const candidate of this.#system.candidatesFor(name)) {
+      const answer = await this.#ask(candidate)
+      if (typeof answer !== 'string') return answer
+      if (answer === 'ECONNREFUSED') {
+        throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be asked for ${name}`)
+      }
+      if (ABSENT.has(answer)) continue
+      unanswered = answer
+      // As the resolver of glibc: another candidate would only take as long again.
+      if (answer === 'ETIMEOUT' || answer === 'ECANCELLED') break
+    }
+    if (unanswered !== undefined) throw nameFault('EAI_AGAIN', `no name server tells ${name} (${unanswered})`)
+    return this.#askSystem(name)
+  }
+
+  /** Ends questions that are under way. */
+  close(): void {
+    this.#resolver?.cancel()
+  }
+
+  /** The addresses, or the code of what kept them from being found. */
+  async #ask(name: string): Promise<FoundAddresses | string> {
+    const resolver = this.#currentResolver()
+    const [four, six] = [resolver.resolve4(name, { ttl: true }), resolver.resolve6(name, { ttl: true })].map(
+      settled,
+    )
+    const v4 = await (four as Promise<Settled>)
+    const v6 = await (typeof v4 === 'string' ? six : Promise.race([six, inTime()]))
+    const found = [v4, v6].flatMap((records) => (typeof records === 'object' ? records : []))
+    if (found.length > 0) {
+      const isHalf = v6 === undefined || (typeof v4 === 'string' && !ABSENT.has(v4))
+      const ttlMs = Math.min(
+        ...found.map(({ ttl }) => ttl * 1_000),
+        isHalf ? SHORT_TTL_MS : Number.POSITIVE_INFINITY,
+      )
+      return { addresses: found.map(({ address }) => address), ttlMs }
+    }
+    const codes = [v4, v6].filter((code) => typeof code === 'string')
+    return codes.find((code) => !ABSENT.has(code)) ?? 'ENOTFOUND'
+  }
+
+  #currentResolver(): dns.Resolver {
+    const { version } = this.#system
+    if (this.#resolver === undefined || (version !== this.#resolverVersion && this.#servers === undefined)) {
+      this.#resolver = new dns.Resolver(ASK)
+      this.#resolverVersion = version
+      if (this.#servers !== undefined) this.#resolver.setServers(this.#servers)
+    }
+    return this.#resolver
+  }
+
+  async #askSystem(name: string): Promise<FoundAddresses> {
+    const absent = nameFault('ENOTFOUND', `${name} has no address`)
+    if (this.#systemLookups >= SYSTEM_LOOKUPS_MAX) throw absent
+    this.#systemLookups++
+    return new Promise((resolve, reject) => {
+      askSystem(name, { all: true }, (error, found) => {
+        this.#systemLookups--
+        if (error !== null) reject(absent)
+        else resolve({ addresses: ipv4First(found.map(({ address }) => address)), ttlMs: SHORT_TTL_MS })
+      })
+    })
+  }
+}
+
+interface AddressRecord {
+  readonly address: string
+  readonly ttl: number
+}
+type Settled = readonly AddressRecord[] | string
+
+/** Codes of c-ares for an answer: there is no such name, or not with such an address, or there cannot be one. */
+const ABSENT: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME'])
+
+async function settled(records: Promise<AddressRecord[]>): Promise<Settled> {
+  try {
+    return await records
+  } catch (error) {
+    return codeOf(error) ?? 'UNKNOWN'
+  }
+}
+
+function inTime(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, SECOND_FAMILY_MS, undefined).unref())
+}
+
+function ipv4First(addresses: readonly string[]): string[] {
+  return [...addresses].sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')))
+}
+
+function nameFault(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
