@@ -32,7 +32,7 @@ const brokers = nonEmptyList.refine(
       const isHost = /^(\[[0-9a-f:.]+\]|[^\s:/@~[\]]+)$/i.test(host)
       return isHost && Number(port) >= 1 && Number(port) <= 65_535
     }),
-  'must be a comma-separated list of host:port, without scheme, with an IPv6 address in brackets',
+  'must be a comma-separated list of host:port, without scheme, the port from 1 to 65535, an IPv6 address in brackets',
 )
 const redisUrl = z.string().superRefine((text, context) => {
   const problem = redisUrlProblem(text)
@@ -160,7 +160,9 @@ export const optionsSchema = z.object({
   EGRESS_ALLOW_HTTP: flag.prefault('false').describe('Accept `http` back-channel logout URIs.'),
   EGRESS_ALLOW: egressAllow
     .prefault('')
-    .describe('Hosts, addresses and CIDR ranges that may be reached although they are not public.'),
+    .describe(
+      'Hosts, addresses and CIDR ranges that may be reached although they are not public; a metadata service of a cloud by its very address only.',
+    ),
   ATTEMPT_TIMEOUT_MS: integer(50, 5 * MINUTE)
     .prefault('10000')
     .describe('Time for one attempt, from connecting to the end of the answer.'),

@@ -16,8 +16,8 @@ export interface UndiciSenderOptions {
   /** Upper bound on connections to one origin. */
   readonly connectionsPerOriginMax: number
   readonly names?: NameResolver
-  /** After so long a connection is replaced, as an RP may have moved in the DNS; none is cut while it is in use. */
-  readonly connectionAgeMs?: number
+  /** Of connections that are used again; a default when it is missing. */
+  readonly connectionAgeMsMax?: number
 }
 
 /** An answer's body is for debugging only (OIDC BCL 1.0 §2.8): read so far to keep the connection, then dropped. */
@@ -27,9 +27,6 @@ const HEADER_BYTES_MAX = 16 * 1_024
 /** All of an answer as it is on the line: room for both of the above, and for interim answers. */
 const ANSWER_BYTES_MAX = 96 * 1_024
 const TIMEOUT_CHECK_MS = 50
-const CONNECTION_AGE_MS = 120_000
-/** Of the age: connections that were made together, as after a start, are not all replaced together. */
-const AGE_JITTER = 1 / 4
 /** A timer that is so late was held up by the process or the machine standing still, not by work. */
 const STANDSTILL_MS_MIN = 250
 
@@ -56,7 +53,6 @@ export class UndiciSender implements Sender {
 
   constructor(options: UndiciSenderOptions) {
     const { guard, attemptTimeoutMs, connectionsPerOriginMax, names = new NameResolver() } = options
-    const { connectionAgeMs = CONNECTION_AGE_MS } = options
     this.#names = names
     const connect = guardedConnector({
       guard,
@@ -65,8 +61,8 @@ export class UndiciSender implements Sender {
       answerBytesMax: ANSWER_BYTES_MAX,
     })
     this.#timeoutMs = attemptTimeoutMs
-    this.#pools = new OriginPools((origin, timeoutMs) =>
-      agingPool(origin, {
+    const createPool = (origin: string, timeoutMs?: number) =>
+      new Pool(origin, {
         connect:
           timeoutMs === undefined
             ? connect
@@ -78,9 +74,8 @@ export class UndiciSender implements Sender {
         // The attempt's own time-out covers both; undici's would be two more timers per request.
         headersTimeout: 0,
         bodyTimeout: 0,
-        clientTtl: connectionAgeMs,
-      }),
-    )
+      })
+    this.#pools = new OriginPools(createPool, options.connectionAgeMsMax)
   }
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
@@ -242,17 +237,6 @@ function headersOf({ endpoint, traceparent, tracestate }: AttemptRequest): strin
   if (traceparent === undefined) return own
   const headers = [...own, 'traceparent', traceparent]
   return tracestate === undefined ? headers : [...headers, 'tracestate', tracestate]
-}
-
-/** A pool whose connections are replaced when they are of age, the next time that a request might take them. */
-function agingPool(origin: string, options: Pool.Options & { readonly clientTtl: number }): Pool {
-  const pool = new Pool(origin, options)
-  // After undici's own listener, which notes there when the connection was made.
-  pool.on('connect', (_origin, [, client]) => {
-    const aging = client as unknown as { ttl: number }
-    aging.ttl -= Math.random() * AGE_JITTER * options.clientTtl
-  })
-  return pool
 }
 
 /** A header that came more than once is a list, whatever its type says. */

@@ -284,7 +284,7 @@ describe('an RP that moves in the DNS while one logout after the other goes to i
     let address = '127.0.0.77'
     const { rp, sender } = await surroundings({
       answer: () => ({ addresses: [address], ttl: 0 }),
-      options: { connectionAgeMs: 200 },
+      options: { connectionAgeMsMax: 200 },
     })
     const port = Number(new URL(rp.uri()).port)
     const moved = await HostileServer.plain(
