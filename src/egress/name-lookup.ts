@@ -17,8 +17,9 @@ export interface NameLookupOptions {
 
 /** Twice, the second time for longer: three to four seconds for a name server that never answers. */
 const ASK = { timeout: 1_000, tries: 2 } as const
-/** For IPv6 addresses of a name that has IPv4 ones: there are name servers that never answer that question. */
-const SECOND_FAMILY_MS = 250
+/** How long the addresses of one family wait for those of the other: there are name servers that never answer one question. */
+const IPV6_AFTER_IPV4_MS = 250
+const IPV4_AFTER_IPV6_MS = 1_000
 /** What was found by half, or by the system, which does not say how long it holds. */
 const SHORT_TTL_MS = 5_000
 /** Each occupies one of few threads for as long as a name server pleases. */
@@ -74,14 +75,15 @@ export class NameLookup {
   /** The addresses, or the code of what kept them from being found. */
   async #ask(name: string): Promise<FoundAddresses | string> {
     const resolver = this.#currentResolver()
-    const [four, six] = [resolver.resolve4(name, { ttl: true }), resolver.resolve6(name, { ttl: true })].map(
-      settled,
-    )
-    const v4 = await (four as Promise<Settled>)
-    const v6 = await (typeof v4 === 'string' ? six : Promise.race([six, inTime()]))
+    const four = settled(resolver.resolve4(name, { ttl: true }))
+    const six = settled(resolver.resolve6(name, { ttl: true }))
+    const [v4, v6] = await Promise.all([
+      unlessFound(four, six, IPV4_AFTER_IPV6_MS),
+      unlessFound(six, four, IPV6_AFTER_IPV4_MS),
+    ])
     const found = [v4, v6].flatMap((records) => (typeof records === 'object' ? records : []))
     if (found.length > 0) {
-      const isHalf = v6 === undefined || (typeof v4 === 'string' && !ABSENT.has(v4))
+      const isHalf = [v4, v6].some((it) => it === undefined || (typeof it === 'string' && !ABSENT.has(it)))
       const ttlMs = Math.min(
         ...found.map(({ ttl }) => ttl * 1_000),
         isHalf ? SHORT_TTL_MS : Number.POSITIVE_INFINITY,
@@ -133,8 +135,21 @@ async function settled(records: Promise<AddressRecord[]>): Promise<Settled> {
   }
 }
 
-function inTime(): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, SECOND_FAMILY_MS, undefined).unref())
+/** What one question brings, or `undefined` when the other has found addresses and so much time has passed since. */
+function unlessFound(
+  mine: Promise<Settled>,
+  other: Promise<Settled>,
+  ms: number,
+): Promise<Settled | undefined> {
+  const isLate = async () => {
+    const found = await other
+    return typeof found === 'string' || found.length === 0 ? mine : late(ms)
+  }
+  return Promise.race([mine, isLate()])
+}
+
+function late(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined).unref())
 }
 
 function ipv4First(addresses: readonly string[]): string[] {

@@ -16,8 +16,12 @@ interface Name {
 const KEPT_MS_MAX = 60_000
 const FAILED_MS = 5_000
 const NAMES_MAX = 10_000
-/** Half of them for names whose last lookup failed: those that may never be answered leave room for the others. */
 const LOOKUPS_MAX = 1_024
+/**
+ * When so many run, names whose last lookup failed are not looked up again: those that may never be answered leave room for
+ * the others, here and at name servers that take no more than some hundred questions at one time.
+ */
+const LOOKUPS_MAX_AGAIN = 128
 
 /**
  * The addresses of the RPs' names. Connections that ask for the same name at one time share one lookup; what was found
@@ -42,7 +46,9 @@ export class NameResolver {
       name.waiting.push(done)
     } else if (performance.now() < name.untilMs) {
       done(name.error ?? null, name.addresses)
-    } else if (this.#lookups >= (name.error === undefined ? LOOKUPS_MAX : LOOKUPS_MAX / 2)) {
+    } else if (name.error !== undefined && this.#lookups >= LOOKUPS_MAX_AGAIN) {
+      done(name.error, [])
+    } else if (this.#lookups >= LOOKUPS_MAX) {
       done(new RelayFault('LR_LOCAL', `too many names are being looked up to begin with ${hostname}`), [])
     } else {
       name.waiting = [done]

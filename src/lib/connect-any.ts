@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 const STAGGER_MS = 250
 /** A name with many addresses takes no more sockets than that at one time. */
 const OPEN_MAX = 3
-const ADDRESSES_MAX = 16
+export const ADDRESSES_MAX = 16
 
 export interface ConnectAnyOptions {
   /** At least one. Those that are likelier to work first; families take turns. */
@@ -12,6 +12,8 @@ export interface ConnectAnyOptions {
   readonly port: number
   /** Of which each address has its share. Whoever calls ends the whole when it is over. */
   readonly timeoutMs: number
+  /** Called with each address that has failed, or had its share, before the next is tried. */
+  readonly onFailed?: (address: string) => void
 }
 
 /**
@@ -24,14 +26,13 @@ export interface ConnectAnyOptions {
  * Returns what ends it without a further call of `done`.
  */
 export function connectAny(
-  { addresses, port, timeoutMs }: ConnectAnyOptions,
+  { addresses, port, timeoutMs, onFailed }: ConnectAnyOptions,
   done: (error: Error | null, socket?: Socket) => void,
 ): () => void {
   const left = familiesInTurn(addresses).slice(0, ADDRESSES_MAX)
   const shareMs = timeoutMs / Math.ceil(left.length / OPEN_MAX)
   const staggerMs = Math.min(STAGGER_MS, timeoutMs / left.length)
-  /** When each was begun. */
-  const open = new Map<Socket, number>()
+  const open = new Map<Socket, { readonly address: string; readonly begunAtMs: number }>()
   let fault: Error | undefined
   let timer: NodeJS.Timeout | undefined
   let isOver = false
@@ -44,8 +45,11 @@ export function connectAny(
   }
 
   const failed = (socket: Socket, error: Error): void => {
+    const { address = '' } = open.get(socket) ?? {}
     if (isOver || !open.delete(socket)) return
     socket.destroy()
+    onFailed?.(address)
+    if (isOver) return
     fault = fault === undefined || tellsLess(fault) ? error : fault
     next()
   }
@@ -60,7 +64,7 @@ export function connectAny(
       return
     }
     const socket = connect({ host: address, port })
-    open.set(socket, performance.now())
+    open.set(socket, { address, begunAtMs: performance.now() })
     socket.on('error', (error) => failed(socket, error))
     socket.once('connect', () => {
       if (isOver) return
@@ -71,8 +75,8 @@ export function connectAny(
     if (left.length > 0) timer = setTimeout(goOn, open.size < OPEN_MAX ? staggerMs : shareLeft())
   }
 
-  const oldest = (): [Socket, number] => open.entries().next().value as [Socket, number]
-  const shareLeft = (): number => Math.max(oldest()[1] + shareMs - performance.now(), 0)
+  const oldest = () => [...open][0] as [Socket, { readonly begunAtMs: number }]
+  const shareLeft = (): number => Math.max(oldest()[1].begunAtMs + shareMs - performance.now(), 0)
   const goOn = (): void => {
     if (open.size < OPEN_MAX) next()
     else failed(oldest()[0], timedOut())
@@ -99,6 +103,6 @@ function tellsLess(error: Error): boolean {
   return NO_WAY.has((error as NodeJS.ErrnoException).code ?? '')
 }
 
-function timedOut(): Error {
+export function timedOut(): Error {
   return Object.assign(new Error('nothing answers there'), { code: 'ETIMEDOUT' })
 }

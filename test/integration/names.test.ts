@@ -131,6 +131,17 @@ test('name servers that cannot be asked are nobody else’s fault', async () => 
   expect(await sender.send('http://rp.test:9/logout')).toMatchObject(failed('LR_LOCAL'))
 })
 
+test('a name server that is dead is passed over for the next', async () => {
+  const dead = await NameServer.listen(() => undefined)
+  const live = await NameServer.listen(() => here)
+  const names = new NameResolver({ servers: [dead.address, live.address] })
+  onTestFinished(() => {
+    dead.close()
+    live.close()
+  })
+  expect(await names.addressesOf('rp.test')).toEqual(['127.0.0.77'])
+})
+
 describe('a name', () => {
   test('of the hosts file is not asked for, and a change of that file is seen', async () => {
     const hosts = '127.0.0.77 rp.test alias # comment\n::1\tsix.test\nnonsense rp.test\n'
