@@ -36,7 +36,7 @@ export function notPublic(address: Address, wasIPv6: boolean): string | undefine
   const range = address.range()
   if (range !== 'unicast') return rangeNames[range] ?? range
   if (address.kind() === 'ipv4') return undefined
-  if (isInRange(address, V4_COMPATIBLE) || isIsatap(address as ipaddr.IPv6)) return IPV4_IN_IPV6
+  if (isIsatap(address as ipaddr.IPv6)) return IPV4_IN_IPV6
   return isInRange(address, GLOBAL) && !isInRange(address, IETF) ? undefined : 'not a public address'
 }
 

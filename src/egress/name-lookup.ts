@@ -17,6 +17,8 @@ export interface NameLookupOptions {
 
 /** Twice, the second time for longer: three to four seconds for a name server that never answers. */
 const ASK = { timeout: 1_000, tries: 2 } as const
+/** With several name servers, or many candidates. */
+const LOOKUP_MS_MAX = 5_000
 /** How long the addresses of one family wait for those of the other: there are name servers that never answer one question. */
 const IPV6_AFTER_IPV4_MS = 250
 const IPV4_AFTER_IPV6_MS = 1_000
@@ -49,6 +51,12 @@ export class NameLookup {
    * `LR_LOCAL` when none could be asked.
    */
   async find(name: string): Promise<FoundAddresses> {
+    const found = await Promise.race([this.#search(name), late(LOOKUP_MS_MAX)])
+    if (found === undefined) throw nameFault('EAI_AGAIN', `no name server tells ${name} in time`)
+    return found
+  }
+
+  async #search(name: string): Promise<FoundAddresses> {
     const known = this.#system.addressesOf(name)
     if (known !== undefined) return { addresses: ipv4First(known), ttlMs: 0 }
     let unanswered: string | undefined

@@ -50,7 +50,7 @@ export function connectAny(
     socket.destroy()
     onFailed?.(address)
     if (isOver) return
-    fault = fault === undefined || tellsLess(fault) ? error : fault
+    if (fault === undefined || weight(error) > weight(fault)) fault = error
     next()
   }
 
@@ -96,11 +96,14 @@ function familiesInTurn(addresses: readonly string[]): string[] {
     .filter((address) => address !== undefined)
 }
 
-const NO_WAY = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ETIMEDOUT'])
-
-/** That this machine has no way to an address says little where another was refused. */
-function tellsLess(error: Error): boolean {
-  return NO_WAY.has((error as NodeJS.ErrnoException).code ?? '')
+/**
+ * How much an error tells of all addresses: least, that this machine has no way to one of them; little, that it had no port
+ * left, or none for that family, or that time was up.
+ */
+function weight(error: Error): number {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (['ENETUNREACH', 'EHOSTUNREACH', 'EAFNOSUPPORT'].includes(code)) return 0
+  return ['EADDRNOTAVAIL', 'ETIMEDOUT'].includes(code) ? 1 : 2
 }
 
 export function timedOut(): Error {

@@ -67,7 +67,7 @@ test.each(['localhost', 'localhost.'])(
     // As the doctor does.
     const doctor = await tlsHandshake({ address: '127.0.0.1', port, hostname: host, timeoutMs: PATIENCE_MS })
     expect(doctor).toMatchObject({ kind: 'established', refusal: undefined })
-    const document = await fetchDocument(`https://localhost:${port}/`, {
+    const document = await fetchDocument(`https://${host}:${port}/`, {
       timeoutMs: PATIENCE_MS,
       bytesMax: 10,
     })
