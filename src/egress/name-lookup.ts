@@ -63,16 +63,19 @@ export class NameLookup {
     for (const candidate of this.#system.candidatesFor(name)) {
       const answer = await this.#ask(candidate)
       if (typeof answer !== 'string') return answer
-      if (answer === 'ECONNREFUSED') {
-        throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be asked for ${name}`)
-      }
       if (ABSENT.has(answer)) continue
       unanswered = answer
       // As the resolver of glibc: another candidate would only take as long again.
-      if (answer === 'ETIMEOUT' || answer === 'ECANCELLED') break
+      if (ENDS.has(answer)) break
     }
-    if (unanswered !== undefined) throw nameFault('EAI_AGAIN', `no name server tells ${name} (${unanswered})`)
-    return this.#askSystem(name)
+    const isAsked = unanswered !== NOT_ASKED
+    if (unanswered !== undefined && isAsked) {
+      throw nameFault('EAI_AGAIN', `no name server tells ${name} (${unanswered})`)
+    }
+    const found = await this.#askSystem(name)
+    if (found !== undefined) return found
+    if (isAsked) throw nameFault('ENOTFOUND', `${name} has no address`)
+    throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be asked for ${name}`)
   }
 
   /** Ends questions that are under way. */
@@ -112,14 +115,13 @@ export class NameLookup {
     return this.#resolver
   }
 
-  async #askSystem(name: string): Promise<FoundAddresses> {
-    const absent = nameFault('ENOTFOUND', `${name} has no address`)
-    if (this.#systemLookups >= SYSTEM_LOOKUPS_MAX) throw absent
+  async #askSystem(name: string): Promise<FoundAddresses | undefined> {
+    if (this.#systemLookups >= SYSTEM_LOOKUPS_MAX) return undefined
     this.#systemLookups++
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       askSystem(name, { all: true }, (error, found) => {
         this.#systemLookups--
-        if (error !== null) reject(absent)
+        if (error !== null) resolve(undefined)
         else resolve({ addresses: ipv4First(found.map(({ address }) => address)), ttlMs: SHORT_TTL_MS })
       })
     })
@@ -134,6 +136,9 @@ type Settled = readonly AddressRecord[] | string
 
 /** Codes of c-ares for an answer: there is no such name, or not with such an address, or there cannot be one. */
 const ABSENT: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME'])
+/** There is no name server, it does not listen, or this process has no file descriptor left. */
+const NOT_ASKED = 'ECONNREFUSED'
+const ENDS: ReadonlySet<string> = new Set(['ETIMEOUT', 'ECANCELLED', NOT_ASKED])
 
 async function settled(records: Promise<AddressRecord[]>): Promise<Settled> {
   try {
