@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import type { Config } from './config/env.ts'
 import { allOf, type EachOption } from './config/read-each-option.ts'
 import type { Area } from './doctor/doctor-checks.ts'
@@ -11,6 +10,7 @@ import { type Observation, Observations } from './doctor/observation.ts'
 import { judgeRpSettings } from './doctor/rp-settings.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { fetchDocument } from './egress/fetch-document.ts'
+import { NameResolver } from './egress/name-resolver.ts'
 import type { AttemptResult } from './egress/sender.ts'
 import { tlsHandshake } from './egress/tls-handshake.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
@@ -144,8 +144,10 @@ async function relyingParty(
   const config = allOf(parts.configuration.options, 'EGRESS_ALLOW', 'EGRESS_ALLOW_HTTP', 'ATTEMPT_TIMEOUT_MS')
   if (config === undefined) return notConfigured('relying-party')
   const guard = new EgressGuard({ allow: config.EGRESS_ALLOW, allowHttp: config.EGRESS_ALLOW_HTTP })
+  const names = new NameResolver()
   const sender = new UndiciSender({
     guard,
+    names,
     attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
     connectionsPerOriginMax: 1,
   })
@@ -158,7 +160,7 @@ async function relyingParty(
       guard,
       ask,
       nowMs: systemClock.now(),
-      resolve: (hostname) => resolveName(hostname, timeoutMs),
+      resolve: (hostname) => resolveName(names, hostname, timeoutMs),
       connect: (address, port) => tcpConnect(address, port, timeoutMs),
       shakeHands: (address, port, hostname) => tlsHandshake({ address, port, hostname, timeoutMs }),
       ...(clientId !== undefined && { settings: () => rpSettings(parts, uri, clientId) }),
@@ -168,11 +170,15 @@ async function relyingParty(
   }
 }
 
-/** In the way in which a connect resolves names: hosts file, search domains and all. */
-async function resolveName(hostname: string, timeoutMs: number): Promise<string[]> {
-  const found = await Promise.race([lookup(hostname, { all: true }), delay(timeoutMs)])
+/** In the way in which attempts resolve names: hosts file, search domains and all. */
+async function resolveName(
+  names: NameResolver,
+  hostname: string,
+  timeoutMs: number,
+): Promise<readonly string[]> {
+  const found = await Promise.race([names.addressesOf(hostname), delay(timeoutMs)])
   if (found === undefined) throw Object.assign(new Error('no name server answers'), { code: 'EAI_AGAIN' })
-  return found.map(({ address }) => address)
+  return found
 }
 
 async function rpSettings(

@@ -4,6 +4,8 @@ export type FaultCode =
   | 'LR_KEYS_INVALID'
   | 'LR_KEY_MISSING'
   | 'LR_EGRESS_BLOCKED'
+  /** For a reason that lies here an attempt was not begun. It says nothing of the RP. */
+  | 'LR_LOCAL'
   | 'LR_ATTEMPT_TIMEOUT'
   | 'LR_ANSWER_INVALID'
   | 'LR_ANSWER_TOO_LONG'

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { allowEntryProblem } from '../egress/egress-guard.ts'
+import { allowEntryProblem } from '../egress/allow-entry.ts'
 import { codeOf } from '../errors.ts'
+import { redisUrlProblem } from './redis-url.ts'
 
 const list = z.string().transform((text) =>
   text
@@ -25,13 +26,18 @@ function integer(min: number, max: number) {
 }
 
 const brokers = nonEmptyList.refine(
-  (entries) => entries.every((entry) => /^(\[[0-9a-f:]+\]|[^\s:/]+):\d{1,5}$/i.test(entry)),
-  'must be a comma-separated list of host:port',
+  (entries) =>
+    entries.every((entry) => {
+      const [, host = '', port] = /^(.+):(\d{1,5})$/.exec(entry) ?? []
+      const isHost = /^(\[[0-9a-f:.]+\]|[^\s:/@~[\]]+)$/i.test(host)
+      return isHost && Number(port) >= 1 && Number(port) <= 65_535
+    }),
+  'must be a comma-separated list of host:port, without scheme, the port from 1 to 65535, an IPv6 address in brackets',
 )
-const redisUrl = z.string().refine((text) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return (url?.protocol === 'redis:' || url?.protocol === 'rediss:') && url.hostname !== ''
-}, 'must be a redis:// or rediss:// URL')
+const redisUrl = z.string().superRefine((text, context) => {
+  const problem = redisUrlProblem(text)
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+})
 const issuer = z
   .string()
   .refine(
@@ -42,8 +48,8 @@ const topic = z
   .string()
   .regex(/^[\w.-]{1,249}$/, 'must be a topic name: letters, digits, dot, dash and underscore')
 const egressAllow = list.superRefine((entries, context) => {
-  for (const entry of entries) {
-    const problem = allowEntryProblem(entry)
+  for (const [i, entry] of entries.entries()) {
+    const problem = allowEntryProblem(entry, i + 1)
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   }
 })
@@ -154,7 +160,9 @@ export const optionsSchema = z.object({
   EGRESS_ALLOW_HTTP: flag.prefault('false').describe('Accept `http` back-channel logout URIs.'),
   EGRESS_ALLOW: egressAllow
     .prefault('')
-    .describe('Hosts, addresses and CIDR ranges that may be reached although they are not public.'),
+    .describe(
+      'Hosts, addresses and CIDR ranges that may be reached although they are not public; a metadata service of a cloud by its very address only.',
+    ),
   ATTEMPT_TIMEOUT_MS: integer(50, 5 * MINUTE)
     .prefault('10000')
     .describe('Time for one attempt, from connecting to the end of the answer.'),

@@ -25,6 +25,14 @@ const explanations: Readonly<Record<string, Explanation>> = {
     what: 'no name server answers',
     mend: 'see to the DNS of this machine',
   },
+  EMFILE: {
+    what: 'this process has no file descriptor left',
+    mend: 'raise its limit (ulimit -n, LimitNOFILE), or see what holds them',
+  },
+  LR_LOCAL: {
+    what: 'the attempt could not begin on this machine',
+    mend: 'see to the name servers in its /etc/resolv.conf',
+  },
   LR_ATTEMPT_TIMEOUT: { what: 'no complete answer came in time', mend: 'see what that server waits for' },
   LR_BODY_TOO_LONG: { what: 'the answer is longer than is read', mend: 'see what that server sends' },
   CERT_HAS_EXPIRED: { what: 'its certificate has expired', mend: 'renew it' },

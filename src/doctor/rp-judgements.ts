@@ -11,12 +11,12 @@ const CERTIFICATE_MS_MIN = 14 * DAY_MS
 
 /** Whether the relay may connect to an address of the RP. */
 export function judgeAddress(guard: EgressGuard, hostname: string, address: string): Judgement {
-  if (guard.isHostAllowed(hostname)) return ok(`${address}: ${hostname} is allowed by EGRESS_ALLOW`)
   try {
-    guard.checkAddress(address)
+    guard.checkAddress(address, hostname)
+    if (guard.isHostAllowed(hostname)) return ok(`${address}: ${hostname} is allowed by EGRESS_ALLOW`)
     return ok(`${address} may be connected to`)
   } catch (error) {
-    const names = [...new Set([address, hostname])]
+    const names = [...new Set(guard.isOpenedByName(address) ? [address, hostname] : [address])]
     return problem(
       `the egress guard refuses: ${messageOf(error)}`,
       `if it is meant, add ${names.join(' or ')} to EGRESS_ALLOW; else see who registered this URI`,

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
 import { codeOf, messageOf } from '../errors.ts'
+import { reachableAddress } from '../lib/reachable-address.ts'
+import { serverName, withoutFinalDot } from '../lib/server-name.ts'
 
 // Not imported: the module form of `node:http` loads all of fetch and WebSocket, 14 MB that nobody here calls.
 const { get: getHttp } = process.getBuiltinModule('node:http')
@@ -45,11 +47,20 @@ export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimi
     }
     const sentAtMs = Date.now()
     // A connection of its own, closed with the answer: the look is made once.
+    const { protocol, hostname, port } = new URL(uri)
+    const isTls = protocol === 'https:'
+    const host = withoutFinalDot(hostname)
     const options = {
       agent: false,
-      headers: { accept: 'application/json', 'user-agent': 'logout-relay' },
+      headers: {
+        host: port === '' ? host : `${host}:${port}`,
+        accept: 'application/json',
+        'user-agent': 'logout-relay',
+      },
+      lookup: reachableAddress(Number(port) || (isTls ? 443 : 80), timeoutMs),
+      ...serverName(hostname.replace(/^\[|\]$/g, '')),
     } as const
-    const get = uri.startsWith('https:') ? getHttps : getHttp
+    const get = isTls ? getHttps : getHttp
     const request = get(uri, options, (response) => {
       const answeredAtMs = Date.now()
       const chunks: Buffer[] = []

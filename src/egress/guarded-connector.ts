@@ -3,13 +3,17 @@ import { isIP, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { buildConnector as Connector } from 'undici'
 import { RelayFault } from '../errors.ts'
+import { connectAny } from '../lib/connect-any.ts'
+import { serverName } from '../lib/server-name.ts'
 import type { EgressGuard } from './egress-guard.ts'
-import { guardedLookup } from './guarded-lookup.ts'
+import { passOverContinue } from './interim-answers.ts'
+import type { NameResolver } from './name-resolver.ts'
 import { limitReading } from './read-limit.ts'
 import { buildConnector } from './undici.ts'
 
 export interface ConnectorOptions {
   readonly guard: EgressGuard
+  readonly names: NameResolver
   /** From the start of the name's lookup to the end of the TLS handshake. Milliseconds. */
   readonly timeoutMs: number
   /** What may be read in return for one request, head and body together. */
@@ -17,64 +21,101 @@ export interface ConnectorOptions {
 }
 
 /**
- * A connector for undici that refuses forbidden addresses at the only moment that counts, the connect. IP
- * literals never reach a `lookup` function, so they are checked first; names are resolved here, and the socket
- * gets the checked addresses themselves, so that a second answer of the DNS has no effect; and the address that
- * the socket really has is checked once more before a byte of HTTP is written.
+ * A connector for undici that refuses forbidden addresses at the only moment that counts, the connect. Names are
+ * resolved here, and sockets get the checked addresses themselves, so that a second answer of the DNS has no effect;
+ * and the address that a socket really has is checked once more before a byte is written.
  */
 export function guardedConnector(options: ConnectorOptions): GuardedConnector {
-  const { guard, timeoutMs: timeoutMsMax, answerBytesMax } = options
-  const connect = buildConnector({
+  const { guard, names, timeoutMs: timeoutMsMax, answerBytesMax } = options
+  const shakeHands = buildConnector({
     allowH2: false,
     // undici's own timers may be a second late, and so long the socket would outlive its attempt.
     timeout: 0,
-    lookup: guardedLookup(guard),
     // One context for all: parsing the root certificates for each connection costs more than its handshake.
     secureContext: createSecureContext({
       // An RP could ask for one handshake after the other until the time-out, each at the price of many attempts.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     }),
-  } as Connector.BuildOptions) as SocketConnector
+  } as Connector.BuildOptions)
 
   return ({ timeoutMs = timeoutMsMax, ...options }, callback) => {
     const hostname = options.hostname.replace(/^\[|\]$/g, '')
-    try {
-      guard.checkProtocol(options.protocol)
-      if (isIP(hostname) !== 0 && !guard.isHostAllowed(hostname)) guard.checkAddress(hostname)
-    } catch (error) {
-      // undici expects a connector to answer later, never from inside the call.
-      queueMicrotask(() => callback(error as Error, null))
-      return
-    }
-    const connecting = connect({ ...options, hostname }, (error, socket) => {
+    const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80)
+    let giveUp = (): void => undefined
+    let isOver = false
+    const end = (error: Error | null, socket?: Socket | null): void => {
+      if (isOver) return
+      isOver = true
       clearTimeout(timer)
-      if (error !== null || socket === null) {
-        callback(error ?? new Error('no socket'), null)
-        return
-      }
-      try {
-        if (!guard.isHostAllowed(hostname)) guard.checkAddress(socket.remoteAddress ?? '')
-      } catch (refusal) {
-        socket.destroy()
-        callback(refusal as Error, null)
+      if (error !== null || !socket) {
+        // undici expects a connector to answer later, never from inside the call.
+        queueMicrotask(() => callback(error ?? new Error('no socket'), null))
         return
       }
       rememberBytesRead(socket)
       limitReading(socket, answerBytesMax)
       callback(null, socket)
-    })
-    const timer = setTimeout(() => connecting.destroy(connectTimeout()), timeoutMs)
+      passOverContinue(socket)
+    }
+    const timer = setTimeout(() => {
+      giveUp()
+      end(connectTimeout())
+    }, timeoutMs)
+
+    const connected = (error: Error | null, socket?: Socket): void => {
+      if (error !== null || socket === undefined) {
+        end(error)
+        return
+      }
+      giveUp = () => socket.destroy()
+      try {
+        guard.checkAddress(socket.remoteAddress ?? '', hostname)
+      } catch (refusal) {
+        socket.destroy()
+        end(refusal as Error)
+        return
+      }
+      if (options.protocol === 'https:') {
+        const { servername = '' } = serverName(hostname)
+        const secured = { ...options, hostname, servername, httpSocket: socket }
+        shakeHands(secured as Connector.Options, end as Connector.Callback)
+      } else {
+        socket.setNoDelay(true)
+        socket.setKeepAlive(true, KEEP_ALIVE_MS)
+        end(null, socket)
+      }
+    }
+
+    const resolved = (error: Error | null, addresses: readonly string[]): void => {
+      if (isOver) return
+      try {
+        if (error !== null) throw error
+        giveUp = connectAny({ addresses: guard.permitted(hostname, addresses), port, timeoutMs }, connected)
+      } catch (fault) {
+        end(fault as Error)
+      }
+    }
+
+    try {
+      guard.checkProtocol(options.protocol)
+      if (isIP(hostname) !== 0) guard.checkAddress(hostname)
+    } catch (refusal) {
+      end(refusal as Error)
+      return
+    }
+    if (isIP(hostname) === 0) names.resolve(hostname, resolved)
+    else resolved(null, [hostname])
   }
 }
+
+/** As undici sets it. */
+const KEEP_ALIVE_MS = 60_000
 
 /** One of undici, for which the time may be less. */
 export type GuardedConnector = (
   options: Connector.Options & { readonly timeoutMs?: number },
   callback: Connector.Callback,
 ) => void
-
-/** As undici's connector is, though its type does not say that it returns the socket while that still connects. */
-type SocketConnector = (...parameters: Parameters<Connector.connector>) => Socket
 
 function connectTimeout(): RelayFault {
   return new RelayFault('LR_ATTEMPT_TIMEOUT', 'no connection within the time-out')

@@ -2,6 +2,10 @@ import type { Dispatcher, Pool } from 'undici'
 
 const SWEEP_MS = 15_000
 const IDLE_MS_MAX = 60_000
+/** Then connections are made anew, so that an RP that has moved in the DNS is followed, however busy it is. */
+const AGE_MS_MAX = 120_000
+/** Of that: origins that were first called together, as after a start, do not all get new connections together. */
+const AGE_JITTER = 1 / 4
 /** When there are as many as may be: origins that were not used for so long make room for others. */
 const IDLE_MS_MAX_WHEN_FULL = 5_000
 /** A connection takes 30 KB, with TLS 80: some 200 MB together. */
@@ -9,11 +13,13 @@ const POOLS_MAX = 2_500
 
 interface Entry {
   readonly pool: Pool
+  /** When its connections are of age. On the monotonic clock, as the next. */
+  readonly retiresAtMs: number
   lastUsedAtMs: number
 }
 
 /**
- * One pool per origin, closed after a minute without use. There may be thousands of origins in one mass logout; those
+ * One pool per origin, closed after a minute without use, and replaced after two; requests that run are never cut. There may be thousands of origins in one mass logout; those
  * for which there is no room any more get a connection for each attempt. To drop others for them would only make
  * everyone connect anew.
  */
@@ -23,10 +29,12 @@ export class OriginPools {
   readonly #closing = new Set<Pool>()
   readonly #create: (origin: string, connectTimeoutMs?: number) => Pool
   readonly #timer: NodeJS.Timeout
+  readonly #ageMsMax: number
 
-  constructor(create: (origin: string, connectTimeoutMs?: number) => Pool) {
+  constructor(create: (origin: string, connectTimeoutMs?: number) => Pool, ageMsMax = AGE_MS_MAX) {
     this.#create = create
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#ageMsMax = ageMsMax
+    this.#timer = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, ageMsMax))
     this.#timer.unref()
   }
 
@@ -39,7 +47,7 @@ export class OriginPools {
     }
     const pool = this.#create(origin)
     const isKept = this.#entries.size < POOLS_MAX
-    if (isKept) this.#entries.set(origin, { pool, lastUsedAtMs: performance.now() })
+    if (isKept) this.#keep(origin, pool)
     pool.dispatch(request, handler)
     if (!isKept) this.#close(pool)
   }
@@ -63,11 +71,17 @@ export class OriginPools {
     this.#entries.clear()
   }
 
+  #keep(origin: string, pool: Pool): void {
+    const now = performance.now()
+    const retiresAtMs = now + this.#ageMsMax * (1 - Math.random() * AGE_JITTER)
+    this.#entries.set(origin, { pool, retiresAtMs, lastUsedAtMs: now })
+  }
+
   #sweep(): void {
-    const idleMsMax = this.#entries.size < POOLS_MAX ? IDLE_MS_MAX : IDLE_MS_MAX_WHEN_FULL
-    const idleSince = performance.now() - idleMsMax
-    for (const [origin, { pool, lastUsedAtMs }] of this.#entries) {
-      if (lastUsedAtMs > idleSince) continue
+    const now = performance.now()
+    const idleSince = now - (this.#entries.size < POOLS_MAX ? IDLE_MS_MAX : IDLE_MS_MAX_WHEN_FULL)
+    for (const [origin, { pool, retiresAtMs, lastUsedAtMs }] of this.#entries) {
+      if (lastUsedAtMs > idleSince && retiresAtMs > now) continue
       this.#entries.delete(origin)
       this.#close(pool)
     }

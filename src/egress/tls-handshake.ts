@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { codeOf, messageOf } from '../errors.ts'
+import { serverName } from '../lib/server-name.ts'
 
 export interface ShownCertificate {
   /** The names that it is for, as it lists them, or its common name. */
@@ -48,7 +48,7 @@ export function tlsHandshake({
     const socket = connect({
       host: address,
       port,
-      ...(isIP(hostname) === 0 && { servername: hostname }),
+      ...serverName(hostname),
       rejectUnauthorized: false,
     })
     const end = (answer: HandshakeAnswer): void => {

@@ -4,6 +4,7 @@ import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { DeadlineQueue } from '../lib/deadline-queue.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { guardedConnector } from './guarded-connector.ts'
+import { NameResolver } from './name-resolver.ts'
 import { OriginPools } from './origin-pools.ts'
 import type { AttemptRequest, AttemptResult, Sender } from './sender.ts'
 import { Pool } from './undici.ts'
@@ -14,6 +15,9 @@ export interface UndiciSenderOptions {
   readonly attemptTimeoutMs: number
   /** Upper bound on connections to one origin. */
   readonly connectionsPerOriginMax: number
+  readonly names?: NameResolver
+  /** Of connections that are used again; a default when it is missing. */
+  readonly connectionAgeMsMax?: number
 }
 
 /** An answer's body is for debugging only (OIDC BCL 1.0 §2.8): read so far to keep the connection, then dropped. */
@@ -38,6 +42,7 @@ const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agen
  */
 export class UndiciSender implements Sender {
   readonly #attempts = new DeadlineQueue<Attempt>()
+  readonly #names: NameResolver
   readonly #pools: OriginPools
   readonly #timeoutMs: number
   #timer: NodeJS.Timeout | undefined
@@ -46,29 +51,31 @@ export class UndiciSender implements Sender {
   /** No attempt runs out before. */
   #spareUntilMs = Number.NEGATIVE_INFINITY
 
-  constructor({ guard, attemptTimeoutMs, connectionsPerOriginMax }: UndiciSenderOptions) {
+  constructor(options: UndiciSenderOptions) {
+    const { guard, attemptTimeoutMs, connectionsPerOriginMax, names = new NameResolver() } = options
+    this.#names = names
     const connect = guardedConnector({
       guard,
+      names,
       timeoutMs: attemptTimeoutMs,
       answerBytesMax: ANSWER_BYTES_MAX,
     })
     this.#timeoutMs = attemptTimeoutMs
-    this.#pools = new OriginPools(
-      (origin, timeoutMs) =>
-        new Pool(origin, {
-          connect:
-            timeoutMs === undefined
-              ? connect
-              : (options, callback) => connect({ ...options, timeoutMs }, callback),
-          connections: connectionsPerOriginMax,
-          pipelining: 1,
-          allowH2: false,
-          maxHeaderSize: HEADER_BYTES_MAX,
-          // The attempt's own time-out covers both; undici's would be two more timers per request.
-          headersTimeout: 0,
-          bodyTimeout: 0,
-        }),
-    )
+    const createPool = (origin: string, timeoutMs?: number) =>
+      new Pool(origin, {
+        connect:
+          timeoutMs === undefined
+            ? connect
+            : (options, callback) => connect({ ...options, timeoutMs }, callback),
+        connections: connectionsPerOriginMax,
+        pipelining: 1,
+        allowH2: false,
+        maxHeaderSize: HEADER_BYTES_MAX,
+        // The attempt's own time-out covers both; undici's would be two more timers per request.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      })
+    this.#pools = new OriginPools(createPool, options.connectionAgeMsMax)
   }
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
@@ -93,6 +100,7 @@ export class UndiciSender implements Sender {
 
   async close(): Promise<void> {
     clearTimeout(this.#timer)
+    this.#names.close()
     await this.#pools.close()
   }
 
@@ -167,7 +175,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) {
       // Interim answers (1xx) are not the answer, but a change of protocol would be the end of the connection.
-      if (status <= 101) controller.abort(new RelayFault('LR_ANSWER_INVALID', `${status} is not an answer`))
+      if (status === 101 || status < 100)
+        controller.abort(new RelayFault('LR_ANSWER_INVALID', `${status} is not an answer`))
       return
     }
     this.#status = status
@@ -223,9 +232,10 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
-function headersOf({ traceparent, tracestate }: AttemptRequest): string[] {
-  if (traceparent === undefined) return HEADERS
-  const headers = [...HEADERS, 'traceparent', traceparent]
+function headersOf({ endpoint, traceparent, tracestate }: AttemptRequest): string[] {
+  const own = endpoint.host === undefined ? HEADERS : [...HEADERS, 'host', endpoint.host]
+  if (traceparent === undefined) return own
+  const headers = [...own, 'traceparent', traceparent]
   return tracestate === undefined ? headers : [...headers, 'tracestate', tracestate]
 }
 

@@ -4,6 +4,8 @@ export interface LogoutEndpoint {
   readonly origin: string
   /** Path and query, as they go into the request line. */
   readonly path: string
+  /** What the `Host` header says where it is not what the origin says: servers know themselves without a final dot. */
+  readonly host?: string
 }
 
 const URI_LENGTH_MAX = 2_048
@@ -39,7 +41,8 @@ export function logoutEndpoint(uri: string): LogoutEndpoint {
   let endpoint = cache.get(uri)
   if (endpoint === undefined) {
     const url = new URL(uri)
-    endpoint = { origin: url.origin, path: url.pathname + url.search }
+    const host = url.host.replace(/\.(?=:|$)/, '')
+    endpoint = { origin: url.origin, path: url.pathname + url.search, ...(host !== url.host && { host }) }
     // Emptying is enough of an eviction: the working set comes back at the price of one parse each.
     if (cache.size >= CACHE_SIZE_MAX) cache.clear()
     cache.set(uri, endpoint)

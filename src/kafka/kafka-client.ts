@@ -5,15 +5,14 @@ import SnappyCodec from 'kafkajs-snappy'
 import { compressFrame, decompressFrame } from 'lz4-napi'
 import { RecentWords } from '../lib/recent-words.ts'
 import { addressForKafkajs } from './broker-address.ts'
-import { type KafkaSecurity, securityConfig } from './kafka-security.ts'
+import { CONNECTION_TIMEOUT_MS, type KafkaSecurity, securityConfig } from './kafka-security.ts'
 import { kafkajs } from './kafkajs.ts'
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
 
 export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: string, details: object) => void
 
-/** Short ones: the service has its own patience, and a dead broker must be noticed before the group gives us up. */
-const CONNECTION_TIMEOUT_MS = 3_000
+/** Short: the service has its own patience, and a dead broker must be noticed before the group gives us up. */
 const REQUEST_TIMEOUT_MS = 5_000
 
 let isPrepared = false

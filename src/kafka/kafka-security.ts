@@ -1,6 +1,8 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ISocketFactory, SASLOptions } from 'kafkajs'
+import { reachableAddress } from '../lib/reachable-address.ts'
+import { serverName } from '../lib/server-name.ts'
 import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts'
 import { hostFromKafkajs } from './broker-address.ts'
 
@@ -15,6 +17,8 @@ export interface KafkaSecurity {
 }
 
 const KEEP_ALIVE_MS = 60_000
+/** Short: a dead broker must be noticed before the group gives us up. */
+export const CONNECTION_TIMEOUT_MS = 3_000
 
 /** The part of kafkajs' configuration that says so. */
 export function securityConfig({ tls, sasl }: KafkaSecurity): {
@@ -33,16 +37,12 @@ export function securityConfig({ tls, sasl }: KafkaSecurity): {
 function sockets(files: TlsFiles | undefined): ISocketFactory {
   return ({ host: name, port, onConnect }) => {
     const host = hostFromKafkajs(name)
+    const to = { host, port, lookup: reachableAddress(port, CONNECTION_TIMEOUT_MS) }
     const socket =
-      files === undefined ? connectTcp({ host, port }, onConnect) : tlsSocket(files, host, port, onConnect)
+      files === undefined
+        ? connectTcp(to, onConnect)
+        : connectTls({ ...to, ...serverName(host), ...readTlsFiles(files) }, onConnect)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     return socket
   }
-}
-
-function tlsSocket(files: TlsFiles, host: string, port: number, onConnect: () => void): Socket {
-  return connectTls(
-    { host, port, ...(isIP(host) === 0 && { servername: host }), ...readTlsFiles(files) },
-    onConnect,
-  )
 }

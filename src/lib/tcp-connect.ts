@@ -1,5 +1,6 @@
-import { lookup } from 'node:dns'
-import { connect, isIP, type LookupFunction } from 'node:net'
+import { isIP } from 'node:net'
+import { connectAny } from './connect-any.ts'
+import { bySystem, type LookUp } from './reachable-address.ts'
 
 export type TcpAnswer =
   | { readonly kind: 'connected'; readonly ms: number }
@@ -13,24 +14,41 @@ export function tcpConnect(
   host: string,
   port: number,
   timeoutMs: number,
-  resolveName: LookupFunction = lookup as LookupFunction,
+  lookUp: LookUp = bySystem,
 ): Promise<TcpAnswer> {
   return new Promise((resolve) => {
     const startedAtMs = performance.now()
     const name = host.replace(/^\[|\]$/g, '')
-    let isResolved = isIP(name) !== 0
-    const socket = connect({ host: name, port, lookup: resolveName })
+    let late = 'EAI_AGAIN'
+    let isOver = false
+    let giveUp = (): void => undefined
     const end = (answer: TcpAnswer): void => {
       clearTimeout(timer)
-      socket.destroy()
       resolve(answer)
     }
-    const late = (): void => end({ kind: 'failed', code: isResolved ? 'ETIMEDOUT' : 'EAI_AGAIN' })
-    const timer = setTimeout(late, timeoutMs)
-    socket.on('lookup', (error) => {
-      isResolved = error === null
-    })
-    socket.on('connect', () => end({ kind: 'connected', ms: performance.now() - startedAtMs }))
-    socket.on('error', ({ code = 'UNKNOWN' }: NodeJS.ErrnoException) => end({ kind: 'failed', code }))
+    const failed = (error: unknown): void => {
+      end({ kind: 'failed', code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' })
+    }
+    const timer = setTimeout(() => {
+      isOver = true
+      giveUp()
+      end({ kind: 'failed', code: late })
+    }, timeoutMs)
+    const begin = (addresses: readonly string[]): void => {
+      if (isOver) return
+      late = 'ETIMEDOUT'
+      giveUp = connectAny({ addresses, port, timeoutMs }, (error, socket) => {
+        socket?.destroy()
+        if (error === null) end({ kind: 'connected', ms: performance.now() - startedAtMs })
+        else failed(error)
+      })
+    }
+    if (isIP(name) !== 0) begin([name])
+    else {
+      lookUp(name, {}, (error, found) => {
+        if (error === null) begin(found.map(({ address }) => address))
+        else failed(error)
+      })
+    }
   })
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../errors.ts'
+import { RedisConnector } from './redis-connector.ts'
 import { explained, inPlainWords } from './redis-refusal.ts'
 import { type RedisSecurity, securityOptions } from './redis-security.ts'
 
@@ -45,6 +46,7 @@ export class RedisConnection {
   constructor({ url, security = {}, onUp, onDown }: RedisConnectionOptions) {
     this.#redis = new Redis(url, {
       ...securityOptions(url, security),
+      Connector: RedisConnector,
       lazyConnect: true,
       // Replies of one shape from every server, whatever protocol it could speak.
       protocol: 2,

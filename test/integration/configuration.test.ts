@@ -72,6 +72,18 @@ describe.concurrent('a wrong configuration ends with status 2 before anything is
     expect(output).not.toMatch(/^ +at /m)
   })
 
+  test.each([
+    ['REDIS_URL', 'redis://:hunter2%off@h'],
+    ['KAFKA_BROKERS', 'hunter2:99999'],
+    ['EGRESS_ALLOW', 'https://user:hunter2@rp.internal'],
+    ['ISSUER', 'https://:hunter2@'],
+  ])('%s that no client could use', async (name, value) => {
+    const { status, output } = await runRelay({ ...valid(), [name]: value })
+    expect(status).toBe(2)
+    expect(output).toContain(`  ${name}: `)
+    expect(output).not.toMatch(/hunter2|^ +at /m)
+  })
+
   test('what is missing', async () => {
     const { status, output } = await runRelay({})
     expect(status).toBe(2)

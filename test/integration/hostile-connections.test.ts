@@ -1,4 +1,3 @@
-import { createHook } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -88,24 +87,6 @@ describe('a connection that is never made', () => {
   test('is refused at once', async () => {
     const result = await sender.send(`http://127.0.0.1:${await freePort()}/`)
     expect(result).toMatchObject({ kind: 'unreachable', code: 'ECONNREFUSED', staleConnection: false })
-  })
-
-  test('asks for the same name once, however many wait for it', async () => {
-    const server = await listen(
-      onRequest((socket) => socket.write(OK)),
-      '127.0.0.1',
-    )
-    let lookups = 0
-    const hook = createHook({
-      init: (_id, type) => {
-        if (type === 'GETADDRINFOREQWRAP') lookups++
-      },
-    }).enable()
-    onTestFinished(() => void hook.disable())
-    const attempts = Array.from({ length: 16 }, () => sender.send(server.uri('http', 'localhost')))
-    for (const result of await Promise.all(attempts)) expect(result).toMatchObject({ status: 200 })
-    expect(lookups).toBe(1)
-    await expect.poll(() => server.accepted).toBe(16)
   })
 })
 

@@ -165,6 +165,17 @@ describe.concurrent('the status is the answer, however its body ends', () => {
     expect({ reason, attempts, lastStatus }).toEqual({ reason: 'exhausted', attempts: 3, lastStatus: 503 })
   })
 
+  test('100 Continue and other interim answers, then 200: one POST', async () => {
+    const uri = site.rps.uri('/continue', (_request, response) => {
+      response.writeContinue()
+      response.writeProcessing()
+      response.writeContinue()
+      end(response, 200)
+    })
+    expect(await deliverTo(uri)).toMatchObject({ status: 200, attempts: 1 })
+    expect(site.rps.at('/continue')).toHaveLength(1)
+  })
+
   test('200, then a reset', async () => {
     const host = await listen(
       createServer((socket) =>

@@ -12,6 +12,7 @@ export interface HostileAnswer {
 }
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 const CHUNKED = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'
 const PARSE_ERROR = /HTTPParserError|UND_ERR_RES_CONTENT_LENGTH_MISMATCH/
 const TIMEOUT = /LR_ATTEMPT_TIMEOUT/
@@ -92,7 +93,7 @@ const endless: readonly HostileAnswer[] = [
     ANSWER_TOO_LONG,
     writeAndFlood('', 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'),
   ),
-  fast('a storm of 100 Continue', RESET, writeAndFlood('', 'HTTP/1.1 100 Continue\r\n\r\n')),
+  fast('a storm of 100 Continue', ANSWER_TOO_LONG, writeAndFlood('', 'HTTP/1.1 100 Continue\r\n\r\n')),
   fast('endless headers', HEAD_TOO_LONG, writeAndFlood('HTTP/1.1 200 OK\r\n', 'a: b\r\n')),
   fast('one header of 1 MB', HEAD_TOO_LONG, write(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(1_000_000)}\r\n\r\n`)),
   fast(
@@ -189,12 +190,36 @@ const malformed: readonly HostileAnswer[] = [
   fast('101 to nothing', /LR_ANSWER_INVALID/, write(`HTTP/1.1 101 Switching Protocols\r\n\r\n${OK}`)),
   fast('status 000', /LR_ANSWER_INVALID/, write('HTTP/1.1 000 X\r\ncontent-length: 0\r\n\r\n')),
   fast('status 999', 999, write('HTTP/1.1 999 X\r\ncontent-length: 0\r\n\r\n')),
-  // undici gives up a connection on which it did not ask for that.
-  fast('100 Continue that nobody asked for', RESET, write(`HTTP/1.1 100 Continue\r\n\r\n${OK}`)),
 ]
 
 /** Odd, and still an answer. */
 const odd: readonly HostileAnswer[] = [
+  fast('100 Continue that nobody asked for', 200, write(`${CONTINUE}${OK}`)),
+  fast('100 Continue, then a refusal', 403, write(`${CONTINUE}HTTP/1.1 403 X\r\ncontent-length: 0\r\n\r\n`)),
+  fast(
+    '100 Continue, the answer later',
+    200,
+    onRequest((socket) => {
+      socket.write(CONTINUE)
+      setTimeout(() => socket.write(OK), 50)
+    }),
+  ),
+  fast(
+    '100 Continue with headers',
+    200,
+    write(`HTTP/1.1 100 Continue\r\ncontent-length: 7\r\nx: y\r\n\r\n${OK}`),
+  ),
+  fast(
+    'interim answers of every kind, byte by byte',
+    200,
+    onRequest((socket) =>
+      drip(
+        socket,
+        `${CONTINUE}HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${CONTINUE}HTTP/1.1 102 P\r\n\r\nHTTP/1.1 199 X\r\n\r\n${OK}`,
+        1,
+      ),
+    ),
+  ),
   fast(
     'thousands of interim answers, then one',
     200,

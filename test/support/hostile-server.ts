@@ -19,8 +19,8 @@ export class HostileServer {
   accepted = 0
   readonly #server: Server
 
-  static plain(behaviour: Behaviour, host = OWN_HOST): Promise<HostileServer> {
-    return HostileServer.#listen(createServer(behaviour), host)
+  static plain(behaviour: Behaviour, host = OWN_HOST, port = 0): Promise<HostileServer> {
+    return HostileServer.#listen(createServer(behaviour), host, port)
   }
 
   /** `behaviour` gets the connection when its handshake is over; one that never is, is kept open. */
@@ -34,11 +34,11 @@ export class HostileServer {
     return HostileServer.#listen(server, '127.0.0.1')
   }
 
-  static async #listen(server: Server, host: string) {
+  static async #listen(server: Server, host: string, port = 0) {
     const hostile = new HostileServer(server)
     // Before the behaviour, which may end the connection at once.
     server.prependListener('connection', (socket: Socket) => hostile.#watch(socket))
-    server.listen(0, host)
+    server.listen(port, host)
     await once(server, 'listening')
     return hostile
   }

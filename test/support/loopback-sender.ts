@@ -1,6 +1,6 @@
 import { EgressGuard } from '../../src/egress/egress-guard.ts'
 import type { AttemptResult } from '../../src/egress/sender.ts'
-import { UndiciSender } from '../../src/egress/undici-sender.ts'
+import { UndiciSender, type UndiciSenderOptions } from '../../src/egress/undici-sender.ts'
 import { logoutEndpoint } from '../../src/events/logout-endpoint.ts'
 
 /** As long as a logout token is. */
@@ -15,11 +15,12 @@ export interface TimedResult {
 export class LoopbackSender {
   readonly #sender: UndiciSender
 
-  constructor(attemptTimeoutMs: number) {
+  constructor(attemptTimeoutMs: number, options: Partial<UndiciSenderOptions> = {}) {
     this.#sender = new UndiciSender({
       attemptTimeoutMs,
       connectionsPerOriginMax: 256,
       guard: new EgressGuard({ allowHttp: true, allow: ['127.0.0.0/8', '::1'] }),
+      ...options,
     })
   }
 

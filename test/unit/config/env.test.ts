@@ -82,12 +82,36 @@ describe('configuration', () => {
   })
 
   const wrong: Record<string, string[]> = {
-    KAFKA_BROKERS: ['kafka', 'kafka:', ':9092', 'http://kafka:9092', ',', 'a:1,b'],
+    KAFKA_BROKERS: [
+      'kafka',
+      'kafka:',
+      ':9092',
+      'http://kafka:9092',
+      ',',
+      'a:1,b',
+      'a:0',
+      'a:65536',
+      'u:p@a:1',
+      '::1:9092',
+    ],
     KAFKA_TOPICS: [',', 'a b', 'ä', 'x'.repeat(250)],
     KAFKA_OUTCOME_TOPIC: ['a/b'],
     KAFKA_DEAD_LETTER_TOPIC: ['a,b', 'session-events'],
     KAFKA_START_FROM: ['newest', 'LATEST'],
-    REDIS_URL: ['localhost', 'http://redis:6379', 'redis://', 'redis'],
+    REDIS_URL: [
+      ...[
+        'localhost',
+        'http://redis:6379',
+        'redis://',
+        'redis',
+        'redis://h:0',
+        'redis://h:65536',
+        'redis://h/one',
+      ],
+      // A user or password with a character that means something in a URL.
+      ...['redis://:50%off@h', 'rediss://50%:x@h', 'redis://:a%zz@h', 'redis://:%@h', 'redis://:%c3@h'],
+      ...['redis://:pa/ss@h', 'redis://:pa#ss@h', 'redis://:pa?ss@h'],
+    ],
     REDIS_PREFIX: ['a b', '{x}', 'x'.repeat(65)],
     ISSUER: [
       'op.example',
@@ -99,7 +123,7 @@ describe('configuration', () => {
     ],
     USER_SIGNED_OUT_WITHOUT_SESSION: ['yes'],
     EGRESS_ALLOW_HTTP: ['yes', 'TRUE', '2'],
-    EGRESS_ALLOW: ['10.0.0.0/99', 'a b', 'https://rp.example'],
+    EGRESS_ALLOW: ['10.0.0.0/99', 'a b', 'https://rp.example', 'fine.example,127.1', '::ffff:10.0.0.0/104'],
     ATTEMPT_TIMEOUT_MS: ['0', '-1', '1.5', '1e4', 'ten', '99999999999999999999'],
     RETRY_DOUBTFUL_DELAYS_MS: ['a', '-1', '1,2,x', '1.5'],
     RETRY_MAX_ATTEMPTS: ['0'],

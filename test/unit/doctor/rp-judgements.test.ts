@@ -54,11 +54,14 @@ describe('an address', () => {
     { host: 'shop.internal', address: '192.168.7.7', is: 'ok' },
     { host: 'shop.example', address: '192.168.7.7', is: 'problem' },
     { host: 'shop.example', address: '169.254.169.254', is: 'problem' },
+    { host: 'shop.internal', address: '169.254.169.254', is: 'problem' },
     { host: '::1', address: '::1', is: 'problem' },
   ])('$address of $host: $is', ({ host, address, is }) => {
     const { status, mend } = judgeAddress(guard, host, address)
     expect(status).toBe(is)
     if (is === 'problem') expect(mend).toContain('EGRESS_ALLOW')
+    // No name opens that.
+    if (address === '169.254.169.254') expect(mend).not.toContain(host)
   })
 })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { allowEntryProblem, EgressGuard } from '../../../src/egress/egress-guard.ts'
+import { allowEntryProblem, parseAllowEntry } from '../../../src/egress/allow-entry.ts'
+import { EgressGuard } from '../../../src/egress/egress-guard.ts'
 import { codeOf } from '../../../src/errors.ts'
 
 const closed = new EgressGuard({ allowHttp: false, allow: [] })
@@ -58,6 +59,7 @@ const forbidden: Record<string, readonly string[]> = {
     '[febf::1]',
     '[fd00:ec2::254]',
   ],
+  'metadata at a public address': ['168.63.129.16', '0xa83f8110', '[::ffff:168.63.129.16]'],
   'carrier-grade NAT': ['100.64.0.1', '100.100.100.200', '100.127.255.255'],
   multicast: ['224.0.0.1', '239.255.255.255', '[ff02::1]', '[ff0e::1]'],
   'broadcast and reserved': [
@@ -84,7 +86,27 @@ const forbidden: Record<string, readonly string[]> = {
   ],
   'v4-translated': ['[::ffff:0:127.0.0.1]'],
   'v4-compatible': ['[::127.0.0.1]', '[::7f00:1]', '[::a9fe:a9fe]'],
-  NAT64: ['[64:ff9b::127.0.0.1]', '[64:ff9b::a9fe:a9fe]', '[64:ff9b::8.8.8.8]', '[64:ff9b:1::7f00:1]'],
+  'NAT64 for what is not public': [
+    '[64:ff9b::127.0.0.1]',
+    '[64:ff9b::10.0.0.1]',
+    '[64:ff9b::100.64.0.1]',
+    '[64:ff9b::224.0.0.1]',
+    '[64:ff9b::a9fe:a9fe]',
+    '[64:ff9b::168.63.129.16]',
+    '[64:ff9b:1::7f00:1]',
+    '[64:ff9b:1::8.8.8.8]',
+    '[64:ff9b:0:1::8.8.8.8]',
+  ],
+  ISATAP: ['[2606:4700::5efe:8.8.8.8]', '[2606:4700::200:5efe:7f00:1]', '[::5efe:10.0.0.1]'],
+  'IPv6 that is not given out': [
+    '[1::1]',
+    '[4000::1]',
+    '[8000::1]',
+    '[e000::1]',
+    '[2001:50::1]',
+    '[5f00::1]',
+    '[3fff::1]',
+  ],
   '6to4 and Teredo': [
     '[2002:7f00:1::]',
     '[2002:a00:1::1]',
@@ -104,6 +126,9 @@ const published = [
   '100.128.0.1',
   '[2606:4700::1111]',
   '[2a00:1450:4001::200e]',
+  // An IPv4 address behind NAT64, as name servers of an IPv6-only network answer.
+  '[64:ff9b::8.8.8.8]',
+  '[64:ff9b::5db8:d822]',
 ]
 
 describe('egress guard, addresses', () => {
@@ -143,9 +168,10 @@ describe('egress guard, addresses', () => {
         const hex = (high: number, low: number) =>
           (((bytes[high] ?? 0) << 8) | (bytes[low] ?? 0)).toString(16)
         const embedded = `${hex(0, 1)}:${hex(2, 3)}`
-        for (const prefix of ['::ffff:', '64:ff9b::', '::ffff:0:']) {
+        for (const prefix of ['::ffff:', '64:ff9b:1::', '::ffff:0:', '2606:4700::5efe:']) {
           expect(refusal(() => closed.checkAddress(`${prefix}${embedded}`))).toBe('LR_EGRESS_BLOCKED')
         }
+        expect(refusal(() => closed.checkAddress(`64:ff9b::${embedded}`))).toBe([...answers][0])
         expect(refusal(() => closed.checkAddress(`2002:${embedded}::1`))).toBe('LR_EGRESS_BLOCKED')
       }),
     )
@@ -178,8 +204,8 @@ describe('egress guard, what the operator allowed', () => {
     expect(refusal(() => guard.checkAddress('::ffff:10.2.0.1'))).toBe('LR_EGRESS_BLOCKED')
   })
 
-  test('an allowed host may have any address, whatever its case and final dot', () => {
-    const addresses = [{ address: '10.9.9.9' }, { address: '169.254.169.254' }]
+  test('an allowed host may have any private address, whatever its case and final dot', () => {
+    const addresses = ['10.9.9.9', '127.0.0.9', 'fd00:9::9']
     expect(guard.permitted('INTERNAL.example.', addresses)).toEqual(addresses)
     expect(guard.isHostAllowed('internal.example')).toBe(true)
     expect(guard.isHostAllowed('sub.internal.example')).toBe(false)
@@ -187,10 +213,60 @@ describe('egress guard, what the operator allowed', () => {
   })
 
   test('of the addresses of a name only the permitted ones are left, and none is a refusal', () => {
-    const mixed = [{ address: '10.2.0.1' }, { address: '8.8.8.8' }, { address: '::ffff:127.0.0.9' }]
-    expect(guard.permitted('rp.example', mixed)).toEqual([{ address: '8.8.8.8' }])
-    expect(refusal(() => guard.permitted('rp.example', [{ address: '10.2.0.1' }]))).toBe('LR_EGRESS_BLOCKED')
+    const mixed = ['10.2.0.1', '8.8.8.8', '::ffff:127.0.0.9']
+    expect(guard.permitted('rp.example', mixed)).toEqual(['8.8.8.8'])
+    expect(refusal(() => guard.permitted('rp.example', ['10.2.0.1']))).toBe('LR_EGRESS_BLOCKED')
     expect(refusal(() => guard.permitted('rp.example', []))).toBe('LR_EGRESS_BLOCKED')
+  })
+
+  const metadata = [
+    ...[
+      '169.254.169.254',
+      '169.254.170.2',
+      '169.254.170.23',
+      '168.63.129.16',
+      '100.100.100.200',
+      '192.0.0.192',
+    ],
+    ...[
+      'fd00:ec2::254',
+      'fd00:ec2::23',
+      'fd20:ce::254',
+      '::ffff:169.254.169.254',
+      '64:ff9b::169.254.169.254',
+    ],
+    ...[
+      '64:ff9b:1::a9fe:a9fe',
+      '64:ff9b:1:a9fe:a9:fe00::',
+      '2002:a9fe:a9fe::',
+      '2001::5601:5601',
+      '::a9fe:a9fe',
+    ],
+    ...['2606:4700::5efe:a9fe:a9fe', '::ffff:0:a9fe:a9fe', 'fe80::a9fe:a9fe'],
+  ]
+  test.each(metadata)('neither a name nor a range opens the metadata service at %s', (address) => {
+    const allow = ['0.0.0.0/0', '::/0', '169.254.0.0/16', '64:ff9b::/96', '64:ff9b:1::/48', 'rp.internal']
+    const open = new EgressGuard({ allowHttp: true, allow })
+    expect(refusal(() => open.checkAddress(address))).toBe('LR_EGRESS_BLOCKED')
+    expect(refusal(() => open.checkAddress(address, 'rp.internal'))).toBe('LR_EGRESS_BLOCKED')
+    expect(open.permitted('rp.internal', ['10.0.0.1', address])).toEqual(['10.0.0.1'])
+  })
+
+  test('the very address of a metadata service opens it, and a range opens link-local beside it', () => {
+    const exact = new EgressGuard({ allowHttp: true, allow: ['169.254.169.254', '168.63.129.16/32'] })
+    expect(refusal(() => exact.checkAddress('169.254.169.254'))).toBeUndefined()
+    expect(refusal(() => exact.checkAddress('168.63.129.16'))).toBeUndefined()
+    expect(refusal(() => exact.checkAddress('169.254.170.2'))).toBe('LR_EGRESS_BLOCKED')
+    const range = new EgressGuard({ allowHttp: true, allow: ['169.254.0.0/16'] })
+    expect(refusal(() => range.checkAddress('169.254.20.10'))).toBeUndefined()
+    expect(refusal(() => guard.checkAddress('169.254.20.10', 'internal.example'))).toBe('LR_EGRESS_BLOCKED')
+  })
+
+  test('what is behind NAT64 is judged by the address within, the local prefix by itself', () => {
+    expect(refusal(() => guard.checkAddress('64:ff9b::10.1.0.1'))).toBeUndefined()
+    expect(refusal(() => guard.checkAddress('64:ff9b::10.2.0.1'))).toBe('LR_EGRESS_BLOCKED')
+    const local = new EgressGuard({ allowHttp: true, allow: ['64:ff9b:1::/48'] })
+    expect(refusal(() => local.checkAddress('64:ff9b:1::8.8.8.8'))).toBeUndefined()
   })
 })
 
@@ -207,29 +283,108 @@ describe('egress guard, schemes', () => {
 })
 
 describe('EGRESS_ALLOW', () => {
-  test.each(['rp.example', 'localhost', 'my_host', '10.0.0.0/8', '::1', 'fd00::/8', '192.168.1.1', 'a.b.'])(
-    'accepts %s',
-    (entry) => {
-      expect(allowEntryProblem(entry)).toBeUndefined()
-    },
-  )
-
   test.each([
-    '10.0.0.0/33',
-    'rp.example/24',
-    'https://rp.example',
-    'rp example',
-    '*.example',
-    '[::1]',
-    '-',
-    '10/8',
-    '127/8',
-  ])('refuses %s', (entry) => {
-    expect(allowEntryProblem(entry)).toBeTypeOf('string')
+    ...[
+      'rp.example',
+      'localhost',
+      'my_host',
+      '10.0.0.0/8',
+      '::1',
+      'fd00::/8',
+      '192.168.1.1',
+      'a.b.',
+      'RP.Example',
+    ],
+    ...[
+      '10.0.0.1/32',
+      '0.0.0.0/0',
+      '::/0',
+      '::ffff:10.0.0.1',
+      '64:ff9b::/96',
+      'xn--bcher-kva.example',
+      '1and1.example',
+    ],
+  ])('accepts %s', (entry) => {
+    expect(allowEntryProblem(entry, 1)).toBeUndefined()
   })
 
-  test('a short form of a network does not open another one', () => {
-    const guard = new EgressGuard({ allowHttp: false, allow: ['10/8'] })
-    expect(refusal(() => guard.checkAddress('0.0.0.0'))).toBe('LR_EGRESS_BLOCKED')
+  test.each([
+    ...[
+      ['127.1', '127.0.0.1'],
+      ['2130706433', '127.0.0.1'],
+      ['0x7f.1', '127.0.0.1'],
+      ['10', '0.0.0.10'],
+    ],
+    ...[
+      ['010.0.0.1', '8.0.0.1'],
+      ['127.0.0.1.', '127.0.0.1'],
+      ['::ffff:10.0.0.0/104', '10.0.0.0/8'],
+    ],
+    ...[
+      ['::ffff:0:0/96', '0.0.0.0/0'],
+      ['10.0.0.1/8', '10.0.0.0/8'],
+      ['fd00::1/8', 'fd00::/8'],
+    ],
+    ...[
+      ['b\u00fccher.example', 'xn--bcher-kva.example'],
+      ['10/8', '10.0.0.0/8'],
+      ['127/8', '10.0.0.0/8'],
+    ],
+    ...[
+      ['*.example', 'each of them'],
+      ['.example', 'each of them'],
+      ['fe80::1%eth0', 'zone'],
+    ],
+    ...[
+      ['[::1]', 'without scheme, brackets or port'],
+      ['rp.example:8443', 'without scheme, brackets or port'],
+    ],
+  ])('refuses %s and says what to write', (entry, remedy) => {
+    expect(allowEntryProblem(entry, 3)).toMatch(/^entry 3 /)
+    expect(allowEntryProblem(entry, 3)).toContain(remedy)
+  })
+
+  test.each([
+    ...[
+      '10.0.0.0/33',
+      'rp.example/24',
+      'https://rp.example',
+      'rp example',
+      '-',
+      'a..b',
+      '1.2.3.256',
+      'fd00::/129',
+    ],
+    ...[
+      '10.0.0.0/',
+      '10.0.0.0/255.0.0.0',
+      '010.0.0.0/8',
+      'rp.example/',
+      `${'x'.repeat(64)}.example`,
+      'a@b',
+      '%31',
+    ],
+  ])('refuses %s', (entry) => {
+    expect(allowEntryProblem(entry, 1)).toBeTypeOf('string')
+  })
+
+  test('what is accepted can match, and what is refused opens nothing', () => {
+    const anyEntry = fc.oneof(
+      fc.domain(),
+      fc.ipV4Extended(),
+      fc.ipV6(),
+      fc.tuple(fc.oneof(fc.ipV4(), fc.ipV6()), fc.nat(130)).map(([address, bits]) => `${address}/${bits}`),
+      fc.string(),
+    )
+    fc.assert(
+      fc.property(anyEntry, (entry) => {
+        const guard = new EgressGuard({ allowHttp: true, allow: [entry] })
+        const parsed = parseAllowEntry(entry)
+        if (parsed.kind === 'invalid') expect(guard.isHostAllowed(entry)).toBe(false)
+        if (parsed.kind === 'host') expect(guard.isHostAllowed(hostOf(entry))).toBe(true)
+        if (parsed.kind === 'range')
+          expect(refusal(() => guard.checkAddress(`${parsed.range[0]}`))).toBeUndefined()
+      }),
+    )
   })
 })

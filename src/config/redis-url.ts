@@ -1,0 +1,26 @@
+const REMEDY =
+  'in user and password write what means something in a URL as its code (% as %25, @ as %40, / as %2F, # as %23), or give them as REDIS_USERNAME and REDIS_PASSWORD'
+
+/** What is wrong with a `REDIS_URL`, without a word of it, or `undefined`. */
+export function redisUrlProblem(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (
+    (url?.protocol !== 'redis:' && url?.protocol !== 'rediss:') ||
+    url.hostname === '' ||
+    url.port === '0'
+  ) {
+    return `must be a redis:// or rediss:// URL; ${REMEDY}`
+  }
+  if (![url.username, url.password].every(isDecodable)) return `has a % that begins no code; ${REMEDY}`
+  if (!/^(\/\d*)?$/.test(url.pathname)) return 'must have nothing but the number of a database after the host'
+  return undefined
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}

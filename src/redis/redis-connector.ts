@@ -1,0 +1,31 @@
+import { connect as connectTcp } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { AbstractConnector, type RedisOptions } from 'ioredis'
+import { reachableAddress } from '../lib/reachable-address.ts'
+import { serverName } from '../lib/server-name.ts'
+
+/** As ioredis connects to a single server, to any address of its name; over TLS the server is told by which name. */
+export class RedisConnector extends AbstractConnector {
+  readonly #options: RedisOptions
+
+  constructor(options: unknown) {
+    super((options as RedisOptions).disconnectTimeout ?? 0)
+    this.#options = options as RedisOptions
+  }
+
+  /** Fails only when it was ended before it began: after that ioredis would not try again. */
+  override async connect(): ReturnType<AbstractConnector['connect']> {
+    const { host = 'localhost', port = 6379, family, tls, connectTimeout = 10_000 } = this.#options
+    this.connecting = true
+    await Promise.resolve()
+    if (!this.connecting) throw new Error('Connection is closed.')
+    const lookup = reachableAddress(Number(port), connectTimeout)
+    const to = { host, port: Number(port), lookup, ...(family !== undefined && { family }) }
+    const stream = tls === undefined ? connectTcp(to) : connectTls({ ...to, ...serverName(host), ...tls })
+    stream.once('error', (error) => {
+      this.firstError = error
+    })
+    this.stream = stream
+    return stream
+  }
+}
