@@ -1,7 +1,9 @@
 import { checkLog, checkRedis, checkTopics } from './checks/all-checks.ts'
 import { Checkup, type CheckupEvents } from './checks/checkup.ts'
 import type { EdgeNotes } from './checks/edge-notes.ts'
+import { checkKeyFile } from './checks/key-file.ts'
 import type { Config } from './config/env.ts'
+import type { Issuers } from './config/issuers.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { TopicFactsReader } from './kafka/topic-facts.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
@@ -12,13 +14,15 @@ export interface CheckupParts {
   readonly config: Config
   readonly edges: EdgeNotes
   readonly events: CheckupEvents
+  readonly issuers: Issuers
   readonly keys: RedisKeys
   readonly redis: RedisConnection
   readonly topics: KafkaTopics
 }
 
 /** The checks with the adapters that look up their facts. */
-export function createCheckup({ config, edges, events, keys, redis, topics }: CheckupParts): Checkup {
+export function createCheckup(parts: CheckupParts): Checkup {
+  const { config, edges, events, issuers, keys, redis, topics } = parts
   const expected = {
     groupId: config.KAFKA_GROUP_ID,
     retryDeadlineMs: config.RETRY_DEADLINE_MS,
@@ -38,6 +42,7 @@ export function createCheckup({ config, edges, events, keys, redis, topics }: Ch
       redis: async () => checkRedis(await redisFacts.read(), expected),
       topics: async () => checkTopics(await topicFacts.read(), expected),
       log: async () => checkLog(edges.read()),
+      keys: async () => issuers.keyFiles().flatMap(checkKeyFile),
     },
   })
 }

@@ -219,7 +219,8 @@ export class Service {
       registry: registryOptions,
     })
 
-    this.#checkup = createCheckup({ config, edges, events, keys, redis: this.#redis, topics: this.#topics })
+    const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
+    this.#checkup = createCheckup({ config, edges, events, keys, ...checked })
 
     const state = {
       assignment: this.#assignment,
@@ -245,8 +246,14 @@ export class Service {
     const config = this.#config
     await this.#issuers.load()
     this.#issuers.watch(config.SIGNING_KEYS_RELOAD_MS, {
-      onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
-      onReloadFailed: (error, failures) => this.#events.fault('signing-keys', error, failures),
+      onReloaded: (kids) => {
+        this.#logger.info({ kids }, 'signing keys reloaded')
+        this.#checkup.hurry('keys')
+      },
+      onReloadFailed: (error, failures) => {
+        this.#events.fault('signing-keys', error, failures)
+        if (failures === 1) this.#checkup.hurry('keys')
+      },
     })
     void this.#publication.watch(this.#stopping.signal)
     const port = await this.#http.listen(config.PORT)

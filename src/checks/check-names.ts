@@ -14,6 +14,9 @@ export const checkNames = [
   'topic-recreated',
   'positions-passed',
   'open-transaction',
+  'keys-file',
+  'keys-left-out',
+  'keys-permissions',
 ] as const
 
 export type CheckName = (typeof checkNames)[number]

@@ -36,6 +36,7 @@ const checksByArea = {
   ],
   issuer: [
     'keys-file',
+    'keys-left-out',
     'keys-permissions',
     'keys-signing',
     'issuer-discovery',
