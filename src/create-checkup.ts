@@ -1,5 +1,7 @@
 import { checkLog, checkRedis, checkTopics } from './checks/all-checks.ts'
 import { Checkup, type CheckupEvents } from './checks/checkup.ts'
+import type { ClientNotes } from './checks/client-notes.ts'
+import { findingOfClient } from './checks/clients.ts'
 import type { EdgeNotes } from './checks/edge-notes.ts'
 import { checkKeyFile } from './checks/key-file.ts'
 import type { Config } from './config/env.ts'
@@ -11,6 +13,7 @@ import { RedisFactsReader } from './redis/redis-facts.ts'
 import type { RedisKeys } from './redis/redis-keys.ts'
 
 export interface CheckupParts {
+  readonly clients: ClientNotes
   readonly config: Config
   readonly edges: EdgeNotes
   readonly events: CheckupEvents
@@ -22,7 +25,7 @@ export interface CheckupParts {
 
 /** The checks with the adapters that look up their facts. */
 export function createCheckup(parts: CheckupParts): Checkup {
-  const { config, edges, events, issuers, keys, redis, topics } = parts
+  const { clients, config, edges, events, issuers, keys, redis, topics } = parts
   const expected = {
     groupId: config.KAFKA_GROUP_ID,
     retryDeadlineMs: config.RETRY_DEADLINE_MS,
@@ -43,6 +46,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
       topics: async () => checkTopics(await topicFacts.read(), expected),
       log: async () => checkLog(edges.read()),
       keys: async () => issuers.keyFiles().flatMap(checkKeyFile),
+      clients: async () => clients.read().map(findingOfClient),
     },
   })
 }

@@ -1,5 +1,6 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
+import { ClientNotes } from './checks/client-notes.ts'
 import { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
@@ -147,6 +148,7 @@ export class Service {
       },
     })
 
+    const clients = new ClientNotes({ clock, onNew: () => this.#checkup.hurry('clients') })
     const backlog = new RedisBacklog(this.#redis, keys)
     const delivery = createDelivery({
       backlog,
@@ -161,6 +163,7 @@ export class Service {
       log: outcomeLog,
       tracing,
       redis: this.#redis,
+      onClientNote: (clientId, note) => clients.add(clientId, note),
       onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
     })
     this.#sender = delivery.sender
@@ -220,7 +223,7 @@ export class Service {
     })
 
     const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
-    this.#checkup = createCheckup({ config, edges, events, keys, ...checked })
+    this.#checkup = createCheckup({ clients, config, edges, events, keys, ...checked })
 
     const state = {
       assignment: this.#assignment,

@@ -17,6 +17,8 @@ export const checkNames = [
   'keys-file',
   'keys-left-out',
   'keys-permissions',
+  'client-token-type',
+  'client-origin',
 ] as const
 
 export type CheckName = (typeof checkNames)[number]

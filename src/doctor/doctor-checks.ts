@@ -48,6 +48,8 @@ const checksByArea = {
   'relying-party': [
     'rp-uri',
     'rp-settings',
+    'client-origin',
+    'client-token-type',
     'rp-resolves',
     'rp-egress',
     'rp-connects',

@@ -24,6 +24,7 @@ export interface Registration {
   /** The RP registered `backchannel_logout_session_required`: its tokens always carry `sid`. */
   readonly sessionRequired?: boolean
   readonly alg?: TokenAlgorithm
+  /** The header type that it asks for; see `ClientPolicy`. */
   readonly typ?: string
   readonly claims?: SubjectClaims
   /** Milliseconds since the epoch. */

@@ -28,6 +28,7 @@ const REASONS_MAX = 8
  * with. Neither names nor reasons show key material.
  */
 export function readKeyFile(content: Buffer): KeyFile {
+  // Which takes a byte order mark away as well.
   const text = textOf(content).trim()
   const isJson = text.startsWith('{') || text.startsWith('[')
   const keys: SigningKey[] = []
@@ -48,14 +49,14 @@ function isMixedUpWith(a: SigningKey, b: SigningKey): boolean {
   return a.kid === b.kid && a.publicJwk.kty === b.publicJwk.kty
 }
 
-/** Editors and shells of some systems begin a file with a byte order mark, or write UTF-16. */
+/** Editors and shells of some systems write UTF-16, behind a byte order mark. */
 function textOf(content: Buffer): string {
   const [first, second] = content
-  if (first === 0xff && second === 0xfe) return content.toString('utf16le').slice(1)
+  if (first === 0xff && second === 0xfe) return content.toString('utf16le')
   if (first === 0xfe && second === 0xff && content.length % 2 === 0) {
-    return Buffer.from(content).swap16().toString('utf16le').slice(1)
+    return Buffer.from(content).swap16().toString('utf16le')
   }
-  return content.toString('utf8').replace(/^\ufeff/, '')
+  return content.toString('utf8')
 }
 
 interface Entry {

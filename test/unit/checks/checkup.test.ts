@@ -27,8 +27,8 @@ let checkup: Checkup
 beforeEach(() => {
   vi.useFakeTimers()
   said = []
-  state = { redis: [], topics: [], log: [], keys: [] }
-  looks = { redis: 0, topics: 0, log: 0, keys: 0 }
+  state = { redis: [], topics: [], log: [], keys: [], clients: [] }
+  looks = { redis: 0, topics: 0, log: 0, keys: 0, clients: 0 }
   ending = new AbortController()
   const look = (part: CheckedPart) => async () => {
     looks[part]++
@@ -38,7 +38,13 @@ beforeEach(() => {
   }
   checkup = new Checkup({
     intervalMs: 30_000,
-    looks: { redis: look('redis'), topics: look('topics'), log: look('log'), keys: look('keys') },
+    looks: {
+      redis: look('redis'),
+      topics: look('topics'),
+      log: look('log'),
+      keys: look('keys'),
+      clients: look('clients'),
+    },
     events: {
       found: ({ check, message }) => said.push(`${check}: ${message}`),
       mended: ({ check }) => said.push(`${check}: mended`),
