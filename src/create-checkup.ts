@@ -4,6 +4,7 @@ import type { ClientNotes } from './checks/client-notes.ts'
 import { findingOfClient } from './checks/clients.ts'
 import type { EdgeNotes } from './checks/edge-notes.ts'
 import { checkKeyFile } from './checks/key-file.ts'
+import { checkNodeVersion } from './checks/node-version.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
@@ -47,6 +48,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
       log: async () => checkLog(edges.read()),
       keys: async () => issuers.keyFiles().flatMap(checkKeyFile),
       clients: async () => clients.read().map(findingOfClient),
+      process: async () => checkNodeVersion(process.versions.node),
     },
   })
 }

@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises'
+import { checkNodeVersion } from './checks/node-version.ts'
 import type { Config } from './config/env.ts'
 import { allOf, type EachOption } from './config/read-each-option.ts'
 import type { Area } from './doctor/doctor-checks.ts'
@@ -6,7 +7,7 @@ import { examineIssuer } from './doctor/examine-issuer.ts'
 import { examineKafka } from './doctor/examine-kafka.ts'
 import { examineRedis } from './doctor/examine-redis.ts'
 import { examineRelyingParty } from './doctor/examine-relying-party.ts'
-import { type Judgement, unknown } from './doctor/judgement.ts'
+import { type Judgement, ok, unknown } from './doctor/judgement.ts'
 import { type Observation, Observations } from './doctor/observation.ts'
 import { judgeRpSettings } from './doctor/rp-settings.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
@@ -59,6 +60,10 @@ function configuration({ problems }: EachOption): readonly Observation[] {
     const mend = `set ${name} in the environment; the README lists what it may be`
     notes.note('configuration', { status: 'problem', found: line, mend }, name)
   }
+  const version = process.versions.node
+  const found = checkNodeVersion(version)
+  for (const finding of found) notes.noteFinding(finding)
+  if (found.length === 0) notes.note('node-version', ok(`Node.js ${version}`))
   if (problems.length === 0) notes.note('configuration', { status: 'ok', found: 'every option is valid' })
   return notes.all
 }

@@ -19,6 +19,7 @@ export const checkNames = [
   'keys-permissions',
   'client-token-type',
   'client-origin',
+  'node-version',
 ] as const
 
 export type CheckName = (typeof checkNames)[number]

@@ -1,6 +1,6 @@
 /** Everything that the doctor looks at, by area and in the order in which it is told; the README explains each. */
 const checksByArea = {
-  configuration: ['configuration'],
+  configuration: ['configuration', 'node-version'],
   kafka: [
     'kafka-reachable',
     'kafka-tls',

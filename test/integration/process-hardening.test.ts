@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { checkNodeVersion } from '../../src/checks/node-version.ts'
 import { eventually } from '../support/eventually.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import type { RelaySite } from '../support/relay-site.ts'
@@ -79,3 +80,12 @@ test.each([['serve'], ['doctor'], ['sessions', 'list']])(
     expect(stderr).toMatch(/NODE_TLS_REJECT_UNAUTHORIZED: must not be 0.*unset it/)
   },
 )
+
+test('a relay on a Node.js that lacks security releases says so, and doctor as well', async () => {
+  const expected = checkNodeVersion(process.versions.node).map(({ message }) => message)
+  const relay = await site.startRelay()
+  const { rows } = await relayCommand(['doctor', '--json'], site.commandEnvironment())
+  const said = relay.log.filter(({ check }) => check === 'node-version').map(({ finding }) => finding)
+  const judged = rows.filter(({ check, status }) => check === 'node-version' && status !== 'ok')
+  expect([said, judged.map(({ found }) => found)]).toEqual([expected, expected])
+})
