@@ -16,6 +16,7 @@ export const checkNames = [
   'open-transaction',
   'keys-file',
   'keys-left-out',
+  'keys-signing',
   'keys-permissions',
   'client-token-type',
   'client-origin',

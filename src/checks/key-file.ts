@@ -3,7 +3,12 @@ import type { Finding } from './finding.ts'
 
 /** What is to be said about the file of the signing keys. */
 export function checkKeyFile(facts: KeyFileFacts): Finding[] {
-  return [...checkKeyFileProblem(facts), ...checkKeysLeftOut(facts), ...checkKeyPermissions(facts)]
+  return [
+    ...checkKeyFileProblem(facts),
+    ...checkKeysLost(facts),
+    ...checkKeysLeftOut(facts),
+    ...checkKeyPermissions(facts),
+  ]
 }
 
 function checkKeyFileProblem({ problem }: Pick<KeyFileFacts, 'problem'>): Finding[] {
@@ -16,6 +21,16 @@ function checkKeyFileProblem({ problem }: Pick<KeyFileFacts, 'problem'>): Findin
       mend: 'let SIGNING_KEYS_FILE name a JWK set or PEM with a key that can sign',
     },
   ]
+}
+
+function checkKeysLost({ lost }: Pick<KeyFileFacts, 'lost'>): Finding[] {
+  return lost.map((algorithm) => ({
+    check: 'keys-signing',
+    about: algorithm,
+    severity: 'warning',
+    message: `no key of the file signs ${algorithm} any more: the logouts of RPs that want it fail as invalid`,
+    mend: `add a key for ${algorithm}; where no RP wants it, start the relay again`,
+  }))
 }
 
 /** Each key by itself, so that a further one is news. */

@@ -123,7 +123,9 @@ function algorithmsOf(key: KeyObject): readonly TokenAlgorithm[] | Unusable {
     case 'ec':
       return namedCurve === 'prime256v1'
         ? ['ES256']
-        : other(`it is on the curve ${namedCurve}; of the elliptic curves only P-256 is supported`)
+        : other(
+            `it is on the curve ${namedCurve ?? 'of no name'}; of the elliptic curves only P-256 is supported`,
+          )
     case 'ed25519':
       return ['EdDSA', 'Ed25519']
     default:

@@ -17,6 +17,8 @@ export interface KeyFileFacts {
   readonly mode: number
   /** Of the keys in force. */
   readonly leftOut: readonly LeftOutKey[]
+  /** What keys of before signed, and those in force do not. */
+  readonly lost: readonly TokenAlgorithm[]
   /** Why the file cannot be used as it is now, so that older keys stay in force. */
   readonly problem: string | undefined
 }
@@ -28,6 +30,7 @@ export interface KeyFileFacts {
 export class SigningKeys {
   #keys: readonly SigningKey[] = []
   #leftOut: readonly LeftOutKey[] = []
+  #lost: readonly TokenAlgorithm[] = []
   #problem: string | undefined
   #mode = 0
   /** Of what was read last, and not its text: whoever gets hold of the heap must not find the private keys in it. */
@@ -124,7 +127,7 @@ export class SigningKeys {
 
   /** What is to be said about the file, as it was seen last. */
   get facts(): KeyFileFacts {
-    return { mode: this.#mode, leftOut: this.#leftOut, problem: this.#problem }
+    return { mode: this.#mode, leftOut: this.#leftOut, lost: this.#lost, problem: this.#problem }
   }
 
   /** False when the file is as it was. */
@@ -133,6 +136,8 @@ export class SigningKeys {
     const contentHash = hash('sha256', content)
     if (contentHash === this.#contentHash) return false
     const { keys, leftOut } = readKeyFile(content)
+    const before = new Set(this.#lost.concat(this.#keys.flatMap(({ algorithms }) => algorithms)))
+    this.#lost = [...before].filter((algorithm) => !keys.some((key) => key.algorithms.includes(algorithm)))
     this.#keys = keys
     this.#leftOut = leftOut
     this.#contentHash = contentHash

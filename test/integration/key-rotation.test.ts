@@ -129,6 +129,11 @@ test('a bad file and one that others may write are findings', async () => {
   expect(finding).toMatch(/of before stay in force.*kid decrypts: its key_ops/)
   expect(await signingKid()).toBe('beside')
 
+  await site.writeKeys(privateJwk('ec', 'other'))
+  expect(await relay.waitForLog(({ check }) => check === 'keys-signing')).toMatchObject({
+    level: 'warn',
+    about: 'RS256',
+  })
   await site.writeKeys(privateJwk('rsa', 'open'))
   await chmod(site.keysFile, 0o666)
   await publishes('open')
