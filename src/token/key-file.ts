@@ -19,6 +19,7 @@ export interface KeyFile {
 
 const PEM_BEGIN = /(?=-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)/
 const PEM_BLOCK = /^-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----[\s\S]*?-----END \1-----/
+const NOTHING = /^/
 const NAME_CHARACTERS_MAX = 100
 const REASONS_MAX = 8
 
@@ -28,6 +29,15 @@ const REASONS_MAX = 8
  * with. Neither names nor reasons show key material.
  */
 export function readKeyFile(content: Buffer): KeyFile {
+  try {
+    return readKeys(content)
+  } finally {
+    // The engine keeps the text of the last match, which was that of the file (`RegExp.input`).
+    NOTHING.test('')
+  }
+}
+
+function readKeys(content: Buffer): KeyFile {
   // Which takes a byte order mark away as well.
   const text = textOf(content).trim()
   const isJson = text.startsWith('{') || text.startsWith('[')

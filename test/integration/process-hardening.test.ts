@@ -1,9 +1,11 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { checkNodeVersion } from '../../src/checks/node-version.ts'
 import { eventually } from '../support/eventually.ts'
@@ -36,6 +38,35 @@ test('a heap snapshot of a relay that has signed holds no private part of its ke
   expect(heap).toContain('test-ed25519')
   for (const part of site.privateKeyParts()) expect(heap.includes(part)).toBe(false)
   await relay.stop()
+})
+
+test('nor is there any of a PEM file right after it was read, of which a part is damaged', async () => {
+  const pem = (['rsa', 'ec'] as const).map((kind) => {
+    const { privateKey } =
+      kind === 'rsa'
+        ? generateKeyPairSync('rsa', { modulusLength: 2_048 })
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  })
+  const file = join(site.folder, 'keys.pem')
+  await writeFile(file, `${pem.join('')}${pem[0]?.slice(0, 900)}`, { mode: 0o600 })
+  const snapshot = join(site.folder, 'pem.heapsnapshot')
+  const script = `
+    import { writeHeapSnapshot } from 'node:v8'
+    import { SigningKeys } from './src/token/signing-keys.ts'
+    globalThis.keys = new SigningKeys(process.argv[1], { now: Date.now })
+    await keys.load()
+    writeHeapSnapshot(process.argv[2])
+    console.log(keys.all.length, keys.facts.leftOut[0].reason)`
+  const args = ['--input-type=module', '--eval', script, file, snapshot]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+  expect(stdout.trim()).toBe('2 its last line is missing')
+  const heap = await readFile(snapshot, 'latin1')
+  const lines = pem
+    .join('')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('-----'))
+  for (const line of lines) expect(heap.includes(line.slice(0, 24))).toBe(false)
 })
 
 test.each(['npm start', 'the command'])('%s: SIGUSR1 opens no debugger', async (way) => {
