@@ -8,6 +8,10 @@ import { setFlagsFromString } from 'node:v8'
 
 const NODE_MAJOR_MIN = 24
 
+// Node.js opens its debugger at this signal, and with it the private keys. `--disable-sigusr1` does the same, but an old
+// Node.js does not know it.
+process.on('SIGUSR1', () => undefined)
+
 if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
   process.stderr.write(
     `logout-relay: needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version} (${process.execPath})\n`,

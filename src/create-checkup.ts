@@ -1,7 +1,12 @@
 import { checkLog, checkRedis, checkTopics } from './checks/all-checks.ts'
 import { Checkup, type CheckupEvents } from './checks/checkup.ts'
+import type { ClientNotes } from './checks/client-notes.ts'
+import { findingOfClient } from './checks/clients.ts'
 import type { EdgeNotes } from './checks/edge-notes.ts'
+import { checkKeyFile } from './checks/key-file.ts'
+import { checkNodeVersion } from './checks/node-version.ts'
 import type { Config } from './config/env.ts'
+import type { Issuers } from './config/issuers.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { TopicFactsReader } from './kafka/topic-facts.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
@@ -9,16 +14,19 @@ import { RedisFactsReader } from './redis/redis-facts.ts'
 import type { RedisKeys } from './redis/redis-keys.ts'
 
 export interface CheckupParts {
+  readonly clients: ClientNotes
   readonly config: Config
   readonly edges: EdgeNotes
   readonly events: CheckupEvents
+  readonly issuers: Issuers
   readonly keys: RedisKeys
   readonly redis: RedisConnection
   readonly topics: KafkaTopics
 }
 
 /** The checks with the adapters that look up their facts. */
-export function createCheckup({ config, edges, events, keys, redis, topics }: CheckupParts): Checkup {
+export function createCheckup(parts: CheckupParts): Checkup {
+  const { clients, config, edges, events, issuers, keys, redis, topics } = parts
   const expected = {
     groupId: config.KAFKA_GROUP_ID,
     retryDeadlineMs: config.RETRY_DEADLINE_MS,
@@ -38,6 +46,9 @@ export function createCheckup({ config, edges, events, keys, redis, topics }: Ch
       redis: async () => checkRedis(await redisFacts.read(), expected),
       topics: async () => checkTopics(await topicFacts.read(), expected),
       log: async () => checkLog(edges.read()),
+      keys: async () => issuers.keyFiles().flatMap(checkKeyFile),
+      clients: async () => clients.read().map(findingOfClient),
+      process: async () => checkNodeVersion(process.versions.node),
     },
   })
 }

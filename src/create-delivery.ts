@@ -1,10 +1,13 @@
+import type { ClientNote } from './checks/client-notes.ts'
 import type { Config } from './config/env.ts'
 import { Issuers } from './config/issuers.ts'
 import type { Backlog } from './delivery/backlog.ts'
+import { ClientPolicy } from './delivery/client-policy.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from './delivery/delivery-core.ts'
 import type { DeliveryTracing } from './delivery/delivery-tracing.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
+import { logoutEndpoint } from './events/logout-endpoint.ts'
 import type { Clock } from './lib/clock.ts'
 import type { RepeatedSteps } from './lib/repeated-steps.ts'
 import type { OutcomeLog } from './outcome/outcome-log.ts'
@@ -23,6 +26,7 @@ export interface DeliveryParts {
   readonly issuers: Issuers
   readonly keys: RedisKeys
   readonly log: OutcomeLog
+  readonly onClientNote: (clientId: string, note: ClientNote) => void
   readonly onInvalidSetting: (rp: RpName, problem: string) => void
   readonly redis: RedisConnection
   readonly repeats?: RepeatedSteps
@@ -43,6 +47,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
     attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
     connectionsPerOriginMax: config.MAX_IN_FLIGHT,
   })
+  const clients = new ClientPolicy(config, parts.onClientNote)
   const core = new DeliveryCore({
     backlog,
     clock,
@@ -54,7 +59,13 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
     sender,
     repeats: parts.repeats,
     tracing: parts.tracing,
-    settingsStore: new RedisRpSettings({ keys, redis, onInvalid: onInvalidSetting }),
+    clients,
+    settingsStore: new RedisRpSettings({
+      keys,
+      redis,
+      onInvalid: onInvalidSetting,
+      uriProblem: ({ clientId }, uri) => clients.refusal(clientId, logoutEndpoint(uri)),
+    }),
     signerFor: (issuer) => issuers.signer(issuer),
   })
   return { core, sender }

@@ -1,11 +1,13 @@
+import { checkNodeVersion } from './checks/node-version.ts'
 import type { Config } from './config/env.ts'
 import { allOf, type EachOption } from './config/read-each-option.ts'
+import { ClientPolicy } from './delivery/client-policy.ts'
 import type { Area } from './doctor/doctor-checks.ts'
 import { examineIssuer } from './doctor/examine-issuer.ts'
 import { examineKafka } from './doctor/examine-kafka.ts'
 import { examineRedis } from './doctor/examine-redis.ts'
 import { examineRelyingParty } from './doctor/examine-relying-party.ts'
-import { type Judgement, unknown } from './doctor/judgement.ts'
+import { type Judgement, ok, problem, unknown } from './doctor/judgement.ts'
 import { type Observation, Observations } from './doctor/observation.ts'
 import { judgeRpSettings } from './doctor/rp-settings.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
@@ -15,7 +17,7 @@ import type { AttemptResult } from './egress/sender.ts'
 import { tlsHandshake } from './egress/tls-handshake.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
 import { messageOf } from './errors.ts'
-import type { LogoutEndpoint } from './events/logout-endpoint.ts'
+import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from './events/logout-endpoint.ts'
 import { KafkaFactsReader } from './kafka/kafka-facts-reader.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { systemClock } from './lib/clock.ts'
@@ -59,6 +61,10 @@ function configuration({ problems }: EachOption): readonly Observation[] {
     const mend = `set ${name} in the environment; the README lists what it may be`
     notes.note('configuration', { status: 'problem', found: line, mend }, name)
   }
+  const version = process.versions.node
+  const found = checkNodeVersion(version)
+  for (const finding of found) notes.noteFinding(finding)
+  if (found.length === 0) notes.note('node-version', ok(`Node.js ${version}`))
   if (problems.length === 0) notes.note('configuration', { status: 'ok', found: 'every option is valid' })
   return notes.all
 }
@@ -181,19 +187,27 @@ async function resolveName(
   return found
 }
 
+const clientOptions = ['CLIENT_HOSTS', 'TOKEN_TYPE_JWT_CLIENTS'] as const
+
 async function rpSettings(
   { configuration, openRedis }: DoctorParts,
   uri: string,
   clientId: string,
 ): Promise<Judgement> {
-  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', 'ISSUER')
-  if (config === undefined) return unknown('REDIS_URL and ISSUER are needed for its settings')
+  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', 'ISSUER', ...clientOptions)
+  if (config === undefined) return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are needed for its settings')
+  const clients = new ClientPolicy(config, () => undefined)
+  const refusal = endpointProblem(uri) === undefined && clients.refusal(clientId, logoutEndpoint(uri))
+  if (refusal) {
+    return problem(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
+  }
   const invalid: string[] = []
   try {
     const store = new RedisRpSettings({
       keys: new RedisKeys(config.REDIS_PREFIX),
       redis: await openRedis(),
-      onInvalid: (_rp, problem) => invalid.push(problem),
+      onInvalid: (_rp, fault) => invalid.push(fault),
+      uriProblem: (rp, it) => clients.refusal(rp.clientId, logoutEndpoint(it)),
     })
     const [settings = {}] = await store.load([{ issuer: config.ISSUER, clientId }])
     return judgeRpSettings(clientId, uri, settings, invalid)

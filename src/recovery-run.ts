@@ -1,3 +1,5 @@
+import { ClientNotes } from './checks/client-notes.ts'
+import { findingOfClient } from './checks/clients.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createDelivery, createIssuers } from './create-delivery.ts'
@@ -97,6 +99,7 @@ export class RecoveryRun {
     this.#log = new KafkaOutcomeLog(kafka, options.topics)
     this.#follow = new FollowOutcomes(this.reader, config.KAFKA_OUTCOME_TOPIC, book)
     const backlog = new OwnBacklog(new RedisBacklog(redis, keys))
+    const clients = new ClientNotes({ clock, onNew: (noted) => onNote(findingOfClient(noted).message) })
     const { core, sender } = createDelivery({
       backlog,
       clock,
@@ -108,6 +111,7 @@ export class RecoveryRun {
       issuers: this.#issuers,
       log: new FittingLog(this.#log, ({ topic }) => onNote(`an outcome was cut to fit into topic ${topic}`)),
       registry: this.registry,
+      onClientNote: (clientId, note) => clients.add(clientId, note),
       onInvalidSetting: ({ clientId }, problem) =>
         onNote(`setting of the RP ${clientId} ignored: ${problem}`),
     })

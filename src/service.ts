@@ -1,5 +1,6 @@
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Checkup } from './checks/checkup.ts'
+import { ClientNotes } from './checks/client-notes.ts'
 import { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
@@ -147,6 +148,7 @@ export class Service {
       },
     })
 
+    const clients = new ClientNotes({ clock, onNew: () => this.#checkup.hurry('clients') })
     const backlog = new RedisBacklog(this.#redis, keys)
     const delivery = createDelivery({
       backlog,
@@ -161,6 +163,7 @@ export class Service {
       log: outcomeLog,
       tracing,
       redis: this.#redis,
+      onClientNote: (clientId, note) => clients.add(clientId, note),
       onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
     })
     this.#sender = delivery.sender
@@ -219,7 +222,8 @@ export class Service {
       registry: registryOptions,
     })
 
-    this.#checkup = createCheckup({ config, edges, events, keys, redis: this.#redis, topics: this.#topics })
+    const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
+    this.#checkup = createCheckup({ clients, config, edges, events, keys, ...checked })
 
     const state = {
       assignment: this.#assignment,
@@ -245,8 +249,14 @@ export class Service {
     const config = this.#config
     await this.#issuers.load()
     this.#issuers.watch(config.SIGNING_KEYS_RELOAD_MS, {
-      onReloaded: (kids) => this.#logger.info({ kids }, 'signing keys reloaded'),
-      onReloadFailed: (error, failures) => this.#events.fault('signing-keys', error, failures),
+      onReloaded: (kids) => {
+        this.#logger.info({ kids }, 'signing keys reloaded')
+        this.#checkup.hurry('keys')
+      },
+      onReloadFailed: (error, failures) => {
+        this.#events.fault('signing-keys', error, failures)
+        if (failures === 1) this.#checkup.hurry('keys')
+      },
     })
     void this.#publication.watch(this.#stopping.signal)
     const port = await this.#http.listen(config.PORT)

@@ -14,6 +14,13 @@ export const checkNames = [
   'topic-recreated',
   'positions-passed',
   'open-transaction',
+  'keys-file',
+  'keys-left-out',
+  'keys-signing',
+  'keys-permissions',
+  'client-token-type',
+  'client-origin',
+  'node-version',
 ] as const
 
 export type CheckName = (typeof checkNames)[number]

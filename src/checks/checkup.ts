@@ -10,7 +10,7 @@ export interface CheckupEvents {
   lookFailed(part: CheckedPart, error: unknown, failures: number): void
 }
 
-export type CheckedPart = 'redis' | 'topics' | 'log'
+export type CheckedPart = 'redis' | 'topics' | 'log' | 'keys' | 'clients' | 'process'
 
 export interface CheckupOptions {
   readonly events: CheckupEvents
@@ -27,7 +27,7 @@ const PAUSE_WITH_ERROR_MS = 1_000
 const FAILURES_BEFORE_GOING_ON = 3
 
 /**
- * Looks at the surroundings of the relay, Redis, the topics and the ends of the log, at the start and again while it runs, and tells what
+ * Looks at the surroundings of the relay, Redis, the topics, the ends of the log, the keys, the clients and the process itself, at the start and again while it runs, and tells what
  * came up and what went away. The parts are looked at independently: one that does not answer does not hide the other.
  */
 export class Checkup {

@@ -24,6 +24,7 @@ export function readOptions<Name extends keyof Config>(
   names: readonly Name[],
   env: Environment = process.env,
 ): Pick<Config, Name> {
+  refuseUntrusted(env)
   const secrets = readSecretFiles(env)
   // An empty variable is what a template leaves where nothing was set.
   const given = Object.fromEntries(
@@ -43,13 +44,7 @@ export function readOptions<Name extends keyof Config>(
     ...issues.filter(({ path }) => isWanted(path[0])).map(problemLine),
     ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ]
-  if (problems.length > 0) {
-    const lines = problems.map((problem) => `  ${problem}`).join('\n')
-    throw new RelayFault(
-      'LR_CONFIG_INVALID',
-      `the configuration has ${problems.length} problem(s):\n${lines}`,
-    )
-  }
+  if (problems.length > 0) throw faultOf(problems)
   const firstTopic = options.KAFKA_TOPICS?.[0]
   const config = {
     ...options,
@@ -57,6 +52,19 @@ export function readOptions<Name extends keyof Config>(
     KAFKA_DEAD_LETTER_TOPIC: options.KAFKA_DEAD_LETTER_TOPIC ?? `${firstTopic}.dead-letter`,
   }
   return Object.fromEntries(names.map((name) => [name, config[name]])) as Pick<Config, Name>
+}
+
+/** Throws when Node.js was told to trust everybody: what is sent to Kafka, Redis and the RPs could be read on the way. */
+export function refuseUntrusted(env: Environment = process.env): void {
+  if (env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return
+  throw faultOf([
+    'NODE_TLS_REJECT_UNAUTHORIZED: must not be 0, or every certificate is taken for good; unset it, and name the authority in KAFKA_TLS_CA_FILE, REDIS_TLS_CA_FILE or, for RPs, NODE_EXTRA_CA_CERTS',
+  ])
+}
+
+function faultOf(problems: readonly string[]): RelayFault {
+  const lines = problems.map((problem) => `  ${problem}`).join('\n')
+  return new RelayFault('LR_CONFIG_INVALID', `the configuration has ${problems.length} problem(s):\n${lines}`)
 }
 
 function problemLine({

@@ -1,7 +1,7 @@
 import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Signer } from '../token/signer.ts'
-import { type KeyFileEvents, SigningKeys } from '../token/signing-keys.ts'
+import { type KeyFileEvents, type KeyFileFacts, SigningKeys } from '../token/signing-keys.ts'
 
 export interface IssuerSource {
   readonly issuer: string
@@ -53,6 +53,10 @@ export class Issuers {
   /** Of all issuers: keys that sign now, and those that will. */
   keysInUse(): ReturnType<SigningKeys['inUse']> {
     return [...this.#entries.values()].flatMap(({ keys }) => keys.inUse())
+  }
+
+  keyFiles(): KeyFileFacts[] {
+    return [...this.#entries.values()].map(({ keys }) => keys.facts)
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { allowEntryProblem } from '../egress/allow-entry.ts'
 import { codeOf } from '../errors.ts'
+import { parseClientHost } from './client-hosts.ts'
 import { redisUrlProblem } from './redis-url.ts'
 
 const list = z.string().transform((text) =>
@@ -53,6 +54,18 @@ const egressAllow = list.superRefine((entries, context) => {
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   }
 })
+const clientHosts = list.transform((entries, context) =>
+  entries.flatMap((entry) => {
+    const parsed = parseClientHost(entry)
+    if (parsed !== undefined) return [parsed]
+    context.addIssue({
+      code: 'custom',
+      message:
+        'must be a comma-separated list of <client id>=<host>, a host without port, or *. and a domain',
+    })
+    return []
+  }),
+)
 const delays = list.superRefine((entries, context) => {
   if (entries.every((entry) => /^\d{1,8}$/.test(entry))) return
   context.addIssue({
@@ -147,6 +160,16 @@ export const optionsSchema = z.object({
   SIGNING_KEYS_PUBLISHED_CHECK_MS: integer(0, DAY)
     .prefault(String(5 * MINUTE))
     .describe("How often the issuer's own JWK set is looked at for the signing keys; 0: never."),
+  TOKEN_TYPE_JWT_CLIENTS: list
+    .prefault('')
+    .describe(
+      'Client ids whose tokens have the header type `JWT`, for RPs that know no other. All others get `logout+jwt`; no record decides that.',
+    ),
+  CLIENT_HOSTS: clientHosts
+    .prefault('')
+    .describe(
+      'Where the tokens of a client may go, `<client id>=<host>`, comma-separated, `*.example.com` for all below; of a client that is not named, anywhere.',
+    ),
   USER_SIGNED_OUT_WITHOUT_SESSION: z
     .enum(['fan-out', 'ignore'], 'must be fan-out or ignore')
     .prefault('fan-out')

@@ -1,5 +1,5 @@
 import { codeOf, messageOf } from '../errors.ts'
-import { type Config, readOptions } from './env.ts'
+import { type Config, readOptions, refuseUntrusted } from './env.ts'
 import { optionsSchema } from './options.ts'
 import type { Environment } from './secret-files.ts'
 
@@ -10,8 +10,12 @@ export interface EachOption {
   readonly problems: readonly string[]
 }
 
-/** Reads the configuration as far as it is right, for a command that says what is wrong with the rest. */
+/**
+ * Reads the configuration as far as it is right, for a command that says what is wrong with the rest. Throws as
+ * `readOptions` where nothing may be connected to at all.
+ */
 export function readEachOption(env?: Environment): EachOption {
+  refuseUntrusted(env)
   const options: Partial<Record<keyof Config, unknown>> = {}
   const problems: string[] = []
   for (const name of Object.keys(optionsSchema.shape) as (keyof Config)[]) {

@@ -8,6 +8,8 @@ export interface ParkedState {
   readonly deadlineMs: number
   readonly lastStatus?: number
   readonly lastError?: string
+  /** Where the last attempt went. */
+  readonly origin?: string
   readonly cause: DeliveryCause
 }
 

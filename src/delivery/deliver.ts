@@ -1,6 +1,5 @@
 import type { AttemptResult, Sender } from '../egress/sender.ts'
 import { messageOf } from '../errors.ts'
-import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -8,6 +7,7 @@ import type { PendingOutcome } from '../registry/registry.ts'
 import type { SignedToken, Signer } from '../token/signer.ts'
 import type { ParkedName } from './backlog.ts'
 import { classify, type Verdict } from './classify.ts'
+import type { ClientPolicy } from './client-policy.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
 import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
@@ -21,6 +21,7 @@ import type { Settlement } from './settlement.ts'
 export interface DelivererOptions {
   /** Of every attempt that is no probe. Milliseconds. */
   readonly attemptTimeoutMs: number
+  readonly clients: ClientPolicy
   readonly clock: Clock
   readonly events: DeliveryEvents
   readonly open: OpenDeliveries
@@ -53,7 +54,7 @@ export class Deliverer {
   }
 
   attempt(delivery: Delivery): void {
-    const { attemptTimeoutMs, clock, sender, tracing } = this.#options
+    const { attemptTimeoutMs, clients, clock, sender, tracing } = this.#options
     const now = clock.now()
     if (now >= delivery.deadlineMs) {
       this.#options.release(delivery)
@@ -68,9 +69,13 @@ export class Deliverer {
       this.#fail(delivery, 'invalid', messageOf(error))
       return
     }
-    const { settings } = delivery.rp
-    const uri = settings.backchannelLogoutUri ?? delivery.registration.backchannelLogoutUri
-    const endpoint = logoutEndpoint(uri)
+    const endpoint = clients.endpoint(delivery)
+    delivery.origin = endpoint.origin
+    const refusal = clients.refusal(delivery.rp.clientId, endpoint)
+    if (refusal !== undefined) {
+      this.#judge(delivery, signed.jti, { kind: 'blocked', message: refusal }, 0)
+      return
+    }
     const startedAtMs = performance.now()
     const span = tracing?.attempting(delivery, endpoint)
     const { traceparent, tracestate } = span?.context ?? delivery.cause
@@ -97,13 +102,14 @@ export class Deliverer {
     this.#publish(delivery, outcome, cause)
   }
 
-  #sign({ registration, rp, cause, companions }: Delivery, now: number): SignedToken {
+  #sign(delivery: Delivery, now: number): SignedToken {
+    const { registration, rp, cause, companions } = delivery
     const signer = this.#options.signerFor(registration.issuer)
     if (signer === undefined) throw new Error(`issuer ${registration.issuer} is not configured here`)
     return signer.sign({
       registration,
       alg: rp.settings.alg ?? registration.alg ?? 'RS256',
-      typ: rp.settings.typ ?? registration.typ ?? 'logout+jwt',
+      typ: this.#options.clients.tokenType(delivery),
       claims: rp.settings.claims ?? registration.claims ?? 'both',
       late: companions.length === 0 && now - cause.occurredAtMs > this.#options.lateAfterMs,
     })
@@ -134,6 +140,7 @@ export class Deliverer {
           jti,
           attempts: delivery.attempts,
           status: delivery.lastStatus ?? 0,
+          ...(delivery.origin !== undefined && { origin: delivery.origin }),
         })
         return
       case 'rejected':
@@ -199,6 +206,7 @@ export class Deliverer {
       ...(jti !== undefined && { jti }),
       ...(delivery.lastStatus !== undefined && { lastStatus: delivery.lastStatus }),
       ...(error !== undefined && { lastError: error }),
+      ...(delivery.origin !== undefined && { origin: delivery.origin }),
     })
   }
 

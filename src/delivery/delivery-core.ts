@@ -9,6 +9,7 @@ import type { Signer } from '../token/signer.ts'
 import { Admission } from './admission.ts'
 import type { Backlog } from './backlog.ts'
 import { BacklogLoop } from './backlog-loop.ts'
+import type { ClientPolicy } from './client-policy.ts'
 import { Deliverer } from './deliver.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
@@ -23,6 +24,7 @@ import { Settlement } from './settlement.ts'
 export interface DeliveryCoreOptions {
   readonly config: Config
   readonly clock: Clock
+  readonly clients: ClientPolicy
   readonly events: DeliveryEvents & {
     published(sinceMs: number): void
     fault(part: string, error: unknown, failures?: number): void
@@ -91,6 +93,7 @@ export class DeliveryCore {
     })
     const deliverer = new Deliverer({
       clock,
+      clients: options.clients,
       events,
       sender,
       signerFor,

@@ -36,6 +36,8 @@ export interface Delivery {
   doubtful: number
   lastStatus?: number
   lastError?: string
+  /** Where the last attempt went: scheme, host and port. */
+  origin?: string
   /** It was taken out of the backlog: it counts as a further attempt, and may hold a place of those. */
   readonly isClaimed: boolean
   /** Set while it stands in the backlog, under a lease of this replica. */

@@ -46,7 +46,7 @@ export class Parking {
 
 /** Companions are parked each for itself, and find together again when they are claimed. */
 function parkedDeliveries({ delivery, dueMs }: Parked): ParkedDelivery[] {
-  const { attempts, doubtful, deadlineMs, lastStatus, lastError, cause } = delivery
+  const { attempts, doubtful, deadlineMs, lastStatus, lastError, origin, cause } = delivery
   const state = {
     attempts,
     doubtful,
@@ -54,6 +54,7 @@ function parkedDeliveries({ delivery, dueMs }: Parked): ParkedDelivery[] {
     cause,
     ...(lastStatus !== undefined && { lastStatus }),
     ...(lastError !== undefined && { lastError }),
+    ...(origin !== undefined && { origin }),
   }
   return [delivery.registration, ...delivery.companions].map(
     ({ issuer, sessionId, oidcSessionId }: Registration) => ({

@@ -13,6 +13,8 @@ export interface RelyingParty {
   readonly issuer: string
   readonly clientId: string
   settings: RpSettings
+  /** Where the last attempt went; before the first one nowhere. */
+  calledOrigin: string | undefined
   /** When the settings were read last. This and the times below are on the monotonic clock. */
   settingsReadAtMs: number
   readonly breaker: Breaker
@@ -71,6 +73,7 @@ export class RelyingParties {
         issuer,
         clientId,
         settings: {},
+        calledOrigin: undefined,
         settingsReadAtMs: Number.NEGATIVE_INFINITY,
         breaker: new Breaker(this.#breakerPolicy, this.#clock),
         inFlight: 0,

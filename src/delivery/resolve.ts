@@ -64,6 +64,7 @@ function delivery(item: Owed, rp: RelyingParty, companions: readonly Owed[]): De
     doubtful: parked?.doubtful ?? 0,
     ...(parked?.lastStatus !== undefined && { lastStatus: parked.lastStatus }),
     ...(parked?.lastError !== undefined && { lastError: parked.lastError }),
+    ...(parked?.origin !== undefined && { origin: parked.origin }),
     isClaimed: parked !== undefined,
     isHeld: parked !== undefined,
     wasResent: false,

@@ -1,6 +1,6 @@
 /** Everything that the doctor looks at, by area and in the order in which it is told; the README explains each. */
 const checksByArea = {
-  configuration: ['configuration'],
+  configuration: ['configuration', 'node-version'],
   kafka: [
     'kafka-reachable',
     'kafka-tls',
@@ -36,6 +36,7 @@ const checksByArea = {
   ],
   issuer: [
     'keys-file',
+    'keys-left-out',
     'keys-permissions',
     'keys-signing',
     'issuer-discovery',
@@ -47,6 +48,8 @@ const checksByArea = {
   'relying-party': [
     'rp-uri',
     'rp-settings',
+    'client-origin',
+    'client-token-type',
     'rp-resolves',
     'rp-egress',
     'rp-connects',

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { checkKeyPermissions, checkKeysLeftOut } from '../checks/key-file.ts'
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import { tokenAlgorithms } from '../events/registration.ts'
@@ -12,7 +13,7 @@ import { ok, problem } from './judgement.ts'
 import { judgePublished, publishedKeys } from './key-published.ts'
 import { type Observation, Observations } from './observation.ts'
 import { shownUri } from './shown-uri.ts'
-import { idleKey, judgePermissions, judgeSigning } from './signing-judgements.ts'
+import { goodPermissions, idleKey, judgeSigning } from './signing-judgements.ts'
 
 export interface IssuerExamination {
   /** These two are undefined where the configuration has them wrong. */
@@ -39,7 +40,13 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
     }
   }
   if (keys.length === 0) {
-    const checks = ['keys-file', 'keys-permissions', 'keys-signing', 'key-published'] as const
+    const checks = [
+      'keys-file',
+      'keys-left-out',
+      'keys-permissions',
+      'keys-signing',
+      'key-published',
+    ] as const
     notes.noteUnknown('the keys could not be read', checks)
   }
   notes.noteUnknown(
@@ -55,7 +62,10 @@ async function examineKeyFile(
 ): Promise<readonly { key: SigningKey; signs: boolean }[]> {
   const keys = new SigningKeys(file, clock)
   try {
-    notes.note('keys-permissions', judgePermissions((await stat(file)).mode))
+    const { mode } = await stat(file)
+    const found = checkKeyPermissions({ mode })
+    for (const finding of found) notes.noteFinding(finding)
+    if (found.length === 0) notes.note('keys-permissions', goodPermissions(mode))
     await keys.load()
   } catch (error) {
     // The path is the operator's; what was in the file is never quoted.
@@ -67,6 +77,8 @@ async function examineKeyFile(
     )
     return []
   }
+  for (const finding of checkKeysLeftOut(keys.facts)) notes.noteFinding(finding)
+  if (keys.facts.leftOut.length === 0) notes.note('keys-left-out', ok('every key of the file can sign'))
   notes.note('keys-file', ok(`${keys.all.length} key(s): ${keys.all.map(({ kid }) => kid).join(', ')}`))
   const signing = new Map(
     tokenAlgorithms.flatMap((alg) => {

@@ -15,11 +15,17 @@ export function judgeRpSettings(
       'correct or remove these fields of its lr:client key',
     )
   }
-  const { backchannelLogoutUri, ...rest } = settings
+  const { backchannelLogoutUri, typ, ...rest } = settings
   if (backchannelLogoutUri !== undefined && backchannelLogoutUri !== uri) {
     return warning(
       `its settings in Redis send the logouts of ${clientId} to ${shownUri(backchannelLogoutUri)}, not to ${shownUri(uri)}`,
       'run the doctor with that URI; correct or remove backchannelLogoutUri of its lr:client key if it is out of date',
+    )
+  }
+  if (typ !== undefined && typ !== 'logout+jwt') {
+    return warning(
+      `its settings in Redis name a typ for ${clientId}, which has no effect`,
+      'list the client in TOKEN_TYPE_JWT_CLIENTS if its RP takes nothing but JWT; remove typ of its lr:client key',
     )
   }
   const fields = Object.entries({

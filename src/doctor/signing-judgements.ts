@@ -1,21 +1,11 @@
+import { permissionText } from '../checks/key-file.ts'
 import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
 import type { SigningKey } from '../token/signing-key.ts'
 import { hint, type Judgement, ok, warning } from './judgement.ts'
 
-/** What a key file's permissions allow to others than its owner. `mode` as in `stat`. */
-export function judgePermissions(mode: number): Judgement {
-  const shown = (mode & 0o777).toString(8).padStart(4, '0')
-  const mend = 'chmod 600; for a mounted Kubernetes secret, set its defaultMode to 0440'
-  if ((mode & 0o022) !== 0) {
-    return warning(
-      `others than its owner may write the key file (${shown}): they can sign as the issuer`,
-      mend,
-    )
-  }
-  if ((mode & 0o004) !== 0) {
-    return warning(`everybody on this machine may read the key file (${shown})`, mend)
-  }
-  return ok(`${shown}: nobody else may read it${(mode & 0o040) === 0 ? '' : ' but its group'}`)
+/** Permissions of the key file that no check minds. `mode` as in `stat`. */
+export function goodPermissions(mode: number): Judgement {
+  return ok(`${permissionText(mode)}: nobody else may read it${(mode & 0o040) === 0 ? '' : ' but its group'}`)
 }
 
 /** Each algorithm with the key that signs it now. */

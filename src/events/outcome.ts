@@ -16,8 +16,15 @@ import { headerText, type WireRecord } from './wire-record.ts'
 export const failureReasons = ['rejected', 'exhausted', 'expired', 'blocked', 'invalid', 'discarded'] as const
 export type FailureReason = (typeof failureReasons)[number]
 
+/** `origin` is where the last attempt went, which settings of the RP may have decided: scheme, host and port. */
 export type Outcome =
-  | { readonly kind: 'sent'; readonly jti: string; readonly attempts: number; readonly status: number }
+  | {
+      readonly kind: 'sent'
+      readonly jti: string
+      readonly attempts: number
+      readonly status: number
+      readonly origin?: string
+    }
   | {
       readonly kind: 'failed'
       readonly reason: FailureReason
@@ -25,6 +32,7 @@ export type Outcome =
       readonly jti?: string
       readonly lastStatus?: number
       readonly lastError?: string
+      readonly origin?: string
     }
 
 export const outcomeTypes = { sent: 'backchannel-logout-sent', failed: 'backchannel-logout-failed' } as const
@@ -61,7 +69,7 @@ export function outcomeData(
   const { issuer, sessionId, oidcSessionId, clientId, sub, sid, registeredAtMs } = subject
   const trigger = { id: origin.id, topic: origin.topic, partition: origin.partition, offset: origin.offset }
   if (outcome.kind === 'sent') {
-    const { jti, attempts, status } = outcome
+    const { jti, attempts, status, origin: calledOrigin } = outcome
     return JSON.stringify({
       issuer,
       sessionId,
@@ -72,12 +80,13 @@ export function outcomeData(
       jti,
       attempts,
       status,
+      origin: calledOrigin,
       trigger,
       registeredAt: registeredAtMs,
       occurredAt: occurredAtMs,
     })
   }
-  const { jti, attempts, reason, lastStatus, lastError } = outcome
+  const { jti, attempts, reason, lastStatus, lastError, origin: calledOrigin } = outcome
   const { userId, backchannelLogoutUri, sessionRequired, alg, typ, claims } = subject
   return JSON.stringify({
     issuer,
@@ -89,6 +98,7 @@ export function outcomeData(
     jti,
     attempts,
     status: lastStatus ?? null,
+    origin: calledOrigin,
     trigger,
     reason,
     lastStatus,

@@ -1,5 +1,5 @@
 import { endpointProblem } from './logout-endpoint.ts'
-import type { Registration } from './registration.ts'
+import { type Registration, tokenAlgorithms } from './registration.ts'
 
 const PLAIN_FIELDS = new Set([
   'issuer',
@@ -14,7 +14,7 @@ const PLAIN_FIELDS = new Set([
   'alg',
   'sessionRequired',
 ])
-const PLAIN_ALGORITHMS = new Set<unknown>(['RS256', 'PS256', 'ES256', 'EdDSA', undefined])
+const PLAIN_ALGORITHMS = new Set<unknown>([...tokenAlgorithms, undefined])
 
 /**
  * A registration as nearly all are: known fields, plain ids, a time in milliseconds. `undefined` means "look closer",

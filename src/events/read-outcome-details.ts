@@ -14,6 +14,7 @@ export interface OutcomeDetails {
   readonly status?: number
   readonly reason?: FailureReason | (string & {})
   readonly lastError?: string
+  readonly origin?: string
   readonly triggerId?: string
 }
 
@@ -43,6 +44,7 @@ export function readOutcomeDetails(record: WireRecord): OutcomeDetails | undefin
       sub: data.sub,
       reason: data.reason,
       lastError: data.lastError,
+      origin: data.origin,
       triggerId: (data.trigger as { id?: unknown } | null | undefined)?.id,
     }),
     ...numbers({ attempts: data.attempts, status: data.status }),

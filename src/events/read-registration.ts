@@ -4,12 +4,23 @@ import { endpointProblem } from './logout-endpoint.ts'
 import { readPlainRegistration } from './plain-registration.ts'
 import { type Registration, subjectClaims, tokenAlgorithms } from './registration.ts'
 
-const tokenType = z.string().min(1).max(64)
+/**
+ * The header type that somebody asks for: no reason to refuse a registration, because only the operator's own configuration
+ * decides. It is kept so that an operator can be told.
+ */
+const askedTokenType = z
+  .unknown()
+  .transform((typ) => {
+    if (typ == null || typ === '') return undefined
+    return typeof typ === 'string' ? typ.slice(0, TYPE_CHARACTERS_MAX) : `a ${typeof typ}`
+  })
+  .optional()
+const TYPE_CHARACTERS_MAX = 64
 
 /** How tokens for one RP look; each field has a default in the token code. */
 export const rpSettingsSchema = z.object({
   alg: z.enum(tokenAlgorithms).nullish(),
-  typ: tokenType.nullish(),
+  typ: askedTokenType,
   claims: z.enum(subjectClaims).nullish(),
 })
 

@@ -1,5 +1,8 @@
-/** Signature algorithms of logout tokens. `none` and the HMAC family are not among them (OIDC BCL 1.0 §2.4, §2.6). */
-export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const
+/**
+ * Signature algorithms of logout tokens. `none` and the HMAC family are not among them (OIDC BCL 1.0 §2.4, §2.6). `EdDSA` is
+ * the older name of `Ed25519` (RFC 9864): the same signature, but an RP compares the name.
+ */
+export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] as const
 export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
 
 /** Which of `sub` and `sid` a token carries. `both` is the only form that every RP accepts. */
@@ -21,6 +24,7 @@ export interface Registration {
   /** The RP registered `backchannel_logout_session_required`: its tokens always carry `sid`. */
   readonly sessionRequired?: boolean
   readonly alg?: TokenAlgorithm
+  /** The header type that it asks for; see `ClientPolicy`. */
   readonly typ?: string
   readonly claims?: SubjectClaims
   /** Milliseconds since the epoch. */

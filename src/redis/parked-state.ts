@@ -7,8 +7,8 @@ import type { TraceContext } from '../events/trace-context.ts'
  * registration and the mark of its ending, so that whoever parks it, and however often, there is one.
  */
 
-type Progress = Pick<ParkedState, 'attempts' | 'doubtful' | 'lastStatus' | 'lastError'>
-type Fields = [attempts: number, doubtful: number, lastStatus: number, lastError: string]
+type Progress = Pick<ParkedState, 'attempts' | 'doubtful' | 'lastStatus' | 'lastError' | 'origin'>
+type Fields = [attempts: number, doubtful: number, lastStatus: number, lastError: string, origin?: string]
 
 /** Stands for a trace context that is not there. */
 const NONE = '-'
@@ -45,16 +45,23 @@ export function decodeMember(member: string): Pick<ParkedName, 'sessionId' | 'oi
 }
 
 /** A JSON list without names; nothing for a delivery that nobody has attempted. */
-export function encodeProgress({ attempts, doubtful, lastStatus, lastError }: Progress): string {
+export function encodeProgress({ attempts, doubtful, lastStatus, lastError, origin }: Progress): string {
   if (attempts === 0 && doubtful === 0) return ''
   const fields: Fields = [attempts, doubtful, lastStatus ?? 0, lastError ?? '']
+  if (origin !== undefined) fields.push(origin)
   return JSON.stringify(fields)
 }
 
 export function decodeProgress(json: string): Progress {
   if (json === '') return { attempts: 0, doubtful: 0 }
-  const [attempts, doubtful, lastStatus, lastError] = JSON.parse(json) as Fields
-  return { attempts, doubtful, ...(lastStatus && { lastStatus }), ...(lastError && { lastError }) }
+  const [attempts, doubtful, lastStatus, lastError, origin] = JSON.parse(json) as Fields
+  return {
+    attempts,
+    doubtful,
+    ...(lastStatus && { lastStatus }),
+    ...(lastError && { lastError }),
+    ...(origin && { origin }),
+  }
 }
 
 function positionId(topic: string, partition: number, offset: number): string {

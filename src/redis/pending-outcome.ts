@@ -5,7 +5,13 @@ import type { PendingOutcome } from '../registry/registry.ts'
 const count = z.int().nonnegative()
 
 const outcome = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('sent'), jti: z.string(), attempts: count, status: count }),
+  z.object({
+    kind: z.literal('sent'),
+    jti: z.string(),
+    attempts: count,
+    status: count,
+    origin: z.string().exactOptional(),
+  }),
   z.object({
     kind: z.literal('failed'),
     reason: z.enum(failureReasons),
@@ -13,6 +19,7 @@ const outcome = z.discriminatedUnion('kind', [
     jti: z.string().exactOptional(),
     lastStatus: count.exactOptional(),
     lastError: z.string().exactOptional(),
+    origin: z.string().exactOptional(),
   }),
 ])
 

@@ -8,6 +8,8 @@ export interface RedisRpSettingsOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly onInvalid: (rp: RpName, problem: string) => void
+  /** What the operator has against a URI for that RP, if anything. */
+  readonly uriProblem?: (rp: RpName, uri: string) => string | undefined
 }
 
 /** RP settings as a hash per RP. A field with a wrong value is reported and ignored; the others count. */
@@ -30,15 +32,15 @@ export class RedisRpSettings implements RpSettingsStore {
     const settings: Record<string, unknown> = {}
     for (let i = 0; i < flat.length; i += 2) {
       const name = flat[i] as string
-      const problem = this.#assign(settings, name, flat[i + 1] as string)
+      const problem = this.#assign(rp, settings, name, flat[i + 1] as string)
       if (problem !== undefined) this.#options.onInvalid(rp, `${name}: ${problem}`)
     }
     return settings
   }
 
-  #assign(settings: Record<string, unknown>, name: string, value: string): string | undefined {
+  #assign(rp: RpName, settings: Record<string, unknown>, name: string, value: string): string | undefined {
     if (name === 'backchannelLogoutUri') {
-      const problem = endpointProblem(value)
+      const problem = endpointProblem(value) ?? this.#options.uriProblem?.(rp, value)
       if (problem === undefined) settings[name] = value
       return problem
     }

@@ -4,6 +4,7 @@ import type { SubjectClaims, TokenAlgorithm } from '../events/registration.ts'
 export interface RpSettings {
   readonly backchannelLogoutUri?: string
   readonly alg?: TokenAlgorithm
+  /** What it asks for, as in a registration. */
   readonly typ?: string
   readonly claims?: SubjectClaims
 }

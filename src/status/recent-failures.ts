@@ -56,8 +56,8 @@ export class RecentFailures {
     return this.#problems.get(rpKey)
   }
 
-  attemptFailed({ rp, registration, lastStatus, lastError }: Delivery): void {
-    const uri = rp.settings.backchannelLogoutUri ?? registration.backchannelLogoutUri
+  attemptFailed({ rp, registration, origin, lastStatus, lastError }: Delivery): void {
+    const uri = origin ?? registration.backchannelLogoutUri
     const error = codeIn(lastStatus, lastError)
     if (error === undefined) return
     this.#problems.delete(rp.key)
@@ -66,7 +66,8 @@ export class RecentFailures {
   }
 
   failed(outcome: Extract<Outcome, { kind: 'failed' }>, subject: OutcomeSubject): void {
-    const { clientId = 'unknown', backchannelLogoutUri: uri } = subject
+    const { clientId = 'unknown', backchannelLogoutUri } = subject
+    const uri = outcome.origin ?? backchannelLogoutUri
     const code = codeIn(outcome.lastStatus, outcome.lastError)
     this.#add({
       kind: 'delivery',

@@ -18,6 +18,6 @@ export function acceptedAttemptLine({
     `{"level":"info"${timestamp()},"trigger":${JSON.stringify(cause.origin.id)},` +
     `"session":${JSON.stringify(registration.sessionId)},"client":${JSON.stringify(registration.clientId)},` +
     `"attemptNumber":${attemptNumber},"verdict":"sent","durationMs":${Math.round(durationMs)},` +
-    `"jti":"${jti}","status":${status},"msg":"attempt"}\n`
+    `"jti":"${jti}","status":${status},"origin":"${delivery.origin}","msg":"attempt"}\n`
   )
 }

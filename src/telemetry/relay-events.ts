@@ -7,7 +7,6 @@ import type { RelyingParty } from '../delivery/relying-party.ts'
 import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
 import type { KnownType } from '../events/decode/known-types.ts'
-import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { FetchGap } from '../intake/assignment.ts'
@@ -70,7 +69,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
         durationMs: Math.round(durationMs),
         jti,
         status: result.kind === 'answered' ? result.status : undefined,
-        origin: logoutEndpoint(registration.backchannelLogoutUri).origin,
+        origin: delivery.origin,
         error: delivery.lastError ?? (result.kind === 'unreachable' ? result.code : undefined),
         next: typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() },
       },
@@ -84,14 +83,14 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       this.#metrics.triggerToSent.add(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }
-    const { attempts, lastError, reason } = outcome
+    const { attempts, lastError, origin, reason } = outcome
     this.#failures.failed(outcome, subject)
     const { sessionId: session, clientId: client } = subject
     this.#metrics.failed[reason].count++
     // What cannot be read may not even name its RP.
     this.#metrics.failedAt.of(client ?? '').count++
     this.#log.warn(
-      { trigger: cause.origin.id, session, client, reason, attempts, error: lastError },
+      { trigger: cause.origin.id, session, client, reason, attempts, origin, error: lastError },
       'delivery failed',
     )
   }

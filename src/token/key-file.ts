@@ -1,145 +1,115 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
-import type { JWK } from 'jose'
-import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
-import { exportJWK } from 'jose/key/export'
-import { codeOf, RelayFault } from '../errors.ts'
-import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
+import { RelayFault } from '../errors.ts'
+import { type KeyResult, keyOfJwk, keyOfPem, left } from './read-key.ts'
 import type { SigningKey } from './signing-key.ts'
 
-const RSA_BITS_MIN = 2_048
-const PEM_BLOCK = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+?-----END [A-Z ]*PRIVATE KEY-----/g
-
-/**
- * Reads the keys of one issuer from the text of a file: a JWK set, one JWK, or PEM with one or more private
- * keys. Throws `LR_KEYS_INVALID`, which names the entry and the problem but never shows key material.
- */
-export async function readKeyFile(text: string): Promise<SigningKey[]> {
-  const keys = text.trimStart().startsWith('{') ? await readJson(text) : await readPem(text)
-  if (keys.length === 0) {
-    throw new RelayFault('LR_KEYS_INVALID', 'no private key in the file: expected a JWK set or PEM')
-  }
-  const kids = new Set(keys.map((key) => key.kid))
-  if (kids.size < keys.length) throw new RelayFault('LR_KEYS_INVALID', 'two keys have the same kid')
-  return keys
+/** A key of the file that the relay does not sign with. */
+export interface LeftOutKey {
+  /** Its kid, or its place in the file. */
+  readonly name: string
+  readonly reason: string
+  /** It was meant to sign and cannot; else it is for something else, as many a key in such a file. */
+  readonly isMistake: boolean
 }
 
-async function readJson(text: string): Promise<SigningKey[]> {
-  let json: { keys?: unknown }
+export interface KeyFile {
+  /** At least one. */
+  readonly keys: readonly SigningKey[]
+  readonly leftOut: readonly LeftOutKey[]
+}
+
+const PEM_BEGIN = /(?=-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)/
+const PEM_BLOCK = /^-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----[\s\S]*?-----END \1-----/
+const NOTHING = /^/
+const NAME_CHARACTERS_MAX = 100
+const REASONS_MAX = 8
+
+/**
+ * Reads the keys of one issuer from a file: a JWK set, one JWK, or PEM with one or more private keys. One key that cannot
+ * be used says nothing of the others, so it is left out and named. Throws `LR_KEYS_INVALID` when there is none to sign
+ * with. Neither names nor reasons show key material.
+ */
+export function readKeyFile(content: Buffer): KeyFile {
   try {
-    json = JSON.parse(text) as { keys?: unknown }
+    return readKeys(content)
+  } finally {
+    // The engine keeps the text of the last match, which was that of the file (`RegExp.input`).
+    NOTHING.test('')
+  }
+}
+
+function readKeys(content: Buffer): KeyFile {
+  // Which takes a byte order mark away as well.
+  const text = textOf(content).trim()
+  const isJson = text.startsWith('{') || text.startsWith('[')
+  const keys: SigningKey[] = []
+  const leftOut: LeftOutKey[] = []
+  for (const { place, read } of isJson ? jsonEntries(text) : pemEntries(text)) {
+    const result = read()
+    const twin = 'key' in result ? keys.find((key) => isMixedUpWith(key, result.key)) : undefined
+    if (!('key' in result)) leftOut.push({ name: place, ...result })
+    else if (twin === undefined) keys.push(result.key)
+    else leftOut.push({ name: place, ...left('an earlier key of the file has the same kid') })
+  }
+  if (keys.length === 0) throw new RelayFault('LR_KEYS_INVALID', noKeyText(leftOut))
+  return { keys, leftOut }
+}
+
+/** RPs tell keys of one kid apart by their type (RFC 7517 §4.5), and by nothing else. */
+function isMixedUpWith(a: SigningKey, b: SigningKey): boolean {
+  return a.kid === b.kid && a.publicJwk.kty === b.publicJwk.kty
+}
+
+/** Editors and shells of some systems write UTF-16, behind a byte order mark. */
+function textOf(content: Buffer): string {
+  const [first, second] = content
+  if (first === 0xff && second === 0xfe) return content.toString('utf16le')
+  if (first === 0xfe && second === 0xff && content.length % 2 === 0) {
+    return Buffer.from(content).swap16().toString('utf16le')
+  }
+  return content.toString('utf8')
+}
+
+interface Entry {
+  readonly place: string
+  readonly read: () => KeyResult
+}
+
+function jsonEntries(text: string): Entry[] {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
   } catch {
     throw new RelayFault('LR_KEYS_INVALID', 'the file starts like a JWK set but is not JSON')
   }
-  const jwks = Array.isArray(json.keys) ? (json.keys as JWK[]) : [json as JWK]
-  const keys: SigningKey[] = []
-  for (const [index, jwk] of jwks.entries()) {
-    if (typeof jwk !== 'object' || jwk === null) {
-      throw new RelayFault('LR_KEYS_INVALID', `keys[${index}]: is not a JWK`)
-    }
-    // Encryption keys and public halves of others often share a file with the signing key.
-    if (jwk.use === 'enc' || (jwk.kty !== 'oct' && jwk.d === undefined)) continue
-    keys.push(await readJwk(jwk, `keys[${index}]`))
+  const { keys, ciphertext, kty } = json as Readonly<Record<string, unknown>>
+  if (ciphertext !== undefined) {
+    throw new RelayFault('LR_KEYS_INVALID', 'the file is encrypted (JWE); decrypt it for the relay')
   }
-  return keys
+  const jwks = Array.isArray(json) ? json : Array.isArray(keys) ? keys : kty !== undefined ? [json] : []
+  return jwks.map((jwk: unknown, index) => ({ place: jwkName(jwk, index), read: () => keyOfJwk(jwk) }))
 }
 
-async function readJwk(jwk: JWK, place: string): Promise<SigningKey> {
-  if (jwk.kty === 'oct') {
-    throw new RelayFault('LR_KEYS_INVALID', `${place}: a symmetric key cannot sign logout tokens`)
-  }
-  if (jwk.kid !== undefined && (typeof jwk.kid !== 'string' || jwk.kid === '')) {
-    throw new RelayFault('LR_KEYS_INVALID', `${place}: kid must be a string that is not empty`)
-  }
-  const privateKey = importKey(() => createPrivateKey({ key: jwk as never, format: 'jwk' }), place)
-  return signingKey(privateKey, place, jwk.kid, jwk.alg, notBefore(jwk, place))
+function jwkName(jwk: unknown, index: number): string {
+  const { kid } = (jwk ?? {}) as { kid?: unknown }
+  return typeof kid === 'string' && kid !== '' ? `kid ${kid.slice(0, NAME_CHARACTERS_MAX)}` : `keys[${index}]`
 }
 
-async function readPem(text: string): Promise<SigningKey[]> {
-  const blocks = text.match(PEM_BLOCK) ?? []
-  const keys: SigningKey[] = []
-  for (const [index, block] of blocks.entries()) {
-    const place = `PEM block ${index + 1}`
-    keys.push(
-      await signingKey(
-        importKey(() => createPrivateKey(block), place),
-        place,
-      ),
-    )
-  }
-  return keys
+function pemEntries(text: string): Entry[] {
+  // A PEM that went through an environment variable or YAML may have lost its line breaks, or stand farther right.
+  const lines = text.replaceAll('\\n', '\n').replace(/[ \t]*(\r\n?|\n)[ \t]*/g, '\n')
+  const parts = lines.split(PEM_BEGIN).filter((part) => part.startsWith('-----BEGIN '))
+  return parts.map((part, index) => ({
+    place: `PEM block ${index + 1}`,
+    read: () => {
+      const [block] = PEM_BLOCK.exec(part) ?? []
+      return block === undefined ? left('its last line is missing') : keyOfPem(block)
+    },
+  }))
 }
 
-function importKey(create: () => KeyObject, place: string): KeyObject {
-  try {
-    return create()
-  } catch (error) {
-    throw new RelayFault(
-      'LR_KEYS_INVALID',
-      `${place}: cannot be read as a private key (${codeOf(error) ?? 'unknown format'})`,
-    )
-  }
-}
-
-/** `notBefore`, a member of our own: seconds since the epoch as in a JWT, or an ISO 8601 date. */
-function notBefore(jwk: JWK, place: string): number {
-  const value = (jwk as Record<string, unknown>).notBefore
-  if (value === undefined) return 0
-  const ms =
-    typeof value === 'number' ? value * 1_000 : typeof value === 'string' ? Date.parse(value) : Number.NaN
-  if (Number.isNaN(ms)) {
-    throw new RelayFault(
-      'LR_KEYS_INVALID',
-      `${place}: notBefore must be seconds since the epoch or an ISO date`,
-    )
-  }
-  return ms
-}
-
-async function signingKey(
-  privateKey: KeyObject,
-  place: string,
-  kid?: string,
-  alg?: string,
-  notBeforeMs = 0,
-): Promise<SigningKey> {
-  const algorithms = algorithmsOf(privateKey, place)
-  if (alg !== undefined && !(algorithms as string[]).includes(alg)) {
-    throw new RelayFault(
-      'LR_KEYS_INVALID',
-      `${place}: alg ${JSON.stringify(alg)} does not fit the key; it can do ${algorithms.join(', ')}`,
-    )
-  }
-  const { d, p, q, dp, dq, qi, ...publicJwk } = await exportJWK(privateKey)
-  const name = kid ?? (await calculateJwkThumbprint(publicJwk))
-  const only = tokenAlgorithms.find((candidate) => candidate === alg)
-  const usable = only === undefined ? algorithms : [only]
-  return {
-    kid: name,
-    algorithms: usable,
-    notBeforeMs,
-    privateKey,
-    // A key for several algorithms is published without `alg`: RPs take that as "any that fits".
-    publicJwk: { ...publicJwk, kid: name, use: 'sig', ...(usable.length === 1 && { alg: usable[0] }) },
-  }
-}
-
-function algorithmsOf(key: KeyObject, place: string): TokenAlgorithm[] {
-  const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {}
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      if ((modulusLength ?? 0) < RSA_BITS_MIN) {
-        throw new RelayFault('LR_KEYS_INVALID', `${place}: an RSA key needs at least ${RSA_BITS_MIN} bits`)
-      }
-      return ['RS256', 'PS256']
-    case 'ec':
-      if (namedCurve === 'prime256v1') return ['ES256']
-      throw new RelayFault('LR_KEYS_INVALID', `${place}: of the elliptic curves only P-256 is supported`)
-    case 'ed25519':
-      return ['EdDSA']
-    default:
-      throw new RelayFault(
-        'LR_KEYS_INVALID',
-        `${place}: key type ${key.asymmetricKeyType} cannot sign logout tokens`,
-      )
-  }
+function noKeyText(leftOut: readonly LeftOutKey[]): string {
+  if (leftOut.length === 0) return 'no private key in the file: expected a JWK set or PEM'
+  const reasons = leftOut.slice(0, REASONS_MAX).map(({ name, reason }) => `${name}: ${reason}`)
+  const more = leftOut.length > REASONS_MAX ? `; and ${leftOut.length - REASONS_MAX} more` : ''
+  return `no private key in the file can sign logout tokens: ${reasons.join('; ')}${more}`
 }

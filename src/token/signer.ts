@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { TokenAlgorithm } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
-import { logoutTokenPayload, type TokenRequest } from './claims.ts'
+import { logoutTokenPayload, type TokenRequest, type TokenType } from './claims.ts'
 import { type SigningKey, signature, signatureCharacters } from './signing-key.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -9,7 +9,7 @@ const DOT = 0x2e
 
 export interface SignRequest extends TokenRequest {
   readonly alg: TokenAlgorithm
-  readonly typ: string
+  readonly typ: TokenType
 }
 
 export interface SignedToken {
@@ -54,7 +54,7 @@ export class Signer {
     return { token, jti }
   }
 
-  #frame(key: SigningKey, alg: TokenAlgorithm, typ: string): Frame {
+  #frame(key: SigningKey, alg: TokenAlgorithm, typ: TokenType): Frame {
     let frames = this.#frames.get(key)
     if (frames === undefined) {
       frames = new Map()

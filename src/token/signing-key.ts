@@ -1,4 +1,4 @@
-import { constants, type KeyObject, sign } from 'node:crypto'
+import { constants, type KeyObject, sign, verify } from 'node:crypto'
 import type { TokenAlgorithm } from '../events/registration.ts'
 import { joseSignatureOfDer } from './ecdsa-signature.ts'
 
@@ -8,7 +8,7 @@ const EC_SIGNATURE_BYTES = 64
 /** A private key with its public form. The private half never leaves the object but through `signature`. */
 export interface SigningKey {
   readonly kid: string
-  /** The algorithms that the key may sign with: one, or both RSA ones where the key names none. */
+  /** The algorithms that the key may sign with: one, or both that its type can do where the key names none. */
   readonly algorithms: readonly TokenAlgorithm[]
   /** The key signs from then on; published before. Milliseconds since the epoch, 0 = always. */
   readonly notBeforeMs: number
@@ -34,7 +34,34 @@ export function signature(algorithm: TokenAlgorithm, key: KeyObject, input: Buff
     case 'ES256':
       return joseSignatureOfDer(sign('sha256', input, key)).toString('base64url')
     case 'EdDSA':
+    case 'Ed25519':
       return sign(null, input, key).toString('base64url')
+    default:
+      return algorithm satisfies never
+  }
+}
+
+/** Whether RPs can verify what the key signs: the parts of a damaged one may be read well and not belong together. */
+export function isVerified(algorithm: TokenAlgorithm, key: KeyObject, publicKey: KeyObject): boolean {
+  const input = Buffer.from('logout-relay')
+  const signed = Buffer.from(signature(algorithm, key, input), 'base64url')
+  switch (algorithm) {
+    case 'RS256':
+      return verify('sha256', input, publicKey, signed)
+    case 'PS256': {
+      const padding = constants.RSA_PKCS1_PSS_PADDING
+      return verify(
+        'sha256',
+        input,
+        { key: publicKey, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+        signed,
+      )
+    }
+    case 'ES256':
+      return verify('sha256', input, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signed)
+    case 'EdDSA':
+    case 'Ed25519':
+      return verify(null, input, publicKey, signed)
     default:
       return algorithm satisfies never
   }

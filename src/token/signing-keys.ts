@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { hash } from 'node:crypto'
+import { open } from 'node:fs/promises'
 import { messageOf, RelayFault } from '../errors.ts'
 import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
-import { readKeyFile } from './key-file.ts'
+import { type LeftOutKey, readKeyFile } from './key-file.ts'
 import type { SigningKey } from './signing-key.ts'
 
 export interface KeyFileEvents {
@@ -11,13 +12,29 @@ export interface KeyFileEvents {
   onReloadFailed(error: unknown, failures: number): void
 }
 
+export interface KeyFileFacts {
+  /** Its permissions, as in `stat`. */
+  readonly mode: number
+  /** Of the keys in force. */
+  readonly leftOut: readonly LeftOutKey[]
+  /** What keys of before signed, and those in force do not. */
+  readonly lost: readonly TokenAlgorithm[]
+  /** Why the file cannot be used as it is now, so that older keys stay in force. */
+  readonly problem: string | undefined
+}
+
 /**
  * The signing keys of one issuer, read from a file and read again when it changes. A file that turns bad while
  * the service runs leaves the keys in use as they were.
  */
 export class SigningKeys {
   #keys: readonly SigningKey[] = []
-  #text = ''
+  #leftOut: readonly LeftOutKey[] = []
+  #lost: readonly TokenAlgorithm[] = []
+  #problem: string | undefined
+  #mode = 0
+  /** Of what was read last, and not its text: whoever gets hold of the heap must not find the private keys in it. */
+  #contentHash = ''
   #timer: NodeJS.Timeout | undefined
   #closed = false
   readonly #file: string
@@ -30,9 +47,7 @@ export class SigningKeys {
 
   /** Throws `LR_KEYS_INVALID` when the file cannot be read or holds no usable key. */
   async load(): Promise<void> {
-    const text = await this.#read()
-    this.#keys = await readKeyFile(text)
-    this.#text = text
+    await this.#reload()
   }
 
   /**
@@ -46,10 +61,12 @@ export class SigningKeys {
       try {
         const isNew = await this.#reload()
         failures = 0
+        this.#problem = undefined
         if (isNew) events.onReloaded(this.#keys.map((key) => key.kid))
       } catch (error) {
         failures = messageOf(error) === said ? failures + 1 : 1
         said = messageOf(error)
+        this.#problem = said
         events.onReloadFailed(error, failures)
       }
     }
@@ -75,7 +92,8 @@ export class SigningKeys {
     let best: SigningKey | undefined
     for (const key of this.#keys) {
       if (key.notBeforeMs > now || !key.algorithms.includes(algorithm)) continue
-      if (best === undefined || key.notBeforeMs > best.notBeforeMs) best = key
+      const isNewer = best === undefined || key.notBeforeMs > best.notBeforeMs
+      if (isNewer || (key.notBeforeMs === best?.notBeforeMs && hasOtherName(best, algorithm))) best = key
     }
     if (best === undefined) {
       throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
@@ -107,20 +125,37 @@ export class SigningKeys {
     return this.#keys.map((key) => key.publicJwk)
   }
 
+  /** What is to be said about the file, as it was seen last. */
+  get facts(): KeyFileFacts {
+    return { mode: this.#mode, leftOut: this.#leftOut, lost: this.#lost, problem: this.#problem }
+  }
+
   /** False when the file is as it was. */
   async #reload(): Promise<boolean> {
-    const text = await this.#read()
-    if (text === this.#text) return false
-    this.#keys = await readKeyFile(text)
-    this.#text = text
+    const content = await this.#read()
+    const contentHash = hash('sha256', content)
+    if (contentHash === this.#contentHash) return false
+    const { keys, leftOut } = readKeyFile(content)
+    const before = new Set(this.#lost.concat(this.#keys.flatMap(({ algorithms }) => algorithms)))
+    this.#lost = [...before].filter((algorithm) => !keys.some((key) => key.algorithms.includes(algorithm)))
+    this.#keys = keys
+    this.#leftOut = leftOut
+    this.#contentHash = contentHash
     return true
   }
 
-  async #read(): Promise<string> {
+  async #read(): Promise<Buffer> {
     try {
-      return await readFile(this.#file, 'utf8')
+      await using file = await open(this.#file)
+      this.#mode = (await file.stat()).mode
+      return await file.readFile()
     } catch (error) {
       throw new RelayFault('LR_KEYS_INVALID', `the signing key file cannot be read: ${messageOf(error)}`)
     }
   }
+}
+
+/** The key may be published under the other name of its algorithm, and some RPs compare it. */
+function hasOtherName({ publicJwk: { alg } }: SigningKey, algorithm: TokenAlgorithm): boolean {
+  return alg !== undefined && alg !== algorithm
 }

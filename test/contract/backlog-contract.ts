@@ -62,6 +62,7 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       const state = parkedState({
         lastStatus: 503,
         lastError: 'HTTP 503: "later"\u2028',
+        origin: 'https://rp.example:8443',
         cause: {
           origin: sampleOrigin({ id: 'id "with" quotes', offset: 2 ** 50 }),
           occurredAtMs: NOW,

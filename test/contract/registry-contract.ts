@@ -191,6 +191,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
           attempts: 1,
           lastStatus: 400,
           lastError: 'HTTP "400"',
+          origin: 'https://rp.example:8443',
         },
         origin: bySecond.origin,
         occurredAtMs: LATE,

@@ -107,6 +107,20 @@ describe('over http', () => {
     expect(site.rps.at('/')).toEqual([])
   })
 
+  test('a host that the operator does not allow the client is a problem, in its settings or as the URI', async () => {
+    const uri = site.rps.uri('/strict', (_request, response) => end(response, 400))
+    const hosts = (allows: string) =>
+      examine(uri, { ...allowed, CLIENT_HOSTS: `strict=${allows}` }, '--client', 'strict')
+    await site.redis.hset(`${site.prefix}:client:{${ISSUER}|strict}`, {
+      backchannelLogoutUri: 'https://evil.example/l',
+    })
+    const [elsewhere, kept] = await Promise.all([hosts('rp.example'), hosts('127.0.0.1')])
+    expect(elsewhere.of('rp-settings')[0]).toMatch(/^problem: .* CLIENT_HOSTS .* blocked/)
+    expect(kept.of('rp-settings')[0]).toMatch(
+      /^problem: .* wrong and ignored: .*evil\.example.* CLIENT_HOSTS/,
+    )
+  })
+
   test('without EGRESS_ALLOW_HTTP it is refused, and a port on which nothing listens is named', async () => {
     const { EGRESS_ALLOW } = allowed
     const [refused, closed] = await Promise.all([

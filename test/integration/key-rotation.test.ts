@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto'
-import type { JSONWebKeySet } from 'jose'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { chmod } from 'node:fs/promises'
+import type { JSONWebKeySet, JWK } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { verifyLogoutToken } from '../support/logout-token.ts'
@@ -16,7 +17,7 @@ const old = privateJwk('rsa', 'old')
 beforeAll(async () => {
   site = await openSite()
   await site.writeKeys(old)
-  relay = await site.startRelay()
+  relay = await site.startRelay({ CHECK_INTERVAL_MS: '200' })
 })
 afterAll(() => site.close())
 
@@ -88,4 +89,57 @@ test('after a bad file a good one is taken up again', async () => {
   await site.writeKeys(privateJwk('rsa', 'newest'))
   await publishes('newest')
   expect(await signingKid()).toBe('newest')
+})
+
+/** One of each kind that a provider may keep beside those that sign logout tokens. */
+function keysOfOthers(): JWK[] {
+  const { privateKey: p384 } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+  const { privateKey: short } = generateKeyPairSync('rsa', { modulusLength: 1_024 })
+  return [
+    { ...(p384.export({ format: 'jwk' }) as JWK), kid: 'es384', alg: 'ES384' },
+    { ...(short.export({ format: 'jwk' }) as JWK), kid: 'short' },
+    privateJwk('rsa', 'decrypts', { key_ops: ['decrypt'] }),
+    privateJwk('rsa', 'encryption', { use: 'enc' }),
+    privateJwk('rsa', 'oaep', { alg: 'RSA-OAEP' }),
+    privateJwk('rsa', 'rs512', { alg: 'RS512' }),
+    { kty: 'AKP', kid: 'unknown', alg: 'ML-DSA-65' },
+  ]
+}
+
+test('keys that cannot sign stop neither a rotation nor a start, and each is named once', async () => {
+  const others = keysOfOthers()
+  await site.writeKeys(...others, privateJwk('rsa', 'beside'))
+  await publishes('beside')
+  expect(await signingKid()).toBe('beside')
+  const named = (of: RelayProcess) =>
+    of.log.filter(({ check }) => check === 'keys-left-out').map(({ about }) => about)
+  const all = others.map(({ kid }) => `kid ${kid}`)
+  await eventually(() => expect(named(relay)).toEqual(all))
+  expect(await readMetric(relay, 'check_findings', { check: 'keys-left-out' })).toBe(all.length)
+
+  await relay.stop()
+  relay = await site.startRelay({ CHECK_INTERVAL_MS: '200' })
+  expect(named(relay)).toEqual(all)
+  expect(await signingKid()).toBe('beside')
+})
+
+test('a bad file and one that others may write are findings', async () => {
+  await replaceFile(site.keysFile, JSON.stringify({ keys: keysOfOthers() }))
+  const { finding } = await relay.waitForLog(({ check }) => check === 'keys-file')
+  expect(finding).toMatch(/of before stay in force.*kid decrypts: its key_ops/)
+  expect(await signingKid()).toBe('beside')
+
+  await site.writeKeys(privateJwk('ec', 'other'))
+  expect(await relay.waitForLog(({ check }) => check === 'keys-signing')).toMatchObject({
+    level: 'warn',
+    about: 'RS256',
+  })
+  await site.writeKeys(privateJwk('rsa', 'open'))
+  await chmod(site.keysFile, 0o666)
+  await publishes('open')
+  const { finding: open, level } = await relay.waitForLog(({ check }) => check === 'keys-permissions')
+  expect([level, open]).toEqual([
+    'warn',
+    expect.stringContaining('others than its owner may write the key file (0666)'),
+  ])
 })

@@ -238,7 +238,6 @@ test('--failed delivers again what failed, under a new outcome, and leaves what 
       clientId,
       backchannelLogoutUri: uri,
       alg: 'ES256',
-      typ: 'JWT',
       claims: 'sid',
     }),
   )
@@ -263,7 +262,7 @@ test('--failed delivers again what failed, under a new outcome, and leaves what 
   expect(summaryOf(await replay('--from', '1h', '--failed'))).toMatchObject({ read: 2, owed: 0 })
   expect(site.rps.at('/failed')).toHaveLength(5)
   const { header, claims } = site.rps.at('/failed').at(-1) as (typeof site.rps.requests.items)[number]
-  expect(header).toMatchObject({ alg: 'ES256', typ: 'JWT' })
+  expect(header).toMatchObject({ alg: 'ES256', typ: 'logout+jwt' })
   expect(claims.sub).toBeUndefined()
 
   await site.topic.caughtUp()

@@ -19,7 +19,7 @@ export async function verifyLogoutToken(
     issuer,
     typ,
     audience: clientId,
-    algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
     requiredClaims: ['iat', 'exp', 'jti', 'events'],
     maxTokenAge: '1 minute',
   })

@@ -46,7 +46,6 @@ const FIELDS: Readonly<Record<string, string>> = {
   sid: 'sid',
   sessionRequired: 'sessionRequired',
   alg: 'alg',
-  typ: 'typ',
   claims: 'claims',
   registeredAt: 'registeredAt',
 }
@@ -67,8 +66,7 @@ export function addRegisterSession(sessions: Command): void {
     .option('--sub <sub>', 'sub: the subject that the RP knows; the user when not given')
     .option('--sid <sid>', 'sid: the session id that the RP knows; the session when not given')
     .option('--session-required', 'sessionRequired: the RP wants sid in every token')
-    .option('--alg <alg>', 'alg: RS256, PS256, ES256 or EdDSA')
-    .option('--typ <typ>', 'typ: type in the header of its tokens')
+    .option('--alg <alg>', 'alg: RS256, PS256, ES256, EdDSA or Ed25519')
     .option('--claims <claims>', 'claims: both, sub or sid')
     .option('--registered-at <time>', 'registeredAt: when it was made, ISO 8601; now when not given')
     .option('--json', 'one line of JSON per registration')

@@ -19,6 +19,8 @@ export interface Entry extends Record<string, unknown> {
   readonly status?: number
   readonly reason?: string
   readonly lastError?: string
+  /** Where the last attempt went. */
+  readonly origin?: string
   /** When the next attempt is due, milliseconds since the epoch. */
   readonly dueMs?: number
   /** A relay is at it. */

@@ -27,8 +27,8 @@ let checkup: Checkup
 beforeEach(() => {
   vi.useFakeTimers()
   said = []
-  state = { redis: [], topics: [], log: [] }
-  looks = { redis: 0, topics: 0, log: 0 }
+  state = { redis: [], topics: [], log: [], keys: [], clients: [], process: [] }
+  looks = { redis: 0, topics: 0, log: 0, keys: 0, clients: 0, process: 0 }
   ending = new AbortController()
   const look = (part: CheckedPart) => async () => {
     looks[part]++
@@ -38,7 +38,14 @@ beforeEach(() => {
   }
   checkup = new Checkup({
     intervalMs: 30_000,
-    looks: { redis: look('redis'), topics: look('topics'), log: look('log') },
+    looks: {
+      redis: look('redis'),
+      topics: look('topics'),
+      log: look('log'),
+      keys: look('keys'),
+      clients: look('clients'),
+      process: look('process'),
+    },
     events: {
       found: ({ check, message }) => said.push(`${check}: ${message}`),
       mended: ({ check }) => said.push(`${check}: mended`),

@@ -167,20 +167,40 @@ describe('what is asked of the signer and the sender', () => {
   })
 
   test('the registration’s wishes, and the RP’s settings above them', async () => {
-    const registration = sampleRegistration({ alg: 'ES256', typ: 'JWT', claims: 'sid' })
+    const registration = sampleRegistration({ alg: 'ES256', claims: 'sid' })
     const own = deliveryFixture()
     await own.owe([registration])
-    expect(token(own.attempts[0])).toMatchObject({ alg: 'ES256', typ: 'JWT', claims: 'sid' })
+    expect(token(own.attempts[0])).toMatchObject({ alg: 'ES256', claims: 'sid' })
     const settings = {
       alg: 'EdDSA',
-      typ: 'x',
       claims: 'both',
       backchannelLogoutUri: 'https://new.example/l?t=1',
     } as const
     const overridden = deliveryFixture({ settings })
     await overridden.owe([registration])
-    expect(token(overridden.attempts[0])).toMatchObject({ alg: 'EdDSA', typ: 'x', claims: 'both' })
+    expect(token(overridden.attempts[0])).toMatchObject({ alg: 'EdDSA', claims: 'both' })
     expect(overridden.attempts[0]?.endpoint).toEqual({ origin: 'https://new.example', path: '/l?t=1' })
+  })
+
+  test.each([
+    ['at+jwt', undefined],
+    [undefined, 'at+jwt'],
+    ['JWT', 'JWT'],
+  ])(
+    'a registration that asks for %s and settings that ask for %s get no other type, and are noted',
+    async (typ, set) => {
+      const fixture = deliveryFixture({ settings: set === undefined ? {} : { typ: set } })
+      await fixture.owe([sampleRegistration(typ === undefined ? {} : { typ })])
+      expect(token(fixture.attempts[0]).typ).toBe('logout+jwt')
+      expect(fixture.clientNotes).toEqual([{ clientId: 'client-1', kind: 'type-ignored', asked: set ?? typ }])
+    },
+  )
+
+  test('JWT only for a client that the operator lists, whatever else is asked for', async () => {
+    const fixture = deliveryFixture({ env: { TOKEN_TYPE_JWT_CLIENTS: 'other, client-1' } })
+    await fixture.owe([sampleRegistration(), sampleRegistration({ oidcSessionId: 'b', typ: 'at+jwt' })])
+    expect(fixture.attempts.map((attempt) => token(attempt).typ)).toEqual(['JWT', 'JWT'])
+    expect(fixture.clientNotes).toMatchObject([{ kind: 'type-ignored', asked: 'at+jwt' }])
   })
 
   test('a trigger older than the deadline makes the logout late', async () => {
@@ -254,5 +274,65 @@ describe('what is asked of the signer and the sender', () => {
     await fixture.stored()
     expect([...first, ...second].map(({ isSettled }) => isSettled)).toEqual([true, true])
     expect(fixture.published).toHaveLength(1)
+  })
+})
+
+describe('where tokens go', () => {
+  const NEW = 'https://new.example:8443'
+  const moved = { backchannelLogoutUri: `${NEW}/l?secret=1` }
+  const allowed = { CLIENT_HOSTS: 'client-1=rp.example,client-1=*.rp.example' }
+
+  test('outcomes name the origin that was called, and nothing more of the URI', async () => {
+    const { outcome, reports, clientNotes } = await deliver([answered(200)], { settings: moved })
+    expect(outcome).toMatchObject({ origin: NEW })
+    expect(JSON.stringify([outcome, reports[0]?.delivery.origin])).not.toContain('secret')
+    expect(clientNotes).toEqual([
+      { clientId: 'client-1', kind: 'origin-overridden', from: 'https://rp.example', to: NEW },
+    ])
+    expect((await deliver([answered(403)])).outcome).toMatchObject({ origin: 'https://rp.example' })
+  })
+
+  test('one that expires after attempts elsewhere still tells where they went', async () => {
+    const { parked } = await deliver([answered(503)], { settings: moved })
+    expect(parked?.state.origin).toBe(NEW)
+  })
+
+  test('registrations that go elsewhere than those before are noted', async () => {
+    const fixture = deliveryFixture()
+    for (const origin of ['https://rp.example', 'https://rp.example', 'https://evil.example']) {
+      await fixture.owe([
+        sampleRegistration({ oidcSessionId: origin, backchannelLogoutUri: `${origin}/logout` }),
+      ])
+    }
+    expect(fixture.clientNotes).toEqual([
+      {
+        clientId: 'client-1',
+        kind: 'origin-changed',
+        from: 'https://rp.example',
+        to: 'https://evil.example',
+      },
+    ])
+  })
+
+  test('nothing is sent to a host that the operator does not allow the client', async () => {
+    const fixture = deliveryFixture({ env: allowed })
+    const uris = ['https://evil.example/l', 'https://rp.example.evil.example/l', 'https://xrp.example/l']
+    await fixture.owe(
+      uris.map((uri) => sampleRegistration({ oidcSessionId: uri, backchannelLogoutUri: uri })),
+    )
+    expect(fixture.attempts).toEqual([])
+    expect(fixture.reports.map(({ verdict }) => verdict)).toEqual(uris.map(() => 'blocked'))
+    expect(fixture.clientNotes.map(({ kind }) => kind)).toEqual(uris.map(() => 'host-refused'))
+  })
+
+  test('a host that the operator allows is no news, and other clients go where they want', async () => {
+    const fixture = deliveryFixture({ env: allowed })
+    const uris = ['https://rp.example/l', 'https://RP.example.:9443/l', 'https://eu.rp.example/l']
+    await fixture.owe([
+      ...uris.map((uri) => sampleRegistration({ oidcSessionId: uri, backchannelLogoutUri: uri })),
+      sampleRegistration({ clientId: 'client-2', backchannelLogoutUri: 'https://two.example/l' }),
+    ])
+    expect(fixture.attempts).toHaveLength(4)
+    expect(fixture.clientNotes).toEqual([])
   })
 })

@@ -1,5 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
+import type { ClientNote } from '../../../src/checks/client-notes.ts'
 import { type Config, readConfig } from '../../../src/config/env.ts'
+import { ClientPolicy } from '../../../src/delivery/client-policy.ts'
 import { DeliveryCore } from '../../../src/delivery/delivery-core.ts'
 import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
 import type { AttemptRequest, AttemptResult, Sender } from '../../../src/egress/sender.ts'
@@ -94,6 +96,8 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   const noted: Parameters<MemoryRegistry['notePending']>[0][number][] = []
   /** Outcomes that were decided elsewhere. */
   const concluded: string[] = []
+  /** What was noted of clients. */
+  const clientNotes: ({ clientId: string } & ClientNote)[] = []
   let tokens = 0
 
   /** Attempts without a result; a test may have taken them off its own list. */
@@ -145,6 +149,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     config,
     registry,
     sender,
+    clients: new ClientPolicy(config, (clientId, note) => clientNotes.push({ clientId, ...note })),
     guard: { isIntact: true },
     events: {
       attempted: (report) => reports.push(report),
@@ -189,6 +194,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     attempts,
     backlog,
     breakers,
+    clientNotes,
     clock,
     concluded,
     core,

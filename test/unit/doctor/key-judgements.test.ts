@@ -1,7 +1,8 @@
 import { createPublicKey } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { checkKeyPermissions } from '../../../src/checks/key-file.ts'
 import { judgePublished, publishedKeys } from '../../../src/doctor/key-published.ts'
-import { judgePermissions, judgeSigning } from '../../../src/doctor/signing-judgements.ts'
+import { judgeSigning } from '../../../src/doctor/signing-judgements.ts'
 import { readKeyFile } from '../../../src/token/key-file.ts'
 import type { SigningKey } from '../../../src/token/signing-key.ts'
 import { privateJwk } from '../../support/signing-key-file.ts'
@@ -15,8 +16,11 @@ const jwks = {
 let rsa: SigningKey
 let ec: SigningKey
 
-beforeAll(async () => {
-  ;[rsa, ec] = (await readKeyFile(JSON.stringify({ keys: [jwks.rsa, jwks.ec] }))) as [SigningKey, SigningKey]
+beforeAll(() => {
+  ;[rsa, ec] = readKeyFile(Buffer.from(JSON.stringify({ keys: [jwks.rsa, jwks.ec] }))).keys as [
+    SigningKey,
+    SigningKey,
+  ]
 })
 
 /** As an issuer publishes it. */
@@ -110,7 +114,7 @@ describe('the key file', () => {
     [0o100620, 'warning'],
     [0o100666, 'warning'],
   ])('with mode %o: %s', (mode, is) => {
-    expect(judgePermissions(mode).status).toBe(is)
+    expect(checkKeyPermissions({ mode })[0]?.severity ?? 'ok').toBe(is)
   })
 
   test('what signs now is said with its strength', () => {

@@ -12,6 +12,7 @@ function report(trigger: string, sessionId: string, clientId: string): AttemptRe
   const cause = { origin: sampleOrigin({ id: trigger }), occurredAtMs: 0, everywhere: false }
   const [delivery] = planDeliveries([{ registration, cause, deadlineMs: 1 }], knownRelyingParties())
   if (delivery === undefined) throw new Error(`nothing is planned for ${ISSUER}`)
+  delivery.origin = 'https://called.example'
   const result = { kind: 'answered', status: 204 } as const
   return { delivery, attemptNumber: 2, jti: 'jti-1', result, verdict: 'sent', durationMs: 12.6, next: 'none' }
 }
@@ -36,6 +37,7 @@ describe('log line of an accepted attempt', () => {
           durationMs: 13,
           jti: 'jti-1',
           status: 204,
+          origin: 'https://called.example',
           msg: 'attempt',
         })
       }),

@@ -20,6 +20,7 @@ export function keyFor(algorithm: TokenAlgorithm): KeyObject {
     case 'ES256':
       return ecKey()
     case 'EdDSA':
+    case 'Ed25519':
       return ed25519Key()
     default:
       return algorithm satisfies never

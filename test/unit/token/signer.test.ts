@@ -86,7 +86,7 @@ describe('signer', () => {
   })
 
   test('writes the typ that the RP wants, and remembers no other one', async () => {
-    for (const typ of ['JWT', 'logout+jwt', 'at+jwt', 'JWT']) {
+    for (const typ of ['JWT', 'logout+jwt', 'JWT', 'logout+jwt'] as const) {
       const { token } = sign(request('ES256', { typ }))
       expect(decodeProtectedHeader(token)).toEqual({ alg: 'ES256', typ, kid: 'key-ES256' })
       await verify(token, typ)

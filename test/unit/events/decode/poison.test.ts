@@ -135,7 +135,6 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
   test.each([
     { alg: 'none' },
     { alg: 'HS256' },
-    { typ: '' },
     { claims: 'neither' },
     { sessionRequired: 'yes' },
     { registeredAt: 'yesterday' },
@@ -146,6 +145,15 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
       `${Object.keys(wrong)[0]}: `,
     )
   })
+
+  test.each(['at+jwt', '', null, 7, { a: 1 }, 'x'.repeat(100)])(
+    'not one that asks for the type %j',
+    (typ) => {
+      expect(decode(write('backchannel-logout-registered', registrationData({ typ }))).kind).toBe(
+        'registration',
+      )
+    },
+  )
 
   test('every wrong field is named, and no value is quoted', () => {
     const wrong = {

@@ -1,0 +1,65 @@
+import type { ClientNote } from '../checks/client-notes.ts'
+import { type ClientHost, isHost } from '../config/client-hosts.ts'
+import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
+import type { TokenType } from '../token/claims.ts'
+import type { Delivery } from './delivery.ts'
+
+/** Of the configuration. */
+export interface ClientPolicyOptions {
+  readonly TOKEN_TYPE_JWT_CLIENTS: readonly string[]
+  readonly CLIENT_HOSTS: readonly ClientHost[]
+}
+
+type OnNote = (clientId: string, note: ClientNote) => void
+
+/**
+ * What the operator has laid down for single clients. Records and `lr:client` are written by others, so neither can change
+ * it; what they ask for beyond it is noted.
+ */
+export class ClientPolicy {
+  readonly #jwtClients: ReadonlySet<string>
+  readonly #hosts: ReadonlyMap<string, readonly ClientHost[]>
+  readonly #onNote: OnNote
+
+  constructor(options: ClientPolicyOptions, onNote: OnNote) {
+    this.#jwtClients = new Set(options.TOKEN_TYPE_JWT_CLIENTS)
+    this.#hosts = Map.groupBy(options.CLIENT_HOSTS, ({ clientId }) => clientId)
+    this.#onNote = onNote
+  }
+
+  /** With a `typ` of somebody else's choosing the relay would sign what a resource server takes for an access token. */
+  tokenType({ rp, registration }: Delivery): TokenType {
+    const type = this.#jwtClients.has(rp.clientId) ? 'JWT' : 'logout+jwt'
+    const asked = rp.settings.typ ?? registration.typ
+    if (asked !== undefined && asked !== type && asked !== 'logout+jwt') {
+      this.#onNote(rp.clientId, { kind: 'type-ignored', asked })
+    }
+    return type
+  }
+
+  /** Where the attempt goes: settings of the RP win over its registration. */
+  endpoint({ rp, registration }: Delivery): LogoutEndpoint {
+    const { backchannelLogoutUri: uri } = rp.settings
+    const endpoint = logoutEndpoint(uri ?? registration.backchannelLogoutUri)
+    const { origin: to } = endpoint
+    const before = rp.calledOrigin
+    rp.calledOrigin = to
+    if ((uri === undefined && before === to) || this.#hosts.has(rp.clientId)) return endpoint
+    const registered = logoutEndpoint(registration.backchannelLogoutUri).origin
+    if (registered !== to) this.#onNote(rp.clientId, { kind: 'origin-overridden', from: registered, to })
+    else if (before !== undefined && before !== to) {
+      this.#onNote(rp.clientId, { kind: 'origin-changed', from: before, to })
+    }
+    return endpoint
+  }
+
+  /** What the operator has against sending that client's tokens there, or `undefined`. */
+  refusal(clientId: string, { origin }: LogoutEndpoint): string | undefined {
+    const hosts = this.#hosts.get(clientId)
+    if (hosts === undefined) return undefined
+    const { hostname } = new URL(origin)
+    if (hosts.some((host) => isHost(host, hostname))) return undefined
+    this.#onNote(clientId, { kind: 'host-refused', to: origin })
+    return `${origin} is not among the hosts that CLIENT_HOSTS allows the client`
+  }
+}
