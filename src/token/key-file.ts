@@ -28,23 +28,23 @@ const REASONS_MAX = 8
  * be used says nothing of the others, so it is left out and named. Throws `LR_KEYS_INVALID` when there is none to sign
  * with. Neither names nor reasons show key material.
  */
-export function readKeyFile(content: Buffer): KeyFile {
+export async function readKeyFile(content: Buffer): Promise<KeyFile> {
   try {
-    return readKeys(content)
+    return await readKeys(content)
   } finally {
     // The engine keeps the text of the last match, which was that of the file (`RegExp.input`).
     NOTHING.test('')
   }
 }
 
-function readKeys(content: Buffer): KeyFile {
+async function readKeys(content: Buffer): Promise<KeyFile> {
   // Which takes a byte order mark away as well.
   const text = textOf(content).trim()
   const isJson = text.startsWith('{') || text.startsWith('[')
   const keys: SigningKey[] = []
   const leftOut: LeftOutKey[] = []
   for (const { place, read } of isJson ? jsonEntries(text) : pemEntries(text)) {
-    const result = read()
+    const result = await read()
     const twin = 'key' in result ? keys.find((key) => isMixedUpWith(key, result.key)) : undefined
     if (!('key' in result)) leftOut.push({ name: place, ...result })
     else if (twin === undefined) keys.push(result.key)
@@ -71,7 +71,7 @@ function textOf(content: Buffer): string {
 
 interface Entry {
   readonly place: string
-  readonly read: () => KeyResult
+  readonly read: () => KeyResult | Promise<KeyResult>
 }
 
 function jsonEntries(text: string): Entry[] {

@@ -1,4 +1,6 @@
-import { createPrivateKey, createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
+import { exportJWK } from 'jose/key/export'
 import { codeOf } from '../errors.ts'
 import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
 import { isSameKey } from './same-key.ts'
@@ -26,7 +28,7 @@ function other(reason: string): Unusable {
   return { reason, isMistake: false }
 }
 
-export function keyOfJwk(json: unknown): KeyResult {
+export async function keyOfJwk(json: unknown): Promise<KeyResult> {
   if (typeof json !== 'object' || json === null) return left('it is no JWK')
   const jwk = json as Jwk
   const { kid, alg } = jwk
@@ -45,7 +47,7 @@ export function keyOfJwk(json: unknown): KeyResult {
   return signingKey(privateKey, { kid: kid ?? undefined, alg: alg ?? undefined, notBeforeMs })
 }
 
-export function keyOfPem(block: string): KeyResult {
+export async function keyOfPem(block: string): Promise<KeyResult> {
   if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(block)) {
     return left('it is encrypted; decrypt it for the relay, with "openssl pkey" say')
   }
@@ -88,10 +90,10 @@ function notBefore({ notBefore: value }: Jwk): number {
       : Number.NaN
 }
 
-function signingKey(
+async function signingKey(
   privateKey: KeyObject,
   { kid, alg, notBeforeMs }: { kid?: string | undefined; alg?: string | undefined; notBeforeMs: number },
-): KeyResult {
+): Promise<KeyResult> {
   const possible = algorithmsOf(privateKey)
   if ('reason' in possible) return possible
   if (alg !== undefined && !(possible as readonly string[]).includes(alg)) {
@@ -99,7 +101,7 @@ function signingKey(
   }
   // From the public half: an export of the private key would leave it in the heap as text.
   const publicKey = createPublicKey(privateKey)
-  const publicJwk = publicKey.export({ format: 'jwk' })
+  const publicJwk = await exportJWK(publicKey)
   // Both names stand for one algorithm (RFC 9864), and RPs ask for the one or the other.
   const algorithms =
     alg === undefined || privateKey.asymmetricKeyType === 'ed25519' ? possible : [alg as TokenAlgorithm]
@@ -108,7 +110,7 @@ function signingKey(
   }
   // A key for several algorithms is published without `alg`: RPs take that as "any that fits".
   const published = alg ?? (algorithms.length === 1 ? algorithms[0] : undefined)
-  const name = kid ?? thumbprint(publicJwk)
+  const name = kid ?? (await calculateJwkThumbprint(publicJwk))
   const shownJwk = { ...publicJwk, kid: name, use: 'sig', ...(published !== undefined && { alg: published }) }
   return { key: { kid: name, algorithms, notBeforeMs, privateKey, publicJwk: shownJwk } }
 }
@@ -131,11 +133,6 @@ function algorithmsOf(key: KeyObject): readonly TokenAlgorithm[] | Unusable {
     default:
       return other(`it is of type ${key.asymmetricKeyType}, which signs no logout tokens`)
   }
-}
-
-/** RFC 7638 §3.2, RFC 8037 §2: the members that make the key, in the order of the alphabet. */
-function thumbprint({ crv, e, kty, n, x, y }: JsonWebKey): string {
-  return hash('sha256', JSON.stringify({ crv, e, kty, n, x, y }), 'base64url')
 }
 
 function shown(value: unknown): string {

@@ -135,7 +135,7 @@ export class SigningKeys {
     const content = await this.#read()
     const contentHash = hash('sha256', content)
     if (contentHash === this.#contentHash) return false
-    const { keys, leftOut } = readKeyFile(content)
+    const { keys, leftOut } = await readKeyFile(content)
     const before = new Set(this.#lost.concat(this.#keys.flatMap(({ algorithms }) => algorithms)))
     this.#lost = [...before].filter((algorithm) => !keys.some((key) => key.algorithms.includes(algorithm)))
     this.#keys = keys

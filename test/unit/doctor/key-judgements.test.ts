@@ -16,11 +16,9 @@ const jwks = {
 let rsa: SigningKey
 let ec: SigningKey
 
-beforeAll(() => {
-  ;[rsa, ec] = readKeyFile(Buffer.from(JSON.stringify({ keys: [jwks.rsa, jwks.ec] }))).keys as [
-    SigningKey,
-    SigningKey,
-  ]
+beforeAll(async () => {
+  const { keys } = await readKeyFile(Buffer.from(JSON.stringify({ keys: [jwks.rsa, jwks.ec] })))
+  ;[rsa, ec] = keys as [SigningKey, SigningKey]
 })
 
 /** As an issuer publishes it. */

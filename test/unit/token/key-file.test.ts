@@ -12,8 +12,9 @@ const ed = ed25519Key()
 
 const read = (text: string) => readKeyFile(Buffer.from(text))
 
-function summary(text: string) {
-  return read(text).keys.map(({ kid, algorithms }) => ({ kid, algorithms }))
+async function summary(text: string) {
+  const { keys } = await read(text)
+  return keys.map(({ kid, algorithms }) => ({ kid, algorithms }))
 }
 
 function thumbprint(jwk: Record<string, unknown>): Promise<string> {
@@ -28,7 +29,7 @@ describe('key file as JSON', () => {
       jwkOf(ec, { kid: 'c', use: 'sig' }),
       jwkOf(ed, { kid: 'd', alg: 'EdDSA' }),
     )
-    expect(summary(text)).toEqual([
+    expect(await summary(text)).toEqual([
       { kid: 'a', algorithms: ['RS256', 'PS256'] },
       { kid: 'b', algorithms: ['PS256'] },
       { kid: 'c', algorithms: ['ES256'] },
@@ -38,13 +39,13 @@ describe('key file as JSON', () => {
 
   test('one key alone, which without a kid is named by its thumbprint', async () => {
     const jwk = jwkOf(ec)
-    expect(summary(`\n  ${JSON.stringify(jwk)}`)).toEqual([
+    expect(await summary(`\n  ${JSON.stringify(jwk)}`)).toEqual([
       { kid: await thumbprint(jwk), algorithms: ['ES256'] },
     ])
   })
 
   test('what is published holds the public half only', async () => {
-    const { keys } = read(jwkSet(jwkOf(rsaKey), jwkOf(ec), jwkOf(ed)))
+    const { keys } = await read(jwkSet(jwkOf(rsaKey), jwkOf(ec), jwkOf(ed)))
     for (const { publicJwk, kid, algorithms } of keys) {
       expect(Object.keys(publicJwk).filter((name) => PRIVATE_MEMBERS.includes(name))).toEqual([])
       expect(publicJwk).toMatchObject({ kid, use: 'sig' })
@@ -58,7 +59,7 @@ describe('key file as JSON', () => {
     ['2027-01-15T08:00:00Z', 1_800_000_000_000],
     [0, 0],
   ])('notBefore %j', async (notBefore, ms) => {
-    const [key] = read(jwkSet(jwkOf(ec, { notBefore }))).keys
+    const [key] = (await read(jwkSet(jwkOf(ec, { notBefore })))).keys
     expect(key?.notBeforeMs).toBe(ms)
     expect(key?.publicJwk).not.toHaveProperty('notBefore')
   })
@@ -71,12 +72,12 @@ describe('key file as PEM', () => {
     ['SEC 1', pemOf(ec, 'sec1'), ['ES256']],
     ['PKCS #8 with CRLF', pemOf(ed).replaceAll('\n', '\r\n'), ['EdDSA', 'Ed25519']],
   ])('%s', async (_, text, algorithms) => {
-    expect(summary(text).map((key) => key.algorithms)).toEqual([algorithms])
+    expect((await summary(text)).map((key) => key.algorithms)).toEqual([algorithms])
   })
 
   test('several blocks with text around them, each under its thumbprint', async () => {
     const text = `# the old one\n${pemOf(rsaKey)}\nthe new one:\n${pemOf(ec, 'sec1')}${pemOf(ed)}`
-    expect(summary(text)).toEqual([
+    expect(await summary(text)).toEqual([
       { kid: await thumbprint(jwkOf(rsaKey)), algorithms: ['RS256', 'PS256'] },
       { kid: await thumbprint(jwkOf(ec)), algorithms: ['ES256'] },
       { kid: await thumbprint(jwkOf(ed)), algorithms: ['EdDSA', 'Ed25519'] },
@@ -135,9 +136,9 @@ const unusable: [name: string, jwk: unknown, says: RegExp][] = [
 ]
 
 describe('a key that cannot sign', () => {
-  test.each(unusable)('%s beside a good one is left out and named', (_, jwk, says) => {
+  test.each(unusable)('%s beside a good one is left out and named', async (_, jwk, says) => {
     const keys = [jwk, mine] as Record<string, unknown>[]
-    const { keys: used, leftOut } = read(jwkSet(...keys))
+    const { keys: used, leftOut } = await read(jwkSet(...keys))
     expect(used.map(({ kid }) => kid)).toEqual(['mine'])
     expect(leftOut).toEqual([
       expect.objectContaining({
@@ -148,13 +149,13 @@ describe('a key that cannot sign', () => {
     expectNothingOf(JSON.stringify(jwk), JSON.stringify(leftOut))
   })
 
-  test.each(unusable)('%s alone is refused, for that reason', (_, jwk, says) => {
+  test.each(unusable)('%s alone is refused, for that reason', async (_, jwk, says) => {
     const text = jwkSet(jwk as Record<string, unknown>)
-    expect(faultOf(() => read(text))).toMatchObject({
+    expect(await faultOf(() => read(text))).toMatchObject({
       code: 'LR_KEYS_INVALID',
       message: expect.stringMatching(says),
     })
-    expectNothingOf(text, messageOf(faultOf(() => read(text))))
+    expectNothingOf(text, messageOf(await faultOf(() => read(text))))
   })
 
   test.each([
@@ -165,17 +166,17 @@ describe('a key that cannot sign', () => {
     ['RSA-PSS', pemOf(rsaPss), /rsa-pss/],
     ['damaged', pemOf(ec).replace(/\n[A-Za-z0-9+/]{10}/, '\n0000000000'), /cannot be read/],
   ])('a PEM block that is %s takes no other with it', async (_, block, says) => {
-    const { keys, leftOut } = read(`${block}\n${pemOf(ed)}`)
+    const { keys, leftOut } = await read(`${block}\n${pemOf(ed)}`)
     expect(keys.map(({ kid }) => kid)).toEqual([await thumbprint(jwkOf(ed))])
     expect(leftOut).toEqual([
       { name: 'PEM block 1', reason: expect.stringMatching(says), isMistake: expect.any(Boolean) },
     ])
     expectNothingOf(block, JSON.stringify(leftOut))
-    expect(faultOf(() => read(block))).toMatchObject({ message: expect.stringMatching(says) })
+    expect(await faultOf(() => read(block))).toMatchObject({ message: expect.stringMatching(says) })
   })
 
-  test('of two keys with one kid the first signs, but a kid may name one key of each type', () => {
-    const { keys, leftOut } = read(
+  test('of two keys with one kid the first signs, but a kid may name one key of each type', async () => {
+    const { keys, leftOut } = await read(
       jwkSet(
         jwkOf(rsaKey, { kid: 'k', use: 'enc' }),
         jwkOf(ec, { kid: 'k' }),
@@ -214,14 +215,14 @@ describe('a key file as tools leave it', () => {
     ['line ends written as \\n', Buffer.from(pem.replaceAll('\n', '\\n'))],
     ['an indented block', Buffer.from(pem.replaceAll('\n', '\n    '))],
     ['something behind the key', Buffer.from(`${pem}\nsee the wiki\n\0`)],
-  ])('%s', (_, content) => {
-    expect(readKeyFile(content).keys.map(({ algorithms }) => algorithms)).toEqual([['ES256']])
+  ])('%s', async (_, content) => {
+    expect((await readKeyFile(content)).keys.map(({ algorithms }) => algorithms)).toEqual([['ES256']])
   })
 })
 
-test('the newer name Ed25519 and the older EdDSA mean the same key, and it is published as it is named', () => {
+test('the newer name Ed25519 and the older EdDSA mean the same key, and it is published as it is named', async () => {
   for (const alg of ['Ed25519', 'EdDSA']) {
-    expect(read(jwkSet(jwkOf(ed, { alg }))).keys).toEqual([
+    expect((await read(jwkSet(jwkOf(ed, { alg })))).keys).toEqual([
       expect.objectContaining({
         algorithms: ['EdDSA', 'Ed25519'],
         publicJwk: expect.objectContaining({ alg }),
@@ -241,16 +242,16 @@ describe('a file without any key', () => {
     ['an encrypted JWK set', JSON.stringify({ protected: 'e30', ciphertext: secret }), /is encrypted/],
   ]
 
-  test.each(wrong)('%s is refused, and the message holds nothing of it', (_, text, says) => {
-    const fault = faultOf(() => read(text))
+  test.each(wrong)('%s is refused, and the message holds nothing of it', async (_, text, says) => {
+    const fault = await faultOf(() => read(text))
     expect([codeOf(fault), messageOf(fault)]).toEqual(['LR_KEYS_INVALID', expect.stringMatching(says)])
     expectNothingOf(text, messageOf(fault))
   })
 })
 
-function faultOf(act: () => unknown): unknown {
+async function faultOf(act: () => Promise<unknown>): Promise<unknown> {
   try {
-    return act()
+    return await act()
   } catch (error) {
     return error
   }

@@ -4,9 +4,8 @@ import { KeyPublication } from '../../../src/token/key-publication.ts'
 import { privateJwk } from '../../support/signing-key-file.ts'
 
 const ISSUER = 'https://login.example.com/'
-const [first, second] = readKeyFile(
-  Buffer.from(JSON.stringify({ keys: [privateJwk('ec', 'one'), privateJwk('rsa', 'two')] })),
-).keys
+const file = JSON.stringify({ keys: [privateJwk('ec', 'one'), privateJwk('rsa', 'two')] })
+const [first, second] = (await readKeyFile(Buffer.from(file))).keys
 if (first === undefined || second === undefined) throw new Error('two keys were written')
 
 function publicationOf(documents: Record<string, unknown>) {
