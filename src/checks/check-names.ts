@@ -14,6 +14,7 @@ export const checkNames = [
   'topic-recreated',
   'positions-passed',
   'open-transaction',
+  'records-refused',
 ] as const
 
 export type CheckName = (typeof checkNames)[number]

@@ -9,7 +9,7 @@ import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 import { SessionCalls, type SessionName } from './session-calls.ts'
 import { readMarks } from './session-mark.ts'
-import { readSession, unreadableSession } from './stored-registration.ts'
+import { readSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
 
 /** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
@@ -124,10 +124,12 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
         return sound.map(({ sessionId }, i) => {
           const stored = readSession(replies[2 * i], issuer, sessionId)
           const standing = readMarks(String(replies[2 * i + 1] ?? ''), ending)
+          if (step.kind === 'end-session' && isOfAnother(stored.registrations, step.userId)) return []
           return groupsOf(stored, ending, standing)
         })
       },
-      (session) => [{ relation: 'fresh' as const, ending, ...unreadableSession(session) }],
+      // Nothing is known of it, and ending it would not tell more.
+      () => [],
     )
     if (step.kind === 'end-session') return groups.flat()
     return groups.flat().flatMap((owed) => {
@@ -135,4 +137,9 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
       return registrations.length + owed.broken.length > 0 ? [{ ...owed, registrations }] : []
     })
   }
+}
+
+/** As the script that ends sessions has it. */
+function isOfAnother(registrations: readonly Registration[], userId: string | undefined): boolean {
+  return userId !== undefined && registrations.length > 0 && registrations.every((it) => it.userId !== userId)
 }

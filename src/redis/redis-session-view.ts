@@ -52,7 +52,7 @@ export class RedisSessionView {
       this.#keys.session(issuer, sessionId),
       this.#keys.ended(issuer, sessionId),
     ])
-    let foreign = new Set<number>()
+    let foreign = new Map<number, string>()
     let replies: unknown[]
     try {
       replies = await this.#redis.pipeline(pairs.flatMap(lookAt))

@@ -14,8 +14,8 @@ type Fields = [
   topic: string,
   partition: number,
   offset: number,
-  untilMs?: number,
-  occurredAtMs?: number,
+  untilMs?: number | null,
+  occurredAtMs?: number | null,
   deadlineMs?: number | null,
   everywhere?: 0 | 1,
   traceparent?: string,
@@ -40,8 +40,8 @@ export function readMark(line: string, otherwise: Ending): Ending | undefined {
   if (fields === undefined) return undefined
   const [id, topic, partition, offset, untilMs, occurredAtMs, deadlineMs, everywhere, ...trace] = fields
   const origin = { id, topic, partition, offset }
-  if (untilMs === undefined) return { ...otherwise, origin, untilMs: Number.POSITIVE_INFINITY }
-  if (occurredAtMs === undefined) {
+  if (untilMs == null) return { ...otherwise, origin, untilMs: Number.POSITIVE_INFINITY }
+  if (occurredAtMs == null) {
     // Only sign-outs were written like this, with the time at which they occurred.
     const { deadlineMs: deadline } = otherwise
     const times = { occurredAtMs: untilMs, untilMs: untilMs + CLOCK_TOLERANCE_MS }
@@ -91,8 +91,21 @@ function fieldsOf(line: string): Fields | undefined {
   if (!line.startsWith('[')) return undefined
   try {
     const fields = JSON.parse(line) as Fields
-    return typeof fields[0] === 'string' ? fields : undefined
+    return isMark(fields) ? fields : undefined
   } catch {
     return undefined
   }
+}
+
+/** Somebody else may have written there. */
+function isMark([id, topic, partition, offset, ...times]: readonly unknown[]): boolean {
+  const [untilMs, occurredAtMs, deadlineMs] = times
+  return (
+    typeof id === 'string' &&
+    typeof topic === 'string' &&
+    typeof partition === 'number' &&
+    typeof offset === 'number' &&
+    [untilMs, occurredAtMs, deadlineMs].every((it) => it == null || typeof it === 'number') &&
+    times.slice(4).every((it) => typeof it === 'string')
+  )
 }
