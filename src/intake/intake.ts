@@ -186,6 +186,7 @@ export class Intake {
     }
     if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
     for (const { record } of slice) record.settled()
+    if (owed > 0) this.#fanOuts.othersGoOn()
     this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
   }
 
@@ -245,6 +246,7 @@ export class Intake {
     so: { next: OwedAnswer['next']; count: number; isRefused: boolean },
   ): Promise<void> {
     const isWanted = () => !lane.isClosed
+    const counted = { ...item, record: this.#fanOuts.counted(item.record) }
     const isDone = await this.#fanOuts.run(lane, async () => {
       const part = await this.#untilDone(isWanted, async () => {
         const found = (await so.next?.()) ?? { kind: 'owed' as const, groups: [] }
@@ -253,7 +255,7 @@ export class Intake {
       })
       if (part === undefined || !isWanted()) return 'given-up'
       const known: Known = { again: [], further: [] }
-      so.count += this.#handOnPart(item, part, known)
+      so.count += this.#handOnPart(counted, part, known)
       so.isRefused ||= part.refused !== undefined
       so.next = part.next
       if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)

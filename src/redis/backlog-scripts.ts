@@ -97,8 +97,9 @@ return redis.call('ZCARD', KEYS[1])
  */
 export const setAsideScript = redisScript(`
 for _, member in ipairs(ARGV) do
+  local lease = 'lease:' .. ${REGISTRATION}
   redis.call('ZADD', KEYS[1], 'XX', 'inf', member)
-  redis.call('HDEL', KEYS[2], 'lease:' .. ${REGISTRATION})
+  redis.call('HDEL', KEYS[2], lease)
 end
 return #ARGV
 `)

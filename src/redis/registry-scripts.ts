@@ -94,8 +94,12 @@ export function hasExpired(score: number, nowMs: number): boolean {
   return score >= TIMES_FROM_MS && score <= nowMs
 }
 
-/** More are not kept, so that the end of a session is one short step; what an identity provider wrote beyond is read in parts. */
+/** More are not kept. What an identity provider wrote beyond is read as it comes. */
 export const SESSION_REGISTRATIONS_MAX = 20_000
+/** Of a session with more the names are read when it ends, and what they stand for in parts. */
+const WHOLE_MAX = 1_000
+/** Of those, so many tell whose session it is. */
+const SAMPLE = 100
 /** After so many fields the remaining sessions of a call are left for another one. */
 const FIELDS_PER_CALL = 4_000
 
@@ -206,10 +210,10 @@ export const NOT_ENDED = { notMeant: 0, ofAnother: 1 } as const
 /**
  * KEYS: sessions. ARGV: TTL of the tombstones in ms, then per session the mark, how long its registrations must live, the
  * user who must be one of theirs as JSON ('' for any), and the cut-off if it is to end only where that means something
- * ('' otherwise). Returns per session the marks that stood there already, a line each, or why it was left alone; and its
- * registrations as a flat list of fields and values, or how many there are where that is more than one answer may hold. When
- * it has read a lot it answers for no more sessions. A mark with a later cut-off than those that stand there is put behind
- * them. A call per session would cost the client more than everything that is in it.
+ * ('' otherwise). Returns per session the marks that stood there already, a line each, or why it was left alone; its
+ * registrations as a flat list of fields and values; and where they are too many for that, their names instead, or how many
+ * they are. When it has read a lot it answers for no more sessions. A mark with a later cut-off than those that stand there
+ * is put behind them. A call per session would cost the client more than everything that is in it.
  */
 export const endSessionsScript = redisScript(`
 ${DATE_OF}
@@ -266,13 +270,17 @@ for i = 1, #KEYS, 2 do
   local user, untilMs = ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   local count = redis.call('HLEN', session)
-  local isWhole = count <= ${SESSION_REGISTRATIONS_MAX}
-  local fields = isWhole and redis.call('HGETALL', session) or count
-  local standing = ''
-  if isWhole then read = read + #fields end
+  local isWhole = count <= ${WHOLE_MAX}
+  local fields = isWhole and redis.call('HGETALL', session) or redis.call('HSCAN', session, 0, 'COUNT', ${SAMPLE})[2]
+  local standing, more = '', 0
+  read = read + #fields
   if isWhole and untilMs ~= '' and not isMeant(fields, tonumber(untilMs)) then standing, fields = ${NOT_ENDED.notMeant}, {}
-  elseif isWhole and user ~= '' and isOfAnother(fields, user) then standing, fields = ${NOT_ENDED.ofAnother}, {}
+  elseif user ~= '' and isOfAnother(fields, user) then standing, fields = ${NOT_ENDED.ofAnother}, {}
   else
+    if not isWhole then
+      fields, more = {}, count <= ${SESSION_REGISTRATIONS_MAX} and redis.call('HKEYS', session) or count
+      read = read + math.min(count, ${SESSION_REGISTRATIONS_MAX})
+    end
     if redis.call('SET', ended, mark, 'NX', 'PX', ARGV[1]) == false then
       standing = addMark(ended, mark)
       if redis.call('PTTL', ended) < tonumber(ARGV[1]) then redis.call('PEXPIRE', ended, ARGV[1]) end
@@ -281,6 +289,7 @@ for i = 1, #KEYS, 2 do
   end
   found[#found + 1] = standing
   found[#found + 1] = fields
+  found[#found + 1] = more
 end
 return found
 `)

@@ -9,7 +9,7 @@ import { evalScript } from './redis-script.ts'
 import { endSessionsScript, hasExpired, NOT_ENDED, signOutScript, trimScript } from './registry-scripts.ts'
 import { inParts, SCRIPT_SESSIONS_MAX, type SessionCalls } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
-import { readSession } from './stored-registration.ts'
+import { readSession, type StoredSession } from './stored-registration.ts'
 
 export interface SessionEndsOptions {
   readonly redis: RedisConnection
@@ -34,6 +34,9 @@ interface Place {
 
 /** Entries of an index, or registrations of a session, that Redis looks through at once. */
 const SCAN_COUNT = 500
+/** Few, so that whoever comes next need not wait for what they bring. */
+const SESSIONS_PER_PART = 32
+const REGISTRATIONS_PER_PART = 64
 const TRIMS_AT_ONCE = 4
 
 export const OF_ANOTHER_USER =
@@ -122,38 +125,58 @@ export class SessionEnds {
     )
     return steps.map((step, i) => {
       const found = replies[Math.floor(i / SCRIPT_SESSIONS_MAX)] as unknown[]
-      const at = 2 * (i % SCRIPT_SESSIONS_MAX)
+      const at = 3 * (i % SCRIPT_SESSIONS_MAX)
       // Those before it were so large that the call has left it for another one.
       if (at >= found.length)
         return partly([], async () => first(await this.#endEach([step], onlyMeantUntil)))
-      return this.#answer(step, found[at] as string | number, found[at + 1] as string[] | number)
+      const [standing, fields, more] = found.slice(at, at + 3) as [
+        string | number,
+        string[],
+        number | string[],
+      ]
+      return this.#answer(step, standing, fields, more)
     })
   }
 
-  #answer(step: EndStep, standing: string | number, fields: string[] | number): OwedAnswer {
+  #answer(step: EndStep, standing: string | number, fields: string[], more: number | string[]): OwedAnswer {
     const { ending, issuer, sessionId } = step
     if (standing === NOT_ENDED.notMeant) return { kind: 'owed', groups: [] }
     if (standing === NOT_ENDED.ofAnother) return { kind: 'owed', groups: [], refused: OF_ANOTHER_USER }
     const lines = standing === '' ? [] : String(standing).split('\n')
     const marks = lines.flatMap((line) => readMark(line, ending) ?? [])
-    if (typeof fields !== 'number')
+    if (more === 0)
       return { kind: 'owed', groups: groupsOf(readSession(fields, issuer, sessionId), ending, marks) }
+    if (typeof more !== 'number') return partly([], () => this.#readNamed(step, marks, more))
     this.#redis.suspects.note(this.#keys.session(issuer, sessionId))
     return partly([], () => this.#readOn(step, marks, '0'))
   }
 
+  /** The next registrations of a session that ended with these. */
+  async #readNamed(step: EndStep, marks: readonly Ending[], names: readonly string[]): Promise<OwedAnswer> {
+    const { ending, issuer, sessionId, userId } = step
+    const part = names.slice(0, REGISTRATIONS_PER_PART)
+    const [values] = await this.#calls.checked([['HMGET', this.#keys.session(issuer, sessionId), ...part]])
+    // What has been settled since is gone.
+    const fields = part.flatMap((name, i) => {
+      const value = (values as (string | null)[])[i]
+      return typeof value === 'string' ? [name, value] : []
+    })
+    const groups = groupsOf(ofUser(readSession(fields, issuer, sessionId), userId), ending, marks)
+    const left = names.slice(REGISTRATIONS_PER_PART)
+    return partly(groups, left.length === 0 ? undefined : () => this.#readNamed(step, marks, left))
+  }
+
   /**
-   * The next registrations of a session that has more than can be read at once. They may have been found, or come in,
+   * The next registrations of a session that has more than it may. They may have been found, or come in,
    * before, so they are told apart from those that nobody was told of.
    */
   async #readOn(step: EndStep, marks: readonly Ending[], cursor: string): Promise<OwedAnswer> {
     const { ending, issuer, sessionId, userId } = step
     const session = this.#keys.session(issuer, sessionId)
-    const [reply] = await this.#calls.checked([['HSCAN', session, cursor, 'COUNT', SCAN_COUNT]])
+    const [reply] = await this.#calls.checked([['HSCAN', session, cursor, 'COUNT', REGISTRATIONS_PER_PART]])
     const [next, fields] = reply as [string, string[]]
-    const stored = readSession(fields, issuer, sessionId)
-    const mine = stored.registrations.filter((it) => userId === undefined || it.userId === userId)
-    const groups = groupsOf({ ...stored, registrations: mine }, ending, marks).map((group) => ({
+    const stored = ofUser(readSession(fields, issuer, sessionId), userId)
+    const groups = groupsOf(stored, ending, marks).map((group) => ({
       ...group,
       relation: group.relation === 'fresh' ? ('again' as const) : group.relation,
     }))
@@ -163,17 +186,17 @@ export class SessionEnds {
   /** As many of the user's sessions as go into one call. */
   async #endPart(step: EndUserStep, place: Place): Promise<OwedAnswer> {
     const { issuer, userId, ending } = step
-    const ids = place.ids.slice(0, SCRIPT_SESSIONS_MAX)
+    const ids = place.ids.slice(0, SESSIONS_PER_PART)
     const steps = ids.map((sessionId): EndStep => ({ issuer, sessionId, userId, ending }))
     const answers = await this.#endEach(steps, ending.untilMs)
-    const left = { ...place, ids: place.ids.slice(SCRIPT_SESSIONS_MAX) }
+    const left = { ...place, ids: place.ids.slice(SESSIONS_PER_PART) }
     const isOver = left.ids.length === 0 && left.cursor === undefined && !left.isUntrimmed
     const nexts = answers.flatMap(({ next }) => next ?? [])
     if (!isOver) nexts.push(() => this.#goOn(step, left))
     // Some of them may be another user's meanwhile; the index only says where to look.
     const refused = answers.find((it) => it.refused !== undefined && it.refused !== OF_ANOTHER_USER)?.refused
-    const next = inTurn(nexts, (part) => ({ ...part, groups: ofUser(part.groups, userId) }))
-    const groups = ofUser(
+    const next = inTurn(nexts, (part) => ({ ...part, groups: groupsOfUser(part.groups, userId) }))
+    const groups = groupsOfUser(
       answers.flatMap((it) => it.groups),
       userId,
     )
@@ -207,11 +230,15 @@ function placeAfter(scanned: unknown, isUntrimmed: boolean): Place {
   return { ids: [...new Set(ids)], cursor: cursor === '0' ? undefined : cursor, isUntrimmed }
 }
 
-function ofUser(groups: readonly OwedGroup[], userId: string): OwedGroup[] {
-  return groups.flatMap((group) => {
-    const registrations = group.registrations.filter((it) => it.userId === userId)
-    return registrations.length + group.broken.length > 0 ? [{ ...group, registrations }] : []
-  })
+function groupsOfUser(groups: readonly OwedGroup[], userId: string): OwedGroup[] {
+  return groups
+    .map((group) => ofUser(group, userId))
+    .filter((it) => it.registrations.length + it.broken.length > 0)
+}
+
+function ofUser<T extends StoredSession>(stored: T, userId: string | undefined): T {
+  if (userId === undefined) return stored
+  return { ...stored, registrations: stored.registrations.filter((it) => it.userId === userId) }
 }
 
 function partly(groups: readonly OwedGroup[], next: Next | undefined): OwedAnswer {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import type { RegistrationInput, RelaySite } from '../support/relay-site.ts'
@@ -106,6 +107,13 @@ test.each(['session', 'ended'])('a %s key that is a list: the record becomes a d
   }
   await allOthersAreTold()
   await findingTells(key(kind, strange.sessionId), /a list, not a/, /delete or rename/)
+  const { rows, status, stderr } = await relayCommand(
+    ['replay', '--dead-letters', '--from', '1h', '--json'],
+    site.commandEnvironment(),
+  )
+  expect([status, rows], stderr).toEqual([0, [{ sent: 2, left: 0 }]])
+  const { headers } = await site.topic.waitForOutcome(strange.clientId, strange.sessionId)
+  expect(headers.ce_type).toBe('backchannel-logout-sent')
 })
 
 test.each(['backlog', 'backlog-state'])(
