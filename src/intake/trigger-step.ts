@@ -26,13 +26,14 @@ export function triggerStep(
 }
 
 function endingOf(trigger: Trigger, deadlineMs: number, { traceparent, tracestate }: TraceContext): Ending {
-  const { occurredAtMs, origin, sessionId, untilMs } = trigger
+  const { occurredAtMs, origin, sessionId, untilMs, userId } = trigger
   return {
     origin,
     occurredAtMs,
     untilMs,
     deadlineMs,
     everywhere: sessionId === undefined,
+    ...(userId !== undefined && { userId }),
     ...(traceparent !== undefined && { traceparent }),
     ...(tracestate !== undefined && { tracestate }),
   }

@@ -1,5 +1,5 @@
 import { type Registration, writeRegistration } from '../events/registration.ts'
-import { type Ending, isDatedUntil } from '../registry/ending.ts'
+import { type Ending, means } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
   BrokenRegistration,
@@ -136,6 +136,7 @@ export class RedisRegistry implements Registry {
             registration.oidcSessionId,
             writeRegistration(registration),
             registration.registeredAtMs ?? '',
+            registration.userId,
           ]),
         ],
       ),
@@ -152,8 +153,7 @@ export class RedisRegistry implements Registry {
       const own = ownEnding(registration, origin)
       if (line !== '') return { kind: 'registered', ...isRepeated, endedBy: readMark(line, own) ?? own }
       const ending = readMark(String(signOut), own)
-      if (ending === undefined || !isDatedUntil(registration, ending.untilMs))
-        return { kind: 'registered', ...isRepeated }
+      if (ending === undefined || !means(ending, registration)) return { kind: 'registered', ...isRepeated }
       const { issuer, sessionId } = registration
       signedOut.push({ at: i, step: { issuer, sessionId, ending } })
       return { kind: 'registered', ...isRepeated, endedBy: ending }

@@ -5,6 +5,9 @@ import { redisScript } from './redis-script.ts'
  * sessions. `session-mark.ts` tells what a tombstone looks like.
  */
 
+/** Where a mark names the user who alone is meant, counted from 1. */
+const USER_FIELD = 11
+
 /** Date of a registration in its JSON; nothing where it has none that Lua can read. A pattern alone is ten times slower. */
 const DATE_OF = `
 local function dateOf(json)
@@ -105,7 +108,7 @@ const FIELDS_PER_CALL = 4_000
 
 /**
  * KEYS: per registration its session and tombstone, its user's index and mark of a sign-out. ARGV: session lifetime in
- * ms, now, then per registration session id, oidcSessionId, JSON, date ('' without one). Returns per registration the
+ * ms, now, then per registration session id, oidcSessionId, JSON, date ('' without one), user id. Returns per registration the
  * mark of the ending to which it belongs ('-' when the tombstone tells nothing), '' when it does not, 0 when the
  * registration is settled, or a later one has taken its place, or 1 when the session has too many; the mark of the sign-out,
  * or ''; and a sum: 1 when a registration of that id stood there already, 2 when the user's index, and 4 when the mark holds
@@ -138,31 +141,31 @@ end
 
 local answers = {}
 for i = 1, #KEYS, 4 do
-  local session, id, date = KEYS[i], ARGV[i + 3], tonumber(ARGV[i + 5])
+  local at = (i - 1) / 4 * 5 + 3
+  local session, id, json, date, user = KEYS[i], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
   local ended = redis.call('GET', KEYS[i + 1])
   local settled = ended and settledUntil(ended, id)
   local line, mark, stood = '', '', 0
   local life = redis.call('PTTL', session)
   local isSettled = settled and not (date and date > settled)
-  if not isSettled then
-    if redis.call('HLEN', session) < ${SESSION_REGISTRATIONS_MAX} then
-      stood = 1 - redis.call('HSETNX', session, id, ARGV[i + 4])
-    else
-      stood = redis.call('HEXISTS', session, id)
-      isSettled = stood == 0
-    end
-  end
+  local isFull = not isSettled and redis.call('HLEN', session) >= ${SESSION_REGISTRATIONS_MAX}
+  if isFull then
+    stood = redis.call('HEXISTS', session, id)
+    isFull = stood == 0
+  elseif not isSettled then stood = 1 - redis.call('HSETNX', session, id, json) end
   local stored = stood == 1 and date and dateOf(redis.call('HGET', session, id))
-  if isSettled or stored and stored > date then line, stood = settled and 0 or isSettled and 1 or 0, 0
+  if isFull then line = 1
+  elseif isSettled or stored and stored > date then line, stood = 0, 0
   else
-    local foreign = enlist(KEYS[i + 2], ARGV[i + 2], life == -1 and -1 or math.max(life, lifetime))
-    if stood == 1 then redis.call('HSET', session, id, ARGV[i + 4]) end
+    local foreign = enlist(KEYS[i + 2], ARGV[at], life == -1 and -1 or math.max(life, lifetime))
+    if stood == 1 then redis.call('HSET', session, id, json) end
     if life == -2 or (life >= 0 and life < lifetime) then redis.call('PEXPIRE', session, lifetime) end
     if ended then
       local marks = marksOf(ended)
       if #marks == 0 then line = '-' end
       for n = #marks, 1, -1 do
-        if not (date and date > marks[n].untilMs) then line = marks[n].text end
+        local meant = marks[n].fields[${USER_FIELD}]
+        if not (date and date > marks[n].untilMs) and (not meant or meant == user) then line = marks[n].text end
       end
     end
     mark = redis.pcall('GET', KEYS[i + 3])
@@ -212,8 +215,8 @@ export const NOT_ENDED = { notMeant: 0, ofAnother: 1 } as const
  * user who must be one of theirs as JSON ('' for any), and the cut-off if it is to end only where that means something
  * ('' otherwise). Returns per session the marks that stood there already, a line each, or why it was left alone; its
  * registrations as a flat list of fields and values; and where they are too many for that, their names instead, or how many
- * they are. When it has read a lot it answers for no more sessions. A mark with a later cut-off than those that stand there
- * is put behind them. A call per session would cost the client more than everything that is in it.
+ * they are. When it has read a lot it answers for no more sessions. A mark that means more than those that stand there is
+ * put behind them. A call per session would cost the client more than everything that is in it.
  */
 export const endSessionsScript = redisScript(`
 ${DATE_OF}
@@ -246,10 +249,12 @@ end
 local function addMark(ended, line)
   local tombstone, mine = redis.call('GET', ended), cjson.decode(line)
   local marks, below = marksOf(tombstone)
-  local texts, isKnown = {}, false
+  local texts, isKnown, isCovered, untilMs = {}, false, false, tonumber(mine[5]) or math.huge
   for n, mark in ipairs(marks) do
     local it = mark.fields
     texts[n] = mark.text
+    local meant = it[${USER_FIELD}]
+    if mark.untilMs >= untilMs and (not meant or meant == mine[${USER_FIELD}]) then isCovered = true end
     if it[1] == mine[1] and it[2] == mine[2] and it[3] == mine[3] and it[4] == mine[4] then
       isKnown = true
       -- Made from an outcome, or by an earlier version: the trigger itself knows more.
@@ -257,7 +262,7 @@ local function addMark(ended, line)
     end
   end
   local standing = table.concat(texts, '\\n')
-  if not isKnown and (#marks == 0 or marks[#marks].untilMs < (tonumber(mine[5]) or math.huge)) then texts[#texts + 1] = line end
+  if not isKnown and not isCovered then texts[#texts + 1] = line end
   local whole = table.concat(texts, '\\n\\t') .. below
   if whole ~= tombstone then redis.call('SET', ended, whole, 'KEEPTTL') end
   return standing

@@ -116,6 +116,25 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
     })
 
     describe('sessions', () => {
+      test.each([
+        ['read before its login', (own: RegistryStep, other: RegistryStep) => [other, register(a), own]],
+        ['read after it', (own: RegistryStep, other: RegistryStep) => [register(a), other, own]],
+        ['read after its own end', (own: RegistryStep, other: RegistryStep) => [register(a), own, other]],
+      ])('a trigger that names another user ends nothing of the session: %s', async (_, order) => {
+        const own = endSession('session-1', { ...byFirst, userId: 'user-1' })
+        const other = endSession('session-1', { ...bySecond, untilMs: LATE + 1, userId: 'user-2' })
+        const answers = await apply(
+          ...order(
+            { ...own, userId: 'user-1' } as RegistryStep,
+            { ...other, userId: 'user-2' } as RegistryStep,
+          ),
+        )
+        expect(answers.flatMap((it) => (it.kind === 'owed' ? relations(it) : []))).toEqual(['a fresh first'])
+        expect(answers.flatMap((it) => (it.kind === 'registered' ? [it.endedBy] : []))).toEqual([undefined])
+        // A login that is read late belongs to the end of its own user.
+        expect(await applyOne(register(b))).toMatchObject({ endedBy: { origin: byFirst.origin } })
+      })
+
       test('what was registered is owed when the session ends, whole and to each RP', async () => {
         const full = sampleRegistration({
           alg: 'ES256',
