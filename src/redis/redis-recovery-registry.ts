@@ -11,6 +11,7 @@ import { SessionCalls, type SessionName } from './session-calls.ts'
 import { readMarks } from './session-mark.ts'
 import { readSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
+import { wholeHashes } from './whole-hashes.ts'
 
 /** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
 const reopenScript = redisScript(`
@@ -112,18 +113,15 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
       sessionIds.map((sessionId): SessionName => ({ issuer, sessionId })),
       (session) => session,
       async (sound) => {
-        const replies = await this.#calls.checked(
-          sound.flatMap((session): RedisCommand[] => {
-            const [key, ended] = this.#calls.keysOf(session)
-            return [
-              ['HGETALL', key],
-              ['GET', ended],
-            ]
-          }),
+        const pairs = sound.map((session) => this.#calls.keysOf(session))
+        const hashes = await wholeHashes(
+          (commands) => this.#calls.checked(commands),
+          pairs.map(([key]) => key),
         )
+        const marks = await this.#calls.checked(pairs.map(([, ended]) => ['GET', ended]))
         return sound.map(({ sessionId }, i) => {
-          const stored = readSession(replies[2 * i], issuer, sessionId)
-          const standing = readMarks(String(replies[2 * i + 1] ?? ''), ending)
+          const stored = readSession(hashes[i], issuer, sessionId)
+          const standing = readMarks(String(marks[i] ?? ''), ending)
           if (step.kind === 'end-session' && isOfAnother(stored.registrations, step.userId)) return []
           return groupsOf(stored, ending, standing)
         })
