@@ -155,12 +155,12 @@ test("entries of a backlog that are not the relay's are put aside with a finding
   await findingTells(key('backlog', strange.clientId), /2 in /, /ZREMRANGEBYSCORE/)
 })
 
-test.each(['backlogs', 'positions'])(
+test.each(['backlogs', 'epoch', 'positions'])(
   '%s with a wrong type: not ready, with a finding that names it',
   async (name) => {
     const single = `${site.prefix}:${name}`
     await site.redis.del(single)
-    await site.redis.set(single, 'x')
+    await site.redis.rpush(single, 'x')
     await eventually(async () => {
       const ready = await fetch(`${relay.url}/readyz`)
       expect(ready.status).toBe(503)
