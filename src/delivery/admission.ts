@@ -70,7 +70,9 @@ export class Admission {
       now + leaseMs,
     )
     // Of what nobody has, nothing but its record keeps it: that is not told before it is settled.
-    const taken = owed.flatMap((it, i) => (held[i] === 'backlog' ? [] : [{ it, isParked: held[i] === 'caller' }]))
+    const taken = owed.flatMap((it, i) =>
+      held[i] === 'backlog' ? [] : [{ it, isParked: held[i] === 'caller' }],
+    )
     // Whoever had it may have settled it since the registry was asked what is owed.
     const areSettled = await registry.areSettled(taken.map(({ it }) => it.registration))
     const settled = taken.filter((_, i) => areSettled[i])

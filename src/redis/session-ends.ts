@@ -30,6 +30,8 @@ interface Place {
   readonly cursor: string | undefined
   /** There are expired entries that have not left it. */
   readonly isUntrimmed: boolean
+  /** The last of the sessions that were looked at are over: more of them cost nobody anything. */
+  readonly isIdle?: boolean
 }
 
 /** Entries of an index, or registrations of a session, that Redis looks through at once. */
@@ -186,10 +188,12 @@ export class SessionEnds {
   /** As many of the user's sessions as go into one call. */
   async #endPart(step: EndUserStep, place: Place): Promise<OwedAnswer> {
     const { issuer, userId, ending } = step
-    const ids = place.ids.slice(0, SESSIONS_PER_PART)
+    const size = place.isIdle === true ? SCRIPT_SESSIONS_MAX : SESSIONS_PER_PART
+    const ids = place.ids.slice(0, size)
     const steps = ids.map((sessionId): EndStep => ({ issuer, sessionId, userId, ending }))
     const answers = await this.#endEach(steps, ending.untilMs)
-    const left = { ...place, ids: place.ids.slice(SESSIONS_PER_PART) }
+    const isIdle = answers.every(({ groups, next }) => groups.length === 0 && next === undefined)
+    const left = { ...place, isIdle, ids: place.ids.slice(size) }
     const isOver = left.ids.length === 0 && left.cursor === undefined && !left.isUntrimmed
     const nexts = answers.flatMap(({ next }) => next ?? [])
     if (!isOver) nexts.push(() => this.#goOn(step, left))
@@ -218,7 +222,7 @@ export class SessionEnds {
     const after = place.isUntrimmed
       ? { ...place, isUntrimmed: replies.at(-1) === 1 }
       : placeAfter(replies.at(-1), false)
-    return this.#endPart(step, after)
+    return this.#endPart(step, { ...after, isIdle: place.isIdle === true })
   }
 }
 
