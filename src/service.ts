@@ -33,6 +33,7 @@ import { RedisRegistry } from './redis/redis-registry.ts'
 import { EpochGuard } from './registry/epoch-guard.ts'
 import { RecentFailures } from './status/recent-failures.ts'
 import { StatusPage } from './status/status-page.ts'
+import { withoutIdentifiers } from './status/without-identifiers.ts'
 import { HttpServer } from './telemetry/http-server.ts'
 import type { Log, Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -94,6 +95,7 @@ export class Service {
     this.#redis = new RedisConnection({
       url: config.REDIS_URL,
       security: redisSecurity(config),
+      onSuspect: () => hurry('redis'),
       onUp: () => {
         redisFailures = 0
         this.#readiness.letIn('redis')
@@ -184,6 +186,7 @@ export class Service {
       deadlineMs: config.RETRY_DEADLINE_MS,
       defaultIssuer: config.ISSUER,
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
+      onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,
       registryStep: repeats.step('intake', 'asking Redis what is owed', (error, failures) =>
         events.fault('redis', error, failures),

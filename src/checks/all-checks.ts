@@ -2,6 +2,7 @@ import type { Expectations, LogFacts, RedisFacts, TopicFacts } from './facts.ts'
 import type { Finding } from './finding.ts'
 import { checkOpenTransaction } from './open-transaction.ts'
 import { checkPositionsPassed } from './positions-passed.ts'
+import { checkRecordsRefused } from './records-refused.ts'
 import { checkRedisEvicted } from './redis-evicted.ts'
 import { checkRedisEviction } from './redis-eviction.ts'
 import { checkRedisGroup } from './redis-group.ts'
@@ -37,5 +38,10 @@ export function checkTopics(topics: readonly TopicFacts[], expected: Expectation
 }
 
 export function checkLog(facts: LogFacts): Finding[] {
-  return [...checkPositionsPassed(facts), ...checkTopicRecreated(facts), ...checkOpenTransaction(facts)]
+  return [
+    ...checkPositionsPassed(facts),
+    ...checkTopicRecreated(facts),
+    ...checkOpenTransaction(facts),
+    ...checkRecordsRefused(facts),
+  ]
 }

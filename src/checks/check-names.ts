@@ -14,6 +14,7 @@ export const checkNames = [
   'topic-recreated',
   'positions-passed',
   'open-transaction',
+  'records-refused',
   'keys-file',
   'keys-left-out',
   'keys-signing',

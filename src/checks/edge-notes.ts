@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import type { LogFacts, OpenTransaction, PassedPosition } from './facts.ts'
+import type { LogFacts, OpenTransaction, PassedPosition, RefusedRecords } from './facts.ts'
 
 export interface EdgeNotesOptions {
   readonly clock: Clock
@@ -11,12 +11,14 @@ export interface EdgeNotesOptions {
 /** What is over cannot be looked up again; so long it is told. */
 const KEPT_MS = 24 * 60 * 60_000
 const KEPT_MAX = 1_000
+const REASONS_MAX = 50
 
 /** Keeps what is heard of the ends of the log until it is looked at. */
 export class EdgeNotes {
   readonly #options: EdgeNotesOptions
   #passed: { readonly atMs: number; readonly what: PassedPosition }[] = []
   #open: readonly OpenTransaction[] = []
+  readonly #refused = new Map<string, { atMs: number; readonly what: RefusedRecords }>()
 
   constructor(options: EdgeNotesOptions) {
     this.#options = options
@@ -35,9 +37,24 @@ export class EdgeNotes {
     if (hasChanged) this.#options.onNews()
   }
 
+  /** A record became a dead letter although it could be read. `reason` must not hold the name of a session or user. */
+  recordRefused(
+    { topic, partition, offset }: Omit<RefusedRecords, 'reason' | 'count'>,
+    reason: string,
+  ): void {
+    const before = this.#refused.get(reason)
+    if (before === undefined && this.#refused.size >= REASONS_MAX) return
+    const count = (before?.what.count ?? 0) + 1
+    const what = { reason, count, topic, partition, offset }
+    this.#refused.set(reason, { atMs: this.#options.clock.now(), what })
+    if (before === undefined) this.#options.onNews()
+  }
+
   read(): LogFacts {
     const sinceMs = this.#options.clock.now() - KEPT_MS
     this.#passed = this.#passed.filter(({ atMs }) => atMs > sinceMs)
-    return { passed: this.#passed.map(({ what }) => what), open: this.#open }
+    for (const [reason, { atMs }] of this.#refused) if (atMs <= sinceMs) this.#refused.delete(reason)
+    const refused = [...this.#refused.values()].map(({ what }) => what)
+    return { passed: this.#passed.map(({ what }) => what), open: this.#open, refused }
   }
 }

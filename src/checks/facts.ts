@@ -17,6 +17,10 @@ export interface PrefixedKey {
   readonly expected: string | undefined
   /** There is one of it, and everything depends on it; others belong to one session, user or RP. */
   readonly isSingle: boolean
+  /** Of a backlog, how many of its entries are not the relay's. */
+  readonly setAside?: number
+  /** It holds as many registrations as a session may have. */
+  readonly isFull?: boolean
 }
 
 export interface RedisFacts {
@@ -94,10 +98,22 @@ export interface OpenTransaction {
   readonly sinceMs: number
 }
 
+/** Records that became dead letters for one reason, although they could be read. */
+export interface RefusedRecords {
+  /** Without the names of keys. */
+  readonly reason: string
+  readonly count: number
+  /** Of the last one. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
 /** What has happened at the ends of the log since the process started, and what is the case there now. */
 export interface LogFacts {
   readonly passed: readonly PassedPosition[]
   readonly open: readonly OpenTransaction[]
+  readonly refused: readonly RefusedRecords[]
 }
 
 /** What the configuration says, for the checks to hold the facts against. */

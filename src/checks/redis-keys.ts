@@ -18,7 +18,12 @@ export function checkRedisKeys({
   const unknown = prefixedKeys.value.filter(({ expected }) => expected === undefined)
   return [
     ...wrong.filter(({ isSingle }) => isSingle).map(blocking),
-    ...wrongEntries(wrong.filter(({ isSingle }) => !isSingle)),
+    ...wrongEntries(
+      prefix,
+      wrong.filter(({ isSingle }) => !isSingle),
+    ),
+    ...strangeEntries(prefixedKeys.value),
+    ...largeSessions(prefixedKeys.value),
     ...unknownKeys(prefix, unknown),
   ]
 }
@@ -33,18 +38,74 @@ function blocking({ key, type, expected }: PrefixedKey): Finding {
   }
 }
 
-function wrongEntries(keys: readonly PrefixedKey[]): Finding[] {
-  if (keys.length === 0) return []
-  const found = keys.map(({ key, type, expected }) => `${cut(key)} (a ${type}, not a ${expected})`)
-  const summary = 'keys with a wrong type, whose logouts cannot be sent'
-  return [
-    {
+const rebuilt = (prefix: string) =>
+  `then delete ${prefix}:epoch, so that what stood there is built again from the topic`
+
+/** What follows from a wrong type at a key of one session, user or RP, and what to do beside removing it. */
+const consequences: Readonly<Record<string, readonly [what: string, then: (prefix: string) => string]>> = {
+  backlog: [
+    'what cannot be sent to that RP at once ends as failed: invalid, because it cannot be parked',
+    () => 'then run logout-relay reconcile for what was parked there, and logout-relay replay --failed',
+  ],
+  client: ['that RP is told as its registrations say', () => 'then set its settings again'],
+  session: ['its records become dead letters', rebuilt],
+  'signed-out': [
+    'what is registered late for that user is not ended by the sign-out',
+    () => 'then end it again',
+  ],
+  user: ['a sign-out of that user without a session becomes a dead letter', rebuilt],
+}
+const alike: Readonly<Record<string, string>> = { 'backlog-state': 'backlog', ended: 'session' }
+
+/** By what follows from them. */
+function wrongEntries(prefix: string, keys: readonly PrefixedKey[]): Finding[] {
+  const kindOf = ({ key }: PrefixedKey) => {
+    const [kind = ''] = key.slice(prefix.length + 1).split(':', 1)
+    return alike[kind] ?? kind
+  }
+  return [...Map.groupBy(keys, kindOf)].map(([kind, all]) => {
+    const [what, then] = consequences[kind] ?? ['', rebuilt]
+    const found = all.map(({ key, type, expected }) => `${cut(key)} (a ${type}, not a ${expected})`)
+    const summary = `keys with a wrong type: ${what}`
+    return {
       check,
-      about: 'type',
+      about: `type ${kind}`,
       severity: 'warning',
       message: `${summary}: ${examples(found)}`,
       summary,
-      mend: 'find out who writes them, and delete or rename them',
+      mend: `find out who writes them, and delete or rename them; ${then(prefix)}`,
+    }
+  })
+}
+
+function strangeEntries(keys: readonly PrefixedKey[]): Finding[] {
+  const strange = keys.filter(({ setAside = 0 }) => setAside > 0)
+  if (strange.length === 0) return []
+  const summary = "entries of backlogs that are not the relay's, put aside at the due time +inf"
+  return [
+    {
+      check,
+      about: 'entries',
+      severity: 'warning',
+      message: `${summary}: ${examples(strange.map(({ key, setAside }) => `${setAside} in ${cut(key)}`))}`,
+      summary,
+      mend: 'find out who writes them, and remove them (ZREMRANGEBYSCORE <key> +inf +inf); logouts that they stood for are sent by logout-relay reconcile',
+    },
+  ]
+}
+
+function largeSessions(keys: readonly PrefixedKey[]): Finding[] {
+  const large = keys.filter(({ isFull }) => isFull === true)
+  if (large.length === 0) return []
+  const summary = 'sessions with as many registrations as one may have: further ones become dead letters'
+  return [
+    {
+      check,
+      about: 'registrations',
+      severity: 'warning',
+      message: `${summary}: ${examples(large.map(({ key }) => cut(key)))}`,
+      summary,
+      mend: 'see why one session is registered so often; end it, or remove what is over with logout-relay sessions remove',
     },
   ]
 }

@@ -4,11 +4,13 @@ import { EXIT_CODE } from './exit-code.ts'
 import { Output } from './output.ts'
 import { OwedList } from './owed-list.ts'
 import { runRecovery } from './recovery-command.ts'
+import { checkAlone, sendDeadLetters } from './replay/send-dead-letters.ts'
 import { filterOf, type ReplayArguments, rangeOf, rateOf } from './replay-arguments.ts'
 import { exitCodeOfCounts, ReplayProgress, type ReplayState, summarize } from './replay-progress.ts'
 import { parseDuration } from './time-argument.ts'
 
 interface ReplayCommandOptions extends ReplayArguments {
+  readonly deadLetters?: boolean
   readonly dryRun?: boolean
   readonly wait?: string
   readonly json?: boolean
@@ -20,6 +22,7 @@ Examples:
   logout-relay replay --from 2026-01-31T09:00:00Z --to 2026-01-31T10:00:00Z --rate 100
   logout-relay replay --offsets session-events:0:1200-1500 --client shop
   logout-relay replay --from 1d --failed --client shop     what ended in failed, once more
+  logout-relay replay --from 1d --dead-letters             records that could not be carried out, once more
 
 Exit codes: 0 everything that was owed is sent, 1 something failed or is still parked, 2 usage, 3 Kafka or Redis out
 of reach, 130 interrupted. The configuration is that of serve.`
@@ -38,6 +41,7 @@ export function addReplay(program: Command): void {
     )
     .option('--failed', 'deliver again what ended in `failed` in the range, and was not sent since')
     .option('--discarded', 'with --failed: also what an operator discarded')
+    .option('--dead-letters', 'put the dead letters of the range back on the topics that they came from')
     .option('--dry-run', 'list what is still owed, and to whom; nothing is sent or written')
     .option('--type <type>', 'only triggers of that type: session-terminated, user-signed-out')
     .option('--issuer <issuer>', 'only of that issuer')
@@ -54,11 +58,15 @@ export function addReplay(program: Command): void {
 async function replay(options: ReplayCommandOptions): Promise<void> {
   const startedAtMs = performance.now()
   const range = rangeOf(options, Date.now())
+  const output = new Output(options.json === true || process.stdout.isTTY !== true)
+  if (options.deadLetters === true) {
+    checkAlone(options as Readonly<Record<string, unknown>>)
+    return sendDeadLetters(range, options.dryRun === true, output)
+  }
   const filter = filterOf(options)
   const perSecond = rateOf(options.rate)
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   const dry = options.dryRun === true
-  const output = new Output(options.json === true || process.stdout.isTTY !== true)
   const work = async (run: RecoveryRun): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))
     try {

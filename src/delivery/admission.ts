@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { BrokenRegistration, HeldRegistration, PendingOutcome, Registry } from '../registry/registry.ts'
-import type { Backlog, ParkedDelivery } from './backlog.ts'
+import { type Backlog, NO_BACKLOG, type ParkedDelivery } from './backlog.ts'
 import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -69,17 +69,23 @@ export class Admission {
       now,
       now + leaseMs,
     )
-    const taken = owed.filter((_, i) => held[i])
+    // Of what nobody has, nothing but its record keeps it: that is not told before it is settled.
+    const taken = owed.flatMap((it, i) =>
+      held[i] === 'backlog' ? [] : [{ it, isParked: held[i] === 'caller' }],
+    )
     // Whoever had it may have settled it since the registry was asked what is owed.
-    const areSettled = await registry.areSettled(taken.map(({ registration }) => registration))
+    const areSettled = await registry.areSettled(taken.map(({ it }) => it.registration))
     const settled = taken.filter((_, i) => areSettled[i])
-    if (settled.length > 0) await backlog.remove(settled.map((it) => parkedOf(it, now)))
+    if (settled.length > 0) await backlog.remove(settled.map(({ it }) => parkedOf(it, now)))
     this.admit(
       taken
         .filter((_, i) => !areSettled[i])
-        .map(({ creditor: _, ...it }) => ({ ...it, parked: parkedOf(it, now).state })),
+        .map(({ it: { creditor, ...it }, isParked }) =>
+          isParked ? { ...it, parked: parkedOf(it, now).state } : { ...it, ...(creditor && { creditor }) },
+        ),
     )
-    for (const { creditor } of owed) creditor?.settled()
+    const open = new Set(taken.filter(({ isParked }, i) => !isParked && !areSettled[i]).map(({ it }) => it))
+    for (const it of owed) if (!open.has(it)) it.creditor?.settled()
   }
 
   /**
@@ -95,8 +101,12 @@ export class Admission {
         parkedOf({ ...delivery, registration }, now + leaseMs),
       ),
     )
-    await backlog.hold(parked.flat(), now, now + leaseMs)
-    for (const delivery of deliveries) {
+    const holders = await backlog.hold(parked.flat(), now, now + leaseMs)
+    let at = 0
+    for (const [i, delivery] of deliveries.entries()) {
+      const isKept = holders[at] !== 'nobody'
+      at += parked[i]?.length ?? 0
+      if (!isKept) continue
       delivery.isHeld = true
       for (const creditor of delivery.creditors.splice(0)) creditor.settled()
     }
@@ -110,11 +120,13 @@ export class Admission {
     const { attemptTimeoutMs, backlog, clock } = this.#options
     const now = clock.now()
     const dueMs = now + attemptTimeoutMs + ATTEMPT_SLACK_MS
-    await backlog.makeDue(
+    const refused = await backlog.makeDue(
       owed.map((it) => parkedOf(it, dueMs)),
       now,
     )
-    for (const { creditor } of owed) creditor?.settled()
+    const isKept = ({ registration: { issuer, clientId } }: Owed) => !refused.has(`${issuer}|${clientId}`)
+    this.admit(owed.filter((it) => !isKept(it)))
+    for (const it of owed) if (isKept(it)) it.creditor?.settled()
   }
 
   /** Keeps a delivery for which there is no room now, or whose RP does not answer. */
@@ -134,6 +146,14 @@ export class Admission {
     const subject = { ...partial, issuer, sessionId, oidcSessionId }
     events.settled(outcome, subject, cause)
     settlement.add({ outcome, subject, cause, done: () => creditor?.settled() })
+  }
+
+  /** Ends what should be parked and cannot be, before any attempt. */
+  abandon({ registration, cause }: Pick<Owed, 'registration' | 'cause'>): void {
+    const { events, settlement } = this.#options
+    const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: NO_BACKLOG } as const
+    events.settled(outcome, registration, cause)
+    settlement.add({ outcome, subject: registration, cause, done: () => undefined })
   }
 
   /**

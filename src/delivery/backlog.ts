@@ -29,6 +29,12 @@ export interface ParkedDelivery extends ParkedName {
   readonly state: ParkedState
 }
 
+/** Why a delivery ends that can neither be attempted now nor be kept until it can. */
+export const NO_BACKLOG =
+  'its RP has no backlog: the key in Redis holds something else (see the check redis-keys), so nothing can be parked'
+
+export type Holder = 'caller' | 'backlog' | 'nobody'
+
 /**
  * Deliveries that are not due yet, per RP, shared by all replicas. Every method is idempotent and throws when the
  * store cannot be reached.
@@ -36,9 +42,10 @@ export interface ParkedDelivery extends ParkedName {
 export interface Backlog {
   /**
    * Keeps the deliveries until they are due; one that is parked already gets the new due time and state. When this
-   * resolves, the delivery survives the process, and its registration outlives its deadline.
+   * resolves, the delivery survives the process, and its registration outlives its deadline. Resolves with the RPs that have
+   * no backlog, because its place holds something else: nothing of theirs is kept.
    */
-  park(deliveries: readonly ParkedDelivery[]): Promise<void>
+  park(deliveries: readonly ParkedDelivery[]): Promise<ReadonlySet<string>>
   /** RPs that have a delivery due, the longest due first, from the given rank on. A hint: another replica may be faster. */
   dueRps(nowMs: number, from: number, limit: number): Promise<string[]>
   /**
@@ -48,15 +55,17 @@ export interface Backlog {
    */
   claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]>
   /**
-   * Parks deliveries under a lease of the caller, as though it had parked and claimed them. Answers for each whether the
-   * caller has it now; what is parked already, or leased by somebody, is left as it is, and safe in the backlog.
+   * Parks deliveries under a lease of the caller, as though it had parked and claimed them. Answers for each who has it
+   * now: the caller; or the backlog, where what is parked already or leased by somebody is left as it is, and safe; or
+   * nobody, where the RP has no backlog, as `park` tells.
    */
-  hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]>
+  hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<Holder[]>
   /**
    * Makes parked deliveries due now; one that is leased is left to whoever holds it. One that is not parked may be under
-   * its first attempt somewhere: it is parked, due as given and leased until then, in case that never ends.
+   * its first attempt somewhere: it is parked, due as given and leased until then, in case that never ends. Resolves as
+   * `park` does.
    */
-  makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void>
+  makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<ReadonlySet<string>>
   /** Ends parked deliveries: settled, or without a registration. */
   remove(names: readonly ParkedName[]): Promise<void>
   /** How many deliveries are parked, per RP, for at most `limit` RPs, with the due time of the oldest. */

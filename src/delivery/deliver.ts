@@ -5,7 +5,7 @@ import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { PendingOutcome } from '../registry/registry.ts'
 import type { SignedToken, Signer } from '../token/signer.ts'
-import type { ParkedName } from './backlog.ts'
+import { NO_BACKLOG, type ParkedName } from './backlog.ts'
 import { classify, type Verdict } from './classify.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
@@ -90,6 +90,16 @@ export class Deliverer {
   /** Ends a delivery whose deadline passed while it waited; no attempt of it is under way. */
   expire(delivery: Delivery): void {
     this.#fail(delivery, 'expired')
+  }
+
+  /** Ends a delivery that must be parked and cannot be. */
+  abandon(delivery: Delivery): void {
+    const { lastError } = delivery
+    this.#fail(
+      delivery,
+      'invalid',
+      lastError === undefined ? NO_BACKLOG : `${NO_BACKLOG}; last: ${lastError}`,
+    )
   }
 
   /**

@@ -20,6 +20,7 @@ import { RelyingParties } from './relying-party.ts'
 import { retryPolicy } from './retry-policy.ts'
 import { RpSettingsCache } from './rp-settings-cache.ts'
 import { Settlement } from './settlement.ts'
+import { Stranded } from './stranded.ts'
 
 export interface DeliveryCoreOptions {
   readonly config: Config
@@ -56,8 +57,12 @@ export class DeliveryCore {
   readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
   readonly settlement: Settlement
+  readonly stranded: Stranded
   readonly #options: DeliveryCoreOptions
-  readonly #timer = setInterval(() => this.dispatcher.takeBack(), TAKE_BACK_EVERY_MS).unref()
+  readonly #timer = setInterval(() => {
+    this.dispatcher.takeBack()
+    this.stranded.submit()
+  }, TAKE_BACK_EVERY_MS).unref()
 
   constructor(options: DeliveryCoreOptions) {
     const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, signerFor } = options
@@ -77,6 +82,7 @@ export class DeliveryCore {
     this.parking = new Parking({
       backlog,
       open: this.open,
+      onRefused: (delivery) => this.stranded.take(delivery),
       parking: repeats.step('parking', 'putting deliveries into the backlog', redisFault),
     })
     this.settlement = new Settlement({
@@ -132,6 +138,11 @@ export class DeliveryCore {
         for (const delivery of deliveries) this.admission.park(delivery)
       },
     })
+    this.stranded = new Stranded({
+      abandon: (delivery) => deliverer.abandon(delivery),
+      dispatcher: this.dispatcher,
+      open: this.open,
+    })
     this.admission = new Admission({
       attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
       backlog,
@@ -169,6 +180,7 @@ export class DeliveryCore {
   async parkWaiting(): Promise<void> {
     const { clock, events } = this.#options
     const now = clock.now()
+    this.stranded.stop()
     for (const delivery of this.dispatcher.stop(this.relyingParties)) {
       events.parked(delivery, 'draining', now)
       this.parking.park(delivery, now)

@@ -72,6 +72,10 @@ export class OpenDeliveries {
     return Math.max(this.#max - this.#bounded, 0)
   }
 
+  get isHalfFull(): boolean {
+    return this.#bounded >= this.#max / 2
+  }
+
   /** True when the registration is being delivered already; the creditor then waits for that delivery. */
   join(registration: Registration, creditor: Creditor | undefined): boolean {
     const open = this.#byRegistration.get(nameOf(registration))
@@ -90,10 +94,11 @@ export class OpenDeliveries {
   }
 
   /**
-   * Takes a delivery out of the bounds, though not off the books: the probe of an RP that may hang. There is one per RP
-   * at most, and a thousand of them must not stop intake and claims.
+   * Takes a delivery out of the bounds, though not off the books: the probe of an RP that may hang, of which there is one per
+   * RP at most, or what cannot be parked. A thousand of them must not stop intake and claims.
    */
   setAside(delivery: Delivery): void {
+    if (this.#aside.has(delivery)) return
     this.#aside.add(delivery)
     this.#asideSize += 1 + delivery.companions.length
     if (delivery.isClaimed) this.#unclaim()

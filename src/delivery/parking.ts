@@ -9,6 +9,8 @@ export interface ParkingOptions {
   readonly backlog: Backlog
   readonly open: OpenDeliveries
   readonly parking: RepeatedStep
+  /** Its RP has no backlog: it is still on this replica's books. */
+  readonly onRefused: (delivery: Delivery) => void
 }
 
 interface Parked {
@@ -22,10 +24,14 @@ const BATCH_MAX = 500
 export class Parking {
   readonly #batcher: MicroBatcher<Parked>
 
-  constructor({ backlog, open, parking }: ParkingOptions) {
+  constructor({ backlog, onRefused, open, parking }: ParkingOptions) {
+    let refused: ReadonlySet<string> = new Set()
     this.#batcher = new MicroBatcher({
-      flush: (items) => backlog.park(items.flatMap(parkedDeliveries)),
-      onFlushed: ({ delivery }) => open.settle(delivery),
+      flush: async (items) => {
+        refused = await backlog.park(items.flatMap(parkedDeliveries))
+      },
+      onFlushed: ({ delivery }) =>
+        refused.has(delivery.rp.key) ? onRefused(delivery) : open.settle(delivery),
       ...parking,
       maxBatch: BATCH_MAX,
     })

@@ -18,6 +18,7 @@ const checksByArea = {
     'topic-recreated',
     'positions-passed',
     'open-transaction',
+    'records-refused',
   ],
   redis: [
     'redis-reachable',

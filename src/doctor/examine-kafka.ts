@@ -5,7 +5,7 @@ import { examineGroup, examineProgress, progressChecks } from './examine-group.t
 import { examineLayouts, noteTopics } from './examine-topics.ts'
 import { ok, problem, warning } from './judgement.ts'
 import type { BrokerFacts, ExaminedKafka } from './kafka-facts.ts'
-import { judgeKafkaTransport } from './kafka-judgements.ts'
+import { judgeDeadLetters, judgeKafkaTransport } from './kafka-judgements.ts'
 import { networkFault } from './network-fault.ts'
 import { type Observation, Observations } from './observation.ts'
 
@@ -20,6 +20,8 @@ export interface KafkaExamination {
   /** Milliseconds since the epoch. */
   readonly nowMs: number
 }
+
+const DAY_MS = 86_400_000
 
 /** Looks at the brokers, the topics and the group of the relay. Never throws. */
 export async function examineKafka(examination: KafkaExamination): Promise<readonly Observation[]> {
@@ -98,6 +100,10 @@ async function examineBrokersTopicsAndGroup(
   let hasProgress = false
   await notes.look(progressChecks, async () => {
     hasProgress = await examineProgress(kafka, inputs, examination, notes)
+  })
+  await notes.look(['records-refused'], async () => {
+    const letters = await kafka.deadLetters(examination.nowMs - DAY_MS)
+    notes.note('records-refused', judgeDeadLetters(letters))
   })
   await notes.look(['group-state', 'group-members'], () =>
     examineGroup(kafka, inputs, hasProgress, examination, notes),

@@ -55,5 +55,7 @@ export interface ExaminedKafka {
   group(): Promise<Fact<GroupFacts>>
   /** Of all partitions of the input topics; `sinceMs` is the deadline, in milliseconds since the epoch. */
   progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>>
+  /** Records that became dead letters since then and are still in their topic. Milliseconds since the epoch. */
+  deadLetters(sinceMs: number): Promise<Fact<number>>
   close(): Promise<void>
 }

@@ -5,13 +5,21 @@ import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { Owed } from '../delivery/resolve.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
+import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import { Turns } from '../lib/turns.ts'
 import type { DeadLetters } from '../outcome/dead-letters.ts'
 import type { OwedGroup } from '../registry/ending.ts'
-import type { HeldRegistration, Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
+import type {
+  HeldRegistration,
+  OwedAnswer,
+  Registry,
+  RegistryAnswer,
+  RegistryStep,
+} from '../registry/registry.ts'
+import { FanOuts } from './fan-outs.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
@@ -25,6 +33,8 @@ export interface IntakeOptions {
   readonly deadlineMs: number
   readonly defaultIssuer: string
   readonly events: IntakeEvents
+  /** A record that cannot be carried out, for what it says or for what the registry holds; it becomes a dead letter. */
+  readonly onRefused: (record: RecordPosition, reason: string) => void
   readonly isServedIssuer: (issuer: string) => boolean
   readonly open: OpenDeliveries
   readonly registry: Registry
@@ -46,6 +56,7 @@ type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
 interface SliceItem {
   readonly decoded: Taken
   readonly step: RegistryStep
+  readonly wire: WireRecord
   readonly record: OpenRecord
   readonly span: TriggerSpan | undefined
 }
@@ -62,11 +73,13 @@ export class Intake {
   readonly #stopped = new AbortController()
   /** One partition's slice at a time: several that saw the same room would together fill it several times. */
   readonly #turns = new Turns()
+  readonly #fanOuts: FanOuts
   /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
   #owedPerRecord = 1
 
   constructor(options: IntakeOptions) {
     this.#options = options
+    this.#fanOuts = new FanOuts({ open: options.open, stopped: this.#stopped.signal, turns: this.#turns })
   }
 
   /** Takes no further slice. */
@@ -74,17 +87,20 @@ export class Intake {
     this.#stopped.abort()
     this.#options.open.room.open()
     this.#options.deadLetters.room.open()
+    this.#fanOuts.room.open()
   }
 
   /** Works off a partition's queue; `PartitionLane` calls it when there is something in it. */
   readonly work = async (lane: PartitionLane): Promise<void> => {
     while (lane.queuedRecords > 0 && lane.isOpen && !this.#stopped.signal.aborted) {
+      // Not within a turn, which they need to make room.
+      await this.#fanOuts.room.wait()
       const endTurn = await this.#turns.take()
       try {
         await this.#options.open.room.wait()
         await this.#options.deadLetters.room.wait()
         if (!lane.isOpen || this.#stopped.signal.aborted) return
-        await this.#applySlice(() => !lane.isClosed, this.#takeSlice(lane))
+        await this.#applySlice(lane, this.#takeSlice(lane))
       } finally {
         endTurn()
       }
@@ -121,7 +137,7 @@ export class Intake {
         this.#options.deadLetters.publish(item.record, decoded.reason, () => record.settled())
         continue
       }
-      const sliced = this.#itemFor(decoded, () => record)
+      const sliced = this.#itemFor(decoded, item.record, record)
       if (sliced === undefined) record.settled()
       else slice.push(sliced)
     }
@@ -129,7 +145,7 @@ export class Intake {
   }
 
   /** What the registry must do for a record; `undefined` when there is nothing to do, which is counted. */
-  #itemFor(decoded: Taken, begin: () => OpenRecord): SliceItem | undefined {
+  #itemFor(decoded: Taken, wire: WireRecord, record: OpenRecord): SliceItem | undefined {
     const { clock, deadlineMs, events, isServedIssuer, signedOutWithoutSession, tracing } = this.#options
     const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
     if (!isServedIssuer(issuer)) {
@@ -138,27 +154,24 @@ export class Intake {
     }
     if (decoded.kind === 'registration') {
       const { registration, origin } = decoded
-      return {
-        decoded,
-        step: { kind: 'register', registration, origin },
-        record: begin(),
-        span: undefined,
-      }
+      const step = { kind: 'register', registration, origin } as const
+      return { decoded, step, wire, record, span: undefined }
     }
     const { trigger } = decoded
     const now = clock.now()
     // Begun before the registry is asked: its mark tells everybody whose deliveries these are.
     const span = tracing?.resolving(trigger, now)
     const step = triggerStep(trigger, signedOutWithoutSession, now + deadlineMs, span?.context)
-    if (step !== undefined) return { decoded, step, record: begin(), span }
+    if (step !== undefined) return { decoded, step, wire, record, span }
     span?.end(0)
     events.accepted(decoded, 'ignored', 0)
     return undefined
   }
 
-  async #applySlice(isWanted: () => boolean, slice: readonly SliceItem[]): Promise<void> {
+  async #applySlice(lane: PartitionLane, slice: readonly SliceItem[]): Promise<void> {
     if (slice.length === 0) return
     const { registry } = this.#options
+    const isWanted = () => !lane.isClosed
     const answers = await this.#untilDone(isWanted, async () => {
       const found = await registry.apply(slice.map(({ step }) => step))
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
@@ -169,12 +182,11 @@ export class Intake {
     let owed = 0
     const known: Known = { again: [], further: [] }
     for (const [i, item] of slice.entries()) {
-      const count = this.#handOn(item, answers[i] as RegistryAnswer, known)
-      item.span?.end(count)
-      owed += count
+      owed += this.#handOn(lane, item, answers[i] as RegistryAnswer, known)
     }
     if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
     for (const { record } of slice) record.settled()
+    if (owed > 0) this.#fanOuts.othersGoOn()
     this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
   }
 
@@ -211,14 +223,70 @@ export class Intake {
   }
 
   /** Returns how many deliveries are owed. */
-  #handOn(item: SliceItem, answer: RegistryAnswer, known: Known): number {
+  #handOn(lane: PartitionLane, item: SliceItem, answer: RegistryAnswer, known: Known): number {
     const { decoded, record } = item
-    const { admission, events } = this.#options
-    if (decoded.kind === 'registration') return this.#handOnLate(decoded, record, answer, known)
+    if (decoded.kind === 'registration') {
+      if (answer.kind === 'refused') this.#refuse(item, answer.reason)
+      return this.#handOnLate(decoded, record, answer, known)
+    }
     if (answer.kind !== 'owed') return 0
+    const count = this.#handOnPart(item, answer, known)
+    const { next, refused } = answer
+    if (next !== undefined) {
+      record.owe()
+      void this.#fanOut(lane, item, { next, count, isRefused: refused !== undefined })
+    } else this.#tellOf(item, count, refused !== undefined)
+    return count
+  }
+
+  /** What the parts of a trigger after the first bring. */
+  async #fanOut(
+    lane: PartitionLane,
+    item: SliceItem,
+    so: { next: OwedAnswer['next']; count: number; isRefused: boolean },
+  ): Promise<void> {
+    const isWanted = () => !lane.isClosed
+    const counted = { ...item, record: this.#fanOuts.counted(item.record) }
+    const isDone = await this.#fanOuts.run(lane, async () => {
+      const part = await this.#untilDone(isWanted, async () => {
+        const found = (await so.next?.()) ?? { kind: 'owed' as const, groups: [] }
+        await this.#options.settings.refresh(this.#relyingPartiesOf([item], [found]))
+        return found
+      })
+      if (part === undefined || !isWanted()) return 'given-up'
+      const known: Known = { again: [], further: [] }
+      so.count += this.#handOnPart(counted, part, known)
+      so.isRefused ||= part.refused !== undefined
+      so.next = part.next
+      if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
+      return part.next === undefined ? 'done' : 'more'
+    })
+    if (!isDone) return
+    this.#tellOf(item, so.count, so.isRefused)
+    item.record.settled()
+  }
+
+  #tellOf({ decoded, span }: SliceItem, count: number, isRefused: boolean): void {
+    span?.end(count)
+    const result = count > 0 ? 'accepted' : isRefused ? 'refused' : 'nothing-owed'
+    this.#options.events.accepted(decoded, result, count)
+  }
+
+  #refuse({ decoded, record, wire }: SliceItem, reason: string): void {
+    const { deadLetters, events, onRefused } = this.#options
+    const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
+    record.owe()
+    events.poisoned(wire, type, reason)
+    onRefused(wire, reason)
+    deadLetters.publish(wire, reason, () => record.settled())
+  }
+
+  #handOnPart(item: SliceItem, answer: OwedAnswer, known: Known): number {
+    const { record } = item
+    const { admission } = this.#options
+    if (answer.refused !== undefined) this.#refuse(item, answer.refused)
     let count = 0
     for (const { registrations, broken } of answer.groups) count += registrations.length + broken.length
-    events.accepted(decoded, count === 0 ? 'nothing-owed' : 'accepted', count)
     for (let i = 0; i < count; i++) record.owe()
     const fresh: Owed[] = []
     for (const group of answer.groups) {

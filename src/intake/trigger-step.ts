@@ -16,22 +16,24 @@ export function triggerStep(
   deadlineMs: number,
   context: TraceContext = trigger,
 ): TriggerStep | undefined {
-  const { issuer, sessionId } = trigger
+  const { issuer, sessionId, userId } = trigger
   if (sessionId !== undefined) {
-    return { kind: 'end-session', issuer, sessionId, ending: endingOf(trigger, deadlineMs, context) }
+    const ending = endingOf(trigger, deadlineMs, context)
+    return { kind: 'end-session', issuer, sessionId, ...(userId !== undefined && { userId }), ending }
   }
   if (trigger.type !== 'user-signed-out' || signedOutWithoutSession === 'ignore') return undefined
   return { kind: 'end-user', issuer, userId: trigger.userId, ending: endingOf(trigger, deadlineMs, context) }
 }
 
 function endingOf(trigger: Trigger, deadlineMs: number, { traceparent, tracestate }: TraceContext): Ending {
-  const { occurredAtMs, origin, sessionId, untilMs } = trigger
+  const { occurredAtMs, origin, sessionId, untilMs, userId } = trigger
   return {
     origin,
     occurredAtMs,
     untilMs,
     deadlineMs,
     everywhere: sessionId === undefined,
+    ...(userId !== undefined && { userId }),
     ...(traceparent !== undefined && { traceparent }),
     ...(tracestate !== undefined && { tracestate }),
   }

@@ -100,6 +100,20 @@ export class KafkaFactsReader implements ExaminedKafka {
     })
   }
 
+  deadLetters(sinceMs: number): Promise<Fact<number>> {
+    const { names, topics } = this.#options
+    return this.#fact(async (admin) => {
+      const topic = names.deadLetter
+      if (topic === undefined || !(await admin.listTopics()).includes(topic)) return 0
+      const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
+      const bounds = await topics.bounds([topic])
+      return bounds.reduce((sum, { partition, to }) => {
+        const from = Number(young.find((it) => it.partition === partition)?.offset ?? to)
+        return sum + Math.max(to - from, 0)
+      }, 0)
+    })
+  }
+
   close(): Promise<void> {
     return this.#options.topics.close()
   }

@@ -72,8 +72,9 @@ export class KafkaOutcomeLog implements OutcomeLog {
     for (const record of records) {
       const partition = this.#partitionOf(record, metadata.get(record.topic) ?? [])
       asked.add(`${record.topic}/${partition}`)
-      const { key, value, headers } = record
+      const { key, value, headers, timestampMs } = record
       const message: Message = { key, value, headers, partition }
+      if (timestampMs !== undefined) message.timestamp = String(timestampMs)
       const messages = topics.get(record.topic)
       if (messages === undefined) topics.set(record.topic, [message])
       else messages.push(message)

@@ -2,6 +2,8 @@
 export interface OutgoingRecord {
   readonly topic: string
   readonly partition?: number
+  /** Of the record; now where it is not given. Milliseconds since the epoch. */
+  readonly timestampMs?: number
   readonly key: string | Buffer | null
   readonly value: string | Buffer | null
   readonly headers: Record<string, string | Buffer | (string | Buffer)[]>

@@ -1,4 +1,4 @@
-import type { Backlog, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
+import type { Backlog, Holder, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
 
 const RPS_PER_PAGE = 1_000
 
@@ -19,9 +19,10 @@ export class OwnBacklog implements Backlog {
     this.#rpKeys.add(rpKey)
   }
 
-  async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
-    await this.#backlog.park(deliveries)
-    for (const { rpKey } of deliveries) this.watch(rpKey)
+  async park(deliveries: readonly ParkedDelivery[]): Promise<ReadonlySet<string>> {
+    const refused = await this.#backlog.park(deliveries)
+    for (const { rpKey } of deliveries) if (!refused.has(rpKey)) this.watch(rpKey)
+    return refused
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
@@ -38,11 +39,11 @@ export class OwnBacklog implements Backlog {
     return this.#backlog.claim(rpKey, nowMs, leaseUntilMs, limit)
   }
 
-  hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]> {
+  hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<Holder[]> {
     return this.#backlog.hold(deliveries, nowMs, leaseUntilMs)
   }
 
-  makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void> {
+  makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<ReadonlySet<string>> {
     return this.#backlog.makeDue(deliveries, nowMs)
   }
 

@@ -4,7 +4,7 @@ import type { WireRecord } from '../events/wire-record.ts'
 import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OwedGroup } from '../registry/ending.ts'
-import type { Registry } from '../registry/registry.ts'
+import { partsOf, type Registry } from '../registry/registry.ts'
 import type { Patience } from './patience.ts'
 import type { OwedByCause } from './redelivery.ts'
 import type { ReplayBook } from './replay-book.ts'
@@ -35,7 +35,13 @@ export async function endedBy(
   registry: Pick<Registry, 'apply'>,
   steps: readonly TriggerStep[],
 ): Promise<(readonly OwedGroup[])[]> {
-  return (await registry.apply(steps)).map((answer) => (answer.kind === 'owed' ? answer.groups : []))
+  const owed: OwedGroup[][] = []
+  for (const answer of await registry.apply(steps)) {
+    const groups: OwedGroup[] = []
+    if (answer.kind === 'owed') for await (const part of partsOf(answer)) groups.push(...part.groups)
+    owed.push(groups)
+  }
+  return owed
 }
 
 /** From the records of a range to what their triggers are still owed: decode, filter, ask the registry, hand on. */

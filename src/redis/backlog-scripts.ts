@@ -6,7 +6,13 @@ import { redisScript } from './redis-script.ts'
  * lease. The lease is by registration: two triggers may have parked two deliveries for one.
  */
 
-const REGISTRATION = "string.match(member, '^[^\\n]*\\n[^\\n]*')"
+export const REGISTRATION = "(string.match(member, '^[^\\n]*\\n[^\\n]*') or member)"
+
+/** The end of the lease of a member, or 0. What somebody else has written there is none. */
+export const LEASE_OF = `
+local function leaseOf(member)
+  return tonumber(redis.call('HGET', KEYS[2], 'lease:' .. ${REGISTRATION}) or '') or 0
+end`
 
 /** ARGV: triples of member, due time, progress. */
 export const parkScript = redisScript(`
@@ -24,13 +30,13 @@ return #ARGV / 3
 `)
 
 /** ARGV: now, end of the lease, limit. Returns pairs of member and progress, then the next due time or ''. */
-export const claimScript = redisScript(`
+export const claimScript = redisScript(`${LEASE_OF}
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 local answer = {}
 for _, member in ipairs(members) do
   local lease = 'lease:' .. ${REGISTRATION}
-  local leasedUntil = redis.call('HGET', KEYS[2], lease)
-  if leasedUntil and tonumber(leasedUntil) > tonumber(ARGV[1]) then
+  local leasedUntil = leaseOf(member)
+  if leasedUntil > tonumber(ARGV[1]) then
     redis.call('ZADD', KEYS[1], leasedUntil, member)
   else
     redis.call('ZADD', KEYS[1], ARGV[2], member)
@@ -45,13 +51,13 @@ return answer
 `)
 
 /** ARGV: now, end of the lease, members. Returns 1 for each that is the caller's now, else 0. */
-export const holdScript = redisScript(`
+export const holdScript = redisScript(`${LEASE_OF}
 local answer = {}
 for i = 3, #ARGV do
   local member = ARGV[i]
   local lease = 'lease:' .. ${REGISTRATION}
-  local leasedUntil = redis.call('HGET', KEYS[2], lease)
-  if leasedUntil and tonumber(leasedUntil) > tonumber(ARGV[1]) then
+  local leasedUntil = leaseOf(member)
+  if leasedUntil > tonumber(ARGV[1]) then
     redis.call('ZADD', KEYS[1], 'NX', leasedUntil, member)
     answer[#answer + 1] = 0
   else
@@ -63,11 +69,11 @@ return answer
 `)
 
 /** ARGV: now, then pairs of member and due time of one that is not parked. */
-export const makeDueScript = redisScript(`
+export const makeDueScript = redisScript(`${LEASE_OF}
 for i = 2, #ARGV, 2 do
   local member = ARGV[i]
-  local leasedUntil = redis.call('HGET', KEYS[2], 'lease:' .. ${REGISTRATION})
-  if leasedUntil and tonumber(leasedUntil) > tonumber(ARGV[1]) then
+  local leasedUntil = leaseOf(member)
+  if leasedUntil > tonumber(ARGV[1]) then
     redis.call('ZADD', KEYS[1], 'NX', leasedUntil, member)
   elseif redis.call('ZADD', KEYS[1], 'NX', ARGV[i + 1], member) == 0 then
     redis.call('ZADD', KEYS[1], 'LT', ARGV[1], member)
@@ -84,6 +90,18 @@ export const removeScript = redisScript(`
 redis.call('ZREM', KEYS[1], unpack(ARGV))
 for _, member in ipairs(ARGV) do redis.call('HDEL', KEYS[2], member, 'lease:' .. ${REGISTRATION}) end
 return redis.call('ZCARD', KEYS[1])
+`)
+
+/**
+ * ARGV: members that are not the relay's. They stay, and are never due. Somebody may have removed them since.
+ */
+export const setAsideScript = redisScript(`
+for _, member in ipairs(ARGV) do
+  local lease = 'lease:' .. ${REGISTRATION}
+  redis.call('ZADD', KEYS[1], 'XX', 'inf', member)
+  redis.call('HDEL', KEYS[2], lease)
+end
+return #ARGV
 `)
 
 /** KEYS[1] alone; ARGV: how many to look at from each end. Returns the earliest deadline, as `parked-state.ts` writes it. */

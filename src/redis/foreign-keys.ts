@@ -1,20 +1,71 @@
 import { messageOf } from '../errors.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
+/** Stands for the reply to a command that met a key of ours which holds something else. */
+export const FOREIGN = Symbol('foreign')
+
+const KEYS_MAX = 1_000
+
+/** Keys that were met with something in them that should not be there, until they are looked at and found well. */
+export class SuspectKeys {
+  readonly #keys = new Set<string>()
+  readonly #onNews: () => void
+
+  /** `onNews` is called when a key is noted that was not known before. */
+  constructor(onNews: () => void = () => undefined) {
+    this.#onNews = onNews
+  }
+
+  note(...keys: readonly string[]): void {
+    const before = this.#keys.size
+    for (const key of keys) if (this.#keys.size < KEYS_MAX) this.#keys.add(key)
+    if (this.#keys.size > before) this.#onNews()
+  }
+
+  forget(key: string): void {
+    this.#keys.delete(key)
+  }
+
+  [Symbol.iterator](): Iterator<string> {
+    return this.#keys.values()
+  }
+}
+
 /** A command met a key of ours that holds something else: another application writes under the same prefix. */
 export function isWrongType(error: unknown): boolean {
   return messageOf(error).includes('WRONGTYPE')
 }
 
-/** Of pairs of a session's key and its tombstone's key, the indices of those that hold something else. */
+const OF_THE_SERVER =
+  /\b(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|NOAUTH|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|NOSCRIPT)\b/
+
+/** A script failed at what it found, not for want of a server that works: the same again would fail again. */
+export function isOfData(error: unknown): boolean {
+  const message = messageOf(error)
+  return isWrongType(error) || (message.includes('user_script') && !OF_THE_SERVER.test(message))
+}
+
+/**
+ * Of pairs of a session's key and its tombstone's key, those that hold something else, by index, with what that is.
+ * They are noted.
+ */
 export async function foreignAmong(
   redis: RedisConnection,
   pairs: readonly (readonly [session: string, ended: string])[],
-): Promise<Set<number>> {
+): Promise<Map<number, string>> {
   const types = await redis.pipeline(pairs.flatMap((pair) => pair.map((key) => ['TYPE', key])))
-  const fits = (type: unknown, wanted: string) => type === wanted || type === 'none'
-  const foreign = pairs.flatMap((_, i) =>
-    fits(types[2 * i], 'hash') && fits(types[2 * i + 1], 'string') ? [] : [i],
-  )
-  return new Set(foreign)
+  const foreign = new Map<number, string>()
+  for (const [i, keys] of pairs.entries())
+    for (const [at, wanted] of ['hash', 'string'].entries()) {
+      const [key, type] = [keys[at] as string, types[2 * i + at]]
+      if (type === wanted || type === 'none') continue
+      redis.suspects.note(key)
+      foreign.set(i, wrongTypeText(key, String(type), wanted))
+    }
+  return foreign
+}
+
+/** What is wrong with a key and what to do about it. */
+export function wrongTypeText(key: string, type: string, wanted: string): string {
+  return `the key ${key} in Redis holds a ${type} where the relay keeps a ${wanted}; find out who writes it, and delete or rename it`
 }

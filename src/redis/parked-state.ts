@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { ParkedName, ParkedState } from '../delivery/backlog.ts'
 import type { TraceContext } from '../events/trace-context.ts'
 
@@ -8,7 +9,10 @@ import type { TraceContext } from '../events/trace-context.ts'
  */
 
 type Progress = Pick<ParkedState, 'attempts' | 'doubtful' | 'lastStatus' | 'lastError' | 'origin'>
-type Fields = [attempts: number, doubtful: number, lastStatus: number, lastError: string, origin?: string]
+
+const count = z.int().nonnegative()
+/** Attempts, doubtful ones, last status, last error, and the origin that was called. */
+const fieldsSchema = z.tuple([count, count, count, z.string(), z.string().optional()])
 
 /** Stands for a trace context that is not there. */
 const NONE = '-'
@@ -26,10 +30,15 @@ export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlin
   return `${sessionId}\n${oidcSessionId}\n${times} ${everywhere} ${position} ${encodeTrace(cause)} ${ownId}`
 }
 
-export function decodeMember(member: string): Pick<ParkedName, 'sessionId' | 'oidcSessionId' | 'state'> {
-  const [sessionId, oidcSessionId, trigger] = member.split('\n') as [string, string, string]
-  const [deadline, occurredAt, everywhere, topic, partitionText, offsetText, trace, ...idWords] =
-    trigger.split(' ') as [string, string, string, string, string, string, string, ...string[]]
+/** `undefined` for a member that is not the relay's. */
+export function decodeMember(
+  member: string,
+): Pick<ParkedName, 'sessionId' | 'oidcSessionId' | 'state'> | undefined {
+  const [sessionId = '', oidcSessionId = '', trigger = '', ...more] = member.split('\n')
+  const [deadline = '', occurredAt = '', everywhere, topic = '', partitionText, offsetText = '', ...rest] =
+    trigger.split(' ')
+  const [trace, ...idWords] = rest
+  if (more.length > 0 || trace === undefined || idWords.length === 0) return undefined
   const partition = Number(partitionText)
   const offset = Number.parseInt(offsetText, 36)
   const id = idWords.join(' ') || positionId(topic, partition, offset)
@@ -41,26 +50,36 @@ export function decodeMember(member: string): Pick<ParkedName, 'sessionId' | 'oi
     everywhere: everywhere === '1',
     ...decodeTrace(trace),
   }
-  return { sessionId, oidcSessionId, state: { cause, deadlineMs: Number.parseInt(deadline, 36) } }
+  const deadlineMs = Number.parseInt(deadline, 36)
+  const numbers = [deadlineMs, cause.occurredAtMs, cause.untilMs ?? 0, partition, offset]
+  const isWhole = sessionId !== '' && oidcSessionId !== '' && topic !== ''
+  return isWhole && numbers.every(Number.isSafeInteger)
+    ? { sessionId, oidcSessionId, state: { cause, deadlineMs } }
+    : undefined
 }
 
 /** A JSON list without names; nothing for a delivery that nobody has attempted. */
 export function encodeProgress({ attempts, doubtful, lastStatus, lastError, origin }: Progress): string {
   if (attempts === 0 && doubtful === 0) return ''
-  const fields: Fields = [attempts, doubtful, lastStatus ?? 0, lastError ?? '']
+  const fields: z.infer<typeof fieldsSchema> = [attempts, doubtful, lastStatus ?? 0, lastError ?? '']
   if (origin !== undefined) fields.push(origin)
   return JSON.stringify(fields)
 }
 
+/** What cannot be read counts as no attempt: rather one too many than none. */
 export function decodeProgress(json: string): Progress {
   if (json === '') return { attempts: 0, doubtful: 0 }
-  const [attempts, doubtful, lastStatus, lastError, origin] = JSON.parse(json) as Fields
-  return {
-    attempts,
-    doubtful,
-    ...(lastStatus && { lastStatus }),
-    ...(lastError && { lastError }),
-    ...(origin && { origin }),
+  try {
+    const [attempts, doubtful, lastStatus, lastError, origin] = fieldsSchema.parse(JSON.parse(json))
+    return {
+      attempts,
+      doubtful,
+      ...(lastStatus && { lastStatus }),
+      ...(lastError && { lastError }),
+      ...(origin && { origin }),
+    }
+  } catch {
+    return { attempts: 0, doubtful: 0 }
   }
 }
 

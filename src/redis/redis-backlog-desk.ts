@@ -1,4 +1,5 @@
 import type { ParkedDelivery } from '../delivery/backlog.ts'
+import { LEASE_OF, REGISTRATION } from './backlog-scripts.ts'
 import { decodeMember, decodeProgress } from './parked-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -9,11 +10,8 @@ import { evalScript, redisScript } from './redis-script.ts'
  * state in the same slot.
  */
 
-const IS_LEASED = `
-local function leased(member)
-  local ends = redis.call('HGET', KEYS[2], 'lease:' .. string.match(member, '^[^\\n]*\\n[^\\n]*'))
-  return ends and tonumber(ends) > tonumber(ARGV[1])
-end`
+const IS_LEASED = `${LEASE_OF}
+local function leased(member) return leaseOf(member) > tonumber(ARGV[1]) end`
 
 /** ARGV: now, members. Returns how many are due now, and how many a replica holds. */
 const hurryScript = redisScript(`${IS_LEASED}
@@ -36,13 +34,14 @@ return {due, held}
 const takeScript = redisScript(`${IS_LEASED}
 local answer, held = {}, 0
 for i = 3, #ARGV do
-  if redis.call('ZSCORE', KEYS[1], ARGV[i]) then
-    if leased(ARGV[i]) then held = held + 1
+  local member = ARGV[i]
+  if redis.call('ZSCORE', KEYS[1], member) then
+    if leased(member) then held = held + 1
     else
-      redis.call('ZADD', KEYS[1], ARGV[2], ARGV[i])
-      redis.call('HSET', KEYS[2], 'lease:' .. string.match(ARGV[i], '^[^\\n]*\\n[^\\n]*'), ARGV[2])
-      answer[#answer + 1] = ARGV[i]
-      answer[#answer + 1] = redis.call('HGET', KEYS[2], ARGV[i]) or ''
+      redis.call('ZADD', KEYS[1], ARGV[2], member)
+      redis.call('HSET', KEYS[2], 'lease:' .. ${REGISTRATION}, ARGV[2])
+      answer[#answer + 1] = member
+      answer[#answer + 1] = redis.call('HGET', KEYS[2], member) or ''
     end
   end
 end
@@ -92,7 +91,9 @@ export class RedisBacklogDesk {
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     const taken: ParkedDelivery[] = []
     for (let i = 0; i + 1 < flat.length; i += 2) {
-      const { state, ...name } = decodeMember(flat[i] as string)
+      const member = decodeMember(flat[i] as string)
+      if (member === undefined) continue
+      const { state, ...name } = member
       const progress = decodeProgress(flat[i + 1] as string)
       taken.push({ rpKey, issuer, ...name, dueMs: leaseUntilMs, state: { ...progress, ...state } })
     }

@@ -95,7 +95,9 @@ export class RedisBacklogView {
       const dueMs = scores[i]
       // Settled between the two looks.
       if (dueMs == null) return []
-      const { state, ...name } = decodeMember(member)
+      const decoded = decodeMember(member)
+      if (decoded === undefined) return []
+      const { state, ...name } = decoded
       const leasedUntilMs = Number(states[2 * i + 1] ?? 0)
       return {
         rpKey,

@@ -1,4 +1,5 @@
-import type { Backlog, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
+import type { Backlog, Holder, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
+import { RelayFault } from '../errors.ts'
 import {
   claimScript,
   earliestDeadlineScript,
@@ -6,7 +7,9 @@ import {
   makeDueScript,
   parkScript,
   removeScript,
+  setAsideScript,
 } from './backlog-scripts.ts'
+import { FOREIGN } from './foreign-keys.ts'
 import { lifeUntil } from './lives.ts'
 import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './parked-state.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
@@ -16,6 +19,11 @@ import { stretchScript } from './registry-scripts.ts'
 
 /** Arguments of one script call are bounded by Lua's stack. */
 const SCRIPT_ITEMS_MAX = 1_000
+interface RpCommand {
+  readonly rpKey: string
+  readonly command: RedisCommand
+}
+
 /** Of a backlog, from each end, where its oldest delivery is looked for. */
 const ENDS_LOOKED_AT = 50
 
@@ -31,12 +39,12 @@ export class RedisBacklog implements Backlog {
     this.#redis = redis
     this.#keys = keys
     redis.register(stretchScript, parkScript, holdScript, makeDueScript, claimScript, removeScript)
-    redis.register(earliestDeadlineScript)
+    redis.register(earliestDeadlineScript, setAsideScript)
   }
 
   /** In this order, so that a crash in between leaves nothing that is in no list: life, backlog, index. */
-  async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
-    const states: RedisCommand[] = []
+  async park(deliveries: readonly ParkedDelivery[]): Promise<ReadonlySet<string>> {
+    const states: RpCommand[] = []
     const index: RedisCommand[] = []
     for (const [rpKey, parked] of byRp(deliveries)) {
       let next = Number.POSITIVE_INFINITY
@@ -46,49 +54,49 @@ export class RedisBacklog implements Backlog {
         args.push(encodeMember(it), it.dueMs, encodeProgress(it.state))
       }
       for (let i = 0; i < args.length; i += 3 * SCRIPT_ITEMS_MAX) {
-        states.push(evalScript(parkScript, this.#rpKeys(rpKey), args.slice(i, i + 3 * SCRIPT_ITEMS_MAX)))
+        const part = args.slice(i, i + 3 * SCRIPT_ITEMS_MAX)
+        states.push({ rpKey, command: evalScript(parkScript, this.#rpKeys(rpKey), part) })
       }
       index.push(['ZADD', this.#keys.backlogs(), 'LT', next, rpKey])
     }
-    await this.#redis.pipeline([...this.#stretches(deliveries), ...states, ...index])
+    return (await this.#write(deliveries, states, index)).refused
   }
 
-  async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]> {
+  async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<Holder[]> {
     const held = new Set<ParkedDelivery>()
     const parts: ParkedDelivery[][] = []
-    const commands: RedisCommand[] = []
+    const commands: RpCommand[] = []
     const index: RedisCommand[] = []
     for (const [rpKey, own] of byRp(deliveries)) {
       for (let i = 0; i < own.length; i += SCRIPT_ITEMS_MAX) {
         const part = own.slice(i, i + SCRIPT_ITEMS_MAX)
         parts.push(part)
-        commands.push(
-          evalScript(holdScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, ...part.map(encodeMember)]),
-        )
+        const args = [nowMs, leaseUntilMs, ...part.map(encodeMember)]
+        commands.push({ rpKey, command: evalScript(holdScript, this.#rpKeys(rpKey), args) })
       }
       // The end of somebody else's lease may be earlier: then the first look finds nothing due, and puts that right.
       index.push(['ZADD', this.#keys.backlogs(), 'LT', nowMs, rpKey])
     }
-    const stretches = this.#stretches(deliveries)
-    const replies = await this.#redis.pipeline([...stretches, ...commands, ...index])
+    const { refused, replies } = await this.#write(deliveries, commands, index)
     for (const [i, part] of parts.entries()) {
-      const answers = replies[stretches.length + i] as number[]
+      if (replies[i] === FOREIGN) continue
+      const answers = replies[i] as number[]
       for (const [at, it] of part.entries()) if (answers[at] === 1) held.add(it)
     }
-    return deliveries.map((it) => held.has(it))
+    return deliveries.map((it) => (refused.has(it.rpKey) ? 'nobody' : held.has(it) ? 'caller' : 'backlog'))
   }
 
-  async makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void> {
-    const commands: RedisCommand[] = []
+  async makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<ReadonlySet<string>> {
+    const commands: RpCommand[] = []
     const index: RedisCommand[] = []
     for (const [rpKey, own] of byRp(deliveries)) {
       for (let i = 0; i < own.length; i += SCRIPT_ITEMS_MAX) {
         const pairs = own.slice(i, i + SCRIPT_ITEMS_MAX).flatMap((it) => [encodeMember(it), it.dueMs])
-        commands.push(evalScript(makeDueScript, this.#rpKeys(rpKey), [nowMs, ...pairs]))
+        commands.push({ rpKey, command: evalScript(makeDueScript, this.#rpKeys(rpKey), [nowMs, ...pairs]) })
       }
       index.push(['ZADD', this.#keys.backlogs(), 'LT', nowMs, rpKey])
     }
-    await this.#redis.pipeline([...this.#stretches(deliveries), ...commands, ...index])
+    return (await this.#write(deliveries, commands, index)).refused
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
@@ -105,19 +113,31 @@ export class RedisBacklog implements Backlog {
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
-    const reply = (await this.#redis.pipeline([
+    const [reply] = await this.#redis.tolerant([
       evalScript(claimScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, Math.min(limit, SCRIPT_ITEMS_MAX)]),
-    ])) as [string[]]
-    const flat = reply[0]
-    const next = flat[flat.length - 1] as string
+    ])
+    // It stays in the index: whoever mends its key may bring back what was parked there.
+    if (reply === FOREIGN) return this.#noted(rpKey, [])
+    const flat = reply as string[]
+    const next = dueTime(flat[flat.length - 1])
     // While more is due the index, which says so, may stay as it is: a backlog is drained in many claims.
     if (next === '' || Number(next) > nowMs) await this.#reindex(rpKey, next)
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     const claimed: ParkedDelivery[] = []
+    const strange: string[] = []
     for (let i = 0; i + 1 < flat.length; i += 2) {
-      const { state, ...name } = decodeMember(flat[i] as string)
+      const member = decodeMember(flat[i] as string)
+      if (member === undefined) {
+        strange.push(flat[i] as string)
+        continue
+      }
+      const { state, ...name } = member
       const progress = decodeProgress(flat[i + 1] as string)
       claimed.push({ rpKey, issuer, ...name, dueMs: leaseUntilMs, state: { ...progress, ...state } })
+    }
+    if (strange.length > 0) {
+      await this.#redis.command(...evalScript(setAsideScript, this.#rpKeys(rpKey), strange))
+      return this.#noted(rpKey, claimed)
     }
     return claimed
   }
@@ -132,7 +152,8 @@ export class RedisBacklog implements Backlog {
         rpOf.push(rpKey)
       }
     }
-    const left = await this.#redis.pipeline(commands)
+    const left = await this.#redis.tolerant(commands)
+    for (const [i, rpKey] of rpOf.entries()) if (left[i] === FOREIGN) this.#noted(rpKey, undefined)
     const emptied = new Set(rpOf.filter((_, i) => left[i] === 0))
     for (const rpKey of emptied) await this.#reindex(rpKey, '')
   }
@@ -146,17 +167,45 @@ export class RedisBacklog implements Backlog {
       'WITHSCORES',
     )) as string[]
     const rps = flat.filter((_, i) => i % 2 === 0)
-    const sizes = await this.#redis.pipeline(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
-    return rps.map((rpKey, i) => ({ rpKey, size: Number(sizes[i]), nextDueMs: Number(flat[2 * i + 1]) }))
+    const sizes = await this.#redis.tolerant(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
+    const sizeOf = (reply: unknown) => (reply === FOREIGN ? 0 : Number(reply))
+    return rps.map((rpKey, i) => ({ rpKey, size: sizeOf(sizes[i]), nextDueMs: Number(flat[2 * i + 1]) }))
   }
 
   async earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]> {
-    const found = await this.#redis.pipeline(
+    const found = await this.#redis.tolerant(
       rpKeys.map((rpKey) =>
         evalScript(earliestDeadlineScript, [this.#keys.backlog(rpKey)], [ENDS_LOOKED_AT]),
       ),
     )
-    return found.map((deadline) => (deadline === null ? undefined : Number(deadline)))
+    return found.map((deadline) => (deadline === null || deadline === FOREIGN ? undefined : Number(deadline)))
+  }
+
+  /**
+   * Lives, backlogs, index. The backlog of one RP may be something else: that is told apart, and the others are written. The
+   * index must be one.
+   */
+  async #write(
+    deliveries: readonly ParkedDelivery[],
+    commands: readonly RpCommand[],
+    index: readonly RedisCommand[],
+  ): Promise<{ refused: ReadonlySet<string>; replies: unknown[] }> {
+    const lives = this.#stretches(deliveries)
+    const all = await this.#redis.tolerant([...lives, ...commands.map(({ command }) => command), ...index])
+    const replies = all.slice(lives.length, lives.length + commands.length)
+    if (all.slice(lives.length + commands.length).includes(FOREIGN)) {
+      this.#redis.suspects.note(this.#keys.backlogs())
+      throw new RelayFault('LR_REFUSED', 'WRONGTYPE: the index of the backlogs in Redis holds something else')
+    }
+    const refused = new Set<string>()
+    for (const [i, { rpKey }] of commands.entries())
+      if (replies[i] === FOREIGN) this.#noted(rpKey, refused.add(rpKey))
+    return { refused, replies }
+  }
+
+  #noted<T>(rpKey: string, result: T): T {
+    this.#redis.suspects.note(...this.#rpKeys(rpKey))
+    return result
   }
 
   /** The registrations outlive the deadline, and so does the memory of what became of them. */
@@ -184,14 +233,18 @@ export class RedisBacklog implements Backlog {
       next === '' ? ['ZREM', index, rpKey] : ['ZADD', index, next, rpKey],
       ['ZRANGE', this.#keys.backlog(rpKey), 0, 0, 'WITHSCORES'],
     ])) as [unknown, string[]]
-    if (again[1] !== undefined && again[1] !== next) {
-      await this.#redis.command('ZADD', index, 'LT', again[1], rpKey)
-    }
+    const due = dueTime(again[1])
+    if (due !== '' && due !== next) await this.#redis.command('ZADD', index, 'LT', due, rpKey)
   }
 
   #rpKeys(rpKey: string): [string, string] {
     return [this.#keys.backlog(rpKey), this.#keys.backlogState(rpKey)]
   }
+}
+
+/** '' without one. What was set aside is never due. */
+function dueTime(score: string | undefined): string {
+  return score === undefined || score === 'inf' ? '' : score
 }
 
 function byRp<T extends ParkedName>(items: readonly T[]): Map<string, T[]> {

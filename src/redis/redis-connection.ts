@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../errors.ts'
+import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
 import { RedisConnector } from './redis-connector.ts'
 import { explained, inPlainWords } from './redis-refusal.ts'
 import { type RedisSecurity, securityOptions } from './redis-security.ts'
@@ -18,6 +19,8 @@ export interface RedisConnectionOptions {
   readonly security?: RedisSecurity
   readonly onUp: () => void
   readonly onDown: (error: unknown) => void
+  /** A key was met that does not hold what it should. */
+  readonly onSuspect?: () => void
 }
 
 /** A server that does not answer for so long is treated as gone: the connection is closed and made anew. */
@@ -37,13 +40,15 @@ export function isUntoldRun(runId: string): boolean {
  * it answers: behind the same name there may be another one now, which has fallen behind or started from an old file.
  */
 export class RedisConnection {
+  readonly suspects: SuspectKeys
   readonly #redis: Redis
   /** Sources by digest. */
   readonly #scripts = new Map<string, string>()
   #isUp = false
   #runId = ''
 
-  constructor({ url, security = {}, onUp, onDown }: RedisConnectionOptions) {
+  constructor({ url, security = {}, onUp, onDown, onSuspect }: RedisConnectionOptions) {
+    this.suspects = new SuspectKeys(onSuspect)
     this.#redis = new Redis(url, {
       ...securityOptions(url, security),
       Connector: RedisConnector,
@@ -105,20 +110,17 @@ export class RedisConnection {
    * Sends the commands in one pipeline and resolves with their replies, in order. Throws when the connection is
    * lost or any command fails; some may have been carried out then, so every caller's commands are idempotent.
    */
-  async pipeline(commands: readonly RedisCommand[]): Promise<unknown[]> {
-    if (commands.length === 0) return []
-    try {
-      return await this.#send(commands)
-    } catch (error) {
-      // A restarted server has forgotten the scripts; it keeps what it gets whole.
-      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return this.#send(commands.map((command) => this.#withSource(command)))
-    }
+  pipeline(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    return this.#sendKnown(commands, reply)
+  }
+
+  /** As `pipeline`, but a command that meets a key which holds something else fails alone: its reply is `FOREIGN`. */
+  tolerant(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    return this.#sendKnown(commands, replyOrForeign)
   }
 
   async command(...command: RedisCommand): Promise<unknown> {
-    const [reply] = await this.pipeline([command])
-    return reply
+    return (await this.pipeline([command]))[0]
   }
 
   close(): void {
@@ -136,6 +138,20 @@ export class RedisConnection {
     }
   }
 
+  async #sendKnown(commands: readonly RedisCommand[], read: typeof reply): Promise<unknown[]> {
+    if (commands.length === 0) return []
+    try {
+      return await this.#send(commands, read)
+    } catch (error) {
+      // A restarted server has forgotten the scripts; it keeps what it gets whole.
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+      return this.#send(
+        commands.map((command) => this.#withSource(command)),
+        read,
+      )
+    }
+  }
+
   #withSource(command: RedisCommand): RedisCommand {
     const [name, sha, ...args] = command
     const source = name === 'EVALSHA' ? this.#scripts.get(String(sha)) : undefined
@@ -149,13 +165,9 @@ export class RedisConnection {
     } catch {}
   }
 
-  async #send(commands: readonly RedisCommand[]): Promise<unknown[]> {
+  async #send(commands: readonly RedisCommand[], read: typeof reply): Promise<unknown[]> {
     if (!this.#isUp) throw new RelayFault('LR_UNAVAILABLE', 'Redis is not reachable')
-    const answers = await Promise.allSettled(this.#write(commands))
-    return answers.map((answer) => {
-      if (answer.status === 'rejected') throw inPlainWords(answer.reason)
-      return answer.value
-    })
+    return (await Promise.allSettled(this.#write(commands))).map(read)
   }
 
   /**
@@ -171,4 +183,13 @@ export class RedisConnection {
       stream.uncork()
     }
   }
+}
+
+function reply(answer: PromiseSettledResult<unknown>): unknown {
+  if (answer.status === 'rejected') throw inPlainWords(answer.reason)
+  return answer.value
+}
+
+function replyOrForeign(answer: PromiseSettledResult<unknown>): unknown {
+  return answer.status === 'rejected' && isWrongType(answer.reason) ? FOREIGN : reply(answer)
 }

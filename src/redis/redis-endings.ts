@@ -6,7 +6,7 @@ import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import { forgetScript, leaveIndexScript, notePendingScript, settleScript } from './registry-scripts.ts'
-import { inParts, type SessionCalls, type SessionName } from './session-calls.ts'
+import { inParts, SCRIPT_WEIGHT_MAX, type SessionCalls, type SessionName } from './session-calls.ts'
 import { readSettled, writeMark } from './session-mark.ts'
 
 export interface RedisEndingsOptions {
@@ -25,6 +25,7 @@ interface OfSession<K extends RegistrationKey = RegistrationKey> {
   readonly keys: K[]
 }
 
+const weightOf = ({ keys }: OfSession): number => keys.length
 const firstOf = ({ first }: OfSession): SessionName => first
 
 /** How registrations end in Redis: their outcome is decided, or settled, or the log says that it was. */
@@ -47,15 +48,18 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
     return this.#perSession(decided, async (sessions) => {
       await this.#redis.pipeline(
-        inParts(sessions, (part) =>
-          evalScript(
-            notePendingScript,
-            this.#keysOf(part),
-            part.flatMap(({ keys }) => [
-              keys.length,
-              ...keys.flatMap((key) => [...dated(key), JSON.stringify(key.pendingOutcome)]),
-            ]),
-          ),
+        inParts(
+          sessions,
+          (part) =>
+            evalScript(
+              notePendingScript,
+              this.#keysOf(part),
+              part.flatMap(({ keys }) => [
+                keys.length,
+                ...keys.flatMap((key) => [...dated(key), JSON.stringify(key.pendingOutcome)]),
+              ]),
+            ),
+          weightOf,
         ),
       )
     })
@@ -70,7 +74,11 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     return this.#perSession(settled, async (sessions) => {
       const untilMs = Date.now() - CLOCK_TOLERANCE_MS + this.#sessionLifetimeMs
       const answers = await this.#redis.pipeline(
-        inParts(sessions, (part) => evalScript(settleScript, this.#keysOf(part), settledArgs(part))),
+        inParts(
+          sessions,
+          (part) => evalScript(settleScript, this.#keysOf(part), settledArgs(part)),
+          weightOf,
+        ),
       )
       const left = answers.flat()
       const emptied = sessions.filter(({ first }, i) => left[i] === 0 && first.userId !== undefined)
@@ -91,15 +99,18 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     const recentMs = Date.now() - this.#tombstoneMs
     return this.#perSession(settled, async (sessions) => {
       await this.#redis.pipeline(
-        inParts(sessions, (part) =>
-          evalScript(forgetScript, this.#keysOf(part), [
-            this.#tombstoneMs,
-            ...part.flatMap(({ keys }) => [
-              markOf(keys),
-              keys.length,
-              ...keys.flatMap((key) => [...dated(key), key.recordedAtMs > recentMs ? 1 : 0]),
+        inParts(
+          sessions,
+          (part) =>
+            evalScript(forgetScript, this.#keysOf(part), [
+              this.#tombstoneMs,
+              ...part.flatMap(({ keys }) => [
+                markOf(keys),
+                keys.length,
+                ...keys.flatMap((key) => [...dated(key), key.recordedAtMs > recentMs ? 1 : 0]),
+              ]),
             ]),
-          ]),
+          weightOf,
         ),
       )
     })
@@ -155,14 +166,17 @@ function markOf(settled: readonly SettledByLog[]): string {
   return ''
 }
 
-/** One entry per session, whatever number of its registrations is meant. */
+/** One entry per session, or several where that many of its registrations are meant, which then follow on each other. */
 function bySession<K extends RegistrationKey>(keys: readonly K[]): OfSession<K>[] {
-  const sessions = new Map<string, OfSession<K>>()
+  const sessions = new Map<string, OfSession<K>[]>()
   for (const key of keys) {
     const name = `${key.issuer}\n${key.sessionId}`
-    const session = sessions.get(name)
-    if (session === undefined) sessions.set(name, { first: key, keys: [key] })
-    else session.keys.push(key)
+    const entries = sessions.get(name)
+    const last = entries?.at(-1)
+    if (entries === undefined) sessions.set(name, [{ first: key, keys: [key] }])
+    else if (last === undefined || last.keys.length >= SCRIPT_WEIGHT_MAX)
+      entries.push({ first: key, keys: [key] })
+    else last.keys.push(key)
   }
-  return [...sessions.values()]
+  return [...sessions.values()].flat()
 }

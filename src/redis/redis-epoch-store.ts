@@ -3,7 +3,7 @@ import { RelayFault } from '../errors.ts'
 import type { AppliedPosition, EpochStore, ShownEpoch } from '../recovery/epoch-store.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
 import { isWrongType } from './foreign-keys.ts'
-import { isUntoldRun, type RedisConnection } from './redis-connection.ts'
+import { isUntoldRun, type RedisCommand, type RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 
@@ -29,7 +29,7 @@ return 1
 
 /** KEYS: epoch. ARGV: id, run, time. What an earlier release kept there was a string. The count of heartbeats goes on. */
 const confirmScript = redisScript(`
-if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
+if redis.call('TYPE', KEYS[1]).ok == 'string' then redis.call('DEL', KEYS[1]) end
 return redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run_id', ARGV[2], 'heartbeat', ARGV[3], 'proved', ARGV[3])
 `)
 
@@ -85,12 +85,12 @@ export class RedisEpochStore implements EpochStore {
     const id = isShared ? String(shown[0]) : randomUUID()
     // Asked and written in one turn of the event loop, in which no other connection can come up.
     if (this.#redis.runId !== runId) return undefined
-    await this.#redis.command(...evalScript(confirmScript, [this.#epoch], [id, runId, nowMs]))
+    await this.#ask(this.#epoch, evalScript(confirmScript, [this.#epoch], [id, runId, nowMs]))
     return { id, runId }
   }
 
   async positions(): Promise<AppliedPosition[]> {
-    const flat = (await this.#redis.command('HGETALL', this.#positions)) as string[]
+    const flat = (await this.#ask(this.#positions, ['HGETALL', this.#positions])) as string[]
     const found: AppliedPosition[] = []
     for (let i = 0; i < flat.length; i += 2) {
       const position = readPosition(flat[i] as string, flat[i + 1] as string)
@@ -102,7 +102,7 @@ export class RedisEpochStore implements EpochStore {
   async writePositions(positions: readonly AppliedPosition[], runId: string): Promise<void> {
     if (this.#redis.runId !== runId) throw new RelayFault('LR_REGISTRY_LOST', 'another Redis server answers')
     if (positions.length === 0) return
-    await this.#redis.command('HSET', this.#positions, ...positions.flatMap(writePosition))
+    await this.#ask(this.#positions, ['HSET', this.#positions, ...positions.flatMap(writePosition)])
   }
 
   async clearPositions(): Promise<void> {
@@ -115,6 +115,16 @@ export class RedisEpochStore implements EpochStore {
       ['HSET', this.#epoch, 'heartbeat', nowMs],
     ])
     return Number(beats)
+  }
+
+  /** What holds something else is noted, so that the checks look at it at once. */
+  async #ask(key: string, command: RedisCommand): Promise<unknown> {
+    try {
+      return await this.#redis.command(...command)
+    } catch (error) {
+      if (isWrongType(error)) this.#redis.suspects.note(key)
+      throw error
+    }
   }
 
   async #epochFields(): Promise<unknown[]> {

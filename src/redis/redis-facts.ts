@@ -3,6 +3,7 @@ import { isEarlierLayout, layoutOf, singleKeys } from './key-types.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'
 import type { RedisKeys } from './redis-keys.ts'
+import { SESSION_REGISTRATIONS_MAX } from './registry-scripts.ts'
 
 export interface RedisFactsOptions {
   readonly redis: RedisConnection
@@ -93,7 +94,7 @@ export class RedisFactsReader {
     const { prefix, redis } = this.#options
     try {
       const found = await this.#scan(SCANS_OF_PREFIX_MAX, 'MATCH', `${prefix}:*`)
-      const names = [...new Set([...singleKeys(prefix), ...found])]
+      const names = [...new Set([...singleKeys(prefix), ...redis.suspects, ...found])]
       const types = await redis.pipeline(names.map((key) => ['TYPE', key]))
       const value = names.map((key, i): PrefixedKey => {
         const type = String(types[i])
@@ -102,10 +103,33 @@ export class RedisFactsReader {
         return { key, type, expected, isSingle }
       })
       // A key that does not exist, or not any more, has this type.
-      return { value: value.filter(({ type }) => type !== 'none') }
+      const standing = await this.#withContent(value.filter(({ type }) => type !== 'none'))
+      for (const key of redis.suspects)
+        if (!standing.some((it) => it.key === key && isWrong(it))) redis.suspects.forget(key)
+      return { value: standing }
     } catch (error) {
       return { unread: refusalOf(error) }
     }
+  }
+
+  /** What is wrong within keys that have the right type. */
+  async #withContent(found: readonly PrefixedKey[]): Promise<PrefixedKey[]> {
+    const { keys, redis } = this.#options
+    const startsLike = (key: string, sample: string) =>
+      key.startsWith(sample.slice(0, sample.indexOf('{') + 1))
+    const commands = found.map(({ key, type, expected }): RedisCommand | undefined => {
+      if (type !== expected) return undefined
+      if (startsLike(key, keys.backlog(''))) return ['ZCOUNT', key, '+inf', '+inf']
+      return startsLike(key, keys.session('', '')) ? ['HLEN', key] : undefined
+    })
+    const replies = await redis.tolerant(commands.filter((it) => it !== undefined))
+    return found.map((it, i) => {
+      const command = commands[i]
+      if (command === undefined) return it
+      const count = Number(replies.shift())
+      if (command[0] === 'ZCOUNT') return count > 0 ? { ...it, setAside: count } : it
+      return count >= SESSION_REGISTRATIONS_MAX ? { ...it, isFull: true } : it
+    })
   }
 
   async #foreignKeys(): Promise<RedisFacts['foreignKeys']> {
@@ -138,6 +162,10 @@ export class RedisFactsReader {
       return { unread: refusalOf(error) }
     }
   }
+}
+
+function isWrong({ type, expected, isFull, setAside }: PrefixedKey): boolean {
+  return type !== expected || isFull === true || setAside !== undefined
 }
 
 function field(info: Fact<RedisInfo>, name: string): string | undefined {

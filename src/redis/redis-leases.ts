@@ -1,4 +1,5 @@
 import type { LeasedName, Leases } from '../delivery/leases.ts'
+import { FOREIGN } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
@@ -7,8 +8,8 @@ import { evalScript, redisScript } from './redis-script.ts'
 const takeScript = redisScript(`
 local taken = {}
 for i = 3, #ARGV do
-  local held = redis.call('HGET', KEYS[1], ARGV[i])
-  if held and tonumber(held) > tonumber(ARGV[1]) then
+  local held = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or '')
+  if held and held > tonumber(ARGV[1]) then
     taken[#taken + 1] = 0
   else
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[2])
@@ -40,22 +41,24 @@ export class RedisLeases implements Leases {
   async take(names: readonly LeasedName[], nowMs: number, untilMs: number): Promise<boolean[]> {
     const taken = new Array<boolean>(names.length).fill(false)
     const groups = [...this.#byRp(names)]
-    const replies = await this.#redis.pipeline(
+    const replies = await this.#redis.tolerant(
       groups.map(([key, indexes]): RedisCommand => {
         const fields = indexes.map((i) => fieldOf(names[i] as LeasedName))
         return evalScript(takeScript, [key], [nowMs, untilMs, ...fields])
       }),
     )
     for (const [group, [, indexes]] of groups.entries()) {
-      const answers = replies[group] as number[]
-      for (const [at, i] of indexes.entries()) taken[i] = answers[at] === 1
+      const answers = replies[group]
+      // Where no lease can be kept nobody holds one.
+      const isTaken = (at: number) => answers === FOREIGN || (answers as number[])[at] === 1
+      for (const [at, i] of indexes.entries()) taken[i] = isTaken(at)
     }
     return taken
   }
 
   async release(leases: readonly { readonly name: LeasedName; readonly untilMs: number }[]): Promise<void> {
     const groups = this.#byRp(leases.map(({ name }) => name))
-    await this.#redis.pipeline(
+    await this.#redis.tolerant(
       [...groups].map(([key, indexes]): RedisCommand => {
         const pairs = indexes.flatMap((i) => {
           const { name, untilMs } = leases[i] as { name: LeasedName; untilMs: number }

@@ -9,8 +9,9 @@ import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 import { SessionCalls, type SessionName } from './session-calls.ts'
 import { readMarks } from './session-mark.ts'
-import { readSession, unreadableSession } from './stored-registration.ts'
+import { readSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
+import { wholeHashes } from './whole-hashes.ts'
 
 /** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
 const reopenScript = redisScript(`
@@ -112,22 +113,21 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
       sessionIds.map((sessionId): SessionName => ({ issuer, sessionId })),
       (session) => session,
       async (sound) => {
-        const replies = await this.#calls.checked(
-          sound.flatMap((session): RedisCommand[] => {
-            const [key, ended] = this.#calls.keysOf(session)
-            return [
-              ['HGETALL', key],
-              ['GET', ended],
-            ]
-          }),
+        const pairs = sound.map((session) => this.#calls.keysOf(session))
+        const hashes = await wholeHashes(
+          (commands) => this.#calls.checked(commands),
+          pairs.map(([key]) => key),
         )
+        const marks = await this.#calls.checked(pairs.map(([, ended]) => ['GET', ended]))
         return sound.map(({ sessionId }, i) => {
-          const stored = readSession(replies[2 * i], issuer, sessionId)
-          const standing = readMarks(String(replies[2 * i + 1] ?? ''), ending)
+          const stored = readSession(hashes[i], issuer, sessionId)
+          const standing = readMarks(String(marks[i] ?? ''), ending)
+          if (step.kind === 'end-session' && isOfAnother(stored.registrations, step.userId)) return []
           return groupsOf(stored, ending, standing)
         })
       },
-      (session) => [{ relation: 'fresh' as const, ending, ...unreadableSession(session) }],
+      // Nothing is known of it, and ending it would not tell more.
+      () => [],
     )
     if (step.kind === 'end-session') return groups.flat()
     return groups.flat().flatMap((owed) => {
@@ -135,4 +135,9 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
       return registrations.length + owed.broken.length > 0 ? [{ ...owed, registrations }] : []
     })
   }
+}
+
+/** As the script that ends sessions has it. */
+function isOfAnother(registrations: readonly Registration[], userId: string | undefined): boolean {
+  return userId !== undefined && registrations.length > 0 && registrations.every((it) => it.userId !== userId)
 }

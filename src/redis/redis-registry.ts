@@ -1,5 +1,5 @@
 import { type Registration, writeRegistration } from '../events/registration.ts'
-import { type Ending, groupsOf, isDatedUntil, type OwedGroup } from '../registry/ending.ts'
+import { type Ending, means } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
   BrokenRegistration,
@@ -9,16 +9,16 @@ import type {
   RegistryAnswer,
   RegistryStep,
 } from '../registry/registry.ts'
-import { lifeUntil } from './lives.ts'
-import type { RedisCommand, RedisConnection } from './redis-connection.ts'
+import type { SuspectKeys } from './foreign-keys.ts'
+import type { RedisConnection } from './redis-connection.ts'
 import { RedisEndings } from './redis-endings.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { endSessionsScript, registerScript, signOutScript } from './registry-scripts.ts'
+import { registerScript, SESSION_REGISTRATIONS_MAX } from './registry-scripts.ts'
 import { SessionCalls } from './session-calls.ts'
-import { readMark, writeMark } from './session-mark.ts'
-import { readSession, readStored, type StoredSession, unreadableSession } from './stored-registration.ts'
-import { sessionsOfUser } from './user-index.ts'
+import { type EndStep, SessionEnds } from './session-ends.ts'
+import { readMark } from './session-mark.ts'
+import { readStored } from './stored-registration.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
@@ -33,23 +33,25 @@ export interface RedisRegistryOptions {
 
 type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
-type EndStep = Omit<Extract<RegistryStep, { kind: 'end-session' }>, 'kind'>
 
 /** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
 export class RedisRegistry implements Registry {
   readonly #keys: RedisKeys
   readonly #sessionLifetimeMs: number
-  readonly #tombstoneMs: number
   readonly #calls: SessionCalls
+  readonly #ends: SessionEnds
   readonly #endings: RedisEndings
+  readonly #suspects: SuspectKeys
 
   constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
     this.#calls = new SessionCalls(redis, keys, guard)
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
-    this.#tombstoneMs = tombstoneMs
-    this.#endings = new RedisEndings({ redis, keys, sessionLifetimeMs, tombstoneMs, calls: this.#calls })
-    redis.register(registerScript, endSessionsScript, signOutScript)
+    const parts = { redis, keys, sessionLifetimeMs, tombstoneMs, calls: this.#calls }
+    this.#ends = new SessionEnds(parts)
+    this.#endings = new RedisEndings(parts)
+    this.#suspects = redis.suspects
+    redis.register(registerScript)
   }
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
@@ -59,7 +61,7 @@ export class RedisRegistry implements Registry {
       // The sessions of a user are known after a first answer only, so such a step stands alone: what comes
       // later in the log must not be seen by it.
       if (step.kind === 'end-user') {
-        answers.push(...(await this.#applyRun(run)), await this.#endUser(step))
+        answers.push(...(await this.#applyRun(run)), await this.#ends.endUser(step))
         run = []
       } else run.push(step)
     }
@@ -104,17 +106,12 @@ export class RedisRegistry implements Registry {
       const run = steps.slice(i, next)
       answers.push(
         ...(isEnd
-          ? (await this.#endSessions(run as EndStep[])).map(
-              (groups): RegistryAnswer => ({
-                kind: 'owed',
-                groups,
-              }),
-            )
+          ? await this.#ends.endSessions(run as EndStep[])
           : await this.#calls.skippingForeign(
               run as RegisterStep[],
               ({ registration }) => registration,
               (sound) => this.#register(sound),
-              (): RegistryAnswer => ({ kind: 'refused' }),
+              (_, reason): RegistryAnswer => ({ kind: 'refused', reason }),
             )),
       )
       i = next
@@ -139,6 +136,7 @@ export class RedisRegistry implements Registry {
             registration.oidcSessionId,
             writeRegistration(registration),
             registration.registeredAtMs ?? '',
+            registration.userId,
           ]),
         ],
       ),
@@ -146,22 +144,25 @@ export class RedisRegistry implements Registry {
     const signedOut: { at: number; step: EndStep }[] = []
     const answers = steps.map(({ registration, origin }, i): RegistryAnswer => {
       const [line, signOut, stood] = replies.slice(3 * i, 3 * i + 3)
+      if (line === 1) return this.#refuseForSize(registration)
       if (typeof line !== 'string') return { kind: 'already-settled' }
-      const isRepeated = stood === 1 && { isRepeated: true }
+      const flags = Number(stood)
+      if (flags > 1) this.#noteForeign(registration, flags)
+      const isRepeated = (flags & 1) !== 0 && { isRepeated: true }
       if (line === '' && signOut === '') return { kind: 'registered', ...isRepeated }
       const own = ownEnding(registration, origin)
       if (line !== '') return { kind: 'registered', ...isRepeated, endedBy: readMark(line, own) ?? own }
       const ending = readMark(String(signOut), own)
-      if (ending === undefined || !isDatedUntil(registration, ending.untilMs))
-        return { kind: 'registered', ...isRepeated }
-      signedOut.push({ at: i, step: { ...registration, ending } })
+      if (ending === undefined || !means(ending, registration)) return { kind: 'registered', ...isRepeated }
+      const { issuer, sessionId } = registration
+      signedOut.push({ at: i, step: { issuer, sessionId, ending } })
       return { kind: 'registered', ...isRepeated, endedBy: ending }
     })
-    const ended = await this.#endSessions(signedOut.map(({ step }) => step))
+    const ended = await this.#ends.endSessions(signedOut.map(({ step }) => step))
     for (const [i, { at }] of signedOut.entries()) {
       // Between the two calls another trigger may have ended the session.
       const { registration } = steps[at] as RegisterStep
-      const endedBy = ended[i]?.find(({ registrations }) =>
+      const endedBy = ended[i]?.groups.find(({ registrations }) =>
         registrations.some(({ oidcSessionId }) => oidcSessionId === registration.oidcSessionId),
       )?.ending
       if (endedBy !== undefined) answers[at] = { ...answers[at], kind: 'registered', endedBy }
@@ -169,95 +170,24 @@ export class RedisRegistry implements Registry {
     return answers
   }
 
-  #endSessions(steps: readonly EndStep[]): Promise<readonly OwedGroup[][]> {
-    return this.#calls.skippingForeign(
-      steps,
-      (step) => step,
-      (sound) => this.#endSoundSessions(sound),
-      (step) => [{ relation: 'fresh' as const, ending: step.ending, ...unreadableSession(step) }],
-    )
-  }
-
-  async #endSoundSessions(steps: readonly EndStep[]): Promise<OwedGroup[][]> {
-    const now = Date.now()
-    const found = await this.#calls.guarded(steps, (part) =>
-      evalScript(
-        endSessionsScript,
-        part.flatMap((step) => this.#calls.keysOf(step)),
-        [
-          this.#tombstoneMs,
-          ...part.flatMap(({ ending }) => [
-            writeMark(ending),
-            lifeUntil(ending.deadlineMs ?? now + this.#tombstoneMs, now),
-          ]),
-        ],
-      ),
-    )
-    return steps.map(({ ending, issuer, sessionId }, i) => {
-      const standing = found[2 * i] === '' ? [] : (found[2 * i] as string).split('\n')
-      const marks = standing.flatMap((line) => readMark(line, ending) ?? [])
-      return groupsOf(readSession(found[2 * i + 1], issuer, sessionId), ending, marks)
-    })
-  }
-
-  async #endUser(step: Extract<RegistryStep, { kind: 'end-user' }>): Promise<RegistryAnswer> {
-    const { issuer, userId, ending } = step
-    const [mark, index] = [this.#keys.signedOut(issuer, userId), this.#keys.user(issuer, userId)]
-    // The records of the user's sessions are in other partitions and may be read later than this one.
-    let before: RedisCommand[] = [
-      evalScript(
-        signOutScript,
-        [mark, index],
-        [writeMark(ending), ending.untilMs, this.#tombstoneMs, Date.now() + this.#sessionLifetimeMs],
-      ),
-    ]
-    const run = async (command: RedisCommand): Promise<unknown> => {
-      const commands = [...before, command]
-      before = []
-      return (await this.#calls.checked(commands)).at(-1)
+  #refuseForSize({ issuer, sessionId }: Registration): RegistryAnswer {
+    this.#suspects.note(this.#keys.session(issuer, sessionId))
+    const most = SESSION_REGISTRATIONS_MAX.toLocaleString('en')
+    return {
+      kind: 'refused',
+      reason: `sessionId: this session has ${most} registrations, and may have no more`,
     }
-    const groups: OwedGroup[] = []
-    const seen = new Set<string>()
-    for await (const page of sessionsOfUser(run, index)) {
-      const fresh = page.filter((sessionId) => !seen.has(sessionId))
-      for (const sessionId of fresh) seen.add(sessionId)
-      for (const owed of await this.#endSessionsOf(fresh, step)) {
-        const registrations = owed.registrations.filter((it) => it.userId === userId)
-        if (registrations.length + owed.broken.length > 0) groups.push({ ...owed, registrations })
-      }
-    }
-    return { kind: 'owed', groups }
   }
 
-  /** Read first, then end: a session whose registrations are all of a later login must not be marked. */
-  async #endSessionsOf(
-    sessionIds: readonly string[],
-    { issuer, ending }: Extract<RegistryStep, { kind: 'end-user' }>,
-  ): Promise<OwedGroup[]> {
-    const steps = sessionIds.map((sessionId): EndStep => ({ issuer, sessionId, ending }))
-    const stored = await this.#calls.skippingForeign(
-      steps,
-      (step) => step,
-      async (sound) => {
-        const replies = await this.#calls.checked(
-          sound.map(({ sessionId }) => ['HGETALL', this.#keys.session(issuer, sessionId)]),
-        )
-        return sound.map(({ sessionId }, i) => readSession(replies[i], issuer, sessionId))
-      },
-      unreadableSession,
-    )
-    const ended = steps.filter((_, i) => isMeant(stored[i] as StoredSession, ending))
-    return (await this.#endSessions(ended)).flat()
+  #noteForeign({ issuer, userId }: Registration, flags: number): void {
+    if ((flags & 2) !== 0) this.#suspects.note(this.#keys.user(issuer, userId))
+    if ((flags & 4) !== 0) this.#suspects.note(this.#keys.signedOut(issuer, userId))
   }
 
   #registrationKeys({ issuer, sessionId, userId }: Registration): string[] {
     const user = [this.#keys.user(issuer, userId), this.#keys.signedOut(issuer, userId)]
     return [...this.#calls.keysOf({ issuer, sessionId }), ...user]
   }
-}
-
-function isMeant({ registrations, broken }: StoredSession, { untilMs }: Ending): boolean {
-  return broken.length > 0 || registrations.some((it) => isDatedUntil(it, untilMs))
 }
 
 /** Of a session that somebody else has marked as ended: the registration itself is all that is known of it. */

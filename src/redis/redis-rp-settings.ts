@@ -1,6 +1,7 @@
 import { endpointProblem } from '../events/logout-endpoint.ts'
 import { rpSettingsSchema } from '../events/read-registration.ts'
 import type { RpName, RpSettings, RpSettingsStore } from '../registry/rp-settings.ts'
+import { FOREIGN } from './foreign-keys.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
@@ -12,7 +13,10 @@ export interface RedisRpSettingsOptions {
   readonly uriProblem?: (rp: RpName, uri: string) => string | undefined
 }
 
-/** RP settings as a hash per RP. A field with a wrong value is reported and ignored; the others count. */
+/**
+ * RP settings as a hash per RP. A field with a wrong value is reported and ignored; the others count. A key that holds
+ * something else has no settings.
+ */
 export class RedisRpSettings implements RpSettingsStore {
   readonly #options: RedisRpSettingsOptions
 
@@ -22,10 +26,14 @@ export class RedisRpSettings implements RpSettingsStore {
 
   async load(rps: readonly RpName[]): Promise<RpSettings[]> {
     const { redis, keys } = this.#options
-    const replies = await redis.pipeline(
-      rps.map(({ issuer, clientId }) => ['HGETALL', keys.client(issuer, clientId)]),
-    )
-    return rps.map((rp, i) => this.#read(rp, replies[i] as string[]))
+    const names = rps.map(({ issuer, clientId }) => keys.client(issuer, clientId))
+    const replies = await redis.tolerant(names.map((key) => ['HGETALL', key]))
+    return rps.map((rp, i) => {
+      const reply = replies[i]
+      if (reply !== FOREIGN) return this.#read(rp, reply as string[])
+      redis.suspects.note(names[i] as string)
+      return {}
+    })
   }
 
   #read(rp: RpName, flat: readonly string[]): RpSettings {

@@ -7,6 +7,7 @@ import { literalPattern, scannedKeys } from './scanned-keys.ts'
 import { readMark, readMarks, readSettled } from './session-mark.ts'
 import { readSession, unreadableSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
+import { wholeHashes } from './whole-hashes.ts'
 
 /** What Redis holds of one session at a moment. */
 export interface SessionState {
@@ -52,16 +53,15 @@ export class RedisSessionView {
       this.#keys.session(issuer, sessionId),
       this.#keys.ended(issuer, sessionId),
     ])
-    let foreign = new Set<number>()
+    let foreign = new Map<number, string>()
     let replies: unknown[]
     try {
-      replies = await this.#redis.pipeline(pairs.flatMap(lookAt))
+      replies = await this.#lookAt(pairs)
     } catch (error) {
       if (!isWrongType(error)) throw error
       foreign = await foreignAmong(this.#redis, pairs)
       if (foreign.size === 0) throw error
-      const sound = pairs.filter((_, i) => !foreign.has(i))
-      const answers = await this.#redis.pipeline(sound.flatMap(lookAt))
+      const answers = await this.#lookAt(pairs.filter((_, i) => !foreign.has(i)))
       replies = pairs.flatMap((_, i) => (foreign.has(i) ? [[], -2, null, -2] : answers.splice(0, 4)))
     }
     return sessionIds.map((sessionId, i) => {
@@ -77,6 +77,22 @@ export class RedisSessionView {
         ...(typeof mark === 'string' && { ended: endedState(mark, Number(markLifeMs)) }),
       }
     })
+  }
+
+  /** Registrations, life, tombstone and life of that of each. */
+  async #lookAt(pairs: readonly (readonly [string, string])[]): Promise<unknown[]> {
+    const hashes = await wholeHashes(
+      (commands) => this.#redis.pipeline(commands),
+      pairs.map(([session]) => session),
+    )
+    const rest = await this.#redis.pipeline(
+      pairs.flatMap(([session, ended]): RedisCommand[] => [
+        ['PTTL', session],
+        ['GET', ended],
+        ['PTTL', ended],
+      ]),
+    )
+    return hashes.flatMap((hash, i) => [hash, ...rest.slice(3 * i, 3 * i + 3)])
   }
 
   /** Every session of an issuer that has registrations, in pages and in no order. A session may come twice. */
@@ -106,15 +122,6 @@ export class RedisSessionView {
       throw error
     }
   }
-}
-
-function lookAt([session, ended]: readonly [string, string]): RedisCommand[] {
-  return [
-    ['HGETALL', session],
-    ['PTTL', session],
-    ['GET', ended],
-    ['PTTL', ended],
-  ]
 }
 
 /** What an earlier version did not write is not known. */

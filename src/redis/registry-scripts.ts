@@ -5,6 +5,9 @@ import { redisScript } from './redis-script.ts'
  * sessions. `session-mark.ts` tells what a tombstone looks like.
  */
 
+/** Where a mark names the user who alone is meant, counted from 1. */
+const USER_FIELD = 11
+
 /** Date of a registration in its JSON; nothing where it has none that Lua can read. A pattern alone is ten times slower. */
 const DATE_OF = `
 local function dateOf(json)
@@ -76,13 +79,40 @@ end`
 
 /** Of the expired entries of a user's index, how many leave it when the user gets a new session. */
 const EXPIRED_AT_ONCE = 8
+/** And how many when the user signs out. */
+const EXPIRED_PER_CALL = 500
+/** A score before that is no time, or in seconds: whoever wrote it says nothing of when the session ends. */
+const TIMES_FROM_MS = 978_307_200_000
+
+/** Takes entries out of a user's index that have expired before `now`; returns whether there may be more of them. */
+const TRIM = `
+local function trim(key, now)
+  local expired = redis.call('ZRANGEBYSCORE', key, ${TIMES_FROM_MS}, now, 'LIMIT', 0, ${EXPIRED_PER_CALL})
+  if #expired > 0 then redis.call('ZREM', key, unpack(expired)) end
+  return #expired == ${EXPIRED_PER_CALL}
+end`
+
+/** An entry of a user's index is of a session that is over. */
+export function hasExpired(score: number, nowMs: number): boolean {
+  return score >= TIMES_FROM_MS && score <= nowMs
+}
+
+/** More are not kept. What an identity provider wrote beyond is read as it comes. */
+export const SESSION_REGISTRATIONS_MAX = 20_000
+/** Of a session with more the names are read when it ends, and what they stand for in parts. */
+const WHOLE_MAX = 1_000
+/** Of those, so many tell whose session it is. */
+const SAMPLE = 100
+/** After so many fields the remaining sessions of a call are left for another one. */
+const FIELDS_PER_CALL = 4_000
 
 /**
  * KEYS: per registration its session and tombstone, its user's index and mark of a sign-out. ARGV: session lifetime in
- * ms, now, then per registration session id, oidcSessionId, JSON, date ('' without one). Returns per registration the
- * mark of the ending to which it belongs ('-' when the tombstone tells nothing), '' when it does not, or 0 when the
- * registration is settled, or a later one has taken its place; the mark of the sign-out, or ''; and whether a registration
- * of that id stood there already.
+ * ms, now, then per registration session id, oidcSessionId, JSON, date ('' without one), user id. Returns per registration the
+ * mark of the ending to which it belongs ('-' when the tombstone tells nothing), '' when it does not, 0 when the
+ * registration is settled, or a later one has taken its place, or 1 when the session has too many; the mark of the sign-out,
+ * or ''; and a sum: 1 when a registration of that id stood there already, 2 when the user's index, and 4 when the mark holds
+ * something else.
  */
 export const registerScript = redisScript(`
 ${DATE_OF}
@@ -97,41 +127,51 @@ local function enlist(key, id, life)
   local before = redis.call('PTTL', key)
   local added = redis.pcall('ZADD', key, 'GT', score, id)
   if type(added) == 'table' then
-    if not isIndex(key, now + lifetime) then return end
+    if not isIndex(key, now + lifetime) then return 2 end
     added = redis.call('ZADD', key, 'GT', score, id)
   end
   if life == -1 then redis.call('PERSIST', key)
   elseif before == -2 or (before >= 0 and before < life) then redis.call('PEXPIRE', key, life) end
-  if added == 0 or before == -2 then return end
-  for _, expired in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, ${EXPIRED_AT_ONCE})) do
+  if added == 0 or before == -2 then return 0 end
+  for _, expired in ipairs(redis.call('ZRANGEBYSCORE', key, ${TIMES_FROM_MS}, now, 'LIMIT', 0, ${EXPIRED_AT_ONCE})) do
     redis.call('ZREM', key, expired)
   end
+  return 0
 end
 
 local answers = {}
 for i = 1, #KEYS, 4 do
-  local session, id, date = KEYS[i], ARGV[i + 3], tonumber(ARGV[i + 5])
+  local at = (i - 1) / 4 * 5 + 3
+  local session, id, json, date, user = KEYS[i], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
   local ended = redis.call('GET', KEYS[i + 1])
   local settled = ended and settledUntil(ended, id)
   local line, mark, stood = '', '', 0
   local life = redis.call('PTTL', session)
   local isSettled = settled and not (date and date > settled)
-  if not isSettled then stood = 1 - redis.call('HSETNX', session, id, ARGV[i + 4]) end
+  local isFull = not isSettled and redis.call('HLEN', session) >= ${SESSION_REGISTRATIONS_MAX}
+  if isFull then
+    stood = redis.call('HEXISTS', session, id)
+    isFull = stood == 0
+  elseif not isSettled then stood = 1 - redis.call('HSETNX', session, id, json) end
   local stored = stood == 1 and date and dateOf(redis.call('HGET', session, id))
-  if isSettled or stored and stored > date then line, stood = 0, 0
+  if isFull then line = 1
+  elseif isSettled or stored and stored > date then line, stood = 0, 0
   else
-    enlist(KEYS[i + 2], ARGV[i + 2], life == -1 and -1 or math.max(life, lifetime))
-    if stood == 1 then redis.call('HSET', session, id, ARGV[i + 4]) end
+    local foreign = enlist(KEYS[i + 2], ARGV[at], life == -1 and -1 or math.max(life, lifetime))
+    if stood == 1 then redis.call('HSET', session, id, json) end
     if life == -2 or (life >= 0 and life < lifetime) then redis.call('PEXPIRE', session, lifetime) end
     if ended then
       local marks = marksOf(ended)
       if #marks == 0 then line = '-' end
       for n = #marks, 1, -1 do
-        if not (date and date > marks[n].untilMs) then line = marks[n].text end
+        local meant = marks[n].fields[${USER_FIELD}]
+        if not (date and date > marks[n].untilMs) and (not meant or meant == user) then line = marks[n].text end
       end
     end
     mark = redis.pcall('GET', KEYS[i + 3])
+    if type(mark) == 'table' then foreign = foreign + 4 end
     if type(mark) ~= 'string' then mark = '' end
+    stood = stood + foreign
   end
   answers[#answers + 1] = line
   answers[#answers + 1] = mark
@@ -142,36 +182,79 @@ return answers
 
 /**
  * KEYS: the user's mark and index. ARGV: the mark, its cut-off, its TTL in ms, when sessions of an earlier version's
- * index end. A later mark stays. Returns whether the index can be read.
+ * index end, until when entries of the index have expired. A later mark stays. Returns a sum: 1 when there may be more
+ * expired entries, 2 when the index, and 4 when the mark holds something else.
  */
 export const signOutScript = redisScript(`
 ${MARKS_OF}
 ${INDEX_OF_USER}
+${TRIM}
+local foreign = 4
 local standing = redis.pcall('GET', KEYS[1])
 if type(standing) == 'string' or not standing then
+  foreign = 0
   local mark = marksOf(standing or '')[1]
   if mark and mark.untilMs >= tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[3])
   else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3]) end
 end
-return isIndex(KEYS[2], ARGV[4]) and 1 or 0
+if not isIndex(KEYS[2], ARGV[4]) then return foreign + 2 end
+return foreign + (trim(KEYS[2], ARGV[5]) and 1 or 0)
 `)
 
+/** KEYS: a user's index. ARGV: until when its entries have expired. Returns 1 when there may be more of them. */
+export const trimScript = redisScript(`
+${TRIM}
+return trim(KEYS[1], ARGV[1]) and 1 or 0
+`)
+
+/** What the script below answers for a session that it leaves alone. */
+export const NOT_ENDED = { notMeant: 0, ofAnother: 1 } as const
+
 /**
- * KEYS: sessions. ARGV: TTL of the tombstones in ms, then per session the mark and how long its registrations must live.
- * Returns per session the marks that stood there already, a line each, and its registrations as a flat list of fields and
- * values. A mark with a later cut-off than those that stand there is put behind them. A call per session would cost the
- * client more than everything that is in it.
+ * KEYS: sessions. ARGV: TTL of the tombstones in ms, then per session the mark, how long its registrations must live, the
+ * user who must be one of theirs as JSON ('' for any), and the cut-off if it is to end only where that means something
+ * ('' otherwise). Returns per session the marks that stood there already, a line each, or why it was left alone; its
+ * registrations as a flat list of fields and values; and where they are too many for that, their names instead, or how many
+ * they are. When it has read a lot it answers for no more sessions. A mark that means more than those that stand there is
+ * put behind them. A call per session would cost the client more than everything that is in it.
  */
 export const endSessionsScript = redisScript(`
+${DATE_OF}
 ${MARKS_OF}
 ${STRETCH}
+-- Where no registration names a user nothing is known.
+local function isOfAnother(fields, user)
+  local text, isNamed = '"userId":' .. user, false
+  for n = 2, #fields, 2 do
+    if string.find(fields[n], text, 1, true) then return false end
+  end
+  local name = cjson.decode('[' .. user .. ']')[1]
+  for n = 2, #fields, 2 do
+    local isRead, data = pcall(cjson.decode, fields[n])
+    local it = isRead and type(data) == 'table' and data.userId
+    if it == name then return false end
+    isNamed = isNamed or type(it) == 'string'
+  end
+  return isNamed
+end
+
+local function isMeant(fields, untilMs)
+  for n = 2, #fields, 2 do
+    local date = dateOf(fields[n])
+    if not date or date <= untilMs then return true end
+  end
+  return false
+end
+
 local function addMark(ended, line)
   local tombstone, mine = redis.call('GET', ended), cjson.decode(line)
   local marks, below = marksOf(tombstone)
-  local texts, isKnown = {}, false
+  local texts, isKnown, isCovered, untilMs = {}, false, false, tonumber(mine[5]) or math.huge
   for n, mark in ipairs(marks) do
     local it = mark.fields
     texts[n] = mark.text
+    local meant = it[${USER_FIELD}]
+    if mark.untilMs >= untilMs and (not meant or meant == mine[${USER_FIELD}]) then isCovered = true end
     if it[1] == mine[1] and it[2] == mine[2] and it[3] == mine[3] and it[4] == mine[4] then
       isKnown = true
       -- Made from an outcome, or by an earlier version: the trigger itself knows more.
@@ -179,24 +262,39 @@ local function addMark(ended, line)
     end
   end
   local standing = table.concat(texts, '\\n')
-  if not isKnown and (#marks == 0 or marks[#marks].untilMs < mine[5]) then texts[#texts + 1] = line end
+  if not isKnown and not isCovered then texts[#texts + 1] = line end
   local whole = table.concat(texts, '\\n\\t') .. below
   if whole ~= tombstone then redis.call('SET', ended, whole, 'KEEPTTL') end
   return standing
 end
 
-local found = {}
+local found, read, at = {}, 0, 2
 for i = 1, #KEYS, 2 do
-  local session, ended = KEYS[i], KEYS[i + 1]
-  local standing = ''
-  if redis.call('SET', ended, ARGV[i + 1], 'NX', 'PX', ARGV[1]) == false then
-    standing = addMark(ended, ARGV[i + 1])
-    if redis.call('PTTL', ended) < tonumber(ARGV[1]) then redis.call('PEXPIRE', ended, ARGV[1]) end
+  if read > ${FIELDS_PER_CALL} then break end
+  local session, ended, mark, life = KEYS[i], KEYS[i + 1], ARGV[at], tonumber(ARGV[at + 1])
+  local user, untilMs = ARGV[at + 2], ARGV[at + 3]
+  at = at + 4
+  local count = redis.call('HLEN', session)
+  local isWhole = count <= ${WHOLE_MAX}
+  local fields = isWhole and redis.call('HGETALL', session) or redis.call('HSCAN', session, 0, 'COUNT', ${SAMPLE})[2]
+  local standing, more = '', 0
+  read = read + #fields
+  if isWhole and untilMs ~= '' and not isMeant(fields, tonumber(untilMs)) then standing, fields = ${NOT_ENDED.notMeant}, {}
+  elseif user ~= '' and isOfAnother(fields, user) then standing, fields = ${NOT_ENDED.ofAnother}, {}
+  else
+    if not isWhole then
+      fields, more = {}, count <= ${SESSION_REGISTRATIONS_MAX} and redis.call('HKEYS', session) or count
+      read = read + math.min(count, ${SESSION_REGISTRATIONS_MAX})
+    end
+    if redis.call('SET', ended, mark, 'NX', 'PX', ARGV[1]) == false then
+      standing = addMark(ended, mark)
+      if redis.call('PTTL', ended) < tonumber(ARGV[1]) then redis.call('PEXPIRE', ended, ARGV[1]) end
+    end
+    if count > 0 then stretch(session, life) end
   end
-  local fields = redis.call('HGETALL', session)
-  if #fields > 0 then stretch(session, tonumber(ARGV[i + 2])) end
   found[#found + 1] = standing
   found[#found + 1] = fields
+  found[#found + 1] = more
 end
 return found
 `)
@@ -246,9 +344,11 @@ for i = 1, #KEYS, 2 do
   for n, id in ipairs(ids) do
     local date, json = ARGV[at + 2 * n], stored[n]
     if date == '' and ended then
-      local mark = marksOf(redis.call('GET', KEYS[i + 1]))[1]
-      untilMs = untilMs or mark and mark.untilMs
-      date = untilMs and untilMs < math.huge and string.format('%.0f', untilMs) or ''
+      if not untilMs then
+        local mark = marksOf(redis.call('GET', KEYS[i + 1]))[1]
+        untilMs = mark and mark.untilMs or math.huge
+      end
+      date = untilMs < math.huge and string.format('%.0f', untilMs) or ''
     end
     -- The relay writes the date last, so that a look at the end tells in nearly all cases.
     local isLater = json and date ~= '' and string.sub(json, -#date - 1) ~= date .. '}' and isDatedAfter(json, date)

@@ -1,14 +1,16 @@
-import { RelayFault } from '../errors.ts'
+import { messageOf, RelayFault } from '../errors.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
-import { foreignAmong, isWrongType } from './foreign-keys.ts'
+import { foreignAmong, isOfData, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
 export type SessionName = Pick<RegistrationKey, 'issuer' | 'sessionId'>
 
 /** Redis does nothing else while a script runs; that many take less than a millisecond. */
-const SCRIPT_SESSIONS_MAX = 128
+export const SCRIPT_SESSIONS_MAX = 128
+/** Registrations; Lua hands no more than a few thousand values to a command. */
+export const SCRIPT_WEIGHT_MAX = 1_000
 
 /** Commands about many sessions at once: in parts, refused when the registry is lost, and none held up by another. */
 export class SessionCalls {
@@ -23,27 +25,51 @@ export class SessionCalls {
   }
 
   /**
-   * Runs a step for many sessions. One whose keys hold something else must not hold up the others: it is left out, and
-   * answered apart.
+   * Runs a step for many sessions. One whose keys hold something else, or something that a script cannot bear, must not
+   * hold up the others: it is left out, and answered apart.
    */
   async skippingForeign<T, R>(
     items: readonly T[],
     sessionOf: (item: T) => SessionName,
     run: (items: readonly T[]) => Promise<R[]>,
-    answerForeign: (item: T) => R = () => undefined as R,
+    answerForeign: (item: T, reason: string) => R = () => undefined as R,
   ): Promise<R[]> {
     try {
       return await run(items)
     } catch (error) {
-      if (!isWrongType(error)) throw error
-      const foreign = await foreignAmong(
-        this.#redis,
-        items.map((item) => this.keysOf(sessionOf(item))),
-      )
-      if (foreign.size === 0) throw error
-      const answers = await run(items.filter((_, i) => !foreign.has(i)))
-      return items.map((item, i) => (foreign.has(i) ? answerForeign(item) : (answers.shift() as R)))
+      if (!isOfData(error)) throw error
+      const foreign = await this.#foreignOf(items.map(sessionOf), error)
+      const sound = items.filter((_, i) => !foreign.has(i))
+      const answers =
+        foreign.size > 0 || sound.length < 2
+          ? await this.skippingForeign(sound, sessionOf, run, answerForeign)
+          : [
+              ...(await this.skippingForeign(
+                sound.slice(0, sound.length / 2),
+                sessionOf,
+                run,
+                answerForeign,
+              )),
+              ...(await this.skippingForeign(sound.slice(sound.length / 2), sessionOf, run, answerForeign)),
+            ]
+      let at = 0
+      return items.map((item, i) => {
+        const reason = foreign.get(i)
+        return reason === undefined ? (answers[at++] as R) : answerForeign(item, reason)
+      })
     }
+  }
+
+  /** Why some of the sessions cannot be dealt with, by their index; of several, those with a wrong type. */
+  async #foreignOf(sessions: readonly SessionName[], error: unknown): Promise<Map<number, string>> {
+    if (isWrongType(error)) {
+      const pairs = sessions.map((session) => this.keysOf(session))
+      const foreign = await foreignAmong(this.#redis, pairs)
+      // Another key then, on which all of them depend.
+      if (foreign.size === 0) throw error
+      return foreign
+    }
+    return sessions.length > 1 ? new Map() : new Map([[0, `Redis refuses it: ${messageOf(error)}`]])
   }
 
   /** A script call for many sessions at once; resolves with its answer for each, in order. */
@@ -52,10 +78,13 @@ export class SessionCalls {
   }
 
   /** The replies, if the store still held the registry after the last of them. */
-  async checked(commands: readonly RedisCommand[]): Promise<unknown[]> {
-    if (this.#guard === undefined || commands.length === 0) return this.#redis.pipeline(commands)
+  async checked(
+    commands: readonly RedisCommand[],
+    send: 'pipeline' | 'tolerant' = 'pipeline',
+  ): Promise<unknown[]> {
+    if (this.#guard === undefined || commands.length === 0) return this.#redis[send](commands)
     const { runId } = this.#redis
-    const replies = await this.#redis.pipeline([...commands, ['HGET', this.#keys.epoch(), 'id']])
+    const replies = await this.#redis[send]([...commands, ['HGET', this.#keys.epoch(), 'id']])
     if (this.#guard.accepts(replies.pop(), runId)) return replies
     throw new RelayFault('LR_REGISTRY_LOST', 'Redis has lost the registry')
   }
@@ -65,10 +94,25 @@ export class SessionCalls {
   }
 }
 
-/** A script call for each part. */
-export function inParts<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): RedisCommand[] {
+/** A script call for each part. `weightOf`: how many registrations of a session are meant, where that is known. */
+export function inParts<T>(
+  sessions: readonly T[],
+  call: (part: T[]) => RedisCommand,
+  weightOf: (session: T) => number = () => 1,
+): RedisCommand[] {
   const calls: RedisCommand[] = []
-  for (let i = 0; i < sessions.length; i += SCRIPT_SESSIONS_MAX)
-    calls.push(call(sessions.slice(i, i + SCRIPT_SESSIONS_MAX)))
+  let part: T[] = []
+  let weight = 0
+  for (const session of sessions) {
+    const more = weightOf(session)
+    if (part.length >= SCRIPT_SESSIONS_MAX || (part.length > 0 && weight + more > SCRIPT_WEIGHT_MAX)) {
+      calls.push(call(part))
+      part = []
+      weight = 0
+    }
+    part.push(session)
+    weight += more
+  }
+  if (part.length > 0) calls.push(call(part))
   return calls
 }

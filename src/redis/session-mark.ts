@@ -3,7 +3,7 @@ import type { Ending } from '../registry/ending.ts'
 
 /*
  * The mark of an ending, in Redis: the first line of a session's tombstone, and the whole of a user's sign-out
- * everywhere. A trigger that means later registrations than those before it leaves a further mark below, behind a tab; a
+ * everywhere. A trigger that means others than those before it leaves a further mark below, behind a tab; a
  * registration belongs to the first of them that means it, so that this is never changed by what is read later. The other
  * lines are those of settled registrations: `oidcSessionId`, a tab, and the date up to which it is settled. An identity
  * provider may write a tombstone of its own, whose first line tells nothing.
@@ -14,20 +14,23 @@ type Fields = [
   topic: string,
   partition: number,
   offset: number,
-  untilMs?: number,
-  occurredAtMs?: number,
+  untilMs?: number | null,
+  occurredAtMs?: number | null,
   deadlineMs?: number | null,
   everywhere?: 0 | 1,
+  /** '' in the place of what is not there. */
   traceparent?: string,
   tracestate?: string,
+  userId?: string,
 ]
 
 export function writeMark(ending: Ending): string {
   const { id, topic, partition, offset } = ending.origin
-  const { deadlineMs = null, everywhere, occurredAtMs, traceparent, tracestate, untilMs } = ending
+  const { deadlineMs = null, everywhere, occurredAtMs, traceparent, tracestate, untilMs, userId } = ending
   const fields = [id, topic, partition, offset, untilMs, occurredAtMs, deadlineMs, everywhere ? 1 : 0]
-  if (traceparent !== undefined) fields.push(traceparent)
-  if (traceparent !== undefined && tracestate !== undefined) fields.push(tracestate)
+  if (userId !== undefined) fields.push(traceparent ?? '', tracestate ?? '', userId)
+  else if (traceparent !== undefined)
+    fields.push(traceparent, ...(tracestate === undefined ? [] : [tracestate]))
   return JSON.stringify(fields)
 }
 
@@ -40,22 +43,23 @@ export function readMark(line: string, otherwise: Ending): Ending | undefined {
   if (fields === undefined) return undefined
   const [id, topic, partition, offset, untilMs, occurredAtMs, deadlineMs, everywhere, ...trace] = fields
   const origin = { id, topic, partition, offset }
-  if (untilMs === undefined) return { ...otherwise, origin, untilMs: Number.POSITIVE_INFINITY }
-  if (occurredAtMs === undefined) {
+  if (untilMs == null) return { ...otherwise, origin, untilMs: Number.POSITIVE_INFINITY }
+  if (occurredAtMs == null) {
     // Only sign-outs were written like this, with the time at which they occurred.
     const { deadlineMs: deadline } = otherwise
     const times = { occurredAtMs: untilMs, untilMs: untilMs + CLOCK_TOLERANCE_MS }
     return { origin, ...times, everywhere: true, ...(deadline !== undefined && { deadlineMs: deadline }) }
   }
-  const [traceparent, tracestate] = trace
+  const [traceparent, tracestate, userId] = trace
   return {
     origin,
     untilMs,
     occurredAtMs,
     ...(deadlineMs != null && { deadlineMs }),
     everywhere: everywhere === 1,
-    ...(traceparent !== undefined && { traceparent }),
-    ...(tracestate !== undefined && { tracestate }),
+    ...(traceparent && { traceparent }),
+    ...(tracestate && { tracestate }),
+    ...(userId !== undefined && { userId }),
   }
 }
 
@@ -91,8 +95,21 @@ function fieldsOf(line: string): Fields | undefined {
   if (!line.startsWith('[')) return undefined
   try {
     const fields = JSON.parse(line) as Fields
-    return typeof fields[0] === 'string' ? fields : undefined
+    return isMark(fields) ? fields : undefined
   } catch {
     return undefined
   }
+}
+
+/** Somebody else may have written there. */
+function isMark([id, topic, partition, offset, ...times]: readonly unknown[]): boolean {
+  const [untilMs, occurredAtMs, deadlineMs] = times
+  return (
+    typeof id === 'string' &&
+    typeof topic === 'string' &&
+    typeof partition === 'number' &&
+    typeof offset === 'number' &&
+    [untilMs, occurredAtMs, deadlineMs].every((it) => it == null || typeof it === 'number') &&
+    times.slice(4).every((it) => typeof it === 'string')
+  )
 }

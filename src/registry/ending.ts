@@ -14,6 +14,8 @@ export interface Ending extends TraceContext {
   readonly untilMs: number
   /** After that nothing is attempted for it. Unknown where only an outcome tells of it. Milliseconds since the epoch. */
   readonly deadlineMs?: number
+  /** Where the trigger names a user: registrations of others are not meant. */
+  readonly userId?: string
   /** The user signed out everywhere. */
   readonly everywhere: boolean
 }
@@ -42,6 +44,19 @@ export function isDatedUntil(
   return registeredAtMs === undefined || registeredAtMs <= untilMs
 }
 
+/** The ending is of that registration, as far as is known. */
+export function means(
+  { untilMs, userId }: Pick<Ending, 'untilMs' | 'userId'>,
+  registration: Pick<Registration, 'registeredAtMs' | 'userId'>,
+): boolean {
+  return isDatedUntil(registration, untilMs) && (userId === undefined || userId === registration.userId)
+}
+
+/** Whoever is meant by the second is meant by the first. */
+export function covers(first: Ending, second: Ending): boolean {
+  return first.untilMs >= second.untilMs && (first.userId === undefined || first.userId === second.userId)
+}
+
 export function isSameOrigin(a: TriggerOrigin, b: TriggerOrigin): boolean {
   return a.id === b.id && a.topic === b.topic && a.partition === b.partition && a.offset === b.offset
 }
@@ -58,17 +73,17 @@ export function groupsOf(
   const known = standing.find(({ origin }) => isSameOrigin(origin, ending.origin))
   const own = known ?? ending
   const endings = known === undefined ? [...standing, ending] : standing
-  let left = datedUntil(registrations, own.untilMs)
+  let left = meantBy(own, registrations)
   const groups: OwedGroup[] = []
   for (const [i, it] of endings.entries()) {
-    const mine = datedUntil(left, it.untilMs)
+    const mine = meantBy(it, left)
     const unreadable = i === 0 ? broken : []
     if (mine.length + unreadable.length > 0) {
       const relation = it !== own ? 'further' : known === undefined ? 'fresh' : 'again'
       groups.push({ relation, ending: it, registrations: mine, broken: unreadable })
     }
     if (mine.length === left.length) break
-    left = left.filter((registration) => !isDatedUntil(registration, it.untilMs))
+    left = left.filter((registration) => !means(it, registration))
   }
   return groups
 }
@@ -81,12 +96,9 @@ export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: Settle
   return { origin, occurredAtMs: occurred, untilMs, everywhere: false }
 }
 
-function datedUntil(
-  registrations: readonly HeldRegistration[],
-  untilMs: number,
-): readonly HeldRegistration[] {
+function meantBy(ending: Ending, registrations: readonly HeldRegistration[]): readonly HeldRegistration[] {
   // The usual case: nothing is copied.
-  return registrations.every((it) => isDatedUntil(it, untilMs))
+  return registrations.every((it) => means(ending, it))
     ? registrations
-    : registrations.filter((it) => isDatedUntil(it, untilMs))
+    : registrations.filter((it) => means(ending, it))
 }

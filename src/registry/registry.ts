@@ -10,6 +10,8 @@ export type RegistryStep =
       readonly kind: 'end-session'
       readonly issuer: string
       readonly sessionId: string
+      /** Whose session it is, where the trigger says so: one whose registrations are all of others does not end. */
+      readonly userId?: string
       readonly ending: Ending
     }
   | {
@@ -60,9 +62,24 @@ export type RegistryAnswer =
     }
   /** It was settled before, or a later one stands under its name; the record is an old one and nothing was written. */
   | { readonly kind: 'already-settled' }
-  /** The place of the session holds something of somebody else's; nothing was written. */
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'owed'; readonly groups: readonly OwedGroup[] }
+  /** It cannot be kept, as the place of the session holds something of somebody else's; nothing was written. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  | OwedAnswer
+
+/** What is owed by a trigger, or a part of it. */
+export interface OwedAnswer {
+  readonly kind: 'owed'
+  readonly groups: readonly OwedGroup[]
+  /** Why some or all of it could not be found out. */
+  readonly refused?: string
+  /** Ends and reads what comes next, where it is more than one part. May be called again when it threw. */
+  readonly next?: () => Promise<OwedAnswer>
+}
+
+/** All parts, the one at hand first; each is asked for when the one before it is done with. */
+export async function* partsOf(answer: OwedAnswer): AsyncGenerator<OwedAnswer> {
+  for (let part: OwedAnswer | undefined = answer; part !== undefined; part = await part.next?.()) yield part
+}
 
 /** Names one registration. */
 export type RegistrationKey = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> & {

@@ -134,9 +134,6 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
       this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; see ISSUER')
-    } else if (result === 'refused') {
-      const session = decoded.kind === 'registration' ? decoded.registration.sessionId : undefined
-      this.#log.warn({ type, session }, 'not registered: its key in Redis holds something else')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger
       this.#log.debug({ trigger: origin.id, type, session: sessionId, result, owed }, 'trigger')

@@ -138,8 +138,8 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       test('what nobody has is held as though it had been parked and claimed', async () => {
         const [other] = (await fixture.replicas(1)) as [Backlog]
         const [a, b] = [parked('a', NOW, { state: fresh }), parked('b', NOW, { state: fresh })]
-        expect(await backlog.hold([a, b], NOW, LEASE)).toEqual([true, true])
-        expect(await other.hold([b, a], NOW, LEASE)).toEqual([false, false])
+        expect(await backlog.hold([a, b], NOW, LEASE)).toEqual(['caller', 'caller'])
+        expect(await other.hold([b, a], NOW, LEASE)).toEqual(['backlog', 'backlog'])
         expect(await other.claim(RP, LEASE - 1, LEASE + 30_000, 10)).toEqual([])
         await backlog.remove([a])
         expect(await other.claim(RP, LEASE, LEASE + 30_000, 10)).toEqual([{ ...b, dueMs: LEASE + 30_000 }])
@@ -148,7 +148,7 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
       test('what is parked stays as it is, due when it was and with what is known of it', async () => {
         const state = parkedState({ cause })
         await backlog.park([parked('a', NOW + 500, { state })])
-        expect(await backlog.hold([parked('a', NOW, { state: fresh })], NOW, LEASE)).toEqual([false])
+        expect(await backlog.hold([parked('a', NOW, { state: fresh })], NOW, LEASE)).toEqual(['backlog'])
         expect(await backlog.claim(RP, NOW + 499, LEASE, 10)).toEqual([])
         expect(await backlog.claim(RP, NOW + 500, LEASE, 10)).toEqual([parked('a', LEASE, { state })])
       })
@@ -157,10 +157,10 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
         const of = (id: string) =>
           parkedState({ attempts: 0, doubtful: 0, cause: { ...cause, origin: sampleOrigin({ id }) } })
         await backlog.park([parked('a', NOW, { state: of('trigger-2') })])
-        expect(await backlog.hold([parked('a', NOW, { state: fresh })], NOW, LEASE)).toEqual([true])
+        expect(await backlog.hold([parked('a', NOW, { state: fresh })], NOW, LEASE)).toEqual(['caller'])
         expect(await backlog.claim(RP, NOW, LEASE, 10)).toEqual([])
         expect(await backlog.hold([parked('a', NOW, { state: of('trigger-3') })], NOW, LEASE)).toEqual([
-          false,
+          'backlog',
         ])
       })
 

@@ -39,7 +39,10 @@ function interleaved(after: number, between: () => Promise<unknown>): RedisBackl
     }
     return replies
   }
-  return new RedisBacklog({ register: () => undefined, pipeline } as unknown as RedisConnection, fixture.keys)
+  return new RedisBacklog(
+    { register: () => undefined, pipeline, tolerant: pipeline } as unknown as RedisConnection,
+    fixture.keys,
+  )
 }
 
 /** A backlog on the same Redis; `between` runs after its first round trip and before its second one. */
@@ -54,19 +57,25 @@ function interrupted(between: () => Promise<void>): RedisBacklog {
     register: () => undefined,
     command: (...command: RedisCommand) => trip(() => redis.command(...command)),
     pipeline: (commands: readonly RedisCommand[]) => trip(() => redis.pipeline(commands)),
+    tolerant: (commands: readonly RedisCommand[]) => trip(() => redis.tolerant(commands)),
   }
   return new RedisBacklog(connection as unknown as RedisConnection, fixture.keys)
 }
 
 test('an RP whose last delivery is removed stays in the index when another one is parked meanwhile', async () => {
   await other.park([parked('last')])
-  await interrupted(() => other.park([parked('new')])).remove([parked('last')])
+  await interrupted(async () => void (await other.park([parked('new')]))).remove([parked('last')])
   expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
 })
 
 test('an RP whose due deliveries are claimed stays due when another one is parked meanwhile', async () => {
   await other.park([parked('first')])
-  const claimed = await interrupted(() => other.park([parked('new', NOW - 5)])).claim(RP, NOW, LEASE, 10)
+  const claimed = await interrupted(async () => void (await other.park([parked('new', NOW - 5)]))).claim(
+    RP,
+    NOW,
+    LEASE,
+    10,
+  )
   expect(claimed).toHaveLength(1)
   expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
 })

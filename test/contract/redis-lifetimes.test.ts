@@ -4,6 +4,7 @@ import { writeRegistration } from '../../src/events/registration.ts'
 import { RedisBacklog } from '../../src/redis/redis-backlog.ts'
 import { RedisRegistry } from '../../src/redis/redis-registry.ts'
 import type { OwedGroup } from '../../src/registry/ending.ts'
+import { partsOf } from '../../src/registry/registry.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
@@ -120,7 +121,10 @@ describe('lifetimes in Redis', () => {
         { kind: 'end-user', issuer: ISSUER, userId: 'user-1', ending: sampleEnding({ everywhere: true }) },
       ])
       if (answer?.kind !== 'owed') throw new Error('nothing is owed')
-      return answer.groups.flatMap(({ registrations }) => registrations.map((it) => it.sessionId)).sort()
+      const found: string[] = []
+      for await (const { groups } of partsOf(answer))
+        found.push(...groups.flatMap(({ registrations }) => registrations.map((it) => it.sessionId)))
+      return found.sort()
     }
     const registerIn = (sessionId: string) =>
       registry.apply([

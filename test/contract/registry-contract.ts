@@ -2,13 +2,14 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
-import type { Ending } from '../../src/registry/ending.ts'
-import type {
-  HeldRegistration,
-  PendingOutcome,
-  Registry,
-  RegistryAnswer,
-  RegistryStep,
+import type { Ending, OwedGroup } from '../../src/registry/ending.ts'
+import {
+  type HeldRegistration,
+  type PendingOutcome,
+  partsOf,
+  type Registry,
+  type RegistryAnswer,
+  type RegistryStep,
 } from '../../src/registry/registry.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 
@@ -61,6 +62,14 @@ function outcomeOf({ issuer, sessionId, oidcSessionId, registeredAtMs = 0 }: Reg
   }
 }
 
+/** All parts of an answer as one. */
+export async function whole(answer: RegistryAnswer | undefined): Promise<RegistryAnswer | undefined> {
+  if (answer?.kind !== 'owed' || answer.next === undefined) return answer
+  const groups: OwedGroup[] = []
+  for await (const part of partsOf(answer)) groups.push(...part.groups)
+  return { kind: 'owed', groups }
+}
+
 /** What is owed, in an order of its own: registrations of one session have none. */
 function owedNames(answer: RegistryAnswer | undefined): string[] {
   return owedBy(answer)
@@ -96,7 +105,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
     afterEach(() => fixture[Symbol.asyncDispose]())
 
     const apply = (...steps: RegistryStep[]) => registry.apply(steps)
-    const applyOne = async (step: RegistryStep) => (await registry.apply([step]))[0]
+    const applyOne = async (step: RegistryStep) => whole((await registry.apply([step]))[0])
 
     const a = sampleRegistration({ oidcSessionId: 'a', clientId: 'client-a', registeredAtMs: EARLY })
     const b = sampleRegistration({ oidcSessionId: 'b', clientId: 'client-b', registeredAtMs: EARLY })
@@ -107,6 +116,25 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
     })
 
     describe('sessions', () => {
+      test.each([
+        ['read before its login', (own: RegistryStep, other: RegistryStep) => [other, register(a), own]],
+        ['read after it', (own: RegistryStep, other: RegistryStep) => [register(a), other, own]],
+        ['read after its own end', (own: RegistryStep, other: RegistryStep) => [register(a), own, other]],
+      ])('a trigger that names another user ends nothing of the session: %s', async (_, order) => {
+        const own = endSession('session-1', { ...byFirst, userId: 'user-1' })
+        const other = endSession('session-1', { ...bySecond, untilMs: LATE + 1, userId: 'user-2' })
+        const answers = await apply(
+          ...order(
+            { ...own, userId: 'user-1' } as RegistryStep,
+            { ...other, userId: 'user-2' } as RegistryStep,
+          ),
+        )
+        expect(answers.flatMap((it) => (it.kind === 'owed' ? relations(it) : []))).toEqual(['a fresh first'])
+        expect(answers.flatMap((it) => (it.kind === 'registered' ? [it.endedBy] : []))).toEqual([undefined])
+        // A login that is read late belongs to the end of its own user.
+        expect(await applyOne(register(b))).toMatchObject({ endedBy: { origin: byFirst.origin } })
+      })
+
       test('what was registered is owed when the session ends, whole and to each RP', async () => {
         const full = sampleRegistration({
           alg: 'ES256',

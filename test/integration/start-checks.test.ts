@@ -141,7 +141,7 @@ describe('with a warning or a hint the relay goes on', () => {
     const relay = await consumes(site)
     const found = findingsOf(relay, 'redis-keys')
     expect(found.map(({ about, level }) => [about, level])).toEqual([
-      ['type', 'warn'],
+      ['type session', 'warn'],
       ['unknown', 'warn'],
     ])
     expect(found[0]?.finding).toContain(`${site.sessionKey('list')} (a list, not a hash)`)

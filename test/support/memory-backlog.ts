@@ -1,4 +1,4 @@
-import type { Backlog, ParkedDelivery, ParkedName } from '../../src/delivery/backlog.ts'
+import type { Backlog, Holder, ParkedDelivery, ParkedName } from '../../src/delivery/backlog.ts'
 
 /** The backlog as one list for each RP, looked through from its beginning each time. */
 export class MemoryBacklog implements Backlog {
@@ -6,11 +6,12 @@ export class MemoryBacklog implements Backlog {
   /** The end of the lease, by registration. */
   readonly #leases = new Map<string, number>()
 
-  async park(deliveries: readonly ParkedDelivery[]): Promise<void> {
+  async park(deliveries: readonly ParkedDelivery[]): Promise<ReadonlySet<string>> {
     for (const delivery of deliveries) {
       this.#put(delivery)
       this.#leases.delete(registrationOf(delivery))
     }
+    return new Set()
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
@@ -35,18 +36,18 @@ export class MemoryBacklog implements Backlog {
     return claimed
   }
 
-  async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<boolean[]> {
+  async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<Holder[]> {
     return deliveries.map((it) => {
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
       const isParked = this.#find(it) !== undefined
       const isFree = leasedUntilMs <= nowMs
       if (!isParked) this.#put({ ...it, dueMs: isFree ? leaseUntilMs : leasedUntilMs })
       if (isFree && !isParked) this.#leases.set(registrationOf(it), leaseUntilMs)
-      return isFree && !isParked
+      return isFree && !isParked ? 'caller' : 'backlog'
     })
   }
 
-  async makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<void> {
+  async makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<ReadonlySet<string>> {
     for (const it of deliveries) {
       const parked = this.#find(it)
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0
@@ -57,6 +58,7 @@ export class MemoryBacklog implements Backlog {
         this.#put({ ...parked, dueMs: nowMs })
       }
     }
+    return new Set()
   }
 
   async remove(names: readonly ParkedName[]): Promise<void> {

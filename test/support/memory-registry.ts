@@ -1,11 +1,12 @@
 import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
 import {
+  covers,
   type Ending,
   endingOfOutcome,
   groupsOf,
-  isDatedUntil,
   isSameOrigin,
+  means,
   type OwedGroup,
 } from '../../src/registry/ending.ts'
 import type {
@@ -144,8 +145,7 @@ export class MemoryRegistry implements Registry {
     const at = endings.findIndex(({ origin }) => isSameOrigin(origin, ending.origin))
     if (at !== -1 && endings[at]?.deadlineMs === undefined) endings[at] = ending
     const groups = groupsOf({ registrations: [...registrations.values()], broken: [] }, ending, endings)
-    const isLast = ending.untilMs > (endings.at(-1)?.untilMs ?? Number.NEGATIVE_INFINITY)
-    if (at === -1 && isLast) endings.push(ending)
+    if (at === -1 && !endings.some((it) => covers(it, ending))) endings.push(ending)
     return groups
   }
 
@@ -168,8 +168,8 @@ function note(settled: Map<string, number>, oidcSessionId: string, untilMs = Num
   settled.set(oidcSessionId, Math.max(settled.get(oidcSessionId) ?? 0, untilMs))
 }
 
-function isUntil(registration: Registration, { untilMs }: Ending): boolean {
-  return isDatedUntil(registration, untilMs)
+function isUntil(registration: Registration, ending: Ending): boolean {
+  return means(ending, registration)
 }
 
 /** Made until then, where both dates are known. */

@@ -32,9 +32,18 @@ test('a wrong type at a key of one session or RP is warned of, all of them at on
   }))
   const [finding, ...more] = found(session, ...wrong)
   expect(more).toEqual([])
-  expect(finding).toMatchObject({ check: 'redis-keys', about: 'type', severity: 'warning' })
+  expect(finding).toMatchObject({ check: 'redis-keys', about: 'type session', severity: 'warning' })
   expect(finding?.message).toContain('lr:session:{https://op|s1} (a list, not a hash)')
   expect(finding?.message).toMatch(/and 2 more of those looked at$/)
+})
+
+test('what somebody else wrote into a backlog, and a session that is full, is warned of by its key', () => {
+  const backlog = { key: 'lr:backlog:{https://op|shop}', type: 'zset', expected: 'zset', isSingle: false }
+  const findings = found({ ...backlog, setAside: 2 }, { ...session, isFull: true })
+  expect(findings.map(({ about, message }) => [about, message])).toEqual([
+    ['entries', expect.stringContaining('2 in lr:backlog:{https://op|shop}')],
+    ['registrations', expect.stringContaining(session.key)],
+  ])
 })
 
 test('keys that the layout does not know are warned of', () => {
@@ -51,7 +60,7 @@ test('keys that the layout does not know are warned of', () => {
 test('for the status page there is a summary without the keys, which may name a session', () => {
   const summaries = found(unknown, { ...session, type: 'list' }).map(({ summary }) => summary)
   expect(summaries).toEqual([
-    'keys with a wrong type, whose logouts cannot be sent',
+    'keys with a wrong type: its records become dead letters',
     "keys under lr: that are not the relay's",
   ])
 })

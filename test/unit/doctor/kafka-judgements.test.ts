@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { judgeKafkaTransport } from '../../../src/doctor/kafka-judgements.ts'
+import { judgeDeadLetters, judgeKafkaTransport } from '../../../src/doctor/kafka-judgements.ts'
 
 test.each([
   { brokers: ['kafka.example:9093'], isTls: true, mechanism: 'plain', is: 'ok' },
@@ -13,4 +13,14 @@ test.each([
   const { status, found } = judgeKafkaTransport(brokers, isTls, mechanism)
   expect(status).toBe(is)
   for (const broker of brokers) expect(found).toContain(broker)
+})
+
+test('dead letters of the last day are warned of, with how to send them again', () => {
+  expect(judgeDeadLetters({ value: 0 }).status).toBe('ok')
+  expect(judgeDeadLetters({ unread: 'not allowed' }).status).toBe('unknown')
+  expect(judgeDeadLetters({ value: 3 })).toMatchObject({
+    status: 'warning',
+    found: expect.stringMatching(/^3 records/),
+    mend: expect.stringContaining('replay --dead-letters'),
+  })
 })

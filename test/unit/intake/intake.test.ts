@@ -56,6 +56,7 @@ function intakeFixture(options: FixtureOptions = {}) {
       commitFailed: () => undefined,
     },
     isServedIssuer: (issuer) => issuer === ISSUER,
+    onRefused: () => undefined,
     open: core.open,
     registryStep: ignored,
     relyingParties: core.relyingParties,

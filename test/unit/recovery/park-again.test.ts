@@ -22,8 +22,13 @@ async function site() {
   const outcomes = Promise.withResolvers<void>()
   const parkAgain = new ParkAgain({
     clock,
-    admission: { refuse: (broken) => void refused.push(broken) },
-    backlog: { makeDue: async (parked) => void due.push(...parked) },
+    admission: { abandon: () => undefined, refuse: (broken) => void refused.push(broken) },
+    backlog: {
+      makeDue: async (parked) => {
+        due.push(...parked)
+        return new Set<string>()
+      },
+    },
     deadlineMs: HOUR,
     settlement: { idle: () => outcomes.promise },
   })

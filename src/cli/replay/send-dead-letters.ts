@@ -1,0 +1,81 @@
+import { readConfig } from '../../config/env.ts'
+import { RelayFault } from '../../errors.ts'
+import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
+import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
+import type { OutgoingRecord } from '../../outcome/outcome-log.ts'
+import { letterAgain } from '../../recovery/dead-letters-again.ts'
+import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
+import { openKafka, reachable } from '../backends.ts'
+import { EXIT_CODE } from '../exit-code.ts'
+import { type Output, printable } from '../output.ts'
+
+const READ_FAILURES_MAX = 8
+const SENT_AT_ONCE = 100
+
+/**
+ * Puts the records of a range of the dead-letter topic back where they came from; the relays take them up as they come.
+ * What has its outcome by now is owed nothing any more, so this may be done again.
+ */
+export async function sendDeadLetters(
+  range: RequestedRange,
+  isDryRun: boolean,
+  output: Output,
+): Promise<void> {
+  const config = readConfig()
+  const { KAFKA_DEAD_LETTER_TOPIC: topic, KAFKA_TOPICS: inputs } = config
+  const { kafka, topics } = await openKafka(config)
+  const log = new KafkaOutcomeLog(kafka, topics)
+  let [sent, left] = [0, 0]
+  try {
+    const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)
+    const ranges = await reachable('Kafka', resolveRange(range, [topic], reader))
+    const wanted = ranges.filter(({ from, to }) => from < to)
+    const take = async (records: readonly OutgoingRecord[]): Promise<void> => {
+      if (!isDryRun) await log.append(records)
+      sent += records.length
+    }
+    await reachable(
+      'Kafka',
+      reader.read(
+        wanted,
+        async ({ partition, records }) => {
+          const end = wanted.find((it) => it.partition === partition)?.to ?? 0
+          let again: OutgoingRecord[] = []
+          for (const letter of records) {
+            if (letter.offset >= end) continue
+            const name = `${topic}/${partition}/${letter.offset}`
+            const fate = letterAgain(letter, inputs, config.ISSUER, Date.now())
+            if (fate.kind === 'left') {
+              left++
+              output.note(printable(`left: ${name}: ${fate.why}`))
+              continue
+            }
+            again.push(fate.record)
+            if (again.length < SENT_AT_ONCE) continue
+            await take(again)
+            again = []
+          }
+          await take(again)
+        },
+        new AbortController().signal,
+      ),
+    )
+  } finally {
+    await log.close()
+    await topics.close()
+  }
+  output.note(`${sent} records ${isDryRun ? 'would be sent' : 'sent'} again, ${left} left`)
+  if (output.isJson) output.json({ sent: isDryRun ? 0 : sent, left, ...(isDryRun && { wouldBeSent: sent }) })
+  if (left > 0) process.exitCode = EXIT_CODE.failed
+}
+
+/** Throws `LR_USAGE` for what has no meaning for dead letters. */
+export function checkAlone(options: Readonly<Record<string, unknown>>): void {
+  const allowed = new Set(['deadLetters', 'from', 'to', 'offsets', 'dryRun', 'json'])
+  const other = Object.keys(options).find((name) => !allowed.has(name) && options[name] !== undefined)
+  if (other === undefined) return
+  throw new RelayFault(
+    'LR_USAGE',
+    `--${other}: is of no use with --dead-letters, whose records are sent again whole`,
+  )
+}
