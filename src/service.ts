@@ -249,7 +249,7 @@ export class Service {
       onReloadFailed: (error, failures) => this.#events.fault('signing-keys', error, failures),
     })
     void this.#publication.watch(this.#stopping.signal)
-    const port = await this.#http.listen(config.PORT)
+    const port = await this.#http.listen(config.PORT, config.BIND_ADDRESS)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
     await this.#redisUp.wait()
