@@ -262,7 +262,7 @@ export class Service {
       },
     })
     void this.#publication.watch(this.#stopping.signal)
-    const port = await this.#http.listen(config.PORT)
+    const port = await this.#http.listen(config.PORT, config.BIND_ADDRESS)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
     await this.#redisUp.wait()

@@ -14,6 +14,8 @@ const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
   LR_REGISTRY_LOST: EXIT_CODE.failed,
   LR_REFUSED: EXIT_CODE.failed,
   EADDRINUSE: EXIT_CODE.failed,
+  EADDRNOTAVAIL: EXIT_CODE.failed,
+  EAFNOSUPPORT: EXIT_CODE.failed,
   EACCES: EXIT_CODE.failed,
 }
 

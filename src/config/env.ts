@@ -3,6 +3,8 @@ import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'
 import { type Environment, readSecretFiles } from './secret-files.ts'
 
+const PROBLEMS_PER_OPTION_MAX = 5
+
 export interface Config extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC'> {
   readonly KAFKA_OUTCOME_TOPIC: string
   readonly KAFKA_DEAD_LETTER_TOPIC: string
@@ -39,11 +41,11 @@ export function readOptions<Name extends keyof Config>(
     ({ path }) => !isUnreadable(path[0]),
   )
   const options = validOptions(given)
-  const problems = [
+  const problems = briefly([
     ...secrets.problems.filter(({ name }) => isWanted(name)).map(({ line }) => line),
     ...issues.filter(({ path }) => isWanted(path[0])).map(problemLine),
     ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
-  ]
+  ])
   if (problems.length > 0) throw faultOf(problems)
   const firstTopic = options.KAFKA_TOPICS?.[0]
   const config = {
@@ -65,6 +67,22 @@ export function refuseUntrusted(env: Environment = process.env): void {
 function faultOf(problems: readonly string[]): RelayFault {
   const lines = problems.map((problem) => `  ${problem}`).join('\n')
   return new RelayFault('LR_CONFIG_INVALID', `the configuration has ${problems.length} problem(s):\n${lines}`)
+}
+
+/** A long list may be wrong in each of its entries. */
+function briefly(lines: readonly string[]): string[] {
+  const seen = new Map<string, number>()
+  const shown = [...new Set(lines)].filter((line) => {
+    const name = line.split(':', 1)[0] as string
+    const count = (seen.get(name) ?? 0) + 1
+    seen.set(name, count)
+    return count <= PROBLEMS_PER_OPTION_MAX
+  })
+  const more = [...seen].filter(([, count]) => count > PROBLEMS_PER_OPTION_MAX)
+  return [
+    ...shown,
+    ...more.map(([name, count]) => `${name}: has ${count - PROBLEMS_PER_OPTION_MAX} further problems`),
+  ]
 }
 
 function problemLine({

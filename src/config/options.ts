@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { allowEntryProblem } from '../egress/allow-entry.ts'
 import { codeOf } from '../errors.ts'
@@ -83,6 +84,12 @@ const readableFile = z.string().superRefine((path, context) => {
   }
 })
 const text = z.string().min(1, 'must not be empty')
+const address = z
+  .string()
+  .refine(
+    (text) => isIP(text) !== 0 || text === 'localhost',
+    'must be an address of this machine, such as 127.0.0.1 or ::1, without port and brackets',
+  )
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -249,6 +256,11 @@ export const optionsSchema = z.object({
     .prefault('8080')
     .describe(
       'Port of the status page, `/livez`, `/readyz`, `/metrics` and `/jwks.json`; 0 chooses a free one.',
+    ),
+  BIND_ADDRESS: address
+    .optional()
+    .describe(
+      'Address that this port is opened at. Default: every address of the machine, as Kubernetes needs it. On `127.0.0.1` or `::1` only requests for `localhost` are answered.',
     ),
   LOG_LEVEL: z
     .enum(

@@ -31,18 +31,18 @@ export class EventStream {
     return this.#missed.size
   }
 
-  /** Answers the request: with the stream, or 503 when enough are watching. A HEAD learns which of them. */
+  /**
+   * Answers the request with the stream. Whoever comes is let in: when enough are watching, the one that takes least goes,
+   * or else the one that has watched longest. A page comes back by itself, and one that only holds its place does not.
+   */
   open(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#closed.signal.aborted || this.#missed.size >= this.#options.viewersMax) {
-      const body = `${this.#missed.size} viewers are watching, and no more are let in\n`
+    if (this.#closed.signal.aborted) {
       response.writeHead(503, { 'content-type': 'text/plain', 'retry-after': '10' })
-      response.end(request.method === 'HEAD' ? undefined : body)
+      response.end(request.method === 'HEAD' ? undefined : 'the relay is stopping\n')
       return
     }
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
       // nginx would collect them.
       'x-accel-buffering': 'no',
     })
@@ -52,6 +52,7 @@ export class EventStream {
     }
     response.on('close', () => this.#missed.delete(response))
     response.on('error', () => this.#missed.delete(response))
+    if (this.#missed.size >= this.#options.viewersMax) this.#evict()
     this.#missed.set(response, 0)
     response.write(`retry: ${RETRY_MS}\n\n${this.#latest}`)
     if (!this.#isRunning) void this.#run()
@@ -62,6 +63,14 @@ export class EventStream {
     this.#closed.abort()
     for (const response of this.#missed.keys()) response.end()
     this.#missed.clear()
+  }
+
+  #evict(): void {
+    // Those who came first stand first, and are found first among equals.
+    const [least] = [...this.#missed].sort(([, a], [, b]) => b - a)
+    if (least === undefined) return
+    this.#missed.delete(least[0])
+    least[0].destroy()
   }
 
   async #run(): Promise<void> {

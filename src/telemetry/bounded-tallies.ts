@@ -1,26 +1,23 @@
+import { ClientLabels, FORMER } from './client-labels.ts'
 import type { TalliedCounter, Tally } from './tallied-counter.ts'
 
-/** Stands for all that had no place of its own. */
-const OTHERS = '(others)'
-
-/** Counts by RP, of which only so many get a label of their own: whoever may register RPs must not fill Prometheus. */
+/** Counts by RP, of which only so many have a label of their own at one time. */
 export class BoundedTallies {
+  readonly labels: ClientLabels
   readonly #counter: TalliedCounter<'client_id'>
-  readonly #known = new Map<string, Tally>()
-  readonly #max: number
 
-  constructor(counter: TalliedCounter<'client_id'>, max: number) {
+  constructor(counter: TalliedCounter<'client_id'>, max: number, now?: () => number) {
     this.#counter = counter
-    this.#max = max
+    this.labels = new ClientLabels({ max, onLost: (clientId) => this.#fold(clientId), ...(now && { now }) })
   }
 
-  /** The first ones counted keep their labels until the process ends. */
+  /** For one that is counted now; to be asked for each time. */
   of(clientId: string): Tally {
-    let tally = this.#known.get(clientId)
-    if (tally !== undefined) return tally
-    if (this.#known.size >= this.#max) return this.#counter.tally({ client_id: OTHERS })
-    tally = this.#counter.tally({ client_id: clientId })
-    this.#known.set(clientId, tally)
-    return tally
+    return this.#counter.tally({ client_id: this.labels.happened(clientId) })
+  }
+
+  #fold(clientId: string): void {
+    const count = this.#counter.drop({ client_id: clientId })
+    if (count > 0) this.#counter.tally({ client_id: FORMER }).count += count
   }
 }

@@ -14,8 +14,8 @@ const ATTEMPT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 const TRIGGER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3_600]
 const PUBLISH_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30]
 
-/** RPs with a label of their own, in every metric that has one by RP. */
-export const CLIENT_LABELS_MAX = 100
+/** RPs with a label of their own at one time, in every metric that has one by RP. */
+const CLIENT_LABELS_MAX = 100
 
 type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 

@@ -1,7 +1,7 @@
 import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Clock } from '../lib/clock.ts'
-import { CLIENT_LABELS_MAX, type Metrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface OwedState {
   readonly backlog: Backlog
@@ -11,54 +11,95 @@ export interface OwedState {
   readonly deadlineMs: number
 }
 
-interface RpBacklog {
-  readonly clientId: string
-  readonly size: number
-  readonly oldestAgeSeconds: number | undefined
+/** One RP, or all that have no label of their own. */
+interface Owed {
+  parked: number
+  oldestAgeSeconds?: number
+  /** For how long it has not been sent to; missing while it is. */
+  breakerOpenSeconds?: number
 }
 
-/** Gauges of what is owed and why it is not delivered, by RP; only so many RPs, those that are due first. */
+/** Of the RPs with a backlog, those that are due first. */
+const RPS_MAX = 500
+/** Of them, those whose oldest delivery is looked for, beside those with a label. */
+const TIMED_MAX = 100
+
+/** Gauges of what is owed and why it is not delivered, by RP. */
 export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs }: OwedState): void {
+  const { labels } = metrics.failedAt
   /** A delivery is given its deadline when it is taken up, so the deadline tells its age. */
   const ageSeconds = (deadline: number): number =>
     Math.max((clock.now() - (deadline - deadlineMs)) / 1_000, 0)
-  let looking: Promise<readonly RpBacklog[]> | undefined
+  let looking: Promise<ReadonlyMap<string, Owed>> | undefined
 
-  /** The gauges are read together, and share one look. A Redis that is away has alarms of its own. */
-  function look(): Promise<readonly RpBacklog[]> {
-    looking ??= read()
-      .catch(() => [])
-      .finally(() => {
-        looking = undefined
-      })
+  /** By label. The gauges are read together, and share one look. */
+  function look(): Promise<ReadonlyMap<string, Owed>> {
+    looking ??= read().finally(() => {
+      looking = undefined
+    })
     return looking
   }
 
-  async function read(): Promise<readonly RpBacklog[]> {
-    const sizes = await backlog.sizes(CLIENT_LABELS_MAX)
-    const deadlines = await backlog.earliestDeadlines(sizes.map(({ rpKey }) => rpKey))
-    return sizes.map(({ rpKey, size }, i) => {
-      const deadline = deadlines[i]
-      return {
-        clientId: rpKey.slice(rpKey.indexOf('|') + 1),
-        size,
-        oldestAgeSeconds: deadline === undefined ? undefined : ageSeconds(deadline),
-      }
-    })
+  async function read(): Promise<ReadonlyMap<string, Owed>> {
+    // A Redis that is away has alarms of its own.
+    const backlogs = await readBacklogs().catch(() => [])
+    const breakers = [...core.relyingParties].filter(({ breaker }) => !breaker.isClosed)
+    const amounts = new Map<string, number>()
+    const add = (clientId: string, amount: number) =>
+      amounts.set(clientId, (amounts.get(clientId) ?? 0) + amount)
+    for (const { clientId, size } of backlogs) if (size > 0) add(clientId, size)
+    for (const { clientId } of breakers) add(clientId, 1)
+    labels.owed(amounts)
+    const owed = new Map<string, Owed>()
+    const of = (clientId: string): Owed => {
+      const label = labels.of(clientId)
+      const known = owed.get(label) ?? { parked: 0 }
+      owed.set(label, known)
+      return known
+    }
+    for (const { clientId, size, deadline } of backlogs) {
+      const it = of(clientId)
+      it.parked += size
+      if (deadline !== undefined)
+        it.oldestAgeSeconds = Math.max(it.oldestAgeSeconds ?? 0, ageSeconds(deadline))
+    }
+    for (const { clientId, breaker } of breakers) {
+      const it = of(clientId)
+      it.breakerOpenSeconds = Math.max(
+        it.breakerOpenSeconds ?? 0,
+        (clock.now() - breaker.openSinceMs) / 1_000,
+      )
+    }
+    return owed
   }
 
+  async function readBacklogs() {
+    const sizes = (await backlog.sizes(RPS_MAX)).map(({ rpKey, size }) => {
+      return { rpKey, size, clientId: rpKey.slice(rpKey.indexOf('|') + 1) }
+    })
+    const timed = sizes
+      .filter(({ clientId }, i) => i < TIMED_MAX || labels.of(clientId) === clientId)
+      .map(({ rpKey }) => rpKey)
+    const found = await backlog.earliestDeadlines(timed)
+    const deadlines = new Map(timed.map((rpKey, i) => [rpKey, found[i]]))
+    return sizes.map((it) => ({ ...it, deadline: deadlines.get(it.rpKey) }))
+  }
+
+  /** A gauge with a value for each label that has one. */
+  const byClient = (name: string, help: string, valueIn: (owed: Owed) => number | undefined) =>
+    metrics.labelledGauge(name, help, ['client_id'], async () =>
+      [...(await look())].flatMap(([label, owed]) => {
+        const value = valueIn(owed)
+        return value === undefined ? [] : { labels: { client_id: label }, value }
+      }),
+    )
+
   metrics.gauge('delivery_deadline_seconds', 'How long a delivery may be tried.', () => deadlineMs / 1_000)
-  metrics.labelledGauge('backlog_deliveries', 'Parked deliveries by RP.', ['client_id'], async () =>
-    (await look()).map(({ clientId, size }) => ({ labels: { client_id: clientId }, value: size })),
-  )
-  metrics.labelledGauge(
+  byClient('backlog_deliveries', 'Parked deliveries by RP.', ({ parked }) => parked || undefined)
+  byClient(
     'backlog_oldest_age_seconds',
     'Since the oldest parked delivery of an RP was taken up.',
-    ['client_id'],
-    async () =>
-      (await look()).flatMap(({ clientId, oldestAgeSeconds }) =>
-        oldestAgeSeconds === undefined ? [] : { labels: { client_id: clientId }, value: oldestAgeSeconds },
-      ),
+    ({ oldestAgeSeconds }) => oldestAgeSeconds,
   )
   metrics.labelledGauge(
     'oldest_delivery_age_seconds',
@@ -66,23 +107,16 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs 
     [],
     async () => {
       const held = core.open.earliestDeadline()
-      const ages = (await look()).map(({ oldestAgeSeconds }) => oldestAgeSeconds ?? 0)
+      const ages = [...(await look()).values()].map(({ oldestAgeSeconds }) => oldestAgeSeconds ?? 0)
       return [{ labels: {}, value: Math.max(0, held === undefined ? 0 : ageSeconds(held), ...ages) }]
     },
   )
-  const openBreakers = () =>
-    [...core.relyingParties].filter(({ breaker }) => !breaker.isClosed).slice(0, CLIENT_LABELS_MAX)
-  metrics.labelledGauge('breaker_open', '1 for an RP that is not sent to.', ['client_id'], async () =>
-    openBreakers().map(({ clientId }) => ({ labels: { client_id: clientId }, value: 1 })),
+  byClient('breaker_open', '1 for an RP that is not sent to.', ({ breakerOpenSeconds }) =>
+    breakerOpenSeconds === undefined ? undefined : 1,
   )
-  metrics.labelledGauge(
+  byClient(
     'breaker_open_seconds',
     'For how long an RP has not been sent to, but for probes.',
-    ['client_id'],
-    async () =>
-      openBreakers().map(({ clientId, breaker }) => ({
-        labels: { client_id: clientId },
-        value: (clock.now() - breaker.openSinceMs) / 1_000,
-      })),
+    ({ breakerOpenSeconds }) => breakerOpenSeconds,
   )
 }

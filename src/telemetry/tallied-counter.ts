@@ -27,13 +27,21 @@ export class TalliedCounter<L extends string = never> extends Counter<L> {
 
   /** The count of these labels, to be kept by whoever raises it often. It is shown from now on, from 0 up. */
   tally(labels: Labels<L>): Tally {
-    const key = this.labelNames.map((name) => labels[name]).join('\n')
+    const key = this.#key(labels)
     let entry = this.#tallies.get(key)
     if (entry === undefined) {
       entry = { labels, tally: { count: 0 } }
       this.#tallies.set(key, entry)
     }
     return entry.tally
+  }
+
+  /** Shows these labels no more. Returns what they had counted. */
+  drop(labels: Labels<L>): number {
+    const key = this.#key(labels)
+    const count = this.#tallies.get(key)?.tally.count ?? 0
+    this.#tallies.delete(key)
+    return count
   }
 
   /** A count for each value of one label. */
@@ -45,6 +53,10 @@ export class TalliedCounter<L extends string = never> extends Counter<L> {
   collect(): void {
     this.reset()
     for (const { labels, tally } of this.#tallies.values()) this.inc(labels, tally.count)
+  }
+
+  #key(labels: Labels<L>): string {
+    return this.labelNames.map((name) => labels[name]).join('\n')
   }
 
   /** The library's type does not show it. */

@@ -117,6 +117,7 @@ chartTest('the default values can be looked at', async (it) => {
   expect(kindsOf(objects).sort()).toEqual([
     'ConfigMap',
     'Deployment',
+    'NetworkPolicy',
     'Pod',
     'PodDisruptionBudget',
     'Service',
@@ -124,24 +125,89 @@ chartTest('the default values can be looked at', async (it) => {
   ])
 })
 
-chartTest('secrets that exist are referenced, by the keys that were given, and none is made', async (it) => {
-  const objects = await it.render(...it.values('existing-secret'))
+/** The files of the secret options, by the option that names them: the Secret and its key. */
+function secretFilesOf(objects: KubernetesObject[]): Record<string, [secret: string, key: string]> {
+  const mount = containerOf(objects).volumeMounts.find(({ name }: { name: string }) => name === 'secrets')
+  const volume = podOf(objects).volumes.find(({ name }: { name: string }) => name === 'secrets')
+  if (volume === undefined) return {}
+  expect([mount.readOnly, volume.projected.defaultMode]).toEqual([true, 0o440])
+  return Object.fromEntries(
+    volume.projected.sources.map(({ secret: { name, items, optional } }: KubernetesObject) => {
+      expect([items.length, optional]).toEqual([1, undefined])
+      const [{ key, path }] = items
+      expect(optionsOf(objects)[`${path}_FILE`]).toBe(`${mount.mountPath}/${path}`)
+      return [path, [name, key]]
+    }),
+  )
+}
+
+chartTest('no secret stands in the environment, whoever made it', async (it) => {
+  for (const name of valuesFiles) {
+    const objects = await it.render(...it.values(name))
+    const text = JSON.stringify([containerOf(objects).env, containerOf(objects).envFrom])
+    expect(text).not.toMatch(/secret/i)
+    const files = Object.keys(secretFilesOf(objects))
+    if (name !== 'secured-backends') expect(files).toContain('REDIS_URL')
+  }
+})
+
+chartTest('secrets that exist are mounted by the keys that were given, and none is made', async (it) => {
+  const args = it.values('existing-secret')
+  const objects = await it.render(...args)
   expect(kindsOf(objects)).not.toContain('Secret')
-  const { env, volumeMounts } = containerOf(objects)
-  expect(env.map(({ name }: { name: string }) => name).sort()).toEqual([...secretOptions].sort())
-  expect(env).toContainEqual({
-    name: 'REDIS_URL',
-    valueFrom: { secretKeyRef: { name: 'relay-backends', key: 'REDIS_URL', optional: true } },
+  expect(secretFilesOf(objects)).toEqual({
+    REDIS_URL: ['relay-backends', 'REDIS_URL'],
+    REDIS_PASSWORD: ['relay-backends', 'redis-password'],
+    KAFKA_SASL_USERNAME: ['relay-backends', 'KAFKA_SASL_USERNAME'],
+    KAFKA_SASL_PASSWORD: ['relay-backends', 'KAFKA_SASL_PASSWORD'],
   })
-  expect(env).toContainEqual({
-    name: 'REDIS_PASSWORD',
-    valueFrom: { secretKeyRef: { name: 'relay-backends', key: 'redis-password' } },
+  expect(podOf(objects).volumes).toContainEqual({
+    name: 'signing-keys',
+    secret: { secretName: 'issuer-keys', defaultMode: 0o440 },
   })
-  expect(podOf(objects).volumes).toEqual([
-    { name: 'signing-keys', secret: { secretName: 'issuer-keys', defaultMode: 0o440 } },
-  ])
-  expect(optionsOf(objects).SIGNING_KEYS_FILE).toBe(`${volumeMounts[0].mountPath}/jwks.json`)
+  expect(optionsOf(objects).SIGNING_KEYS_FILE).toBe('/etc/logout-relay/keys/jwks.json')
   expect(optionsOf(objects).KAFKA_BROKERS).toBe('kafka-0.kafka:9092,kafka-1.kafka:9092')
+
+  // What comes by another way is not looked for in the Secret.
+  const elsewhere = await it.render(
+    ...args,
+    '--set',
+    'extraEnv[0].name=REDIS_URL,extraEnv[0].value=redis://r',
+  )
+  expect(Object.keys(secretFilesOf(elsewhere))).not.toContain('REDIS_URL')
+})
+
+chartTest('traffic is restricted: who comes in, and what is reached', async (it) => {
+  const policyOf = async (...args: string[]) => only(await it.render(...args), 'NetworkPolicy').spec
+  const usual = await policyOf(...it.values('minimal'))
+  expect(usual.policyTypes).toEqual(['Ingress', 'Egress'])
+  expect(usual.ingress[0].from[0]).toEqual({ podSelector: {} })
+  const portsOf = ({ ports }: KubernetesObject) => ports.map(({ port }: { port: number }) => port)
+  expect(usual.egress.map(portsOf)).toEqual([[53, 53, 5353, 5353], [9092, 9093], [6379, 6380], [443]])
+  const public4 = usual.egress[3].to[0].ipBlock
+  expect(public4.except).toContain('169.254.0.0/16')
+
+  const allowed = await policyOf(
+    ...it.values('minimal'),
+    ...['--set', 'config.EGRESS_ALLOW=10.1.0.0/16\\, rp.internal\\, 192.168.1.7\\, fd00::/8', '--set'],
+    'config.EGRESS_ALLOW_HTTP=true',
+  )
+  const blocks = allowed.egress[3].to.map(({ ipBlock }: KubernetesObject) => ipBlock.cidr)
+  expect(blocks).toEqual(['0.0.0.0/0', '::/0', '10.1.0.0/16', '192.168.1.7/32', 'fd00::/8'])
+  expect(portsOf(allowed.egress[3])).toEqual([443, 80])
+
+  const own = await policyOf(...it.values('full'))
+  expect(own.egress.map(portsOf)).toEqual([[53, 53], [9092, 9093], [443], [4318]])
+  expect(own.egress[1].to).toEqual([{ podSelector: { matchLabels: { app: 'kafka' } } }])
+})
+
+chartTest('what the notes warn of', async (it) => {
+  const notes = (...args: string[]) => it.notes(...it.values('minimal'), ...args)
+  expect(await notes()).toMatch(/WARNING: the signing keys stand in the values/)
+  const better = ['--set', 'signingKeys.value=,signingKeys.existingSecret=issuer-keys']
+  expect(await notes(...better)).not.toMatch(/WARNING|NOTE/)
+  expect(await notes(...better, '--set', 'config.EGRESS_ALLOW=rp.internal')).toMatch(/rp\.internal/)
+  expect(await notes(...better, '--set', 'serviceMonitor.enabled=true')).toMatch(/NOTE: only pods of this/)
 })
 
 chartTest(
@@ -183,9 +249,9 @@ chartTest('the relay accepts what the chart hands to it', async (it) => {
       option,
       Buffer.from(value, 'base64').toString(),
     ])
+    const notMounted = Object.entries(optionsOf(objects)).filter(([option]) => !option.endsWith('_FILE'))
     const config = readConfig({
-      ...optionsOf(objects),
-      ...Object.fromEntries(decoded),
+      ...Object.fromEntries([...notMounted, ...decoded]),
       // Mounted in a pod.
       SIGNING_KEYS_FILE: import.meta.filename,
     })
@@ -241,6 +307,8 @@ const refused: Record<string, [values: string, message: RegExp]> = {
   'an option of the wrong type': ['config.KAFKA_TLS=maybe', /KAFKA_TLS/],
   'an option that is none of the allowed': ['config.LOG_LEVEL=loud', /LOG_LEVEL/],
   'a port that nobody knows': ['config.PORT=0', /PORT must not be 0/],
+  'a port that only the pod itself reaches': ['config.BIND_ADDRESS=127.0.0.1', /must not be a loopback/],
+  'a secret from two places': ['config.REDIS_URL_FILE=/x', /REDIS_URL_FILE and secret exclude each other/],
   'two autoscalers': ['autoscaling.enabled=true,keda.enabled=true', /exclude each other/],
   'signing keys from two places': ['signingKeys.existingSecret=other', /exclude each other/],
   'a configuration without an issuer': ['config.ISSUER=', /required, but not set: config.ISSUER/],

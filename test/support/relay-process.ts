@@ -17,6 +17,8 @@ export interface RelayOptions {
   readonly env?: Readonly<Record<string, string>>
   /** `PATIENCE_MS` unless given: joining a group whose last member was killed takes until its session times out. */
   readonly readyTimeoutMs?: number
+  /** How many files and connections the process may have open; as many as this one when missing. */
+  readonly openFilesMax?: number
 }
 
 const READY_POLL_MS = 25
@@ -46,7 +48,11 @@ export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
  * the process is there, whatever becomes of it.
  */
 export async function launchRelay(options: RelayOptions): Promise<RelayProcess> {
-  const child = spawn('sh', [supervisor, process.execPath, ...startArguments()], {
+  const bounded =
+    options.openFilesMax === undefined
+      ? []
+      : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(options.openFilesMax)]
+  const child = spawn('sh', [supervisor, ...bounded, process.execPath, ...startArguments()], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     // A session of its own, so that Ctrl-C in the terminal leaves it to the starter to end the relay in order.

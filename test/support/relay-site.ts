@@ -5,7 +5,7 @@ import type { JWK } from 'jose'
 import { createScratchDirectory, type ScratchDirectory } from '../stack/scratch-directory.ts'
 import { type InputOptions, type InputRecord, inputRecord } from './input-record.ts'
 import type { JsonWebKeyWithId } from './ledger/protocol.ts'
-import { type RelayProcess, relayEnvironment, startRelay } from './relay-process.ts'
+import { type RelayOptions, type RelayProcess, relayEnvironment, startRelay } from './relay-process.ts'
 import { RelyingPartyServer } from './relying-party-server.ts'
 import { privateJwk, replaceFile } from './signing-key-file.ts'
 import { TopicLog, type TopicOptions } from './topic-log.ts'
@@ -125,8 +125,13 @@ export class RelaySite {
   }
 
   /** Resolves when it is ready. It ends with the site, or before. */
-  async startRelay(env?: Readonly<Record<string, string>>, readyTimeoutMs?: number): Promise<RelayProcess> {
+  async startRelay(
+    env?: Readonly<Record<string, string>>,
+    readyTimeoutMs?: number,
+    limits: Pick<RelayOptions, 'openFilesMax'> = {},
+  ): Promise<RelayProcess> {
     const relay = await startRelay({
+      ...limits,
       kafkaBrokers: this.#options.kafkaBrokers,
       redisUrl: this.#options.redisUrl,
       issuer: ISSUER,

@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process'
+import { cp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
+import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { chartDirectory } from './chart-files.ts'
 
 const run = promisify(execFile)
@@ -35,6 +38,22 @@ export class RenderedChart {
     return parseAllDocuments(stdout, { version: '1.1' })
       .map((document) => document.toJSON() as KubernetesObject | null)
       .filter((object) => object !== null)
+  }
+
+  /** What a release called `test` says when it is installed. Helm itself says it only to who has a cluster. */
+  async notes(...args: string[]): Promise<string> {
+    const scratch = createScratchDirectory('chart')
+    try {
+      const chart = join(scratch.path, 'chart')
+      await cp(this.#chart, chart, { recursive: true })
+      const notes = '{{ include (print $.Template.BasePath "/NOTES.txt") . | quote }}'
+      await writeFile(join(chart, 'templates/notes.yaml'), `notes: ${notes}\n`)
+      const command = ['template', 'test', chart, '--show-only', 'templates/notes.yaml', ...args]
+      const { stdout } = await run(this.#helm, command)
+      return (parse(stdout) as { notes: string }).notes
+    } finally {
+      await scratch.remove()
+    }
   }
 
   /** The arguments for a file of `ci/`. */

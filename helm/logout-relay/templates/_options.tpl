@@ -36,18 +36,29 @@
 {{- end }}
 {{- end }}
 
-{{/* Reference to the Secret and key that hold a secret option, or nothing. Called with a dict of `root` and `option`. */}}
+{{/* Where the files of the secret options are mounted, each by the name of its option. */}}
+{{- define "logout-relay.secretsDirectory" -}}
+/etc/logout-relay/secrets
+{{- end }}
+
+{{/*
+Reference to the Secret and key that hold a secret option, or nothing. Called with a dict of `root` and `option`. Of a Secret
+that exists, only what is known to be in it: a file that is missing would keep the relay from starting.
+*/}}
 {{- define "logout-relay.secretKeyRef" -}}
-{{- $secret := .root.Values.secret }}
+{{- $values := .root.Values }}
+{{- $secret := $values.secret }}
+{{- $file := printf "%s_FILE" .option }}
+{{- $names := list }}
+{{- range $values.extraEnv }}{{ $names = append $names .name }}{{ end }}
+{{- $isElsewhere := or (hasKey $values.config $file) (has .option $names) (has $file $names) }}
+{{- $isExpected := or (eq .option "REDIS_URL") (and (hasPrefix "KAFKA_SASL_" .option) $values.config.KAFKA_SASL_MECHANISM) }}
 {{- if hasKey $secret.values .option }}
 name: {{ include "logout-relay.fullname" .root }}
 key: {{ .option }}
-{{- else if $secret.existingSecret }}
+{{- else if and $secret.existingSecret (or (hasKey $secret.keys .option) (and $isExpected (not $isElsewhere))) }}
 name: {{ $secret.existingSecret }}
 key: {{ default .option (get $secret.keys .option) }}
-{{- if not (hasKey $secret.keys .option) }}
-optional: true
-{{- end }}
 {{- end }}
 {{- end }}
 
@@ -64,6 +75,14 @@ say then what is missing.
 {{- end }}
 {{- if and (include "logout-relay.signingKeysSecret" .) .Values.config.SIGNING_KEYS_FILE }}
 {{- fail "config.SIGNING_KEYS_FILE and signingKeys exclude each other: the chart sets the option to the file that it mounts" }}
+{{- end }}
+{{- range $option := include "logout-relay.secretOptions" . | fromJsonArray }}
+{{- if and (hasKey $.Values.config (printf "%s_FILE" $option)) (include "logout-relay.secretKeyRef" (dict "root" $ "option" $option)) }}
+{{- fail (printf "config.%s_FILE and secret exclude each other: the chart sets the option to the file that it mounts" $option) }}
+{{- end }}
+{{- end }}
+{{- if regexMatch "^(localhost|127\\.|::1$)" (default "" .Values.config.BIND_ADDRESS) }}
+{{- fail "config.BIND_ADDRESS must not be a loopback address: probes, Service and Prometheus come from outside of the pod" }}
 {{- end }}
 {{- if and (hasKey .Values.config "PORT") (not .Values.config.PORT) }}
 {{- fail "config.PORT must not be 0: Service and probes need to know the port" }}

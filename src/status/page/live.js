@@ -26,16 +26,10 @@ function connect() {
     trouble = 'reconnecting'
     showLink()
     // The browser tries again by itself after a lost connection, but not after an answer that it does not like.
-    if (stream.readyState === EventSource.CLOSED) void reconnectLater()
+    if (stream.readyState !== EventSource.CLOSED) return
+    clearTimeout(reconnecting)
+    reconnecting = setTimeout(connect, RECONNECT_MS)
   }
-}
-
-async function reconnectLater() {
-  clearTimeout(reconnecting)
-  reconnecting = setTimeout(connect, RECONNECT_MS)
-  const answer = await fetch('events', { method: 'HEAD' }).catch(() => undefined)
-  if (answer?.status === 503) trouble = 'too many viewers'
-  showLink()
 }
 
 function showLink() {

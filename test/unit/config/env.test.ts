@@ -154,6 +154,12 @@ describe('configuration', () => {
     expect(wrongFor(env)).toEqual([name])
   })
 
+  test('a list that is wrong in each entry is not told of entry by entry', () => {
+    const { names, message } = problems({ ...required, EGRESS_ALLOW: '@,/,'.repeat(2_000) })
+    expect(new Set(names)).toEqual(new Set(['EGRESS_ALLOW']))
+    expect(message.length).toBeLessThan(2_000)
+  })
+
   test('conflicts are named beside what is wrong by itself', () => {
     expect(wrongFor({ RETRY_LEASE_MS: '5000', ATTEMPT_TIMEOUT_MS: '5000', PORT: 'x' })).toEqual([
       'PORT',

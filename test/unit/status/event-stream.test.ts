@@ -71,15 +71,18 @@ test('who comes later sees the last snapshot at once', async () => {
   expect(watch(stream).body).toContain('data: ')
 })
 
-test('more viewers than are allowed are told to come later, also by a HEAD, which takes no place', async () => {
+test('who comes is let in: the one that has watched longest goes, or one that takes nothing; a HEAD takes no place', async () => {
   const { stream } = create()
-  expect(watch(stream, 'HEAD')).toMatchObject({ status: 200, isEnded: true, body: '' })
-  watch(stream)
-  const second = watch(stream)
-  expect(watch(stream)).toMatchObject({ status: 503, isEnded: true })
-  expect(watch(stream, 'HEAD')).toMatchObject({ status: 503, body: '' })
-  second.destroy()
-  expect(watch(stream).status).toBe(200)
+  const [first, second] = [watch(stream), watch(stream)]
+  expect(watch(stream, 'HEAD')).toMatchObject({ status: 200, body: '' })
+  expect([first.isEnded, second.isEnded]).toEqual([false, false])
+  const third = watch(stream)
+  expect([first.isEnded, second.isEnded, third.status]).toEqual([true, false, 200])
+  third.writableNeedDrain = true
+  await vi.advanceTimersByTimeAsync(2_000)
+  const fourth = watch(stream)
+  expect([second.isEnded, third.isEnded, fourth.isEnded]).toEqual([false, true, false])
+  expect(stream.viewers).toBe(2)
 })
 
 test('a viewer that takes nothing misses snapshots, and is dropped after ten', async () => {

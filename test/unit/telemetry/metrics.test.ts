@@ -1,6 +1,5 @@
 import { Histogram, Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
-import { BoundedTallies } from '../../../src/telemetry/bounded-tallies.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
 import { TalliedCounter } from '../../../src/telemetry/tallied-counter.ts'
 import { TalliedHistogram } from '../../../src/telemetry/tallied-histogram.ts'
@@ -43,18 +42,6 @@ describe('tallied metrics', () => {
     expect(await registry.metrics()).toContain('logout_relay_a 0\n')
     tally.count++
     expect(await registry.metrics()).toContain('logout_relay_a 1\n')
-  })
-
-  test('only so many RPs get a label; the others are counted together', async () => {
-    const registry = new Registry()
-    const failures = new BoundedTallies(new TalliedCounter(named(registry), ['client_id']), 2)
-    for (const clientId of ['a', 'b', 'c', 'd', 'a', '(others)']) failures.of(clientId).count++
-    const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('logout_relay_a{'))
-    expect(lines).toEqual([
-      'logout_relay_a{client_id="a"} 2',
-      'logout_relay_a{client_id="b"} 1',
-      'logout_relay_a{client_id="(others)"} 3',
-    ])
   })
 })
 

@@ -1,0 +1,48 @@
+{{/* The secret options, each by its own reference: a Secret of somebody else may hold more than the relay should see. */}}
+{{- define "logout-relay.secretSources" -}}
+{{- $sources := list }}
+{{- range $option := include "logout-relay.secretOptions" . | fromJsonArray }}
+{{- with include "logout-relay.secretKeyRef" (dict "root" $ "option" $option) | fromYaml }}
+{{- $items := list (dict "key" .key "path" $option) }}
+{{- $sources = append $sources (dict "secret" (dict "name" .name "items" $items)) }}
+{{- end }}
+{{- end }}
+{{- with $sources }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "logout-relay.volumeMounts" -}}
+{{- if include "logout-relay.signingKeysSecret" . }}
+- name: signing-keys
+  mountPath: /etc/logout-relay/keys
+  readOnly: true
+{{- end }}
+{{- if include "logout-relay.secretSources" . }}
+- name: secrets
+  mountPath: {{ include "logout-relay.secretsDirectory" . }}
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "logout-relay.volumes" -}}
+{{- with include "logout-relay.signingKeysSecret" . }}
+- name: signing-keys
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with include "logout-relay.secretSources" . }}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- . | nindent 6 }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

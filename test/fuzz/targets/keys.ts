@@ -1,0 +1,80 @@
+import { createPrivateKey } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf } from '../../../src/errors.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { KeyPublication } from '../../../src/token/key-publication.ts'
+import { SigningKeys } from '../../../src/token/signing-keys.ts'
+import { createScratchDirectory } from '../../stack/scratch-directory.ts'
+import { privateJwk } from '../../support/signing-key-file.ts'
+import type { FuzzTarget } from '../fuzz-target.ts'
+import { texts } from '../mutations.ts'
+
+const jwks = [
+  privateJwk('ec', 'ec-1'),
+  privateJwk('ed25519', 'ed-1', { alg: 'EdDSA', use: 'sig' }),
+  privateJwk('rsa', 'rsa-1'),
+]
+const pem = createPrivateKey({ key: jwks[0] as never, format: 'jwk' }).export({
+  format: 'pem',
+  type: 'pkcs8',
+})
+const file = join(createScratchDirectory('fuzz-keys').path, 'keys')
+const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth']
+
+function withoutSecrets(text: string): void {
+  if (jwks.some(({ d }) => text.includes(String(d).slice(0, 20)))) throw new Error('a private key is shown')
+}
+
+const issuer = 'https://op.example'
+const published = new SigningKeys(file, systemClock)
+writeFileSync(file, JSON.stringify({ keys: jwks }))
+await published.load()
+
+export const keyTargets: readonly FuzzTarget[] = [
+  {
+    name: 'key-file',
+    samples: texts(
+      JSON.stringify({ keys: jwks }),
+      JSON.stringify(jwks[0]),
+      String(pem),
+      `${pem}\n${pem}`.replace(/\n/g, '\r\n'),
+    ).slice(0, 3),
+    parse: async (input) => {
+      writeFileSync(file, input)
+      const keys = new SigningKeys(file, systemClock)
+      try {
+        await keys.load()
+      } catch (error) {
+        withoutSecrets(messageOf(error))
+        throw error
+      }
+      const shown = keys.publicJwks()
+      if (shown.some((jwk) => PRIVATE.some((name) => name in jwk)))
+        throw new Error('a private member is published')
+      withoutSecrets(JSON.stringify(shown))
+      if (shown.length === 0) throw new Error('a file without a key is taken')
+      return shown
+    },
+    faults: ['LR_KEYS_INVALID'],
+  },
+  {
+    name: 'published-keys',
+    samples: texts(
+      JSON.stringify({ jwks_uri: `${issuer}/jwks`, keys: published.publicJwks() }),
+      JSON.stringify({ jwks_uri: `${issuer}/jwks`, keys: [] }),
+    ),
+    parse: async (input) => {
+      const publication = new KeyPublication({
+        issuer,
+        intervalMs: 0,
+        keys: () => published.inUse(),
+        fetchJson: async () => JSON.parse(input.toString()) as Record<string, unknown>,
+        onUnknown: () => undefined,
+      })
+      // Whatever it throws is told as "unknown"; what it keeps must be readable.
+      await publication.look().catch(() => undefined)
+      return publication.known()
+    },
+  },
+]
