@@ -32,6 +32,18 @@ async function strangers(count: number, says?: string): Promise<Strangers> {
   return them
 }
 
+/** As a page does, which comes back when it is put out. */
+async function seesSnapshots(count: number): Promise<void> {
+  await eventually(async () => {
+    const viewer = await StatusViewer.open(relay)
+    try {
+      await viewer.waitFor(() => viewer.snapshots.items.length >= count, 8_000)
+    } finally {
+      viewer.close()
+    }
+  })
+}
+
 /** All that comes back until the relay ends the connection. */
 async function rawAnswer(bytes: string, to = relay): Promise<string> {
   const socket = connect(portOf(to), '127.0.0.1').setEncoding('latin1')
@@ -53,10 +65,9 @@ describe.each([
     await site.registerInRedis(...registrations)
     await site.topic.publish(...registrations.map((it) => site.terminated(it)))
     await eventually(() => expect(site.rps.at(path)).toHaveLength(40))
-    const viewer = await StatusViewer.open(relay)
-    await viewer.waitFor(({ notReady }) => notReady.length === 0)
-    viewer.close()
-    expect((await fetch(`${relay.url}/livez`)).status).toBe(200)
+    // In the midst of such a crowd a connection may be put out before it has said a word; a browser tries again.
+    await eventually(async () => expect((await fetch(`${relay.url}/livez`)).status).toBe(200))
+    await seesSnapshots(1)
     them.leave()
     expect(await readMetric(relay, 'attempts_total', { verdict: 'retry' })).toBe(0)
     expect(await readMetric(relay, 'breaker_openings_total')).toBe(0)
@@ -78,12 +89,7 @@ test.each([
 
 test('viewers that read nothing give their places to one who looks', async () => {
   await strangers(30, asksFor('/events'))
-  const viewers = await Promise.all([StatusViewer.open(relay), StatusViewer.open(relay)])
-  for (const viewer of viewers) {
-    const { snapshots } = viewer
-    await viewer.waitFor(() => snapshots.items.length > 2)
-    viewer.close()
-  }
+  await seesSnapshots(3)
 })
 
 test('an answer that nobody takes is not asked for a second time on the same connection', async () => {
