@@ -50,7 +50,7 @@ export const configTargets: readonly FuzzTarget[] = [
   ...optionTargets,
   {
     name: 'option-egress-allow',
-    samples: texts('10.0.0.0/8, rp.internal, 192.168.1.7', 'fd00::/8,::1,localhost', '::ffff:10.0.0.0/104'),
+    samples: texts('10.0.0.0/8, rp.internal, 192.168.1.7', 'fd00::/8,::1,localhost', '64:ff9b::/96'),
     parse: (input) => {
       const { EGRESS_ALLOW } = readOptions(['EGRESS_ALLOW'], { EGRESS_ALLOW: input.toString() })
       const guard = new EgressGuard({ allowHttp: false, allow: EGRESS_ALLOW })

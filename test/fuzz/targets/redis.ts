@@ -55,13 +55,11 @@ export const redisTargets: readonly FuzzTarget[] = [
     name: 'backlog-members',
     samples: texts(member({}), member({ untilMs: ending.untilMs }), member(trace)),
     parse: (input) => decodeMember(input.toString()),
-    faults: ['TypeError'],
   },
   {
     name: 'backlog-progress',
     samples: texts('[3,1,503,"HTTP 503"]', '[1,0,0,""]', ''),
     parse: (input) => decodeProgress(input.toString()),
-    faults: ['SyntaxError', 'TypeError'],
   },
   {
     name: 'redis-info',
