@@ -9,6 +9,8 @@ export interface RecordPosition {
 export interface WireRecord extends RecordPosition {
   /** The `ce_type` header, where it can be told without reading the rest. */
   readonly type?: string | undefined
+  /** Why it cannot be read, where that is so: then there is no content, and it may stand for several that follow. */
+  readonly unreadable?: string | undefined
   /** Milliseconds since the epoch, as the producer or the broker stamped it. */
   readonly timestampMs: number
   readonly key: Buffer | null

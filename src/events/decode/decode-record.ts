@@ -32,7 +32,8 @@ const formats: readonly RecordFormat[] = [cloudEventsBinary, cloudEventsStructur
  * that a record states is believed no further than that.
  */
 export function decodeRecord(record: WireRecord, defaultIssuer: string, nowMs: number): DecodeResult {
-  const { value } = record
+  const { unreadable, value } = record
+  if (unreadable !== undefined) return { kind: 'poison', reason: unreadable, type: 'unknown' }
   if (value === null || value.length === 0) return { kind: 'skipped', reason: 'empty' }
   try {
     return decode(record, defaultIssuer, nowMs)
