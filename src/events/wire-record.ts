@@ -20,9 +20,10 @@ export interface WireRecord extends RecordPosition {
 
 export type WireHeaders = Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
 
-/** The first value of a header as text, or `undefined`. Kafka allows a header to repeat; the first one counts. */
+/** The first value of a header as text; `undefined` for none, or an empty one. Kafka allows it to repeat: the first counts. */
 export function headerText(headers: WireHeaders, name: string): string | undefined {
   const value = headers[name]
   const first = Array.isArray(value) ? value[0] : value
-  return first == null ? undefined : typeof first === 'string' ? first : first.toString('utf8')
+  const text = first == null ? '' : typeof first === 'string' ? first : first.toString('utf8')
+  return text === '' ? undefined : text
 }

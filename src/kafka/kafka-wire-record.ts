@@ -32,7 +32,7 @@ class KafkaRecord implements WireRecord {
   }
 
   get type(): string | undefined {
-    return this.#message instanceof DecodedRecord ? this.#message.headerText('ce_type') : undefined
+    return (this.#message instanceof DecodedRecord && this.#message.headerText('ce_type')) || undefined
   }
 
   get unreadable(): string | undefined {

@@ -34,12 +34,17 @@ export interface OwedGroup {
   readonly broken: readonly BrokenRegistration[]
 }
 
-/** Also when it has no date: a session that survives is worse than one that ends too soon. */
+/**
+ * Also when it has no date, or one that cannot be true yet, as an identity platform may write it to Redis: a session that
+ * survives is worse than one that ends too soon. The clocks of relays lie apart as well, hence twice the tolerance.
+ */
 export function isDatedUntil(
   { registeredAtMs }: Pick<Registration, 'registeredAtMs'>,
   untilMs: number,
+  nowMs = Date.now(),
 ): boolean {
-  return registeredAtMs === undefined || registeredAtMs <= untilMs
+  if (registeredAtMs === undefined || registeredAtMs <= untilMs) return true
+  return registeredAtMs > nowMs + 2 * CLOCK_TOLERANCE_MS
 }
 
 export function isSameOrigin(a: TriggerOrigin, b: TriggerOrigin): boolean {
@@ -54,21 +59,22 @@ export function groupsOf(
   { registrations, broken }: Pick<OwedGroup, 'registrations' | 'broken'>,
   ending: Ending,
   standing: readonly Ending[],
+  nowMs = Date.now(),
 ): OwedGroup[] {
   const known = standing.find(({ origin }) => isSameOrigin(origin, ending.origin))
   const own = known ?? ending
   const endings = known === undefined ? [...standing, ending] : standing
-  let left = datedUntil(registrations, own.untilMs)
+  let left = datedUntil(registrations, own.untilMs, nowMs)
   const groups: OwedGroup[] = []
   for (const [i, it] of endings.entries()) {
-    const mine = datedUntil(left, it.untilMs)
+    const mine = datedUntil(left, it.untilMs, nowMs)
     const unreadable = i === 0 ? broken : []
     if (mine.length + unreadable.length > 0) {
       const relation = it !== own ? 'further' : known === undefined ? 'fresh' : 'again'
       groups.push({ relation, ending: it, registrations: mine, broken: unreadable })
     }
     if (mine.length === left.length) break
-    left = left.filter((registration) => !isDatedUntil(registration, it.untilMs))
+    left = left.filter((registration) => !isDatedUntil(registration, it.untilMs, nowMs))
   }
   return groups
 }
@@ -84,9 +90,10 @@ export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: Settle
 function datedUntil(
   registrations: readonly HeldRegistration[],
   untilMs: number,
+  nowMs: number,
 ): readonly HeldRegistration[] {
   // The usual case: nothing is copied.
-  return registrations.every((it) => isDatedUntil(it, untilMs))
+  return registrations.every((it) => isDatedUntil(it, untilMs, nowMs))
     ? registrations
-    : registrations.filter((it) => isDatedUntil(it, untilMs))
+    : registrations.filter((it) => isDatedUntil(it, untilMs, nowMs))
 }

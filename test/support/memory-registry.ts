@@ -16,6 +16,9 @@ import type {
   RegistryStep,
 } from '../../src/registry/registry.ts'
 
+/** Tests live at times of their own: every date is believed. */
+const ANY_TIME = Number.POSITIVE_INFINITY
+
 type EndUser = Extract<RegistryStep, { kind: 'end-user' }>
 
 interface Session {
@@ -87,7 +90,7 @@ export class MemoryRegistry implements Registry {
         (step.kind === 'end-session' ? it.sessionId === step.sessionId : it.userId === step.userId)
       return [...this.#sessions.values()].flatMap(({ endings, registrations }) => {
         const mine = [...registrations.values()].filter(isMeant)
-        return groupsOf({ registrations: mine, broken: [] }, step.ending, endings)
+        return groupsOf({ registrations: mine, broken: [] }, step.ending, endings, ANY_TIME)
       })
     })
   }
@@ -143,7 +146,7 @@ export class MemoryRegistry implements Registry {
   #end({ endings, registrations }: Session, ending: Ending): OwedGroup[] {
     const at = endings.findIndex(({ origin }) => isSameOrigin(origin, ending.origin))
     if (at !== -1 && endings[at]?.deadlineMs === undefined) endings[at] = ending
-    const groups = groupsOf({ registrations: [...registrations.values()], broken: [] }, ending, endings)
+    const groups = groupsOf({ registrations: [...registrations.values()], broken: [] }, ending, endings, ANY_TIME)
     const isLast = ending.untilMs > (endings.at(-1)?.untilMs ?? Number.NEGATIVE_INFINITY)
     if (at === -1 && isLast) endings.push(ending)
     return groups
@@ -169,7 +172,7 @@ function note(settled: Map<string, number>, oidcSessionId: string, untilMs = Num
 }
 
 function isUntil(registration: Registration, { untilMs }: Ending): boolean {
-  return isDatedUntil(registration, untilMs)
+  return isDatedUntil(registration, untilMs, ANY_TIME)
 }
 
 /** Made until then, where both dates are known. */

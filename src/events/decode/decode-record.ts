@@ -101,8 +101,8 @@ function interpret(
         issuer: issuer ?? defaultIssuer,
         sessionId,
         untilMs: sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
-        ...(userId != null && { userId }),
-        ...(reason != null && { reason }),
+        ...(userId !== undefined && { userId }),
+        ...(reason !== undefined && { reason }),
         ...common,
       }
       return { kind: 'trigger', trigger }
@@ -116,11 +116,11 @@ function interpret(
         issuer: issuer ?? defaultIssuer,
         userId,
         untilMs:
-          sessionId == null
+          sessionId === undefined
             ? Math.min(occurredAtMs, nowMs) + CLOCK_TOLERANCE_MS
             : sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
-        ...(sessionId != null && { sessionId }),
-        ...(reason != null && { reason }),
+        ...(sessionId !== undefined && { sessionId }),
+        ...(reason !== undefined && { reason }),
         ...common,
       }
       return { kind: 'trigger', trigger }
@@ -157,5 +157,5 @@ function poison(type: KnownType, reason: string): DecodeResult {
 
 /** An id that would forge lines or swell every key is replaced by the position, which is as unique. */
 function originId(id: string | undefined): string | undefined {
-  return id !== undefined && id.length <= 256 && !/\p{Cc}/u.test(id) ? id : undefined
+  return id !== undefined && id.length <= 256 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : undefined
 }
