@@ -7,6 +7,7 @@ import type { Clock } from './lib/clock.ts'
 import type { Readiness } from './readiness.ts'
 import type { LogReader } from './recovery/log-reader.ts'
 import { ParkAgain } from './recovery/park-again.ts'
+import { describeDisbelieved } from './recovery/believed-outcomes.ts'
 import { Rebuild } from './recovery/rebuild.ts'
 import { RegistryWatch } from './recovery/registry-watch.ts'
 import { StoreFromLog } from './recovery/store-from-log.ts'
@@ -66,6 +67,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
       for (const { topic, partition, offset: position } of starts)
         edges.positionPassed({ topic, partition, position, wanted: position, why: 'forgotten' })
     },
+    onDisbelieved: (outcomes) => edges.outcomesDisbelieved(describeDisbelieved(outcomes)),
     onProgress: (progress) => {
       readiness.rebuilt(progress)
       events.rebuilding(progress)

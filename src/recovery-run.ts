@@ -13,6 +13,7 @@ import { delay, settledWithin } from './lib/deferred.ts'
 import { RateLimit } from './lib/rate-limit.ts'
 import { FittingLog } from './outcome/fitting-log.ts'
 import { Aftermath } from './recovery/aftermath.ts'
+import { describeDisbelieved } from './recovery/believed-outcomes.ts'
 import { FollowOutcomes } from './recovery/follow-outcomes.ts'
 import { OwnBacklog } from './recovery/own-backlog.ts'
 import { Patience } from './recovery/patience.ts'
@@ -71,6 +72,7 @@ export class RecoveryRun {
   readonly #guard: EpochGuard
   readonly #issuers: Issuers
   readonly #log: KafkaOutcomeLog
+  readonly #onNote: RecoveryRunOptions['onNote']
   readonly #redelivery: Redelivery
   readonly #sender: UndiciSender
   readonly #topics: KafkaTopics
@@ -84,6 +86,7 @@ export class RecoveryRun {
     this.#config = config
     this.#clock = clock
     this.#topics = options.topics
+    this.#onNote = onNote
     this.#issuers = createIssuers(config, clock)
     const keys = new RedisKeys(config.REDIS_PREFIX)
     this.#guard = new EpochGuard(redis)
@@ -218,6 +221,7 @@ export class RecoveryRun {
       onProgress,
       store,
       onForgotten: () => undefined,
+      onDisbelieved: (outcomes) => this.#onNote(describeDisbelieved(outcomes)),
       clock: this.#clock,
       epoch: this.#epoch,
       groupId: config.KAFKA_GROUP_ID,
@@ -232,6 +236,7 @@ export class RecoveryRun {
       const difference = this.difference()
       onProgress({ phase: 'registrations', records: 0, recordsTotal: 0 })
       const found = await difference.find(signal)
+      if (difference.disbelieved.count > 0) this.#onNote(describeDisbelieved(difference.disbelieved))
       await difference.mend(found, signal)
       mended = found
     }
@@ -250,7 +255,8 @@ export class RecoveryRun {
       reader: this.reader,
       recovery: this.recovery,
       registry: this.#unguarded,
-      topics: [...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC],
+      inputTopics: this.#config.KAFKA_TOPICS,
+      outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
     })
   }
 

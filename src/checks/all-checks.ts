@@ -1,6 +1,7 @@
 import type { Expectations, LogFacts, RedisFacts, TopicFacts } from './facts.ts'
 import type { Finding } from './finding.ts'
 import { checkOpenTransaction } from './open-transaction.ts'
+import { checkOutcomesBelieved, checkOutcomeTopic } from './outcome-topic.ts'
 import { checkPositionsPassed } from './positions-passed.ts'
 import { checkRedisEvicted } from './redis-evicted.ts'
 import { checkRedisEviction } from './redis-eviction.ts'
@@ -33,9 +34,15 @@ export function checkTopics(topics: readonly TopicFacts[], expected: Expectation
     ...checkTopicPartitions(facts),
     ...checkTopicRetention(facts, expected),
     ...checkTopicCompaction(facts),
+    ...checkOutcomeTopic(facts),
   ])
 }
 
 export function checkLog(facts: LogFacts): Finding[] {
-  return [...checkPositionsPassed(facts), ...checkTopicRecreated(facts), ...checkOpenTransaction(facts)]
+  return [
+    ...checkPositionsPassed(facts),
+    ...checkTopicRecreated(facts),
+    ...checkOpenTransaction(facts),
+    ...checkOutcomesBelieved(facts),
+  ]
 }

@@ -98,6 +98,8 @@ export interface OpenTransaction {
 export interface LogFacts {
   readonly passed: readonly PassedPosition[]
   readonly open: readonly OpenTransaction[]
+  /** For people: which outcomes a rebuild has not believed. */
+  readonly disbelieved: readonly string[]
 }
 
 /** What the configuration says, for the checks to hold the facts against. */

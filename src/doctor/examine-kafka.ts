@@ -85,6 +85,7 @@ async function examineBrokersTopicsAndGroup(
       'topic-partitions',
       'topic-retention',
       'topic-compaction',
+      'outcome-topic',
       'topic-replication',
       'topic-message-size',
     ],
