@@ -19,6 +19,7 @@ import { OwnBacklog } from './recovery/own-backlog.ts'
 import { Patience } from './recovery/patience.ts'
 import { Rebuild, type RebuildProgress } from './recovery/rebuild.ts'
 import { Redelivery } from './recovery/redelivery.ts'
+import { RegisteredAddresses } from './recovery/registered-addresses.ts'
 import { type Difference, RegistryDifference } from './recovery/registry-difference.ts'
 import { Replay } from './recovery/replay.ts'
 import { ReplayBook } from './recovery/replay-book.ts'
@@ -147,7 +148,13 @@ export class RecoveryRun {
       defaultIssuer: config.ISSUER,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
     })
+    const lookUp = { clock, inputTopics: config.KAFKA_TOPICS, reader: this.reader, recovery: this.recovery }
     this.replay = new Replay({
+      addresses: new RegisteredAddresses({
+        ...lookUp,
+        defaultIssuer: config.ISSUER,
+        registry: this.registry,
+      }),
       book,
       clock,
       filter,

@@ -41,7 +41,8 @@ export function addTrace(program: Command): void {
     .addHelpText(
       'after',
       `
-Exit code 0: every logout that was asked for was sent. 1: one failed, is still owed, or the id appears nowhere.
+Exit code 0: every logout that was asked for was sent. 1: one failed, is still owed, or the id appears nowhere; or
+records could not be looked at, because another producer's transaction is open before them.
 
 Examples:
   $ logout-relay trace alice --since 2h`,
@@ -70,6 +71,8 @@ async function trace(asked: string, options: Options): Promise<void> {
         issuer,
         sinceMs,
         topics,
+        outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+        onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),
         onHidden: ({ topic, partition, records }: TopicPartition & { records: number }) =>
           void hidden.push(`${records} record(s) of ${topic}, partition ${partition}`),
@@ -81,6 +84,8 @@ async function trace(asked: string, options: Options): Promise<void> {
         output.note(`${what} could not be looked at: another producer's transaction is open before them`)
       const held = await entriesOfRedis(issuer, subject, view, new RedisBacklogView(redis, keys))
       print([...records, ...held], asked, { output, sinceMs, topics, issuer })
+      // What stands there may be a trigger that nobody was told of.
+      if (hidden.length > 0) process.exitCode = EXIT_CODE.failed
     } finally {
       await kafka.topics.close()
     }

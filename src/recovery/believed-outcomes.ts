@@ -1,14 +1,9 @@
-import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
-import { isOutcome, outcomeTypes, readOutcome, type SettledByLog } from '../events/outcome.ts'
-import { headerText, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
+import { isOutcome, readOutcome, type SettledByLog } from '../events/outcome.ts'
+import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import { OffsetSet } from './offset-set.ts'
-
-/** Wanted records that lie so close together are read in one go. */
-const GAP_MAX = 2_000
-/** More is not looked for: what is asked then is believed. */
-const WINDOWS_MAX = 200
+import { lookUpOrigins, mayBeOrigin, positionOf } from './origin-lookup.ts'
 
 export interface DisbelievedOutcomes {
   readonly count: number
@@ -31,7 +26,7 @@ export function describeDisbelieved({ count, first }: DisbelievedOutcomes): stri
 export class BelievedOutcomes {
   #disbelieved: DisbelievedOutcomes = { count: 0, first: undefined }
   readonly #outcomeTopic: string
-  readonly #topics: ReadonlySet<string>
+  readonly #topics: readonly string[]
   readonly #reader: LogReader
   readonly #read = new Map<string, { range: PartitionRange; origins: OffsetSet }>()
   #waiting: { readonly outcome: SettledByLog; readonly record: RecordPosition }[] = []
@@ -39,7 +34,7 @@ export class BelievedOutcomes {
   constructor(reader: LogReader, inputTopics: readonly string[], outcomeTopic: string) {
     this.#reader = reader
     this.#outcomeTopic = outcomeTopic
-    this.#topics = new Set([...inputTopics, outcomeTopic])
+    this.#topics = [...new Set([...inputTopics, outcomeTopic])]
   }
 
   get disbelieved(): DisbelievedOutcomes {
@@ -83,7 +78,7 @@ export class BelievedOutcomes {
     const elsewhere = waiting.flatMap(({ outcome: { origin } }) =>
       origin === undefined || this.#isInRange(origin) ? [] : [origin],
     )
-    const held = await this.#lookUp(elsewhere, signal)
+    const held = await lookUpOrigins(this.#reader, this.#topics, elsewhere, signal)
     return waiting.flatMap(({ outcome, record }) => {
       const { origin } = outcome
       if (origin !== undefined && (this.#isRead(origin) || held(origin))) return [outcome]
@@ -105,68 +100,8 @@ export class BelievedOutcomes {
     const range = this.#read.get(nameOf(origin))?.range
     return range !== undefined && origin.offset >= range.from && origin.offset < range.to
   }
-
-  /** What stands outside of what was read: whether the log holds it, or does not hold it any more. */
-  async #lookUp(
-    origins: readonly RecordPosition[],
-    signal: AbortSignal,
-  ): Promise<(origin: RecordPosition) => boolean> {
-    if (origins.length === 0) return () => false
-    const bounds = new Map(
-      (await this.#reader.bounds([...this.#topics])).map((it) => [nameOf(it), { end: it.to, ...it }]),
-    )
-    const found = new Set<string>()
-    let windows = 0
-    let isWhole = true
-    for (const all of Map.groupBy(origins, nameOf).values()) {
-      const within = bounds.get(nameOf(all[0] as RecordPosition))
-      if (within === undefined) continue
-      for (const window of windowsOf(all, within)) {
-        if (++windows > WINDOWS_MAX) isWhole = false
-        else await this.#readWindow(window, found, signal)
-      }
-    }
-    return (origin) => {
-      const within = bounds.get(nameOf(origin))
-      if (within === undefined || origin.offset >= within.end) return false
-      return origin.offset < within.from || !isWhole || found.has(positionOf(origin))
-    }
-  }
-
-  #readWindow(window: PartitionRange, found: Set<string>, signal: AbortSignal): Promise<void> {
-    return this.#reader.read(
-      [window],
-      async ({ records }) => {
-        for (const record of records) if (mayBeOrigin(record)) found.add(positionOf(record))
-      },
-      signal,
-    )
-  }
-}
-
-/** A trigger, a registration that came after its session had ended, or a failure that an operator had delivered again. */
-function mayBeOrigin(record: WireRecord): boolean {
-  if (record.unreadable !== undefined) return false
-  const type = record.type ?? headerText(record.headers, 'ce_type')
-  return mayBeTrigger(type) || mayBeRegistration(type) || type === outcomeTypes.failed
-}
-
-function windowsOf(origins: readonly RecordPosition[], { from, to }: PartitionRange): PartitionRange[] {
-  const { topic, partition } = origins[0] as RecordPosition
-  const windows: { topic: string; partition: number; from: number; to: number }[] = []
-  for (const offset of origins.map((it) => it.offset).sort((a, b) => a - b)) {
-    if (!(offset >= from && offset < to)) continue
-    const last = windows.at(-1)
-    if (last !== undefined && offset - last.to <= GAP_MAX) last.to = offset + 1
-    else windows.push({ topic, partition, from: offset, to: offset + 1 })
-  }
-  return windows
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
-}
-
-function positionOf({ topic, partition, offset }: RecordPosition): string {
-  return `${topic}/${partition}/${offset}`
 }
