@@ -17,7 +17,8 @@ export interface RegisteredAddressesOptions {
 
 /**
  * Looks up whether an RP was ever registered with an address: on the log, or else in the registry, to which an identity
- * platform may write by itself. Who forges an outcome would have tokens sent to an address of their own.
+ * platform may write by itself. Who forges an outcome would have an RP's tokens sent to an address of their own. Of an RP
+ * that is registered nowhere any more nobody can tell.
  */
 export class RegisteredAddresses {
   readonly #options: RegisteredAddressesOptions
@@ -26,18 +27,19 @@ export class RegisteredAddresses {
     this.#options = options
   }
 
-  /** True for those of the registrations whose address somebody has registered for the same RP. Throws when `signal` aborts. */
+  /** False for those of the registrations whose RP is registered, but not with that address. Throws when `signal` aborts. */
   async lookUp(
     registrations: readonly Registration[],
     signal: AbortSignal,
   ): Promise<(registration: Registration) => boolean> {
-    const wanted = new Set(registrations.map(addressOf))
-    if (wanted.size > 0) await this.#searchLog(wanted, signal)
-    if (wanted.size > 0) await this.#searchRegistry(wanted, signal)
-    return (registration) => !wanted.has(addressOf(registration))
+    const search: Search = { wanted: new Set(registrations.map(addressOf)), seen: new Set() }
+    const { wanted, seen } = search
+    if (wanted.size > 0) await this.#searchLog(search, signal)
+    if (wanted.size > 0) await this.#searchRegistry(search, signal)
+    return (registration) => !wanted.has(addressOf(registration)) || !seen.has(nameOf(registration))
   }
 
-  async #searchLog(wanted: Set<string>, signal: AbortSignal): Promise<void> {
+  async #searchLog(search: Search, signal: AbortSignal): Promise<void> {
     const { clock, defaultIssuer, inputTopics, reader } = this.#options
     const isEnough = new AbortController()
     try {
@@ -47,9 +49,9 @@ export class RegisteredAddresses {
           for (const record of records) {
             if (!mayBeRegistration(record.type)) continue
             const decoded = decodeRecord(record, defaultIssuer, clock.now())
-            if (decoded.kind === 'registration') wanted.delete(addressOf(decoded.registration))
+            if (decoded.kind === 'registration') note(search, decoded.registration)
           }
-          if (wanted.size === 0) isEnough.abort()
+          if (search.wanted.size === 0) isEnough.abort()
         },
         AbortSignal.any([signal, isEnough.signal]),
       )
@@ -58,16 +60,32 @@ export class RegisteredAddresses {
     }
   }
 
-  async #searchRegistry(wanted: Set<string>, signal: AbortSignal): Promise<void> {
+  async #searchRegistry(search: Search, signal: AbortSignal): Promise<void> {
     const { recovery, registry } = this.#options
     await recovery.all(async (keys) => {
       for (const held of await registry.find(keys)) {
-        if (held !== undefined && !('reason' in held)) wanted.delete(addressOf(held))
+        if (held !== undefined && !('reason' in held)) note(search, held)
       }
     }, signal)
   }
 }
 
-function addressOf({ issuer, clientId, backchannelLogoutUri }: Registration): string {
-  return `${issuer}\n${clientId}\n${backchannelLogoutUri}`
+interface Search {
+  /** Addresses of RPs that nobody was found to have registered yet. */
+  readonly wanted: Set<string>
+  /** RPs that are registered with some address. */
+  readonly seen: Set<string>
+}
+
+function note({ wanted, seen }: Search, registration: Registration): void {
+  wanted.delete(addressOf(registration))
+  seen.add(nameOf(registration))
+}
+
+function addressOf(registration: Registration): string {
+  return `${nameOf(registration)}\n${registration.backchannelLogoutUri}`
+}
+
+function nameOf({ issuer, clientId }: Registration): string {
+  return `${issuer}\n${clientId}`
 }

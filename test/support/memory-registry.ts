@@ -146,7 +146,12 @@ export class MemoryRegistry implements Registry {
   #end({ endings, registrations }: Session, ending: Ending): OwedGroup[] {
     const at = endings.findIndex(({ origin }) => isSameOrigin(origin, ending.origin))
     if (at !== -1 && endings[at]?.deadlineMs === undefined) endings[at] = ending
-    const groups = groupsOf({ registrations: [...registrations.values()], broken: [] }, ending, endings, ANY_TIME)
+    const groups = groupsOf(
+      { registrations: [...registrations.values()], broken: [] },
+      ending,
+      endings,
+      ANY_TIME,
+    )
     const isLast = ending.untilMs > (endings.at(-1)?.untilMs ?? Number.NEGATIVE_INFINITY)
     if (at === -1 && isLast) endings.push(ending)
     return groups
