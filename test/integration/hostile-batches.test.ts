@@ -89,14 +89,6 @@ test('a chain of batches that each hold as much as one may does not fill the mem
     await deadLetters.waitFor(({ key }) => key === 'poison 29')
   }))
 
-test('poison that is larger than any request is cut before it is sent', () =>
-  keepsItsMemory('many', async () => {
-    const poison = { key: 'large', value: Buffer.alloc(7.9 * MEGABYTES, 'x') }
-    for (let i = 0; i < 3; i++) await site.topic.publishCompressed(compressions.zstd.type, [poison])
-    await isLoggedOut('after-large')
-    await eventually(() => expect(deadLetters.records.filter(({ key }) => key === 'large')).toHaveLength(3))
-  }))
-
 describe.each([40_000, 330_000])('a record with one header name %i times', (times) => {
   test('is a dead letter with its value, and the relay goes on', () =>
     keepsItsMemory('one', async () => {
