@@ -5,6 +5,7 @@ import type { DeliveryCore } from './delivery/delivery-core.ts'
 import type { Assignment } from './intake/assignment.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Readiness } from './readiness.ts'
+import { describeDisbelieved } from './recovery/believed-outcomes.ts'
 import type { LogReader } from './recovery/log-reader.ts'
 import { ParkAgain } from './recovery/park-again.ts'
 import { Rebuild } from './recovery/rebuild.ts'
@@ -66,6 +67,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
       for (const { topic, partition, offset: position } of starts)
         edges.positionPassed({ topic, partition, position, wanted: position, why: 'forgotten' })
     },
+    onDisbelieved: (outcomes) => edges.outcomesDisbelieved(describeDisbelieved(outcomes)),
     onProgress: (progress) => {
       readiness.rebuilt(progress)
       events.rebuilding(progress)

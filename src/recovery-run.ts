@@ -15,11 +15,13 @@ import { delay, settledWithin } from './lib/deferred.ts'
 import { RateLimit } from './lib/rate-limit.ts'
 import { FittingLog } from './outcome/fitting-log.ts'
 import { Aftermath } from './recovery/aftermath.ts'
+import { describeDisbelieved } from './recovery/believed-outcomes.ts'
 import { FollowOutcomes } from './recovery/follow-outcomes.ts'
 import { OwnBacklog } from './recovery/own-backlog.ts'
 import { Patience } from './recovery/patience.ts'
 import { Rebuild, type RebuildProgress } from './recovery/rebuild.ts'
 import { Redelivery } from './recovery/redelivery.ts'
+import { RegisteredAddresses } from './recovery/registered-addresses.ts'
 import { type Difference, RegistryDifference } from './recovery/registry-difference.ts'
 import { Replay } from './recovery/replay.ts'
 import { ReplayBook } from './recovery/replay-book.ts'
@@ -73,6 +75,7 @@ export class RecoveryRun {
   readonly #guard: EpochGuard
   readonly #issuers: Issuers
   readonly #log: KafkaOutcomeLog
+  readonly #onNote: RecoveryRunOptions['onNote']
   readonly #redelivery: Redelivery
   readonly #sender: UndiciSender
   readonly #topics: KafkaTopics
@@ -86,6 +89,7 @@ export class RecoveryRun {
     this.#config = config
     this.#clock = clock
     this.#topics = options.topics
+    this.#onNote = onNote
     this.#issuers = createIssuers(config, clock)
     const keys = new RedisKeys(config.REDIS_PREFIX)
     this.#guard = new EpochGuard(redis)
@@ -148,7 +152,13 @@ export class RecoveryRun {
       defaultIssuer: config.ISSUER,
       signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
     })
+    const lookUp = { clock, inputTopics: config.KAFKA_TOPICS, reader: this.reader, recovery: this.recovery }
     this.replay = new Replay({
+      addresses: new RegisteredAddresses({
+        ...lookUp,
+        defaultIssuer: config.ISSUER,
+        registry: this.registry,
+      }),
       book,
       clock,
       filter,
@@ -222,6 +232,7 @@ export class RecoveryRun {
       onProgress,
       store,
       onForgotten: () => undefined,
+      onDisbelieved: (outcomes) => this.#onNote(describeDisbelieved(outcomes)),
       clock: this.#clock,
       epoch: this.#epoch,
       groupId: config.KAFKA_GROUP_ID,
@@ -236,6 +247,7 @@ export class RecoveryRun {
       const difference = this.difference()
       onProgress({ phase: 'registrations', records: 0, recordsTotal: 0 })
       const found = await difference.find(signal)
+      if (difference.disbelieved.count > 0) this.#onNote(describeDisbelieved(difference.disbelieved))
       await difference.mend(found, signal)
       mended = found
     }
@@ -254,7 +266,8 @@ export class RecoveryRun {
       reader: this.reader,
       recovery: this.recovery,
       registry: this.#unguarded,
-      topics: [...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC],
+      inputTopics: this.#config.KAFKA_TOPICS,
+      outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
     })
   }
 

@@ -18,6 +18,7 @@ import { KafkaLogReader } from './kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from './kafka/kafka-outcome-log.ts'
 import { KafkaRecordSource } from './kafka/kafka-record-source.ts'
 import { KafkaTopics } from './kafka/kafka-topics.ts'
+import { RecordLimit } from './kafka/record-limit.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { delay, settledWithin } from './lib/deferred.ts'
 import { Gate } from './lib/gate.ts'
@@ -170,9 +171,12 @@ export class Service {
     })
     this.#sender = delivery.sender
     this.#core = delivery.core
+    const letterLimit = new RecordLimit(this.#topics, config.KAFKA_DEAD_LETTER_TOPIC)
     this.#deadLetters = new DeadLetters({
       log: outcomeLog,
       topic: config.KAFKA_DEAD_LETTER_TOPIC,
+      recordBytesMax: () => letterLimit.read(),
+      onCut: (record) => events.recordCut(record),
       ...repeats.step('dead-letters', 'publishing dead letters', (error, failures) =>
         events.fault('kafka-dead-letter', error, failures),
       ),

@@ -1,6 +1,7 @@
 import type { Expectations, LogFacts, RedisFacts, TopicFacts } from './facts.ts'
 import type { Finding } from './finding.ts'
 import { checkOpenTransaction } from './open-transaction.ts'
+import { checkOutcomesBelieved, checkOutcomeTopic } from './outcome-topic.ts'
 import { checkPositionsPassed } from './positions-passed.ts'
 import { checkRecordsRefused } from './records-refused.ts'
 import { checkRedisEvicted } from './redis-evicted.ts'
@@ -34,6 +35,7 @@ export function checkTopics(topics: readonly TopicFacts[], expected: Expectation
     ...checkTopicPartitions(facts),
     ...checkTopicRetention(facts, expected),
     ...checkTopicCompaction(facts),
+    ...checkOutcomeTopic(facts),
   ])
 }
 
@@ -43,5 +45,6 @@ export function checkLog(facts: LogFacts): Finding[] {
     ...checkTopicRecreated(facts),
     ...checkOpenTransaction(facts),
     ...checkRecordsRefused(facts),
+    ...checkOutcomesBelieved(facts),
   ]
 }

@@ -11,6 +11,7 @@ export const checkNames = [
   'topic-partitions',
   'topic-retention',
   'topic-compaction',
+  'outcome-topic',
   'topic-recreated',
   'positions-passed',
   'open-transaction',

@@ -12,11 +12,13 @@ export interface EdgeNotesOptions {
 const KEPT_MS = 24 * 60 * 60_000
 const KEPT_MAX = 1_000
 const REASONS_MAX = 50
+const DISBELIEVED_MAX = 10
 
 /** Keeps what is heard of the ends of the log until it is looked at. */
 export class EdgeNotes {
   readonly #options: EdgeNotesOptions
   #passed: { readonly atMs: number; readonly what: PassedPosition }[] = []
+  #disbelieved: { readonly atMs: number; readonly what: string }[] = []
   #open: readonly OpenTransaction[] = []
   readonly #refused = new Map<string, { atMs: number; readonly what: RefusedRecords }>()
 
@@ -28,6 +30,13 @@ export class EdgeNotes {
     const { clock, onNews, onPassed } = this.#options
     onPassed(passed)
     this.#passed = [...this.#passed, { atMs: clock.now(), what: passed }].slice(-KEPT_MAX)
+    onNews()
+  }
+
+  /** `what`: for people. */
+  outcomesDisbelieved(what: string): void {
+    const { clock, onNews } = this.#options
+    this.#disbelieved = [...this.#disbelieved, { atMs: clock.now(), what }].slice(-DISBELIEVED_MAX)
     onNews()
   }
 
@@ -53,8 +62,10 @@ export class EdgeNotes {
   read(): LogFacts {
     const sinceMs = this.#options.clock.now() - KEPT_MS
     this.#passed = this.#passed.filter(({ atMs }) => atMs > sinceMs)
+    this.#disbelieved = this.#disbelieved.filter(({ atMs }) => atMs > sinceMs)
     for (const [reason, { atMs }] of this.#refused) if (atMs <= sinceMs) this.#refused.delete(reason)
+    const disbelieved = this.#disbelieved.map(({ what }) => what)
     const refused = [...this.#refused.values()].map(({ what }) => what)
-    return { passed: this.#passed.map(({ what }) => what), open: this.#open, refused }
+    return { disbelieved, passed: this.#passed.map(({ what }) => what), open: this.#open, refused }
   }
 }

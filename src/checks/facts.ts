@@ -114,6 +114,8 @@ export interface LogFacts {
   readonly passed: readonly PassedPosition[]
   readonly open: readonly OpenTransaction[]
   readonly refused: readonly RefusedRecords[]
+  /** For people: which outcomes a rebuild has not believed. */
+  readonly disbelieved: readonly string[]
 }
 
 /** What the configuration says, for the checks to hold the facts against. */

@@ -1,3 +1,4 @@
+import { timeText } from '../lib/time-text.ts'
 import type { LogFacts, PassedPosition } from './facts.ts'
 import type { Finding } from './finding.ts'
 
@@ -53,10 +54,4 @@ function describe({ partition, why, wanted, position, lastMs, earliestMs }: Pass
   const offsets =
     why === 'retention' ? `offsets ${wanted} to ${position - 1}` : `from offset ${wanted} to ${position}`
   return `partition ${partition}: ${offsets}, last read ${times[0]}, earliest left ${times[1]}`
-}
-
-/** A time is a claim of whoever wrote the record. */
-function timeText(ms: number): string {
-  const time = new Date(ms)
-  return Number.isNaN(time.getTime()) ? 'unknown' : time.toISOString()
 }

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { RelayFault } from '../errors.ts'
+import { printable } from '../lib/printable.ts'
 
 interface Person {
   readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean }
@@ -23,7 +24,7 @@ export async function confirm(
   try {
     // The end of the input is no answer, and so a no.
     const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
-    const answer = await Promise.race([terminal.question(`${question} [y/N] `), closed])
+    const answer = await Promise.race([terminal.question(`${printable(question)} [y/N] `), closed])
     return /^y(es)?$/i.test(answer.trim())
   } finally {
     terminal.close()

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { codeOf, messageOf } from '../errors.ts'
+import { printable } from '../lib/printable.ts'
 import { EXIT_CODE } from './exit-code.ts'
 
 /** Codes of faults that the operator mends by changing what was given; they need no stack. */
@@ -25,7 +26,8 @@ export function reportFault(error: unknown): void {
   if (error instanceof CommanderError) return
   const isOperators = OPERATOR_FAULTS[codeOf(error) ?? ''] !== undefined
   const text = !isOperators && error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
-  process.stderr.write(`logout-relay: ${text}\n`)
+  // A stack has lines, and so has a list of problems.
+  process.stderr.write(`logout-relay: ${text.split('\n').map(printable).join('\n')}\n`)
 }
 
 export function exitCodeOf(error: unknown): number {

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { printable, printableJson } from '../lib/printable.ts'
 
 export type Cell = string | number | undefined
 
@@ -20,7 +21,8 @@ const GAP = '  '
 
 /**
  * What a command prints. With `--json` every row is one line of JSON, so that a long result can be read as it comes;
- * without, rows are a table. Notes go to standard error, so that a script reads nothing but rows.
+ * without, rows are a table. Notes go to standard error, so that a script reads nothing but rows. Whatever others have
+ * written into it, a line stays a line and moves no cursor.
  */
 export class Output {
   readonly isJson: boolean
@@ -44,17 +46,17 @@ export class Output {
 
   /** One line of JSON, whatever the form. */
   json(value: unknown): void {
-    this.#out.write(`${JSON.stringify(value)}\n`)
+    this.#out.write(`${printableJson(JSON.stringify(value))}\n`)
   }
 
   /** A line for people: the result itself. Left out with `--json`. */
   line(text: string): void {
-    if (!this.isJson) this.#out.write(`${text}\n`)
+    if (!this.isJson) this.#out.write(`${printable(text)}\n`)
   }
 
   /** A line for people beside the result. */
   note(text: string): void {
-    this.#notes.write(`${text}\n`)
+    this.#notes.write(`${printable(text)}\n`)
   }
 
   /** Whether somebody watches, so that a line may be drawn over. */
@@ -66,7 +68,7 @@ export class Output {
   redraw(text: string): void {
     if (!this.isWatched) return
     const width = (this.#notes.columns ?? 80) - 1
-    this.#notes.write(`\r\u001B[K${text.slice(0, width)}`)
+    this.#notes.write(`\r\u001B[K${printable(text).slice(0, width)}`)
   }
 }
 
@@ -75,9 +77,9 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error
 }
 
-/** Columns as wide as their widest cell; control characters of foreign ids never reach a terminal. */
+/** Columns as wide as their widest cell. */
 function table<R extends Row>(columns: readonly Column<R>[], rows: readonly R[]): string {
-  const cells = rows.map((row) => columns.map(({ cell }) => printable(cell(row))))
+  const cells = rows.map((row) => columns.map(({ cell }) => printable(String(cell(row) ?? ''))))
   const widths = columns.map(({ title }, i) =>
     cells.reduce((width, row) => Math.max(width, (row[i] as string).length), title.length),
   )
@@ -90,10 +92,4 @@ function table<R extends Row>(columns: readonly Column<R>[], rows: readonly R[])
       .join(GAP)
       .trimEnd()
   return `${[columns.map(({ title }) => title), ...cells].map(line).join('\n')}\n`
-}
-
-/** Text of others as one line that moves no cursor. */
-export function printable(cell: Cell): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced.
-  return String(cell ?? '').replaceAll(/[\u0000-\u001F\u007F-\u009F\u2028\u2029]/g, '\uFFFD')
 }

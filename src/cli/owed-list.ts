@@ -1,4 +1,5 @@
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
+import { timeText } from '../lib/time-text.ts'
 import type { OwedByCause } from '../recovery/redelivery.ts'
 import type { ReplayBook } from '../recovery/replay-book.ts'
 import type { Output } from './output.ts'
@@ -42,7 +43,7 @@ export class OwedList {
           user: it.userId ?? '',
           to: originOf(it.backchannelLogoutUri),
           trigger: cause.origin.id,
-          occurredAt: new Date(cause.occurredAtMs).toISOString(),
+          occurredAt: timeText(cause.occurredAtMs),
         }
         if (this.#output.isJson) this.#output.json({ step: 'owed', ...row })
         else if (this.#rows.length < TABLE_ROWS_MAX) this.#rows.push(row)

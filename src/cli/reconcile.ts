@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
 import type { Difference } from '../recovery/registry-difference.ts'
 import type { RecoveryRun } from '../recovery-run.ts'
 import { EXIT_CODE } from './exit-code.ts'
@@ -77,6 +78,7 @@ async function compare(run: RecoveryRun, output: Output): Promise<number> {
   })
   progress.begin('compare')
   const found = await difference.find(run.patience.signal).finally(() => progress.stop())
+  if (difference.disbelieved.count > 0) output.note(describeDisbelieved(difference.disbelieved))
   const titles = ['difference', 'session', 'oidcSession', 'client'] as const
   output.rows(
     titles.map((title) => ({ title, cell: (row: ReturnType<typeof rowOf>) => row[title] })),

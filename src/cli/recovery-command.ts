@@ -4,7 +4,7 @@ import { unreachableFault } from '../recovery/patience.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../recovery-run.ts'
 import { openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
-import { type Output, printable } from './output.ts'
+import type { Output } from './output.ts'
 
 const FAILURES_TOLD_MAX = 20
 
@@ -98,5 +98,5 @@ function withMend(error: unknown): unknown {
 
 function tell(output: Output, text: string): void {
   output.redraw('')
-  output.note(printable(text))
+  output.note(text)
 }

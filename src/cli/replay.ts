@@ -96,6 +96,10 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     const found = { read, matching, skipped, left, owed }
     // A dry run has sent nothing, so it tells nothing about that.
     summarize(output, dry ? found : { ...found, sent, failed, parked, open, seconds })
+    if (run.replay.forged > 0)
+      output.note(
+        `${run.replay.forged} failed outcomes are not believed, and nothing is sent for them: the log holds no such trigger, or the RP was never registered with that address`,
+      )
     if (left > 0) output.note(`${left} records are not committed by the relays yet, and left to them`)
     const inBacklog = parked - run.left
     if (run.left > 0)

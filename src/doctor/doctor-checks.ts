@@ -11,6 +11,7 @@ const checksByArea = {
     'topic-replication',
     'topic-retention',
     'topic-compaction',
+    'outcome-topic',
     'topic-message-size',
     'group-state',
     'group-members',

@@ -87,6 +87,7 @@ async function examineBrokersTopicsAndGroup(
       'topic-partitions',
       'topic-retention',
       'topic-compaction',
+      'outcome-topic',
       'topic-replication',
       'topic-message-size',
     ],

@@ -16,6 +16,8 @@ export function noteTopics(topics: readonly TopicFacts[], expected: Expectations
       findings.some((it) => it.check === check && it.about?.split(' ', 1)[0] === topic)
     if (partitions === 0) continue
     notes.note('topic-missing', ok(`${topic} is there, the ${roles.join(' and ')} topic`), topic)
+    if (roles.includes('outcome') && !isFound('outcome-topic'))
+      notes.note('outcome-topic', ok(`${topic} is no input topic`), topic)
     if (!isFound('topic-partitions')) notes.note('topic-partitions', ok(`${partitions} partition(s)`), topic)
     if ('unread' in settings) {
       notes.note('topic-compaction', unknown('its settings could not be read'), topic)
@@ -70,6 +72,7 @@ export async function examineLayouts(
     'topic-partitions',
     'topic-retention',
     'topic-compaction',
+    'outcome-topic',
     'topic-replication',
     'topic-message-size',
   ])

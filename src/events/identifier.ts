@@ -1,14 +1,22 @@
 import { z } from 'zod'
 
 /**
- * Ids and issuers are opaque. They are bounded, because each becomes a part of a Redis key and of a token, and
- * free of control characters, because a line break would forge a line of the log or of a tombstone.
+ * Ids and issuers are opaque. They are bounded, because each becomes a part of a Redis key and of a token, and free of
+ * control characters and line breaks of any script, because a line break would forge a line of the log or of a tombstone.
  */
 export const identifier = z
   .string()
   .min(1, 'must not be empty')
   .max(1_024, 'must have at most 1,024 characters')
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters or half of a surrogate pair')
+  .regex(
+    /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u,
+    'must not contain control characters, line separators or half of a surrogate pair',
+  )
+
+/** A field that need not be there. Some platforms write an empty text or null for what they do not have. */
+export function optional<T extends z.ZodType>(schema: T) {
+  return z.preprocess((value) => (value === '' || value === null ? undefined : value), schema.optional())
+}
 
 /** One line that names each wrong field and what is wrong with it. Never quotes a value. */
 export function describeProblems(error: z.ZodError): string {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { describeProblems, identifier } from './identifier.ts'
+import { describeProblems, identifier, optional } from './identifier.ts'
 import { endpointProblem } from './logout-endpoint.ts'
 import { readPlainRegistration } from './plain-registration.ts'
 import { type Registration, subjectClaims, tokenAlgorithms } from './registration.ts'
@@ -19,16 +19,19 @@ const TYPE_CHARACTERS_MAX = 64
 
 /** How tokens for one RP look; each field has a default in the token code. */
 export const rpSettingsSchema = z.object({
-  alg: z.enum(tokenAlgorithms).nullish(),
+  alg: optional(z.enum(tokenAlgorithms)),
   typ: askedTokenType,
-  claims: z.enum(subjectClaims).nullish(),
+  claims: optional(z.enum(subjectClaims)),
 })
 
-/** A number of milliseconds, or an ISO 8601 date; both become milliseconds since the epoch. */
+/**
+ * A number of milliseconds, or an ISO 8601 date; both become milliseconds since the epoch. Any number is taken: what cannot
+ * be a time is no worse than none.
+ */
 const instant = z.union([
-  z.number().int().nonnegative(),
+  z.number().transform(Math.trunc),
   z.string().transform((text, context) => {
-    const ms = Date.parse(text)
+    const ms = /^-?\d+(\.\d+)?$/.test(text) ? Math.trunc(Number(text)) : Date.parse(text)
     if (!Number.isNaN(ms)) return ms
     context.addIssue({ code: 'custom', message: 'must be an ISO 8601 date or milliseconds since the epoch' })
     return z.NEVER
@@ -36,19 +39,19 @@ const instant = z.union([
 ])
 
 export const registrationData = rpSettingsSchema.extend({
-  issuer: identifier.nullish(),
+  issuer: optional(identifier),
   sessionId: identifier,
   oidcSessionId: identifier,
   clientId: identifier,
   userId: identifier,
-  sub: identifier.nullish(),
-  sid: identifier.nullish(),
+  sub: optional(identifier),
+  sid: optional(identifier),
   backchannelLogoutUri: z.string().superRefine((uri, context) => {
     const problem = endpointProblem(uri)
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   }),
-  sessionRequired: z.boolean().nullish(),
-  registeredAt: instant.nullish(),
+  sessionRequired: optional(z.boolean()),
+  registeredAt: optional(instant),
 })
 
 export type RegistrationResult =
@@ -75,11 +78,11 @@ export function readRegistration(data: unknown, issuer: string): RegistrationRes
       sub: sub ?? rest.userId,
       sid: sid ?? rest.sessionId,
       backchannelLogoutUri: rest.backchannelLogoutUri,
-      ...(sessionRequired != null && { sessionRequired }),
-      ...(alg != null && { alg }),
-      ...(typ != null && { typ }),
-      ...(claims != null && { claims }),
-      ...(registeredAt != null && { registeredAtMs: registeredAt }),
+      ...(sessionRequired !== undefined && { sessionRequired }),
+      ...(alg !== undefined && { alg }),
+      ...(typ !== undefined && { typ }),
+      ...(claims !== undefined && { claims }),
+      ...(registeredAt !== undefined && { registeredAtMs: registeredAt }),
     },
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { identifier } from './identifier.ts'
+import { identifier, optional } from './identifier.ts'
 import type { RecordPosition } from './wire-record.ts'
 
 /** The record that a delivery goes back to. `id` is the CloudEvents id, or the position where the record had none. */
@@ -35,18 +35,18 @@ export interface UserSignedOut extends TriggerBase {
 
 export type Trigger = SessionTerminated | UserSignedOut
 
-const reason = z.string().max(1_024).nullish()
+const reason = optional(z.string().max(1_024))
 
 export const sessionTerminatedData = z.object({
-  issuer: identifier.nullish(),
+  issuer: optional(identifier),
   sessionId: identifier,
-  userId: identifier.nullish(),
+  userId: optional(identifier),
   reason,
 })
 
 export const userSignedOutData = z.object({
-  issuer: identifier.nullish(),
+  issuer: optional(identifier),
   userId: identifier,
-  sessionId: identifier.nullish(),
+  sessionId: optional(identifier),
   reason,
 })

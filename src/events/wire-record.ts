@@ -9,6 +9,8 @@ export interface RecordPosition {
 export interface WireRecord extends RecordPosition {
   /** The `ce_type` header, where it can be told without reading the rest. */
   readonly type?: string | undefined
+  /** Why it cannot be read, where that is so: then there is no content, and it may stand for several that follow. */
+  readonly unreadable?: string | undefined
   /** Milliseconds since the epoch, as the producer or the broker stamped it. */
   readonly timestampMs: number
   readonly key: Buffer | null
@@ -18,9 +20,10 @@ export interface WireRecord extends RecordPosition {
 
 export type WireHeaders = Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
 
-/** The first value of a header as text, or `undefined`. Kafka allows a header to repeat; the first one counts. */
+/** The first value of a header as text; `undefined` for none, or an empty one. Kafka allows it to repeat: the first counts. */
 export function headerText(headers: WireHeaders, name: string): string | undefined {
   const value = headers[name]
   const first = Array.isArray(value) ? value[0] : value
-  return first == null ? undefined : typeof first === 'string' ? first : first.toString('utf8')
+  const text = first == null ? '' : typeof first === 'string' ? first : first.toString('utf8')
+  return text === '' ? undefined : text
 }

@@ -35,12 +35,18 @@ const REVOKE_DRAIN_MS = 3_000
 const HAND_OVER_MS_MAX = 1_000
 const REVOKE_LOOK_MS = 10
 const REVOKED_MS_MAX = 1_000
+/**
+ * What may wait in all lanes together; beyond that nothing is fetched until half of it is handed on. A lane by itself is
+ * full by the number of its records, and a few records may hold as much memory as thousands.
+ */
+const QUEUED_BYTES_MAX = 8 * 1_024 * 1_024
 
 /** The partitions that belong to this replica now, each with its lane; and their commits. */
 export class Assignment implements RecordListener {
   readonly #lanes = new Map<string, PartitionLane>()
   readonly #options: AssignmentOptions
   #commitTimer: NodeJS.Timeout | undefined
+  #isFull = false
   #isRevoking = false
   #isCommitting = false
 
@@ -54,6 +60,9 @@ export class Assignment implements RecordListener {
 
   onBatch(batch: RecordBatch): void {
     this.#lanes.get(nameOf(batch))?.take(batch)
+    if (this.#isFull || this.#queuedBytes <= QUEUED_BYTES_MAX) return
+    this.#isFull = true
+    for (const lane of this.#lanes.values()) if (!lane.isPaused) this.#options.source.pause(lane)
   }
 
   /**
@@ -88,7 +97,7 @@ export class Assignment implements RecordListener {
         if (position < lane.tracker.committable) this.#scheduleCommit()
         lane.release()
         // The consumer may be another one, which knows nothing of it.
-        if (lane.isPaused) this.#options.source.pause(partition)
+        if (lane.isPaused || this.#isFull) this.#options.source.pause(partition)
         continue
       }
       this.#replaceLane(partition)
@@ -98,6 +107,7 @@ export class Assignment implements RecordListener {
       lane.close()
       this.#lanes.delete(name)
     }
+    this.#fetchAgain()
   }
 
   onMoved(partition: AssignedPartition): void {
@@ -107,6 +117,7 @@ export class Assignment implements RecordListener {
       return
     }
     this.#replaceLane(partition)
+    this.#fetchAgain()
     // It may be lower than what was committed, and without a record nothing would advance.
     this.#scheduleCommit()
   }
@@ -165,7 +176,20 @@ export class Assignment implements RecordListener {
     const name = nameOf(partition)
     this.#lanes.get(name)?.close()
     this.#lanes.set(name, this.#createLane(partition))
-    this.#options.source.resume(partition)
+    if (this.#isFull) this.#options.source.pause(partition)
+    else this.#options.source.resume(partition)
+  }
+
+  get #queuedBytes(): number {
+    let bytes = 0
+    for (const lane of this.#lanes.values()) bytes += lane.queuedBytes
+    return bytes
+  }
+
+  #fetchAgain(): void {
+    if (!this.#isFull || this.#queuedBytes > QUEUED_BYTES_MAX / 2) return
+    this.#isFull = false
+    for (const lane of this.#lanes.values()) if (!lane.isPaused) this.#options.source.resume(lane)
   }
 
   #createLane(assigned: AssignedPartition): PartitionLane {
@@ -179,7 +203,10 @@ export class Assignment implements RecordListener {
       },
       work,
       pause: (it) => source.pause(it),
-      resume: (it) => source.resume(it),
+      resume: (it) => {
+        if (!this.#isFull) source.resume(it)
+      },
+      onDrained: () => this.#fetchAgain(),
       onAdvance: () => this.#scheduleCommit(),
       onOutcomeSkipped,
     })

@@ -117,7 +117,7 @@ export class Intake {
     let taken = 0
     const wanted = this.#sliceRecords()
     const now = this.#options.clock.now()
-    while (taken < wanted) {
+    while (taken < wanted && this.#options.deadLetters.room.isOpen) {
       const item = lane.next()
       if (item === undefined) break
       if ('skipTo' in item) {

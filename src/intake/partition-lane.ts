@@ -14,11 +14,13 @@ export interface LaneOptions extends AssignedPartition {
   readonly resume: (partition: TopicPartition) => void
   readonly onAdvance: () => void
   readonly onOutcomeSkipped: () => void
+  /** All records of a batch are handed on, and do not hold its memory any more. */
+  readonly onDrained?: () => void
   /** A batch does not follow on what was taken: it is left out, and what comes before it is to be fetched. */
   readonly onGap: (wanted: number, fetched: number) => void
 }
 
-type Queued = { readonly record: WireRecord } | { readonly skipTo: number }
+type Queued = { readonly record: WireRecord } | { readonly skipTo: number; readonly bytes: number }
 
 /**
  * One partition of the assignment: its records that wait to be worked off, and what of it may be committed. A lane
@@ -35,6 +37,8 @@ export class PartitionLane {
   endOffset = -1
   /** Time of the last record that was taken. Milliseconds since the epoch. */
   recordMs: number | undefined
+  /** About the memory that what waits here holds. */
+  queuedBytes = 0
   readonly #queue = new Fifo<Queued>()
   readonly #options: LaneOptions
   #isPaused = false
@@ -98,7 +102,7 @@ export class PartitionLane {
       if (isOutcome(record)) this.#options.onOutcomeSkipped()
       else this.#queue.push({ record })
     }
-    this.#advanceTo(batch.nextOffset)
+    this.#advanceTo(batch.nextOffset, batch.bytes)
     if (this.#queue.size > QUEUED_RECORDS_MAX && !this.#isPaused) {
       this.#isPaused = true
       this.#options.pause(this)
@@ -124,6 +128,10 @@ export class PartitionLane {
 
   next(): Queued | undefined {
     const item = this.#queue.shift()
+    if (item !== undefined && 'skipTo' in item && item.bytes > 0) {
+      this.queuedBytes -= item.bytes
+      this.#options.onDrained?.()
+    }
     if (this.#isPaused && this.#queue.size <= QUEUED_RECORDS_MAX / 2 && !this.#isClosed) {
       this.#isPaused = false
       this.#options.resume(this)
@@ -131,9 +139,10 @@ export class PartitionLane {
     return item
   }
 
-  #advanceTo(offset: number): void {
+  #advanceTo(offset: number, bytes = 0): void {
     this.#received = Math.max(this.#received, offset)
-    this.#queue.push({ skipTo: offset })
+    this.queuedBytes += bytes
+    this.#queue.push({ skipTo: offset, bytes })
   }
 
   #startWork(): void {
@@ -148,5 +157,6 @@ export class PartitionLane {
   close(): void {
     this.#isClosed = true
     this.#queue.clear()
+    this.queuedBytes = 0
   }
 }

@@ -8,11 +8,7 @@
  * - Of two aborted transactions that began before the fetched offset, the first record of the second is handed on.
  * - A record whose key is four zero bytes is taken for the end of an aborted transaction.
  */
-
-interface Decoder {
-  readonly buffer: Buffer
-  readonly offset: number
-}
+import { extentOf } from './record-set.ts'
 
 interface Record {
   readonly offset: string
@@ -20,8 +16,6 @@ interface Record {
   readonly key?: Buffer | null
   readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean }
 }
-
-type DecodeRecords = (decoder: Decoder) => Promise<object>
 
 export interface BatchPrototype {
   readonly fetchedOffset: string
@@ -39,49 +33,17 @@ export interface RunnerPrototype {
   heartbeat(): Promise<void>
 }
 
-/* RecordBatch => FirstOffset Length PartitionLeaderEpoch Magic CRC Attributes LastOffsetDelta ... */
-const LENGTH_AT = 8
-const PREFIX_BYTES = LENGTH_AT + 4
-const MAGIC_AT = 16
-const MAGIC = 2
-const LAST_OFFSET_DELTA_AT = 23
-const HEAD_BYTES = LAST_OFFSET_DELTA_AT + 4
-
-/** By the list of records that was decoded: the last offset that its batches stand for. */
-const lastOffsets = new WeakMap<object, number>()
-
-/** Notes where the last batch that came whole ends. */
-export function decodingWithEnd(original: DecodeRecords): DecodeRecords {
-  return async (decoder) => {
-    const lastOffset = lastOffsetIn(decoder)
-    const records = await original(decoder)
-    if (lastOffset !== undefined) lastOffsets.set(records, lastOffset)
-    return records
-  }
-}
-
-function lastOffsetIn({ buffer, offset: start }: Decoder): number | undefined {
-  const size = buffer.readInt32BE(start)
-  const end = Math.min(start + 4 + size, buffer.length)
-  let lastOffset: number | undefined
-  for (let at = start + 4; at + HEAD_BYTES <= end; ) {
-    const length = buffer.readInt32BE(at + LENGTH_AT)
-    if (buffer.readInt8(at + MAGIC_AT) !== MAGIC || at + PREFIX_BYTES + length > end) break
-    lastOffset = Number(buffer.readBigInt64BE(at)) + buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT)
-    at += PREFIX_BYTES + length
-  }
-  return lastOffset
-}
-
 /** What came without a record for a reader is handed on like the rest, and all of it ends where its last batch ends. */
 export function handOnEveryBatch(prototype: BatchPrototype, runner: RunnerPrototype): void {
   const { lastOffset } = prototype
   const { handleBatch } = runner
   prototype.isEmptyDueToFiltering = function broughtSomething() {
-    return this.messages.length === 0 && (this.rawMessages.length > 0 || lastOffsets.has(this.rawMessages))
+    return (
+      this.messages.length === 0 && (this.rawMessages.length > 0 || extentOf(this.rawMessages) !== undefined)
+    )
   }
   prototype.lastOffset = function endOfLastBatch() {
-    const end = lastOffsets.get(this.rawMessages)
+    const end = extentOf(this.rawMessages)?.lastOffset
     // The first batch that is fetched may begin before what was asked for, but holds it.
     return end === undefined ? lastOffset.call(this) : String(Math.max(end, Number(this.fetchedOffset)))
   }

@@ -1,33 +1,23 @@
-import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
 import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
-import SnappyCodec from 'kafkajs-snappy'
-import { compressFrame, decompressFrame } from 'lz4-napi'
 import { RecentWords } from '../lib/recent-words.ts'
 import { addressForKafkajs } from './broker-address.ts'
 import { CONNECTION_TIMEOUT_MS, type KafkaSecurity, securityConfig } from './kafka-security.ts'
 import { kafkajs } from './kafkajs.ts'
 
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
+const { Kafka, logLevel } = kafkajs
 
 export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: string, details: object) => void
 
 /** Short: the service has its own patience, and a dead broker must be noticed before the group gives us up. */
 const REQUEST_TIMEOUT_MS = 5_000
 
-let isPrepared = false
-
-/** A client that reads every compression Kafka knows and is quiet when it is idle. */
+/** A client that is quiet when it is idle. */
 export function createKafkaClient(
   brokers: readonly string[],
   clientId: string,
   log: KafkaLog,
   security: KafkaSecurity = {},
 ): KafkaClient {
-  if (!isPrepared) {
-    registerCodecs()
-    isPrepared = true
-  }
   const said = new RecentWords()
   return new Kafka({
     clientId,
@@ -63,17 +53,4 @@ function forward(
   const line = `kafka ${namespace}: ${message}`
   const isNews = () => said.isNews(`${line} ${details.broker} ${details.error}`)
   log(level === logLevel.ERROR && isNews() ? 'warn' : 'debug', line, details)
-}
-
-/** A record whose codec is unknown stops kafkajs for good, so all of them are there. */
-function registerCodecs(): void {
-  CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec as never
-  CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-    compress: (encoder: { buffer: Buffer }) => promisify(zstdCompress)(encoder.buffer),
-    decompress: (buffer: Buffer) => promisify(zstdDecompress)(buffer),
-  })
-  CompressionCodecs[CompressionTypes.LZ4] = () => ({
-    compress: (encoder: { buffer: Buffer }) => compressFrame(encoder.buffer),
-    decompress: (buffer: Buffer) => decompressFrame(buffer),
-  })
 }

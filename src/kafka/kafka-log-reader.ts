@@ -209,13 +209,12 @@ function readBatch(range: RangeLeft, fetched: FetchedPartition): RecordBatch | u
   }
   const nextOffset = Number(batch.lastOffset()) + 1
   range.fetchFrom = nextOffset
-  const records = batch.messages.map((message) => wireRecord(topic, partition, message))
+  const part = { topic, partition, fetchedOffset: fetchFrom }
+  const records = batch.messages.map((message) => wireRecord(part, message))
   return {
-    topic,
-    partition,
+    ...part,
     nextOffset,
     endOffset,
-    fetchedOffset: fetchFrom,
     records: records.filter(({ offset }) => offset < to),
   }
 }

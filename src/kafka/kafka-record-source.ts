@@ -8,6 +8,7 @@ import { explained } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import type { LogEdges } from './log-edges.ts'
 import { OffsetCommits } from './offset-commits.ts'
+import { extentOf } from './record-set.ts'
 import type {
   AssignedPartition,
   RecordBatch,
@@ -292,14 +293,14 @@ export class KafkaRecordSource implements RecordSource {
 
 function recordBatch({ batch }: EachBatchPayload): RecordBatch {
   const { topic, partition } = batch
-  const fetchedOffset = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset)
+  const { fetchedOffset, rawMessages } = batch as unknown as { fetchedOffset: string; rawMessages: object }
+  const part = { topic, partition, fetchedOffset: Number(fetchedOffset) }
   return {
-    topic,
-    partition,
-    fetchedOffset,
+    ...part,
+    bytes: extentOf(rawMessages)?.bytes ?? 0,
     nextOffset: Number(batch.lastOffset()) + 1,
     endOffset: Number(batch.highWatermark),
-    records: batch.messages.map((message) => wireRecord(topic, partition, message)),
+    records: batch.messages.map((message) => wireRecord(part, message)),
   }
 }
 

@@ -1,11 +1,22 @@
 import type { KafkaMessage } from 'kafkajs'
 import type { WireHeaders, WireRecord } from '../events/wire-record.ts'
 import { DecodedRecord } from './record-decoding.ts'
+import type { RecordBatch } from './record-source.ts'
+import { UnreadableRecords } from './unreadable-records.ts'
 
 /** A kafkajs message without kafkajs' types: offsets and times as numbers, the content read when it is asked for. */
-export function wireRecord(topic: string, partition: number, message: KafkaMessage): WireRecord {
-  return new KafkaRecord(topic, partition, message)
+export function wireRecord(
+  { topic, partition, fetchedOffset }: FetchedPart,
+  message: KafkaMessage,
+): WireRecord {
+  const offset = Number(message.offset)
+  // It stands for all of its batch, of which what comes before the fetched offset is not wanted.
+  return message instanceof UnreadableRecords
+    ? new KafkaRecord(topic, partition, Math.max(message.firstOffset, fetchedOffset), message)
+    : new KafkaRecord(topic, partition, offset, message)
 }
+
+type FetchedPart = Pick<RecordBatch, 'topic' | 'partition' | 'fetchedOffset'>
 
 class KafkaRecord implements WireRecord {
   readonly topic: string
@@ -13,15 +24,22 @@ class KafkaRecord implements WireRecord {
   readonly offset: number
   readonly #message: KafkaMessage
 
-  constructor(topic: string, partition: number, message: KafkaMessage) {
+  constructor(topic: string, partition: number, offset: number, message: KafkaMessage) {
     this.topic = topic
     this.partition = partition
-    this.offset = Number(message.offset)
+    this.offset = offset
     this.#message = message
   }
 
   get type(): string | undefined {
-    return this.#message instanceof DecodedRecord ? this.#message.headerText('ce_type') : undefined
+    return (this.#message instanceof DecodedRecord && this.#message.headerText('ce_type')) || undefined
+  }
+
+  get unreadable(): string | undefined {
+    const message: unknown = this.#message
+    return message instanceof DecodedRecord || message instanceof UnreadableRecords
+      ? message.problem
+      : undefined
   }
 
   get timestampMs(): number {

@@ -2,32 +2,32 @@ import { createRequire } from 'node:module'
 import { crc32c } from './crc32c.ts'
 import {
   type BatchPrototype,
-  decodingWithEnd,
   handOnEveryBatch,
   type RunnerPrototype,
   withoutAborted,
 } from './fetched-batch.ts'
+import { codecOf, inflated } from './inflate.ts'
 import { tolerantMetadata } from './metadata-of-all-topics.ts'
 import { type Connection, keepOneSocketAtATime } from './one-socket-at-a-time.ts'
 import { groupByPartition } from './partition-groups.ts'
 import { encodeRequest, leanProduceRequest } from './produce-encoding.ts'
-import { decodeRecord } from './record-decoding.ts'
+import { recordSetDecoding } from './record-set.ts'
 
 const require = createRequire(import.meta.url)
 
 replace('kafkajs/src/protocol/request.js', () => encodeRequest)
 replace('kafkajs/src/protocol/requests/produce/v3/request.js', leanProduceRequest)
-replace('kafkajs/src/protocol/recordBatch/record/v0/decoder.js', () => decodeRecord)
 replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', () => crc32c)
 replace('kafkajs/src/producer/groupMessagesPerPartition.js', () => groupByPartition)
 replace('kafkajs/src/protocol/requests/metadata/index.js', tolerantMetadata)
-replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', decodingWithEnd)
+replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', recordSetDecoding)
 replace('kafkajs/src/consumer/filterAbortedMessages.js', () => withoutAborted)
 handOnEveryBatch(
   (require('kafkajs/src/consumer/batch') as { prototype: BatchPrototype }).prototype,
   (require('kafkajs/src/consumer/runner') as { prototype: RunnerPrototype }).prototype,
 )
 keepOneSocketAtATime((require('kafkajs/src/network/connection') as { prototype: Connection }).prototype)
+inflateWithinBounds()
 stopIdleTimers()
 
 /** Each replacement gives the result that the original gives or should give; a test holds it against that. */
@@ -36,6 +36,20 @@ function replace<T>(file: string, replacement: (original: T) => T): void {
   require(path)
   const module = require.cache[path]
   if (module !== undefined) module.exports = replacement(module.exports)
+}
+
+/** For records in the formats of before 2017, which kafkajs reads itself. It knows gzip alone, and no bound. */
+function inflateWithinBounds(): void {
+  const { Codecs, Types } = require('kafkajs/src/protocol/message/compression') as {
+    Codecs: Record<number, () => object>
+    Types: Record<string, number>
+  }
+  const gzip = Codecs[Types.GZIP as number]?.()
+  for (const type of Object.values(Types)) {
+    if (type === Types.None) continue
+    const own = type === Types.GZIP ? gzip : {}
+    Codecs[type] = () => ({ ...own, decompress: (bytes: Buffer) => inflated(bytes, codecOf(type)) })
+  }
 }
 
 /** kafkajs re-arms a timer per connection every few milliseconds even when nothing waits; that is 3 % of a core. */

@@ -3,36 +3,30 @@
  * reads are its own outcomes, of which it wants nothing but the type. The same result, but read when it is asked for.
  */
 
-interface Decoder {
-  readonly buffer: Buffer
-  offset: number
-}
-
-interface BatchContext {
-  readonly firstOffset: string
-  readonly firstTimestamp: string
-  readonly maxTimestamp: string
-  readonly magicByte: number
-  readonly isControlBatch?: boolean
-  /** 1: the broker stamped the whole batch. */
-  readonly timestampType: number
+/** What the records of a batch have in common. Times in milliseconds since the epoch. */
+export interface BatchContext {
+  readonly firstOffset: number
+  readonly firstTimestamp: number
+  readonly maxTimestamp: number
+  /** The broker stamped the whole batch, with the last of the two. */
+  readonly isStampedByBroker: boolean
+  readonly isControlBatch: boolean
+  readonly inTransaction: boolean
+  readonly producerId: string
 }
 
 type HeaderValue = Buffer | null
 
 type Headers = Record<string, HeaderValue | HeaderValue[]>
 
-const LOG_APPEND_TIME = 1
-
-/** Record => Attributes TimestampDelta OffsetDelta Key Value [HeaderKey HeaderValue], Kafka's record format v2. */
-export function decodeRecord({ buffer, offset }: Decoder, context: BatchContext): DecodedRecord {
-  return new DecodedRecord(new Reader(buffer, offset), context)
-}
+/** Far more than anybody sends: what a record has of them costs work each time that it is looked at. */
+export const HEADERS_MAX = 1_000
 
 /**
- * What kafkajs gives for a record; key, value and headers are read from the bytes each time they are asked for. They
- * are not kept: a record that has waited for its turn is in the old generation, and would keep them until the next
- * full garbage collection.
+ * A record as kafkajs gives it, of Kafka's record format v2: Attributes TimestampDelta OffsetDelta Key Value [HeaderKey
+ * HeaderValue]. Key, value and headers are read from the bytes each time they are asked for. They are not kept: a record
+ * that has waited for its turn is in the old generation, and would keep them until the next full garbage collection. Of a
+ * record whose lengths lie they are empty, and `problem` says so.
  */
 export class DecodedRecord {
   readonly attributes: number
@@ -42,89 +36,147 @@ export class DecodedRecord {
   readonly #reader: Reader
   readonly #contentAt: number
 
+  /** Throws when not even its place in the batch can be read. */
   constructor(reader: Reader, context: BatchContext) {
     this.#reader = reader
     this.batchContext = context
     this.attributes = reader.byte()
     this.#timestampDelta = reader.varint()
-    this.offset = String(Number(context.firstOffset) + reader.varint())
+    this.offset = String(context.firstOffset + reader.varint())
     this.#contentAt = reader.at
   }
 
-  get magicByte(): number {
-    return this.batchContext.magicByte
-  }
-
   get isControlRecord(): boolean {
-    return this.batchContext.isControlBatch ?? false
+    return this.batchContext.isControlBatch
   }
 
   get timestamp(): string {
-    const { firstTimestamp, maxTimestamp, timestampType } = this.batchContext
-    if (timestampType === LOG_APPEND_TIME) return maxTimestamp
-    return String(Number(firstTimestamp) + this.#timestampDelta)
+    const { firstTimestamp, isStampedByBroker, maxTimestamp } = this.batchContext
+    return String(isStampedByBroker ? maxTimestamp : firstTimestamp + this.#timestampDelta)
   }
 
   get key(): Buffer | null {
-    return this.#fromKey().bytes()
+    return this.#read(readBytes) ?? null
   }
 
   get value(): Buffer | null {
-    const reader = this.#fromKey()
-    reader.skipBytes()
-    return reader.bytes()
+    return this.#read(readValue) ?? null
   }
 
   get headers(): Headers {
-    const reader = this.#fromKey()
-    reader.skipBytes()
-    reader.skipBytes()
-    const headers: Headers = {}
-    for (let left = reader.varint(); left > 0; left--) {
-      const name = reader.text()
-      const content = reader.bytes()
-      // Names are chosen by others: `constructor` is none of an earlier header, and `__proto__` cannot be assigned.
-      const earlier = Object.hasOwn(headers, name) ? headers[name] : undefined
-      const all =
-        earlier === undefined ? content : Array.isArray(earlier) ? [...earlier, content] : [earlier, content]
-      if (name === '__proto__') setOwn(headers, name, all)
-      else headers[name] = all
-    }
-    return headers
+    return this.#read(readHeaders) ?? {}
   }
 
   /** The first value of one header, without reading the others; `undefined` when there is none. */
   headerText(name: string): string | undefined {
-    const reader = this.#fromKey()
-    reader.skipBytes()
-    reader.skipBytes()
-    for (let left = reader.varint(); left > 0; left--) {
-      if (reader.skipText(name)) return reader.optionalText()
-      reader.skipBytes()
-    }
-    return undefined
+    return this.#read(readHeaderText, name)
   }
 
-  #fromKey(): Reader {
+  /** Why it cannot be taken for what it says; `undefined` for nearly all. */
+  get problem(): string | undefined {
+    try {
+      skipAll(this.#fromContent())
+      return undefined
+    } catch (error) {
+      if (error instanceof Malformed) return error.message
+      throw error
+    }
+  }
+
+  #read<T>(read: (reader: Reader, name: string) => T, name = ''): T | undefined {
+    try {
+      return read(this.#fromContent(), name)
+    } catch (error) {
+      if (error instanceof Malformed) return undefined
+      throw error
+    }
+  }
+
+  #fromContent(): Reader {
     this.#reader.at = this.#contentAt
     return this.#reader
   }
+}
+
+function readBytes(reader: Reader): Buffer | null {
+  return reader.bytes()
+}
+
+function readValue(reader: Reader): Buffer | null {
+  reader.skipBytes()
+  return reader.bytes()
+}
+
+function readHeaders(reader: Reader): Headers {
+  const headers: Headers = {}
+  for (let left = headersIn(reader); left > 0; left--) {
+    const name = reader.text()
+    const content = reader.bytes()
+    // Names are chosen by others: `constructor` is none of an earlier header, and `__proto__` cannot be assigned.
+    const earlier = Object.hasOwn(headers, name) ? headers[name] : undefined
+    if (Array.isArray(earlier)) earlier.push(content)
+    else if (name === '__proto__') setOwn(headers, name, earlier === undefined ? content : [earlier, content])
+    else headers[name] = earlier === undefined ? content : [earlier, content]
+  }
+  return headers
+}
+
+function readHeaderText(reader: Reader, name: string): string | undefined {
+  for (let left = headersIn(reader); left > 0; left--) {
+    if (reader.skipText(name)) return reader.optionalText()
+    reader.skipBytes()
+  }
+  return undefined
+}
+
+function skipAll(reader: Reader): void {
+  for (let left = headersIn(reader); left > 0; left--) {
+    reader.skipBytes()
+    reader.skipBytes()
+  }
+  if (reader.left !== 0) throw new Malformed()
+}
+
+/** Reads over key and value. */
+function headersIn(reader: Reader): number {
+  reader.skipBytes()
+  reader.skipBytes()
+  const count = reader.varint()
+  if (count > HEADERS_MAX) {
+    throw new Malformed(`headers: has ${count} of them, more than the ${HEADERS_MAX} allowed`)
+  }
+  return count
 }
 
 function setOwn(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
-class Reader {
+/** For people: what is wrong with a record. */
+export class Malformed extends Error {
+  constructor(message = 'record: its lengths do not fit together') {
+    super(message)
+  }
+}
+
+/** Reads a part of a buffer. Throws `Malformed` rather than read beyond it. */
+export class Reader {
   readonly #buffer: Buffer
+  readonly #end: number
   at: number
 
-  constructor(buffer: Buffer, at: number) {
+  constructor(buffer: Buffer, at: number, end = buffer.length) {
     this.#buffer = buffer
     this.at = at
+    this.#end = end
+  }
+
+  get left(): number {
+    return this.#end - this.at
   }
 
   byte(): number {
+    if (this.at >= this.#end) throw new Malformed()
     return this.#buffer.readInt8(this.at++)
   }
 
@@ -133,8 +185,8 @@ class Reader {
     let result = 0
     let factor = 1
     for (;;) {
-      const byte = this.#buffer[this.at++]
-      if (byte === undefined) throw new RangeError('a record ends in the middle of a number')
+      if (this.at >= this.#end) throw new Malformed()
+      const byte = this.#buffer[this.at++] as number
       result += (byte & 0x7f) * factor
       if (byte < 0x80) break
       factor *= 0x80
@@ -145,36 +197,39 @@ class Reader {
   bytes(): Buffer | null {
     const length = this.varint()
     if (length < 0) return null
-    const start = this.at
-    this.at += length
+    const start = this.#skip(length)
     return this.#buffer.subarray(start, this.at)
   }
 
   text(): string {
-    const length = this.varint()
-    const start = this.at
-    this.at += length
+    const start = this.#skip(this.varint())
     return this.#buffer.toString('utf8', start, this.at)
   }
 
   skipBytes(): void {
     const length = this.varint()
-    if (length > 0) this.at += length
+    if (length > 0) this.#skip(length)
   }
 
   /** Reads over a text; true when it is this one, which must be ASCII. */
   skipText(expected: string): boolean {
     const length = this.varint()
-    const start = this.at
-    this.at += length
+    const start = this.#skip(length)
     return length === expected.length && this.#buffer.toString('latin1', start, this.at) === expected
   }
 
   optionalText(): string | undefined {
     const length = this.varint()
     if (length < 0) return undefined
-    const start = this.at
-    this.at += length
+    const start = this.#skip(length)
     return this.#buffer.toString('utf8', start, this.at)
+  }
+
+  /** Returns where the part began that was read over. */
+  #skip(length: number): number {
+    const start = this.at
+    if (length < 0 || length > this.#end - start) throw new Malformed()
+    this.at = start + length
+    return start
   }
 }

@@ -18,6 +18,8 @@ export interface RecordBatch extends TopicPartition {
   readonly fetchedOffset: number
   /** The offset after the batch; larger than the last record's plus one where the log has holes. */
   readonly nextOffset: number
+  /** About the memory that its records hold for as long as one of them waits. */
+  readonly bytes?: number
   /** The end of the partition when the batch was read. */
   readonly endOffset: number
 }

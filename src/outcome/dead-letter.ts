@@ -10,13 +10,15 @@ const CUT_SHARE = 1 / 4
 const CUT_BYTES_MIN = 64
 
 /**
- * A poison record on its way to the dead-letter topic: its original key, bytes and headers, beside why and from
- * where.
+ * A poison record on its way to the dead-letter topic: its original key, bytes and headers, beside why and from where. It
+ * does not keep a batch in memory of which it is a small part.
  */
 export function deadLetter(topic: string, record: WireRecord, reason: string): OutgoingRecord {
   // Not by assignment: a header may have any name, `__proto__` too.
   const headers = Object.fromEntries(
-    Object.entries(record.headers).filter((header): header is [string, Header] => header[1] !== undefined),
+    Object.entries(record.headers)
+      .filter((header): header is [string, Header] => header[1] !== undefined)
+      .map(([name, content]) => [name, Array.isArray(content) ? content.map(apart) : apart(content)]),
   )
   const origin = {
     'dead-letter-reason': reason,
@@ -25,8 +27,15 @@ export function deadLetter(topic: string, record: WireRecord, reason: string): O
     'dead-letter-offset': String(record.offset),
     'dead-letter-timestamp': String(record.timestampMs),
   }
-  const letter = { topic, key: record.key, value: record.value, headers: { ...headers, ...origin } }
-  return { ...letter, shorter: () => shortened(letter, origin, record.value?.length ?? 0) }
+  const { key, value } = record
+  const length = value?.length ?? 0
+  const letter = { topic, key: apart(key), value: apart(value), headers: { ...headers, ...origin } }
+  return { ...letter, shorter: () => shortened(letter, origin, length) }
+}
+
+function apart<T extends Buffer | string | null>(bytes: T): T {
+  const isPart = Buffer.isBuffer(bytes) && bytes.buffer.byteLength > 2 * bytes.length
+  return isPart ? (Buffer.from(bytes) as T) : bytes
 }
 
 /**
@@ -51,14 +60,19 @@ function cutOnce(
   { shorter: _, ...letter }: OutgoingRecord,
   origin: Readonly<Record<string, string>>,
 ): OutgoingRecord | undefined {
-  const value = Buffer.from(letter.value ?? '')
-  const key = Buffer.from(letter.key ?? '')
-  if (value.length > CUT_VALUE_BYTES) return { ...letter, value: value.subarray(0, CUT_VALUE_BYTES) }
+  const value = bytesOf(letter.value)
+  const key = bytesOf(letter.key)
+  if (value.length > CUT_VALUE_BYTES)
+    return { ...letter, value: Buffer.from(value.subarray(0, CUT_VALUE_BYTES)) }
   if (value.length > 0) return { ...letter, value: value.subarray(0, cutLength(value)) }
   const names = Object.keys(letter.headers).filter((name) => name !== 'dead-letter-cut')
   if (names.length > Object.keys(origin).length) return { ...letter, headers: origin }
   if (key.length > CUT_BYTES_MIN) return { ...letter, key: key.subarray(0, cutLength(key)) }
   return undefined
+}
+
+function bytesOf(field: OutgoingRecord['value']): Buffer {
+  return Buffer.isBuffer(field) ? field : Buffer.from(field ?? '')
 }
 
 function cutLength({ length }: Buffer): number {

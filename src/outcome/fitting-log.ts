@@ -60,12 +60,13 @@ export class FittingLog implements OutcomeLog {
 }
 
 /** In characters where it is text, which is near enough. */
-function lengthOf(records: readonly OutgoingRecord[]): number {
+export function lengthOf(records: readonly OutgoingRecord[]): number {
   let sum = 0
   for (const { key, value, headers } of records) {
     sum += (key?.length ?? 0) + (value?.length ?? 0)
     for (const name in headers) {
       const it = headers[name]
+      sum += name.length
       sum += Array.isArray(it) ? it.reduce((bytes, { length }) => bytes + length, 0) : (it?.length ?? 0)
     }
   }

@@ -1,12 +1,22 @@
 import { registrationKey } from '../delivery/delivery.ts'
 import { type FailedOutcomeResult, readFailedOutcome } from '../events/failed-outcome.ts'
 import { outcomeTypes, readOutcome } from '../events/outcome.ts'
+import type { Registration } from '../events/registration.ts'
+import type { TriggerOrigin } from '../events/trigger.ts'
 import { headerText, type WireRecord } from '../events/wire-record.ts'
 import type { OwedByCause } from './redelivery.ts'
 import type { ReplayBook } from './replay-book.ts'
 import { concerns, type ReplayFilter } from './replay-filter.ts'
 
-type Failed = Extract<FailedOutcomeResult, { kind: 'failed' }>
+type Failed = Extract<FailedOutcomeResult, { kind: 'failed' }> & {
+  readonly trigger: TriggerOrigin | undefined
+}
+
+export interface OwedByFailure extends OwedByCause {
+  readonly registration: Registration
+  /** By which it was owed when it failed, as far as the outcome tells. */
+  readonly trigger: TriggerOrigin | undefined
+}
 
 export interface FailedOutcomesOptions {
   readonly book: ReplayBook
@@ -41,8 +51,8 @@ export class FailedOutcomes {
   }
 
   /** What is owed, in the order in which it failed. `nowMs`: milliseconds since the epoch. */
-  owed(nowMs: number): OwedByCause[] {
-    return [...this.#failed].flatMap(([name, { registration, origin, occurredAtMs, trace }]) => {
+  owed(nowMs: number): OwedByFailure[] {
+    return [...this.#failed].flatMap(([name, { registration, origin, occurredAtMs, trace, trigger }]) => {
       if (this.#sent.has(name)) return []
       const cause = {
         origin,
@@ -51,7 +61,7 @@ export class FailedOutcomes {
         occurredAtMs: occurredAtMs ?? nowMs - 2 * this.#options.lateAfterMs,
         ...trace,
       }
-      return [{ cause, registrations: [registration], broken: [] }]
+      return [{ cause, registration, registrations: [registration], broken: [], trigger }]
     })
   }
 
@@ -76,6 +86,6 @@ export class FailedOutcomes {
     const name = registrationKey(registration)
     this.#failed.delete(name)
     // What was given up after it had failed is not wanted any more either.
-    if (isWanted) this.#failed.set(name, outcome)
+    if (isWanted) this.#failed.set(name, { ...outcome, trigger: readOutcome(record)?.origin })
   }
 }

@@ -7,6 +7,7 @@ import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
+import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
 import type { EpochStore, ShownEpoch } from './epoch-store.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import { type PartitionStart, planStart } from './start-plan.ts'
@@ -19,6 +20,8 @@ export interface RebuildOptions {
   readonly inputTopics: readonly string[]
   /** Neither the group nor the store knows any position, although the store was in use. */
   readonly onForgotten: (starts: readonly PartitionStart[]) => void
+  /** Outcomes that name a trigger which the log should hold and does not, or that stand on another topic: they end nothing. */
+  readonly onDisbelieved: (outcomes: DisbelievedOutcomes) => void
   readonly onProgress: (progress: RebuildProgress) => void
   readonly outcomeTopic: string
   /** How far this replica has taken in its partitions. */
@@ -26,7 +29,7 @@ export interface RebuildOptions {
   readonly reader: LogReader
   readonly startFrom: 'latest' | 'earliest'
   /** Applies what is read to the store; not guarded by the epoch, since this is what writes before there is one. */
-  readonly store: Pick<StoreFromLog, 'register' | 'runAgain' | 'againSettled'>
+  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain' | 'againSettled'>
 }
 
 export interface RebuildProgress {
@@ -267,10 +270,12 @@ export class Rebuild {
   }
 
   async #apply(missing: Missing, starts: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
-    const { outcomeTopic, reader, store } = this.#options
+    const { inputTopics, onDisbelieved, outcomeTopic, reader, store } = this.#options
     const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
     const triggers = new Map<string, PartitionRange>()
+    const believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic)
     const take = async (records: readonly WireRecord[]): Promise<void> => {
+      for (const record of records) believed.note(record)
       const wanted = records.filter((record) => {
         // A settled registration that is read again without its outcome would come back to life.
         if (isOutcome(record)) return true
@@ -281,15 +286,27 @@ export class Rebuild {
         triggers.set(nameOf(record), { topic, partition, from, to: offset + 1 })
         return record.type === undefined
       })
-      await store.register(wanted)
+      await store.register(wanted, (record) => believed.take(record))
     }
-    await this.#readAll('registrations', joined(missing.inputs, missing.outcomes), take, signal)
+    const read = async (phase: 'registrations' | 'outcomes', ranges: readonly PartitionRange[]) => {
+      believed.expect(ranges)
+      await this.#readAll(phase, ranges, take, signal)
+    }
+    // Triggers before their outcomes, as far as these are on a topic of their own.
+    if (inputTopics.includes(outcomeTopic))
+      await read('registrations', joined(missing.inputs, missing.outcomes))
+    else {
+      await read('registrations', missing.inputs)
+      await read('outcomes', missing.outcomes)
+    }
     // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
     const later = since(
       missing.outcomes,
       await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []),
     )
-    await this.#readAll('outcomes', later, take, signal)
+    await read('outcomes', later)
+    await store.settle(await believed.rest(signal))
+    if (believed.disbelieved.count > 0) onDisbelieved(believed.disbelieved)
     // Where they stand is known from the first reading.
     await this.#runAgain([...triggers.values()], starts, signal)
   }

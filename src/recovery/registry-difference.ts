@@ -1,10 +1,11 @@
 import { registrationKey } from '../delivery/delivery.ts'
 import { decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeRegistration } from '../events/decode/known-types.ts'
-import { readOutcome, type SettledByLog } from '../events/outcome.ts'
+import { isOutcome, type SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
+import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import { recordsIn } from './replay-range.ts'
@@ -17,8 +18,8 @@ export interface RegistryDifferenceOptions {
   readonly recovery: Pick<RecoveryRegistry, 'all'>
   /** Not guarded by the epoch. */
   readonly registry: Pick<Registry, 'apply' | 'find' | 'forget'>
-  /** Input and outcome topics. */
-  readonly topics: readonly string[]
+  readonly inputTopics: readonly string[]
+  readonly outcomeTopic: string
 }
 
 /**
@@ -46,12 +47,21 @@ const FOUND_AT_ONCE = 500
 /** Compares the registry with what the log says. Holds a name for every registration on the log. */
 export class RegistryDifference {
   readonly #options: RegistryDifferenceOptions
+  readonly #believed: BelievedOutcomes
   readonly #logged = new Map<string, Logged>()
+  readonly #topics: readonly string[]
   records = 0
   recordsTotal = 0
 
   constructor(options: RegistryDifferenceOptions) {
+    const { inputTopics, outcomeTopic, reader } = options
     this.#options = options
+    this.#topics = [...new Set([...inputTopics, outcomeTopic])]
+    this.#believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic)
+  }
+
+  get disbelieved(): DisbelievedOutcomes {
+    return this.#believed.disbelieved
   }
 
   get registrations(): number {
@@ -60,11 +70,11 @@ export class RegistryDifference {
 
   /** Replicas may be at work: what changes while it is looked at is no difference. Throws when `signal` aborts. */
   async find(signal: AbortSignal): Promise<Difference[]> {
-    const { reader, topics } = this.#options
-    const before = await reader.bounds(topics)
+    const { reader } = this.#options
+    const before = await reader.bounds(this.#topics)
     await this.#read(before, signal)
     const found = [...(await this.#missing()), ...(await this.#surplus(signal))]
-    const after = await reader.bounds(topics)
+    const after = await reader.bounds(this.#topics)
     await this.#read(
       after.map((it) => ({ ...it, from: endBefore(before, it) })),
       signal,
@@ -77,7 +87,7 @@ export class RegistryDifference {
    * for a moment in which a replica might see it. What is not on the log stays.
    */
   async mend(found: readonly Difference[], signal: AbortSignal): Promise<void> {
-    const { clock, defaultIssuer, reader, registry, topics } = this.#options
+    const { clock, defaultIssuer, reader, registry } = this.#options
     const settled = found.flatMap(({ difference, outcome }) =>
       difference === 'settled' && outcome !== undefined ? [outcome] : [],
     )
@@ -87,7 +97,7 @@ export class RegistryDifference {
       found.filter(({ difference }) => difference === 'missing').map((it) => [registrationKey(it), it]),
     )
     if (missing.size === 0) return
-    const parts = (await reader.bounds(topics)).filter(({ from, to }) => from < to)
+    const parts = (await reader.bounds(this.#topics)).filter(({ from, to }) => from < to)
     await reader.read(
       parts,
       async ({ records }) => {
@@ -108,6 +118,21 @@ export class RegistryDifference {
   async #read(ranges: readonly PartitionRange[], signal: AbortSignal): Promise<void> {
     const parts = ranges.filter(({ from, to }) => from < to)
     this.recordsTotal += recordsIn(parts)
+    this.#believed.expect(parts)
+    // Triggers before their outcomes, as far as these are on a topic of their own.
+    const { inputTopics } = this.#options
+    await this.#readPart(
+      parts.filter(({ topic }) => inputTopics.includes(topic)),
+      signal,
+    )
+    await this.#readPart(
+      parts.filter(({ topic }) => !inputTopics.includes(topic)),
+      signal,
+    )
+    for (const outcome of await this.#believed.rest(signal)) this.#settle(outcome)
+  }
+
+  async #readPart(parts: readonly PartitionRange[], signal: AbortSignal): Promise<void> {
     await this.#options.reader.read(
       parts,
       async ({ records, fetchedOffset, nextOffset }) => {
@@ -120,11 +145,10 @@ export class RegistryDifference {
 
   #take(record: WireRecord): void {
     const { clock, defaultIssuer, isServedIssuer } = this.#options
-    const outcome = readOutcome(record)
-    if (outcome !== undefined) {
-      const { outcome: known } = this.#entry(outcome)
-      if (known === undefined || known.registeredAtMs < outcome.registeredAtMs)
-        this.#note(outcome, { outcome })
+    this.#believed.note(record)
+    if (isOutcome(record)) {
+      const outcome = this.#believed.take(record)
+      if (outcome !== undefined) this.#settle(outcome)
       return
     }
     if (!mayBeRegistration(record.type)) return
@@ -133,6 +157,11 @@ export class RegistryDifference {
     const { clientId, registeredAtMs = 0 } = decoded.registration
     if ((this.#entry(decoded.registration).registeredAtMs ?? 0) <= registeredAtMs)
       this.#note(decoded.registration, { clientId, registeredAtMs })
+  }
+
+  #settle(outcome: SettledByLog): void {
+    const { outcome: known } = this.#entry(outcome)
+    if (known === undefined || known.registeredAtMs < outcome.registeredAtMs) this.#note(outcome, { outcome })
   }
 
   /** An outcome may stand before its registration, in another partition. */

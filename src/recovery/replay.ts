@@ -2,15 +2,18 @@ import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { RecordBatch } from '../kafka/record-source.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Registry } from '../registry/registry.ts'
-import { FailedOutcomes, type FailedOutcomesOptions } from './failed-outcomes.ts'
+import { FailedOutcomes, type FailedOutcomesOptions, type OwedByFailure } from './failed-outcomes.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
+import { lookUpOrigins } from './origin-lookup.ts'
 import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { Confirm, OwedByCause, Redelivery } from './redelivery.ts'
+import type { RegisteredAddresses } from './registered-addresses.ts'
 import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
 import { endedBy, type ReplayTriggers } from './replay-triggers.ts'
 
 export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarded'> {
+  readonly addresses: RegisteredAddresses
   readonly clock: Clock
   readonly groupId: string
   readonly inputTopics: readonly string[]
@@ -41,6 +44,8 @@ export class Replay {
   recordsTotal = 0
   /** In the range, but not committed by the group, whose members are about to deliver that themselves. */
   recordsLeft = 0
+  /** Failed outcomes that no relay can have written: their trigger, or the address, is nobody's. */
+  forged = 0
 
   constructor(options: ReplayOptions) {
     this.#options = options
@@ -90,8 +95,10 @@ export class Replay {
       const to = wanted.find((it) => it.partition === partition)?.to ?? 0
       failed.take(records, ({ offset }) => offset < to)
     })
-    const owed = failed.owed(clock.now())
+    const found = failed.owed(clock.now())
     if (patience.signal.aborted) return
+    const owed = await this.#withoutForged(found)
+    this.forged = found.length - owed.length
     if (list !== undefined) {
       list(owed)
       return
@@ -103,6 +110,21 @@ export class Replay {
     for (let i = 0; i < owed.length && !patience.signal.aborted; i += sliceTriggers) {
       await redelivery.deliver(owed.slice(i, i + sliceTriggers), reopen)
     }
+  }
+
+  async #withoutForged(owed: readonly OwedByFailure[]): Promise<OwedByFailure[]> {
+    const { addresses, inputTopics, outcomeTopic, patience, reader } = this.#options
+    const topics = [...new Set([...inputTopics, outcomeTopic])]
+    const triggers = owed.flatMap(({ trigger }) => trigger ?? [])
+    const isHeld = await lookUpOrigins(reader, topics, triggers, patience.signal)
+    const caused = owed.filter(({ trigger }) => trigger !== undefined && isHeld(trigger))
+    // To a topic of its own only relays write.
+    if (!inputTopics.includes(outcomeTopic)) return caused
+    const isRegistered = await addresses.lookUp(
+      caused.map(({ registration }) => registration),
+      patience.signal,
+    )
+    return caused.filter(({ registration }) => isRegistered(registration))
   }
 
   async #read(ranges: PartitionRange[], take: (batch: RecordBatch) => Promise<void>): Promise<void> {

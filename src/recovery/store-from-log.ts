@@ -1,7 +1,7 @@
 import { claimedTime } from '../events/claimed-time.ts'
 import { decodeRecord } from '../events/decode/decode-record.ts'
 import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
-import { readOutcome, type SettledByLog } from '../events/outcome.ts'
+import type { SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -54,8 +54,14 @@ export class StoreFromLog {
     this.#options = options
   }
 
-  /** Makes registrations, and removes those that an outcome settles; the order does not matter. */
-  async register(records: readonly WireRecord[]): Promise<void> {
+  /**
+   * Makes registrations, and removes those that an outcome settles; the order does not matter. `outcomeOf`: the outcome
+   * that a record is, where it is one and is believed.
+   */
+  async register(
+    records: readonly WireRecord[],
+    outcomeOf: (record: WireRecord) => SettledByLog | undefined,
+  ): Promise<void> {
     const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
     const now = clock.now()
     const livingSinceMs = now - sessionLifetimeMs
@@ -76,7 +82,7 @@ export class StoreFromLog {
       if (outcomes.length > 0) await registry.forget(outcomes)
     }
     for (const record of records) {
-      const outcome = readOutcome(record)
+      const outcome = outcomeOf(record)
       if (outcome !== undefined) settled.push(outcome)
       else if (mayBeRegistration(record.type)) {
         if (claimedTime(record.timestampMs, now, now) <= livingSinceMs) continue
@@ -108,6 +114,12 @@ export class StoreFromLog {
       items = []
     }
     await this.#run(items, signal)
+  }
+
+  /** Removes what outcomes settle that are believed later. */
+  async settle(outcomes: readonly SettledByLog[]): Promise<void> {
+    for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
+      await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
   }
 
   againSettled(signal: AbortSignal): Promise<void> {

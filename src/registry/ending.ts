@@ -36,20 +36,28 @@ export interface OwedGroup {
   readonly broken: readonly BrokenRegistration[]
 }
 
-/** Also when it has no date: a session that survives is worse than one that ends too soon. */
+/**
+ * Also when it has no date, or one that cannot be true yet, as an identity platform may write it to Redis: a session that
+ * survives is worse than one that ends too soon. The clocks of relays lie apart as well, hence twice the tolerance.
+ */
 export function isDatedUntil(
   { registeredAtMs }: Pick<Registration, 'registeredAtMs'>,
   untilMs: number,
+  nowMs = Date.now(),
 ): boolean {
-  return registeredAtMs === undefined || registeredAtMs <= untilMs
+  if (registeredAtMs === undefined || registeredAtMs <= untilMs) return true
+  return registeredAtMs > nowMs + 2 * CLOCK_TOLERANCE_MS
 }
 
 /** The ending is of that registration, as far as is known. */
 export function means(
   { untilMs, userId }: Pick<Ending, 'untilMs' | 'userId'>,
   registration: Pick<Registration, 'registeredAtMs' | 'userId'>,
+  nowMs = Date.now(),
 ): boolean {
-  return isDatedUntil(registration, untilMs) && (userId === undefined || userId === registration.userId)
+  return (
+    isDatedUntil(registration, untilMs, nowMs) && (userId === undefined || userId === registration.userId)
+  )
 }
 
 /** Whoever is meant by the second is meant by the first. */
@@ -69,21 +77,22 @@ export function groupsOf(
   { registrations, broken }: Pick<OwedGroup, 'registrations' | 'broken'>,
   ending: Ending,
   standing: readonly Ending[],
+  nowMs = Date.now(),
 ): OwedGroup[] {
   const known = standing.find(({ origin }) => isSameOrigin(origin, ending.origin))
   const own = known ?? ending
   const endings = known === undefined ? [...standing, ending] : standing
-  let left = meantBy(own, registrations)
+  let left = meantBy(own, registrations, nowMs)
   const groups: OwedGroup[] = []
   for (const [i, it] of endings.entries()) {
-    const mine = meantBy(it, left)
+    const mine = meantBy(it, left, nowMs)
     const unreadable = i === 0 ? broken : []
     if (mine.length + unreadable.length > 0) {
       const relation = it !== own ? 'further' : known === undefined ? 'fresh' : 'again'
       groups.push({ relation, ending: it, registrations: mine, broken: unreadable })
     }
     if (mine.length === left.length) break
-    left = left.filter((registration) => !means(it, registration))
+    left = left.filter((registration) => !means(it, registration, nowMs))
   }
   return groups
 }
@@ -96,9 +105,13 @@ export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: Settle
   return { origin, occurredAtMs: occurred, untilMs, everywhere: false }
 }
 
-function meantBy(ending: Ending, registrations: readonly HeldRegistration[]): readonly HeldRegistration[] {
+function meantBy(
+  ending: Ending,
+  registrations: readonly HeldRegistration[],
+  nowMs: number,
+): readonly HeldRegistration[] {
   // The usual case: nothing is copied.
-  return registrations.every((it) => means(ending, it))
+  return registrations.every((it) => means(ending, it, nowMs))
     ? registrations
-    : registrations.filter((it) => means(ending, it))
+    : registrations.filter((it) => means(ending, it, nowMs))
 }

@@ -1,4 +1,5 @@
 import { type DestinationStream, destination } from 'pino'
+import { printableJson } from '../lib/printable.ts'
 
 const BUFFER_BYTES = 16 * 1_024
 const UTF8_BYTES_PER_CHARACTER_MAX = 3
@@ -19,7 +20,8 @@ export class LineBuffer implements DestinationStream {
     this.#timer.unref()
   }
 
-  write(line: string): void {
+  write(text: string): void {
+    const line = printableJson(text)
     const most = line.length * UTF8_BYTES_PER_CHARACTER_MAX
     if (this.#length + most > BUFFER_BYTES) this.#pass()
     if (most > BUFFER_BYTES) this.#write(Buffer.from(line))

@@ -17,6 +17,9 @@ import type {
   RegistryStep,
 } from '../../src/registry/registry.ts'
 
+/** Tests live at times of their own: every date is believed. */
+const ANY_TIME = Number.POSITIVE_INFINITY
+
 type EndUser = Extract<RegistryStep, { kind: 'end-user' }>
 
 interface Session {
@@ -88,7 +91,7 @@ export class MemoryRegistry implements Registry {
         (step.kind === 'end-session' ? it.sessionId === step.sessionId : it.userId === step.userId)
       return [...this.#sessions.values()].flatMap(({ endings, registrations }) => {
         const mine = [...registrations.values()].filter(isMeant)
-        return groupsOf({ registrations: mine, broken: [] }, step.ending, endings)
+        return groupsOf({ registrations: mine, broken: [] }, step.ending, endings, ANY_TIME)
       })
     })
   }
@@ -144,7 +147,12 @@ export class MemoryRegistry implements Registry {
   #end({ endings, registrations }: Session, ending: Ending): OwedGroup[] {
     const at = endings.findIndex(({ origin }) => isSameOrigin(origin, ending.origin))
     if (at !== -1 && endings[at]?.deadlineMs === undefined) endings[at] = ending
-    const groups = groupsOf({ registrations: [...registrations.values()], broken: [] }, ending, endings)
+    const groups = groupsOf(
+      { registrations: [...registrations.values()], broken: [] },
+      ending,
+      endings,
+      ANY_TIME,
+    )
     if (at === -1 && !endings.some((it) => covers(it, ending))) endings.push(ending)
     return groups
   }
@@ -169,7 +177,7 @@ function note(settled: Map<string, number>, oidcSessionId: string, untilMs = Num
 }
 
 function isUntil(registration: Registration, ending: Ending): boolean {
-  return means(ending, registration)
+  return means(ending, registration, ANY_TIME)
 }
 
 /** Made until then, where both dates are known. */

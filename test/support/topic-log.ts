@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer, Transaction } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { registerCompressions } from './compressing-codecs.ts'
 import { PATIENCE_MS } from './patience.ts'
 import { rulesAgainst } from './topic-rules.ts'
 import { WatchedList } from './watched-list.ts'
@@ -20,6 +21,8 @@ export interface TopicOptions {
   readonly partitions?: number
   readonly config?: Readonly<Record<string, string>>
 }
+
+registerCompressions()
 
 const OUTCOME_TYPES = new Set(['backchannel-logout-sent', 'backchannel-logout-failed'])
 const MESSAGES_PER_REQUEST = 1_000

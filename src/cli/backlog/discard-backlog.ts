@@ -12,7 +12,7 @@ import { id, parseIssuer } from '../arguments.ts'
 import { KAFKA_OPTIONS, openKafka, reachable } from '../backends.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
-import { type Column, Output, printable } from '../output.ts'
+import { type Column, Output } from '../output.ts'
 import { withRedis } from '../with-redis.ts'
 
 interface Options {
@@ -74,11 +74,11 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
         ? await view.size(rpKey)
         : (await view.ofSession(rpKey, session, Date.now())).length
     if (size === 0) {
-      output.note(`nothing of that is parked for ${printable(client)} of ${issuer}`)
+      output.note(`nothing of that is parked for ${client} of ${issuer}`)
       process.exitCode = EXIT_CODE.failed
       return
     }
-    const question = `Give up ${size} parked deliveries for ${printable(client)}? The RP will not be told.`
+    const question = `Give up ${size} parked deliveries for ${client}? The RP will not be told.`
     if (!(await confirm(question, options.yes))) {
       output.note('nothing was discarded')
       process.exitCode = EXIT_CODE.failed

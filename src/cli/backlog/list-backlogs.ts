@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { readOptions } from '../../config/env.ts'
+import { timeText } from '../../lib/time-text.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { count } from '../arguments.ts'
@@ -42,7 +43,7 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
         issuer: rpKey.slice(0, bar),
         clientId: rpKey.slice(bar + 1),
         size,
-        oldestDueAt: new Date(oldestDueMs).toISOString(),
+        oldestDueAt: timeText(oldestDueMs),
         oldestDueMs,
       }
     })

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { timeText } from '../../lib/time-text.ts'
 import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
-import { type Column, Output, printable } from '../output.ts'
+import { type Column, Output } from '../output.ts'
 import { dueText } from '../sessions/registration-rows.ts'
 import { withRedis } from '../with-redis.ts'
 
@@ -54,7 +55,7 @@ async function showBacklog(client: string, options: Options): Promise<void> {
         : (await view.ofSession(rpKey, session, nowMs)).slice(0, limit)
     if (found.length === 0) {
       output.note(
-        `nothing is parked for ${printable(client)} of ${issuer}${session === undefined ? '' : ' and that session'}`,
+        `nothing is parked for ${client} of ${issuer}${session === undefined ? '' : ' and that session'}`,
       )
       process.exitCode = EXIT_CODE.failed
       return
@@ -73,8 +74,8 @@ function rowOf({ sessionId, oidcSessionId, dueMs, leasedUntilMs, state }: SeenDe
     sessionId,
     oidcSessionId,
     attempts,
-    dueAt: new Date(dueMs).toISOString(),
-    deadlineAt: new Date(deadlineMs).toISOString(),
+    dueAt: timeText(dueMs),
+    deadlineAt: timeText(deadlineMs),
     isHeld: leasedUntilMs !== undefined,
     ...(lastStatus !== undefined && { lastStatus }),
     ...(lastError !== undefined && { lastError }),

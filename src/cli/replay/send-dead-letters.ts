@@ -7,7 +7,7 @@ import { letterAgain } from '../../recovery/dead-letters-again.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
 import { openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
-import { type Output, printable } from '../output.ts'
+import type { Output } from '../output.ts'
 
 const READ_FAILURES_MAX = 8
 const SENT_AT_ONCE = 100
@@ -47,7 +47,7 @@ export async function sendDeadLetters(
             const fate = letterAgain(letter, inputs, config.ISSUER, Date.now())
             if (fate.kind === 'left') {
               left++
-              output.note(printable(`left: ${name}: ${fate.why}`))
+              output.note(`left: ${name}: ${fate.why}`)
               continue
             }
             again.push(fate.record)

@@ -7,7 +7,7 @@ import type { PartitionRange } from '../../recovery/log-reader.ts'
 import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
 import { type openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
-import { type Output, printable } from '../output.ts'
+import type { Output } from '../output.ts'
 import type { TriggerFields } from './trigger-record.ts'
 
 interface Following extends Awaited<ReturnType<typeof openKafka>> {
@@ -81,7 +81,7 @@ function tell(outcome: OutcomeDetails, output: Output): void {
     kind === 'sent'
       ? `sent, status ${status}`
       : `failed: ${reason}${lastError === undefined ? '' : ` (${lastError})`}`
-  output.line(printable(`${clientId ?? oidcSessionId}: ${how}, attempts ${attempts}`))
+  output.line(`${clientId ?? oidcSessionId}: ${how}, attempts ${attempts}`)
 }
 
 interface Result {
@@ -110,7 +110,7 @@ function conclude({ owed, told, left, isTakenUp, waitMs }: Result, output: Outpu
   else output.line(`${owed.size} ${owed.size === 1 ? 'RP' : 'RPs'}: ${parts.join(', ')}`)
   if (left.size > 0 && !output.isJson) {
     const clients = [...new Set([...left.values()].map((it) => it.clientId ?? it.oidcSessionId))]
-    output.note(printable(`still owed to ${clients.slice(0, 10).join(', ')}; "logout-relay trace" shows why`))
+    output.note(`still owed to ${clients.slice(0, 10).join(', ')}; "logout-relay trace" shows why`)
   }
   return sent === owed.size ? EXIT_CODE.ok : EXIT_CODE.failed
 }

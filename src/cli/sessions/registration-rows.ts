@@ -1,4 +1,5 @@
 import { durationText } from '../../lib/duration-text.ts'
+import { timeText } from '../../lib/time-text.ts'
 import type { SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import type { SessionState } from '../../redis/redis-session-view.ts'
 import type { HeldRegistration } from '../../registry/registry.ts'
@@ -29,11 +30,11 @@ export function registrationRows(
       oidcSessionId: it.oidcSessionId,
       clientId: it.clientId,
       userId: it.userId,
-      ...(it.registeredAtMs !== undefined && { registeredAt: new Date(it.registeredAtMs).toISOString() }),
+      ...(it.registeredAtMs !== undefined && { registeredAt: timeText(it.registeredAtMs) }),
       backchannelLogoutUri: withoutQuery(it.backchannelLogoutUri),
       state: ended === undefined && delivery === undefined ? 'alive' : owedText(it, delivery, nowMs),
       ...(delivery !== undefined && {
-        dueAt: new Date(delivery.dueMs).toISOString(),
+        dueAt: timeText(delivery.dueMs),
         attempts: delivery.state.attempts,
         ...(delivery.state.lastError !== undefined && { lastError: delivery.state.lastError }),
       }),

@@ -5,7 +5,7 @@ import { RedisSessionView, type SessionState } from '../../redis/redis-session-v
 import { id, parseIssuer } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
-import { type Column, Output, printable } from '../output.ts'
+import { type Column, Output } from '../output.ts'
 import { withRedis } from '../with-redis.ts'
 
 interface Options {
@@ -51,7 +51,7 @@ async function removeSession(sessionId: string, options: Options): Promise<void>
     const [state] = (await view.find(issuer, [sessionId])) as [SessionState]
     const rows = chosen(state, options)
     if (rows.length === 0) {
-      output.note(`Redis holds no such registration of session ${printable(sessionId)} of ${issuer}`)
+      output.note(`Redis holds no such registration of session ${sessionId} of ${issuer}`)
       process.exitCode = EXIT_CODE.failed
       return
     }
@@ -112,7 +112,5 @@ function questionOf({ sessionId, ended }: SessionState, rows: readonly RemovedRo
   const clients = [...new Set(rows.map(({ clientId }) => clientId ?? 'unknown'))].join(', ')
   const owed = ended === undefined ? '' : ' The session has ended, so this gives up a logout that is owed;'
   const better = ended === undefined ? '' : ' "logout-relay backlog discard" does that with an outcome.'
-  return printable(
-    `Remove ${rows.length} registration(s) of session ${sessionId} (${clients})?${owed}${better} The RPs will not be told.`,
-  )
+  return `Remove ${rows.length} registration(s) of session ${sessionId} (${clients})?${owed}${better} The RPs will not be told.`
 }

@@ -4,7 +4,7 @@ import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-v
 import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { id, parseId, parseIssuer } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
-import { type Column, Output, printable } from '../output.ts'
+import { type Column, Output } from '../output.ts'
 import { withRedis } from '../with-redis.ts'
 import { type RegistrationRow, registrationRows } from './registration-rows.ts'
 
@@ -41,9 +41,7 @@ async function showSession(
     const rows = registrationRows(state, parked, nowMs)
     const { ended, expiresInMs } = state
     if (rows.length === 0 && ended === undefined) {
-      output.note(
-        `Redis knows no session ${printable(sessionId)} of ${issuer}; "logout-relay trace" searches the topic`,
-      )
+      output.note(`Redis knows no session ${sessionId} of ${issuer}; "logout-relay trace" searches the topic`)
       process.exitCode = EXIT_CODE.failed
       return
     }
@@ -63,7 +61,7 @@ async function showSession(
 }
 
 function heading({ sessionId, issuer, ended, expiresInMs }: SessionState): string[] {
-  const lines = [`session   ${printable(sessionId)}`, `issuer    ${printable(issuer)}`]
+  const lines = [`session   ${sessionId}`, `issuer    ${issuer}`]
   if (expiresInMs !== undefined) lines.push(`expires   in ${durationText(expiresInMs)}`)
   if (ended === undefined) return [...lines, 'ended     no', '']
   const { origin, settled } = ended
@@ -73,8 +71,8 @@ function heading({ sessionId, issuer, ended, expiresInMs }: SessionState): strin
       : `yes, by ${origin.id} (${origin.topic}/${origin.partition}/${origin.offset})`
   return [
     ...lines,
-    printable(`ended     ${by}, remembered for another ${durationText(ended.expiresInMs)}`),
-    printable(`settled   ${settled.length === 0 ? 'nothing yet' : settled.join(', ')}`),
+    `ended     ${by}, remembered for another ${durationText(ended.expiresInMs)}`,
+    `settled   ${settled.length === 0 ? 'nothing yet' : settled.join(', ')}`,
     '',
   ]
 }

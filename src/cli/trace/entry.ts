@@ -2,7 +2,10 @@
 export interface Entry extends Record<string, unknown> {
   /** Milliseconds since the epoch; of a record when it was written. */
   readonly atMs: number
-  readonly kind: 'registered' | 'trigger' | 'sent' | 'failed' | 'dead-letter' | 'ended' | 'owed' | 'alive'
+  readonly kind:
+    | ('registered' | 'trigger' | 'sent' | 'failed' | 'dead-letter' | 'ended' | 'owed' | 'alive')
+    /** An outcome that no relay can have written. */
+    | 'disbelieved'
   readonly sessionId?: string
   readonly oidcSessionId?: string
   readonly clientId?: string

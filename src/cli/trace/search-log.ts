@@ -1,6 +1,9 @@
 import { RelayFault } from '../../errors.ts'
+import { readOutcome } from '../../events/outcome.ts'
+import type { TriggerOrigin } from '../../events/trigger.ts'
 import type { TopicPartition } from '../../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from '../../recovery/log-reader.ts'
+import { lookUpOrigins } from '../../recovery/origin-lookup.ts'
 import type { Entry } from './entry.ts'
 import { entryOfRecord } from './entry-of-record.ts'
 import type { Subject } from './subject.ts'
@@ -8,16 +11,20 @@ import type { Subject } from './subject.ts'
 export interface LogSearch {
   readonly reader: LogReader
   readonly topics: readonly string[]
+  readonly outcomeTopic: string
   readonly issuer: string
   /** Records written before are not looked at. Milliseconds since the epoch. */
   readonly sinceMs: number
   readonly onProgress: (records: number, recordsTotal: number) => void
   /** Records that are there, and that nobody can read before another producer's transaction has ended. */
   readonly onHidden: (hidden: TopicPartition & { readonly records: number }) => void
+  /** Records that nobody can read. `why`: for people. */
+  readonly onUnreadable: (why: string) => void
 }
 
 /** More than anybody reads. */
 const ENTRIES_MAX = 100_000
+const UNREADABLE_MAX = 20
 
 /**
  * Every record about the subject, in the order of their times. What is learnt on the way, such as the sessions of a
@@ -27,8 +34,11 @@ export async function searchLog(search: LogSearch, subject: Subject, signal: Abo
   const ranges = await rangesOf(search)
   for (;;) {
     const known = subject.size
-    const entries = await pass(search, ranges, subject, signal)
-    if (subject.size === known) return entries.sort((a, b) => a.atMs - b.atMs)
+    const { entries, origins, unreadable } = await pass(search, ranges, subject, signal)
+    if (subject.size !== known) continue
+    for (const why of unreadable) search.onUnreadable(why)
+    const believed = await withoutForged(search, entries, origins, signal)
+    return believed.sort((a, b) => a.atMs - b.atMs)
   }
 }
 
@@ -44,22 +54,58 @@ async function rangesOf({ reader, topics, sinceMs, onHidden }: LogSearch): Promi
   })
 }
 
+/** Outcomes of which a relay cannot have written any are marked. */
+async function withoutForged(
+  { reader, topics, outcomeTopic }: LogSearch,
+  entries: readonly Entry[],
+  origins: ReadonlyMap<Entry, TriggerOrigin | undefined>,
+  signal: AbortSignal,
+): Promise<Entry[]> {
+  const named = [...origins.values()].filter((it) => it !== undefined)
+  const held = await lookUpOrigins(reader, topics, named, signal)
+  return entries.map((entry) => {
+    if (!origins.has(entry)) return entry
+    const origin = origins.get(entry)
+    if (entry.topic !== outcomeTopic) return disbelieved(entry, `it does not stand on ${outcomeTopic}`)
+    if (origin !== undefined && held(origin)) return entry
+    return disbelieved(entry, 'its trigger is not on the log')
+  })
+}
+
+function disbelieved(entry: Entry, why: string): Entry {
+  return { ...entry, kind: 'disbelieved', text: `not believed, because ${why}: ${entry.text}` }
+}
+
+interface Found {
+  readonly entries: Entry[]
+  /** What the outcomes among them say that they go back to. */
+  readonly origins: Map<Entry, TriggerOrigin | undefined>
+  readonly unreadable: Set<string>
+}
+
 async function pass(
   { reader, issuer, onProgress }: LogSearch,
   ranges: readonly PartitionRange[],
   subject: Subject,
   signal: AbortSignal,
-): Promise<Entry[]> {
+): Promise<Found> {
   const recordsTotal = ranges.reduce((sum, { from, to }) => sum + to - from, 0)
   const entries: Entry[] = []
+  const origins: Found['origins'] = new Map()
+  const unreadable = new Set<string>()
   let records = 0
   const tooMany = new AbortController()
   const reading = reader.read(
     ranges,
     async (batch) => {
       for (const record of batch.records) {
+        if (record.unreadable !== undefined && unreadable.size < UNREADABLE_MAX) {
+          unreadable.add(`${record.topic}/${record.partition}/${record.offset}: ${record.unreadable}`)
+        }
         const entry = entryOfRecord(record, issuer, subject)
-        if (entry !== undefined) entries.push(entry)
+        if (entry === undefined) continue
+        entries.push(entry)
+        if (entry.kind === 'sent' || entry.kind === 'failed') origins.set(entry, readOutcome(record)?.origin)
       }
       if (entries.length > ENTRIES_MAX) tooMany.abort()
       records += batch.nextOffset - batch.fetchedOffset
@@ -77,5 +123,5 @@ async function pass(
       { cause: error },
     )
   }
-  return entries
+  return { entries, origins, unreadable }
 }

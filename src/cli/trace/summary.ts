@@ -30,7 +30,7 @@ export interface Summary {
 export function summarize(entries: readonly Entry[], nowMs: number): Summary {
   const registrations = new Map<string, Entry[]>()
   for (const entry of entries) {
-    if (entry.oidcSessionId === undefined) continue
+    if (entry.oidcSessionId === undefined || entry.kind === 'disbelieved') continue
     const name = `${entry.sessionId}\n${entry.oidcSessionId}`
     const known = registrations.get(name)
     if (known === undefined) registrations.set(name, [entry])

@@ -19,7 +19,7 @@ export const cloudEventsBinary: RecordFormat = (record, headers) => {
   const envelope: Envelope = {
     type,
     data: parsed.json,
-    ...(id !== undefined && id !== '' && { id }),
+    ...(id !== undefined && { id }),
     ...(timeMs !== undefined && { timeMs }),
     ...(traceparent !== undefined && { traceparent }),
     ...(tracestate !== undefined && { tracestate }),

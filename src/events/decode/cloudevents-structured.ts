@@ -1,5 +1,5 @@
 import { headerText } from '../wire-record.ts'
-import { type Envelope, isObject, parseJson, type RecordFormat, timeOf } from './envelope.ts'
+import { type Envelope, isObject, parseJson, type RecordFormat, textOf, timeOf } from './envelope.ts'
 import { isKnownType } from './known-types.ts'
 
 /**
@@ -20,21 +20,21 @@ export const cloudEventsStructured: RecordFormat = (record, headers) => {
   if (parsed.kind === 'poison') return parsed
   const event = parsed.json
   if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
-  if (typeof event.type !== 'string' || event.type === '') {
+  const type = textOf(event.type)
+  if (type === undefined) {
     return { kind: 'poison', reason: 'type: must be a string that is not empty' }
   }
-  if (!isKnownType(event.type)) return { kind: 'skipped', type: event.type }
+  if (!isKnownType(type)) return { kind: 'skipped', type }
   const data = dataOf(event)
   if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }
   const timeMs = timeOf(event.time)
-  const traceparent =
-    typeof event.traceparent === 'string' ? event.traceparent : headerText(headers, 'traceparent')
-  const tracestate =
-    typeof event.tracestate === 'string' ? event.tracestate : headerText(headers, 'tracestate')
+  const traceparent = textOf(event.traceparent) ?? headerText(headers, 'traceparent')
+  const tracestate = textOf(event.tracestate) ?? headerText(headers, 'tracestate')
+  const id = textOf(event.id)
   const envelope: Envelope = {
-    type: event.type,
+    type,
     data: data.json,
-    ...(typeof event.id === 'string' && event.id !== '' && { id: event.id }),
+    ...(id !== undefined && { id }),
     ...(timeMs !== undefined && { timeMs }),
     ...(traceparent !== undefined && { traceparent }),
     ...(tracestate !== undefined && { tracestate }),

@@ -32,7 +32,8 @@ const formats: readonly RecordFormat[] = [cloudEventsBinary, cloudEventsStructur
  * that a record states is believed no further than that.
  */
 export function decodeRecord(record: WireRecord, defaultIssuer: string, nowMs: number): DecodeResult {
-  const { value } = record
+  const { unreadable, value } = record
+  if (unreadable !== undefined) return { kind: 'poison', reason: unreadable, type: 'unknown' }
   if (value === null || value.length === 0) return { kind: 'skipped', reason: 'empty' }
   try {
     return decode(record, defaultIssuer, nowMs)
@@ -100,8 +101,8 @@ function interpret(
         issuer: issuer ?? defaultIssuer,
         sessionId,
         untilMs: sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
-        ...(userId != null && { userId }),
-        ...(reason != null && { reason }),
+        ...(userId !== undefined && { userId }),
+        ...(reason !== undefined && { reason }),
         ...common,
       }
       return { kind: 'trigger', trigger }
@@ -115,11 +116,11 @@ function interpret(
         issuer: issuer ?? defaultIssuer,
         userId,
         untilMs:
-          sessionId == null
+          sessionId === undefined
             ? Math.min(occurredAtMs, nowMs) + CLOCK_TOLERANCE_MS
             : sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
-        ...(sessionId != null && { sessionId }),
-        ...(reason != null && { reason }),
+        ...(sessionId !== undefined && { sessionId }),
+        ...(reason !== undefined && { reason }),
         ...common,
       }
       return { kind: 'trigger', trigger }
@@ -156,5 +157,5 @@ function poison(type: KnownType, reason: string): DecodeResult {
 
 /** An id that would forge lines or swell every key is replaced by the position, which is as unique. */
 function originId(id: string | undefined): string | undefined {
-  return id !== undefined && id.length <= 256 && !/\p{Cc}/u.test(id) ? id : undefined
+  return id !== undefined && id.length <= 256 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : undefined
 }

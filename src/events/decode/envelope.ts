@@ -59,6 +59,11 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** `undefined` for what is no text, or an empty one. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
 /** Milliseconds since the epoch of an RFC 3339 time, or `undefined` where there is none that can be read. */
 export function timeOf(text: unknown): number | undefined {
   if (typeof text !== 'string') return undefined

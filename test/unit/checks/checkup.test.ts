@@ -163,5 +163,11 @@ test('it ends with its signal, also where it was held up', async () => {
 
 test('facts with which everything is well are found to be so by all checks', () => {
   expect(checkRedis(redisFacts(), expectations)).toEqual([])
-  expect(checkTopics([topicFacts(), topicFacts({ roles: ['dead-letter'] })], expectations)).toEqual([])
+  const topics = [['input'], ['outcome'], ['dead-letter']] as const
+  expect(
+    checkTopics(
+      topics.map((roles) => topicFacts({ roles })),
+      expectations,
+    ),
+  ).toEqual([])
 })

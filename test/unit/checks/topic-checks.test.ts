@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { checkOutcomeTopic } from '../../../src/checks/outcome-topic.ts'
 import { checkTopicCompaction } from '../../../src/checks/topic-compaction.ts'
 import { checkTopicMissing } from '../../../src/checks/topic-missing.ts'
 import { checkTopicPartitions } from '../../../src/checks/topic-partitions.ts'
@@ -118,5 +119,15 @@ describe('compaction', () => {
         mend: 'set cleanup.policy of session-events to delete',
       },
     ])
+  })
+})
+
+describe('a topic that is input and outcome topic', () => {
+  test('is a hint, and two are none', () => {
+    const [finding] = checkOutcomeTopic(topicFacts({ roles: ['input', 'outcome'] }))
+    expect(finding).toMatchObject({ check: 'outcome-topic', about: 'session-events', severity: 'hint' })
+    expect(finding?.mend).toContain('KAFKA_OUTCOME_TOPIC')
+    expect(checkOutcomeTopic(topicFacts({ roles: ['input'] }))).toEqual([])
+    expect(checkOutcomeTopic(topicFacts({ roles: ['outcome', 'dead-letter'] }))).toEqual([])
   })
 })

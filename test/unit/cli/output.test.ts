@@ -32,6 +32,21 @@ describe('output', () => {
     expect(notes.text()).toBe('no fruit\n')
   })
 
+  test('shows nothing of what would order a terminal about, whatever it is written by', () => {
+    const [out, notes] = [sink(), sink(true)]
+    const output = new Output(false, out.stream, notes.stream)
+    const hostile = 'a\u001B]0;x\u0007b\u009B2Jc\u202Ed\u2066e\u2028f\r\ng'
+    output.rows(columns, [{ name: hostile, count: 1 }], 'none')
+    output.line(hostile)
+    output.note(hostile)
+    output.redraw(hostile)
+    new Output(true, out.stream, notes.stream).json({ hostile })
+    // What the relay itself writes to clear a line.
+    const whole = (out.text() + notes.text()).replace('\r\u001B[K', '')
+    expect(whole.match(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu)?.every((it) => it === '\n')).toBe(true)
+    expect(JSON.parse(out.text().split('\n').at(-2) ?? '')).toEqual({ hostile })
+  })
+
   test('is a line of JSON per row for scripts, and nothing else', () => {
     const [out, notes] = [sink(), sink(true)]
     const output = new Output(true, out.stream, notes.stream)

@@ -170,3 +170,42 @@ test('what was settled while the replica was no member is committed when it is o
   await vi.advanceTimersByTimeAsync(10)
   expect(commits).toEqual([1])
 })
+
+test('a few records that hold much memory stop every partition from being fetched until half of it is handed on', async () => {
+  const fetched = new Set<number>()
+  const gate = new Gate(false)
+  const assignment = new Assignment({
+    source: {
+      pause: ({ partition }) => void fetched.delete(partition),
+      resume: ({ partition }) => void fetched.add(partition),
+      seek: () => undefined,
+      commit: async () => undefined,
+    },
+    work: async (lane) => {
+      await gate.wait()
+      while (lane.next() !== undefined);
+    },
+    commitIntervalMs: 60_000,
+    onCommitFailed: () => undefined,
+    onOutcomeSkipped: () => undefined,
+    onGap: () => undefined,
+    onRevoked: async () => undefined,
+  })
+  const partitions = [0, 1, 2].map((partition) => ({ topic: 't', partition, position: 0 }))
+  const take = (partition: number, bytes: number) =>
+    assignment.onBatch({
+      ...{ topic: 't', partition, bytes, fetchedOffset: 0, nextOffset: 1, endOffset: 1 },
+      records: [{ topic: 't', partition, offset: 0, timestampMs: 0, key: null, value: null, headers: {} }],
+    })
+  assignment.onAssigned(partitions)
+  take(0, 5_000_000)
+  expect([...fetched]).toEqual([0, 1, 2])
+  take(1, 5_000_000)
+  expect([...fetched]).toEqual([])
+  // A new member of the group is told so as well.
+  assignment.onAssigned(partitions)
+  expect([...fetched]).toEqual([])
+  gate.open()
+  await vi.advanceTimersByTimeAsync(1)
+  expect([...fetched].sort()).toEqual([0, 1, 2])
+})

@@ -34,7 +34,8 @@ function intakeFixture(options: FixtureOptions = {}) {
   const accepted: string[] = []
   const skipped: string[] = []
   const log = { append: async (records: readonly OutgoingRecord[]) => void letters.push(...records) }
-  const deadLetters = new DeadLetters({ log, topic: 'dead', ...ignored })
+  const limits = { onCut: () => undefined, recordBytesMax: async () => undefined }
+  const deadLetters = new DeadLetters({ log, topic: 'dead', ...limits, ...ignored })
   const apply = registry.apply.bind(registry)
   let failed = 0
   registry.apply = async (steps) => {

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'
-import { decodingWithEnd, withoutAborted } from '../../../src/kafka/fetched-batch.ts'
+import { withoutAborted } from '../../../src/kafka/fetched-batch.ts'
 import '../../../src/kafka/kafkajs.ts'
+import { recordSetDecoding } from '../../../src/kafka/record-set.ts'
 
 const require = createRequire(import.meta.url)
 const Decoder = require('kafkajs/src/protocol/decoder') as new (
@@ -30,7 +31,7 @@ async function fetched(fetchedOffset: number, ...batches: Buffer[]) {
   const bytes = Buffer.concat(batches)
   const size = Buffer.alloc(4)
   size.writeInt32BE(bytes.length)
-  const decode = decodingWithEnd(async () => [])
+  const decode = recordSetDecoding(async () => [])
   const messages = await decode(new Decoder(Buffer.concat([size, bytes])))
   return new Batch('t', String(fetchedOffset), { partition: 0, highWatermark: '100', messages })
 }

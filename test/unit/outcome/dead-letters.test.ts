@@ -1,29 +1,36 @@
 import { describe, expect, test } from 'vitest'
 import { RelayFault } from '../../../src/errors.ts'
+import { deadLetter } from '../../../src/outcome/dead-letter.ts'
 import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
 import { FittingLog } from '../../../src/outcome/fitting-log.ts'
 import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
 import { RECORD_TIME_MS, wireRecord } from '../events/wire-records.ts'
 
 /** A topic that refuses requests of more than so many bytes. */
-function deadLettersFixture(bytesMax: number) {
+function deadLettersFixture(bytesMax: number, toldBytesMax?: number) {
   const appended: OutgoingRecord[] = []
+  let refused = 0
   const deadLetters = new DeadLetters({
     topic: 'dead',
+    onCut: () => undefined,
+    recordBytesMax: async () => toldBytesMax,
     onError: () => undefined,
     onRecovered: () => undefined,
     log: new FittingLog(
       {
         append: async (records) => {
           const size = records.reduce((sum, { value }) => sum + Buffer.from(value ?? '').length, 0)
-          if (size > bytesMax) throw new RelayFault('LR_RECORD_TOO_LARGE', 'too large')
+          if (size > bytesMax) {
+            refused++
+            throw new RelayFault('LR_RECORD_TOO_LARGE', 'too large')
+          }
           appended.push(...records.map(({ shorter: _, ...record }) => record))
         },
       },
       () => undefined,
     ),
   })
-  return { appended, deadLetters }
+  return { appended, deadLetters, refused: () => refused }
 }
 
 describe('dead letters', () => {
@@ -79,5 +86,36 @@ describe('dead letters', () => {
     await deadLetters.room.wait()
     await deadLetters.idle()
     expect(deadLetters.room.isOpen).toBe(true)
+  })
+
+  test('a letter is as large as the topic takes before it is sent for the first time', async () => {
+    const { appended, deadLetters, refused } = deadLettersFixture(1_000_000, 1_000_000)
+    for (const size of [5_000_000, 20_000_000, 10])
+      deadLetters.publish(wireRecord(Buffer.alloc(size, 'x')), 'too large', () => undefined)
+    await deadLetters.idle()
+    expect(appended.map(({ value }) => value?.length)).toEqual([900_000, 900_000, 10])
+    expect(appended[1]?.headers['dead-letter-cut']).toContain('the first 900000 of 20000000 bytes')
+    expect(refused()).toBe(2)
+  })
+
+  test('one that is larger than any topic should take is cut, though nobody tells what this one takes', async () => {
+    const { appended, deadLetters } = deadLettersFixture(100_000_000)
+    deadLetters.publish(wireRecord(Buffer.alloc(99_000_000)), 'too large', () => undefined)
+    await deadLetters.idle()
+    expect(appended.map(({ value }) => value?.length)).toEqual([900_000])
+  })
+
+  test('few large ones close the room as well, and hold nothing of the batch that they came with', async () => {
+    const { deadLetters } = deadLettersFixture(10_000_000)
+    let published = 0
+    while (deadLetters.room.isOpen && published < 200) {
+      deadLetters.publish(wireRecord(Buffer.alloc(5_000_000)), 'too large', () => undefined)
+      published++
+    }
+    expect(published).toBe(2)
+    await deadLetters.idle()
+    expect(deadLetters.room.isOpen).toBe(true)
+    const part = deadLetter('dead', wireRecord(Buffer.alloc(1_000_000).subarray(5, 10)), 'reason')
+    expect((part.value as Buffer).buffer.byteLength).toBeLessThan(100_000)
   })
 })

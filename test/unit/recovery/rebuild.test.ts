@@ -3,8 +3,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { writeRegistration } from '../../../src/events/registration.ts'
+import type { TriggerOrigin } from '../../../src/events/trigger.ts'
 import type { RecordBatch } from '../../../src/kafka/record-source.ts'
 import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
+import type { DisbelievedOutcomes } from '../../../src/recovery/believed-outcomes.ts'
 import { Rebuild } from '../../../src/recovery/rebuild.ts'
 import type { PartitionStart } from '../../../src/recovery/start-plan.ts'
 import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
@@ -32,6 +34,8 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const deadlines = new Map<string, number | undefined>()
   /** What happens while that is settled. */
   const again = { settled: async (): Promise<void> => undefined }
+  const disbelieved: DisbelievedOutcomes[] = []
+  const origins = { partition: 0 }
   const forgotten: PartitionStart[] = []
   const own: { topic: string; partition: number; next: number }[] = []
   const isServedIssuer = (issuer: string) => issuer === ISSUER
@@ -63,6 +67,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
       groupId: 'g',
       inputTopics: [INPUT],
       onForgotten: (starts) => forgotten.push(...starts),
+      onDisbelieved: (it) => disbelieved.push(it),
       onProgress: () => undefined,
       outcomeTopic: OUTCOMES,
       own: () => own,
@@ -74,6 +79,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
     again,
     clock,
     deadlines,
+    disbelieved,
     epoch,
     forgotten,
     log,
@@ -86,18 +92,26 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
       log.isServed = isServed
     },
     ensure: () => rebuild.ensure(new AbortController().signal),
-    register: (registration: Registration, partition: number) =>
-      log.append({
+    register: (registration: Registration, partition: number) => {
+      origins.partition = partition
+      return log.append({
         ...{ topic: INPUT, partition, timestampMs },
         value: { type: 'backchannel-logout-registered', ...JSON.parse(writeRegistration(registration)) },
-      }),
+      })
+    },
     terminate: (sessionId: string, partition: number) =>
       log.append({
         ...{ topic: INPUT, partition, timestampMs },
         value: { type: 'session-terminated', sessionId },
       }),
+    settleBy: (registration: Registration, origin: TriggerOrigin) => {
+      const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
+      log.appendOutgoing(outcomeRecord(OUTCOMES, sent, registration, cause), 0, clock.nowMs)
+    },
     settle: (registration: Registration, partition: number) => {
-      const cause = { origin: sampleOrigin(), occurredAtMs: timestampMs, everywhere: false }
+      // Of a record that is there: nothing else is believed.
+      const origin = sampleOrigin({ topic: INPUT, partition: origins.partition, offset: 0 })
+      const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
       log.appendOutgoing(outcomeRecord(OUTCOMES, sent, registration, cause), partition, clock.nowMs)
     },
     /** Those of the registrations that the registry holds. */
@@ -228,7 +242,9 @@ test('a server that has fallen behind gets what it lacks, from the positions tha
   log.asked.length = 0
   const proof = await ensure()
   expect(proof).toMatchObject({ id: epoch.id, runId: 'run-2' })
-  expect(log.asked.filter(({ topic }) => topic === INPUT).every(({ from }) => from === 2)).toBe(true)
+  expect(
+    log.asked.filter(({ topic }) => topic === INPUT).every(({ from, to }) => from === 2 || to - from === 1),
+  ).toBe(true)
   expect(await held(registrations)).toEqual(['o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7', 'o8'])
 })
 
@@ -486,4 +502,37 @@ test('what a replica settled while it stayed with the old primary for a minute d
   await epoch.beat(clock.nowMs)
   await ensure()
   expect(await held([at(0), at(1)])).toEqual(['o0'])
+})
+
+test('an outcome whose trigger the log should hold and does not ends nothing, and is told', async () => {
+  const { disbelieved, ensure, held, log, register, settleBy } = site()
+  registrations.slice(0, 6).forEach((it) => void register(it, 0))
+  log.append({
+    topic: INPUT,
+    partition: 1,
+    timestampMs: 1,
+    value: {},
+    headers: { ce_type: 'backchannel-logout-sent' },
+  })
+  const settles = (it: number, origin: object) => settleBy(at(it), sampleOrigin({ topic: INPUT, ...origin }))
+  settles(0, { partition: 0, offset: 5 })
+  // Beyond the end, no trigger, in no partition, on no topic that is read.
+  settles(1, { partition: 0, offset: 6 })
+  settles(2, { partition: 1, offset: 0 })
+  settles(3, { partition: 9, offset: 0 })
+  settles(4, { topic: 'elsewhere', partition: 0, offset: 0 })
+  await ensure()
+  expect(await held(registrations)).toEqual(['o1', 'o2', 'o3', 'o4', 'o5'])
+  // With the one that stands on the input topic.
+  expect(disbelieved).toEqual([{ count: 5, first: expect.objectContaining({ topic: INPUT, partition: 1 }) }])
+})
+
+test('an outcome is believed when its trigger may have been there: retention has passed it', async () => {
+  const { disbelieved, ensure, held, log, register, settleBy } = site()
+  registrations.slice(0, 3).forEach((it) => void register(it, 0))
+  log.truncate({ topic: INPUT, partition: 0 }, 1)
+  settleBy(at(1), sampleOrigin({ topic: INPUT, partition: 0, offset: 0 }))
+  await ensure()
+  expect(await held(registrations)).toEqual(['o2'])
+  expect(disbelieved).toEqual([])
 })

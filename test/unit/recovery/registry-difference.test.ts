@@ -15,6 +15,9 @@ const timestampMs = 1_800_000_000_000
 /** A log of three partitions beside a registry that holds `held`. */
 async function site(held: readonly Registration[]) {
   const log = new MemoryLog({ [TOPIC]: 3 })
+  // What every outcome here goes back to.
+  const ended = { type: 'session-terminated', sessionId: 's' }
+  log.append({ topic: TOPIC, partition: 0, timestampMs, value: ended })
   const registry = new MemoryRegistry()
   await registry.apply(
     held.map((registration) => ({ kind: 'register', registration, origin: sampleOrigin() })),
@@ -26,7 +29,8 @@ async function site(held: readonly Registration[]) {
     isServedIssuer: (issuer) => issuer === ISSUER,
     reader: log,
     recovery: { all: (take) => take(held) },
-    topics: [TOPIC],
+    inputTopics: [TOPIC],
+    outcomeTopic: TOPIC,
   })
   return {
     log,
@@ -42,7 +46,8 @@ async function site(held: readonly Registration[]) {
         value: { type: 'backchannel-logout-registered', ...JSON.parse(writeRegistration(registration)) },
       }),
     settle: (registration: Registration, partition: number) => {
-      const cause = { origin: sampleOrigin(), occurredAtMs: timestampMs, everywhere: false }
+      const origin = sampleOrigin({ topic: TOPIC, offset: 0 })
+      const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
       log.appendOutgoing(outcomeRecord(TOPIC, sent, registration, cause), partition, timestampMs)
     },
   }

@@ -75,6 +75,32 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
     expect(result).not.toHaveProperty('trigger.userId')
   })
 
+  test.each(['', null])(
+    'what is optional is absent when it is %j: the whole record was a dead letter',
+    (empty) => {
+      const trigger = { issuer: empty, reason: empty }
+      const absent = { issuer: ISSUER }
+      expect(decode(write('session-terminated', { sessionId: 's', userId: empty, ...trigger }))).toEqual(
+        decode(write('session-terminated', { sessionId: 's', ...absent })),
+      )
+      expect(decode(write('user-signed-out', { userId: 'u', sessionId: empty, ...trigger }))).toEqual(
+        decode(write('user-signed-out', { userId: 'u', ...absent })),
+      )
+      const { issuer, sub, sid, registeredAtMs, ...data } = sampleRegistration()
+      const names = ['issuer', 'sub', 'sid', 'sessionRequired', 'alg', 'typ', 'claims', 'registeredAt']
+      const optional = Object.fromEntries(names.map((name) => [name, empty]))
+      expect(decode(write('backchannel-logout-registered', { ...data, ...optional }))).toEqual(
+        decode(write('backchannel-logout-registered', data)),
+      )
+    },
+  )
+
+  test.each(['id', 'time', 'traceparent'] as const)('an empty %s is none', (name) => {
+    expect(decode(write('user-signed-out', { userId: 'u' }, { [name]: '' }))).toEqual(
+      decode(write('user-signed-out', { userId: 'u' })),
+    )
+  })
+
   test('a type that is not known is skipped', () => {
     expect(decode(write('session-created', { sessionId: 's' }))).toEqual({
       kind: 'skipped',
@@ -89,7 +115,7 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
   })
 
   test('an id that would swell or break every line after it is replaced by the position', () => {
-    for (const id of ['a\nb', 'x'.repeat(257)]) {
+    for (const id of ['a\nb', 'a\u2028b', 'x'.repeat(257)]) {
       expect(decode(write('user-signed-out', { userId: 'u' }, { id }))).toMatchObject({
         trigger: { origin: { id: 'session-events/3/42' } },
       })
@@ -133,7 +159,7 @@ describe('times are claims', () => {
   }
   const EARLIER = RECORD_TIME_MS - 3_600_000
 
-  test.each([0, -1, 1_800_000_000, Number.NaN])(
+  test.each([0, -1, 1_800_000_000, 1_800_000_000_000_000, Number.NaN])(
     'a record of the time %d was written when it is read',
     (ms) => {
       expect(trigger({ sessionId: 's' }, undefined, ms)).toEqual({ occurredAtMs: NOW, untilMs: NOW + 5_000 })
@@ -142,19 +168,24 @@ describe('times are claims', () => {
     },
   )
 
-  test.each([iso(0), iso(1_800_000_000), '2000-12-31T23:59:59Z', 'yesterday'])(
-    'what states the time %s happened when its record was written',
-    (time) => {
-      expect(trigger({ userId: 'u' }, time, RECORD_TIME_MS).occurredAtMs).toBe(RECORD_TIME_MS)
-    },
-  )
+  test.each([
+    iso(0),
+    iso(1_800_000_000),
+    '0001-01-01T00:00:00Z',
+    '2000-12-31T23:59:59Z',
+    '9999-12-31T23:59:59Z',
+    'yesterday',
+  ])('what states the time %s happened when its record was written', (time) => {
+    expect(trigger({ userId: 'u' }, time, RECORD_TIME_MS).occurredAtMs).toBe(RECORD_TIME_MS)
+  })
 
-  test.each([0, 1_800_000_000, '1970-01-01T00:00:00Z', '1969-12-31T23:59:59Z', null])(
-    'a registration of the time %j was made when its record was written',
-    (stated) => {
-      expect(registeredAt(stated, RECORD_TIME_MS)).toBe(RECORD_TIME_MS)
-    },
-  )
+  test.each([
+    ...[0, -1, 1.5, 1_800_000_000, 1_800_000_000.123, 1_800_000_000_000_000, 1.8e18, 1e300],
+    ...['1970-01-01T00:00:00Z', '1969-12-31T23:59:59Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z'],
+    ...['1800000000', '1800000000.5', '-1', '', null],
+  ])('a registration of the time %j was made when its record was written', (stated) => {
+    expect(registeredAt(stated, RECORD_TIME_MS)).toBe(RECORD_TIME_MS)
+  })
 
   test('a sign-out everywhere means what was there at the time that it states', () => {
     expect(trigger({ userId: 'u' }, iso(EARLIER), RECORD_TIME_MS)).toEqual({
@@ -183,6 +214,38 @@ describe('times are claims', () => {
     // Read again later, it is dated as before.
     expect(registeredAt(NOW, RECORD_TIME_MS)).toBe(RECORD_TIME_MS + 5_000)
   })
+})
+
+test.each([
+  ['2027-01-15T10:00:00+02:00', 1_800_000_000_000],
+  ['2027-01-15T08:00:00.000000Z', 1_800_000_000_000],
+  ['2027-01-14T23:00:00-09:00', 1_800_000_000_000],
+  [1_800_000_000_000.7, 1_800_000_000_000],
+  ['1800000000000', 1_800_000_000_000],
+])('a registration may state its time as %j', (registeredAt, expected) => {
+  const { registeredAtMs: _, ...data } = sampleRegistration()
+  for (const write of Object.values(formats)) {
+    expect(decode(write('backchannel-logout-registered', { ...data, registeredAt }))).toMatchObject({
+      registration: { registeredAtMs: expected },
+    })
+  }
+})
+
+test('a record that cannot be read is poison for the reason that it comes with, whatever else it has', () => {
+  const unreadable = 'batch: cannot be read'
+  for (const value of [null, Buffer.from('{}')]) {
+    expect(decode({ ...wireRecord(value), unreadable })).toEqual({
+      kind: 'poison',
+      reason: unreadable,
+      type: 'unknown',
+    })
+  }
+})
+
+test.each(['', null])('a type in the headers that is %j is none: the value tells', (empty) => {
+  const headers = { ce_type: empty, 'content-type': empty } as unknown as Record<string, string>
+  const value = { type: 'session-terminated', sessionId: 's' }
+  expect(decode(wireRecord(value, headers))).toMatchObject({ kind: 'trigger' })
 })
 
 describe('which format a record is of', () => {

@@ -65,7 +65,20 @@ describe('bytes that are poison', () => {
 })
 
 /** Values that no id can have. */
-const wrongIds: unknown[] = ['', 7, true, {}, [], 'a\nb', 'a\u0000b', 'a\u007f', 'a\u0085', 'x'.repeat(1_025)]
+const wrongIds: unknown[] = [
+  '',
+  7,
+  true,
+  {},
+  [],
+  'a\nb',
+  'a\u0000b',
+  'a\u007f',
+  'a\u0085',
+  'a\u2028b',
+  'a\u2029',
+  'x'.repeat(1_025),
+]
 
 const registrationData = (overrides: Record<string, unknown>) => ({
   ...sampleRegistration(),
@@ -114,7 +127,7 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
     }
   })
 
-  test.each(wrongIds)('an optional id that is %j', (id) => {
+  test.each(wrongIds.filter((id) => id !== ''))('an optional id that is %j', (id) => {
     expect(reasonOf('session-terminated', { sessionId: 's', userId: id })).toMatch(/^userId: /)
     expect(reasonOf('session-terminated', { sessionId: 's', issuer: id })).toMatch(/^issuer: /)
     expect(reasonOf('user-signed-out', { userId: 'u', sessionId: id })).toMatch(/^sessionId: /)
@@ -138,8 +151,6 @@ describe.each(Object.entries(formats))('data that is poison, as %s', (_, write) 
     { claims: 'neither' },
     { sessionRequired: 'yes' },
     { registeredAt: 'yesterday' },
-    { registeredAt: -1 },
-    { registeredAt: 1.5 },
   ])('a registration with %j', (wrong) => {
     expect(reasonOf('backchannel-logout-registered', registrationData(wrong))).toMatch(
       `${Object.keys(wrong)[0]}: `,

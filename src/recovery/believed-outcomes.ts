@@ -1,0 +1,107 @@
+import { isOutcome, readOutcome, type SettledByLog } from '../events/outcome.ts'
+import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
+import type { TopicPartition } from '../kafka/record-source.ts'
+import type { LogReader, PartitionRange } from './log-reader.ts'
+import { OffsetSet } from './offset-set.ts'
+import { lookUpOrigins, mayBeOrigin, positionOf } from './origin-lookup.ts'
+
+export interface DisbelievedOutcomes {
+  readonly count: number
+  /** Where the first of them stands. */
+  readonly first: RecordPosition | undefined
+}
+
+/** For people. */
+export function describeDisbelieved({ count, first }: DisbelievedOutcomes): string {
+  const where = first === undefined ? '' : `, the first at ${positionOf(first)}`
+  return `${count} outcome(s) are not believed, because they do not stand on KAFKA_OUTCOME_TOPIC or name a trigger that is not on the log${where}: what they say is settled is not`
+}
+
+/**
+ * Which outcomes of the log are believed when the registry is built from it. Only those on the outcome topic, and of those
+ * none whose trigger the log should hold and does not: whoever may write a trigger could end registrations in silence.
+ *
+ * A trigger may be read after its outcome, from another partition; such an outcome waits until everything is read.
+ */
+export class BelievedOutcomes {
+  #disbelieved: DisbelievedOutcomes = { count: 0, first: undefined }
+  readonly #outcomeTopic: string
+  readonly #topics: readonly string[]
+  readonly #reader: LogReader
+  readonly #read = new Map<string, { range: PartitionRange; origins: OffsetSet }>()
+  #waiting: { readonly outcome: SettledByLog; readonly record: RecordPosition }[] = []
+
+  constructor(reader: LogReader, inputTopics: readonly string[], outcomeTopic: string) {
+    this.#reader = reader
+    this.#outcomeTopic = outcomeTopic
+    this.#topics = [...new Set([...inputTopics, outcomeTopic])]
+  }
+
+  get disbelieved(): DisbelievedOutcomes {
+    return this.#disbelieved
+  }
+
+  /** All records of these ranges are about to be handed to `note`. */
+  expect(ranges: readonly PartitionRange[]): void {
+    for (const range of ranges) {
+      const known = this.#read.get(nameOf(range))
+      if (known === undefined) this.#read.set(nameOf(range), { range, origins: new OffsetSet(range.from) })
+      // It is read on from where it ended.
+      else known.range = { ...known.range, to: Math.max(known.range.to, range.to) }
+    }
+  }
+
+  note(record: WireRecord): void {
+    if (mayBeOrigin(record)) this.#read.get(nameOf(record))?.origins.add(record.offset)
+  }
+
+  /** The outcome, when the record is one and is believed by now. */
+  take(record: WireRecord): SettledByLog | undefined {
+    if (record.topic !== this.#outcomeTopic) {
+      if (isOutcome(record)) this.#disbelieve(record)
+      return undefined
+    }
+    const outcome = readOutcome(record)
+    if (outcome === undefined) return undefined
+    const { origin } = outcome
+    if (origin !== undefined && this.#isRead(origin)) return outcome
+    const { topic, partition, offset } = record
+    this.#waiting.push({ outcome, record: { topic, partition, offset } })
+    return undefined
+  }
+
+  /** Those that waited, and are believed now that everything is read. */
+  async rest(signal: AbortSignal): Promise<SettledByLog[]> {
+    const waiting = this.#waiting
+    this.#waiting = []
+    if (waiting.length === 0) return []
+    const elsewhere = waiting.flatMap(({ outcome: { origin } }) =>
+      origin === undefined || this.#isInRange(origin) ? [] : [origin],
+    )
+    const held = await lookUpOrigins(this.#reader, this.#topics, elsewhere, signal)
+    return waiting.flatMap(({ outcome, record }) => {
+      const { origin } = outcome
+      if (origin !== undefined && (this.#isRead(origin) || held(origin))) return [outcome]
+      this.#disbelieve(record)
+      return []
+    })
+  }
+
+  #disbelieve({ topic, partition, offset }: RecordPosition): void {
+    const { count, first = { topic, partition, offset } } = this.#disbelieved
+    this.#disbelieved = { count: count + 1, first }
+  }
+
+  #isRead(origin: RecordPosition): boolean {
+    return this.#read.get(nameOf(origin))?.origins.has(origin.offset) === true
+  }
+
+  #isInRange(origin: RecordPosition): boolean {
+    const range = this.#read.get(nameOf(origin))?.range
+    return range !== undefined && origin.offset >= range.from && origin.offset < range.to
+  }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}

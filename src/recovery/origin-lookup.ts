@@ -1,0 +1,73 @@
+import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
+import { outcomeTypes } from '../events/outcome.ts'
+import { headerText, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
+import type { TopicPartition } from '../kafka/record-source.ts'
+import type { LogReader, PartitionRange } from './log-reader.ts'
+
+/** Wanted records that lie so close together are read in one go. */
+const GAP_MAX = 2_000
+/** More is not looked for: what is asked then may be there. */
+const WINDOWS_MAX = 200
+
+/**
+ * Looks up what outcomes say that they go back to. The answer is false for a place at which the log has no such record; what
+ * retention has passed may have been there. `topics`: all that are read here. Throws when the log is out of reach.
+ */
+export async function lookUpOrigins(
+  reader: LogReader,
+  topics: readonly string[],
+  origins: readonly RecordPosition[],
+  signal: AbortSignal,
+): Promise<(origin: RecordPosition) => boolean> {
+  if (origins.length === 0) return () => false
+  const bounds = new Map((await reader.bounds(topics)).map((it) => [nameOf(it), { end: it.to, ...it }]))
+  const found = new Set<string>()
+  const read = (window: PartitionRange) =>
+    reader.read(
+      [window],
+      async ({ records }) => {
+        for (const record of records) if (mayBeOrigin(record)) found.add(positionOf(record))
+      },
+      signal,
+    )
+  let windows = 0
+  for (const all of Map.groupBy(origins, nameOf).values()) {
+    const within = bounds.get(nameOf(all[0] as RecordPosition))
+    if (within === undefined) continue
+    for (const window of windowsOf(all, within)) if (++windows <= WINDOWS_MAX) await read(window)
+  }
+  return (origin) => {
+    const within = bounds.get(nameOf(origin))
+    if (within === undefined || origin.offset >= within.end) return false
+    // Retention has passed it, or another producer's open transaction hides it.
+    const isHidden = origin.offset < within.from || origin.offset >= within.to
+    return isHidden || windows > WINDOWS_MAX || found.has(positionOf(origin))
+  }
+}
+
+/** A trigger, a registration that came after its session had ended, or a failure that an operator had delivered again. */
+export function mayBeOrigin(record: WireRecord): boolean {
+  if (record.unreadable !== undefined) return false
+  const type = record.type ?? headerText(record.headers, 'ce_type')
+  return mayBeTrigger(type) || mayBeRegistration(type) || type === outcomeTypes.failed
+}
+
+function windowsOf(origins: readonly RecordPosition[], { from, to }: PartitionRange): PartitionRange[] {
+  const { topic, partition } = origins[0] as RecordPosition
+  const windows: { topic: string; partition: number; from: number; to: number }[] = []
+  for (const offset of origins.map((it) => it.offset).sort((a, b) => a - b)) {
+    if (!(offset >= from && offset < to)) continue
+    const last = windows.at(-1)
+    if (last !== undefined && offset - last.to <= GAP_MAX) last.to = offset + 1
+    else windows.push({ topic, partition, from: offset, to: offset + 1 })
+  }
+  return windows
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
+export function positionOf({ topic, partition, offset }: RecordPosition): string {
+  return `${topic}/${partition}/${offset}`
+}

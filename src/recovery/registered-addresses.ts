@@ -1,0 +1,91 @@
+import { decodeRecord } from '../events/decode/decode-record.ts'
+import { mayBeRegistration } from '../events/decode/known-types.ts'
+import type { Registration } from '../events/registration.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { LogReader } from './log-reader.ts'
+import type { RecoveryRegistry } from './recovery-registry.ts'
+
+export interface RegisteredAddressesOptions {
+  readonly clock: Clock
+  readonly defaultIssuer: string
+  readonly inputTopics: readonly string[]
+  readonly reader: LogReader
+  readonly recovery: Pick<RecoveryRegistry, 'all'>
+  readonly registry: Pick<Registry, 'find'>
+}
+
+/**
+ * Looks up whether an RP was ever registered with an address: on the log, or else in the registry, to which an identity
+ * platform may write by itself. Who forges an outcome would have an RP's tokens sent to an address of their own. Of an RP
+ * that is registered nowhere any more nobody can tell.
+ */
+export class RegisteredAddresses {
+  readonly #options: RegisteredAddressesOptions
+
+  constructor(options: RegisteredAddressesOptions) {
+    this.#options = options
+  }
+
+  /** False for those of the registrations whose RP is registered, but not with that address. Throws when `signal` aborts. */
+  async lookUp(
+    registrations: readonly Registration[],
+    signal: AbortSignal,
+  ): Promise<(registration: Registration) => boolean> {
+    const search: Search = { wanted: new Set(registrations.map(addressOf)), seen: new Set() }
+    const { wanted, seen } = search
+    if (wanted.size > 0) await this.#searchLog(search, signal)
+    if (wanted.size > 0) await this.#searchRegistry(search, signal)
+    return (registration) => !wanted.has(addressOf(registration)) || !seen.has(nameOf(registration))
+  }
+
+  async #searchLog(search: Search, signal: AbortSignal): Promise<void> {
+    const { clock, defaultIssuer, inputTopics, reader } = this.#options
+    const isEnough = new AbortController()
+    try {
+      await reader.read(
+        await reader.bounds(inputTopics),
+        async ({ records }) => {
+          for (const record of records) {
+            if (!mayBeRegistration(record.type)) continue
+            const decoded = decodeRecord(record, defaultIssuer, clock.now())
+            if (decoded.kind === 'registration') note(search, decoded.registration)
+          }
+          if (search.wanted.size === 0) isEnough.abort()
+        },
+        AbortSignal.any([signal, isEnough.signal]),
+      )
+    } catch (error) {
+      if (!isEnough.signal.aborted) throw error
+    }
+  }
+
+  async #searchRegistry(search: Search, signal: AbortSignal): Promise<void> {
+    const { recovery, registry } = this.#options
+    await recovery.all(async (keys) => {
+      for (const held of await registry.find(keys)) {
+        if (held !== undefined && !('reason' in held)) note(search, held)
+      }
+    }, signal)
+  }
+}
+
+interface Search {
+  /** Addresses of RPs that nobody was found to have registered yet. */
+  readonly wanted: Set<string>
+  /** RPs that are registered with some address. */
+  readonly seen: Set<string>
+}
+
+function note({ wanted, seen }: Search, registration: Registration): void {
+  wanted.delete(addressOf(registration))
+  seen.add(nameOf(registration))
+}
+
+function addressOf(registration: Registration): string {
+  return `${nameOf(registration)}\n${registration.backchannelLogoutUri}`
+}
+
+function nameOf({ issuer, clientId }: Registration): string {
+  return `${issuer}\n${clientId}`
+}
