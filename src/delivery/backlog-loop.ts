@@ -155,12 +155,16 @@ export class BacklogLoop {
       return false
     }
     open.reserve(limit)
+    const kept = dispatcher.keepForClaim(rp, limit)
     try {
       // As they are now: an operator who changes them and retries means the next attempt.
       await settings.refresh([rp], 0)
-      return (await this.#claim(rp, clock.now(), limit)) === limit
+      const isFull = (await this.#claim(rp, clock.now(), limit)) === limit
+      if (!isFull) rp.hasDueBacklog = false
+      return isFull
     } finally {
       open.unreserve(limit)
+      dispatcher.giveBackClaim(kept)
     }
   }
 

@@ -1,6 +1,5 @@
 import type { AttemptResult, Sender } from '../egress/sender.ts'
 import { messageOf } from '../errors.ts'
-import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -14,7 +13,7 @@ import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
-import type { RelyingParty } from './relying-party.ts'
+import { endpointOf, type RelyingParty } from './relying-party.ts'
 import { type RetryPolicy, retryAfterMs } from './retry-policy.ts'
 import type { Settlement } from './settlement.ts'
 
@@ -35,11 +34,14 @@ export interface DelivererOptions {
   readonly tracing?: DeliveryTracing | undefined
   /** The signer of an issuer, or `undefined` for one that this relay does not serve. */
   readonly signerFor: (issuer: string) => Signer | undefined
-  /** Gives the attempt's place to the next one. */
-  readonly release: (delivery: Delivery) => void
+  /** Gives the attempt's place to the next one; `didAnswer` is left out when nothing was sent. */
+  readonly release: (delivery: Delivery, didAnswer?: boolean) => void
   /** Nothing is sent to the RP for a while. */
   readonly onBreakerOpened: (rp: RelyingParty) => void
 }
+
+/** Until an attempt that could not be begun for want of something on this side is begun again, on average. */
+const LOCAL_RETRY_MS = 1_000
 
 /**
  * One attempt and what follows from it: sign, POST, judge, then settle, park or send again. All branching of the
@@ -68,9 +70,7 @@ export class Deliverer {
       this.#fail(delivery, 'invalid', messageOf(error))
       return
     }
-    const { settings } = delivery.rp
-    const uri = settings.backchannelLogoutUri ?? delivery.registration.backchannelLogoutUri
-    const endpoint = logoutEndpoint(uri)
+    const endpoint = endpointOf(delivery)
     const startedAtMs = performance.now()
     const span = tracing?.attempting(delivery, endpoint)
     const { traceparent, tracestate } = span?.context ?? delivery.cause
@@ -110,7 +110,7 @@ export class Deliverer {
   }
 
   #judge(delivery: Delivery, jti: string, result: AttemptResult, durationMs: number): void {
-    const { events } = this.#options
+    const { clock, events } = this.#options
     const verdict = classify(result)
     const report = { delivery, attemptNumber: delivery.attempts + 1, jti, result, verdict, durationMs }
     if (result.kind === 'unreachable' && result.staleConnection && !delivery.wasResent) {
@@ -121,11 +121,19 @@ export class Deliverer {
       return
     }
     delivery.wasResent = false
+    if (verdict === 'local') {
+      // Nobody is charged with it: no attempt was made, and nothing is known of the RP.
+      const retryDueMs = clock.now() + Math.ceil(LOCAL_RETRY_MS * (0.5 + clock.random()))
+      this.#options.release(delivery)
+      events.attempted({ ...report, next: { retryDueMs } })
+      this.#options.parking.park(delivery, retryDueMs)
+      return
+    }
     delivery.attempts++
     remember(delivery, result)
     rememberPace(delivery, result, durationMs)
     this.#tellBreaker(report)
-    this.#options.release(delivery)
+    this.#options.release(delivery, result.kind === 'answered')
     switch (verdict) {
       case 'sent':
         events.attempted({ ...report, next: 'none' })

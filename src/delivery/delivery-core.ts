@@ -40,7 +40,7 @@ export interface DeliveryCoreOptions {
   readonly signerFor: (issuer: string) => Signer | undefined
 }
 
-const TAKE_BACK_EVERY_MS = 100
+const LOOK_EVERY_MS = 50
 /** Longer than the time-out of most probes: they must not pile up where cool-downs are short. */
 const PROBE_ALONE_MS_MIN = 2_000
 
@@ -55,7 +55,7 @@ export class DeliveryCore {
   readonly settings: RpSettingsCache
   readonly settlement: Settlement
   readonly #options: DeliveryCoreOptions
-  readonly #timer = setInterval(() => this.dispatcher.takeBack(), TAKE_BACK_EVERY_MS).unref()
+  readonly #timer = setInterval(() => this.dispatcher.look(), LOOK_EVERY_MS).unref()
 
   constructor(options: DeliveryCoreOptions) {
     const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, signerFor } = options
@@ -102,7 +102,7 @@ export class DeliveryCore {
       lateAfterMs: config.RETRY_DEADLINE_MS,
       retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
       onBreakerOpened: (rp) => this.dispatcher.shed(rp),
-      release: (delivery) => this.dispatcher.release(delivery),
+      release: (delivery, didAnswer) => this.dispatcher.release(delivery, didAnswer),
       retryPolicy: retryPolicy(
         {
           baseDelayMs: config.RETRY_BASE_DELAY_MS,
@@ -123,7 +123,7 @@ export class DeliveryCore {
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,
       start: (delivery) => deliverer.attempt(delivery),
-      onProbe: (delivery) => this.open.setAside(delivery),
+      onAside: (delivery) => this.open.setAside(delivery),
       onRoom: () => this.backlogLoop.wake(),
       onShed: (deliveries) => {
         for (const delivery of deliveries) this.admission.park(delivery)

@@ -1,6 +1,8 @@
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 import type { HeldRegistration } from '../registry/registry.ts'
+import type { Origin } from './origins.ts'
+import type { Places } from './places.ts'
 import type { RelyingParty } from './relying-party.ts'
 
 /** The part of a trigger that its deliveries need. */
@@ -43,6 +45,15 @@ export interface Delivery {
   /** A reused connection was closed under the last attempt, which was made again at once. */
   wasResent: boolean
   readonly creditors: Creditor[]
+  /** Where it is sent to; set when it is taken up by the dispatcher, as what follows. */
+  origin: Origin | undefined
+  /** It was started at an RP that has not shown that it is quick. */
+  isUnproven: boolean
+  /** The place that its attempt holds, between the attempts that began before and after it. */
+  placeIn: Places | undefined
+  placeBefore: Delivery | undefined
+  placeAfter: Delivery | undefined
+  startedAtLook: number
 }
 
 export function registrationKey({

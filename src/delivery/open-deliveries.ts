@@ -90,8 +90,8 @@ export class OpenDeliveries {
   }
 
   /**
-   * Takes a delivery out of the bounds, though not off the books: the probe of an RP that may hang. There is one per RP
-   * at most, and a thousand of them must not stop intake and claims.
+   * Takes a delivery out of the bounds, though not off the books: its attempt may hang, and a thousand of those must not
+   * stop intake and claims. What bounds them is the dispatcher.
    */
   setAside(delivery: Delivery): void {
     this.#aside.add(delivery)

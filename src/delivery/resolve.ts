@@ -68,5 +68,11 @@ function delivery(item: Owed, rp: RelyingParty, companions: readonly Owed[]): De
     isHeld: parked !== undefined,
     wasResent: false,
     creditors,
+    origin: undefined,
+    isUnproven: false,
+    placeIn: undefined,
+    placeBefore: undefined,
+    placeAfter: undefined,
+    startedAtLook: 0,
   }
 }
