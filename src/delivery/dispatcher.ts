@@ -94,7 +94,10 @@ export class Dispatcher {
     const origin = this.#standings.originOf(rp)
     if (!rp.breaker.isClosed) return this.#probes.mayProbe(rp, origin) ? 1 : 0
     const attemptsMax = this.#attemptsMax(rp)
-    if (this.#standings.of(rp, origin) === 'quick') return this.#room.roomForClaims(rp, attemptsMax)
+    const standing = this.#standings.of(rp, origin)
+    if (standing === 'quick') return this.#room.roomForClaims(rp, attemptsMax)
+    // A claim costs three round trips, for one as for many, and a slow RP is in no hurry.
+    if (standing === 'slow' && rp.inFlight > attemptsMax / 2) return 0
     const placesLeft = this.#placesLeft(true)
     return this.#unproven.room({ rp, origin, attemptsMax, placesLeft, kept: true })
   }

@@ -2,8 +2,8 @@
 const SLOW_LOOKS = 5
 /** or, where this process or this machine is so busy that all of them take long, after so many times what they take, */
 const SLOW_FACTOR = 4
-/** two seconds at most. */
-const SLOW_LOOKS_MAX = 40
+/** a second at most. */
+const SLOW_LOOKS_MAX = 20
 /** Of the latest attempt at an RP that is quick, in what attempts take. */
 const USUAL_WEIGHT = 1 / 64
 /** Of the latest attempt, in the average. */
