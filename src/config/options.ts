@@ -213,7 +213,7 @@ export const optionsSchema = z.object({
   RETRY_DOUBTFUL_DELAYS_MS: delays
     .transform((entries) => entries.map(Number).filter((ms) => ms > 0))
     .prefault('31000,120000,660000')
-    .describe('Delays after doubtful answers (400, 3xx), one per further attempt; `0`: reject at once.'),
+    .describe('Delays after doubtful answers (400, 404, 3xx), one per further attempt; `0`: reject at once.'),
   RETRY_AFTER_MAX_MS: integer(0, DAY)
     .prefault(String(10 * MINUTE))
     .describe('A longer `Retry-After` of an RP is cut to that.'),
@@ -236,12 +236,14 @@ export const optionsSchema = z.object({
     .describe('Upper bound of that; an RP that is back hears of it after so long at the latest.'),
   MAX_IN_FLIGHT: integer(1, 100_000)
     .prefault('256')
-    .describe('Attempts at one time. Probes of RPs that do not answer, one for each at most, come on top.'),
+    .describe(
+      'Attempts at one time. Those that have waited for an answer for a quarter of a second come on top, up to three times as many as a rule, and probes of RPs that do not answer, one for each at most.',
+    ),
   MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Attempts at one time at one RP.'),
   MAX_UNSETTLED: integer(1, 1_000_000)
     .prefault('320')
     .describe(
-      'Deliveries held in memory; beyond it intake waits, and half as many more may be claimed from the backlog. One RP may have a sixteenth of them waiting, a quick one what it takes in half a second, but no more than half of them while other RPs are told too.',
+      'Deliveries held in memory; beyond it intake waits, and half as many more may be claimed from the backlog. One RP may have a sixteenth of them waiting, a quick one what it takes in half a second, but no more than half of them while other RPs are told too; for a slow one nothing waits.',
     ),
   COMMIT_INTERVAL_MS: integer(10, MINUTE)
     .prefault('500')

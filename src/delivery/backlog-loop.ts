@@ -107,7 +107,11 @@ export class BacklogLoop {
     const talking = due.filter(({ breaker }) => breaker.isClosed)
     // Probes first, and sweeps last: however many RPs hang, one that is well again need not wait for what they cost.
     const probed = await this.#each(dispatcher.nextProbes(silent), (rp) => this.#probe(rp))
-    const drained = await this.#each(talking, (rp) => this.#drain(rp))
+    const drained = await this.#each(
+      talking,
+      (rp) => this.#drain(rp),
+      (rp) => this.#hasRoom(rp),
+    )
     for (const rp of silent) rp.hasDueBacklog = true
     const unswept = silent.filter((rp) => this.#mustBeSwept(rp)).slice(0, SWEEPS_PER_LOOK)
     await this.#each(unswept, (rp) => this.#sweep(rp))
@@ -126,17 +130,31 @@ export class BacklogLoop {
     }
   }
 
-  /** True when one of the steps says so. */
-  async #each(rps: readonly RelyingParty[], step: (rp: RelyingParty) => Promise<boolean>): Promise<boolean> {
+  /** True when one of the steps says so. RPs for which there is nothing to do cost no turn of the others. */
+  async #each(
+    rps: readonly RelyingParty[],
+    step: (rp: RelyingParty) => Promise<boolean>,
+    isToBeDone: (rp: RelyingParty) => boolean = () => true,
+  ): Promise<boolean> {
     let any = false
-    for (let i = 0; i < rps.length && !this.#stopped.signal.aborted; i += DRAINED_AT_ONCE) {
-      const steps = rps.slice(i, i + DRAINED_AT_ONCE).map(step)
+    for (let i = 0; i < rps.length && !this.#stopped.signal.aborted; ) {
+      const steps: Promise<boolean>[] = []
+      for (; i < rps.length && steps.length < DRAINED_AT_ONCE; i++) {
+        const rp = rps[i] as RelyingParty
+        if (isToBeDone(rp)) steps.push(step(rp))
+      }
       for (const done of await Promise.allSettled(steps)) {
         if (done.status === 'rejected') throw done.reason
         any = done.value || any
       }
     }
     return any
+  }
+
+  #hasRoom(rp: RelyingParty): boolean {
+    const hasRoom = this.#options.dispatcher.roomForClaims(rp) > 0
+    if (!hasRoom) rp.hasDueBacklog = true
+    return hasRoom
   }
 
   /** Without a place among those that may be claimed: one delivery per RP at most, and all others may hang. */
@@ -155,12 +173,16 @@ export class BacklogLoop {
       return false
     }
     open.reserve(limit)
+    const kept = dispatcher.keepForClaim(rp, limit)
     try {
       // As they are now: an operator who changes them and retries means the next attempt.
       await settings.refresh([rp], 0)
-      return (await this.#claim(rp, clock.now(), limit)) === limit
+      const isFull = (await this.#claim(rp, clock.now(), limit)) === limit
+      if (!isFull) rp.hasDueBacklog = false
+      return isFull
     } finally {
       open.unreserve(limit)
+      dispatcher.giveBackClaim(kept)
     }
   }
 

@@ -34,6 +34,8 @@ export class Breaker {
   /** Set while it is open; on the monotonic clock. */
   #open: { readonly since: number; until: number } | undefined
   #ramp = Number.POSITIVE_INFINITY
+  /** How long the RP has asked to be left alone, also by failures from before it opened. On the monotonic clock. */
+  #askedUntil = Number.NEGATIVE_INFINITY
 
   constructor(policy: BreakerPolicy, clock: Clock) {
     this.#policy = policy
@@ -68,6 +70,7 @@ export class Breaker {
   /** The RP answered, whatever it answered. True when that closed the breaker. */
   succeeded(): boolean {
     this.#failuresInARow = 0
+    this.#askedUntil = Number.NEGATIVE_INFINITY
     this.#recent = (this.#recent << 1) & RECENT_MASK
     if (!this.isClosed) {
       this.#open = undefined
@@ -92,9 +95,10 @@ export class Breaker {
     this.#failuresInARow++
     this.#recent = ((this.#recent << 1) | 1) & RECENT_MASK
     const now = this.#clock.monotonic()
+    if (askedMs > 0) this.#askedUntil = Math.max(this.#askedUntil, now + askedMs)
     const open = this.#open
     if (open !== undefined && !(isProbe && now >= open.until)) {
-      open.until = Math.max(open.until, now + askedMs)
+      open.until = Math.max(open.until, this.#askedUntil)
       return false
     }
     if (open === undefined && !this.#isTooMuch()) return false
@@ -102,7 +106,7 @@ export class Breaker {
     this.#cooldownMs = Math.min(this.#cooldownMs === 0 ? cooldownMs : 2 * this.#cooldownMs, cooldownMaxMs)
     const silentMs = Math.ceil(this.#cooldownMs * (1 - JITTER * this.#clock.random()))
     const leftMs = open === undefined ? silentMs : silentMs - tookMs
-    this.#open = { since: open?.since ?? now, until: now + Math.max(leftMs, askedMs, 0) }
+    this.#open = { since: open?.since ?? now, until: Math.max(now + Math.max(leftMs, 0), this.#askedUntil) }
     return true
   }
 

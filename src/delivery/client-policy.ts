@@ -3,6 +3,7 @@ import { type ClientHost, isHost } from '../config/client-hosts.ts'
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { TokenType } from '../token/claims.ts'
 import type { Delivery } from './delivery.ts'
+import { endpointOf } from './relying-party.ts'
 
 /** Of the configuration. */
 export interface ClientPolicyOptions {
@@ -39,8 +40,8 @@ export class ClientPolicy {
 
   /** Where the attempt goes: settings of the RP win over its registration. */
   endpoint({ rp, registration }: Delivery): LogoutEndpoint {
+    const endpoint = endpointOf({ rp, registration })
     const { backchannelLogoutUri: uri } = rp.settings
-    const endpoint = logoutEndpoint(uri ?? registration.backchannelLogoutUri)
     const { origin: to } = endpoint
     const before = rp.calledOrigin
     rp.calledOrigin = to

@@ -36,11 +36,14 @@ export interface DelivererOptions {
   readonly tracing?: DeliveryTracing | undefined
   /** The signer of an issuer, or `undefined` for one that this relay does not serve. */
   readonly signerFor: (issuer: string) => Signer | undefined
-  /** Gives the attempt's place to the next one. */
-  readonly release: (delivery: Delivery) => void
+  /** Gives the attempt's place to the next one; `didAnswer` is left out when nothing was sent. */
+  readonly release: (delivery: Delivery, didAnswer?: boolean) => void
   /** Nothing is sent to the RP for a while. */
   readonly onBreakerOpened: (rp: RelyingParty) => void
 }
+
+/** Until an attempt that could not be begun for want of something on this side is begun again, on average. */
+const LOCAL_RETRY_MS = 1_000
 
 /**
  * One attempt and what follows from it: sign, POST, judge, then settle, park or send again. All branching of the
@@ -126,7 +129,7 @@ export class Deliverer {
   }
 
   #judge(delivery: Delivery, jti: string, result: AttemptResult, durationMs: number): void {
-    const { events } = this.#options
+    const { clock, events } = this.#options
     const verdict = classify(result)
     const report = { delivery, attemptNumber: delivery.attempts + 1, jti, result, verdict, durationMs }
     if (result.kind === 'unreachable' && result.staleConnection && !delivery.wasResent) {
@@ -137,11 +140,19 @@ export class Deliverer {
       return
     }
     delivery.wasResent = false
+    if (verdict === 'local') {
+      // Nobody is charged with it: no attempt was made, and nothing is known of the RP.
+      const retryDueMs = clock.now() + Math.ceil(LOCAL_RETRY_MS * (0.5 + clock.random()))
+      this.#options.release(delivery)
+      events.attempted({ ...report, next: { retryDueMs } })
+      this.#options.parking.park(delivery, retryDueMs)
+      return
+    }
     delivery.attempts++
     remember(delivery, result)
     rememberPace(delivery, result, durationMs)
     this.#tellBreaker(report)
-    this.#options.release(delivery)
+    this.#options.release(delivery, result.kind === 'answered')
     switch (verdict) {
       case 'sent':
         events.attempted({ ...report, next: 'none' })
@@ -276,12 +287,10 @@ function parkedName(
 function remember(delivery: Delivery, result: AttemptResult): void {
   if (result.kind === 'answered') {
     delivery.lastStatus = result.status
-    const text = result.status >= 300 ? errorText(`HTTP ${result.status}`, result.detail) : undefined
-    if (text === undefined) delete delivery.lastError
-    else delivery.lastError = text
+    delivery.lastError = result.status >= 300 ? errorText(`HTTP ${result.status}`, result.detail) : undefined
     return
   }
-  delete delivery.lastStatus
+  delivery.lastStatus = undefined
   const code = result.kind === 'blocked' ? 'blocked' : result.code
   delivery.lastError = errorText(code, result.message)
 }

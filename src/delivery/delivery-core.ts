@@ -43,7 +43,7 @@ export interface DeliveryCoreOptions {
   readonly signerFor: (issuer: string) => Signer | undefined
 }
 
-const TAKE_BACK_EVERY_MS = 100
+const LOOK_EVERY_MS = 50
 /** Longer than the time-out of most probes: they must not pile up where cool-downs are short. */
 const PROBE_ALONE_MS_MIN = 2_000
 
@@ -60,9 +60,9 @@ export class DeliveryCore {
   readonly stranded: Stranded
   readonly #options: DeliveryCoreOptions
   readonly #timer = setInterval(() => {
-    this.dispatcher.takeBack()
+    this.dispatcher.look()
     this.stranded.submit()
-  }, TAKE_BACK_EVERY_MS).unref()
+  }, LOOK_EVERY_MS).unref()
 
   constructor(options: DeliveryCoreOptions) {
     const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, signerFor } = options
@@ -111,7 +111,7 @@ export class DeliveryCore {
       lateAfterMs: config.RETRY_DEADLINE_MS,
       retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
       onBreakerOpened: (rp) => this.dispatcher.shed(rp),
-      release: (delivery) => this.dispatcher.release(delivery),
+      release: (delivery, didAnswer) => this.dispatcher.release(delivery, didAnswer),
       retryPolicy: retryPolicy(
         {
           baseDelayMs: config.RETRY_BASE_DELAY_MS,
@@ -132,7 +132,7 @@ export class DeliveryCore {
       maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
       maxWaiting: config.MAX_UNSETTLED,
       start: (delivery) => deliverer.attempt(delivery),
-      onProbe: (delivery) => this.open.setAside(delivery),
+      onAside: (delivery) => this.open.setAside(delivery),
       onRoom: () => this.backlogLoop.wake(),
       onShed: (deliveries) => {
         for (const delivery of deliveries) this.admission.park(delivery)

@@ -1,6 +1,8 @@
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 import type { HeldRegistration } from '../registry/registry.ts'
+import type { Origin } from './origins.ts'
+import type { Places } from './places.ts'
 import type { RelyingParty } from './relying-party.ts'
 
 /** The part of a trigger that its deliveries need. */
@@ -34,17 +36,26 @@ export interface Delivery {
   attempts: number
   /** How many of them ended in a doubtful answer (400, 3xx). */
   doubtful: number
-  lastStatus?: number
-  lastError?: string
+  lastStatus: number | undefined
+  lastError: string | undefined
   /** Where the last attempt went: scheme, host and port. */
-  origin?: string
+  origin: string | undefined
   /** It was taken out of the backlog: it counts as a further attempt, and may hold a place of those. */
   readonly isClaimed: boolean
   /** Set while it stands in the backlog, under a lease of this replica. */
-  isHeld?: boolean
+  isHeld: boolean
   /** A reused connection was closed under the last attempt, which was made again at once. */
   wasResent: boolean
   readonly creditors: Creditor[]
+  /** Whose place it takes; set when it is taken up by the dispatcher, as what follows. */
+  host: Origin | undefined
+  /** It was started at an RP that has not shown that it is quick. */
+  isUnproven: boolean
+  /** The place that its attempt holds, between the attempts that began before and after it. */
+  placeIn: Places | undefined
+  placeBefore: Delivery | undefined
+  placeAfter: Delivery | undefined
+  startedAtLook: number
 }
 
 export function registrationKey({

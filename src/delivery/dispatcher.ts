@@ -1,274 +1,301 @@
-import { Fifo } from '../lib/fifo.ts'
 import type { Delivery } from './delivery.ts'
-import { type RelyingParty, waitingAt } from './relying-party.ts'
+import type { Origin } from './origins.ts'
+import { Places } from './places.ts'
+import { ProbeTurns } from './probe-turns.ts'
+import type { RelyingParty } from './relying-party.ts'
+import { Standings } from './standings.ts'
+import { NEW_ATTEMPTS_MAX, UnprovenBounds } from './unproven-bounds.ts'
+import { WaitingLines } from './waiting-lines.ts'
 import { WaitingRoom, type WaitingRoomOptions } from './waiting-room.ts'
 
 export interface DispatcherOptions extends WaitingRoomOptions {
-  /** Attempts under way, over all RPs; probes come on top. */
+  /** Places for attempts, over all RPs; probes come on top, and attempts that have given their place back. */
   readonly maxInFlight: number
   /** After so long a probe that has not ended is not waited for: another one may be made. Milliseconds. */
   readonly probeAloneMs: number
   /** Starts one attempt; `release` is called when it is over. */
   readonly start: (delivery: Delivery) => void
-  /** This one is to be started as a probe. */
-  readonly onProbe: (delivery: Delivery) => void
+  /** The attempt may take long, and nobody is to wait for it: a probe, or one that has given its place back. */
+  readonly onAside: (delivery: Delivery) => void
   /** An RP with parked deliveries that are due has room again, or may be probed. */
   readonly onRoom: () => void
   /** These waited for an RP that does not move: they must be parked. */
   readonly onShed: (deliveries: Delivery[]) => void
 }
 
-/** Further attempts may take that part of the room in flight; the rest is kept for first attempts. */
+/** Further attempts may take that part of the places; the rest is kept for first attempts. */
 const RETRY_SHARE = 0.75
-/** For as many probes as that part of the attempts in flight there are places of their own. */
-const PROBE_SHARE = 1 / 8
-/** And for that part of the RPs that do not answer, so that each of them has its turn within two seconds, however many. */
-const PROBE_ROUND = 1 / 5
-/** After so long a probe gives its place to the next and goes on without: it is probably one of an RP that hangs. */
-const PROBE_PLACE_MS = 250
 
 /**
- * Decides who may start an attempt now. Every RP has queues of its own and a bound of its own; the RPs take turns,
- * one attempt each, so that one with a thousand waiting deliveries does not stand before one with a single one.
+ * Decides who may start an attempt now. What is for RPs that are quick waits for its turn. For all others nothing waits
+ * here: what may not start at once is parked.
  *
- * A probe, of which there is one per RP whose breaker is open, takes no place from the others, nor they from it: RPs
- * that hang must not keep one that is well again from being found out.
+ * An attempt holds a place, and gives it back when it has waited for a quarter of a second: from then on it holds no more
+ * than its socket. So places never run out for long, however many RPs hang.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #room: WaitingRoom
+  readonly #standings: Standings
+  readonly #places = new Places()
+  readonly #unproven: UnprovenBounds
+  readonly #probes: ProbeTurns
   readonly #maxRetriesInFlight: number
-  /** RPs that have a waiting delivery and room for it. */
-  readonly #turns = new Fifo<RelyingParty>()
-  #waiting = 0
-  #inFlight = 0
+  readonly #lines = new WaitingLines((rp) => {
+    const attemptsMax = this.#attemptsMax(rp)
+    return rp.standing.kind === 'new' ? Math.min(attemptsMax, NEW_ATTEMPTS_MAX) : attemptsMax
+  })
   #retriesInFlight = 0
-  readonly #probes = new Set<Delivery>()
-  /** Probes that have a place, with the time when they began; the oldest first. */
-  readonly #probePlaces = new Map<Delivery, number>()
-  /** RPs whose breaker is open. */
-  #silent = 0
-  /** An RP could not be probed for want of a place. */
-  #isProbeSought = false
+  /** Parked deliveries of an RP that is not quick, or stands behind a host that hangs, may be claimed at the next look. */
+  #isRoomSought = false
   #isPumping = false
   #isStopped = false
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    const { maxInFlight, maxInFlightPerRp } = options
     this.#room = new WaitingRoom(options)
-    this.#maxRetriesInFlight = Math.max(Math.floor(options.maxInFlight * RETRY_SHARE), 1)
+    this.#standings = new Standings(maxInFlightPerRp)
+    this.#unproven = new UnprovenBounds(this.#standings, options)
+    this.#probes = new ProbeTurns(options)
+    this.#maxRetriesInFlight = Math.max(Math.floor(maxInFlight * RETRY_SHARE), 1)
   }
 
-  /** Attempts under way, probes included. */
+  /** Attempts under way: with a place, without one any more, and probes. */
   get inFlight(): number {
-    return this.#inFlight + this.#probes.size
+    return this.#places.size + this.#unproven.lingering + this.#probes.inFlight
   }
 
   get waiting(): number {
-    return this.#waiting
+    return this.#lines.size
   }
 
   /** What is taken of each bound. */
   get taken() {
     return {
-      inFlight: this.#inFlight,
+      attemptPlaces: this.#places.size,
+      unproven: this.#unproven.places,
+      lingering: this.#unproven.lingering,
+      claiming: this.#unproven.claiming,
+      atOrigins: [...this.#standings.origins].reduce(
+        (sum, it) => sum + it.inFlight + it.lingering + it.probePlaces,
+        0,
+      ),
       retriesInFlight: this.#retriesInFlight,
-      probes: this.#probes.size,
-      probePlaces: this.#probePlaces.size,
-      waiting: this.#waiting,
+      probes: this.#probes.inFlight,
+      probePlaces: this.#probes.placesTaken,
+      waiting: this.#lines.size,
     }
   }
 
   /** How many parked deliveries of this RP may be claimed now. */
   roomForClaims(rp: RelyingParty): number {
     if (this.#isStopped) return 0
-    if (!rp.breaker.isClosed) return this.#mayProbe(rp) ? 1 : 0
-    if (this.#room.isStalled(rp)) return 0
-    return this.#room.roomForClaims(rp, this.#attemptsMax(rp))
+    const origin = this.#standings.originOf(rp)
+    if (!rp.breaker.isClosed) return this.#probes.mayProbe(rp, origin) ? 1 : 0
+    const attemptsMax = this.#attemptsMax(rp)
+    const standing = this.#standings.of(rp, origin)
+    if (standing === 'quick') return this.#room.roomForClaims(rp, attemptsMax)
+    // A claim costs three round trips, for one as for many, and a slow RP is in no hurry.
+    if (standing === 'slow' && rp.inFlight > attemptsMax / 2) return 0
+    const placesLeft = this.#placesLeft(true)
+    return this.#unproven.room({ rp, origin, attemptsMax, placesLeft, kept: true })
+  }
+
+  /**
+   * Keeps the places for a claim under way, so that no two claims count on the same ones; to be called with the negative
+   * number afterwards. An RP that is quick has room of its own to wait in.
+   */
+  keepForClaim(rp: RelyingParty, limit: number): number {
+    const kept = this.#standings.of(rp) === 'quick' ? 0 : limit
+    this.#unproven.claiming += kept
+    return kept
+  }
+
+  giveBackClaim(kept: number): void {
+    this.#unproven.claiming -= kept
   }
 
   /** Those that may be probed now, as many as there are places: first whose cool-down ended first. */
   nextProbes(rps: readonly RelyingParty[]): RelyingParty[] {
-    if (this.#isStopped) return []
-    const cool = rps.filter((rp) => this.#isToBeProbed(rp))
-    const places = Math.max(this.#maxProbes - this.#probePlaces.size, 0)
-    if (cool.length > places) this.#isProbeSought = true
-    return cool.sort((a, b) => b.breaker.cooledDownForMs - a.breaker.cooledDownForMs).slice(0, places)
+    return this.#isStopped ? [] : this.#probes.next(rps, (rp) => this.#standings.originOf(rp))
   }
 
   /**
-   * Takes a delivery to be attempted when its turn comes. False when the RP's share is full, or the RP does not move:
-   * it must be parked. The bound on all that wait is not checked here; it stops intake before it gets so far.
+   * Takes a delivery to be attempted when its turn comes. False when there is no room for it at its RP: it must be
+   * parked. The bound on all that wait is not checked here; it stops intake before it gets so far.
    */
   submit(delivery: Delivery): boolean {
     const { rp } = delivery
     if (this.#isStopped) return false
+    const origin = this.#standings.originFor(delivery)
+    delivery.host = origin
     // Behind an open breaker nothing waits; the one attempt that may be made starts at once.
-    if (!rp.breaker.isClosed) return this.#probe(delivery)
-    if (!this.#mayWait(delivery)) return false
-    const queue = delivery.isClaimed ? rp.waitingRetry : rp.waitingFirst
-    queue.push(delivery)
-    this.#waiting++
-    this.#giveTurn(rp)
+    if (!rp.breaker.isClosed) return this.#probe(delivery, origin)
+    if (this.#standings.of(rp, origin) !== 'quick') return this.#startAtOnce(delivery, origin)
+    if (!this.#room.mayTake(delivery)) return false
+    this.#lines.add(delivery)
     this.#pump()
     return true
   }
 
-  /** An attempt that was started is over. */
-  release(delivery: Delivery): void {
+  /**
+   * An attempt that was started is over. `didAnswer`: whether the RP did; left out when that cannot be said, because
+   * nothing was sent to it.
+   */
+  release(delivery: Delivery, didAnswer?: boolean): void {
     const { rp } = delivery
-    if (this.#probes.size > 0 && this.#probes.delete(delivery)) {
-      if (rp.probe === delivery) rp.probe = undefined
-      this.#probePlaces.delete(delivery)
-    } else {
-      this.#inFlight--
-      if (delivery.isClaimed) this.#retriesInFlight--
+    const origin = delivery.host as Origin
+    if (!this.#probes.end(delivery)) {
+      if (this.#places.giveBack(delivery)) this.#leftPlace(delivery)
+      else this.#unproven.lingers(rp, origin, -1)
     }
     rp.inFlight--
-    this.#countSilent(rp)
+    origin.inFlight--
+    this.#probes.countSilent(rp)
+    if (didAnswer !== undefined) {
+      this.#standings.ended(delivery, origin, didAnswer)
+      this.#shedUnlessQuick(rp)
+    }
     const now = this.#options.clock.monotonic()
     rp.pace.ended(now - rp.movedAtMs)
     rp.movedAtMs = now
     this.#room.moved(rp, now)
-    this.#giveTurn(rp)
+    this.#lines.giveTurn(rp)
     this.#pump()
     this.#tellOfProbePlaces()
-    if (!rp.hasDueBacklog || this.roomForClaims(rp) === 0) return
-    rp.hasDueBacklog = false
-    this.#options.onRoom()
+    // What found nothing on this side to be sent with would find no more of it now.
+    if (rp.hasDueBacklog && didAnswer !== undefined) this.#tellOfRoom(rp, origin)
   }
 
   /** Nothing waits for this RP any more. */
   shed(rp: RelyingParty): void {
-    const shed = this.#takeWaiting(rp)
+    const shed = this.#lines.takeAll(rp)
     if (shed.length > 0) this.#options.onShed(shed)
   }
 
-  /** Parks what waits for RPs that were quick and are slow now, and takes the places of long probes back. To be called now and then. */
-  takeBack(): void {
-    for (const rp of this.#room.takeBack()) this.shed(rp)
-    const until = this.#options.clock.monotonic() - PROBE_PLACE_MS
-    for (const [probe, beganAt] of this.#probePlaces) {
-      if (beganAt > until) break
-      this.#probePlaces.delete(probe)
+  /**
+   * Takes back the places of attempts that take long, and parks what waits for RPs that were quick and are slow now. To be
+   * called twenty times a second.
+   */
+  look(): void {
+    const untilLook = this.#standings.look()
+    for (let it = this.#places.takeOldest(untilLook); it !== undefined; ) {
+      this.#goesOnWithoutPlace(it)
+      it = this.#places.takeOldest(untilLook)
     }
+    for (const rp of this.#room.takeBack()) this.shed(rp)
+    this.#probes.takeBack(untilLook)
+    this.#pump()
     this.#tellOfProbePlaces()
+    if (!this.#isRoomSought) return
+    this.#isRoomSought = false
+    this.#options.onRoom()
   }
 
   /** Starts nothing more, and hands back everything that still waits. */
   stop(relyingParties: Iterable<RelyingParty>): Delivery[] {
     this.#isStopped = true
-    this.#turns.clear()
-    return [...relyingParties].flatMap((rp) => this.#takeWaiting(rp))
-  }
-
-  #takeWaiting(rp: RelyingParty): Delivery[] {
-    const waiting = [...rp.waitingFirst, ...rp.waitingRetry]
-    rp.waitingFirst.clear()
-    rp.waitingRetry.clear()
-    this.#waiting -= waiting.length
-    return waiting
+    this.#lines.endTurns()
+    return [...relyingParties].flatMap((rp) => this.#lines.takeAll(rp))
   }
 
   #attemptsMax(rp: RelyingParty): number {
     return Math.min(this.#options.maxInFlightPerRp, rp.breaker.attemptsMax)
   }
 
-  #mayWait(delivery: Delivery): boolean {
+  #placesLeft(isClaimed: boolean): number {
+    const left = this.#options.maxInFlight - this.#places.size
+    return isClaimed ? Math.min(left, this.#maxRetriesInFlight - this.#retriesInFlight) : left
+  }
+
+  /** What is parked was there before, and is told first. */
+  #startAtOnce(delivery: Delivery, origin: Origin): boolean {
+    const { rp, isClaimed } = delivery
+    const attemptsMax = this.#attemptsMax(rp)
+    const placesLeft = this.#placesLeft(isClaimed)
+    const mayStart =
+      (isClaimed || !rp.hasDueBacklog) &&
+      this.#unproven.room({ rp, origin, attemptsMax, placesLeft, kept: !isClaimed }) > 0
+    if (mayStart) this.#begin(delivery, origin, true)
+    else rp.hasDueBacklog = true
+    return mayStart
+  }
+
+  #begin(delivery: Delivery, origin: Origin, isUnproven: boolean): void {
     const { rp } = delivery
-    if (!this.#room.isStalled(rp)) return this.#room.mayTake(delivery)
-    this.shed(rp)
-    return false
+    this.#places.take(delivery, this.#standings.now)
+    delivery.isUnproven = isUnproven
+    if (isUnproven) this.#unproven.places++
+    if (delivery.isClaimed) this.#retriesInFlight++
+    this.#start(delivery, rp, origin)
   }
 
-  get #maxProbes(): number {
-    const { maxInFlight } = this.#options
-    return Math.max(Math.floor(maxInFlight * PROBE_SHARE), Math.ceil(this.#silent * PROBE_ROUND), 1)
-  }
-
-  /** Attempts from before the breaker opened do not count, nor does a probe that takes long: they may hang. */
-  #isToBeProbed(rp: RelyingParty): boolean {
-    if (rp.breaker.attemptsMax === 0) return false
-    const { clock, probeAloneMs } = this.#options
-    return rp.probe === undefined || clock.monotonic() - rp.probedAtMs >= probeAloneMs
-  }
-
-  #mayProbe(rp: RelyingParty): boolean {
-    if (!this.#isToBeProbed(rp)) return false
-    if (this.#probePlaces.size < this.#maxProbes) return true
-    this.#isProbeSought = true
-    return false
-  }
-
-  #probe(delivery: Delivery): boolean {
-    const { rp } = delivery
-    if (!this.#mayProbe(rp)) return false
-    const now = this.#options.clock.monotonic()
-    if (rp.inFlight === 0) rp.movedAtMs = now
+  #start(delivery: Delivery, rp: RelyingParty, origin: Origin): void {
+    if (rp.inFlight === 0) rp.movedAtMs = this.#options.clock.monotonic()
     rp.inFlight++
-    rp.probe = delivery
-    rp.probedAtMs = now
-    this.#probes.add(delivery)
-    this.#probePlaces.set(delivery, now)
-    this.#options.onProbe(delivery)
+    origin.inFlight++
     this.#options.start(delivery)
+  }
+
+  #probe(delivery: Delivery, origin: Origin): boolean {
+    if (!this.#probes.mayProbe(delivery.rp, origin)) return false
+    delivery.isUnproven = true
+    this.#probes.begin(delivery, origin, this.#standings.now)
+    this.#options.onAside(delivery)
+    this.#start(delivery, delivery.rp, origin)
     return true
   }
 
+  #leftPlace({ isClaimed, isUnproven }: Delivery): void {
+    if (isClaimed) this.#retriesInFlight--
+    if (isUnproven) this.#unproven.places--
+  }
+
+  #goesOnWithoutPlace(delivery: Delivery): void {
+    const { rp } = delivery
+    const origin = delivery.host as Origin
+    this.#leftPlace(delivery)
+    this.#unproven.lingers(rp, origin, 1)
+    this.#options.onAside(delivery)
+    this.#standings.takesLong(rp, origin)
+    this.#shedUnlessQuick(rp)
+  }
+
+  #shedUnlessQuick(rp: RelyingParty): void {
+    const { kind } = rp.standing
+    if (kind === 'slow' || kind === 'hung') this.shed(rp)
+  }
+
+  #tellOfRoom(rp: RelyingParty, origin: Origin): void {
+    // Not after each attempt: those of an RP that is not quick end so seldom that the next look is soon enough.
+    if (rp.breaker.isClosed && this.#standings.of(rp, origin) !== 'quick') this.#isRoomSought = true
+    else if (this.roomForClaims(rp) > 0) {
+      rp.hasDueBacklog = false
+      this.#options.onRoom()
+    }
+  }
+
   #tellOfProbePlaces(): void {
-    if (!this.#isProbeSought || this.#probePlaces.size >= this.#maxProbes) return
-    this.#isProbeSought = false
-    this.#options.onRoom()
-  }
-
-  /** A breaker opens and closes by what comes of an attempt, and nowhere else. */
-  #countSilent(rp: RelyingParty): void {
-    if (rp.isSilent !== rp.breaker.isClosed) return
-    rp.isSilent = !rp.isSilent
-    this.#silent += rp.isSilent ? 1 : -1
-  }
-
-  #giveTurn(rp: RelyingParty): void {
-    if (rp.hasTurn || waitingAt(rp) === 0 || rp.inFlight >= this.#attemptsMax(rp)) return
-    rp.hasTurn = true
-    this.#turns.push(rp)
+    if (this.#probes.takeSoughtPlace()) this.#options.onRoom()
   }
 
   #pump(): void {
     // An attempt that fails before it starts is released from inside `start`; the loop below sees it.
     if (this.#isPumping) return
     this.#isPumping = true
-    // An RP that may not start now gives its turn back and is passed over, so one round is the most there is to do.
-    let passed = 0
-    while (passed < this.#turns.size && this.#inFlight < this.#options.maxInFlight) {
-      const rp = this.#turns.shift() as RelyingParty
-      if (waitingAt(rp) === 0) {
-        rp.hasTurn = false
-        continue
+    while (this.#places.size < this.#options.maxInFlight) {
+      const delivery = this.#lines.next(this.#retriesInFlight < this.#maxRetriesInFlight)
+      if (delivery === undefined) break
+      const { rp } = delivery
+      const origin = delivery.host as Origin
+      if (!this.#standings.isHung(origin)) this.#begin(delivery, origin, false)
+      else if (!this.#startAtOnce(delivery, origin)) {
+        this.#isRoomSought = true
+        this.#options.onShed([delivery, ...this.#lines.takeAll(rp)])
       }
-      const delivery = this.#next(rp)
-      if (delivery === undefined) {
-        this.#turns.push(rp)
-        passed++
-        continue
-      }
-      rp.hasTurn = false
-      this.#waiting--
-      this.#inFlight++
-      if (delivery.isClaimed) this.#retriesInFlight++
-      rp.startedFirst = !delivery.isClaimed
-      if (rp.inFlight === 0) rp.movedAtMs = this.#options.clock.monotonic()
-      rp.inFlight++
-      this.#giveTurn(rp)
-      this.#options.start(delivery)
+      this.#lines.giveTurn(rp)
     }
     this.#isPumping = false
-  }
-
-  /** First and further attempts take turns at one RP, as far as there is room for further ones at all. */
-  #next(rp: RelyingParty): Delivery | undefined {
-    const mayRetry = this.#retriesInFlight < this.#maxRetriesInFlight && rp.waitingRetry.size > 0
-    if (mayRetry && (rp.startedFirst || rp.waitingFirst.size === 0)) return rp.waitingRetry.shift()
-    return rp.waitingFirst.shift()
   }
 }

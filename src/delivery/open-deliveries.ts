@@ -94,8 +94,8 @@ export class OpenDeliveries {
   }
 
   /**
-   * Takes a delivery out of the bounds, though not off the books: the probe of an RP that may hang, of which there is one per
-   * RP at most, or what cannot be parked. A thousand of them must not stop intake and claims.
+   * Takes a delivery out of the bounds, though not off the books: its attempt may hang, or it cannot be parked, and a thousand
+   * of those must not stop intake and claims. What bounds them is the dispatcher.
    */
   setAside(delivery: Delivery): void {
     if (this.#aside.has(delivery)) return

@@ -23,6 +23,11 @@ export class ProbeTimeout {
     this.#hungInARow++
   }
 
+  /** Its last probe got no answer in time. */
+  get hasHung(): boolean {
+    return this.#hungInARow > 0
+  }
+
   /** For the next probe; at most `maxMs`, the time-out of every other attempt. Milliseconds. */
   next(maxMs: number): number {
     if (this.#hungInARow % FULL_EVERY === FULL_EVERY - 1) return maxMs

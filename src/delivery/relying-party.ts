@@ -1,3 +1,4 @@
+import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
@@ -5,6 +6,7 @@ import { Breaker, type BreakerPolicy } from './breaker.ts'
 import type { Delivery } from './delivery.ts'
 import { Pace } from './pace.ts'
 import { ProbeTimeout } from './probe-timeout.ts'
+import { Standing } from './standing.ts'
 
 /** What one replica knows of one RP: its settings and what is going on with it. */
 export interface RelyingParty {
@@ -18,8 +20,13 @@ export interface RelyingParty {
   /** When the settings were read last. This and the times below are on the monotonic clock. */
   settingsReadAtMs: number
   readonly breaker: Breaker
-  /** Attempts under way. */
+  /** Where it was sent to last, and by which URI. */
+  uri: string | undefined
+  endpoint: LogoutEndpoint | undefined
+  readonly standing: Standing
+  /** Attempts under way; and those of them that gave their place back. */
   inFlight: number
+  lingering: number
   /** When the last attempt ended, or the first of those under way began. */
   movedAtMs: number
   readonly pace: Pace
@@ -46,6 +53,15 @@ export interface RelyingParty {
 
 export function waitingAt(rp: RelyingParty): number {
   return rp.waitingFirst.size + rp.waitingRetry.size
+}
+
+/** Where a delivery is to be sent to, as its RP is set up now. Remembered, because most RPs have one URI. */
+export function endpointOf({ rp, registration }: Pick<Delivery, 'rp' | 'registration'>): LogoutEndpoint {
+  const uri = rp.settings.backchannelLogoutUri ?? registration.backchannelLogoutUri
+  if (rp.endpoint !== undefined && uri === rp.uri) return rp.endpoint
+  rp.uri = uri
+  rp.endpoint = logoutEndpoint(uri)
+  return rp.endpoint
 }
 
 const IDLE_ENTRIES_MAX = 20_000
@@ -76,7 +92,11 @@ export class RelyingParties {
         calledOrigin: undefined,
         settingsReadAtMs: Number.NEGATIVE_INFINITY,
         breaker: new Breaker(this.#breakerPolicy, this.#clock),
+        uri: undefined,
+        endpoint: undefined,
+        standing: new Standing(1),
         inFlight: 0,
+        lingering: 0,
         movedAtMs: 0,
         pace: new Pace(),
         probe: undefined,

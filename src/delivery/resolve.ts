@@ -62,12 +62,19 @@ function delivery(item: Owed, rp: RelyingParty, companions: readonly Owed[]): De
     deadlineMs,
     attempts: parked?.attempts ?? 0,
     doubtful: parked?.doubtful ?? 0,
-    ...(parked?.lastStatus !== undefined && { lastStatus: parked.lastStatus }),
-    ...(parked?.lastError !== undefined && { lastError: parked.lastError }),
-    ...(parked?.origin !== undefined && { origin: parked.origin }),
+    // All from the beginning: what is added later costs an allocation for each delivery.
+    lastStatus: parked?.lastStatus,
+    lastError: parked?.lastError,
+    origin: parked?.origin,
     isClaimed: parked !== undefined,
     isHeld: parked !== undefined,
     wasResent: false,
     creditors,
+    host: undefined,
+    isUnproven: false,
+    placeIn: undefined,
+    placeBefore: undefined,
+    placeAfter: undefined,
+    startedAtLook: 0,
   }
 }

@@ -12,10 +12,10 @@ export interface WaitingRoomOptions {
   readonly maxWaiting: number
 }
 
-/** An RP that has all its attempts under way and ended none for so long does not move: nothing waits for it here. */
-const STALL_MS = 1_000
-/** Small, so that ten hung RPs together still leave half of the room to the others. */
+/** Small, so that no RP, until it shows how quick it is, takes much of it from the others. */
 const SHARE = 1 / 16
+/** For an RP that has not answered yet: hundreds of them may turn out to be slow. */
+const NEW_MAX = 2
 /**
  * A quick RP may have waiting what it takes in that time: with few RPs all of a mass logout would otherwise be parked
  * and claimed again, at twice the cost.
@@ -29,14 +29,13 @@ const ALONE_MS = 60_000
 const TAKEN_BACK_FACTOR = 4
 
 /**
- * How many deliveries may wait for an RP: a small share of the room, more for one that shows that it is quick, none for
- * one that does not move. New deliveries and those claimed from the backlog are counted apart, so that neither keeps
+ * How many deliveries may wait for an RP that is not known to be slow: a small share of the room, more for one that shows
+ * how quick it is. New deliveries and those claimed from the backlog are counted apart, so that neither keeps
  * the other out.
  */
 export class WaitingRoom {
   readonly #clock: Clock
   readonly #claimsPerPlace: number
-  readonly #maxInFlightPerRp: number
   readonly #share: number
   readonly #lentMax: number
   readonly #borrowers = new Set<RelyingParty>()
@@ -47,7 +46,6 @@ export class WaitingRoom {
   constructor({ claimsPerPlace, clock, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
     this.#clock = clock
     this.#claimsPerPlace = claimsPerPlace
-    this.#maxInFlightPerRp = maxInFlightPerRp
     this.#share = Math.max(Math.floor(maxWaiting * SHARE), maxInFlightPerRp)
     this.#lentMax = Math.floor(maxWaiting * LENT_SHARE_MAX)
   }
@@ -62,6 +60,7 @@ export class WaitingRoom {
   /** True when one more may wait. Remembers the RPs that have more than their share. */
   mayTake({ rp, isClaimed }: Delivery): boolean {
     const waiting = isClaimed ? rp.waitingRetry.size : rp.waitingFirst.size
+    if (rp.standing.kind === 'new') return waiting < NEW_MAX
     if (waiting < this.#share) return true
     if (waiting >= this.#lentTo(rp)) return false
     this.#borrowers.add(rp)
@@ -73,13 +72,9 @@ export class WaitingRoom {
    * trips, for one as for a hundred. `attemptsMax`: that may be under way at this RP.
    */
   roomForClaims(rp: RelyingParty, attemptsMax: number): number {
-    const max = this.#maxClaimed(rp, attemptsMax)
+    const max = rp.standing.kind === 'new' ? NEW_MAX : this.#maxClaimed(rp, attemptsMax)
     const waiting = rp.waitingRetry.size
     return waiting > max / 2 ? 0 : max - waiting
-  }
-
-  isStalled(rp: RelyingParty): boolean {
-    return rp.inFlight >= this.#maxInFlightPerRp && this.#clock.monotonic() - rp.movedAtMs > STALL_MS
   }
 
   /** The RPs that were lent room and have become slow: intake may be waiting for what they fill. */

@@ -19,7 +19,7 @@ const CLIENT_LABELS_MAX = 100
 
 type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 
-const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked']
+const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked', 'local']
 const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty']
 const passReasons: readonly PassedPosition['why'][] = ['retention', 'recreated', 'shortened', 'forgotten']
 const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'draining']

@@ -57,7 +57,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       if (this.#logsAccepted) this.#stream.write(acceptedAttemptLine(report))
       return
     }
-    this.#failures.attemptFailed(delivery)
+    if (verdict !== 'local') this.#failures.attemptFailed(delivery)
     const { registration, cause } = delivery
     this.#log.warn(
       {
@@ -70,7 +70,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
         jti,
         status: result.kind === 'answered' ? result.status : undefined,
         origin: delivery.origin,
-        error: delivery.lastError ?? (result.kind === 'unreachable' ? result.code : undefined),
+        error:
+          verdict === 'local' || delivery.lastError === undefined
+            ? result.kind === 'unreachable'
+              ? result.code
+              : undefined
+            : delivery.lastError,
         next: typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() },
       },
       'attempt',

@@ -2,11 +2,21 @@ import { amount } from './amount.ts'
 import { totalOf } from './figures.ts'
 import type { Measurements } from './measurements.ts'
 import type { RebuildRun } from './rebuild.ts'
+import type { SharingRun } from './sharing.ts'
 import { median } from './statistics.ts'
 
 /** In words what the table of programs does not hold: a paragraph or a few lines per stage. */
 export function faultLines(measured: Measurements): string {
-  return [crashLines, sizeLines, isolationLines, parkedLines, rebuildLines, replayLines, steadyLines]
+  return [
+    crashLines,
+    sizeLines,
+    isolationLines,
+    sharingLines,
+    parkedLines,
+    rebuildLines,
+    replayLines,
+    steadyLines,
+  ]
     .flatMap((lines) => lines(measured))
     .join('\n')
 }
@@ -50,6 +60,19 @@ function isolationLines({ isolation }: Measurements): string[] {
         of((run) => run.recoveredAfterSeconds),
         1,
       )} s after the others answer again, lost ${lost}, twice ${duplicates}.`
+    )
+  })
+}
+
+function sharingLines({ sharing }: Measurements): string[] {
+  return [...new Set(sharing.map((run) => run.name))].map((name) => {
+    const runs = sharing.filter((run) => run.name === name)
+    const of = (read: (run: SharingRun) => number, decimals = 1) => amount(median(runs.map(read)), decimals)
+    return (
+      `${name}: the other RPs are told within ${of((run) => run.seconds)} s, alone ${of((run) => run.aloneSeconds)} s, ` +
+      `beside RPs that are well ${of((run) => run.faultFreeSeconds)} s, p99 then ${of((run) => run.p99Ms)} ms, ` +
+      `beside RPs that are well ${of((run) => run.faultFreeP99Ms)} ms; ` +
+      `all are told ${of((run) => run.recoveredAfterSeconds)} s after that, twice ${of((run) => run.duplicates, 0)}.`
     )
   })
 }

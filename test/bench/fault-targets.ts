@@ -1,15 +1,23 @@
 import { totalOf } from './figures.ts'
 import type { IsolationRun } from './isolation.ts'
 import type { Measurements } from './measurements.ts'
+import type { SharingRun } from './sharing.ts'
 import { median } from './statistics.ts'
 import { SETTLED_MINUTE, type SteadyMinute } from './steady.ts'
 import { atLeast, atMost, type TargetResult } from './target-result.ts'
 
 /** How the relay fares with what goes wrong, and with much or long work. */
 export function judgeFaults(measured: Measurements): TargetResult[] {
-  return [judgeCrash, judgeSize, judgeIsolation, judgeParked, judgeRebuild, judgeReplay, judgeSteady].flatMap(
-    (judge) => judge(measured),
-  )
+  return [
+    judgeCrash,
+    judgeSize,
+    judgeIsolation,
+    judgeSharing,
+    judgeParked,
+    judgeRebuild,
+    judgeReplay,
+    judgeSteady,
+  ].flatMap((judge) => judge(measured))
 }
 
 function judgeCrash({ crash }: Measurements): TargetResult[] {
@@ -55,6 +63,25 @@ function judgeIsolation({ isolation }: Measurements): TargetResult[] {
     atMost('hanging RPs, lost deliveries and outcomes', lost + outcomesMissing + outcomesFailed, 0),
     atMost('hanging RPs, duplicate and wrong deliveries', duplicates + wrong, 0),
   ]
+}
+
+function judgeSharing({ sharing }: Measurements): TargetResult[] {
+  return [...new Set(sharing.map((run) => run.name))].flatMap((name) => {
+    const runs = sharing.filter((run) => run.name === name)
+    const of = (read: (run: SharingRun) => number) => median(runs.map(read))
+    return [
+      atMost(
+        `${name}: until the others are told, with / without`,
+        of((run) => run.seconds / run.faultFreeSeconds),
+        2,
+      ),
+      atMost(
+        `${name}: latency p99 of the others then, with / without`,
+        of((run) => run.p99Ms / run.faultFreeP99Ms),
+        2,
+      ),
+    ]
+  })
 }
 
 function judgeParked({ parked: [run] }: Measurements): TargetResult[] {

@@ -7,6 +7,7 @@ import { measureParked, type ParkedRun } from './parked.ts'
 import { appendProgress } from './progress.ts'
 import { measureRebuild, type RebuildRun } from './rebuild.ts'
 import { measureReplay, type ReplayRun } from './replay.ts'
+import { measureSharing, type SharingRun } from './sharing.ts'
 import { measureSteady, type SteadyRun } from './steady.ts'
 import { measureThroughput, type ThroughputRun } from './throughput.ts'
 
@@ -21,6 +22,8 @@ export interface Measurements {
   readonly size: ThroughputRun[]
   /** Fault-free and with hanging RPs, in turn. */
   readonly isolation: IsolationRun[]
+  /** A mass logout at RPs of which many are slow or hang. */
+  readonly sharing: SharingRun[]
   readonly parked: ParkedRun[]
   readonly rebuild: RebuildRun[]
   readonly replay: ReplayRun[]
@@ -39,6 +42,7 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
     crash: [],
     size: [],
     isolation: [],
+    sharing: [],
     parked: [],
     rebuild: [],
     replay: [],
@@ -98,6 +102,10 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
         measured.isolation.push(run)
         appendProgress(`isolation ${round}/${runs}`, run)
       }
+      const sharing = await measureSharing(context, firstAlgorithm, (run) =>
+        appendProgress(`isolation ${round}/${runs}`, run),
+      )
+      measured.sharing.push(...sharing)
     }
   }
   if (stages.includes('rebuild') && withRelay) {

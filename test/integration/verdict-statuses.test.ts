@@ -44,19 +44,16 @@ describe.concurrent('sent', () => {
 })
 
 describe.concurrent('rejected by the first answer', () => {
-  test.each([201, 202, 203, 205, 206, 401, 403, 404, 405, 410, 413, 415, 418, 422, 451])(
-    '%i',
-    async (status) => {
-      const { type, data, requests } = await deliver(statuses(status, 200))
-      expect(type).toBe('backchannel-logout-failed')
-      expect(data).toMatchObject({ reason: 'rejected', lastStatus: status, status, attempts: 1 })
-      expect(requests).toHaveLength(1)
-    },
-  )
+  test.each([201, 202, 203, 205, 206, 401, 403, 405, 410, 413, 415, 418, 422, 451])('%i', async (status) => {
+    const { type, data, requests } = await deliver(statuses(status, 200))
+    expect(type).toBe('backchannel-logout-failed')
+    expect(data).toMatchObject({ reason: 'rejected', lastStatus: status, status, attempts: 1 })
+    expect(requests).toHaveLength(1)
+  })
 })
 
 describe.concurrent('doubtful: tried again in the configured distances, then rejected', () => {
-  test.each([400, 300, 301, 302, 303, 304, 307, 308])('%i', async (status) => {
+  test.each([400, 404, 300, 301, 302, 303, 304, 307, 308])('%i', async (status) => {
     const target = `/redirected-${randomUUID()}`
     const { type, data, requests } = await deliver((_request, response) =>
       end(response, status, { location: site.rps.uri(target) }),
@@ -71,7 +68,7 @@ describe.concurrent('doubtful: tried again in the configured distances, then rej
     expect(site.rps.at(target)).toEqual([])
   })
 
-  test.each([400, 302])('%i once, then 200: sent', async (status) => {
+  test.each([400, 404, 302])('%i once, then 200: sent', async (status) => {
     const { type, data } = await deliver(statuses(status, 200))
     expect(type).toBe('backchannel-logout-sent')
     expect(data).toMatchObject({ status: 200, attempts: 2 })

@@ -52,7 +52,7 @@ export class LogoutRequestReader {
     const { aud, sid, jti, iat, exp } = payload
     // Everything by which a relying party would refuse the token (OIDC BCL 1.0 §2.6), in its order.
     if (this.#issuer !== undefined && payload.iss !== this.#issuer) return { invalid: 'iss' }
-    if (aud !== clientId) return { invalid: 'aud' }
+    if (aud !== clientId && !isTenant(aud, clientId)) return { invalid: 'aud' }
     const nowSeconds = Date.now() / 1_000
     if (typeof iat !== 'number' || iat > nowSeconds + 5) return { invalid: 'iat' }
     if (typeof exp !== 'number' || exp < nowSeconds) return { invalid: 'exp' }
@@ -92,6 +92,11 @@ export class LogoutRequestReader {
         return false
     }
   }
+}
+
+/** Clients that share the host of another one. */
+function isTenant(aud: unknown, clientId: string): boolean {
+  return typeof aud === 'string' && aud.startsWith(`${clientId}.`)
 }
 
 function decode<T>(part: string): T | undefined {

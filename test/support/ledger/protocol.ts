@@ -29,6 +29,7 @@ export type JsonWebKeyWithId = JsonWebKey & { readonly kid: string }
 
 export interface RelyingParty {
   readonly origin: number
+  /** Tokens for `<clientId>.<anything>` are taken as well: those of further clients at the same origin. */
   readonly clientId: string
   readonly backchannelLogoutUri: string
 }

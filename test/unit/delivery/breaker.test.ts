@@ -80,6 +80,20 @@ describe('breaker', () => {
     expect([failProbe(), failProbe(), failProbe(), failProbe()]).toEqual([2_000, 4_000, 6_000, 6_000])
   })
 
+  test('keeps to what the RP asked for before it opened, until the RP answers', () => {
+    const { breaker, clock, fail, failProbe } = breakerFixture()
+    const askedUntil = clock.nowMs + 60_000
+    breaker.failed({ askedMs: 60_000 })
+    clock.nowMs += 1_000
+    expect(fail(2)).toEqual([false, true])
+    expect(breaker.openUntilMs).toBe(askedUntil)
+    expect(failProbe()).toBe(2_000)
+    breaker.failed({ isProbe: false, askedMs: 60_000 })
+    breaker.succeeded()
+    fail(3)
+    expect(breaker.openUntilMs).toBeLessThan(clock.nowMs + 60_000)
+  })
+
   test('a success closes it, and each further one allows one attempt more', () => {
     const { breaker, fail } = breakerFixture()
     fail(3)

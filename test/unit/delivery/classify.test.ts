@@ -10,7 +10,9 @@ const table: readonly (readonly [from: number, to: number, verdict: Verdict])[] 
   [205, 299, 'rejected'],
   [300, 399, 'doubtful'],
   [400, 400, 'doubtful'],
-  [401, 407, 'rejected'],
+  [401, 403, 'rejected'],
+  [404, 404, 'doubtful'],
+  [405, 407, 'rejected'],
   [408, 408, 'retry'],
   [409, 424, 'rejected'],
   [425, 425, 'retry'],
@@ -39,6 +41,15 @@ describe('classify', () => {
       for (const staleConnection of [true, false]) {
         expect(classify({ kind: 'unreachable', code, message: 'it failed', staleConnection })).toBe('retry')
       }
+    },
+  )
+
+  test.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL', 'LR_LOCAL'])(
+    'an attempt that was not begun (%s) says nothing of the RP',
+    (code) => {
+      expect(classify({ kind: 'unreachable', code, message: 'it failed', staleConnection: false })).toBe(
+        'local',
+      )
     },
   )
 

@@ -35,6 +35,7 @@ const result: fc.Arbitrary<AttemptResult> = fc.oneof(
     arbitrary: fc.constantFrom(
       unreachable('LR_ATTEMPT_TIMEOUT'),
       unreachable('ECONNREFUSED'),
+      unreachable('EMFILE'),
       unreachable('ECONNRESET', true),
     ),
   },
@@ -148,7 +149,7 @@ test('whatever RPs answer and when: each delivery ends in one outcome or is park
           } else if (it.kind === 'log') logDoes = it.does
           else if (it.kind === 'pass') {
             clock.nowMs += it.ms
-            core.dispatcher.takeBack()
+            for (let looks = 0; looks < it.ms / 50 && looks < 10; looks++) core.dispatcher.look()
           } else {
             core.backlogLoop.wake()
             await turn()

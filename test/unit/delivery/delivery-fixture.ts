@@ -27,6 +27,8 @@ interface FixtureOptions {
   readonly hasKey?: boolean
   /** Resolves when the log acknowledges what was appended; rejects when it refuses. */
   readonly acknowledged?: () => Promise<void>
+  /** RPs that have not answered before; all others have, and soon. */
+  readonly strangers?: boolean
   /** Those of another replica. */
   readonly stores?: { readonly registry: MemoryRegistry; readonly backlog: MemoryBacklog }
 }
@@ -46,7 +48,11 @@ export function configOf(env: Record<string, string> = {}): Config {
 export function expectIdle(core: DeliveryCore, { MAX_UNSETTLED }: Config): void {
   const { claimPlaces, places, size } = core.open
   expect({ ...core.dispatcher.taken, size, claimPlaces, places, unsettled: core.settlement.size }).toEqual({
-    inFlight: 0,
+    attemptPlaces: 0,
+    unproven: 0,
+    lingering: 0,
+    claiming: 0,
+    atOrigins: 0,
     retriesInFlight: 0,
     probes: 0,
     probePlaces: 0,
@@ -57,19 +63,11 @@ export function expectIdle(core: DeliveryCore, { MAX_UNSETTLED }: Config): void 
     unsettled: 0,
   })
   expect(core.open.room.isOpen).toBe(true)
-  for (const {
-    clientId,
-    inFlight,
-    probe,
-    waitingFirst,
-    waitingRetry,
-    isSilent,
-    breaker,
-  } of core.relyingParties) {
-    const idle = { clientId, inFlight: 0, probe: undefined, waiting: 0, isSilent: !breaker.isClosed }
-    expect({ clientId, inFlight, probe, waiting: waitingFirst.size + waitingRetry.size, isSilent }).toEqual(
-      idle,
-    )
+  for (const rp of core.relyingParties) {
+    const { clientId, inFlight, lingering, probe, waitingFirst, waitingRetry, isSilent, breaker } = rp
+    const waiting = waitingFirst.size + waitingRetry.size
+    const idle = { inFlight: 0, lingering: 0, probe: undefined, waiting: 0, isSilent: !breaker.isClosed }
+    expect({ clientId, inFlight, lingering, probe, waiting, isSilent }).toEqual({ clientId, ...idle })
   }
 }
 
@@ -218,9 +216,10 @@ export function deliveryFixture(options: FixtureOptions = {}) {
           return undefined
         }
       }
-      await core.settings.refresh(
-        registrations.map(({ issuer, clientId }) => core.relyingParties.get(issuer, clientId)),
-      )
+      const rps = registrations.map(({ issuer, clientId }) => core.relyingParties.get(issuer, clientId))
+      if (options.strangers !== true)
+        for (const { standing } of rps) if (standing.kind === 'new') standing.ended(0, 5)
+      await core.settings.refresh(rps)
       core.admission.admit(
         registrations.map((registration, i) => ({
           registration,

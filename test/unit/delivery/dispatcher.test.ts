@@ -17,8 +17,18 @@ function deliveryFor(rp: RelyingParty, isClaimed: boolean): Delivery {
     deadlineMs: 0,
     attempts: 0,
     doubtful: 0,
+    lastStatus: undefined,
+    lastError: undefined,
+    origin: undefined,
+    isHeld: false,
     wasResent: false,
     creditors: [],
+    host: undefined,
+    isUnproven: false,
+    placeIn: undefined,
+    placeBefore: undefined,
+    placeAfter: undefined,
+    startedAtLook: 0,
   }
 }
 
@@ -33,7 +43,7 @@ interface Bounds {
 function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => boolean = () => false) {
   const clock = manualClock()
   const relyingParties = knownRelyingParties(clock)
-  const probes: Delivery[] = []
+  const aside: Delivery[] = []
   const shed: Delivery[] = []
   const running: Delivery[] = []
   const started: Delivery[] = []
@@ -43,7 +53,7 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
     ...bounds,
     clock,
     probeAloneMs: 8_000,
-    onProbe: (delivery) => probes.push(delivery),
+    onAside: (delivery) => aside.push(delivery),
     onShed: (deliveries) => shed.push(...deliveries),
     onRoom: () => roomTold.push(started.length),
     start: (delivery) => {
@@ -52,23 +62,29 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
       else running.push(delivery)
     },
   })
+  /** One that has answered before, and soon. */
+  const rp = (index: number): RelyingParty => {
+    const known = relyingParties.get(ISSUER, `client-${index}`)
+    if (known.standing.kind === 'new') known.standing.ended(0, 5)
+    return known
+  }
   return {
     clock,
     dispatcher,
-    probes,
+    aside,
     relyingParties,
     roomTold,
     running,
     shed,
     started,
-    rp: (index: number) => relyingParties.get(ISSUER, `client-${index}`),
+    rp,
     submit(index: number, isClaimed = false): { delivery: Delivery; isTaken: boolean } {
-      const delivery = deliveryFor(relyingParties.get(ISSUER, `client-${index}`), isClaimed)
+      const delivery = deliveryFor(rp(index), isClaimed)
       return { delivery, isTaken: dispatcher.submit(delivery) }
     },
     end(index: number): void {
       const [delivery] = running.splice(index, 1)
-      if (delivery !== undefined) dispatcher.release(delivery)
+      if (delivery !== undefined) dispatcher.release(delivery, true)
     },
   }
 }
@@ -258,7 +274,7 @@ describe('dispatcher', () => {
     let taken = 0
     while (taken < 1_000 && submit(0).isTaken) taken++
     expect(waitingAt(rp(0))).toBe(500)
-    dispatcher.takeBack()
+    dispatcher.look()
     expect(waitingAt(rp(0))).toBe(500)
   })
 
@@ -290,7 +306,7 @@ describe('dispatcher', () => {
     for (let n = 0; n < 300; n++) submit(0)
     expect(shed).toEqual([])
     clock.nowMs += 501
-    dispatcher.takeBack()
+    dispatcher.look()
     expect(shed).toHaveLength(300 - 2)
     expect([waitingAt(rp(0)), dispatcher.waiting]).toEqual([0, 0])
   })
@@ -301,7 +317,7 @@ describe('dispatcher', () => {
     for (let n = 0; n < 4; n++) {
       clock.nowMs += 400
       end(0)
-      dispatcher.takeBack()
+      dispatcher.look()
     }
     expect(shed.length).toBeGreaterThan(250)
     for (let n = 0; n < 300; n++) submit(0)
@@ -344,11 +360,9 @@ describe('dispatcher', () => {
     expect([submit(3).isTaken, submit(1).isTaken, submit(4).isTaken]).toEqual([true, true, false])
     expect(dispatcher.nextProbes(rps)).toEqual([])
     // They hang: their places go to the next ones, and they are not probed again while they are.
-    clock.nowMs += 249
-    dispatcher.takeBack()
+    for (let looks = 1; looks < 5; looks++) dispatcher.look()
     expect(roomTold).toHaveLength(0)
-    clock.nowMs += 1
-    dispatcher.takeBack()
+    dispatcher.look()
     expect(roomTold).toHaveLength(1)
     expect(dispatcher.nextProbes(rps)).toEqual([rp(4), rp(0)])
   })

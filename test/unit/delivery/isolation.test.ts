@@ -95,13 +95,12 @@ describe('an RP that does not answer', () => {
     expect(attempts).toHaveLength(1)
   })
 
-  test('one that has all its attempts under way and ends none keeps nothing waiting here', async () => {
-    const { attempts, clock, core, owe, stored } = deliveryFixture({ env: { MAX_IN_FLIGHT_PER_RP: '4' } })
+  test('one that has ended none of its attempts for a while keeps nothing waiting here', async () => {
+    const { attempts, core, owe, stored } = deliveryFixture({ env: { MAX_IN_FLIGHT_PER_RP: '4' } })
     await owe(sessions(0, 10))
     expect(attempts).toHaveLength(4)
     expect(core.dispatcher.waiting).toBe(6)
-    clock.nowMs += 1_001
-    await owe(sessions(10, 1))
+    for (let looks = 0; looks < 5; looks++) core.dispatcher.look()
     await stored()
     expect(core.dispatcher.waiting).toBe(0)
     expect(core.open.size).toBe(4)
