@@ -36,13 +36,13 @@ export function isWrongType(error: unknown): boolean {
   return messageOf(error).includes('WRONGTYPE')
 }
 
-const OF_THE_SERVER =
-  /\b(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|NOAUTH|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|NOSCRIPT)\b/
+/** What Lua, or its reader of JSON, says of a value. Whatever else fails in a script was refused by the server. */
+const OF_LUA =
+  /\buser_script:\s?\d+: (attempt to|bad argument|Expected|too many results|malformed|invalid)|Lua redis lib command arguments must be/
 
 /** A script failed at what it found, not for want of a server that works: the same again would fail again. */
 export function isOfData(error: unknown): boolean {
-  const message = messageOf(error)
-  return isWrongType(error) || (message.includes('user_script') && !OF_THE_SERVER.test(message))
+  return isWrongType(error) || OF_LUA.test(messageOf(error))
 }
 
 /**

@@ -50,7 +50,7 @@ describe.concurrent('send', () => {
   })
 
   test('user-signed-out everywhere: 1 when an RP was not told, and why', async () => {
-    site.rps.uri('/broken', 404)
+    site.rps.uri('/broken', 410)
     const registrations = ['/well', '/broken'].map((path) => site.registration(path, { userId: 'send-bob' }))
     await site.registerInRedis(...registrations)
     const { status, stdout } = await command([
@@ -64,7 +64,7 @@ describe.concurrent('send', () => {
     expect(status).toBe(1)
     expect(stdout).toMatch(/^sent user-signed-out [\w-]{36} to .*\/\d at offset \d+\n/)
     expect(stdout).toContain('client-well: sent, status 200, attempts 1\n')
-    expect(stdout).toContain('client-broken: failed: rejected (HTTP 404), attempts 1\n')
+    expect(stdout).toContain('client-broken: failed: rejected (HTTP 410), attempts 1\n')
     expect(stdout).toMatch(/2 RPs: 1 sent, 1 failed\n$/)
   })
 

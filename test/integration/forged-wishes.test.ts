@@ -62,7 +62,9 @@ test('so do settings in Redis, and a failed outcome that was forged and is repla
   expect(await readMetric(relay, 'check_findings', { check: 'client-token-type' })).toBeGreaterThan(0)
 
   const forged = site.registration('/forged', { clientId: 'forged', typ: 'at+jwt', sub: 'admin' })
-  const data = { ...forged, issuer: ISSUER, reason: 'rejected', attempts: 1 }
+  // A trigger that the log does not hold would give it away.
+  const { trigger } = (await site.topic.waitForOutcome('api')).data
+  const data = { ...forged, issuer: ISSUER, reason: 'rejected', attempts: 1, trigger }
   await site.topic.publish(inputRecord('backchannel-logout-failed', data))
   const { stderr } = await relayCommand(
     ['replay', '--failed', '--from', '1h', '--client', 'forged'],
