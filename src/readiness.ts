@@ -1,7 +1,7 @@
 import type { Finding } from './checks/finding.ts'
 import { codeOf, messageOf } from './errors.ts'
 import type { RepeatedSteps } from './lib/repeated-steps.ts'
-import { describeProgress, type RebuildProgress } from './recovery/rebuild.ts'
+import { describeProgress, type RebuildProgress } from './recovery/missing-from-log.ts'
 
 export interface ReadinessParts {
   readonly redis: { readonly isUp: boolean }

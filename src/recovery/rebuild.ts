@@ -1,68 +1,34 @@
 import { randomUUID } from 'node:crypto'
 import { RelayFault } from '../errors.ts'
-import { mayBeTrigger } from '../events/decode/known-types.ts'
-import { isOutcome } from '../events/outcome.ts'
-import type { WireRecord } from '../events/wire-record.ts'
-import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
+import type { TopicPartition } from '../kafka/record-source.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
-import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
 import type { EpochStore, ShownEpoch } from './epoch-store.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import type { PartitionRange } from './log-reader.ts'
+import { type Missing, MissingFromLog, type MissingFromLogOptions } from './missing-from-log.ts'
 import { type PartitionStart, planStart } from './start-plan.ts'
-import type { StoreFromLog } from './store-from-log.ts'
 
-export interface RebuildOptions {
+export interface RebuildOptions extends MissingFromLogOptions {
   readonly clock: Clock
   readonly epoch: EpochStore
   readonly groupId: string
-  readonly inputTopics: readonly string[]
   /** Neither the group nor the store knows any position, although the store was in use. */
   readonly onForgotten: (starts: readonly PartitionStart[]) => void
-  /** Outcomes that name a trigger which the log should hold and does not, or that stand on another topic: they end nothing. */
-  readonly onDisbelieved: (outcomes: DisbelievedOutcomes) => void
-  readonly onProgress: (progress: RebuildProgress) => void
-  readonly outcomeTopic: string
   /** How far this replica has taken in its partitions. */
   readonly own: () => readonly (TopicPartition & { readonly next: number })[]
-  readonly reader: LogReader
   readonly startFrom: 'latest' | 'earliest'
-  /** Applies what is read to the store; not guarded by the epoch, since this is what writes before there is one. */
-  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain' | 'againSettled'>
-}
-
-export interface RebuildProgress {
-  readonly phase: 'waiting' | 'registrations' | 'outcomes' | 'triggers' | 'done'
-  readonly records: number
-  readonly recordsTotal: number
-}
-
-/** For people. */
-export function describeProgress(progress: RebuildProgress | undefined): string {
-  if (progress === undefined) return 'not yet looked at'
-  const { phase, records, recordsTotal } = progress
-  if (phase === 'waiting') return 'another replica completes it from the log'
-  return `being completed from the log: ${phase}, ${records} of ${recordsTotal} records`
 }
 
 /** How long the others wait for a replica that died meanwhile. One that only stands still for so long begins anew. */
 const LOCK_MS = 10_000
 const RENEW_MS = 2_500
 const WAIT_MS = 250
-const PROGRESS_EVERY_RECORDS = 20_000
 /**
  * Outcomes that were published so long before the last heartbeat had their registrations removed before it, as far as
  * clocks lie apart and Redis answers; one that had not is published again, under the same id.
  */
 const HEARTBEAT_MARGIN_MS = 20_000
-
-/** What has to be read from the log, per partition. */
-interface Missing {
-  /** Registrations and triggers. */
-  readonly inputs: readonly PartitionRange[]
-  readonly outcomes: readonly PartitionRange[]
-}
 
 /**
  * Sees to it that the store holds what the log says: it builds the registry from the beginning of the log where the
@@ -74,12 +40,14 @@ interface Missing {
  */
 export class Rebuild {
   readonly #options: RebuildOptions
+  readonly #log: MissingFromLog
   readonly #owner = randomUUID()
   #last: StoreProof | undefined
   #isDistrusted = false
 
   constructor(options: RebuildOptions) {
     this.#options = options
+    this.#log = new MissingFromLog(options)
   }
 
   /** The store has gone back in time although it shows the epoch that this replica works on. */
@@ -135,7 +103,7 @@ export class Rebuild {
         from: it.low,
         to: Math.min(it.committed ?? it.low, it.end),
       }))
-      await this.#runAgain(ranges, starts, held)
+      await this.#log.runAgain(ranges, starts, held)
       onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
     })
   }
@@ -187,7 +155,7 @@ export class Rebuild {
       this.#last === undefined ? await this.#isOld(starts) : this.#isDistrusted && this.#isLast(shown)
     const isProved = shown?.isOfThisRun === true && !isOld
     const missing = await this.#missing(shown, isProved, starts)
-    await this.#apply(missing, starts, signal)
+    await this.#log.apply(missing, starts, signal)
     const first = starts.filter(({ kind }) => kind === 'first')
     if (shown !== undefined && first.length === starts.length && first.length > 0)
       this.#options.onForgotten(first)
@@ -269,86 +237,6 @@ export class Rebuild {
     })
   }
 
-  async #apply(missing: Missing, starts: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
-    const { inputTopics, onDisbelieved, outcomeTopic, reader, store } = this.#options
-    const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
-    const triggers = new Map<string, PartitionRange>()
-    const believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic)
-    const take = async (records: readonly WireRecord[]): Promise<void> => {
-      for (const record of records) believed.note(record)
-      const wanted = records.filter((record) => {
-        // A settled registration that is read again without its outcome would come back to life.
-        if (isOutcome(record)) return true
-        const { topic, partition, offset } = record
-        if (offset < (inputFrom.get(nameOf(record)) ?? Infinity)) return false
-        if (!mayBeTrigger(record.type)) return true
-        const { from } = triggers.get(nameOf(record)) ?? { from: offset }
-        triggers.set(nameOf(record), { topic, partition, from, to: offset + 1 })
-        return record.type === undefined
-      })
-      await store.register(wanted, (record) => believed.take(record))
-    }
-    const read = async (phase: 'registrations' | 'outcomes', ranges: readonly PartitionRange[]) => {
-      believed.expect(ranges)
-      await this.#readAll(phase, ranges, take, signal)
-    }
-    // Triggers before their outcomes, as far as these are on a topic of their own.
-    if (inputTopics.includes(outcomeTopic))
-      await read('registrations', joined(missing.inputs, missing.outcomes))
-    else {
-      await read('registrations', missing.inputs)
-      await read('outcomes', missing.outcomes)
-    }
-    // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
-    const later = since(
-      missing.outcomes,
-      await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []),
-    )
-    await read('outcomes', later)
-    await store.settle(await believed.rest(signal))
-    if (believed.disbelieved.count > 0) onDisbelieved(believed.disbelieved)
-    // Where they stand is known from the first reading.
-    await this.#runAgain([...triggers.values()], starts, signal)
-  }
-
-  async #runAgain(
-    ranges: readonly PartitionRange[],
-    starts: readonly PartitionStart[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { store } = this.#options
-    const startOf = new Map(starts.map((it) => [nameOf(it), it]))
-    const take = (records: readonly WireRecord[]) =>
-      store.runAgain(records, (record) => startOf.get(nameOf(record)), signal)
-    await this.#readAll('triggers', ranges, take, signal)
-    // These were committed long ago: with an epoch, and this process killed, nobody would know of them.
-    await store.againSettled(signal)
-  }
-
-  async #readAll(
-    phase: 'registrations' | 'outcomes' | 'triggers',
-    ranges: readonly PartitionRange[],
-    take: (records: readonly WireRecord[]) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { onProgress, reader } = this.#options
-    const recordsTotal = ranges.reduce((sum, { from, to }) => sum + Math.max(to - from, 0), 0)
-    let records = 0
-    let told = 0
-    onProgress({ phase, records, recordsTotal })
-    await reader.read(
-      ranges,
-      async (batch: RecordBatch) => {
-        await take(batch.records)
-        records += batch.nextOffset - batch.fetchedOffset
-        if (records - told < PROGRESS_EVERY_RECORDS) return
-        told = records
-        onProgress({ phase, records, recordsTotal })
-      },
-      signal,
-    )
-  }
-
   /** The work stops when the lock is somebody else's: two that build at once would confirm what neither has seen whole. */
   async #holdingLock<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { epoch } = this.#options
@@ -377,31 +265,4 @@ function appliedUpTo({ committed = 0, end, offset }: PartitionStart): number {
 
 function isSame(one: TopicPartition, other: TopicPartition): boolean {
   return one.topic === other.topic && one.partition === other.partition
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
-}
-
-/** One range per partition that holds both: a topic may be input and outcome topic. */
-function joined(one: readonly PartitionRange[], other: readonly PartitionRange[]): PartitionRange[] {
-  const all = new Map<string, PartitionRange>()
-  for (const { topic, partition, from, to } of [...one, ...other]) {
-    const before = all.get(nameOf({ topic, partition }))
-    all.set(nameOf({ topic, partition }), {
-      topic,
-      partition,
-      from: Math.min(before?.from ?? from, from),
-      to: Math.max(before?.to ?? to, to),
-    })
-  }
-  return [...all.values()]
-}
-
-/** What was written after the earlier look at the ends. */
-function since(earlier: readonly PartitionRange[], later: readonly PartitionRange[]): PartitionRange[] {
-  return later.map(({ topic, partition, from, to }) => {
-    const before = earlier.find((it) => isSame(it, { topic, partition }))
-    return { topic, partition, to, from: Math.max(before?.to ?? from, from) }
-  })
 }
