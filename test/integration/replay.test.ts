@@ -231,7 +231,7 @@ test('filters by session, user, client, issuer and type; what they leave out sta
 })
 
 test('--failed delivers again what failed, under a new outcome, and leaves what was sent since', async () => {
-  let status = 404
+  let status = 410
   const uri = site.rps.uri('/failed', (_request, response) => end(response, status))
   const registrations = ['one', 'two'].map((clientId) =>
     site.registration('/failed', {
