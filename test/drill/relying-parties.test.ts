@@ -52,7 +52,7 @@ test('LogoutRelayDeliveriesFailed: an RP that moved', async () => {
   await using drill = await Drill.open('LogoutRelayDeliveriesFailed')
   const { site } = drill
   const relay = await drill.startRelay()
-  const uri = site.rps.uri('/moved', 404)
+  const uri = site.rps.uri('/moved', 410)
   const { clientId } = await logOut(site, '/moved')
   await drill.fires({ client_id: clientId })
   const line = await drill.loggedBy(relay, '"msg":"delivery failed"')

@@ -30,7 +30,7 @@ async function isRegistered(sessionId: string, count: number): Promise<void> {
 describe.concurrent('trace', () => {
   test('a session of which one RP is still owed: every record, what Redis holds, and the sum of it', async () => {
     site.rps.uri('/owed', (_request, response) => end(response, 503, { 'retry-after': '600' }))
-    site.rps.uri('/refuses', 404)
+    site.rps.uri('/refuses', 410)
     const sessionId = 'trace-owed'
     const userId = 'trace-olga'
     const registrations = ['/told', '/refuses', '/owed?key=hunter2'].map((path, i) =>
@@ -65,7 +65,7 @@ describe.concurrent('trace', () => {
       expect.objectContaining({ kind: 'sent', clientId: 'client-0', attempts: 1, status: 200 }),
     )
     expect(rows).toContainEqual(
-      expect.objectContaining({ kind: 'failed', clientId: 'client-1', reason: 'rejected', status: 404 }),
+      expect.objectContaining({ kind: 'failed', clientId: 'client-1', reason: 'rejected', status: 410 }),
     )
     expect(rows).toContainEqual(
       expect.objectContaining({ kind: 'owed', clientId: 'client-2', attempts: 1, lastError: 'HTTP 503' }),

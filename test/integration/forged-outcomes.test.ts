@@ -123,7 +123,7 @@ describe('outcomes on the input topic', () => {
 
   test('replay --failed sends nothing to an address that nobody registered', async () => {
     const real = site.registration('/real')
-    site.rps.uri('/real', 404)
+    site.rps.uri('/real', 410)
     await site.topic.publish(site.registered(real), site.terminated(real))
     const failure = await site.topic.waitForOutcome(real.clientId)
     const { trigger } = failure.data as { trigger: Readonly<Record<string, unknown>> }

@@ -37,7 +37,7 @@ beforeAll(async () => {
     BREAKER_MAX_COOLDOWN_MS: '600000',
   })
   site.rps.uri('/down', 503)
-  site.rps.uri('/refuses', 404)
+  site.rps.uri('/refuses', 410)
 })
 afterAll(async () => {
   await site.close()

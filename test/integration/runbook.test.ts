@@ -44,10 +44,10 @@ test('an RP that changes its URI: the field, then retry', async () => {
 })
 
 test('deliveries failed: the log says why, doctor looks at the RP, and what failed is sent once it is mended', async () => {
-  const uri = site.rps.uri('/refuses', 404)
+  const uri = site.rps.uri('/refuses', 410)
   const { clientId, sessionId } = await logOut('/refuses')
   const failed = await site.topic.waitForOutcome(clientId, sessionId)
-  expect(failed.data).toMatchObject({ reason: 'rejected', status: 404 })
+  expect(failed.data).toMatchObject({ reason: 'rejected', status: 410 })
   const isTold = () => relay.log.some(({ msg, client }) => msg === 'delivery failed' && client === clientId)
   await eventually(() => expect(isTold()).toBe(true))
   const run = (...args: string[]) => relayCommand(args, site.commandEnvironment())

@@ -59,7 +59,7 @@ async function makeTrouble(): Promise<void> {
     ...Array.from({ length: 12 }, () => site.registration('/', { ...dead, clientId: EVIL })),
     ...Array.from({ length: 8 }, () => site.registration('/', { ...dead, clientId: LONG })),
     site.registration('/page/fine'),
-    site.registration('/page/gone', { backchannelLogoutUri: site.rps.uri('/page/gone', 404) }),
+    site.registration('/page/gone', { backchannelLogoutUri: site.rps.uri('/page/gone', 410) }),
   ]
   await site.registerInRedis(...registrations)
   await site.topic.publish(...registrations.map((it) => site.terminated(it)))
@@ -80,7 +80,7 @@ test('in light and dark, on a desktop and a phone: it is live, fits, can be read
     const page = await open(relay.url, options)
     await page.getByRole('rowheader', { name: EVIL }).waitFor()
     await page.getByRole('rowheader', { name: LONG }).waitFor()
-    await page.getByText('rejected: HTTP 404').waitFor()
+    await page.getByText('rejected: HTTP 410').waitFor()
     await page.getByRole('heading', { level: 2, name: 'Ready', exact: true }).waitFor()
     const row = page.getByRole('row', { name: EVIL })
     expect(await row.getByRole('cell').nth(2).textContent(), look).toBe('12')
