@@ -85,7 +85,9 @@ function interpret(
     offset,
   }
   const recordedAtMs = claimedTime(record.timestampMs, nowMs, nowMs)
-  const occurredAtMs = claimedTime(envelope.timeMs, recordedAtMs, nowMs)
+  // Nothing happened after its record was written; bounded by the moment of reading it would mean more when it is read later.
+  const writtenAtMs = Math.min(recordedAtMs, nowMs)
+  const occurredAtMs = claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs)
   const common = {
     origin,
     occurredAtMs,
@@ -100,7 +102,8 @@ function interpret(
         type: envelope.type,
         issuer: issuer ?? defaultIssuer,
         sessionId,
-        untilMs: sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
+        // It means the session as it stood when the record was written: a stale time does not save it.
+        untilMs: writtenAtMs + CLOCK_TOLERANCE_MS,
         ...(userId !== undefined && { userId }),
         ...(reason !== undefined && { reason }),
         ...common,
@@ -116,9 +119,7 @@ function interpret(
         issuer: issuer ?? defaultIssuer,
         userId,
         untilMs:
-          sessionId === undefined
-            ? Math.min(occurredAtMs, nowMs) + CLOCK_TOLERANCE_MS
-            : sessionUntilMs(occurredAtMs, recordedAtMs, nowMs),
+          (sessionId === undefined ? Math.min(occurredAtMs, writtenAtMs) : writtenAtMs) + CLOCK_TOLERANCE_MS,
         ...(sessionId !== undefined && { sessionId }),
         ...(reason !== undefined && { reason }),
         ...common,
@@ -136,7 +137,7 @@ function interpret(
         kind: 'registration',
         registration: {
           ...registration,
-          registeredAtMs: claimedTime(saidMs, recordedAtMs, Math.min(recordedAtMs, nowMs)),
+          registeredAtMs: claimedTime(saidMs, recordedAtMs, writtenAtMs),
         },
         origin,
       }
@@ -144,11 +145,6 @@ function interpret(
     default:
       return envelope.type satisfies never
   }
-}
-
-/** A trigger that names the session means it as it stood when the record was written: a stale time does not save it. */
-function sessionUntilMs(occurredAtMs: number, recordedAtMs: number, nowMs: number): number {
-  return Math.min(Math.max(occurredAtMs, recordedAtMs), nowMs) + CLOCK_TOLERANCE_MS
 }
 
 function poison(type: KnownType, reason: string): DecodeResult {

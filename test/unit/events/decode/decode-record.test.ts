@@ -204,6 +204,17 @@ describe('times are claims', () => {
     },
   )
 
+  test.each([{ sessionId: 's' }, { userId: 'u' }])(
+    'a trigger that is dated ahead ends no more when it is read later: %j',
+    (data) => {
+      // The record is an hour older than the moment of reading.
+      expect(trigger(data, iso(NOW), EARLIER)).toEqual({
+        occurredAtMs: EARLIER + 5_000,
+        untilMs: EARLIER + 5_000,
+      })
+    },
+  )
+
   test('nothing happens later than it is read, but for what clocks lie apart', () => {
     const later = NOW + 3_600_000
     for (const data of [{ sessionId: 's' }, { userId: 'u' }]) {
