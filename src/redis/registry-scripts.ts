@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
 import { redisScript } from './redis-script.ts'
 
 /*
@@ -239,9 +240,15 @@ local function isOfAnother(fields, user)
 end
 
 local function isMeant(fields, untilMs)
+  local latest
   for n = 2, #fields, 2 do
     local date = dateOf(fields[n])
     if not date or date <= untilMs then return true end
+    -- What a provider writes may have another member of that name within, or a date that can be none.
+    local isRead, data = pcall(cjson.decode, fields[n])
+    date = isRead and type(data) == 'table' and tonumber(data.registeredAt)
+    latest = latest or tonumber(redis.call('TIME')[1]) * 1000 + ${2 * CLOCK_TOLERANCE_MS}
+    if not date or date <= untilMs or date > latest then return true end
   end
   return false
 end

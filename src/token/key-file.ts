@@ -97,7 +97,8 @@ function jwkName(jwk: unknown, index: number): string {
 function pemEntries(text: string): Entry[] {
   // A PEM that went through an environment variable or YAML may have lost its line breaks, or stand farther right.
   const lines = text.replaceAll('\\n', '\n').replace(/[ \t]*(\r\n?|\n)[ \t]*/g, '\n')
-  const parts = lines.split(PEM_BEGIN).filter((part) => part.startsWith('-----BEGIN '))
+  // What stands before the first key, parameters or certificates say, is none.
+  const parts = lines.split(PEM_BEGIN).filter((part) => PEM_BEGIN.exec(part)?.index === 0)
   return parts.map((part, index) => ({
     place: `PEM block ${index + 1}`,
     read: () => {

@@ -16,6 +16,8 @@ export type KeyResult =
 type Unusable = Exclude<KeyResult, { key: unknown }>
 
 const RSA_BITS_MIN = 2_048
+/** One signature of a longer key holds everything up for tens of milliseconds and more. */
+const RSA_BITS_MAX = 8_192
 const SHOWN_MAX = 40
 
 /** It was meant to sign, and cannot. */
@@ -119,8 +121,8 @@ function algorithmsOf(key: KeyObject): readonly TokenAlgorithm[] | Unusable {
   const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {}
   switch (key.asymmetricKeyType) {
     case 'rsa':
-      return modulusLength < RSA_BITS_MIN
-        ? left(`an RSA key needs at least ${RSA_BITS_MIN} bits, and it has ${modulusLength}`)
+      return modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX
+        ? left(`an RSA key has ${RSA_BITS_MIN} to ${RSA_BITS_MAX} bits, and this one ${modulusLength}`)
         : ['RS256', 'PS256']
     case 'ec':
       return namedCurve === 'prime256v1'

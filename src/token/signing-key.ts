@@ -43,6 +43,14 @@ export function signature(algorithm: TokenAlgorithm, key: KeyObject, input: Buff
 
 /** Whether RPs can verify what the key signs: the parts of a damaged one may be read well and not belong together. */
 export function isVerified(algorithm: TokenAlgorithm, key: KeyObject, publicKey: KeyObject): boolean {
+  try {
+    return verifies(algorithm, key, publicKey)
+  } catch {
+    return false
+  }
+}
+
+function verifies(algorithm: TokenAlgorithm, key: KeyObject, publicKey: KeyObject): boolean {
   const input = Buffer.from('logout-relay')
   const signed = Buffer.from(signature(algorithm, key, input), 'base64url')
   switch (algorithm) {

@@ -43,10 +43,19 @@ test.each(Object.entries(oddTimes))(
     const path = `/time-${Object.keys(oddTimes).indexOf(name)}`
     const onTopic = site.registration(path, { registeredAt })
     const inRedis = site.registration(`${path}/redis`, { registeredAt })
-    await site.registerInRedis(inRedis)
-    await site.topic.publish(site.registered(onTopic), site.terminated(onTopic), site.terminated(inRedis))
+    const everywhere = site.registration(`${path}/everywhere`, { registeredAt, userId: `user of ${name}` })
+    const nested = { ...everywhere, sessionId: `${everywhere.sessionId}-nested`, registeredAt: now }
+    await site.registerInRedis(inRedis, everywhere, { meta: { registeredAt }, ...nested } as typeof nested)
+    await site.topic.publish(
+      site.registered(onTopic),
+      site.terminated(onTopic),
+      site.terminated(inRedis),
+      inputRecord('user-signed-out', { issuer: ISSUER, userId: everywhere.userId }),
+    )
     await isTold(onTopic.clientId, onTopic.sessionId)
     await isTold(inRedis.clientId, inRedis.sessionId)
+    await isTold(everywhere.clientId, everywhere.sessionId)
+    await isTold(nested.clientId, nested.sessionId)
   },
 )
 

@@ -5,8 +5,8 @@ import type { Login, Logout, Step } from './history.ts'
  * when; never what the relay knows.
  *
  * A logout ends the registrations of its session, or of its user where it names no session, that are dated up to its
- * cut-off: the time that it states, or that of its record where that is later and it names a session; at most the moment
- * at which it is read; and the tolerance. A registration dated later is another login. The order of the records
+ * cut-off: the time that it states, at most that of its record, and that of its record where it names a session; at most
+ * the moment at which it is read; and the tolerance. A registration dated later is another login. The order of the records
  * means nothing.
  */
 
@@ -128,13 +128,13 @@ function dateOf(stated: Login['stated'], written: Written, startMs: number, endM
 }
 
 function cutOffOf(logout: Logout, written: Written, startMs: number, endMs: number): Between {
-  let { from, to } = statedOrRecorded(logout.stated, written, startMs, endMs)
-  if (logout.sessionId !== undefined) {
-    const recorded = recordedAt(written, startMs)
-    from = Math.max(from, recorded.from)
-    // A record without a time of its own may count as written when it is read.
-    to = recorded.to < PLAUSIBLE_SINCE_MS ? endMs : Math.max(to, recorded.to)
-  }
+  const recorded = recordedAt(written, startMs)
+  // A record without a time of its own may count as written when it is read.
+  const latest = recorded.to < PLAUSIBLE_SINCE_MS ? { from: written.at.from, to: endMs } : recorded
+  const stated = statedOrRecorded(logout.stated, written, startMs, endMs)
+  const isNamed = logout.sessionId !== undefined
+  const from = isNamed ? latest.from : Math.min(stated.from, latest.from)
+  const to = isNamed ? latest.to : Math.min(stated.to, latest.to)
   return {
     from: Math.min(from, written.at.from) + TOLERANCE_MS,
     to: Math.min(to, endMs) + TOLERANCE_MS,

@@ -116,7 +116,8 @@ const unusable: [name: string, jwk: unknown, says: RegExp][] = [
   ['Ed448', jwkOf(ed448, { alg: 'EdDSA' }), /ed448/],
   ['RSA-OAEP', jwkOf(rsaKey, { alg: 'RSA-OAEP' }), /alg is "RSA-OAEP"/],
   ['RS512', jwkOf(rsaKey, { alg: 'RS512' }), /alg is "RS512"/],
-  ['a short RSA key', jwkOf(small), /at least 2048 bits/],
+  ['a short RSA key', jwkOf(small), /has 2048 to 8192 bits/],
+  ['an RSA key with a damaged prime', jwkOf(rsaKey, { p: 'AAAA' }), /does not verify|cannot be read/],
   ['an unknown key type', { kty: 'AKP', alg: 'ML-DSA-65', d: secret, priv: secret }, /alg is "ML-DSA-65"/],
   ['an unknown key type without an alg', { kty: 'XYZ', d: secret }, /cannot be read/],
   ['a broken coordinate', jwkOf(ec, { x: '!' }), /cannot be read|belong together/],
@@ -211,12 +212,18 @@ describe('a key file as tools leave it', () => {
       'a certificate chain before the key',
       Buffer.from(`-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n${pem}`),
     ],
+    [
+      'parameters before the key',
+      Buffer.from(`-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${pem}`),
+    ],
     ['old line ends', Buffer.from(pem.replaceAll('\n', '\r'))],
     ['line ends written as \\n', Buffer.from(pem.replaceAll('\n', '\\n'))],
     ['an indented block', Buffer.from(pem.replaceAll('\n', '\n    '))],
     ['something behind the key', Buffer.from(`${pem}\nsee the wiki\n\0`)],
   ])('%s', async (_, content) => {
-    expect((await readKeyFile(content)).keys.map(({ algorithms }) => algorithms)).toEqual([['ES256']])
+    const { keys, leftOut } = await readKeyFile(content)
+    expect(keys.map(({ algorithms }) => algorithms)).toEqual([['ES256']])
+    expect(leftOut).toEqual([])
   })
 })
 
