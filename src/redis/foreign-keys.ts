@@ -36,9 +36,17 @@ export function isWrongType(error: unknown): boolean {
   return messageOf(error).includes('WRONGTYPE')
 }
 
-/** What Lua, or its reader of JSON, says of a value. Whatever else fails in a script was refused by the server. */
-const OF_LUA =
-  /\buser_script:\s?\d+: (attempt to|bad argument|Expected|too many results|malformed|invalid)|Lua redis lib command arguments must be/
+/**
+ * What Lua, or its reader of JSON, says of a value; Redis 7 names the place of the latter last. Whatever else fails in a
+ * script was refused by the server.
+ */
+const OF_LUA = new RegExp(
+  [
+    'user_script:\\s?\\d+: (attempt to|bad argument|Expected|too many results|malformed|invalid)',
+    '(Expected \\w+ .*|Found too many nested .*|too many results to unpack.*) on @user_script',
+    'Lua redis lib command arguments must be',
+  ].join('|'),
+)
 
 /** A script failed at what it found, not for want of a server that works: the same again would fail again. */
 export function isOfData(error: unknown): boolean {
