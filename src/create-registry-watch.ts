@@ -68,6 +68,10 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
         edges.positionPassed({ topic, partition, position, wanted: position, why: 'forgotten' })
     },
     onDisbelieved: (outcomes) => edges.outcomesDisbelieved(describeDisbelieved(outcomes)),
+    onLacked: (starts) => {
+      for (const { topic, partition, low: position, lackedFrom: wanted } of starts)
+        edges.positionPassed({ topic, partition, position, wanted, why: 'lacked' })
+    },
     onProgress: (progress) => {
       readiness.rebuilt(progress)
       events.rebuilding(progress)

@@ -233,6 +233,7 @@ export class RecoveryRun {
       onProgress,
       store,
       onForgotten: () => undefined,
+      onLacked: () => undefined,
       onDisbelieved: (outcomes) => this.#onNote(describeDisbelieved(outcomes)),
       clock: this.#clock,
       epoch: this.#epoch,

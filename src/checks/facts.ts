@@ -74,9 +74,10 @@ export interface PassedPosition {
   /**
    * `retention`: the records from `wanted` on were dropped. `recreated`: they were in a topic of this name that was
    * deleted. `shortened`: the log ends before it. `forgotten`: neither Kafka nor Redis knows it any more, although Redis
-   * holds the registry; reading begins as at a first start.
+   * holds the registry; reading begins as at a first start. `lacked`: a Redis that had fallen behind lacks what the log has
+   * dropped.
    */
-  readonly why: 'retention' | 'recreated' | 'shortened' | 'forgotten'
+  readonly why: 'retention' | 'recreated' | 'shortened' | 'forgotten' | 'lacked'
   /** What was to be read next. */
   readonly wanted: number
   /** Where reading goes on. */

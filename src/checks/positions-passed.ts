@@ -35,6 +35,11 @@ function textsOf(
         message: `${topic} has dropped ${missed} record(s) that were never read, so their logouts are not sent (${where})`,
         mend: `raise retention.ms of ${topic}, and add replicas if the relay does not keep up; have the sessions of that time ended again`,
       }
+    case 'lacked':
+      return {
+        message: `Redis had fallen behind, and ${topic} has dropped ${missed} record(s) that it lacks, so what was registered or ended by them is not known (${where})`,
+        mend: `raise retention.ms of ${topic} to SESSION_LIFETIME_MS; see why Redis fell back so far; have the sessions of that time ended again`,
+      }
     case 'forgotten':
       return {
         message: `neither Kafka nor Redis knows up to where ${topic} was read, although Redis holds the registry: it is read from where KAFKA_START_FROM says, and what came before that is not sent (${where})`,
@@ -52,6 +57,8 @@ function describe({ partition, why, wanted, position, lastMs, earliestMs }: Pass
   const times = [lastMs, earliestMs].map((ms) => (ms === undefined ? 'unknown' : timeText(ms)))
   if (why === 'forgotten') return `partition ${partition}: from offset ${position}`
   const offsets =
-    why === 'retention' ? `offsets ${wanted} to ${position - 1}` : `from offset ${wanted} to ${position}`
+    why === 'retention' || why === 'lacked'
+      ? `offsets ${wanted} to ${position - 1}`
+      : `from offset ${wanted} to ${position}`
   return `partition ${partition}: ${offsets}, last read ${times[0]}, earliest left ${times[1]}`
 }

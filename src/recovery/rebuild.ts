@@ -15,6 +15,8 @@ export interface RebuildOptions extends MissingFromLogOptions {
   readonly groupId: string
   /** Neither the group nor the store knows any position, although the store was in use. */
   readonly onForgotten: (starts: readonly PartitionStart[]) => void
+  /** The store had fallen behind, and of what it lacks the log has dropped the records before `low`. */
+  readonly onLacked: (starts: readonly (PartitionStart & { readonly lackedFrom: number })[]) => void
   /** How far this replica has taken in its partitions. */
   readonly own: () => readonly (TopicPartition & { readonly next: number })[]
   readonly startFrom: 'latest' | 'earliest'
@@ -154,6 +156,10 @@ export class Rebuild {
     const isOld =
       this.#last === undefined ? await this.#isOld(starts) : this.#isDistrusted && this.#isLast(shown)
     const isProved = shown?.isOfThisRun === true && !isOld
+    const lacked = isProved
+      ? []
+      : starts.flatMap((it) => (it.lackedFrom === undefined ? [] : [{ ...it, lackedFrom: it.lackedFrom }]))
+    if (lacked.length > 0) this.#options.onLacked(lacked)
     const missing = await this.#missing(shown, isProved, starts)
     await this.#log.apply(missing, starts, signal)
     const first = starts.filter(({ kind }) => kind === 'first')

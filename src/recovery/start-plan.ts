@@ -39,6 +39,8 @@ export interface PartitionStart extends AppliedPosition {
   readonly committed: number | undefined
   /** From there on the store may lack what the log holds. */
   readonly appliedFrom: number
+  /** Up to where the store is known to be applied, although the log begins later: what lies between is gone. */
+  readonly lackedFrom?: number
   /** What the partition holds now. */
   readonly low: number
   readonly end: number
@@ -66,6 +68,7 @@ export function planStart({ bounds, committed, applied, topicIds, startFrom }: S
       ...here,
       kind: 'known' as const,
       appliedFrom: Math.max(store?.offset ?? low, low),
+      ...(store !== undefined && store.offset < low && { lackedFrom: store.offset }),
       committed: group?.offset,
       isBehind: group?.start !== undefined && (store?.offset ?? -1) < group.offset,
     }

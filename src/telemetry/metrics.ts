@@ -21,7 +21,13 @@ type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 
 const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked', 'local']
 const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty']
-const passReasons: readonly PassedPosition['why'][] = ['retention', 'recreated', 'shortened', 'forgotten']
+const passReasons: readonly PassedPosition['why'][] = [
+  'retention',
+  'recreated',
+  'shortened',
+  'forgotten',
+  'lacked',
+]
 const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'draining']
 /** Those that are known beforehand. */
 const faultParts = [

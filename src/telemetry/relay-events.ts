@@ -22,6 +22,11 @@ import type { Metrics } from './metrics.ts'
 
 const levels = { error: 'error', warning: 'warn', hint: 'info' } as const satisfies Record<Severity, string>
 
+const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
+  forgotten: 'nobody knows up to where it was read: reading begins as at a first start',
+  lacked: 'Redis has fallen behind, and the log does not hold any more all that it lacks',
+}
+
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
 export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents {
   readonly #log: Logger
@@ -171,11 +176,10 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     const { why, wanted, position } = passed
     this.#metrics.passed[why].count++
     this.#metrics.missed.count += Math.max(position - wanted, 0)
-    const what =
-      why === 'forgotten'
-        ? 'nobody knows up to where it was read: reading begins as at a first start'
-        : 'the log does not hold what comes next: reading goes on where it begins'
-    this.#log.warn(passed, what)
+    this.#log.warn(
+      passed,
+      passedTexts[why] ?? 'the log does not hold what comes next: reading goes on where it begins',
+    )
   }
 
   /** A batch did not follow on the last one; what comes before it is fetched again. */

@@ -37,6 +37,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const disbelieved: DisbelievedOutcomes[] = []
   const origins = { partition: 0 }
   const forgotten: PartitionStart[] = []
+  const lacked: PartitionStart[] = []
   const own: { topic: string; partition: number; next: number }[] = []
   const isServedIssuer = (issuer: string) => issuer === ISSUER
   const store = new StoreFromLog({
@@ -68,6 +69,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
       inputTopics: [INPUT],
       onForgotten: (starts) => forgotten.push(...starts),
       onDisbelieved: (it) => disbelieved.push(it),
+      onLacked: (starts) => lacked.push(...starts),
       onProgress: () => undefined,
       outcomeTopic: OUTCOMES,
       own: () => own,
@@ -88,6 +90,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
     rebuild,
     registry,
     relay,
+    lacked,
     isServed: (isServed: boolean) => {
       log.isServed = isServed
     },
@@ -535,4 +538,16 @@ test('an outcome is believed when its trigger may have been there: retention has
   await ensure()
   expect(await held(registrations)).toEqual(['o2'])
   expect(disbelieved).toEqual([])
+})
+
+test('what a store that fell back lacks, and the log has dropped by then, is told', async () => {
+  const { ensure, epoch, lacked, log, register } = site()
+  for (let i = 0; i < 3; i++) register(at(i), 0)
+  await ensure()
+  const copy = epoch.copy()
+  for (let i = 3; i < 9; i++) register(at(i), 0)
+  log.truncate({ topic: INPUT, partition: 0 }, 7)
+  epoch.failOver(copy, 'run-2')
+  await ensure()
+  expect(lacked).toMatchObject([{ topic: INPUT, partition: 0, lackedFrom: 3, low: 7 }])
 })
