@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 /** An address that leads to one server and then to another, as a virtual IP or a name does. */
 export class MovingEndpoint implements Disposable {
-  readonly #server = createServer((client) => this.#join(client))
+  readonly #server = createServer({ noDelay: true }, (client) => this.#join(client))
   readonly #clients = new Set<Socket>()
   #port: number
 
@@ -34,7 +34,7 @@ export class MovingEndpoint implements Disposable {
   }
 
   #join(client: Socket): void {
-    const upstream = connect(this.#port, '127.0.0.1')
+    const upstream = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
     this.#clients.add(client)
     client.pipe(upstream).pipe(client)
     for (const socket of [client, upstream]) {
