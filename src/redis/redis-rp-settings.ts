@@ -13,6 +13,9 @@ export interface RedisRpSettingsOptions {
   readonly uriProblem?: (rp: RpName, uri: string) => string | undefined
 }
 
+/** By name: the hash is the identity provider's, and may hold any number of other fields. */
+const FIELDS = ['backchannelLogoutUri', ...Object.keys(rpSettingsSchema.shape)]
+
 /**
  * RP settings as a hash per RP. A field with a wrong value is reported and ignored; the others count. A key that holds
  * something else has no settings.
@@ -27,20 +30,21 @@ export class RedisRpSettings implements RpSettingsStore {
   async load(rps: readonly RpName[]): Promise<RpSettings[]> {
     const { redis, keys } = this.#options
     const names = rps.map(({ issuer, clientId }) => keys.client(issuer, clientId))
-    const replies = await redis.tolerant(names.map((key) => ['HGETALL', key]))
+    const replies = await redis.tolerant(names.map((key) => ['HMGET', key, ...FIELDS]))
     return rps.map((rp, i) => {
       const reply = replies[i]
-      if (reply !== FOREIGN) return this.#read(rp, reply as string[])
+      if (reply !== FOREIGN) return this.#read(rp, reply as (string | null)[])
       redis.suspects.note(names[i] as string)
       return {}
     })
   }
 
-  #read(rp: RpName, flat: readonly string[]): RpSettings {
+  #read(rp: RpName, values: readonly (string | null)[]): RpSettings {
     const settings: Record<string, unknown> = {}
-    for (let i = 0; i < flat.length; i += 2) {
-      const name = flat[i] as string
-      const problem = this.#assign(rp, settings, name, flat[i + 1] as string)
+    for (const [i, name] of FIELDS.entries()) {
+      const value = values[i]
+      if (value == null) continue
+      const problem = this.#assign(rp, settings, name, value)
       if (problem !== undefined) this.#options.onInvalid(rp, `${name}: ${problem}`)
     }
     return settings
@@ -54,7 +58,6 @@ export class RedisRpSettings implements RpSettingsStore {
     }
     const parsed = rpSettingsSchema.safeParse({ [name]: value })
     if (!parsed.success) return parsed.error.issues[0]?.message
-    // Fields that nobody here knows are somebody else's.
     Object.assign(settings, parsed.data)
     return undefined
   }

@@ -110,6 +110,22 @@ describe('sessions and users', () => {
       sessionLifetimeMs: 86_400_000,
       tombstoneMs: 3_600_000,
     })
+
+  test('an RP whose settings hold any number of other fields: nothing but the settings is read', async () => {
+    const key = fixture.keys.client(ISSUER, 'stuffed')
+    const others = Array.from({ length: 10_000 }, (_, i) => [`field ${i}`, 'x'.repeat(100)]).flat()
+    await command('HSET', key, 'claims', 'sid', ...others)
+    const settings = new RedisRpSettings({
+      redis: fixture.redis,
+      keys: fixture.keys,
+      onInvalid: () => undefined,
+    })
+    const sent = async () =>
+      Number(/total_net_output_bytes:(\d+)/.exec(String(await command('INFO', 'stats')))?.[1])
+    const before = await sent()
+    expect(await settings.load([{ issuer: ISSUER, clientId: 'stuffed' }])).toEqual([{ claims: 'sid' }])
+    expect((await sent()) - before).toBeLessThan(100_000)
+  })
   const register = (overrides: Partial<Registration>): RegistryStep => ({
     kind: 'register',
     registration: sampleRegistration(overrides),
