@@ -63,16 +63,21 @@ function tooShortForInput(
   return undefined
 }
 
+/** A registration that the input topics still hold comes back to life in a rebuild where its outcome is gone. */
 function tooShortForOutcomes(
   topic: string,
   retentionMs: number,
-  { retryDeadlineMs }: Pick<Expectations, 'retryDeadlineMs'>,
+  { retryDeadlineMs, sessionLifetimeMs }: Pick<Expectations, 'retryDeadlineMs' | 'sessionLifetimeMs'>,
 ): Text | undefined {
-  if (retentionMs < 0 || retentionMs >= retryDeadlineMs) return undefined
+  const [name, wantedMs] =
+    sessionLifetimeMs > retryDeadlineMs
+      ? ['SESSION_LIFETIME_MS', sessionLifetimeMs]
+      : ['RETRY_DEADLINE_MS', retryDeadlineMs]
+  if (retentionMs < 0 || retentionMs >= wantedMs) return undefined
   return {
     message:
-      `the outcome topic ${topic} keeps records for ${durationText(retentionMs)}, less than RETRY_DEADLINE_MS ` +
-      `(${durationText(retryDeadlineMs)}): after a loss of Redis, logouts that were sent are sent again`,
-    mend: `set retention.ms of ${topic} to at least that of the input topics`,
+      `the outcome topic ${topic} keeps records for ${durationText(retentionMs)}, less than ${name} ` +
+      `(${durationText(wantedMs)}): after a loss of Redis, logouts that were sent are sent again, or end once more as expired`,
+    mend: `set retention.ms of ${topic} to at least ${wantedMs}`,
   }
 }
