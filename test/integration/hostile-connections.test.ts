@@ -21,7 +21,7 @@ let sender: LoopbackSender
 let impatient: LoopbackSender
 
 beforeAll(() => {
-  setDefaultCACertificates([...getCACertificates(), certificate.cert])
+  setDefaultCACertificates([...getCACertificates('bundled'), certificate.cert])
   sender = new LoopbackSender(PATIENCE_MS)
   impatient = new LoopbackSender(TIMEOUT_MS)
 })
