@@ -13,9 +13,36 @@ export interface FanOutsOptions {
 }
 
 type Lane = Pick<PartitionLane, 'isOpen' | 'isClosed'>
+type Part = () => Promise<'more' | 'done' | 'given-up'>
 
-/** Each remembers a page of session ids. */
-const FAN_OUTS_MAX = 64
+export interface FanOut {
+  /** Of the record that asks for it. */
+  readonly lane: Lane
+  /** Memory that the record holds. */
+  readonly bytes: number
+  /** What is gone through: a user's sessions, or a session's registrations. */
+  readonly subject: string
+  /** The trigger's cut-off. Milliseconds since the epoch. */
+  readonly untilMs: number
+  readonly part: Part
+  /** Forgets what was read: the first part is asked for anew. */
+  readonly startOver: () => void
+}
+
+/** Goes through its subject once, for all fan-outs that asked for it before it began. */
+interface Sweep {
+  readonly done: Promise<boolean>
+  fanOut: FanOut
+  /** The next of the same subject. */
+  next?: Sweep
+}
+
+/** Above it no further record is taken. */
+const HELD_BYTES_MAX = 16 * 1_024 * 1_024
+/** About what a sweep remembers: a page of session ids. */
+const PAGE_BYTES = 16 * 1_024
+/** And a record beside its content. */
+const RECORD_BYTES = 1_024
 const LOOK_MS = 5
 /** With more deliveries of theirs under way than that they wait: whatever is under way, others stand behind it. */
 const OPEN_MAX = 16
@@ -26,7 +53,8 @@ const ALONE_MS = 1_000
 /**
  * Triggers that end more than fits into one step: the sessions of a user who has thousands. Their parts are taken one at a
  * time, between the records of everybody else, and only while few deliveries of theirs are under way; the trigger stays open
- * until the last.
+ * until the last. However often a user signs out meanwhile, one sweep follows on the one that is under way, with the latest
+ * cut-off: it finds whatever the others would.
  */
 export class FanOuts {
   /** Open while there may be more of them; intake waits for it. */
@@ -34,7 +62,8 @@ export class FanOuts {
   readonly #options: FanOutsOptions
   /** At most one of them asks for a turn of intake. */
   readonly #ownTurns = new Turns()
-  #running = 0
+  readonly #sweeps = new WeakMap<Lane, Map<string, Sweep>>()
+  #heldBytes = 0
   #underWay = 0
   #othersAtMs = Number.NEGATIVE_INFINITY
 
@@ -62,16 +91,56 @@ export class FanOuts {
   }
 
   /** Calls `part` until it answers that there is no more. True then, and false when the lane was closed before. */
-  async run(lane: Lane, part: () => Promise<'more' | 'done' | 'given-up'>): Promise<boolean> {
-    if (++this.#running >= FAN_OUTS_MAX) this.room.close()
+  async run(fanOut: FanOut): Promise<boolean> {
+    const bytes = fanOut.bytes + RECORD_BYTES
+    this.#hold(bytes)
+    try {
+      return await this.#sweepFor(fanOut).done
+    } finally {
+      this.#hold(-bytes)
+    }
+  }
+
+  /** One that has begun may have passed what this one means; one that waits reads it all after this. */
+  #sweepFor(fanOut: FanOut): Sweep {
+    const { lane, subject } = fanOut
+    const ofLane = this.#sweeps.get(lane) ?? new Map<string, Sweep>()
+    this.#sweeps.set(lane, ofLane)
+    const running = ofLane.get(subject)
+    if (running !== undefined) fanOut.startOver()
+    const waiting = running?.next
+    if (waiting !== undefined) {
+      if (fanOut.untilMs > waiting.fanOut.untilMs) waiting.fanOut = fanOut
+      return waiting
+    }
+    const done = (running?.done ?? Promise.resolve(true)).then(async () => {
+      ofLane.set(subject, sweep)
+      const isDone = await this.#goThrough(lane, sweep.fanOut.part)
+      if (sweep.next === undefined) ofLane.delete(subject)
+      return isDone
+    })
+    const sweep: Sweep = { fanOut, done }
+    if (running === undefined) ofLane.set(subject, sweep)
+    else running.next = sweep
+    return sweep
+  }
+
+  async #goThrough(lane: Lane, part: Part): Promise<boolean> {
+    this.#hold(PAGE_BYTES)
     try {
       for (;;) {
         const came = await this.#inTurn(lane, part)
         if (came !== 'more') return came === 'done'
       }
     } finally {
-      if (--this.#running < FAN_OUTS_MAX) this.room.open()
+      this.#hold(-PAGE_BYTES)
     }
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes
+    if (this.#heldBytes >= HELD_BYTES_MAX) this.room.close()
+    else this.room.open()
   }
 
   get #isBusy(): boolean {
@@ -79,7 +148,7 @@ export class FanOuts {
     return this.#underWay > (isAlone ? OPEN_ALONE_MAX : OPEN_MAX)
   }
 
-  async #inTurn(lane: Lane, part: () => Promise<'more' | 'done' | 'given-up'>) {
+  async #inTurn(lane: Lane, part: Part) {
     const { open, stopped, turns } = this.#options
     const isWanted = () => !lane.isClosed && !stopped.aborted
     const endOwnTurn = await this.#ownTurns.take()

@@ -23,7 +23,7 @@ import { FanOuts } from './fan-outs.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
-import { triggerStep } from './trigger-step.ts'
+import { type TriggerStep, triggerStep } from './trigger-step.ts'
 
 export interface IntakeOptions {
   readonly admission: Admission
@@ -247,19 +247,28 @@ export class Intake {
   ): Promise<void> {
     const isWanted = () => !lane.isClosed
     const counted = { ...item, record: this.#fanOuts.counted(item.record) }
-    const isDone = await this.#fanOuts.run(lane, async () => {
-      const part = await this.#untilDone(isWanted, async () => {
-        const found = (await so.next?.()) ?? { kind: 'owed' as const, groups: [] }
-        await this.#options.settings.refresh(this.#relyingPartiesOf([item], [found]))
-        return found
-      })
-      if (part === undefined || !isWanted()) return 'given-up'
-      const known: Known = { again: [], further: [] }
-      so.count += this.#handOnPart(counted, part, known)
-      so.isRefused ||= part.refused !== undefined
-      so.next = part.next
-      if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
-      return part.next === undefined ? 'done' : 'more'
+    const { registry, settings } = this.#options
+    const isDone = await this.#fanOuts.run({
+      lane,
+      bytes: item.wire.value?.byteLength ?? 0,
+      ...subjectOf(item.step as TriggerStep),
+      startOver: () => {
+        so.next = async () => (await registry.apply([item.step]))[0] as OwedAnswer
+      },
+      part: async () => {
+        const part = await this.#untilDone(isWanted, async () => {
+          const found = (await so.next?.()) ?? { kind: 'owed' as const, groups: [] }
+          await settings.refresh(this.#relyingPartiesOf([item], [found]))
+          return found
+        })
+        if (part === undefined || !isWanted()) return 'given-up'
+        const known: Known = { again: [], further: [] }
+        so.count += this.#handOnPart(counted, part, known)
+        so.isRefused ||= part.refused !== undefined
+        so.next = part.next
+        if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
+        return part.next === undefined ? 'done' : 'more'
+      },
     })
     if (!isDone) return
     this.#tellOf(item, so.count, so.isRefused)
@@ -362,4 +371,10 @@ export class Intake {
     if (again.length > 0) await this.#untilDone(isWanted, () => admission.readmit(again))
     if (further.length > 0) await this.#untilDone(isWanted, () => admission.makeDue(further))
   }
+}
+
+function subjectOf(step: TriggerStep): { subject: string; untilMs: number } {
+  const { ending, issuer, kind, userId } = step
+  const sessionId = kind === 'end-session' ? step.sessionId : undefined
+  return { subject: JSON.stringify([issuer, sessionId, userId]), untilMs: ending.untilMs }
 }

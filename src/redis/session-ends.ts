@@ -35,7 +35,7 @@ interface Place {
 }
 
 /** Entries of an index, or registrations of a session, that Redis looks through at once. */
-const SCAN_COUNT = 500
+const SCAN_COUNT = 128
 /** Few, so that whoever comes next need not wait for what they bring. */
 const SESSIONS_PER_PART = 32
 const REGISTRATIONS_PER_PART = 64

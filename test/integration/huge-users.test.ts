@@ -71,6 +71,25 @@ test('a user of thousands of sessions among tens of thousands that are over: all
   await eventually(async () => expect(await site.redis.zcard(index)).toBe(25_000))
 })
 
+test('a user of tens of thousands of sessions that are gone signs out again and again: others are told meanwhile', async () => {
+  const SIGN_OUTS = 150
+  const registered = site.registration('/huge', { userId: 'huge' })
+  await site.registerInRedis(registered)
+  for (let from = 0; from < 50_000; from += 5_000) {
+    const gone = Array.from({ length: 5_000 }, (_, i) => [Date.now() + 600_000, `gone-${from + i}`])
+    await site.redis.zadd(`${site.prefix}:user:{${ISSUER}|huge}`, ...gone.flat())
+  }
+  const other = site.registration('/other')
+  await site.registerInRedis(other)
+  await site.topic.publish(
+    ...Array.from({ length: SIGN_OUTS }, () => signedOut('huge')),
+    site.terminated(other),
+  )
+  await site.rps.waitFor('/other')
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  expect(site.rps.at('/huge')).toHaveLength(1)
+})
+
 test('a session of thousands of registrations: all RPs are told, others meanwhile', async () => {
   const one = site.registration('/huge')
   const registrations = Array.from({ length: 2_500 }, (_, i) => ({

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest'
+import { FanOuts } from '../../../src/intake/fan-outs.ts'
+import { Turns } from '../../../src/lib/turns.ts'
+
+const PARTS = 3
+
+function fixture() {
+  const stop = new AbortController()
+  const fanOuts = new FanOuts({ open: { isHalfFull: false }, stopped: stop.signal, turns: new Turns() })
+  const lane = { isOpen: true, isClosed: false }
+  const read: string[] = []
+  const ended: string[] = []
+  const anew: string[] = []
+  /** A sign-out; it reads so many parts. */
+  function signOut(name: string, untilMs: number, { subject = 'user-1', bytes = 0 } = {}): Promise<void> {
+    let left = PARTS
+    const startOver = () => {
+      left = PARTS
+      anew.push(name)
+    }
+    const part = async () => {
+      read.push(name)
+      return --left > 0 ? ('more' as const) : ('done' as const)
+    }
+    const isDone = fanOuts.run({ lane, subject, untilMs, bytes, part, startOver })
+    return isDone.then((it) => void ended.push(`${name} ${it ? 'done' : 'given up'}`))
+  }
+  return { anew, ended, fanOuts, lane, read, signOut, stop }
+}
+
+const times = (name: string) => Array.from({ length: PARTS }, () => name)
+
+describe('fan-outs', () => {
+  test('sign-outs of one user are gone through once more, with the latest cut-off, after the one that is under way', async () => {
+    const { anew, ended, read, signOut } = fixture()
+    await Promise.all([signOut('a', 10), signOut('b', 20), signOut('d', 40), signOut('c', 30)])
+    expect(read).toEqual([...times('a'), ...times('d')])
+    expect(ended).toEqual(['a done', 'b done', 'd done', 'c done'])
+    await signOut('e', 5)
+    expect(read.slice(2 * PARTS)).toEqual(times('e'))
+    // What they had read before they waited may be old; the last one did not wait.
+    expect(anew).toEqual(['b', 'd', 'c'])
+  })
+
+  test('what came after a sweep had begun is not covered by it, whatever its cut-off', async () => {
+    const { read, signOut } = fixture()
+    const first = signOut('a', 50)
+    while (read.length === 0) await Promise.resolve()
+    await Promise.all([first, signOut('b', 10)])
+    expect(read).toEqual([...times('a'), ...times('b')])
+  })
+
+  test('users take turns', async () => {
+    const { read, signOut } = fixture()
+    await Promise.all([signOut('a', 1), signOut('b', 1, { subject: 'user-2' })])
+    expect(read).toEqual(['a', 'b', 'a', 'b', 'a', 'b'])
+  })
+
+  test('all are given up when their partition goes to somebody else', async () => {
+    const { ended, lane, signOut } = fixture()
+    const all = ['a', 'b', 'c'].map((name, i) => signOut(name, i))
+    lane.isClosed = true
+    await Promise.all(all)
+    expect(ended).toEqual(['a given up', 'b given up', 'c given up'])
+  })
+
+  test('intake waits while the records that are held are large, and goes on after', async () => {
+    const { fanOuts, signOut } = fixture()
+    const all = Array.from({ length: 20 }, (_, i) => signOut('a', i, { bytes: 1_000_000 }))
+    expect(fanOuts.room.isOpen).toBe(false)
+    await Promise.all(all)
+    for (let i = 0; i < 2_000; i++) await signOut('b', i, { subject: `user-${i}` })
+    expect(fanOuts.room.isOpen).toBe(true)
+  })
+})
