@@ -140,20 +140,26 @@ export class Admission {
 
   /** A registration that cannot be read cannot be delivered: it ends as `failed: invalid`. */
   refuse(broken: BrokenRegistration, cause: DeliveryCause, creditor: Creditor | undefined): void {
-    const { events, settlement } = this.#options
+    const { events, open, settlement } = this.#options
     const { issuer, sessionId, oidcSessionId, partial, reason } = broken
     const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: reason } as const
     const subject = { ...partial, issuer, sessionId, oidcSessionId }
     events.settled(outcome, subject, cause)
-    settlement.add({ outcome, subject, cause, done: () => creditor?.settled() })
+    const isFinal = open.addOutcome({ isClaimed: false })
+    const done = (): void => {
+      isFinal()
+      creditor?.settled()
+    }
+    settlement.add({ outcome, subject, cause, done })
   }
 
   /** Ends what should be parked and cannot be, before any attempt. */
   abandon({ registration, cause }: Pick<Owed, 'registration' | 'cause'>): void {
-    const { events, settlement } = this.#options
+    const { events, open, settlement } = this.#options
     const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: NO_BACKLOG } as const
     events.settled(outcome, registration, cause)
-    settlement.add({ outcome, subject: registration, cause, done: () => undefined })
+    const done = open.addOutcome({ isClaimed: false })
+    settlement.add({ outcome, subject: registration, cause, done })
   }
 
   /**
@@ -161,7 +167,7 @@ export class Admission {
    * settled it: it has expired or was removed, or a later login under the same ids, `successor`, took its place.
    */
   giveUp({ state, ...parked }: ParkedDelivery, successor: HeldRegistration | undefined): void {
-    const { events, settlement } = this.#options
+    const { events, open, settlement } = this.#options
     const { issuer, sessionId, oidcSessionId, rpKey } = parked
     const { attempts, cause, lastError, lastStatus } = state
     const why =
@@ -185,7 +191,8 @@ export class Admission {
       ...(registeredAtMs !== undefined && { registeredAtMs }),
     }
     events.settled(outcome, subject, cause)
-    settlement.add({ outcome, subject, cause, parked: { ...parked, state }, done: () => undefined })
+    const done = open.addOutcome({ isClaimed: true })
+    settlement.add({ outcome, subject, cause, parked: { ...parked, state }, done })
   }
 }
 

@@ -243,6 +243,7 @@ export class Deliverer {
     const { open, settlement } = this.#options
     const subjects = subjectsOf(delivery)
     let left = subjects.length
+    open.takeBack(delivery)
     const done = (): void => {
       if (--left === 0) open.settle(delivery)
     }

@@ -24,6 +24,8 @@ export class OpenDeliveries {
   /** Those that no bound counts. */
   readonly #aside = new Set<Delivery>()
   #asideSize = 0
+  /** Outcomes without a delivery that are not final yet. */
+  #outcomes = 0
 
   /** `onClaimPlaces` is called when parked deliveries may be claimed again after there was no place for them. */
   constructor(max: number, onClaimPlaces: () => void) {
@@ -90,7 +92,19 @@ export class OpenDeliveries {
     for (const companion of delivery.companions) {
       this.#byRegistration.set(nameOf(companion), delivery)
     }
-    if (this.#bounded >= this.#max) this.room.close()
+    this.#close()
+  }
+
+  /** An outcome that was decided without a delivery waits to be published. Returns what is to be called when it is final. */
+  addOutcome({ isClaimed }: { readonly isClaimed: boolean }): () => void {
+    this.#outcomes++
+    if (isClaimed) this.#claimed++
+    this.#close()
+    return () => {
+      this.#outcomes--
+      if (isClaimed) this.#unclaim()
+      this.#reopen()
+    }
   }
 
   /**
@@ -105,11 +119,16 @@ export class OpenDeliveries {
     this.#reopen()
   }
 
+  /** What was set aside has ended: it waits for its outcome to be published, and counts as all others that do. */
+  takeBack(delivery: Delivery): void {
+    if (!this.#leaveAside(delivery)) return
+    if (delivery.isClaimed) this.#claimed++
+    this.#close()
+  }
+
   /** Ends a delivery: settled, or parked and in the hands of whoever claims it. */
   settle(delivery: Delivery): void {
-    const size = 1 + delivery.companions.length
-    if (this.#aside.size > 0 && this.#aside.delete(delivery)) this.#asideSize -= size
-    else if (delivery.isClaimed) this.#unclaim()
+    if (!this.#leaveAside(delivery) && delivery.isClaimed) this.#unclaim()
     this.#byRegistration.delete(nameOf(delivery.registration))
     for (const companion of delivery.companions) this.#byRegistration.delete(nameOf(companion))
     this.#reopen()
@@ -117,7 +136,17 @@ export class OpenDeliveries {
   }
 
   get #bounded(): number {
-    return this.#byRegistration.size - this.#asideSize
+    return this.#byRegistration.size - this.#asideSize + this.#outcomes
+  }
+
+  #leaveAside(delivery: Delivery): boolean {
+    if (this.#aside.size === 0 || !this.#aside.delete(delivery)) return false
+    this.#asideSize -= 1 + delivery.companions.length
+    return true
+  }
+
+  #close(): void {
+    if (this.#bounded >= this.#max) this.room.close()
   }
 
   #reopen(): void {

@@ -269,6 +269,33 @@ describe('deliveries that are claimed', () => {
     }
   })
 
+  test('whose attempts took long are no more than that either', async () => {
+    const fixture = deliveryFixture({
+      env: { MAX_UNSETTLED: '20', MAX_IN_FLIGHT_PER_RP: '100' },
+      acknowledged: () => new Promise(() => undefined),
+    })
+    const { attempts, clock, core, owe, stored } = fixture
+    await register(fixture, sessions(0, 60))
+    await owe(sessions(0, 60))
+    for (const attempt of attempts.splice(0)) attempt.answer({ kind: 'answered', status: 400 })
+    await stored()
+    clock.nowMs += 60_000
+    core.backlogLoop.start()
+    try {
+      for (let turn = 0; turn < 60; turn++) {
+        // They give their place back, and are answered nevertheless.
+        for (let looks = 0; looks < 10; looks++) core.dispatcher.look()
+        for (const attempt of attempts.splice(0)) attempt.answer(ok)
+        core.backlogLoop.wake()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      expect(core.settlement.size).toBe(10)
+      expect(core.open.claimPlaces).toBe(0)
+    } finally {
+      await core.backlogLoop.stop()
+    }
+  })
+
   test('are claimed as soon as outcomes are published, not at the next look at the backlog', async () => {
     const publishing = Promise.withResolvers<void>()
     const fixture = deliveryFixture({
@@ -294,5 +321,33 @@ describe('deliveries that are claimed', () => {
       clearInterval(answering)
       await core.backlogLoop.stop()
     }
+  })
+})
+
+describe('while outcomes cannot be published', () => {
+  const stuck = () =>
+    deliveryFixture({ env: { MAX_UNSETTLED: '20' }, acknowledged: () => new Promise(() => undefined) })
+
+  test('those of attempts that took long take room of intake', async () => {
+    const { attempts, core, owe } = stuck()
+    await owe(
+      Array.from({ length: 20 }, (_, i) =>
+        sampleRegistration({ clientId: `client-${i}`, oidcSessionId: `o${i}` }),
+      ),
+    )
+    for (let looks = 0; looks < 10; looks++) core.dispatcher.look()
+    expect(core.open.places).toBe(20)
+    for (const attempt of attempts.splice(0)) attempt.answer(ok)
+    expect(core.open.places).toBe(0)
+    expect(core.open.room.isOpen).toBe(false)
+  })
+
+  test('those that are decided without an attempt take room of intake', async () => {
+    const { core } = stuck()
+    const key = { issuer: ISSUER, sessionId: 'session-1', partial: {}, reason: 'registration: is not JSON' }
+    for (let i = 0; i < 20; i++)
+      core.admission.refuse({ ...key, oidcSessionId: `o${i}` }, sampleEnding(), undefined)
+    expect(core.open.places).toBe(0)
+    expect(core.open.room.isOpen).toBe(false)
   })
 })
