@@ -5,7 +5,7 @@ import type { SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { OwedGroup } from '../registry/ending.ts'
+import { settledBySilence } from '../registry/ending.ts'
 import type { Registry, RegistryStep } from '../registry/registry.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { PartitionStart } from './start-plan.ts'
@@ -163,17 +163,4 @@ export class StoreFromLog {
     const again = items.filter((item) => item.fate === 'run' || owing.has(item))
     if (again.length > 0) await runAgain(again, registry, signal)
   }
-}
-
-/** As though there were an outcome: what the ending means is over. */
-function settledBySilence({ ending, registrations, broken }: OwedGroup): SettledByLog[] {
-  const { origin, occurredAtMs, untilMs } = ending
-  const by = { origin, occurredAtMs, recordedAtMs: occurredAtMs }
-  return [...registrations, ...broken].map(({ issuer, sessionId, oidcSessionId, ...it }) => ({
-    ...by,
-    issuer,
-    sessionId,
-    oidcSessionId,
-    registeredAtMs: 'registeredAtMs' in it && it.registeredAtMs !== undefined ? it.registeredAtMs : untilMs,
-  }))
 }

@@ -1,9 +1,10 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, inject, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { Examined } from '../support/run-doctor.ts'
+import { TopicLog } from '../support/topic-log.ts'
 import { openSite } from './open-site.ts'
 
 let site: RelaySite
@@ -73,3 +74,45 @@ test('retention passes the position of a relay that is down: the rest is told, a
   expect(await readMetric(relay, 'records_missed_total')).toBe(3)
   await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
 })
+
+/** Long enough ago that whoever logs in now logs in later, whatever the clocks say. */
+const FORMERLY_MS = 3_600_000
+
+test.each([
+  ['while its tombstone stands', async () => undefined],
+  ['after a loss of Redis', async () => void (await site.redis.del(await site.redisKeys()))],
+])(
+  'a trigger without an id, where a former life of the topic held one for the same session, is a new one: %s',
+  async (_, lose) => {
+    site = await openSite({ topic: { partitions: 1 } })
+    const outcomes = await TopicLog.create(inject('kafkaBrokers'), `${site.topic.name}.outcomes`, {
+      partitions: 1,
+    })
+    try {
+      const former = Date.now() - FORMERLY_MS
+      const login = site.registration('/twice', { registeredAt: new Date(former - 1_000).toISOString() })
+      const again = { ...login, registeredAt: new Date().toISOString() }
+      const written = (it: typeof login, timestamp: number) =>
+        [site.registered(it, { id: '' }), site.terminated(it, { id: '' })].map((record) => ({
+          ...record,
+          timestamp: String(timestamp),
+        }))
+      const relay = await site.startRelay({ KAFKA_OUTCOME_TOPIC: outcomes.name })
+      await site.topic.publish(...written(login, former))
+      await eventually(() => expect(outcomes.outcomes).toHaveLength(1))
+      expect(await relay.stop()).toBe(0)
+      await site.topic.recreate({ partitions: 1 })
+      await lose()
+      await site.startRelay({ KAFKA_OUTCOME_TOPIC: outcomes.name })
+      await site.topic.publishFresh(...written(again, Date.now()))
+      await eventually(() => expect(outcomes.outcomes).toHaveLength(2))
+      expect(site.rps.at('/twice')).toHaveLength(2)
+      const [first, second] = outcomes.outcomes
+      expect(second?.data.trigger).toMatchObject({ offset: 1, topic: site.topic.name })
+      expect(first?.data.trigger).toMatchObject({ offset: 1, topic: site.topic.name })
+      expect(second?.headers.ce_id).not.toBe(first?.headers.ce_id)
+    } finally {
+      await outcomes.close()
+    }
+  },
+)
