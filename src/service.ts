@@ -189,6 +189,7 @@ export class Service {
       deadLetters: this.#deadLetters,
       deadlineMs: config.RETRY_DEADLINE_MS,
       defaultIssuer: config.ISSUER,
+      isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,
