@@ -241,7 +241,7 @@ export class Service {
       config,
       core: this.#core,
       guard,
-      lag: new ConsumerLag(() => this.#topics.bounds(config.KAFKA_TOPICS)),
+      lag: new ConsumerLag(() => this.#topics.bounds(config.KAFKA_TOPICS, config.KAFKA_TOPICS)),
       rebuilding: () => this.#readiness.rebuilding,
     }
     const notReady = () => this.notReady()
