@@ -1,6 +1,6 @@
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { AppliedPosition } from './epoch-store.ts'
-import type { PartitionRange } from './log-reader.ts'
+import type { PartitionBounds } from './log-reader.ts'
 
 /** What a group has committed for a partition, with what this relay wrote beside it. */
 export interface CommittedPosition extends TopicPartition {
@@ -12,7 +12,7 @@ export interface CommittedPosition extends TopicPartition {
 
 export interface StartFacts {
   /** What the partitions of the input topics hold now: what can be read of it, and up to the end of the log. */
-  readonly bounds: readonly (PartitionRange & { readonly end?: number })[]
+  readonly bounds: readonly PartitionBounds[]
   readonly committed: readonly CommittedPosition[]
   /** Of the store. */
   readonly applied: readonly AppliedPosition[]

@@ -161,6 +161,18 @@ test('what ends while the registrations are read is not owed when it has been bu
   expect(await held(registrations)).toHaveLength(8)
 })
 
+test('what has ended behind another producer’s open transaction is not owed, and stays so', async () => {
+  const { ensure, held, log, register, settle } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  settle(at(0), 0)
+  log.hide({ topic: OUTCOMES, partition: 0 }, 1)
+  settle(at(3), 0)
+  log.hide({ topic: OUTCOMES, partition: 2 }, 0)
+  settle(at(5), 2)
+  await ensure()
+  expect(await held(registrations)).toEqual(['o1', 'o2', 'o4', 'o6', 'o7', 'o8'])
+})
+
 test('triggers past the committed offset are run again: replicas resolved them against the empty store', async () => {
   const { ensure, log, ranAgain, terminate } = site()
   for (let i = 0; i < 5; i++) terminate('s', 0)
