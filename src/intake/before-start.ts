@@ -1,5 +1,5 @@
 import type { RecordPosition } from '../events/wire-record.ts'
-import { settledBySilence } from '../registry/ending.ts'
+import { settledInSilence } from '../registry/ending.ts'
 import type { OwedAnswer, Registry, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
 
 export interface BeforeStartOptions {
@@ -34,14 +34,14 @@ export class BeforeStart {
       registrations: [registration],
       broken: [],
     } as const
-    await this.#options.registry.forget(settledBySilence(owed))
+    await this.#options.registry.forget(settledInSilence([owed]))
     return { kind: 'already-settled' }
   }
 
   /** What belongs to another trigger is left to that one. Nor is there a dead letter: sent again it would be told. */
   async #endedSilently({ groups, next }: OwedAnswer): Promise<OwedAnswer> {
-    const own = groups.filter(({ relation }) => relation !== 'further')
-    if (own.length > 0) await this.#options.registry.forget(own.flatMap(settledBySilence))
+    const settled = settledInSilence(groups)
+    if (settled.length > 0) await this.#options.registry.forget(settled)
     return {
       kind: 'owed',
       groups: [],

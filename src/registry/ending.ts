@@ -101,8 +101,12 @@ export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: Settle
   return { origin, occurredAtMs: occurred, untilMs, everywhere: false }
 }
 
-/** As though there were an outcome: what the ending means is over. */
-export function settledBySilence({ ending, registrations, broken }: OwedGroup): SettledByLog[] {
+/** What a trigger that nobody is told of settles, as though there were outcomes; what another one ends is that one's. */
+export function settledInSilence(groups: readonly OwedGroup[]): SettledByLog[] {
+  return groups.filter(({ relation }) => relation !== 'further').flatMap(settledBySilence)
+}
+
+function settledBySilence({ ending, registrations, broken }: OwedGroup): SettledByLog[] {
   const { origin, occurredAtMs, untilMs } = ending
   const by = { origin, occurredAtMs, recordedAtMs: occurredAtMs }
   return [...registrations, ...broken].map(({ issuer, sessionId, oidcSessionId, ...it }) => ({

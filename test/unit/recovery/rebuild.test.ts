@@ -430,6 +430,18 @@ test('a trigger from before the first start is neither sent nor failed when the 
   expect(await held([at(0)])).toEqual([])
 })
 
+test('a login that is read behind a trigger from before the first start finds that its session has ended', async () => {
+  const { ensure, register, registry, terminate } = site()
+  register(at(1), 0)
+  const { offset } = terminate('s0', 1)
+  await ensure()
+  const [late, other] = await registry.apply(
+    [at(0), at(1)].map((registration) => ({ kind: 'register', registration, origin: sampleOrigin() })),
+  )
+  expect(late).toMatchObject({ endedBy: { origin: { topic: INPUT, partition: 1, offset } } })
+  expect(other).toEqual({ kind: 'registered', isRepeated: true })
+})
+
 test('a trigger that is older than the deadline and has no outcome is run again with its own deadline, others are not', async () => {
   const { clock, deadlines, ensure, epoch, log, ranAgain, register, settle, terminate } = site()
   register(at(0), 0)
