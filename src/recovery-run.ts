@@ -17,6 +17,7 @@ import { FittingLog } from './outcome/fitting-log.ts'
 import { Aftermath } from './recovery/aftermath.ts'
 import { describeDisbelieved } from './recovery/believed-outcomes.ts'
 import { FollowOutcomes } from './recovery/follow-outcomes.ts'
+import { hiddenIn, type PartitionRange } from './recovery/log-reader.ts'
 import type { RebuildProgress } from './recovery/missing-from-log.ts'
 import { OwnBacklog } from './recovery/own-backlog.ts'
 import { Patience } from './recovery/patience.ts'
@@ -257,6 +258,11 @@ export class RecoveryRun {
     // What was parked on the way is claimed only from a store that is proved.
     if (!signal.aborted) await this.requireRegistry()
     return mended
+  }
+
+  /** What cannot be read of the input topics before another producer's transaction has ended. */
+  async hidden(): Promise<PartitionRange[]> {
+    return hiddenIn(await this.reader.bounds(this.#config.KAFKA_TOPICS))
   }
 
   /** Compares Redis with the topic. */

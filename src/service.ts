@@ -189,6 +189,7 @@ export class Service {
       deadLetters: this.#deadLetters,
       deadlineMs: config.RETRY_DEADLINE_MS,
       defaultIssuer: config.ISSUER,
+      isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
       isServedIssuer: (issuer) => this.#issuers.has(issuer),
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,
@@ -240,7 +241,7 @@ export class Service {
       config,
       core: this.#core,
       guard,
-      lag: new ConsumerLag(() => this.#topics.bounds(config.KAFKA_TOPICS)),
+      lag: new ConsumerLag(() => this.#topics.bounds(config.KAFKA_TOPICS, config.KAFKA_TOPICS)),
       rebuilding: () => this.#readiness.rebuilding,
     }
     const notReady = () => this.notReady()

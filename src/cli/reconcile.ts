@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
+import { describeHidden } from '../recovery/log-reader.ts'
 import type { Difference } from '../recovery/registry-difference.ts'
 import type { RecoveryRun } from '../recovery-run.ts'
 import { EXIT_CODE } from './exit-code.ts'
@@ -22,7 +23,7 @@ Examples:
   logout-relay reconcile               complete Redis from the topic; relays may go on meanwhile
 
 Exit codes: 0 done, or nothing differs; 1 a delivery failed or is still parked, or with --dry-run something is missing
-or settled; 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve.`
+or settled, or records could not be looked at, because another producer's transaction is open before them; 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve.`
 
 /** `reconcile`: Redis, built from the topic. */
 export function addReconcile(program: Command): void {
@@ -60,7 +61,12 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
       progress.stop()
     }
   }
-  const work = (run: RecoveryRun) => (dry ? compare(run, output) : build(run))
+  const work = async (run: RecoveryRun): Promise<number> => {
+    const code = await (dry ? compare(run, output) : build(run))
+    const hidden = await run.hidden()
+    for (const range of hidden) output.note(describeHidden(range))
+    return hidden.length > 0 ? EXIT_CODE.failed : code
+  }
   await runRecovery(output, perSecond === undefined ? {} : { perSecond }, work, (run) => {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
     if (dry) return

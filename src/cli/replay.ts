@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { describeHidden } from '../recovery/log-reader.ts'
 import type { RecoveryRun } from '../recovery-run.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { Output } from './output.ts'
@@ -24,8 +25,8 @@ Examples:
   logout-relay replay --from 1d --failed --client shop     what ended in failed, once more
   logout-relay replay --from 1d --dead-letters             records that could not be carried out, once more
 
-Exit codes: 0 everything that was owed is sent, 1 something failed or is still parked, 2 usage, 3 Kafka or Redis out
-of reach, 130 interrupted. The configuration is that of serve.`
+Exit codes: 0 everything that was owed is sent, 1 something failed or is still parked, or could not be looked at because
+another producer's transaction is open before it, 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve.`
 
 /** `replay`: a range of the topic, run again. */
 export function addReplay(program: Command): void {
@@ -82,9 +83,9 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       progress.begin(dry ? 'read' : 'settle')
       if (!dry) await run.settle(waitMs)
       progress.stop()
-      if (!dry) return exitCodeOfCounts(run.book.counts)
-      list.end()
-      return EXIT_CODE.ok
+      if (dry) list.end()
+      if (run.replay.hidden.length > 0) return EXIT_CODE.failed
+      return dry ? EXIT_CODE.ok : exitCodeOfCounts(run.book.counts)
     } finally {
       progress.stop()
     }
@@ -100,6 +101,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       output.note(
         `${run.replay.forged} failed outcomes are not believed, and nothing is sent for them: the log holds no such trigger, or the RP was never registered with that address`,
       )
+    for (const range of run.replay.hidden) output.note(describeHidden(range))
     if (left > 0) output.note(`${left} records are not committed by the relays yet, and left to them`)
     const inBacklog = parked - run.left
     if (run.left > 0)

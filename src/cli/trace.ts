@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { RelayFault } from '../errors.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
-import type { TopicPartition } from '../kafka/record-source.ts'
 import { timeText } from '../lib/time-text.ts'
+import { describeHidden, type PartitionRange } from '../recovery/log-reader.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisSessionView } from '../redis/redis-session-view.ts'
@@ -66,7 +66,7 @@ async function trace(asked: string, options: Options): Promise<void> {
       const subject = await subjectOf(asked, issuer, view)
       const own = [config.KAFKA_OUTCOME_TOPIC, config.KAFKA_DEAD_LETTER_TOPIC]
       const topics = await reachable('Kafka', existing(kafka, config.KAFKA_TOPICS, own))
-      const hidden: string[] = []
+      const hidden: PartitionRange[] = []
       const search = {
         issuer,
         sinceMs,
@@ -74,14 +74,12 @@ async function trace(asked: string, options: Options): Promise<void> {
         outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),
-        onHidden: ({ topic, partition, records }: TopicPartition & { records: number }) =>
-          void hidden.push(`${records} record(s) of ${topic}, partition ${partition}`),
+        onHidden: (range: PartitionRange) => void hidden.push(range),
         onProgress: (records: number, total: number) => output.redraw(`${records} of ${total} records`),
       }
       const records = await reachable('Kafka', searchLog(search, subject, new AbortController().signal))
       output.redraw('')
-      for (const what of hidden)
-        output.note(`${what} could not be looked at: another producer's transaction is open before them`)
+      for (const range of hidden) output.note(describeHidden(range))
       const held = await entriesOfRedis(issuer, subject, view, new RedisBacklogView(redis, keys))
       print([...records, ...held], asked, { output, sinceMs, topics, issuer })
       // What stands there may be a trigger that nobody was told of.

@@ -1,10 +1,31 @@
 import { z } from 'zod'
 import { identifier, optional } from './identifier.ts'
-import type { RecordPosition } from './wire-record.ts'
+import { positionOf, type RecordPosition } from './wire-record.ts'
 
-/** The record that a delivery goes back to. `id` is the CloudEvents id, or the position where the record had none. */
+/**
+ * The record that a delivery goes back to. `id` is the CloudEvents id, or where the record had none its position and time:
+ * `topic/partition/offset@timestamp`, milliseconds since the epoch.
+ */
 export interface TriggerOrigin extends RecordPosition {
   readonly id: string
+}
+
+/**
+ * The name of a record that has none of its own. A topic that is deleted and created anew counts its offsets from the
+ * beginning again; the timestamp tells the records of its two lives apart, and is the same whenever a record is read.
+ */
+export function idOfRecord(position: RecordPosition, timestampMs: number): string {
+  return `${positionOf(position)}@${timestampMs}`
+}
+
+/**
+ * Whether both are the same record. An earlier version named a record after its position alone: then nothing more is
+ * known.
+ */
+export function isSameOrigin(a: TriggerOrigin, b: TriggerOrigin): boolean {
+  if (a.topic !== b.topic || a.partition !== b.partition || a.offset !== b.offset) return false
+  const position = positionOf(a)
+  return a.id === b.id || a.id === position || b.id === position
 }
 
 interface TriggerBase {

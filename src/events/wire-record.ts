@@ -5,6 +5,11 @@ export interface RecordPosition {
   readonly offset: number
 }
 
+/** `topic/partition/offset` */
+export function positionOf({ topic, partition, offset }: RecordPosition): string {
+  return `${topic}/${partition}/${offset}`
+}
+
 /** A record as it came from the log, before anybody looked at its content, which is read anew each time it is asked for. */
 export interface WireRecord extends RecordPosition {
   /** The `ce_type` header, where it can be told without reading the rest. */

@@ -19,6 +19,7 @@ import type {
   RegistryAnswer,
   RegistryStep,
 } from '../registry/registry.ts'
+import { BeforeStart, type BeforeStartOptions } from './before-start.ts'
 import { FanOuts } from './fan-outs.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
@@ -33,6 +34,7 @@ export interface IntakeOptions {
   readonly deadlineMs: number
   readonly defaultIssuer: string
   readonly events: IntakeEvents
+  readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
   /** A record that cannot be carried out, for what it says or for what the registry holds; it becomes a dead letter. */
   readonly onRefused: (record: RecordPosition, reason: string) => void
   readonly isServedIssuer: (issuer: string) => boolean
@@ -69,6 +71,7 @@ interface Known {
 
 /** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
 export class Intake {
+  readonly #beforeStart: BeforeStart
   readonly #options: IntakeOptions
   readonly #stopped = new AbortController()
   /** One partition's slice at a time: several that saw the same room would together fill it several times. */
@@ -79,6 +82,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options
+    this.#beforeStart = new BeforeStart(options)
     this.#fanOuts = new FanOuts({ open: options.open, stopped: this.#stopped.signal, turns: this.#turns })
   }
 
@@ -174,6 +178,10 @@ export class Intake {
     const isWanted = () => !lane.isClosed
     const answers = await this.#untilDone(isWanted, async () => {
       const found = await registry.apply(slice.map(({ step }) => step))
+      // Few are, and none once the group has passed its start.
+      for (const [i, { step, wire }] of slice.entries())
+        if (wire.offset < (lane.start ?? 0))
+          found[i] = await this.#beforeStart.withoutOwed(step, found[i] as RegistryAnswer)
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
       return found
     })

@@ -120,8 +120,9 @@ export class EdgeWatch {
   }
 
   async #assignedBounds(member: GroupMember, topics: readonly string[]): Promise<PartitionBounds[]> {
-    if (topics.length === 0) return []
-    const bounds = await fetchBounds(member.cluster, topics)
+    const assigned = topics.filter((topic) => member.assigned().some((it) => it.topic === topic))
+    if (assigned.length === 0) return []
+    const bounds = await fetchBounds(member.cluster, assigned)
     return bounds.filter((it) =>
       member
         .assigned()

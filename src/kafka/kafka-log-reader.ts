@@ -1,11 +1,18 @@
 import { createRequire } from 'node:module'
 import type { Kafka, KafkaMessage } from 'kafkajs'
 import { codeOf, RelayFault } from '../errors.ts'
+import { isOutcome } from '../events/outcome.ts'
 import { delay } from '../lib/deferred.ts'
 import type { AppliedPosition } from '../recovery/epoch-store.ts'
 import type { LogReader, PartitionRange } from '../recovery/log-reader.ts'
 import { GroupPositions } from './group-positions.ts'
-import { type Cluster, createCluster, type FetchedPartition, READ_COMMITTED } from './kafka-cluster.ts'
+import {
+  type Cluster,
+  createCluster,
+  type FetchedPartition,
+  READ_COMMITTED,
+  READ_UNCOMMITTED,
+} from './kafka-cluster.ts'
 import { explained } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
@@ -67,10 +74,20 @@ export class KafkaLogReader implements LogReader {
     return this.#topics.hasMembers(groupId)
   }
 
-  async read(
+  read(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
+    return this.#read(ranges, take, signal, READ_COMMITTED)
+  }
+
+  readOutcomes(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
+    const takeOutcomes: Take = (batch) => take({ ...batch, records: batch.records.filter(isOutcome) })
+    return this.#read(ranges, takeOutcomes, signal, READ_UNCOMMITTED)
+  }
+
+  async #read(
     ranges: readonly PartitionRange[],
-    take: (batch: RecordBatch) => Promise<void>,
+    take: Take,
     signal: AbortSignal,
+    isolationLevel: number,
   ): Promise<void> {
     const left: Left = new Map(
       ranges
@@ -92,8 +109,8 @@ export class KafkaLogReader implements LogReader {
         try {
           if (failures > 0 || !isPrepared) await prepare(cluster, [...left.values()])
           isPrepared = true
-          const batches = await (ahead ?? fetchRound(cluster, left))
-          ahead = fetchRound(cluster, left)
+          const batches = await (ahead ?? fetchRound(cluster, left, isolationLevel))
+          ahead = fetchRound(cluster, left, isolationLevel)
           // Awaited in the next round; until then a failure is nobody's.
           ahead.catch(() => undefined)
           for (const batch of batches) {
@@ -159,9 +176,10 @@ interface RangeLeft extends TopicPartition {
 }
 
 type Left = Map<string, RangeLeft>
+type Take = (batch: RecordBatch) => Promise<void>
 
 /** One fetch from every leader that holds something of what is left. */
-async function fetchRound(cluster: Cluster, left: Left): Promise<RecordBatch[]> {
+async function fetchRound(cluster: Cluster, left: Left, isolationLevel: number): Promise<RecordBatch[]> {
   const byLeader = new Map<string, RangeLeft[]>()
   for (const range of left.values()) {
     if (range.fetchFrom >= range.to) continue
@@ -177,7 +195,7 @@ async function fetchRound(cluster: Cluster, left: Left): Promise<RecordBatch[]> 
       maxWaitTime: FETCH_WAIT_MS,
       minBytes: 1,
       maxBytes: FETCH_BYTES,
-      isolationLevel: READ_COMMITTED,
+      isolationLevel,
       topics: [...Map.groupBy(ranges, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
         topic,
         partitions: ofTopic.map(({ partition, fetchFrom }) => ({
@@ -190,7 +208,7 @@ async function fetchRound(cluster: Cluster, left: Left): Promise<RecordBatch[]> 
     for (const { topicName, partitions } of responses) {
       for (const fetched of partitions) {
         const range = left.get(nameOf({ topic: topicName, partition: fetched.partition }))
-        const batch = range && readBatch(range, fetched)
+        const batch = range && readBatch(range, fetched, isolationLevel)
         if (batch !== undefined) batches.push(batch)
       }
     }
@@ -198,7 +216,11 @@ async function fetchRound(cluster: Cluster, left: Left): Promise<RecordBatch[]> 
   return batches
 }
 
-function readBatch(range: RangeLeft, fetched: FetchedPartition): RecordBatch | undefined {
+function readBatch(
+  range: RangeLeft,
+  fetched: FetchedPartition,
+  isolationLevel: number,
+): RecordBatch | undefined {
   const { topic, partition, fetchFrom, to } = range
   const batch = new Batch(topic, String(fetchFrom), fetched)
   const endOffset = Number(fetched.highWatermark)
@@ -210,13 +232,20 @@ function readBatch(range: RangeLeft, fetched: FetchedPartition): RecordBatch | u
   const nextOffset = Number(batch.lastOffset()) + 1
   range.fetchFrom = nextOffset
   const part = { topic, partition, fetchedOffset: fetchFrom }
-  const records = batch.messages.map((message) => wireRecord(part, message))
+  // Of a transaction nobody knows yet whether it counts, unless the broker has answered for it.
+  const messages =
+    isolationLevel === READ_COMMITTED ? batch.messages : batch.messages.filter((it) => !isInTransaction(it))
+  const records = messages.map((message) => wireRecord(part, message))
   return {
     ...part,
     nextOffset,
     endOffset,
     records: records.filter(({ offset }) => offset < to),
   }
+}
+
+function isInTransaction(message: KafkaMessage): boolean {
+  return (message as { batchContext?: { inTransaction: boolean } }).batchContext?.inTransaction === true
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

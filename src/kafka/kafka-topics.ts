@@ -55,9 +55,10 @@ export class KafkaTopics {
     return [...partitions].sort((a, b) => a.partitionId - b.partitionId)
   }
 
-  bounds(topics: readonly string[]): Promise<PartitionBounds[]> {
+  /** Throws `LR_TOPIC_MISSING` for a topic that does not exist, unless it is `optional`. */
+  bounds(topics: readonly string[], optional: readonly string[] = []): Promise<PartitionBounds[]> {
     return this.askCluster(
-      (cluster) => fetchBounds(cluster, topics),
+      (cluster) => fetchBounds(cluster, topics, optional),
       `Describe on topics ${topics.join(', ')}`,
     )
   }

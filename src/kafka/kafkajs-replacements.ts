@@ -7,11 +7,11 @@ import {
   withoutAborted,
 } from './fetched-batch.ts'
 import { codecOf, inflated } from './inflate.ts'
-import { tolerantMetadata } from './metadata-of-all-topics.ts'
 import { type Connection, keepOneSocketAtATime } from './one-socket-at-a-time.ts'
 import { groupByPartition } from './partition-groups.ts'
 import { encodeRequest, leanProduceRequest } from './produce-encoding.ts'
 import { recordSetDecoding } from './record-set.ts'
+import { tolerantMetadata } from './tolerant-metadata.ts'
 
 const require = createRequire(import.meta.url)
 

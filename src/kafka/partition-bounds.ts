@@ -1,3 +1,4 @@
+import { RelayFault } from '../errors.ts'
 import { delay } from '../lib/deferred.ts'
 import { type Broker, type Cluster, READ_COMMITTED, READ_UNCOMMITTED } from './kafka-cluster.ts'
 import type { TopicPartition } from './record-source.ts'
@@ -19,25 +20,40 @@ const PAUSE_MS = 100
 /** The metadata are older than what they tell of, or the broker does not know yet what they say. */
 const STALE = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 
-/** kafkajs' admin client tells one end only, the readable one, under the name of the other. */
-export async function fetchBounds(cluster: Cluster, topics: readonly string[]): Promise<PartitionBounds[]> {
+/**
+ * kafkajs' admin client tells one end only, the readable one, under the name of the other. Throws `LR_TOPIC_MISSING` for a
+ * topic that does not exist, because whoever takes it for empty would lose what is in it; one for which that does not
+ * matter, of `optional`, is left out.
+ */
+export async function fetchBounds(
+  cluster: Cluster,
+  topics: readonly string[],
+  optional: readonly string[] = [],
+): Promise<PartitionBounds[]> {
   for (let tries = 1; ; tries++) {
     try {
-      return await look(cluster, topics)
+      return await look(cluster, topics, optional)
     } catch (error) {
-      if (tries >= TRIES || !STALE.has((error as { type?: string }).type ?? '')) throw error
+      const { code, type = '' } = error as { code?: string; type?: string }
+      if (tries >= TRIES || !(STALE.has(type) || code === 'LR_TOPIC_MISSING')) throw error
       await delay(PAUSE_MS)
       await cluster.refreshMetadata()
     }
   }
 }
 
-async function look(cluster: Cluster, topics: readonly string[]): Promise<PartitionBounds[]> {
+async function look(
+  cluster: Cluster,
+  topics: readonly string[],
+  optional: readonly string[],
+): Promise<PartitionBounds[]> {
   await cluster.addMultipleTargetTopics([...topics])
   await cluster.refreshMetadataIfNecessary()
   const byLeader = new Map<string, Map<string, number[]>>()
   for (const topic of new Set(topics)) {
     const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)
+    if (partitions.length === 0 && !optional.includes(topic))
+      throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist`)
     for (const [leader, led] of Object.entries(cluster.findLeaderForPartitions(topic, partitions))) {
       byLeader.set(leader, (byLeader.get(leader) ?? new Map()).set(topic, led))
     }

@@ -50,11 +50,13 @@ export async function pinStartPositions(
     ...stored,
     ...missing.map(({ start = 0, topicId = '', ...it }) => ({ ...it, start, topicId })),
   ]
-  // The last, so that no position lies beyond them.
-  const bounds = await fetchBounds(member.cluster, topics)
   const mine = new Set(
     member.assigned().flatMap(({ topic, partitions }) => partitions.map((it) => `${topic}/${it}`)),
   )
+  // One that is deleted is assigned to nobody, and does not stop the others.
+  const others = topics.filter((topic) => !member.assigned().some((it) => it.topic === topic))
+  // The last, so that no position lies beyond them.
+  const bounds = await fetchBounds(member.cluster, topics, others)
   const starts = planStart({ applied, bounds, committed, startFrom, topicIds }).map(
     ({ topic, partition, offset, start, topicId }): AssignedPartition => {
       const recordMs = find(committed, { topic, partition })?.recordMs

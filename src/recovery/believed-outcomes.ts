@@ -1,9 +1,9 @@
 import { isOutcome, readOutcome, type SettledByLog } from '../events/outcome.ts'
-import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
+import { positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import { OffsetSet } from './offset-set.ts'
-import { lookUpOrigins, mayBeOrigin, positionOf } from './origin-lookup.ts'
+import { lookUpOrigins, mayBeOrigin } from './origin-lookup.ts'
 
 export interface DisbelievedOutcomes {
   readonly count: number

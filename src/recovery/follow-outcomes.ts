@@ -1,6 +1,6 @@
 import { outcomeTypes, readOutcome } from '../events/outcome.ts'
 import { headerText } from '../events/wire-record.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import { type LogReader, type PartitionRange, wholeOf } from './log-reader.ts'
 import type { ReplayBook } from './replay-book.ts'
 
 /** Learns from the log what became of deliveries that another process may have made. */
@@ -19,17 +19,15 @@ export class FollowOutcomes {
 
   /** What is written from now on counts. */
   async start(): Promise<void> {
-    for (const { partition, to } of await this.#reader.bounds([this.#topic]))
-      this.#positions.set(partition, to)
+    for (const { partition, to } of await this.#bounds()) this.#positions.set(partition, to)
   }
 
   /** Reads what was written since the last look. */
   async look(signal: AbortSignal): Promise<void> {
-    const bounds = await this.#reader.bounds([this.#topic])
-    const ranges = bounds
+    const ranges = (await this.#bounds())
       .map((it): PartitionRange => ({ ...it, from: this.#positions.get(it.partition) ?? it.from }))
       .filter(({ from, to }) => from < to)
-    await this.#reader.read(
+    await this.#reader.readOutcomes(
       ranges,
       async ({ partition, nextOffset, records }) => {
         for (const record of records) {
@@ -42,5 +40,9 @@ export class FollowOutcomes {
       },
       signal,
     )
+  }
+
+  async #bounds(): Promise<PartitionRange[]> {
+    return (await this.#reader.bounds([this.#topic])).map(wholeOf)
   }
 }

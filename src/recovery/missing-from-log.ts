@@ -3,7 +3,7 @@ import { isOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import { type LogReader, type PartitionBounds, type PartitionRange, wholeOf } from './log-reader.ts'
 import type { PartitionStart } from './start-plan.ts'
 import type { StoreFromLog } from './store-from-log.ts'
 
@@ -80,12 +80,13 @@ export class MissingFromLog {
       await read('registrations', missing.inputs)
       await read('outcomes', missing.outcomes)
     }
-    // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more.
+    // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more. Nor is what has ended
+    // behind another producer's open transaction.
     const later = since(
       missing.outcomes,
       await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []),
     )
-    await read('outcomes', later)
+    await this.#readAll('outcomes', later, take, signal, (...read) => reader.readOutcomes(...read))
     await store.settle(await believed.rest(signal))
     if (believed.disbelieved.count > 0) onDisbelieved(believed.disbelieved)
     // Where they stand is known from the first reading.
@@ -111,13 +112,14 @@ export class MissingFromLog {
     ranges: readonly PartitionRange[],
     take: (records: readonly WireRecord[]) => Promise<void>,
     signal: AbortSignal,
+    read: LogReader['read'] = (...read) => this.#options.reader.read(...read),
   ): Promise<void> {
-    const { onProgress, reader } = this.#options
+    const { onProgress } = this.#options
     const recordsTotal = ranges.reduce((sum, { from, to }) => sum + Math.max(to - from, 0), 0)
     let records = 0
     let told = 0
     onProgress({ phase, records, recordsTotal })
-    await reader.read(
+    await read(
       ranges,
       async (batch: RecordBatch) => {
         await take(batch.records)
@@ -154,10 +156,10 @@ function joined(one: readonly PartitionRange[], other: readonly PartitionRange[]
   return [...all.values()]
 }
 
-/** What was written after the earlier look at the ends. */
-function since(earlier: readonly PartitionRange[], later: readonly PartitionRange[]): PartitionRange[] {
-  return later.map(({ topic, partition, from, to }) => {
-    const before = earlier.find((it) => isSame(it, { topic, partition }))
-    return { topic, partition, to, from: Math.max(before?.to ?? from, from) }
+/** What was written after the earlier look at the ends, or could not be read then. */
+function since(earlier: readonly PartitionRange[], later: readonly PartitionBounds[]): PartitionRange[] {
+  return later.map(wholeOf).map((range) => {
+    const before = earlier.find((it) => isSame(it, range))
+    return { ...range, from: Math.max(before?.to ?? range.from, range.from) }
   })
 }

@@ -1,6 +1,6 @@
 import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
 import { outcomeTypes } from '../events/outcome.ts'
-import { headerText, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
+import { headerText, positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 
@@ -66,8 +66,4 @@ function windowsOf(origins: readonly RecordPosition[], { from, to }: PartitionRa
 
 function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
-}
-
-export function positionOf({ topic, partition, offset }: RecordPosition): string {
-  return `${topic}/${partition}/${offset}`
 }

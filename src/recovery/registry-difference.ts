@@ -6,7 +6,7 @@ import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
 import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import { hiddenIn, type LogReader, type PartitionBounds, type PartitionRange } from './log-reader.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import { recordsIn } from './replay-range.ts'
 
@@ -115,25 +115,34 @@ export class RegistryDifference {
     )
   }
 
-  async #read(ranges: readonly PartitionRange[], signal: AbortSignal): Promise<void> {
-    const parts = ranges.filter(({ from, to }) => from < to)
-    this.recordsTotal += recordsIn(parts)
+  async #read(bounds: readonly PartitionBounds[], signal: AbortSignal): Promise<void> {
+    const { inputTopics, outcomeTopic, reader } = this.#options
+    const parts = bounds.filter(({ from, to }) => from < to)
+    const hidden = hiddenIn(bounds.filter(({ topic }) => topic === outcomeTopic))
+    this.recordsTotal += recordsIn(parts) + recordsIn(hidden)
     this.#believed.expect(parts)
+    const read: LogReader['read'] = (...reading) => reader.read(...reading)
     // Triggers before their outcomes, as far as these are on a topic of their own.
-    const { inputTopics } = this.#options
     await this.#readPart(
       parts.filter(({ topic }) => inputTopics.includes(topic)),
+      read,
       signal,
     )
     await this.#readPart(
       parts.filter(({ topic }) => !inputTopics.includes(topic)),
+      read,
       signal,
     )
+    await this.#readPart(hidden, (...reading) => reader.readOutcomes(...reading), signal)
     for (const outcome of await this.#believed.rest(signal)) this.#settle(outcome)
   }
 
-  async #readPart(parts: readonly PartitionRange[], signal: AbortSignal): Promise<void> {
-    await this.#options.reader.read(
+  async #readPart(
+    parts: readonly PartitionRange[],
+    read: LogReader['read'],
+    signal: AbortSignal,
+  ): Promise<void> {
+    await read(
       parts,
       async ({ records, fetchedOffset, nextOffset }) => {
         for (const record of records) this.#take(record)

@@ -1,3 +1,4 @@
+import type { RecordPosition } from '../events/wire-record.ts'
 import { delay } from '../lib/deferred.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { AppliedPosition, EpochStore } from './epoch-store.ts'
@@ -49,6 +50,12 @@ export class RegistryWatch {
   async positions(): Promise<readonly AppliedPosition[]> {
     const { epoch, guard } = this.#options
     return guard.isIntact ? epoch.positions().catch(() => []) : []
+  }
+
+  /** Whether the group's first start was behind the record. Throws when the store is out of reach. */
+  async isBeforeStart({ topic, partition, offset }: RecordPosition): Promise<boolean> {
+    const positions = await this.#options.epoch.positions()
+    return positions.some((it) => it.topic === topic && it.partition === partition && offset < it.start)
   }
 
   /** Writes how far the log is applied, so that the next owner of a partition goes on from there. Never throws. */

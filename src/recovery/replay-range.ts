@@ -1,5 +1,5 @@
 import { RelayFault } from '../errors.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import type { LogReader, PartitionBounds, PartitionRange } from './log-reader.ts'
 
 /** `to` is exclusive; without it a range goes to the end. */
 export type RequestedRange =
@@ -14,49 +14,52 @@ export interface RequestedOffsets {
 }
 
 /**
- * The offsets that a range means now; it does not grow while it is run. Throws `LR_USAGE` for offsets that do not
- * exist: records that are gone cannot be run again, and silence about it would look like success.
+ * The offsets that a range means now; it does not grow while it is run. `end` lies beyond `to` where another producer's
+ * open transaction hides a part of it. Throws `LR_USAGE` for offsets that do not exist: records that are gone cannot be run
+ * again, and silence about it would look like success.
  */
 export async function resolveRange(
   requested: RequestedRange,
   topics: readonly string[],
-  reader: LogReader,
-): Promise<PartitionRange[]> {
+  reader: Pick<LogReader, 'bounds' | 'offsetsAt'>,
+): Promise<PartitionBounds[]> {
   const bounds = await reader.bounds(topics)
   if (requested.kind === 'offsets')
     return requested.ranges.map((range) => checkOffsets(range, bounds, topics))
   const { fromMs, toMs } = requested
   const starts = await reader.offsetsAt(topics, fromMs)
   const ends = toMs === undefined ? [] : await reader.offsetsAt(topics, toMs)
-  return bounds.map(({ topic, partition, from, to }) => {
+  return bounds.map(({ topic, partition, from, to, end = to }) => {
     const offsetIn = (found: readonly { topic: string; partition: number; offset: number }[]) =>
       found.find((it) => it.topic === topic && it.partition === partition)?.offset
-    return {
-      topic,
-      partition,
-      from: Math.max(offsetIn(starts) ?? to, from),
-      to: Math.min(offsetIn(ends) ?? to, to),
-    }
+    const wanted = { from: Math.max(offsetIn(starts) ?? end, from), to: Math.min(offsetIn(ends) ?? end, end) }
+    return cutAt(to, { topic, partition, ...wanted })
   })
+}
+
+/** What is asked for, as far as it can be read. */
+function cutAt(readable: number, { to, ...range }: PartitionRange): PartitionBounds {
+  return to <= readable ? { ...range, to } : { ...range, to: readable, end: to }
 }
 
 function checkOffsets(
   { topic, partition, from, to }: RequestedOffsets,
-  bounds: readonly PartitionRange[],
+  bounds: readonly PartitionBounds[],
   topics: readonly string[],
-): PartitionRange {
+): PartitionBounds {
   const name = `--offsets: ${topic}:${partition}`
   if (!topics.includes(topic)) {
     throw new RelayFault('LR_USAGE', `${name}: the topic is none of those read here: ${topics.join(', ')}`)
   }
   const held = bounds.find((it) => it.topic === topic && it.partition === partition)
   if (held === undefined) throw new RelayFault('LR_USAGE', `${name}: the topic has no such partition`)
-  if (held.from === held.to) throw new RelayFault('LR_USAGE', `${name}: the partition is empty`)
-  const holds = `the partition holds ${held.from}-${held.to - 1}`
-  if (from < held.from || from >= held.to || (to ?? 0) > held.to) {
+  const { to: readable, end = readable } = held
+  if (held.from === end) throw new RelayFault('LR_USAGE', `${name}: the partition is empty`)
+  const holds = `the partition holds ${held.from}-${end - 1}`
+  if (from < held.from || from >= end || (to ?? 0) > end) {
     throw new RelayFault('LR_USAGE', `${name}: offsets out of range; ${holds}`)
   }
-  return { topic, partition, from, to: to ?? held.to }
+  return cutAt(readable, { topic, partition, from, to: to ?? end })
 }
 
 /** Cuts what the group has not committed yet: its members are about to deliver that themselves. */

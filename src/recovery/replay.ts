@@ -3,7 +3,7 @@ import type { RecordBatch } from '../kafka/record-source.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Registry } from '../registry/registry.ts'
 import { FailedOutcomes, type FailedOutcomesOptions, type OwedByFailure } from './failed-outcomes.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import { hiddenIn, type LogReader, type PartitionRange, wholeOf } from './log-reader.ts'
 import { lookUpOrigins } from './origin-lookup.ts'
 import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
@@ -44,6 +44,8 @@ export class Replay {
   recordsTotal = 0
   /** In the range, but not committed by the group, whose members are about to deliver that themselves. */
   recordsLeft = 0
+  /** In the range, but behind another producer's open transaction. */
+  hidden: readonly PartitionRange[] = []
   /** Failed outcomes that no relay can have written: their trigger, or the address, is nobody's. */
   forged = 0
 
@@ -55,8 +57,9 @@ export class Replay {
   async run({ range, failed, discarded, list }: ReplayRequest): Promise<void> {
     const { inputTopics, outcomeTopic, reader } = this.#options
     const wanted = await resolveRange(range, failed ? [outcomeTopic] : inputTopics, reader)
-    if (failed) await this.#runFailed(wanted, discarded, list)
-    else await this.#runTriggers(wanted, list)
+    if (failed) return this.#runFailed(wanted.map(wholeOf), discarded, list)
+    this.hidden = hiddenIn(wanted)
+    await this.#runTriggers(wanted, list)
   }
 
   async #runTriggers(wanted: PartitionRange[], list: ReplayRequest['list']): Promise<void> {
@@ -85,16 +88,17 @@ export class Replay {
   ): Promise<void> {
     const { clock, outcomeTopic, patience, reader, recovery, redelivery, sliceTriggers } = this.#options
     const failed = new FailedOutcomes({ ...this.#options, withDiscarded })
-    const ends = await reader.bounds([outcomeTopic])
+    const ends = (await reader.bounds([outcomeTopic])).map(wholeOf)
     // What was sent meanwhile stands after the range, perhaps in another partition.
     const whole = ends.map(({ topic, partition, to }) => {
       const part = wanted.find((it) => it.partition === partition)
       return { topic, partition, from: Math.min(part?.from ?? to, to), to }
     })
-    await this.#read(whole, async ({ partition, records }) => {
+    const take = async ({ partition, records }: RecordBatch): Promise<void> => {
       const to = wanted.find((it) => it.partition === partition)?.to ?? 0
       failed.take(records, ({ offset }) => offset < to)
-    })
+    }
+    await this.#read(whole, take, (...read) => reader.readOutcomes(...read))
     const found = failed.owed(clock.now())
     if (patience.signal.aborted) return
     const owed = await this.#withoutForged(found)
@@ -127,14 +131,18 @@ export class Replay {
     return caused.filter(({ registration }) => isRegistered(registration))
   }
 
-  async #read(ranges: PartitionRange[], take: (batch: RecordBatch) => Promise<void>): Promise<void> {
-    const { patience, reader } = this.#options
+  async #read(
+    ranges: PartitionRange[],
+    take: (batch: RecordBatch) => Promise<void>,
+    read: LogReader['read'] = (...reading) => this.#options.reader.read(...reading),
+  ): Promise<void> {
+    const { patience } = this.#options
     const parts = ranges.filter(({ from, to }) => from < to)
     this.recordsTotal = recordsIn(parts)
     const endOf = (batch: RecordBatch) =>
       parts.find(({ topic, partition }) => topic === batch.topic && partition === batch.partition)?.to ?? 0
     try {
-      await reader.read(
+      await read(
         parts,
         async (batch) => {
           await take(batch)

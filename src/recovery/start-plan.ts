@@ -1,6 +1,6 @@
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { AppliedPosition } from './epoch-store.ts'
-import type { PartitionRange } from './log-reader.ts'
+import type { PartitionBounds } from './log-reader.ts'
 
 /** What a group has committed for a partition, with what this relay wrote beside it. */
 export interface CommittedPosition extends TopicPartition {
@@ -11,8 +11,8 @@ export interface CommittedPosition extends TopicPartition {
 }
 
 export interface StartFacts {
-  /** What the partitions of the input topics hold now. */
-  readonly bounds: readonly PartitionRange[]
+  /** What the partitions of the input topics hold now: what can be read of it, and up to the end of the log. */
+  readonly bounds: readonly PartitionBounds[]
   readonly committed: readonly CommittedPosition[]
   /** Of the store. */
   readonly applied: readonly AppliedPosition[]
@@ -27,7 +27,8 @@ export interface PartitionStart extends AppliedPosition {
    * - `known`: the group has read of it before.
    * - `added`: the group has read of its topic, but not of it, or of another topic under this name: all of it is news.
    * - `first`: the group has never read of its topic. `offset` is then where it begins, and what the topic holds before
-   *   that is read for its registrations alone.
+   *   that is read for its registrations alone. `start` lies beyond it while another producer's transaction is open: what
+   *   is between stood on the log before the group, and can only be read through it later.
    */
   readonly kind: 'known' | 'added' | 'first'
   /**
@@ -41,7 +42,7 @@ export interface PartitionStart extends AppliedPosition {
   readonly appliedFrom: number
   /** Up to where the store is known to be applied, although the log begins later: what lies between is gone. */
   readonly lackedFrom?: number
-  /** What the partition holds now. */
+  /** What can be read of the partition now. */
   readonly low: number
   readonly end: number
 }
@@ -60,7 +61,7 @@ export function planStart({ bounds, committed, applied, topicIds, startFrom }: S
   const ofGroup = byName(committed.filter(isOfThisTopic))
   const ofStore = byName(applied.filter(isOfThisTopic))
   const knownTopics = new Set([...committed, ...applied].map(({ topic }) => topic))
-  return bounds.map(({ topic, partition, from: low, to: end }) => {
+  return bounds.map(({ topic, partition, from: low, to: end, end: logEnd = end }) => {
     const here = { topic, partition, low, end, topicId: topicIds.get(topic) ?? '' }
     const group = ofGroup.get(nameOf(here))
     const store = ofStore.get(nameOf(here))
@@ -78,8 +79,9 @@ export function planStart({ bounds, committed, applied, topicIds, startFrom }: S
     if (store !== undefined) return { ...known, offset: store.offset, start: store.start }
     const news = { ...here, appliedFrom: low, committed: undefined, isBehind: false }
     if (knownTopics.has(topic)) return { ...news, kind: 'added', offset: low, start: low }
-    const offset = startFrom === 'latest' ? end : low
-    return { ...news, kind: 'first', offset, start: offset }
+    return startFrom === 'latest'
+      ? { ...news, kind: 'first', offset: end, start: logEnd }
+      : { ...news, kind: 'first', offset: low, start: low }
   })
 }
 

@@ -5,9 +5,10 @@ import type { SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { OwedGroup } from '../registry/ending.ts'
+import { settledInSilence } from '../registry/ending.ts'
 import type { Registry, RegistryStep } from '../registry/registry.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
+import { endedBy } from './replay-triggers.ts'
 import type { PartitionStart } from './start-plan.ts'
 
 /** A trigger of the log that is run again; its deadline is in the past where nobody has told in time. */
@@ -40,7 +41,7 @@ export interface StoreFromLogOptions {
 }
 
 interface Item extends PastTrigger {
-  readonly fate: 'run' | 'run-if-owed' | 'over'
+  readonly fate: 'run' | 'run-if-owed' | 'over' | 'over-if-owed'
 }
 
 const REGISTRY_STEPS_MAX = 256
@@ -143,37 +144,28 @@ export class StoreFromLog {
     const step = triggerStep(decoded.trigger, signedOutWithoutSession, sinceMs + deadlineMs)
     if (step === undefined) return undefined
     const isOld = recordedAtMs < now - tombstoneMs
-    return { record, step, fate: isOver ? 'over' : isOld ? 'run-if-owed' : 'run' }
+    const fate = isOver ? 'over' : 'run'
+    return { record, step, fate: isOld ? `${fate}-if-owed` : fate }
   }
 
   async #run(items: readonly Item[], signal: AbortSignal): Promise<void> {
     const { recovery, registry, runAgain } = this.#options
     if (items.length === 0) return
-    const asked = items.filter(({ fate }) => fate !== 'run')
-    const answers = await recovery.owed(asked.map(({ step }) => step))
     const over: SettledByLog[] = []
+    // A login that an open transaction hides still must find its mark.
+    const young = items.filter(({ fate }) => fate === 'over').map(({ step }) => step)
+    if (young.length > 0) over.push(...settledInSilence((await endedBy(registry, young)).flat()))
+    const asked = items.filter(({ fate }) => fate.endsWith('-if-owed'))
+    const answers = await recovery.owed(asked.map(({ step }) => step))
     const owing = new Set<Item>()
     for (const [i, item] of asked.entries()) {
       const groups = answers[i] ?? []
       if (groups.length === 0) continue
-      if (item.fate === 'over') over.push(...groups.flatMap(settledBySilence))
+      if (item.fate === 'over-if-owed') over.push(...settledInSilence(groups))
       else owing.add(item)
     }
     if (over.length > 0) await registry.forget(over)
     const again = items.filter((item) => item.fate === 'run' || owing.has(item))
     if (again.length > 0) await runAgain(again, registry, signal)
   }
-}
-
-/** As though there were an outcome: what the ending means is over. */
-function settledBySilence({ ending, registrations, broken }: OwedGroup): SettledByLog[] {
-  const { origin, occurredAtMs, untilMs } = ending
-  const by = { origin, occurredAtMs, recordedAtMs: occurredAtMs }
-  return [...registrations, ...broken].map(({ issuer, sessionId, oidcSessionId, ...it }) => ({
-    ...by,
-    issuer,
-    sessionId,
-    oidcSessionId,
-    registeredAtMs: 'registeredAtMs' in it && it.registeredAtMs !== undefined ? it.registeredAtMs : untilMs,
-  }))
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ParkedName, ParkedState } from '../delivery/backlog.ts'
 import type { TraceContext } from '../events/trace-context.ts'
+import { positionOf } from '../events/wire-record.ts'
 
 /*
  * How parked deliveries look in Redis. There may be a million of them for one dead RP, so what never changes of one is
@@ -26,7 +27,7 @@ export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlin
   const times = `${deadlineMs.toString(36)} ${cause.occurredAtMs.toString(36)}${encodeUntil(cause)}`
   const position = `${topic} ${partition} ${offset.toString(36)}`
   const everywhere = cause.everywhere ? 1 : 0
-  const ownId = id === positionId(topic, partition, offset) ? '' : id
+  const ownId = id === positionOf({ topic, partition, offset }) ? '' : id
   return `${sessionId}\n${oidcSessionId}\n${times} ${everywhere} ${position} ${encodeTrace(cause)} ${ownId}`
 }
 
@@ -41,7 +42,7 @@ export function decodeMember(
   if (more.length > 0 || trace === undefined || idWords.length === 0) return undefined
   const partition = Number(partitionText)
   const offset = Number.parseInt(offsetText, 36)
-  const id = idWords.join(' ') || positionId(topic, partition, offset)
+  const id = idWords.join(' ') || positionOf({ topic, partition, offset })
   const cause = {
     origin: { id, topic, partition, offset },
     // What stands behind a sign that is no digit is not read.
@@ -81,10 +82,6 @@ export function decodeProgress(json: string): Progress {
   } catch {
     return { attempts: 0, doubtful: 0 }
   }
-}
-
-function positionId(topic: string, partition: number, offset: number): string {
-  return `${topic}/${partition}/${offset}`
 }
 
 /** The cut-off is a moment later than the time; an earlier version, which may read this, wrote none. */

@@ -253,6 +253,13 @@ local function isMeant(fields, untilMs)
   return false
 end
 
+-- As in trigger.ts.
+local function isSameOrigin(a, b)
+  if a[2] ~= b[2] or a[3] ~= b[3] or a[4] ~= b[4] then return false end
+  local position = string.format('%s/%.0f/%.0f', a[2], a[3], a[4])
+  return a[1] == b[1] or a[1] == position or b[1] == position
+end
+
 local function addMark(ended, line)
   local tombstone, mine = redis.call('GET', ended), cjson.decode(line)
   local marks, below = marksOf(tombstone)
@@ -262,7 +269,7 @@ local function addMark(ended, line)
     texts[n] = mark.text
     local meant = it[${USER_FIELD}]
     if mark.untilMs >= untilMs and (not meant or meant == mine[${USER_FIELD}]) then isCovered = true end
-    if it[1] == mine[1] and it[2] == mine[2] and it[3] == mine[3] and it[4] == mine[4] then
+    if isSameOrigin(it, mine) then
       isKnown = true
       -- Made from an outcome, or by an earlier version: the trigger itself knows more.
       if not tonumber(it[7]) then texts[n] = line end

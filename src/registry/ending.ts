@@ -2,7 +2,7 @@ import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
 import type { SettledByLog } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TraceContext } from '../events/trace-context.ts'
-import type { TriggerOrigin } from '../events/trigger.ts'
+import { isSameOrigin, type TriggerOrigin } from '../events/trigger.ts'
 import type { BrokenRegistration, HeldRegistration } from './registry.ts'
 
 /** How a session ended: its trigger, and all that the deliveries need of it, so that every outcome goes back to the same one. */
@@ -65,10 +65,6 @@ export function covers(first: Ending, second: Ending): boolean {
   return first.untilMs >= second.untilMs && (first.userId === undefined || first.userId === second.userId)
 }
 
-export function isSameOrigin(a: TriggerOrigin, b: TriggerOrigin): boolean {
-  return a.id === b.id && a.topic === b.topic && a.partition === b.partition && a.offset === b.offset
-}
-
 /**
  * Which registrations of a session a trigger ends, and to which ending each belongs: the first of those that are
  * remembered of the session, `standing`, that means it; else the trigger's own.
@@ -103,6 +99,23 @@ export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: Settle
   const occurred = occurredAtMs ?? registeredAtMs
   const untilMs = Math.max(occurred + CLOCK_TOLERANCE_MS, registeredAtMs)
   return { origin, occurredAtMs: occurred, untilMs, everywhere: false }
+}
+
+/** What a trigger that nobody is told of settles, as though there were outcomes; what another one ends is that one's. */
+export function settledInSilence(groups: readonly OwedGroup[]): SettledByLog[] {
+  return groups.filter(({ relation }) => relation !== 'further').flatMap(settledBySilence)
+}
+
+function settledBySilence({ ending, registrations, broken }: OwedGroup): SettledByLog[] {
+  const { origin, occurredAtMs, untilMs } = ending
+  const by = { origin, occurredAtMs, recordedAtMs: occurredAtMs }
+  return [...registrations, ...broken].map(({ issuer, sessionId, oidcSessionId, ...it }) => ({
+    ...by,
+    issuer,
+    sessionId,
+    oidcSessionId,
+    registeredAtMs: 'registeredAtMs' in it && it.registeredAtMs !== undefined ? it.registeredAtMs : untilMs,
+  }))
 }
 
 function meantBy(

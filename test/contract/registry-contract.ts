@@ -607,6 +607,21 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
     })
 
     describe('settle, forget, find', () => {
+      // The date of `b` is later than what the outcome of `a` tells of the end.
+      test.each([
+        ['an earlier version, which named it by its position alone', 't/0/1', ['b again t/0/1@2']],
+        ['its former life', 't/0/1@1', ['b fresh t/0/1@2']],
+      ])('a trigger without an id, and an outcome that stands for its place from %s', async (_, id, owed) => {
+        const place = { topic: 't', partition: 0, offset: 1 }
+        const later = { ...b, registeredAtMs: EARLY + 30_000 }
+        await registry.forget([
+          { ...outcomeOf(a), origin: sampleOrigin({ id, ...place }), occurredAtMs: EARLY },
+        ])
+        await apply(register(later))
+        const own = { ...byFirst, origin: sampleOrigin({ id: 't/0/1@2', ...place }), deadlineMs: LATE + 1 }
+        expect(relations(await applyOne(endSession('session-1', own)))).toEqual(owed)
+      })
+
       test('what is settled is gone, and only that', async () => {
         await apply(register(a), register(b), register(elsewhere))
         await registry.settle([a, elsewhere])

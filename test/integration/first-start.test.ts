@@ -1,3 +1,4 @@
+import type { Message } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest'
 import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { eventually } from '../support/eventually.ts'
@@ -139,3 +140,65 @@ test('Redis is lost, and the topic holds triggers from before the first start: t
   expect(await site.redisKeys('session:*')).toEqual([])
   expect(site.topic.outcomes).toHaveLength(alive.length)
 })
+
+/**
+ * Sessions that have ended before anybody reads the topic, and others that go on: behind an open transaction in two
+ * partitions. The end of one session stands in the third, where nothing hides it.
+ */
+async function behindOpen() {
+  const logIn = (path: string) => [1, 2].map((partition) => ({ partition, it: site.registration(path) }))
+  const [known, old, alive] = [logIn('/old'), logIn('/old'), logIn('/alive')]
+  const seen = { partition: 0, it: site.registration('/old') }
+  const registered = (logins: typeof old) =>
+    logins.map(({ partition, it }): Message => ({ ...site.registered(it), partition }))
+  const terminated = (logins: typeof old) =>
+    logins.map(({ partition, it }): Message => ({ ...site.terminated(it), partition }))
+  await site.topic.publish(...registered(known))
+  const end = await site.topic.leaveOpen({ partition: 1, value: '{}' }, { partition: 2, value: '{}' })
+  await site.topic.publish(
+    ...registered([...old, ...alive, { ...seen, partition: 1 }]),
+    ...terminated([...old, ...known, seen]),
+  )
+  return { end, alive: alive.map(({ it }) => it) }
+}
+
+const starts: [string, 'commit' | 'abort', () => Promise<unknown>][] = [
+  ['one relay', 'commit', () => site.startRelay()],
+  ['two replicas', 'abort', () => Promise.all([site.startRelay(), site.startRelay()])],
+  [
+    'a restart in between',
+    'commit',
+    async () => {
+      expect(await (await site.startRelay()).stop()).toBe(0)
+      await site.startRelay()
+    },
+  ],
+  [
+    'a loss of Redis in between',
+    'abort',
+    async () => {
+      await site.startRelay()
+      await site.redis.del(await site.redisKeys())
+    },
+  ],
+]
+
+test.each(starts)(
+  'what stands behind an open transaction at the first start brings no old logout: %s, %s',
+  async (_, how, start) => {
+    const { end, alive } = await behindOpen()
+    await start()
+    await end(how)
+    await allApplied()
+    await site.topic.publish(...alive.map((it) => site.terminated(it)))
+    await eventually(() => expect(told('/alive').sort()).toEqual(sids(alive)))
+    await allApplied()
+    expect(told('/old')).toEqual([])
+    await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+    expect(site.topic.outcomes).toHaveLength(alive.length)
+    // Nor does it later, when the log is all that is left.
+    await site.redis.del(await site.redisKeys())
+    await eventually(async () => expect(await site.redisKeys('epoch')).toHaveLength(1))
+    expect(told('/old')).toEqual([])
+  },
+)

@@ -91,6 +91,29 @@ test('a hole at the end of a range, as aborted or control records leave it, ends
   expect(further.map(({ value }) => String(value))).toEqual(['0/2', 'after'])
 })
 
+test('outcomes are read up to the end of the log, but none that is in a transaction, open or ended', async () => {
+  const outcome = (value: string) => ({
+    partition: 0,
+    value,
+    headers: { ce_type: 'backchannel-logout-sent' },
+  })
+  await topic.publish(outcome('before'), { partition: 0, value: 'no outcome' })
+  await topic.publishCommitted(outcome('committed'))
+  await topic.publishAborted(outcome('aborted'))
+  const end = await topic.leaveOpen(outcome('open'))
+  await topic.publish(outcome('behind'), { partition: 0, value: 'no outcome either' })
+  const [bounds] = await boundsByPartition()
+  expect(bounds?.end).toBe((bounds?.to ?? 0) + 3)
+  const values: string[] = []
+  await reader.readOutcomes(
+    [{ topic: topic.name, partition: 0, from: 0, to: bounds?.end ?? 0 }],
+    async ({ records: found }) => void values.push(...found.map(({ value }) => String(value))),
+    new AbortController().signal,
+  )
+  expect(values).toEqual(['before', 'behind'])
+  await end()
+})
+
 test('a reader that is stopped throws', async () => {
   await topic.publish(...records(0, 3))
   const ranges = [{ topic: topic.name, partition: 0, from: 0, to: 3 }]

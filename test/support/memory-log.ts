@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events'
+import { isOutcome } from '../../src/events/outcome.ts'
 import type { WireHeaders, WireRecord } from '../../src/events/wire-record.ts'
 import type { RecordBatch, TopicPartition } from '../../src/kafka/record-source.ts'
 import type { OutgoingRecord } from '../../src/outcome/outcome-log.ts'
 import type { AppliedPosition } from '../../src/recovery/epoch-store.ts'
-import type { LogReader, PartitionRange } from '../../src/recovery/log-reader.ts'
+import type { LogReader, PartitionBounds, PartitionRange } from '../../src/recovery/log-reader.ts'
 import type { CommittedPosition } from '../../src/recovery/start-plan.ts'
 
 export interface LoggedRecord extends TopicPartition {
@@ -29,6 +30,7 @@ export class MemoryLog implements LogReader {
   isServed = false
   readonly #partitions = new Map<string, WireRecord[]>()
   readonly #starts = new Map<string, number>()
+  readonly #hidden = new Map<string, number>()
   readonly #committed = new Map<string, CommittedPosition>()
   /** Which topic stands behind each name. */
   readonly ids = new Map<string, string>()
@@ -77,12 +79,18 @@ export class MemoryLog implements LogReader {
     this.#committed.set(nameOf(partition), { ...partition, ...note, offset })
   }
 
-  async bounds(topics: readonly string[]): Promise<PartitionRange[]> {
-    return this.#of(topics).map((it) => ({
-      ...it,
-      from: this.#starts.get(nameOf(it)) ?? 0,
-      to: this.#records(it).length,
-    }))
+  /** From that offset on a transaction of another producer is open; `undefined` when it has ended. */
+  hide(partition: TopicPartition, offset: number | undefined): void {
+    if (offset === undefined) this.#hidden.delete(nameOf(partition))
+    else this.#hidden.set(nameOf(partition), offset)
+  }
+
+  async bounds(topics: readonly string[]): Promise<PartitionBounds[]> {
+    return this.#of(topics).map((it) => {
+      const end = this.#records(it).length
+      const to = this.#hidden.get(nameOf(it)) ?? end
+      return { ...it, from: this.#starts.get(nameOf(it)) ?? 0, to, end }
+    })
   }
 
   async offsetsAt(topics: readonly string[], timeMs: number) {
@@ -109,6 +117,10 @@ export class MemoryLog implements LogReader {
 
   async hasMembers(): Promise<boolean> {
     return this.isServed
+  }
+
+  readOutcomes(...[ranges, take, signal]: Parameters<LogReader['read']>): Promise<void> {
+    return this.read(ranges, (batch) => take({ ...batch, records: batch.records.filter(isOutcome) }), signal)
   }
 
   async read(

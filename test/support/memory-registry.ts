@@ -1,11 +1,11 @@
 import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
+import { isSameOrigin } from '../../src/events/trigger.ts'
 import {
   covers,
   type Ending,
   endingOfOutcome,
   groupsOf,
-  isSameOrigin,
   means,
   type OwedGroup,
 } from '../../src/registry/ending.ts'

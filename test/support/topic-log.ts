@@ -100,14 +100,14 @@ export class TopicLog {
   }
 
   /** Hides what it writes, and what is written behind it, from readers of committed records; returns what ends it. */
-  async leaveOpen(...messages: readonly Message[]): Promise<() => Promise<void>> {
+  async leaveOpen(...messages: readonly Message[]): Promise<(how?: 'commit' | 'abort') => Promise<void>> {
     const transactionalId = `${this.name}.open`
     const producer = this.#kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
     await producer.connect()
     const transaction = await producer.transaction()
     await transaction.send({ topic: this.name, messages: [...messages] })
-    return async () => {
-      await transaction.commit()
+    return async (how = 'commit') => {
+      await transaction[how]()
       await producer.disconnect()
     }
   }

@@ -3,7 +3,7 @@ import { type OutcomeDetails, readOutcomeDetails } from '../../events/read-outco
 import type { Registration } from '../../events/registration.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { delay } from '../../lib/deferred.ts'
-import type { PartitionRange } from '../../recovery/log-reader.ts'
+import { type PartitionRange, wholeOf } from '../../recovery/log-reader.ts'
 import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
 import { type openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -142,7 +142,7 @@ async function wasTakenUp(trigger: TriggerFields, view: RedisSessionView): Promi
 
 async function endsOf(topic: string, reader: KafkaLogReader): Promise<[partition: number, end: number][]> {
   const bounds = await reachable('Kafka', reader.bounds([topic]))
-  return bounds.map(({ partition, to }) => [partition, to])
+  return bounds.map(wholeOf).map(({ partition, to }) => [partition, to])
 }
 
 async function outcomesIn(
@@ -153,7 +153,7 @@ async function outcomesIn(
   const sound = ranges.filter(({ from, to }) => from < to)
   await reachable(
     'Kafka',
-    reader.read(
+    reader.readOutcomes(
       sound,
       async ({ records }) => {
         for (const record of records) {

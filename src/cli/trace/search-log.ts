@@ -1,8 +1,8 @@
 import { RelayFault } from '../../errors.ts'
 import { readOutcome } from '../../events/outcome.ts'
 import type { TriggerOrigin } from '../../events/trigger.ts'
-import type { TopicPartition } from '../../kafka/record-source.ts'
-import type { LogReader, PartitionRange } from '../../recovery/log-reader.ts'
+import type { RecordBatch } from '../../kafka/record-source.ts'
+import { hiddenIn, type LogReader, type PartitionRange } from '../../recovery/log-reader.ts'
 import { lookUpOrigins } from '../../recovery/origin-lookup.ts'
 import type { Entry } from './entry.ts'
 import { entryOfRecord } from './entry-of-record.ts'
@@ -16,8 +16,8 @@ export interface LogSearch {
   /** Records written before are not looked at. Milliseconds since the epoch. */
   readonly sinceMs: number
   readonly onProgress: (records: number, recordsTotal: number) => void
-  /** Records that are there, and that nobody can read before another producer's transaction has ended. */
-  readonly onHidden: (hidden: TopicPartition & { readonly records: number }) => void
+  /** Of these only outcomes can be read before another producer's transaction has ended. */
+  readonly onHidden: (hidden: PartitionRange) => void
   /** Records that nobody can read. `why`: for people. */
   readonly onUnreadable: (why: string) => void
 }
@@ -42,16 +42,21 @@ export async function searchLog(search: LogSearch, subject: Subject, signal: Abo
   }
 }
 
-async function rangesOf({ reader, topics, sinceMs, onHidden }: LogSearch): Promise<PartitionRange[]> {
+interface Ranges {
+  readonly readable: readonly PartitionRange[]
+  readonly hidden: readonly PartitionRange[]
+}
+
+async function rangesOf({ reader, topics, sinceMs, onHidden }: LogSearch): Promise<Ranges> {
   const starts = await reader.offsetsAt(topics, sinceMs)
   const bounds = await reader.bounds(topics)
-  for (const { topic, partition, to, end = to } of bounds) {
-    if (end > to) onHidden({ topic, partition, records: end - to })
-  }
-  return bounds.flatMap(({ topic, partition, from, to }) => {
+  const hidden = hiddenIn(bounds)
+  for (const range of hidden) onHidden(range)
+  const readable = bounds.flatMap(({ topic, partition, from, to }) => {
     const start = starts.find((it) => it.topic === topic && it.partition === partition)?.offset ?? from
     return start < to ? [{ topic, partition, to, from: Math.max(start, from) }] : []
   })
+  return { readable, hidden }
 }
 
 /** Outcomes of which a relay cannot have written any are marked. */
@@ -85,36 +90,34 @@ interface Found {
 
 async function pass(
   { reader, issuer, onProgress }: LogSearch,
-  ranges: readonly PartitionRange[],
+  { readable, hidden }: Ranges,
   subject: Subject,
   signal: AbortSignal,
 ): Promise<Found> {
-  const recordsTotal = ranges.reduce((sum, { from, to }) => sum + to - from, 0)
+  const recordsTotal = [...readable, ...hidden].reduce((sum, { from, to }) => sum + to - from, 0)
   const entries: Entry[] = []
   const origins: Found['origins'] = new Map()
   const unreadable = new Set<string>()
   let records = 0
   const tooMany = new AbortController()
-  const reading = reader.read(
-    ranges,
-    async (batch) => {
-      for (const record of batch.records) {
-        if (record.unreadable !== undefined && unreadable.size < UNREADABLE_MAX) {
-          unreadable.add(`${record.topic}/${record.partition}/${record.offset}: ${record.unreadable}`)
-        }
-        const entry = entryOfRecord(record, issuer, subject)
-        if (entry === undefined) continue
-        entries.push(entry)
-        if (entry.kind === 'sent' || entry.kind === 'failed') origins.set(entry, readOutcome(record)?.origin)
+  const take = async (batch: RecordBatch): Promise<void> => {
+    for (const record of batch.records) {
+      if (record.unreadable !== undefined && unreadable.size < UNREADABLE_MAX) {
+        unreadable.add(`${record.topic}/${record.partition}/${record.offset}: ${record.unreadable}`)
       }
-      if (entries.length > ENTRIES_MAX) tooMany.abort()
-      records += batch.nextOffset - batch.fetchedOffset
-      onProgress(records, recordsTotal)
-    },
-    AbortSignal.any([signal, tooMany.signal]),
-  )
+      const entry = entryOfRecord(record, issuer, subject)
+      if (entry === undefined) continue
+      entries.push(entry)
+      if (entry.kind === 'sent' || entry.kind === 'failed') origins.set(entry, readOutcome(record)?.origin)
+    }
+    if (entries.length > ENTRIES_MAX) tooMany.abort()
+    records += batch.nextOffset - batch.fetchedOffset
+    onProgress(records, recordsTotal)
+  }
+  const ended = AbortSignal.any([signal, tooMany.signal])
   try {
-    await reading
+    await reader.read(readable, take, ended)
+    await reader.readOutcomes(hidden, take, ended)
   } catch (error) {
     if (!tooMany.signal.aborted) throw error
     throw new RelayFault(

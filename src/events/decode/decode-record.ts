@@ -5,6 +5,7 @@ import { readRegistration } from '../read-registration.ts'
 import type { Registration } from '../registration.ts'
 import { readTraceContext } from '../trace-context.ts'
 import {
+  idOfRecord,
   type SessionTerminated,
   sessionTerminatedData,
   type Trigger,
@@ -79,7 +80,7 @@ function interpret(
   if (!isKnownType(envelope.type)) return skipped(envelope.type)
   const { topic, partition, offset } = record
   const origin: TriggerOrigin = {
-    id: originId(envelope.id) ?? `${topic}/${partition}/${offset}`,
+    id: originId(envelope.id) ?? idOfRecord(record, record.timestampMs),
     topic,
     partition,
     offset,
@@ -151,7 +152,7 @@ function poison(type: KnownType, reason: string): DecodeResult {
   return { kind: 'poison', reason, type }
 }
 
-/** An id that would forge lines or swell every key is replaced by the position, which is as unique. */
+/** An id that would forge lines or swell every key counts as none. */
 function originId(id: string | undefined): string | undefined {
   return id !== undefined && id.length <= 256 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : undefined
 }

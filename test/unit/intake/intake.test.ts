@@ -17,6 +17,8 @@ interface FixtureOptions {
   readonly acknowledged?: () => Promise<void>
   /** Those of another replica. */
   readonly stores?: Pick<ReturnType<typeof deliveryFixture>, 'registry' | 'backlog'>
+  /** Where the group first started in every partition. */
+  readonly start?: number
 }
 
 const ignored = { onError: () => undefined, onRecovered: () => undefined }
@@ -24,6 +26,7 @@ const ignored = { onError: () => undefined, onRecovered: () => undefined }
 /** Intake on stores in memory, with one partition whose records a test writes. */
 function intakeFixture(options: FixtureOptions = {}) {
   const { signedOutWithoutSession = 'fan-out', failures = 0, env = {}, acknowledged, stores } = options
+  const { start = 0 } = options
   const delivery = deliveryFixture({
     env,
     ...(acknowledged !== undefined && { acknowledged }),
@@ -56,6 +59,7 @@ function intakeFixture(options: FixtureOptions = {}) {
       poisoned: (_, type, reason) => skipped.push(`${type} ${reason}`),
       commitFailed: () => undefined,
     },
+    isBeforeStart: async ({ offset }) => offset < start,
     isServedIssuer: (issuer) => issuer === ISSUER,
     onRefused: () => undefined,
     open: core.open,
@@ -66,6 +70,7 @@ function intakeFixture(options: FixtureOptions = {}) {
   const openLane = (partition: number) =>
     new PartitionLane({
       partition,
+      start,
       topic: 't',
       position: 0,
       work: intake.work,
@@ -116,6 +121,58 @@ const terminated = (sessionId = 'session-1', changes: Record<string, unknown> = 
 const signedOut = (changes: Record<string, unknown> = {}) =>
   wireRecord({ type: 'user-signed-out', userId: 'user-1', ...changes })
 const ok = { kind: 'answered', status: 200 } as const
+
+describe('what stood on the log before the first start, behind an open transaction', () => {
+  const at = (record: WireRecord, partition: number, offset: number) => ({
+    ...record,
+    topic: 't',
+    partition,
+    offset,
+  })
+
+  test.each([
+    ['session-terminated', terminated()],
+    ['user-signed-out', signedOut()],
+  ])('a registration counts, and a %s ends its session without an outcome', async (_, trigger) => {
+    const fixture = intakeFixture({ start: 3 })
+    const { accepted, attempts, registry, lane } = fixture
+    await fixture.read(registered(), registered({ sessionId: 'session-2', userId: 'user-2' }), trigger)
+    expect(accepted).toEqual(['accepted 0', 'accepted 0', 'nothing-owed 0'])
+    expect(attempts).toEqual([])
+    expect(await registry.find([sampleRegistration()])).toEqual([undefined])
+    expect(lane.tracker.committable).toBe(3)
+    await fixture.read(terminated('session-2'))
+    expect(attempts).toHaveLength(1)
+  })
+
+  // Partitions are read in any order.
+  test.each([
+    ['that stood there too ends without an outcome', 0, 0],
+    ['from after the start is told', 7, 1],
+  ])('a login that is read behind a trigger %s', async (_, offset, told) => {
+    const { attempts, openLane, registry } = intakeFixture({ start: 3 })
+    const take = async (record: WireRecord) => {
+      const { partition, offset: fetchedOffset } = record
+      const lane = openLane(partition)
+      lane.skipTo(fetchedOffset)
+      const after = fetchedOffset + 1
+      lane.take({
+        topic: 't',
+        partition,
+        records: [record],
+        fetchedOffset,
+        nextOffset: after,
+        endOffset: after,
+      })
+      await lane.idle()
+    }
+    await take(at(terminated(), 0, offset))
+    await take(at(registered(), 1, 1))
+    expect(attempts).toHaveLength(told)
+    const [held] = await registry.find([sampleRegistration()])
+    expect(held === undefined).toBe(told === 0)
+  })
+})
 
 describe('intake', () => {
   test('partitions that are read side by side do not each fill the whole room', async () => {

@@ -161,6 +161,18 @@ test('what ends while the registrations are read is not owed when it has been bu
   expect(await held(registrations)).toHaveLength(8)
 })
 
+test('what has ended behind another producer’s open transaction is not owed, and stays so', async () => {
+  const { ensure, held, log, register, settle } = site()
+  registrations.forEach((it, i) => void register(it, i % 3))
+  settle(at(0), 0)
+  log.hide({ topic: OUTCOMES, partition: 0 }, 1)
+  settle(at(3), 0)
+  log.hide({ topic: OUTCOMES, partition: 2 }, 0)
+  settle(at(5), 2)
+  await ensure()
+  expect(await held(registrations)).toEqual(['o1', 'o2', 'o4', 'o6', 'o7', 'o8'])
+})
+
 test('triggers past the committed offset are run again: replicas resolved them against the empty store', async () => {
   const { ensure, log, ranAgain, terminate } = site()
   for (let i = 0; i < 5; i++) terminate('s', 0)
@@ -416,6 +428,18 @@ test('a trigger from before the first start is neither sent nor failed when the 
   await ensure()
   expect(ranAgain).toEqual(['0/3'])
   expect(await held([at(0)])).toEqual([])
+})
+
+test('a login that is read behind a trigger from before the first start finds that its session has ended', async () => {
+  const { ensure, register, registry, terminate } = site()
+  register(at(1), 0)
+  const { offset } = terminate('s0', 1)
+  await ensure()
+  const [late, other] = await registry.apply(
+    [at(0), at(1)].map((registration) => ({ kind: 'register', registration, origin: sampleOrigin() })),
+  )
+  expect(late).toMatchObject({ endedBy: { origin: { topic: INPUT, partition: 1, offset } } })
+  expect(other).toEqual({ kind: 'registered', isRepeated: true })
 })
 
 test('a trigger that is older than the deadline and has no outcome is run again with its own deadline, others are not', async () => {

@@ -94,3 +94,13 @@ test('an outcome says nothing of a later login under the same ids', async () => 
   settle(a, 1)
   expect(await find()).toEqual({})
 })
+
+test('an outcome behind another producer’s open transaction settles: nothing is missing', async () => {
+  const { find, log, register, settle } = await site([b])
+  register(a, 0)
+  register(b, 1)
+  settle(a, 2)
+  settle(b, 2)
+  log.hide({ topic: TOPIC, partition: 2 }, 0)
+  expect(await find()).toEqual({ b: 'settled' })
+})

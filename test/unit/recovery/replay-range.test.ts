@@ -49,6 +49,30 @@ describe('a range of offsets', () => {
   })
 })
 
+describe('where another producer’s transaction is open', () => {
+  const hidden = { ...reader, bounds: async () => [{ ...at(0), from: 10, to: 100, end: 120 }] }
+  const resolved = async (range: Parameters<typeof resolveRange>[0]) =>
+    (await resolveRange(range, ['t'], hidden))[0]
+
+  test.each([
+    ['all of it', { kind: 'time', fromMs: 1 }, { from: 10, to: 100, end: 120 }],
+    ['up to a time within it', { kind: 'time', fromMs: 20, toMs: 110 }, { from: 20, to: 100, end: 110 }],
+    ['up to a time before it', { kind: 'time', fromMs: 20, toMs: 30 }, { from: 20, to: 30 }],
+    [
+      'only within it',
+      { kind: 'offsets', ranges: [{ ...at(0), from: 105 }] },
+      { from: 105, to: 100, end: 120 },
+    ],
+  ] as const)('a range says what is hidden of it: %s', async (_, range, expected) => {
+    expect(await resolved(range)).toEqual({ ...at(0), ...expected })
+  })
+
+  test('what is past the end of the log is refused', async () => {
+    const past = { kind: 'offsets', ranges: [{ ...at(0), from: 50, to: 121 }] } as const
+    await expect(resolved(past)).rejects.toMatchObject({ code: 'LR_USAGE' })
+  })
+})
+
 test('what a running group has not committed is left to it', () => {
   const ranges = [
     { ...at(0), from: 10, to: 100 },

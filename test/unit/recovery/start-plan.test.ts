@@ -16,6 +16,11 @@ const ours = { start: 5, topicId: 'id' }
 
 test.each([
   ['a topic that the group has never read, from the latest', {}, { kind: 'first', offset: 100, start: 100 }],
+  [
+    'the latest that can be read behind an open transaction: what it hides was there before the group',
+    { bounds: [{ ...here, from: 10, to: 100, end: 120 }] },
+    { kind: 'first', offset: 100, start: 120, end: 100 },
+  ],
   ['from the earliest', { startFrom: 'earliest' as const }, { kind: 'first', offset: 10, start: 10 }],
   [
     'what the group has committed',

@@ -38,7 +38,7 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
         type: 'user-signed-out',
         issuer: ISSUER,
         userId: 'u',
-        origin: { id: 'session-events/3/42', ...position },
+        origin: { id: `session-events/3/42@${RECORD_TIME_MS}`, ...position },
         occurredAtMs: RECORD_TIME_MS,
         untilMs: RECORD_TIME_MS + 5_000,
       },
@@ -114,10 +114,10 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
     }
   })
 
-  test('an id that would swell or break every line after it is replaced by the position', () => {
+  test('an id that would swell or break every line after it is replaced by the position and the time', () => {
     for (const id of ['a\nb', 'a\u2028b', 'x'.repeat(257)]) {
       expect(decode(write('user-signed-out', { userId: 'u' }, { id }))).toMatchObject({
-        trigger: { origin: { id: 'session-events/3/42' } },
+        trigger: { origin: { id: `session-events/3/42@${RECORD_TIME_MS}` } },
       })
     }
   })
