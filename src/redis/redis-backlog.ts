@@ -5,6 +5,7 @@ import {
   earliestDeadlineScript,
   holdScript,
   makeDueScript,
+  nextDueScript,
   parkScript,
   removeScript,
   setAsideScript,
@@ -39,7 +40,7 @@ export class RedisBacklog implements Backlog {
     this.#redis = redis
     this.#keys = keys
     redis.register(stretchScript, parkScript, holdScript, makeDueScript, claimScript, removeScript)
-    redis.register(earliestDeadlineScript, setAsideScript)
+    redis.register(earliestDeadlineScript, nextDueScript, setAsideScript)
   }
 
   /** In this order, so that a crash in between leaves nothing that is in no list: life, backlog, index. */
@@ -231,9 +232,9 @@ export class RedisBacklog implements Backlog {
     const index = this.#keys.backlogs()
     const [, again] = (await this.#redis.pipeline([
       next === '' ? ['ZREM', index, rpKey] : ['ZADD', index, next, rpKey],
-      ['ZRANGE', this.#keys.backlog(rpKey), 0, 0, 'WITHSCORES'],
-    ])) as [unknown, string[]]
-    const due = dueTime(again[1])
+      evalScript(nextDueScript, [this.#keys.backlog(rpKey)], []),
+    ])) as [unknown, string]
+    const due = dueTime(again)
     if (due !== '' && due !== next) await this.#redis.command('ZADD', index, 'LT', due, rpKey)
   }
 
