@@ -299,3 +299,95 @@ test('what is too large in the backlog of an RP is never due, and its deliveries
   })
   expect(suspects()).toContain(fixture.keys.backlog(rpKey))
 })
+
+const written = (more: string) =>
+  JSON.stringify({ ...sampleRegistration({ sessionId: 'session-1' }), userAgent: more })
+
+test.each([
+  ['70,000 bytes', 'x'.repeat(70_000)],
+  ['30,000 characters of three bytes', '€'.repeat(30_000)],
+])('a registration of %s is too large, also where it is alone', async (_, more) => {
+  await command('HSET', fixture.keys.session(ISSUER, 'session-1'), 'fine', written(''), 'huge', written(more))
+  expect(await owed(end('session-1'))).toEqual([
+    { ids: ['fine'], broken: [expect.stringMatching(tooLarge)], refused: [] },
+  ])
+})
+
+test('an outcome is not noted at a registration that would be too large with it', async () => {
+  const key = fixture.keys.session(ISSUER, 'session-1')
+  const json = written('x'.repeat(62_000))
+  await command('HSET', key, 'large', json, 'small', written(''))
+  const lastError = 'x'.repeat(4_000)
+  const outcome = { kind: 'failed', reason: 'exhausted', attempts: 1, lastError } as const
+  const pendingOutcome = { outcome, origin: sampleOrigin(), occurredAtMs: NOW }
+  const name = { issuer: ISSUER, sessionId: 'session-1', pendingOutcome }
+  await registry().notePending(['large', 'small'].map((oidcSessionId) => ({ ...name, oidcSessionId })))
+  expect(await command('HGET', key, 'large')).toBe(json)
+  expect(
+    await registry().find(['large', 'small'].map((oidcSessionId) => ({ ...name, oidcSessionId }))),
+  ).toEqual([
+    expect.not.objectContaining({ reason: expect.anything() }),
+    expect.objectContaining({ pendingOutcome }),
+  ])
+})
+
+test('many sessions that hold much together end one after the other', async () => {
+  const ids = Array.from({ length: 12 }, (_, i) => `session-${i}`)
+  for (const id of ids)
+    await command(
+      'HSET',
+      fixture.keys.session(ISSUER, id),
+      ...Array.from({ length: 15 }, (_, i) => [`o${i}`, written('x'.repeat(60_000))]).flat(),
+    )
+  const answers = await registry().apply(ids.map((id) => end(id)))
+  const isAtOnce = answers.map((it) => it.kind === 'owed' && it.groups.length > 0)
+  expect(isAtOnce.filter(Boolean)).toHaveLength(3)
+  for (const answer of answers) {
+    let count = 0
+    if (answer.kind === 'owed')
+      for await (const { groups } of partsOf(answer))
+        for (const { registrations } of groups) count += registrations.length
+    expect(count).toBe(15)
+  }
+})
+
+test('names that take much together are read in parts, each as one that may be known', async () => {
+  const key = fixture.keys.session(ISSUER, 'session-1')
+  await write(`for n = 1, 1500 do redis.call('HSET', KEYS[1], n .. string.sub(huge, 1, 4000), '{}') end`, key)
+  await registry().apply([register('session-1')])
+  const [answer] = await registry().apply([end('session-1')])
+  const relations = new Set<string>()
+  let broken = 0
+  if (answer?.kind === 'owed')
+    for await (const { groups } of partsOf(answer))
+      for (const it of groups) {
+        relations.add(it.relation)
+        broken += it.broken.length
+      }
+  expect([broken, [...relations]]).toEqual([1_500, ['again']])
+  expect(suspects()).toEqual([key])
+})
+
+test('a mark larger than any of the relay’s is none', async () => {
+  await registry().apply([register('session-1')])
+  const key = fixture.keys.ended(ISSUER, 'session-1')
+  await write(`redis.call('SET', KEYS[1], '["' .. huge .. '","t",0,1,null,null,null,1]')`, key, 20_000_000)
+  expect(await withoutSendingMuch(() => owed(end('session-1')))).toMatchObject([{ ids: ['fine'] }])
+  expect(await registry().apply([register('session-1', 'late')])).toMatchObject([
+    { kind: 'registered', endedBy: { origin: sampleOrigin() } },
+  ])
+})
+
+test('a parked delivery whose session holds something else is broken, and those beside it are found', async () => {
+  await registry().apply([register('session-1')])
+  await command('SET', fixture.keys.session(ISSUER, 'strange'), 'x')
+  const names = ['strange', 'session-1'].map((sessionId) => ({
+    issuer: ISSUER,
+    sessionId,
+    oidcSessionId: 'fine',
+  }))
+  expect(await registry().find(names)).toMatchObject([
+    { reason: expect.stringContaining('something else') },
+    { clientId: sampleRegistration().clientId },
+  ])
+})
