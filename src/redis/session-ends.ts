@@ -151,15 +151,21 @@ export class SessionEnds {
     const marks = lines.flatMap((line) => readMark(line, ending) ?? [])
     if (more === 0)
       return { kind: 'owed', groups: groupsOf(readSession(fields, issuer, sessionId), ending, marks) }
-    if (typeof more !== 'number') return partly([], () => this.#readNamed(step, marks, more))
+    if (typeof more !== 'number') return partly([], () => this.#readNamed(step, marks, more, 0))
     this.#redis.suspects.note(this.#keys.session(issuer, sessionId))
     return partly([], () => this.#readOn(step, marks, '0'))
   }
 
   /** The next registrations of a session that ended with these. */
-  async #readNamed(step: EndStep, marks: readonly Ending[], names: readonly string[]): Promise<OwedAnswer> {
+  async #readNamed(
+    step: EndStep,
+    marks: readonly Ending[],
+    names: readonly string[],
+    from: number,
+  ): Promise<OwedAnswer> {
     const { ending, issuer, sessionId, userId } = step
-    const part = names.slice(0, REGISTRATIONS_PER_PART)
+    const next = from + REGISTRATIONS_PER_PART
+    const part = names.slice(from, next)
     const session = this.#keys.session(issuer, sessionId)
     const [values] = await this.#calls.checked([evalScript(readFieldsScript, [session], part)])
     // What has been settled since is gone.
@@ -168,8 +174,7 @@ export class SessionEnds {
       return value == null ? [] : [name, value]
     })
     const groups = groupsOf(ofUser(readSession(fields, issuer, sessionId), userId), ending, marks)
-    const left = names.slice(REGISTRATIONS_PER_PART)
-    return partly(groups, left.length === 0 ? undefined : () => this.#readNamed(step, marks, left))
+    return partly(groups, next >= names.length ? undefined : () => this.#readNamed(step, marks, names, next))
   }
 
   /**
