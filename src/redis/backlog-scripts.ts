@@ -1,4 +1,4 @@
-import { PARKED_BYTES_MAX } from './bounded-reads.ts'
+import { NAME_BYTES_MAX, PARKED_BYTES_MAX } from './bounded-reads.ts'
 import { redisScript } from './redis-script.ts'
 
 /*
@@ -117,6 +117,33 @@ for _, member in ipairs(ARGV) do
   redis.call('HDEL', KEYS[2], lease)
 end
 return #ARGV
+`)
+
+/** An issuer, a bar and a client id. */
+const RP_BYTES_MAX = 2 * NAME_BYTES_MAX + 1
+
+/**
+ * KEYS[1]: the index of RPs. ARGV: now, how many to pass over, how many. Returns RPs with something due. What is no RP, because
+ * no name is as long, leaves the index.
+ */
+export const dueRpsScript = redisScript(`
+local rps = {}
+for _, rp in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', ARGV[2], ARGV[3])) do
+  if #rp > ${RP_BYTES_MAX} then redis.call('ZREM', KEYS[1], rp) else rps[#rps + 1] = rp end
+end
+return rps
+`)
+
+/** KEYS[1]: the index of RPs. ARGV: how many. Returns a flat list of RPs and due times, the first due before the others. */
+export const firstRpsScript = redisScript(`
+local all, rps = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1, 'WITHSCORES'), {}
+for n = 1, #all, 2 do
+  if #all[n] <= ${RP_BYTES_MAX} then
+    rps[#rps + 1] = all[n]
+    rps[#rps + 1] = all[n + 1]
+  end
+end
+return rps
 `)
 
 /** KEYS[1] alone. Returns when its first member is due; '' without one. */

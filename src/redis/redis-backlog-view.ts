@@ -1,5 +1,5 @@
 import type { ParkedDelivery } from '../delivery/backlog.ts'
-import { firstMembersScript, nextDueScript } from './backlog-scripts.ts'
+import { firstMembersScript, firstRpsScript, nextDueScript } from './backlog-scripts.ts'
 import { readFieldsScript, scanMembersScript } from './bounded-reads.ts'
 import { decodeMember, decodeProgress } from './parked-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
@@ -32,12 +32,14 @@ export class RedisBacklogView {
   constructor(redis: RedisConnection, keys: RedisKeys) {
     this.#redis = redis
     this.#keys = keys
-    redis.register(firstMembersScript, nextDueScript, readFieldsScript, scanMembersScript)
+    redis.register(firstMembersScript, firstRpsScript, nextDueScript, readFieldsScript, scanMembersScript)
   }
 
   /** RPs that have a backlog, the one that is due first before the others. */
   async sizes(limit: number): Promise<BacklogSize[]> {
-    const rps = (await this.#redis.command('ZRANGE', this.#keys.backlogs(), 0, limit - 1)) as string[]
+    const call = evalScript(firstRpsScript, [this.#keys.backlogs()], [limit])
+    // Every second one is a due time.
+    const rps = ((await this.#redis.command(...call)) as string[]).filter((_, i) => i % 2 === 0)
     const replies = await this.#redis.pipeline(
       rps.flatMap((rpKey) => [
         ['ZCARD', this.#keys.backlog(rpKey)],

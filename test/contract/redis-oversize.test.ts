@@ -300,6 +300,23 @@ test('what is too large in the backlog of an RP is never due, and its deliveries
   expect(suspects()).toContain(fixture.keys.backlog(rpKey))
 })
 
+test('what is too large to be an RP hides none that has a backlog, and leaves the index', async () => {
+  const rpKey = `${ISSUER}|fine`
+  const backlog = new RedisBacklog(fixture.redis, fixture.keys)
+  const cause = { origin: sampleOrigin(), occurredAtMs: NOW, everywhere: false }
+  const state = { attempts: 0, doubtful: 0, deadlineMs: NOW + 60_000, cause }
+  await backlog.park([{ rpKey, issuer: ISSUER, sessionId: 's', oidcSessionId: 'o', dueMs: NOW, state }])
+  await write(`redis.call('ZADD', KEYS[1], 1, huge)`, fixture.keys.backlogs())
+  await withoutSendingMuch(async () => {
+    expect(await backlog.sizes(10)).toMatchObject([{ rpKey, size: 1 }])
+    expect(await new RedisBacklogView(fixture.redis, fixture.keys).sizes(10)).toMatchObject([
+      { rpKey, size: 1 },
+    ])
+    expect(await backlog.dueRps(NOW, 0, 10)).toEqual([rpKey])
+  })
+  expect(await command('ZCARD', fixture.keys.backlogs())).toBe(1)
+})
+
 const written = (more: string) =>
   JSON.stringify({ ...sampleRegistration({ sessionId: 'session-1' }), userAgent: more })
 
