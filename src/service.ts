@@ -57,6 +57,7 @@ export class Service {
   readonly #redisUp = new Gate(false)
   readonly #topics: KafkaTopics
   readonly #log: KafkaOutcomeLog
+  readonly #letterLog: KafkaOutcomeLog
   readonly #source: KafkaRecordSource
   readonly #sender: UndiciSender
   readonly #core: DeliveryCore
@@ -131,7 +132,11 @@ export class Service {
       onPassed: (passed) => events.positionPassed(passed),
     })
     this.#log = new KafkaOutcomeLog(kafka, this.#topics)
-    const outcomeLog = new FittingLog(this.#log, (record) => events.recordCut(record))
+    // On a connection of its own: a letter may be megabytes long, and outcomes do not wait behind it.
+    this.#letterLog = new KafkaOutcomeLog(kafka, this.#topics)
+    const [outcomeLog, letterLog] = [this.#log, this.#letterLog].map(
+      (log) => new FittingLog(log, (record) => events.recordCut(record)),
+    ) as [FittingLog, FittingLog]
     this.#source = new KafkaRecordSource({
       kafka,
       topics: config.KAFKA_TOPICS,
@@ -173,7 +178,7 @@ export class Service {
     this.#core = delivery.core
     const letterLimit = new RecordLimit(this.#topics, config.KAFKA_DEAD_LETTER_TOPIC)
     this.#deadLetters = new DeadLetters({
-      log: outcomeLog,
+      log: letterLog,
       topic: config.KAFKA_DEAD_LETTER_TOPIC,
       recordBytesMax: () => letterLimit.read(),
       onCut: (record) => events.recordCut(record),
@@ -304,7 +309,7 @@ export class Service {
     await this.#source.stop()
     this.#core.stop()
     this.#deadLetters.stop()
-    await this.#log.close()
+    await Promise.all([this.#log.close(), this.#letterLog.close()])
     await this.#topics.close()
     this.#redis.close()
     this.#issuers.close()

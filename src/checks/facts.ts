@@ -21,6 +21,8 @@ export interface PrefixedKey {
   readonly setAside?: number
   /** It holds as many registrations as a session may have. */
   readonly isFull?: boolean
+  /** Something in it is larger than the relay reads. */
+  readonly isOversize?: boolean
 }
 
 export interface RedisFacts {

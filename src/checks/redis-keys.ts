@@ -24,6 +24,7 @@ export function checkRedisKeys({
     ),
     ...strangeEntries(prefixedKeys.value),
     ...largeSessions(prefixedKeys.value),
+    ...oversizeKeys(prefixedKeys.value),
     ...unknownKeys(prefix, unknown),
   ]
 }
@@ -106,6 +107,22 @@ function largeSessions(keys: readonly PrefixedKey[]): Finding[] {
       message: `${summary}: ${examples(large.map(({ key }) => cut(key)))}`,
       summary,
       mend: 'see why one session is registered so often; end it, or remove what is over with logout-relay sessions remove',
+    },
+  ]
+}
+
+function oversizeKeys(keys: readonly PrefixedKey[]): Finding[] {
+  const oversize = keys.filter(({ isOversize }) => isOversize === true)
+  if (oversize.length === 0) return []
+  const summary = 'keys with something in them that is larger than the relay reads, which it leaves out'
+  return [
+    {
+      check,
+      about: 'size',
+      severity: 'warning',
+      message: `${summary}: ${examples(oversize.map(({ key }) => cut(key)))}`,
+      summary,
+      mend: 'find out who writes it, and remove it; then end that session or sign that user out again',
     },
   ]
 }

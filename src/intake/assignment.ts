@@ -39,7 +39,7 @@ const REVOKED_MS_MAX = 1_000
  * What may wait in all lanes together; beyond that nothing is fetched until half of it is handed on. A lane by itself is
  * full by the number of its records, and a few records may hold as much memory as thousands.
  */
-const QUEUED_BYTES_MAX = 8 * 1_024 * 1_024
+const QUEUED_BYTES_MAX = 6 * 1_024 * 1_024
 
 /** The partitions that belong to this replica now, each with its lane; and their commits. */
 export class Assignment implements RecordListener {

@@ -11,12 +11,14 @@ import { type Connection, keepOneSocketAtATime } from './one-socket-at-a-time.ts
 import { groupByPartition } from './partition-groups.ts'
 import { encodeRequest, leanProduceRequest } from './produce-encoding.ts'
 import { recordSetDecoding } from './record-set.ts'
+import { countFromLastData, type ReadingConnection, timedBySize } from './request-timeouts.ts'
 import { tolerantMetadata } from './tolerant-metadata.ts'
 
 const require = createRequire(import.meta.url)
 
 replace('kafkajs/src/protocol/request.js', () => encodeRequest)
 replace('kafkajs/src/protocol/requests/produce/v3/request.js', leanProduceRequest)
+replace('kafkajs/src/protocol/requests/produce/index.js', timedBySize)
 replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', () => crc32c)
 replace('kafkajs/src/producer/groupMessagesPerPartition.js', () => groupByPartition)
 replace('kafkajs/src/protocol/requests/metadata/index.js', tolerantMetadata)
@@ -26,7 +28,11 @@ handOnEveryBatch(
   (require('kafkajs/src/consumer/batch') as { prototype: BatchPrototype }).prototype,
   (require('kafkajs/src/consumer/runner') as { prototype: RunnerPrototype }).prototype,
 )
-keepOneSocketAtATime((require('kafkajs/src/network/connection') as { prototype: Connection }).prototype)
+const { prototype: connection } = require('kafkajs/src/network/connection') as {
+  prototype: Connection & ReadingConnection
+}
+keepOneSocketAtATime(connection)
+countFromLastData(connection)
 inflateWithinBounds()
 stopIdleTimers()
 

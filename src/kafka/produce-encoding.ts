@@ -33,7 +33,8 @@ interface Encoded {
 }
 
 interface ProduceRequest {
-  readonly encode: () => Promise<Encoded>
+  /** `headBytes` are left free before it by those who can. */
+  readonly encode: (headBytes?: number) => Promise<Encoded & { readonly headBytes?: number }>
 }
 
 type ProduceFactory = (options: ProduceOptions) => ProduceRequest
@@ -52,7 +53,9 @@ const UNSIGNED_32 = 2 ** 32
 export function leanProduceRequest(original: ProduceFactory): ProduceFactory {
   return (options) => {
     const request = original(options)
-    return isPlain(options) ? { ...request, encode: async () => encode(options) } : request
+    return isPlain(options)
+      ? { ...request, encode: async (headBytes = 0) => encode(options, headBytes) }
+      : request
   }
 }
 
@@ -65,16 +68,19 @@ function isPlain({ compression, producerId, topicData, transactionalId }: Produc
   )
 }
 
-function encode({ acks, timeout, topicData }: ProduceOptions): Encoded {
+function encode(
+  { acks, timeout, topicData }: ProduceOptions,
+  headBytes: number,
+): Encoded & { readonly headBytes: number } {
   const bodySizes: number[] = []
-  let size = 2 + 2 + 4 + 4
+  let size = headBytes + 2 + 2 + 4 + 4
   for (const { topic, partitions } of topicData) {
     size += 2 + Buffer.byteLength(topic) + 4
     for (const { messages } of partitions) size += 4 + 4 + sizeOfBatch(messages, bodySizes)
   }
   const buf = Buffer.allocUnsafe(size)
   const nowMs = Date.now()
-  let at = buf.writeInt16BE(NO_STRING, 0)
+  let at = buf.writeInt16BE(NO_STRING, headBytes)
   at = buf.writeInt16BE(acks, at)
   at = buf.writeInt32BE(timeout, at)
   at = buf.writeInt32BE(topicData.length, at)
@@ -90,7 +96,7 @@ function encode({ acks, timeout, topicData }: ProduceOptions): Encoded {
       at = writeBatch(buf, at, messages, sizes, nowMs, firstSequence ?? 0)
     }
   }
-  return { buf, buffer: buf }
+  return { buf, buffer: buf, headBytes }
 }
 
 function sizeOfBatch(messages: readonly Message[], bodySizes: number[]): number {
@@ -147,23 +153,24 @@ interface RequestOptions {
   readonly request: {
     readonly apiKey: number
     readonly apiVersion: number
-    readonly encode: () => Promise<Encoded>
+    readonly encode: ProduceRequest['encode']
   }
 }
 
-/** A request's header and body in one buffer: Size ApiKey ApiVersion CorrelationId ClientId Body. */
+/** A request's header and body in one buffer, which may be megabytes: Size ApiKey ApiVersion CorrelationId ClientId Body. */
 export async function encodeRequest({ correlationId, clientId, request }: RequestOptions): Promise<Encoded> {
   const { apiKey, apiVersion, encode } = request
-  const { buffer: body } = await encode()
   const clientIdLength = Buffer.byteLength(clientId)
-  const size = 2 + 2 + 4 + 2 + clientIdLength + body.length
-  const buffer = Buffer.allocUnsafe(4 + size)
-  let at = buffer.writeInt32BE(size, 0)
+  const headBytes = 4 + 2 + 2 + 4 + 2 + clientIdLength
+  const { buffer: body, headBytes: free = 0 } = await encode(headBytes)
+  const isWhole = free === headBytes
+  const buffer = isWhole ? body : Buffer.allocUnsafe(headBytes + body.length)
+  let at = buffer.writeInt32BE(buffer.length - 4, 0)
   at = buffer.writeInt16BE(apiKey, at)
   at = buffer.writeInt16BE(apiVersion, at)
   at = buffer.writeInt32BE(correlationId, at)
   at = buffer.writeInt16BE(clientIdLength, at)
   at += buffer.write(clientId, at)
-  body.copy(buffer, at)
+  if (!isWhole) body.copy(buffer, at)
   return { buf: buffer, buffer }
 }

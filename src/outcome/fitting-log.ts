@@ -1,8 +1,8 @@
 import { codeOf } from '../errors.ts'
 import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
 
-/** Well below what a broker reads of one request by default (100 MB), beyond which it hangs up without a word. */
-const REQUEST_BYTES_MAX = 16 * 1_024 * 1_024
+/** Of several records. On its way a request is in memory once more, and it must come through before it times out. */
+const REQUEST_BYTES_MAX = 4 * 1_024 * 1_024
 
 /** More than any record has. */
 const FORMS_MAX = 64

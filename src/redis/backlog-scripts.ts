@@ -1,3 +1,4 @@
+import { NAME_BYTES_MAX, PARKED_BYTES_MAX } from './bounded-reads.ts'
 import { redisScript } from './redis-script.ts'
 
 /*
@@ -12,6 +13,13 @@ export const REGISTRATION = "(string.match(member, '^[^\\n]*\\n[^\\n]*') or memb
 export const LEASE_OF = `
 local function leaseOf(member)
   return tonumber(redis.call('HGET', KEYS[2], 'lease:' .. ${REGISTRATION}) or '') or 0
+end`
+
+/** The progress of a member. What is larger than the relay writes counts as none. */
+export const PROGRESS_OF = `
+local function progressOf(member)
+  local length = redis.call('HSTRLEN', KEYS[2], member)
+  return length > 0 and length <= ${PARKED_BYTES_MAX} and redis.call('HGET', KEYS[2], member) or ''
 end`
 
 /** ARGV: triples of member, due time, progress. */
@@ -29,20 +37,27 @@ end
 return #ARGV / 3
 `)
 
-/** ARGV: now, end of the lease, limit. Returns pairs of member and progress, then the next due time or ''. */
-export const claimScript = redisScript(`${LEASE_OF}
+/**
+ * ARGV: now, end of the lease, limit. Returns pairs of member and progress, then the next due time or ''. A member that is
+ * larger than any of the relay's is never due from then on; in its place comes ''.
+ */
+export const claimScript = redisScript(`${LEASE_OF}${PROGRESS_OF}
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 local answer = {}
 for _, member in ipairs(members) do
   local lease = 'lease:' .. ${REGISTRATION}
   local leasedUntil = leaseOf(member)
-  if leasedUntil > tonumber(ARGV[1]) then
+  if #member > ${PARKED_BYTES_MAX} then
+    redis.call('ZADD', KEYS[1], 'inf', member)
+    answer[#answer + 1] = ''
+    answer[#answer + 1] = ''
+  elseif leasedUntil > tonumber(ARGV[1]) then
     redis.call('ZADD', KEYS[1], leasedUntil, member)
   else
     redis.call('ZADD', KEYS[1], ARGV[2], member)
     redis.call('HSET', KEYS[2], lease, ARGV[2])
     answer[#answer + 1] = member
-    answer[#answer + 1] = redis.call('HGET', KEYS[2], member) or ''
+    answer[#answer + 1] = progressOf(member)
   end
 end
 local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
@@ -102,6 +117,47 @@ for _, member in ipairs(ARGV) do
   redis.call('HDEL', KEYS[2], lease)
 end
 return #ARGV
+`)
+
+/** An issuer, a bar and a client id. */
+const RP_BYTES_MAX = 2 * NAME_BYTES_MAX + 1
+
+/**
+ * KEYS[1]: the index of RPs. ARGV: now, how many to pass over, how many. Returns RPs with something due. What is no RP, because
+ * no name is as long, leaves the index.
+ */
+export const dueRpsScript = redisScript(`
+local rps = {}
+for _, rp in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', ARGV[2], ARGV[3])) do
+  if #rp > ${RP_BYTES_MAX} then redis.call('ZREM', KEYS[1], rp) else rps[#rps + 1] = rp end
+end
+return rps
+`)
+
+/** KEYS[1]: the index of RPs. ARGV: how many. Returns a flat list of RPs and due times, the first due before the others. */
+export const firstRpsScript = redisScript(`
+local all, rps = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1, 'WITHSCORES'), {}
+for n = 1, #all, 2 do
+  if #all[n] <= ${RP_BYTES_MAX} then
+    rps[#rps + 1] = all[n]
+    rps[#rps + 1] = all[n + 1]
+  end
+end
+return rps
+`)
+
+/** KEYS[1] alone. Returns when its first member is due; '' without one. */
+export const nextDueScript = redisScript(`
+return redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or ''
+`)
+
+/** KEYS[1] alone; ARGV: how many. Returns the members that are due first, without those that are larger than any of the relay's. */
+export const firstMembersScript = redisScript(`
+local members = {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
+  if #member <= ${PARKED_BYTES_MAX} then members[#members + 1] = member end
+end
+return members
 `)
 
 /** KEYS[1] alone; ARGV: how many to look at from each end. Returns the earliest deadline, as `parked-state.ts` writes it. */

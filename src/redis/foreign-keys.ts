@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts'
+import { TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
 /** Stands for the reply to a command that met a key of ours which holds something else. */
@@ -54,26 +55,39 @@ export function isOfData(error: unknown): boolean {
 }
 
 /**
- * Of pairs of a session's key and its tombstone's key, those that hold something else, by index, with what that is.
- * They are noted.
+ * Of pairs of a session's key and its tombstone's key, those that hold something else, or a tombstone that is larger than
+ * any of the relay's, by index, with what that is. They are noted.
  */
 export async function foreignAmong(
   redis: RedisConnection,
   pairs: readonly (readonly [session: string, ended: string])[],
 ): Promise<Map<number, string>> {
   const types = await redis.pipeline(pairs.flatMap((pair) => pair.map((key) => ['TYPE', key])))
+  const sizes = await redis.tolerant(pairs.map(([, ended]) => ['STRLEN', ended]))
   const foreign = new Map<number, string>()
-  for (const [i, keys] of pairs.entries())
+  const note = (i: number, key: string, reason: string): void => {
+    redis.suspects.note(key)
+    foreign.set(i, reason)
+  }
+  for (const [i, keys] of pairs.entries()) {
     for (const [at, wanted] of ['hash', 'string'].entries()) {
       const [key, type] = [keys[at] as string, types[2 * i + at]]
-      if (type === wanted || type === 'none') continue
-      redis.suspects.note(key)
-      foreign.set(i, wrongTypeText(key, String(type), wanted))
+      if (type !== wanted && type !== 'none') note(i, key, wrongTypeText(key, String(type), wanted))
     }
+    const [, ended] = keys
+    const bytes = sizes[i]
+    if (bytes !== FOREIGN && Number(bytes) > TOMBSTONE_BYTES_MAX)
+      note(i, ended, tooLargeText(ended, Number(bytes)))
+  }
   return foreign
 }
 
 /** What is wrong with a key and what to do about it. */
 export function wrongTypeText(key: string, type: string, wanted: string): string {
   return `the key ${key} in Redis holds a ${type} where the relay keeps a ${wanted}; find out who writes it, and delete or rename it`
+}
+
+function tooLargeText(key: string, bytes: number): string {
+  const most = TOMBSTONE_BYTES_MAX.toLocaleString('en')
+  return `the key ${key} in Redis holds ${bytes.toLocaleString('en')} bytes, and the relay reads ${most} at most; find out who writes it, and delete it`
 }

@@ -1,5 +1,5 @@
 import type { ParkedDelivery } from '../delivery/backlog.ts'
-import { LEASE_OF, REGISTRATION } from './backlog-scripts.ts'
+import { LEASE_OF, PROGRESS_OF, REGISTRATION } from './backlog-scripts.ts'
 import { decodeMember, decodeProgress } from './parked-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -31,7 +31,7 @@ return {due, held}
  * ARGV: now, end of the lease, members. Returns pairs of member and progress of those that nobody else holds, then how
  * many are held.
  */
-const takeScript = redisScript(`${IS_LEASED}
+const takeScript = redisScript(`${IS_LEASED}${PROGRESS_OF}
 local answer, held = {}, 0
 for i = 3, #ARGV do
   local member = ARGV[i]
@@ -41,7 +41,7 @@ for i = 3, #ARGV do
       redis.call('ZADD', KEYS[1], ARGV[2], member)
       redis.call('HSET', KEYS[2], 'lease:' .. ${REGISTRATION}, ARGV[2])
       answer[#answer + 1] = member
-      answer[#answer + 1] = redis.call('HGET', KEYS[2], member) or ''
+      answer[#answer + 1] = progressOf(member)
     end
   end
 end

@@ -1,7 +1,10 @@
 import type { ParkedDelivery } from '../delivery/backlog.ts'
+import { firstMembersScript, firstRpsScript, nextDueScript } from './backlog-scripts.ts'
+import { readFieldsScript, scanMembersScript } from './bounded-reads.ts'
 import { decodeMember, decodeProgress } from './parked-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
+import { evalScript } from './redis-script.ts'
 import { literalPattern, scannedMembers } from './scanned-keys.ts'
 
 export interface BacklogSize {
@@ -29,21 +32,24 @@ export class RedisBacklogView {
   constructor(redis: RedisConnection, keys: RedisKeys) {
     this.#redis = redis
     this.#keys = keys
+    redis.register(firstMembersScript, firstRpsScript, nextDueScript, readFieldsScript, scanMembersScript)
   }
 
   /** RPs that have a backlog, the one that is due first before the others. */
   async sizes(limit: number): Promise<BacklogSize[]> {
-    const rps = (await this.#redis.command('ZRANGE', this.#keys.backlogs(), 0, limit - 1)) as string[]
+    const call = evalScript(firstRpsScript, [this.#keys.backlogs()], [limit])
+    // Every second one is a due time.
+    const rps = ((await this.#redis.command(...call)) as string[]).filter((_, i) => i % 2 === 0)
     const replies = await this.#redis.pipeline(
       rps.flatMap((rpKey) => [
         ['ZCARD', this.#keys.backlog(rpKey)],
-        ['ZRANGE', this.#keys.backlog(rpKey), 0, 0, 'WITHSCORES'],
+        evalScript(nextDueScript, [this.#keys.backlog(rpKey)], []),
       ]),
     )
     const found = rps.map((rpKey, i) => ({
       rpKey,
       size: Number(replies[2 * i]),
-      oldestDueMs: Number((replies[2 * i + 1] as string[])[1]),
+      oldestDueMs: Number(replies[2 * i + 1]),
     }))
     // The index is brought up to date after the backlog, so an RP may stand there with nothing.
     return found.filter(({ size }) => size > 0)
@@ -55,7 +61,9 @@ export class RedisBacklogView {
 
   /** The parked deliveries of an RP, due first before the others. */
   async first(rpKey: string, limit: number, nowMs: number): Promise<SeenDelivery[]> {
-    const reply = await this.#redis.command('ZRANGE', this.#keys.backlog(rpKey), 0, limit - 1)
+    const reply = await this.#redis.command(
+      ...evalScript(firstMembersScript, [this.#keys.backlog(rpKey)], [limit]),
+    )
     return this.#read(rpKey, reply as string[], nowMs)
   }
 
@@ -86,10 +94,10 @@ export class RedisBacklogView {
     if (members.length === 0) return []
     const fields = members.flatMap((member) => [member, leaseField(member)])
     const replies = await this.#redis.pipeline([
-      ['HMGET', this.#keys.backlogState(rpKey), ...fields],
+      evalScript(readFieldsScript, [this.#keys.backlogState(rpKey)], fields),
       ...members.map((member) => ['ZSCORE', this.#keys.backlog(rpKey), member] as const),
     ])
-    const [states, ...scores] = replies as [(string | null)[], ...(string | null)[]]
+    const [states, ...scores] = replies as [(string | number | null)[], ...(string | null)[]]
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     return members.flatMap((member, i) => {
       const dueMs = scores[i]
@@ -104,7 +112,7 @@ export class RedisBacklogView {
         issuer,
         ...name,
         dueMs: Number(dueMs),
-        state: { ...decodeProgress(states[2 * i] ?? ''), ...state },
+        state: { ...decodeProgress(String(states[2 * i] ?? '')), ...state },
         ...(leasedUntilMs > nowMs && { leasedUntilMs }),
       }
     })

@@ -2,9 +2,12 @@ import type { Backlog, Holder, ParkedDelivery, ParkedName } from '../delivery/ba
 import { RelayFault } from '../errors.ts'
 import {
   claimScript,
+  dueRpsScript,
   earliestDeadlineScript,
+  firstRpsScript,
   holdScript,
   makeDueScript,
+  nextDueScript,
   parkScript,
   removeScript,
   setAsideScript,
@@ -39,7 +42,7 @@ export class RedisBacklog implements Backlog {
     this.#redis = redis
     this.#keys = keys
     redis.register(stretchScript, parkScript, holdScript, makeDueScript, claimScript, removeScript)
-    redis.register(earliestDeadlineScript, setAsideScript)
+    redis.register(earliestDeadlineScript, nextDueScript, setAsideScript, dueRpsScript, firstRpsScript)
   }
 
   /** In this order, so that a crash in between leaves nothing that is in no list: life, backlog, index. */
@@ -100,16 +103,8 @@ export class RedisBacklog implements Backlog {
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
-    const index = this.#keys.backlogs()
-    return (await this.#redis.command(
-      'ZRANGEBYSCORE',
-      index,
-      '-inf',
-      nowMs,
-      'LIMIT',
-      from,
-      limit,
-    )) as string[]
+    const call = evalScript(dueRpsScript, [this.#keys.backlogs()], [nowMs, from, limit])
+    return (await this.#redis.command(...call)) as string[]
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
@@ -159,13 +154,8 @@ export class RedisBacklog implements Backlog {
   }
 
   async sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]> {
-    const flat = (await this.#redis.command(
-      'ZRANGE',
-      this.#keys.backlogs(),
-      0,
-      limit - 1,
-      'WITHSCORES',
-    )) as string[]
+    const call = evalScript(firstRpsScript, [this.#keys.backlogs()], [limit])
+    const flat = (await this.#redis.command(...call)) as string[]
     const rps = flat.filter((_, i) => i % 2 === 0)
     const sizes = await this.#redis.tolerant(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
     const sizeOf = (reply: unknown) => (reply === FOREIGN ? 0 : Number(reply))
@@ -231,9 +221,9 @@ export class RedisBacklog implements Backlog {
     const index = this.#keys.backlogs()
     const [, again] = (await this.#redis.pipeline([
       next === '' ? ['ZREM', index, rpKey] : ['ZADD', index, next, rpKey],
-      ['ZRANGE', this.#keys.backlog(rpKey), 0, 0, 'WITHSCORES'],
-    ])) as [unknown, string[]]
-    const due = dueTime(again[1])
+      evalScript(nextDueScript, [this.#keys.backlog(rpKey)], []),
+    ])) as [unknown, string]
+    const due = dueTime(again)
     if (due !== '' && due !== next) await this.#redis.command('ZADD', index, 'LT', due, rpKey)
   }
 

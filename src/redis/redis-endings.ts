@@ -5,9 +5,15 @@ import type { RegistrationKey, Registry } from '../registry/registry.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { forgetScript, leaveIndexScript, notePendingScript, settleScript } from './registry-scripts.ts'
+import {
+  forgetScript,
+  leaveIndexScript,
+  notePendingScript,
+  settledScript,
+  settleScript,
+} from './registry-scripts.ts'
 import { inParts, SCRIPT_WEIGHT_MAX, type SessionCalls, type SessionName } from './session-calls.ts'
-import { readSettled, writeMark } from './session-mark.ts'
+import { writeMark } from './session-mark.ts'
 
 export interface RedisEndingsOptions {
   readonly redis: RedisConnection
@@ -42,7 +48,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     this.#calls = calls
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    redis.register(notePendingScript, settleScript, forgetScript, leaveIndexScript)
+    redis.register(notePendingScript, settleScript, forgetScript, leaveIndexScript, settledScript)
   }
 
   notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
@@ -117,13 +123,17 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   }
 
   async areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
-    const tombstones = await this.#calls.checked(
-      keys.map(({ issuer, sessionId }) => ['GET', this.#keys.ended(issuer, sessionId)]),
+    const dates = await this.#calls.guarded(keys, (part) =>
+      evalScript(
+        settledScript,
+        part.map(({ issuer, sessionId }) => this.#keys.ended(issuer, sessionId)),
+        part.map(({ oidcSessionId }) => oidcSessionId),
+      ),
     )
-    return keys.map(({ oidcSessionId, registeredAtMs = 0 }, i) => {
-      const tombstone = tombstones[i]
-      if (typeof tombstone !== 'string') return false
-      return (readSettled(tombstone).get(oidcSessionId) ?? Number.NEGATIVE_INFINITY) >= registeredAtMs
+    return keys.map(({ registeredAtMs = 0 }, i) => {
+      const date = dates[i]
+      if (date === '') return false
+      return date === 'inf' || Number(date) >= registeredAtMs
     })
   }
 

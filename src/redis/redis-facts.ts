@@ -1,8 +1,16 @@
 import type { Fact, PrefixedKey, RedisFacts, Refusal } from '../checks/facts.ts'
+import {
+  isOversizeScript,
+  MARK_BYTES_MAX,
+  NAME_BYTES_MAX,
+  REGISTRATION_BYTES_MAX,
+  TOMBSTONE_BYTES_MAX,
+} from './bounded-reads.ts'
 import { isEarlierLayout, layoutOf, singleKeys } from './key-types.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'
 import type { RedisKeys } from './redis-keys.ts'
+import { evalScript } from './redis-script.ts'
 import { SESSION_REGISTRATIONS_MAX } from './registry-scripts.ts'
 
 export interface RedisFactsOptions {
@@ -18,6 +26,8 @@ export interface RedisFactsOptions {
 /** A look at the keys is to cost Redis and the relay about a millisecond, however many there are. */
 const SCAN_COUNT = 500
 const SCANS_OF_PREFIX_MAX = 5
+/** The name of a group is never as long. */
+const GROUP_BYTES_READ = 1_024
 
 /**
  * Looks up what the checks want to know of Redis. A command that Redis refuses, such as one that the user may not run,
@@ -28,6 +38,7 @@ export class RedisFactsReader {
 
   constructor(options: RedisFactsOptions) {
     this.#options = options
+    options.redis.register(isOversizeScript)
   }
 
   async read(): Promise<RedisFacts> {
@@ -39,7 +50,10 @@ export class RedisFactsReader {
       eviction: await this.#eviction(info),
       evictedKeys: 'unread' in info ? info : { value: Number(info.value.get('evicted_keys') ?? 0) },
       persistence: await this.#persistence(info),
-      groupId: await this.#fact(['GET', keys.group()], (reply) => (reply as string | null) ?? undefined),
+      groupId: await this.#fact(
+        ['GETRANGE', keys.group(), 0, GROUP_BYTES_READ - 1],
+        (reply) => String(reply) || undefined,
+      ),
       prefixedKeys: await this.#prefixedKeys(),
       foreignKeys: await this.#foreignKeys(),
     }
@@ -103,7 +117,9 @@ export class RedisFactsReader {
         return { key, type, expected, isSingle }
       })
       // A key that does not exist, or not any more, has this type.
-      const standing = await this.#withContent(value.filter(({ type }) => type !== 'none'))
+      const standing = await this.#withSizes(
+        await this.#withContent(value.filter(({ type }) => type !== 'none')),
+      )
       for (const key of redis.suspects)
         if (!standing.some((it) => it.key === key && isWrong(it))) redis.suspects.forget(key)
       return { value: standing }
@@ -115,8 +131,6 @@ export class RedisFactsReader {
   /** What is wrong within keys that have the right type. */
   async #withContent(found: readonly PrefixedKey[]): Promise<PrefixedKey[]> {
     const { keys, redis } = this.#options
-    const startsLike = (key: string, sample: string) =>
-      key.startsWith(sample.slice(0, sample.indexOf('{') + 1))
     const commands = found.map(({ key, type, expected }): RedisCommand | undefined => {
       if (type !== expected) return undefined
       if (startsLike(key, keys.backlog(''))) return ['ZCOUNT', key, '+inf', '+inf']
@@ -130,6 +144,31 @@ export class RedisFactsReader {
       if (command[0] === 'ZCOUNT') return count > 0 ? { ...it, setAside: count } : it
       return count >= SESSION_REGISTRATIONS_MAX ? { ...it, isFull: true } : it
     })
+  }
+
+  /** Of keys where something was met that is not as it should be, whether it is still too large. */
+  async #withSizes(found: readonly PrefixedKey[]): Promise<PrefixedKey[]> {
+    const { keys, redis } = this.#options
+    const bounds = [
+      [keys.ended('', ''), TOMBSTONE_BYTES_MAX],
+      [keys.session('', ''), REGISTRATION_BYTES_MAX],
+      [keys.signedOut('', ''), MARK_BYTES_MAX],
+      [keys.user('', ''), NAME_BYTES_MAX],
+    ] as const
+    const suspects = new Set(redis.suspects)
+    const boundOf = ({ key, type, expected }: PrefixedKey) =>
+      type === expected && suspects.has(key)
+        ? bounds.find(([sample]) => startsLike(key, sample))?.[1]
+        : undefined
+    const bounded = found.flatMap((it) => {
+      const bytes = boundOf(it)
+      return bytes === undefined ? [] : [{ key: it.key, bytes }]
+    })
+    const replies = await redis.tolerant(
+      bounded.map(({ bytes, key }) => evalScript(isOversizeScript, [key], [bytes])),
+    )
+    const oversize = new Set(bounded.filter((_, i) => replies[i] === 1).map(({ key }) => key))
+    return found.map((it) => (oversize.has(it.key) ? { ...it, isOversize: true } : it))
   }
 
   async #foreignKeys(): Promise<RedisFacts['foreignKeys']> {
@@ -164,8 +203,13 @@ export class RedisFactsReader {
   }
 }
 
-function isWrong({ type, expected, isFull, setAside }: PrefixedKey): boolean {
-  return type !== expected || isFull === true || setAside !== undefined
+function isWrong({ type, expected, isFull, isOversize, setAside }: PrefixedKey): boolean {
+  return type !== expected || isFull === true || isOversize === true || setAside !== undefined
+}
+
+/** Both are keys of one kind. */
+function startsLike(key: string, sample: string): boolean {
+  return key.startsWith(sample.slice(0, sample.indexOf('{') + 1))
 }
 
 function field(info: Fact<RedisInfo>, name: string): string | undefined {

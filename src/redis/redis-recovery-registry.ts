@@ -4,14 +4,15 @@ import type { RecoveryRegistry } from '../recovery/recovery-registry.ts'
 import { groupsOf, type OwedGroup } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
+import { haveFieldsScript, scanMembersScript, scanNamesScript } from './bounded-reads.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 import { SessionCalls, type SessionName } from './session-calls.ts'
 import { readMarks } from './session-mark.ts'
-import { readSession } from './stored-registration.ts'
+import type { StoredSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
-import { wholeHashes } from './whole-hashes.ts'
+import { wholeSessions, wholeSessionsScripts } from './whole-sessions.ts'
 
 /** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
 const reopenScript = redisScript(`
@@ -21,6 +22,8 @@ return 1
 `)
 
 const SCAN_COUNT = 1_000
+/** Of a tombstone, where its marks stand. */
+const MARKS_BYTES_MAX = 65_536
 
 export class RedisRecoveryRegistry implements RecoveryRegistry {
   readonly #redis: RedisConnection
@@ -39,7 +42,8 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     this.#keys = keys
     this.#calls = new SessionCalls(redis, keys, guard)
     this.#sessionLifetimeMs = sessionLifetimeMs
-    redis.register(reopenScript)
+    redis.register(reopenScript, haveFieldsScript, scanMembersScript, scanNamesScript)
+    redis.register(...wholeSessionsScripts)
   }
 
   async owed(steps: readonly TriggerStep[]): Promise<OwedGroup[][]> {
@@ -54,12 +58,15 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   }
 
   async unsettled(registrations: readonly Registration[]): Promise<readonly Registration[]> {
-    // Names only, and once per session: what they hold has just been read.
-    const keys = registrations.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId))
-    const sessions = [...new Set(keys)]
-    const fields = await this.#calls.checked(sessions.map((key) => ['HKEYS', key]))
-    const namesOf = new Map(sessions.map((key, i) => [key, new Set(fields[i] as string[])]))
-    return registrations.filter(({ oidcSessionId }, i) => namesOf.get(keys[i] as string)?.has(oidcSessionId))
+    // What they hold has just been read.
+    const areThere = await this.#calls.guarded(registrations, (part) =>
+      evalScript(
+        haveFieldsScript,
+        part.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId)),
+        part.map(({ oidcSessionId }) => oidcSessionId),
+      ),
+    )
+    return registrations.filter((_, i) => areThere[i] === 1)
   }
 
   async reopen(registrations: readonly Registration[]): Promise<void> {
@@ -80,15 +87,32 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     do {
       const scan = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT, 'TYPE', 'hash'] as const
       const [next, keys] = (await this.#redis.command(...scan)) as [string, string[]]
-      const fields = await this.#redis.pipeline(keys.map((key) => ['HKEYS', key]))
-      await take(
-        keys.flatMap((key, i) => {
-          const session = this.#sessionOf(key)
-          return (fields[i] as string[]).map((oidcSessionId) => ({ ...session, oidcSessionId }))
-        }),
-      )
+      await this.#takeNames(keys, take)
       cursor = next
     } while (cursor !== '0' && !signal.aborted)
+  }
+
+  /** A step of all sessions at a time, until each has been read to its end. */
+  async #takeNames(
+    keys: readonly string[],
+    take: (keys: readonly RegistrationKey[]) => Promise<void>,
+  ): Promise<void> {
+    let open = keys.map((key) => ({ key, cursor: '0' }))
+    while (open.length > 0) {
+      const replies = (await this.#redis.pipeline(
+        open.map(({ key, cursor }) => evalScript(scanNamesScript, [key], [cursor, SCAN_COUNT])),
+      )) as [string, string[]][]
+      await take(
+        open.flatMap(({ key }, i) => {
+          const session = this.#sessionOf(key)
+          return replies[i]?.[1].map((oidcSessionId) => ({ ...session, oidcSessionId })) ?? []
+        }),
+      )
+      open = open.flatMap(({ key }, i) => {
+        const cursor = replies[i]?.[0] ?? '0'
+        return cursor === '0' ? [] : [{ key, cursor }]
+      })
+    }
   }
 
   /** Reads the key of a session back. An issuer holds no bar. */
@@ -114,13 +138,15 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
       (session) => session,
       async (sound) => {
         const pairs = sound.map((session) => this.#calls.keysOf(session))
-        const hashes = await wholeHashes(
+        const hashes = await wholeSessions(
           (commands) => this.#calls.checked(commands),
-          pairs.map(([key]) => key),
+          sound.map((session, i) => ({ ...session, key: pairs[i]?.[0] ?? '' })),
         )
-        const marks = await this.#calls.checked(pairs.map(([, ended]) => ['GET', ended]))
-        return sound.map(({ sessionId }, i) => {
-          const stored = readSession(hashes[i], issuer, sessionId)
+        const marks = await this.#calls.checked(
+          pairs.map(([, ended]) => ['GETRANGE', ended, 0, MARKS_BYTES_MAX - 1]),
+        )
+        return sound.map((_, i) => {
+          const stored = hashes[i] as StoredSession
           const standing = readMarks(String(marks[i] ?? ''), ending)
           if (step.kind === 'end-session' && isOfAnother(stored.registrations, step.userId)) return []
           return groupsOf(stored, ending, standing)

@@ -9,6 +9,7 @@ import type {
   RegistryAnswer,
   RegistryStep,
 } from '../registry/registry.ts'
+import { readFieldsScript } from './bounded-reads.ts'
 import type { SuspectKeys } from './foreign-keys.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { RedisEndings } from './redis-endings.ts'
@@ -18,7 +19,7 @@ import { registerScript, SESSION_REGISTRATIONS_MAX } from './registry-scripts.ts
 import { SessionCalls } from './session-calls.ts'
 import { type EndStep, SessionEnds } from './session-ends.ts'
 import { readMark } from './session-mark.ts'
-import { readStored } from './stored-registration.ts'
+import { readStored, type StoredValue } from './stored-registration.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
@@ -88,12 +89,16 @@ export class RedisRegistry implements Registry {
   async find(
     keys: readonly RegistrationKey[],
   ): Promise<(HeldRegistration | BrokenRegistration | undefined)[]> {
-    const values = await this.#calls.checked(
-      keys.map((key) => ['HGET', this.#keys.session(key.issuer, key.sessionId), key.oidcSessionId]),
+    const values = await this.#calls.guarded(keys, (part) =>
+      evalScript(
+        readFieldsScript,
+        part.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId)),
+        part.map(({ oidcSessionId }) => oidcSessionId),
+      ),
     )
     return keys.map((key, i) => {
-      const value = values[i]
-      return typeof value === 'string' ? readStored(value, key) : undefined
+      const value = values[i] as StoredValue | null
+      return value === null ? undefined : readStored(value, key)
     })
   }
 

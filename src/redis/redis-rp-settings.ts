@@ -1,9 +1,11 @@
 import { endpointProblem } from '../events/logout-endpoint.ts'
 import { rpSettingsSchema } from '../events/read-registration.ts'
 import type { RpName, RpSettings, RpSettingsStore } from '../registry/rp-settings.ts'
+import { SETTING_BYTES_MAX } from './bounded-reads.ts'
 import { FOREIGN } from './foreign-keys.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
+import { evalScript, redisScript } from './redis-script.ts'
 
 export interface RedisRpSettingsOptions {
   readonly redis: RedisConnection
@@ -16,6 +18,17 @@ export interface RedisRpSettingsOptions {
 /** By name: the hash is the identity provider's, and may hold any number of other fields. */
 const FIELDS = ['backchannelLogoutUri', ...Object.keys(rpSettingsSchema.shape)]
 
+/** KEYS: an RP's settings. ARGV: their names. Returns a value for each, or the length of one that is too large to be read. */
+const readSettingsScript = redisScript(`
+if redis.call('HLEN', KEYS[1]) == 0 then return {} end
+local answer = {}
+for i, name in ipairs(ARGV) do
+  local length = redis.call('HSTRLEN', KEYS[1], name)
+  answer[i] = length > ${SETTING_BYTES_MAX} and length or redis.call('HGET', KEYS[1], name)
+end
+return answer
+`)
+
 /**
  * RP settings as a hash per RP. A field with a wrong value is reported and ignored; the others count. A key that holds
  * something else has no settings.
@@ -25,26 +38,30 @@ export class RedisRpSettings implements RpSettingsStore {
 
   constructor(options: RedisRpSettingsOptions) {
     this.#options = options
+    options.redis.register(readSettingsScript)
   }
 
   async load(rps: readonly RpName[]): Promise<RpSettings[]> {
     const { redis, keys } = this.#options
     const names = rps.map(({ issuer, clientId }) => keys.client(issuer, clientId))
-    const replies = await redis.tolerant(names.map((key) => ['HMGET', key, ...FIELDS]))
+    const replies = await redis.tolerant(names.map((key) => evalScript(readSettingsScript, [key], FIELDS)))
     return rps.map((rp, i) => {
       const reply = replies[i]
-      if (reply !== FOREIGN) return this.#read(rp, reply as (string | null)[])
+      if (reply !== FOREIGN) return this.#read(rp, reply as (string | number | null)[])
       redis.suspects.note(names[i] as string)
       return {}
     })
   }
 
-  #read(rp: RpName, values: readonly (string | null)[]): RpSettings {
+  #read(rp: RpName, values: readonly (string | number | null)[]): RpSettings {
     const settings: Record<string, unknown> = {}
     for (const [i, name] of FIELDS.entries()) {
       const value = values[i]
       if (value == null) continue
-      const problem = this.#assign(rp, settings, name, value)
+      const problem =
+        typeof value === 'number'
+          ? `has ${value.toLocaleString('en')} bytes, and may have at most ${SETTING_BYTES_MAX.toLocaleString('en')}`
+          : this.#assign(rp, settings, name, value)
       if (problem !== undefined) this.#options.onInvalid(rp, `${name}: ${problem}`)
     }
     return settings

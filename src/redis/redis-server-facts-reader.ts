@@ -56,16 +56,16 @@ export class RedisServerFactsReader {
     try {
       const [epoch, group, lock] = await this.#redis.pipeline([
         ['HGET', this.#keys.epoch(), 'run_id'],
-        ['GET', this.#keys.group()],
-        ['GET', this.#keys.rebuildLock()],
+        ['EXISTS', this.#keys.group()],
+        ['EXISTS', this.#keys.rebuildLock()],
       ])
       const runId = 'value' in info ? info.value.get('run_id') : undefined
       return {
         value: {
           isSet: typeof epoch === 'string',
           isOfThisRun: runId === undefined ? undefined : epoch === runId,
-          isRebuilding: lock !== null,
-          isInUse: group !== null,
+          isRebuilding: lock === 1,
+          isInUse: group === 1,
         },
       }
     } catch (error) {

@@ -1,13 +1,15 @@
 import type { TriggerOrigin } from '../events/trigger.ts'
 import type { BrokenRegistration, HeldRegistration } from '../registry/registry.ts'
+import { MARK_BYTES_MAX, scanMembersScript } from './bounded-reads.ts'
 import { foreignAmong, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { literalPattern, scannedKeys } from './scanned-keys.ts'
+import type { SessionName } from './session-calls.ts'
 import { readMark, readMarks, readSettled } from './session-mark.ts'
-import { readSession, unreadableSession } from './stored-registration.ts'
+import { type StoredSession, unreadableSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
-import { wholeHashes } from './whole-hashes.ts'
+import { wholeSessions, wholeSessionsScripts } from './whole-sessions.ts'
 
 /** What Redis holds of one session at a moment. */
 export interface SessionState {
@@ -25,8 +27,10 @@ export interface SessionState {
     /** Registrations made until then belong to that end. Milliseconds since the epoch; not where any does. */
     readonly untilMs?: number
     readonly expiresInMs: number
-    /** The `oidcSessionId`s of registrations that were settled since. */
+    /** The `oidcSessionId`s of registrations that were settled since; of very many only the first. */
     readonly settled: readonly string[]
+    /** There are more of them. */
+    readonly isCut?: true
   }
 }
 
@@ -37,6 +41,10 @@ export interface SignedOut {
   readonly occurredAtMs: number
 }
 
+/** Of a tombstone. Hundreds of sessions are looked at together. */
+const TOMBSTONE_BYTES_READ = 262_144
+const SESSIONS_AT_ONCE = 64
+
 /** Sessions as they stand in Redis, for people who look into them. Only reads; throws when Redis is out of reach. */
 export class RedisSessionView {
   readonly #redis: RedisConnection
@@ -45,54 +53,65 @@ export class RedisSessionView {
   constructor(redis: RedisConnection, keys: RedisKeys) {
     this.#redis = redis
     this.#keys = keys
+    redis.register(scanMembersScript, ...wholeSessionsScripts)
   }
 
   /** In the order given. A session that Redis does not know has neither registrations nor `ended`. */
   async find(issuer: string, sessionIds: readonly string[]): Promise<SessionState[]> {
+    const states: SessionState[] = []
+    for (let from = 0; from < sessionIds.length; from += SESSIONS_AT_ONCE)
+      states.push(...(await this.#findPart(issuer, sessionIds.slice(from, from + SESSIONS_AT_ONCE))))
+    return states
+  }
+
+  async #findPart(issuer: string, sessionIds: readonly string[]): Promise<SessionState[]> {
     const pairs = sessionIds.map((sessionId): [string, string] => [
       this.#keys.session(issuer, sessionId),
       this.#keys.ended(issuer, sessionId),
     ])
     let foreign = new Map<number, string>()
+    const sessions = sessionIds.map((sessionId) => ({ issuer, sessionId }))
     let replies: unknown[]
     try {
-      replies = await this.#lookAt(pairs)
+      replies = await this.#lookAt(sessions)
     } catch (error) {
       if (!isWrongType(error)) throw error
       foreign = await foreignAmong(this.#redis, pairs)
       if (foreign.size === 0) throw error
-      const answers = await this.#lookAt(pairs.filter((_, i) => !foreign.has(i)))
-      replies = pairs.flatMap((_, i) => (foreign.has(i) ? [[], -2, null, -2] : answers.splice(0, 4)))
+      const answers = await this.#lookAt(sessions.filter((_, i) => !foreign.has(i)))
+      replies = pairs.flatMap((_, i) => (foreign.has(i) ? [undefined, -2, 0, '', -2] : answers.splice(0, 5)))
     }
     return sessionIds.map((sessionId, i) => {
       const name = { issuer, sessionId }
       if (foreign.has(i)) return { ...name, ...unreadable(name) }
-      const [flat, lifeMs, mark, markLifeMs] = replies.slice(4 * i, 4 * i + 4)
-      const { registrations, broken } = readSession(flat, issuer, sessionId)
+      const [stored, lifeMs, isEnded, mark, markLifeMs] = replies.slice(5 * i, 5 * i + 5)
+      const { registrations, broken } = stored as StoredSession
       return {
         ...name,
         registrations,
         broken,
         ...(Number(lifeMs) >= 0 && { expiresInMs: Number(lifeMs) }),
-        ...(typeof mark === 'string' && { ended: endedState(mark, Number(markLifeMs)) }),
+        ...(isEnded === 1 && { ended: endedState(String(mark), Number(markLifeMs)) }),
       }
     })
   }
 
-  /** Registrations, life, tombstone and life of that of each. */
-  async #lookAt(pairs: readonly (readonly [string, string])[]): Promise<unknown[]> {
-    const hashes = await wholeHashes(
-      (commands) => this.#redis.pipeline(commands),
-      pairs.map(([session]) => session),
-    )
+  /** Registrations, life, whether there is a tombstone, that, and its life, of each. */
+  async #lookAt(sessions: readonly SessionName[]): Promise<unknown[]> {
+    const keyed = sessions.map((it) => ({ ...it, key: this.#keys.session(it.issuer, it.sessionId) }))
+    const stored = await wholeSessions((commands) => this.#redis.pipeline(commands), keyed)
     const rest = await this.#redis.pipeline(
-      pairs.flatMap(([session, ended]): RedisCommand[] => [
-        ['PTTL', session],
-        ['GET', ended],
-        ['PTTL', ended],
-      ]),
+      keyed.flatMap(({ issuer, key, sessionId }): RedisCommand[] => {
+        const ended = this.#keys.ended(issuer, sessionId)
+        return [
+          ['PTTL', key],
+          ['EXISTS', ended],
+          ['GETRANGE', ended, 0, TOMBSTONE_BYTES_READ - 1],
+          ['PTTL', ended],
+        ]
+      }),
     )
-    return hashes.flatMap((hash, i) => [hash, ...rest.slice(3 * i, 3 * i + 3)])
+    return stored.flatMap((it, i) => [it, ...rest.slice(4 * i, 4 * i + 4)])
   }
 
   /** Every session of an issuer that has registrations, in pages and in no order. A session may come twice. */
@@ -114,8 +133,11 @@ export class RedisSessionView {
 
   async signedOut(issuer: string, userId: string): Promise<SignedOut | undefined> {
     try {
-      const line = await this.#redis.command('GET', this.#keys.signedOut(issuer, userId))
-      const mark = typeof line === 'string' ? readMark(line, unknownEnding) : undefined
+      const key = this.#keys.signedOut(issuer, userId)
+      const mark = readMark(
+        String(await this.#redis.command('GETRANGE', key, 0, MARK_BYTES_MAX - 1)),
+        unknownEnding,
+      )
       return mark && { origin: mark.origin, occurredAtMs: mark.occurredAtMs }
     } catch (error) {
       if (isWrongType(error)) return undefined
@@ -133,13 +155,16 @@ const unknownEnding = {
 }
 
 function endedState(text: string, expiresInMs: number): NonNullable<SessionState['ended']> {
-  const marks = readMarks(text, unknownEnding)
+  const isCut = Buffer.byteLength(text) >= TOMBSTONE_BYTES_READ
+  const whole = isCut ? text.slice(0, Math.max(text.lastIndexOf('\n'), 0)) : text
+  const marks = readMarks(whole, unknownEnding)
   const [first, last] = [marks[0], marks.at(-1)]
   return {
     ...(first !== undefined && { origin: first.origin }),
     ...(last !== undefined && Number.isFinite(last.untilMs) && { untilMs: last.untilMs }),
     expiresInMs,
-    settled: [...readSettled(text).keys()],
+    settled: [...readSettled(whole).keys()],
+    ...(isCut && { isCut }),
   }
 }
 

@@ -1,4 +1,13 @@
 import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
+import {
+  BOUND,
+  MARK_BYTES_MAX,
+  NAME_BYTES_MAX,
+  REGISTRATION_BYTES_MAX,
+  TOMBSTONE_BYTES_MAX,
+  WHOLE_BYTES_MAX,
+  WHOLE_MAX,
+} from './bounded-reads.ts'
 import { redisScript } from './redis-script.ts'
 
 /*
@@ -26,7 +35,8 @@ local function marksOf(tombstone)
   while true do
     local last = (string.find(tombstone, '\\n', from, true) or #tombstone + 1) - 1
     local text = string.sub(tombstone, #marks == 0 and from or from + 1, last)
-    local isRead, mark = pcall(cjson.decode, string.sub(text, 1, 1) == '[' and text or '')
+    local mayBe = string.sub(text, 1, 1) == '[' and #text <= ${MARK_BYTES_MAX}
+    local isRead, mark = pcall(cjson.decode, mayBe and text or '')
     if not (isRead and type(mark) == 'table' and type(mark[1]) == 'string') then
       if #marks == 0 then from = last + 1 end
       return marks, string.sub(tombstone, #marks == 0 and from or from - 1)
@@ -37,6 +47,13 @@ local function marksOf(tombstone)
     end
     from = last + 2
   end
+end`
+
+/** `false` without a tombstone. One that is larger than any of the relay's is not read. */
+const TOMBSTONE = `
+local function tombstoneAt(key)
+  if redis.call('STRLEN', key) > ${TOMBSTONE_BYTES_MAX} then error('Expected a tombstone', 2) end
+  return redis.call('GET', key)
 end`
 
 /** Up to which date a tombstone says that an oidcSessionId is settled; nothing when it does not. */
@@ -100,12 +117,14 @@ export function hasExpired(score: number, nowMs: number): boolean {
 
 /** More are not kept. What an identity provider wrote beyond is read as it comes. */
 export const SESSION_REGISTRATIONS_MAX = 20_000
-/** Of a session with more the names are read when it ends, and what they stand for in parts. */
-const WHOLE_MAX = 1_000
-/** Of those, so many tell whose session it is. */
+/** Of a session that is not read at once, so many registrations tell whose it is. */
 const SAMPLE = 100
 /** After so many fields the remaining sessions of a call are left for another one. */
 const FIELDS_PER_CALL = 4_000
+/** And after so many bytes of them. */
+const BYTES_PER_CALL = 2_097_152
+/** Names of a session with larger ones are read in parts, as its registrations are. */
+const NAMES_BYTES_MAX = 4_194_304
 
 /**
  * KEYS: per registration its session and tombstone, its user's index and mark of a sign-out. ARGV: session lifetime in
@@ -119,6 +138,7 @@ export const registerScript = redisScript(`
 ${DATE_OF}
 ${MARKS_OF}
 ${SETTLED_UNTIL}
+${TOMBSTONE}
 ${INDEX_OF_USER}
 local lifetime, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -144,7 +164,7 @@ local answers = {}
 for i = 1, #KEYS, 4 do
   local at = (i - 1) / 4 * 5 + 3
   local session, id, json, date, user = KEYS[i], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
-  local ended = redis.call('GET', KEYS[i + 1])
+  local ended = tombstoneAt(KEYS[i + 1])
   local settled = ended and settledUntil(ended, id)
   local line, mark, stood = '', '', 0
   local life = redis.call('PTTL', session)
@@ -169,9 +189,8 @@ for i = 1, #KEYS, 4 do
         if not (date and date > marks[n].untilMs) and (not meant or meant == user) then line = marks[n].text end
       end
     end
-    mark = redis.pcall('GET', KEYS[i + 3])
-    if type(mark) == 'table' then foreign = foreign + 4 end
-    if type(mark) ~= 'string' then mark = '' end
+    mark = redis.pcall('GETRANGE', KEYS[i + 3], 0, ${MARK_BYTES_MAX})
+    if type(mark) == 'table' or #mark > ${MARK_BYTES_MAX} then mark, foreign = '', foreign + 4 end
     stood = stood + foreign
   end
   answers[#answers + 1] = line
@@ -191,10 +210,10 @@ ${MARKS_OF}
 ${INDEX_OF_USER}
 ${TRIM}
 local foreign = 4
-local standing = redis.pcall('GET', KEYS[1])
-if type(standing) == 'string' or not standing then
+local standing = redis.pcall('GETRANGE', KEYS[1], 0, ${MARK_BYTES_MAX})
+if type(standing) == 'string' then
   foreign = 0
-  local mark = marksOf(standing or '')[1]
+  local mark = #standing <= ${MARK_BYTES_MAX} and marksOf(standing)[1]
   if mark and mark.untilMs >= tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[3])
   else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3]) end
 end
@@ -216,13 +235,15 @@ export const NOT_ENDED = { notMeant: 0, ofAnother: 1 } as const
  * user who must be one of theirs as JSON ('' for any), and the cut-off if it is to end only where that means something
  * ('' otherwise). Returns per session the marks that stood there already, a line each, or why it was left alone; its
  * registrations as a flat list of fields and values; and where they are too many for that, their names instead, or how many
- * they are. When it has read a lot it answers for no more sessions. A mark that means more than those that stand there is
+ * they are. Where they take too much memory they are too many. When it has read a lot it answers for no more sessions. A mark that means more than those that stand there is
  * put behind them. A call per session would cost the client more than everything that is in it.
  */
 export const endSessionsScript = redisScript(`
 ${DATE_OF}
 ${MARKS_OF}
+${TOMBSTONE}
 ${STRETCH}
+${BOUND}
 -- Where no registration names a user nothing is known.
 local function isOfAnother(fields, user)
   local text, isNamed = '"userId":' .. user, false
@@ -261,7 +282,7 @@ local function isSameOrigin(a, b)
 end
 
 local function addMark(ended, line)
-  local tombstone, mine = redis.call('GET', ended), cjson.decode(line)
+  local tombstone, mine = tombstoneAt(ended), cjson.decode(line)
   local marks, below = marksOf(tombstone)
   local texts, isKnown, isCovered, untilMs = {}, false, false, tonumber(mine[5]) or math.huge
   for n, mark in ipairs(marks) do
@@ -282,24 +303,39 @@ local function addMark(ended, line)
   return standing
 end
 
-local found, read, at = {}, 0, 2
+-- Their number instead, where one of them or all take too much memory.
+local function namesOf(session, count)
+  if count > ${SESSION_REGISTRATIONS_MAX} then return count, 0 end
+  local names = redis.call('HKEYS', session)
+  for _, name in ipairs(names) do
+    if #name > ${NAME_BYTES_MAX} then return count, 0 end
+  end
+  local bytes = bytesOf(names)
+  if bytes > ${NAMES_BYTES_MAX} then return count, 0 end
+  return names, bytes
+end
+
+local found, read, held, at = {}, 0, 0, 2
 for i = 1, #KEYS, 2 do
-  if read > ${FIELDS_PER_CALL} then break end
+  if read > ${FIELDS_PER_CALL} or held > ${BYTES_PER_CALL} then break end
   local session, ended, mark, life = KEYS[i], KEYS[i + 1], ARGV[at], tonumber(ARGV[at + 1])
   local user, untilMs = ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   local count = redis.call('HLEN', session)
   local isWhole = count <= ${WHOLE_MAX}
   local fields = isWhole and redis.call('HGETALL', session) or redis.call('HSCAN', session, 0, 'COUNT', ${SAMPLE})[2]
-  local standing, more = '', 0
+  local standing, more, bytes = '', 0, bytesOf(fields)
   read = read + #fields
+  if bytes > ${WHOLE_BYTES_MAX} then isWhole, bytes = false, 0 end
+  if not isWhole then bound(fields) end
   if isWhole and untilMs ~= '' and not isMeant(fields, tonumber(untilMs)) then standing, fields = ${NOT_ENDED.notMeant}, {}
   elseif user ~= '' and isOfAnother(fields, user) then standing, fields = ${NOT_ENDED.ofAnother}, {}
   else
     if not isWhole then
-      fields, more = {}, count <= ${SESSION_REGISTRATIONS_MAX} and redis.call('HKEYS', session) or count
-      read = read + math.min(count, ${SESSION_REGISTRATIONS_MAX})
+      more, bytes = namesOf(session, count)
+      fields, read = {}, read + math.min(count, ${SESSION_REGISTRATIONS_MAX})
     end
+    held = held + bytes
     if redis.call('SET', ended, mark, 'NX', 'PX', ARGV[1]) == false then
       standing = addMark(ended, mark)
       if redis.call('PTTL', ended) < tonumber(ARGV[1]) then redis.call('PEXPIRE', ended, ARGV[1]) end
@@ -316,7 +352,7 @@ return found
 /**
  * KEYS: sessions. ARGV: for each how many registrations, and oidcSessionId, date and JSON of the outcome of each. The
  * outcome becomes the last member of the registration's JSON, whose text is the identity provider's and stays as it is.
- * One that was made later under the same id is another one.
+ * One that was made later under the same id is another one, and one that would be too large to be read stays as it is.
  */
 export const notePendingScript = redisScript(`
 ${DATE_OF}
@@ -324,7 +360,8 @@ local at = 1
 for i = 1, #KEYS, 2 do
   local last = at + 3 * tonumber(ARGV[at])
   for j = at + 1, last, 3 do
-    local json = redis.call('HGET', KEYS[i], ARGV[j])
+    local length = redis.call('HSTRLEN', KEYS[i], ARGV[j]) + #ARGV[j + 2]
+    local json = length < ${REGISTRATION_BYTES_MAX} - 32 and redis.call('HGET', KEYS[i], ARGV[j])
     local body = json and string.match(json, '^(.*[^%s,{])%s*}%s*$')
     local date, meant = dateOf(json), tonumber(ARGV[j + 1])
     local isLater = date and meant and date > meant
@@ -344,6 +381,7 @@ return #KEYS / 2
 export const settleScript = redisScript(`
 ${DATE_OF}
 ${MARKS_OF}
+${TOMBSTONE}
 local function isDatedAfter(json, date)
   local standing = dateOf(json)
   return standing and standing > tonumber(date)
@@ -359,7 +397,7 @@ for i = 1, #KEYS, 2 do
     local date, json = ARGV[at + 2 * n], stored[n]
     if date == '' and ended then
       if not untilMs then
-        local mark = marksOf(redis.call('GET', KEYS[i + 1]))[1]
+        local mark = marksOf(tombstoneAt(KEYS[i + 1]))[1]
         untilMs = mark and mark.untilMs or math.huge
       end
       date = untilMs < math.huge and string.format('%.0f', untilMs) or ''
@@ -416,6 +454,22 @@ for i = 1, #KEYS, 2 do
   at = last + 1
 end
 return #KEYS / 2
+`)
+
+/**
+ * KEYS: tombstones. ARGV: for each an oidcSessionId. Returns up to which date each is settled: '' where it is not or nobody
+ * can tell, 'inf' where an earlier version says so without a date.
+ */
+export const settledScript = redisScript(`
+${SETTLED_UNTIL}
+local answer = {}
+for i, id in ipairs(ARGV) do
+  local length = redis.pcall('STRLEN', KEYS[i])
+  local isRead = type(length) == 'number' and length > 0 and length <= ${TOMBSTONE_BYTES_MAX}
+  local date = isRead and settledUntil(redis.call('GET', KEYS[i]), id)
+  answer[i] = not date and '' or date == math.huge and 'inf' or string.format('%.0f', date)
+end
+return answer
 `)
 
 /** KEYS: a session and its tombstone. ARGV: how long they must live, in ms. */

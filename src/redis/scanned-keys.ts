@@ -1,4 +1,6 @@
+import { PARKED_BYTES_MAX, scanMembersScript } from './bounded-reads.ts'
 import type { RedisConnection } from './redis-connection.ts'
+import { evalScript } from './redis-script.ts'
 
 /** Redis does nothing else while it looks through that many. */
 const COUNT = 1_000
@@ -19,7 +21,10 @@ export async function* scannedKeys(redis: RedisConnection, pattern: string): Asy
   } while (cursor !== '0')
 }
 
-/** Members of a sorted set that match, in pages, as `scannedKeys`. */
+/**
+ * Members of a sorted set that match, in pages, as `scannedKeys`; without those that are larger than any of the relay's. The
+ * connection must know `scanMembersScript`.
+ */
 export async function* scannedMembers(
   redis: RedisConnection,
   key: string,
@@ -27,7 +32,8 @@ export async function* scannedMembers(
 ): AsyncGenerator<string[]> {
   let cursor = '0'
   do {
-    const reply = await redis.command('ZSCAN', key, cursor, 'MATCH', pattern, 'COUNT', COUNT)
+    const call = evalScript(scanMembersScript, [key], [cursor, COUNT, PARKED_BYTES_MAX, pattern])
+    const reply = await redis.command(...call)
     const [next, flat] = reply as [string, string[]]
     cursor = next
     // Every second one is a score.

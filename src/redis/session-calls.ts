@@ -60,15 +60,15 @@ export class SessionCalls {
     }
   }
 
-  /** Why some of the sessions cannot be dealt with, by their index; of several, those with a wrong type. */
+  /** Why some of the sessions cannot be dealt with, by their index; of several, those whose keys tell why. */
   async #foreignOf(sessions: readonly SessionName[], error: unknown): Promise<Map<number, string>> {
-    if (isWrongType(error)) {
-      const pairs = sessions.map((session) => this.keysOf(session))
-      const foreign = await foreignAmong(this.#redis, pairs)
-      // Another key then, on which all of them depend.
-      if (foreign.size === 0) throw error
-      return foreign
-    }
+    const foreign = await foreignAmong(
+      this.#redis,
+      sessions.map((session) => this.keysOf(session)),
+    )
+    if (foreign.size > 0) return foreign
+    // Another key then, on which all of them depend.
+    if (isWrongType(error)) throw error
     return sessions.length > 1 ? new Map() : new Map([[0, `Redis refuses it: ${messageOf(error)}`]])
   }
 

@@ -1,6 +1,7 @@
 import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
 import { type Ending, groupsOf, type OwedGroup } from '../registry/ending.ts'
 import type { OwedAnswer, RegistryStep } from '../registry/registry.ts'
+import { NAME_BYTES_MAX, readFieldsScript, scanFieldsScript, scanMembersScript } from './bounded-reads.ts'
 import { FOREIGN, wrongTypeText } from './foreign-keys.ts'
 import { lifeUntil } from './lives.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
@@ -9,7 +10,7 @@ import { evalScript } from './redis-script.ts'
 import { endSessionsScript, hasExpired, NOT_ENDED, signOutScript, trimScript } from './registry-scripts.ts'
 import { inParts, SCRIPT_SESSIONS_MAX, type SessionCalls } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
-import { readSession, type StoredSession } from './stored-registration.ts'
+import { readSession, type StoredSession, type StoredValue } from './stored-registration.ts'
 
 export interface SessionEndsOptions {
   readonly redis: RedisConnection
@@ -59,6 +60,7 @@ export class SessionEnds {
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
     redis.register(endSessionsScript, signOutScript, trimScript)
+    redis.register(readFieldsScript, scanFieldsScript, scanMembersScript)
   }
 
   endSessions(steps: readonly EndStep[]): Promise<OwedAnswer[]> {
@@ -83,7 +85,7 @@ export class SessionEnds {
             now - CLOCK_TOLERANCE_MS,
           ],
         ),
-        ['ZSCAN', index, '0', 'COUNT', SCAN_COUNT],
+        lookAt(index, '0'),
       ],
       'tolerant',
     )
@@ -94,6 +96,7 @@ export class SessionEnds {
       const type = String(await this.#redis.command('TYPE', index))
       return { kind: 'owed', groups: [], refused: wrongTypeText(index, type, 'zset') }
     }
+    this.#noteLarge(index, scanned)
     return this.#endPart(step, placeAfter(scanned, (flags & 1) !== 0))
   }
 
@@ -148,24 +151,30 @@ export class SessionEnds {
     const marks = lines.flatMap((line) => readMark(line, ending) ?? [])
     if (more === 0)
       return { kind: 'owed', groups: groupsOf(readSession(fields, issuer, sessionId), ending, marks) }
-    if (typeof more !== 'number') return partly([], () => this.#readNamed(step, marks, more))
+    if (typeof more !== 'number') return partly([], () => this.#readNamed(step, marks, more, 0))
     this.#redis.suspects.note(this.#keys.session(issuer, sessionId))
     return partly([], () => this.#readOn(step, marks, '0'))
   }
 
   /** The next registrations of a session that ended with these. */
-  async #readNamed(step: EndStep, marks: readonly Ending[], names: readonly string[]): Promise<OwedAnswer> {
+  async #readNamed(
+    step: EndStep,
+    marks: readonly Ending[],
+    names: readonly string[],
+    from: number,
+  ): Promise<OwedAnswer> {
     const { ending, issuer, sessionId, userId } = step
-    const part = names.slice(0, REGISTRATIONS_PER_PART)
-    const [values] = await this.#calls.checked([['HMGET', this.#keys.session(issuer, sessionId), ...part]])
+    const next = from + REGISTRATIONS_PER_PART
+    const part = names.slice(from, next)
+    const session = this.#keys.session(issuer, sessionId)
+    const [values] = await this.#calls.checked([evalScript(readFieldsScript, [session], part)])
     // What has been settled since is gone.
     const fields = part.flatMap((name, i) => {
-      const value = (values as (string | null)[])[i]
-      return typeof value === 'string' ? [name, value] : []
+      const value = (values as (StoredValue | null)[])[i]
+      return value == null ? [] : [name, value]
     })
     const groups = groupsOf(ofUser(readSession(fields, issuer, sessionId), userId), ending, marks)
-    const left = names.slice(REGISTRATIONS_PER_PART)
-    return partly(groups, left.length === 0 ? undefined : () => this.#readNamed(step, marks, left))
+    return partly(groups, next >= names.length ? undefined : () => this.#readNamed(step, marks, names, next))
   }
 
   /**
@@ -175,8 +184,10 @@ export class SessionEnds {
   async #readOn(step: EndStep, marks: readonly Ending[], cursor: string): Promise<OwedAnswer> {
     const { ending, issuer, sessionId, userId } = step
     const session = this.#keys.session(issuer, sessionId)
-    const [reply] = await this.#calls.checked([['HSCAN', session, cursor, 'COUNT', REGISTRATIONS_PER_PART]])
-    const [next, fields] = reply as [string, string[]]
+    const [reply] = await this.#calls.checked([
+      evalScript(scanFieldsScript, [session], [cursor, REGISTRATIONS_PER_PART]),
+    ])
+    const [next, fields] = reply as [string, StoredValue[]]
     const stored = ofUser(readSession(fields, issuer, sessionId), userId)
     const groups = groupsOf(stored, ending, marks).map((group) => ({
       ...group,
@@ -216,14 +227,24 @@ export class SessionEnds {
       evalScript(trimScript, [index], [until]),
     )
     // What has expired is gone before it is looked at.
-    if (!place.isUntrimmed && place.cursor !== undefined)
-      commands.push(['ZSCAN', index, place.cursor, 'COUNT', SCAN_COUNT])
+    if (!place.isUntrimmed && place.cursor !== undefined) commands.push(lookAt(index, place.cursor))
     const replies = await this.#calls.checked(commands)
+    if (!place.isUntrimmed) this.#noteLarge(index, replies.at(-1))
     const after = place.isUntrimmed
       ? { ...place, isUntrimmed: replies.at(-1) === 1 }
       : placeAfter(replies.at(-1), false)
     return this.#endPart(step, { ...after, isIdle: place.isIdle === true })
   }
+
+  /** Of an index, the entries that were left out, because no session has such an id. */
+  #noteLarge(index: string, scanned: unknown): void {
+    const [, , left] = scanned as [string, string[], number]
+    if (left > 0) this.#redis.suspects.note(index)
+  }
+}
+
+function lookAt(index: string, cursor: string): RedisCommand {
+  return evalScript(scanMembersScript, [index], [cursor, SCAN_COUNT, NAME_BYTES_MAX])
 }
 
 function placeAfter(scanned: unknown, isUntrimmed: boolean): Place {

@@ -1,5 +1,6 @@
 import { readRegistration } from '../events/read-registration.ts'
 import type { BrokenRegistration, HeldRegistration, RegistrationKey } from '../registry/registry.ts'
+import { NO_HASH, REGISTRATION_BYTES_MAX } from './bounded-reads.ts'
 import { readPendingOutcome } from './pending-outcome.ts'
 
 /** What a session's hash holds. */
@@ -8,25 +9,30 @@ export interface StoredSession {
   readonly broken: readonly BrokenRegistration[]
 }
 
+const NO_REGISTRATIONS = 'the key of the session in Redis holds something else than registrations'
+
 /** What is owed by a session whose key holds something else: nobody knows, and that is told as a failure. */
 export function unreadableSession({
   issuer,
   sessionId,
 }: Pick<RegistrationKey, 'issuer' | 'sessionId'>): StoredSession {
-  const reason = 'the key of the session in Redis holds something else than registrations'
   return {
     registrations: [],
-    broken: [{ issuer, sessionId, oidcSessionId: '', reason, partial: {} }],
+    broken: [{ issuer, sessionId, oidcSessionId: '', reason: NO_REGISTRATIONS, partial: {} }],
   }
 }
 
+/** What stands in the place of a registration: its JSON, or the length of one that is too large to be read. */
+export type StoredValue = string | number
+
 /** Reads a flat list of fields and values. */
 export function readSession(reply: unknown, issuer: string, sessionId: string): StoredSession {
-  const flat = reply as string[]
+  const flat = reply as StoredValue[]
   const registrations: HeldRegistration[] = []
   const broken: BrokenRegistration[] = []
   for (let i = 0; i < flat.length; i += 2) {
-    const found = readStored(flat[i + 1] as string, { issuer, sessionId, oidcSessionId: flat[i] as string })
+    const key = { issuer, sessionId, oidcSessionId: flat[i] as string }
+    const found = readStored(flat[i + 1] as StoredValue, key)
     if ('reason' in found) broken.push(found)
     else registrations.push(found)
   }
@@ -34,8 +40,15 @@ export function readSession(reply: unknown, issuer: string, sessionId: string): 
 }
 
 /** The key's own ids win over those inside the JSON: they are what was looked up and what will be removed. */
-export function readStored(json: string, key: RegistrationKey): HeldRegistration | BrokenRegistration {
+export function readStored(json: StoredValue, key: RegistrationKey): HeldRegistration | BrokenRegistration {
   const { issuer, sessionId, oidcSessionId } = key
+  if (json === NO_HASH) return { issuer, sessionId, oidcSessionId, reason: NO_REGISTRATIONS, partial: {} }
+  const bytes = typeof json === 'number' ? json : bytesOf(json)
+  if (typeof json === 'number' || bytes > REGISTRATION_BYTES_MAX) {
+    const [has, most] = [bytes, REGISTRATION_BYTES_MAX].map((it) => it.toLocaleString('en'))
+    const reason = `registration: has ${has} bytes, and may have at most ${most}`
+    return { issuer, sessionId, oidcSessionId, reason, partial: {} }
+  }
   let data: unknown
   try {
     data = JSON.parse(json)
@@ -50,4 +63,9 @@ export function readStored(json: string, key: RegistrationKey): HeldRegistration
     return pendingOutcome === undefined ? result.registration : { ...result.registration, pendingOutcome }
   }
   return { issuer, sessionId, oidcSessionId, reason: result.reason, partial: result.partial }
+}
+
+/** Where the number of its characters says that it is none too large, that. */
+function bytesOf(json: string): number {
+  return json.length <= REGISTRATION_BYTES_MAX / 3 ? json.length : Buffer.byteLength(json)
 }

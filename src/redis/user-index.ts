@@ -1,5 +1,7 @@
+import { NAME_BYTES_MAX, scanMembersScript } from './bounded-reads.ts'
 import { isWrongType } from './foreign-keys.ts'
 import type { RedisCommand } from './redis-connection.ts'
+import { evalScript } from './redis-script.ts'
 
 /** Redis does nothing else while it looks through that many. */
 const COUNT = 500
@@ -7,6 +9,7 @@ const COUNT = 500
 /**
  * Ids of a user's sessions, in pages, each once; some may be over. The index is a sorted set by the end of the sessions'
  * lives. An earlier version kept a plain set, which is read as well; a key that holds something else names no session.
+ * `run` must know `scanMembersScript`.
  */
 export async function* sessionsOfUser(
   run: (command: RedisCommand) => Promise<unknown>,
@@ -14,26 +17,26 @@ export async function* sessionsOfUser(
 ): AsyncGenerator<string[]> {
   try {
     // Every second one is a score.
-    for await (const flat of scanned('ZSCAN', run, key)) yield flat.filter((_, i) => i % 2 === 0)
+    const zscan = (cursor: string) => evalScript(scanMembersScript, [key], [cursor, COUNT, NAME_BYTES_MAX])
+    for await (const flat of scanned(zscan, run)) yield flat.filter((_, i) => i % 2 === 0)
     return
   } catch (error) {
     if (!isWrongType(error)) throw error
   }
   try {
-    yield* scanned('SSCAN', run, key)
+    yield* scanned((cursor) => ['SSCAN', key, cursor, 'COUNT', COUNT], run)
   } catch (error) {
     if (!isWrongType(error)) throw error
   }
 }
 
 async function* scanned(
-  scan: 'ZSCAN' | 'SSCAN',
+  scan: (cursor: string) => RedisCommand,
   run: (command: RedisCommand) => Promise<unknown>,
-  key: string,
 ): AsyncGenerator<string[]> {
   let cursor = '0'
   do {
-    const [next, found] = (await run([scan, key, cursor, 'COUNT', COUNT])) as [string, string[]]
+    const [next, found] = (await run(scan(cursor))) as [string, string[]]
     cursor = next
     if (found.length > 0) yield found
   } while (cursor !== '0')

@@ -1,4 +1,5 @@
 import { RelayFault } from '../errors.ts'
+import { printable } from '../lib/printable.ts'
 import { type KeyResult, keyOfJwk, keyOfPem, left } from './read-key.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -91,7 +92,9 @@ function jsonEntries(text: string): Entry[] {
 
 function jwkName(jwk: unknown, index: number): string {
   const { kid } = (jwk ?? {}) as { kid?: unknown }
-  return typeof kid === 'string' && kid !== '' ? `kid ${kid.slice(0, NAME_CHARACTERS_MAX)}` : `keys[${index}]`
+  return typeof kid === 'string' && kid !== ''
+    ? `kid ${printable(kid.slice(0, NAME_CHARACTERS_MAX))}`
+    : `keys[${index}]`
 }
 
 function pemEntries(text: string): Entry[] {

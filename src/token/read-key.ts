@@ -2,7 +2,9 @@ import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } fr
 import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
 import { exportJWK } from 'jose/key/export'
 import { codeOf } from '../errors.ts'
+import { identifier } from '../events/identifier.ts'
 import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
+import { printable } from '../lib/printable.ts'
 import { isSameKey } from './same-key.ts'
 import { isVerified, type SigningKey } from './signing-key.ts'
 
@@ -19,6 +21,13 @@ const RSA_BITS_MIN = 2_048
 /** One signature of a longer key holds everything up for tens of milliseconds and more. */
 const RSA_BITS_MAX = 8_192
 const SHOWN_MAX = 40
+const KID_RULE =
+  'its kid must be a text of 1 to 1,024 characters without control characters and marks of direction; give it another one'
+/** `notBefore` is a member of our own, in seconds as in a JWT. */
+const NOT_BEFORE_RULE =
+  'its notBefore must be seconds since the epoch (not milliseconds) or an ISO 8601 date, of 1970 to 2199'
+const ISO_DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/
+const TIMES_UNTIL_MS = Date.UTC(2200, 0)
 
 /** It was meant to sign, and cannot. */
 export function left(reason: string): Unusable {
@@ -36,11 +45,10 @@ export async function keyOfJwk(json: unknown): Promise<KeyResult> {
   const { kid, alg } = jwk
   const purpose = otherPurpose(jwk)
   if (purpose !== undefined) return other(purpose)
-  if (kid != null && (typeof kid !== 'string' || kid === ''))
-    return left('its kid must be a text that is not empty')
+  if (kid != null && !isName(kid)) return left(KID_RULE)
   if (alg != null && typeof alg !== 'string') return left('its alg must be a text')
   const notBeforeMs = notBefore(jwk)
-  if (Number.isNaN(notBeforeMs)) return left('its notBefore must be seconds since the epoch or an ISO date')
+  if (Number.isNaN(notBeforeMs)) return left(NOT_BEFORE_RULE)
   const privateKey = imported(() => createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }))
   if ('reason' in privateKey) return privateKey
   const { d, p, q, dp, dq, qi, oth, ...publicHalf } = jwk
@@ -82,14 +90,18 @@ function imported(create: () => KeyObject): KeyObject | Unusable {
   }
 }
 
-/** `notBefore`, a member of our own: seconds since the epoch as in a JWT, or an ISO 8601 date. */
+/** It stands in every token, and in logs and findings. */
+function isName(kid: unknown): kid is string {
+  return identifier.safeParse(kid).success && printable(kid as string) === kid
+}
+
+/** In milliseconds; `NaN` for what is no time, or in other units than it should be. */
 function notBefore({ notBefore: value }: Jwk): number {
   if (value == null) return 0
-  return typeof value === 'number'
-    ? value * 1_000
-    : typeof value === 'string'
-      ? Date.parse(value)
-      : Number.NaN
+  // An engine finds a date in nearly any words with a number among them.
+  const isDate = typeof value === 'string' && ISO_DATE.test(value)
+  const ms = typeof value === 'number' ? value * 1_000 : isDate ? Date.parse(value) : Number.NaN
+  return ms >= 0 && ms <= TIMES_UNTIL_MS ? ms : Number.NaN
 }
 
 async function signingKey(
@@ -138,5 +150,5 @@ function algorithmsOf(key: KeyObject): readonly TokenAlgorithm[] | Unusable {
 }
 
 function shown(value: unknown): string {
-  return JSON.stringify(value)?.slice(0, SHOWN_MAX) ?? ''
+  return printable(JSON.stringify(value)?.slice(0, SHOWN_MAX) ?? '')
 }

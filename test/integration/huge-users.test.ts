@@ -6,7 +6,7 @@ import { ISSUER, type RegistrationInput, type RelaySite } from '../support/relay
 import { TopicLog } from '../support/topic-log.ts'
 import { openSite } from './open-site.ts'
 
-/* One user or session that is thousands of times as large as others. */
+/* One user or session, or what is written of one, that is thousands of times as large as others. */
 
 /** 30 are promised; V8 gives some of what is garbage back late. */
 const RESIDENT_MORE_MAX_MIB = 45
@@ -147,3 +147,61 @@ test('a trigger of one user that names the session of another ends nothing, and 
   await site.topic.publish(signedOut(others.userId, { sessionId }))
   await site.topic.waitForOutcome(others.clientId, sessionId)
 })
+
+/** Written within Redis. */
+const HUGE_BYTES = 120_000_000
+/** Mebibytes. */
+const highest = () =>
+  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${relay.pid}/status`, 'utf8'))?.[1]) / 1_024
+
+const keyOf = (kind: string, name: string) => `${site.prefix}:${kind}:{${ISSUER}|${name}}`
+
+const finding = async (_: RegistrationInput, name: string) => {
+  await relay.waitForLog((it) => it.check === 'redis-keys' && String(it.finding).includes(name))
+}
+const isLogged = (msg: string, word: string) => async () => {
+  await relay.waitForLog((it) => it.msg === msg && JSON.stringify(it).includes(word))
+}
+
+test.each([
+  [
+    'registration',
+    (it: RegistrationInput) => keyOf('session', it.sessionId),
+    "'HSET', KEYS[1], 'huge', huge",
+    isLogged('delivery failed', '120,000,000 bytes'),
+  ],
+  ['tombstone', (it: RegistrationInput) => keyOf('ended', it.sessionId), "'SET', KEYS[1], huge", finding],
+  [
+    'entry of a user',
+    (it: RegistrationInput) => keyOf('user', it.userId),
+    "'ZADD', KEYS[1], 4e12, huge",
+    finding,
+  ],
+  [
+    'setting of an RP',
+    (it: RegistrationInput) => keyOf('client', it.clientId),
+    "'HSET', KEYS[1], 'typ', huge",
+    isLogged('RP setting ignored', '120,000,000 bytes'),
+  ],
+] as const)(
+  'a %s of more than a hundred megabytes stays in Redis, concerns nobody else, and is told',
+  async (kind, key, write, told) => {
+    const strange = site.registration('/strange')
+    const fine = Array.from({ length: 20 }, (_, i) => site.registration(`/fine-${i}`))
+    await site.topic.publish(site.registered(strange))
+    await site.registerInRedis(...fine)
+    await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+    const name = key(strange)
+    const before = resident()
+    await site.redis.eval(`local huge = string.rep('x', ${HUGE_BYTES}) return redis.call(${write})`, 1, name)
+    await site.topic.publish(
+      kind === 'tombstone' || kind === 'registration' ? site.terminated(strange) : signedOut(strange.userId),
+      ...fine.map((it) => site.terminated(it)),
+    )
+    for (const it of fine) await site.topic.waitForOutcome(it.clientId, it.sessionId)
+    await told(strange, name)
+    if (kind !== 'tombstone') await site.topic.waitForOutcome(strange.clientId, strange.sessionId)
+    await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+    expect(highest() - before).toBeLessThan(RESIDENT_MORE_MAX_MIB)
+  },
+)

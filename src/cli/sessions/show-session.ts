@@ -64,7 +64,7 @@ function heading({ sessionId, issuer, ended, expiresInMs }: SessionState): strin
   const lines = [`session   ${sessionId}`, `issuer    ${issuer}`]
   if (expiresInMs !== undefined) lines.push(`expires   in ${durationText(expiresInMs)}`)
   if (ended === undefined) return [...lines, 'ended     no', '']
-  const { origin, settled } = ended
+  const { isCut, origin, settled } = ended
   const by =
     origin === undefined
       ? 'yes, by nobody knows what'
@@ -72,7 +72,7 @@ function heading({ sessionId, issuer, ended, expiresInMs }: SessionState): strin
   return [
     ...lines,
     `ended     ${by}, remembered for another ${durationText(ended.expiresInMs)}`,
-    `settled   ${settled.length === 0 ? 'nothing yet' : settled.join(', ')}`,
+    `settled   ${settled.length === 0 ? 'nothing yet' : settled.join(', ')}${isCut === true ? ', and more' : ''}`,
     '',
   ]
 }

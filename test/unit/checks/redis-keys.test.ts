@@ -75,3 +75,9 @@ test('keys that cannot be listed are a hint', () => {
     expect.objectContaining({ severity: 'hint', mend: expect.stringContaining('SCAN') }),
   ])
 })
+
+test('what is larger than the relay reads is a warning that names the key', () => {
+  const [finding] = found(index, { ...session, isOversize: true })
+  expect(finding).toMatchObject({ severity: 'warning', about: 'size' })
+  expect(finding?.message).toContain(session.key)
+})

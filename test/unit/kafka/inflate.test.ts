@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
-import { constants, gzip, zstdCompress } from 'node:zlib'
+import { constants, gzip, gzipSync, zstdCompress, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { compressFrame } from 'lz4-napi'
 import { describe, expect, test } from 'vitest'
@@ -121,4 +122,39 @@ test('gzip in several members is one content', async () => {
   expect(String(await inflated(Buffer.concat([member, member]), codecOf(compressions.gzip.type)))).toBe(
     'abcabc',
   )
+})
+
+describe('nearly as much as a batch may hold', () => {
+  const content = Buffer.concat(
+    Array.from({ length: 60 }, (_, i) => Buffer.alloc(120_000, `some words ${i}`)),
+  )
+
+  test.each([
+    ['gzip', () => promisify(gzip)(content)],
+    ['zstd without its size', () => promisify(zstdCompress)(content)],
+    ['zstd with its size', async () => zstdCompressSync(content)],
+    [
+      'zstd in blocks of any kind',
+      async () => zstdCompressSync(Buffer.concat([content, randomBytes(300_000), Buffer.alloc(300_000)])),
+    ],
+  ])('is made in one piece: %s', async (name, compress) => {
+    const compressed = await compress()
+    const { arrayBuffers } = process.memoryUsage()
+    const whole = await inflated(compressed, codecOf(name.startsWith('gzip') ? 1 : 4))
+    expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeLessThan(1.3 * whole.length)
+    expect(whole.subarray(0, content.length).equals(content)).toBe(true)
+  })
+
+  test('does not need what the bytes say of their size', async () => {
+    const parts = [content, Buffer.from('the end')]
+    const compressed = Buffer.concat(parts.map((part) => gzipSync(part)))
+    expect((await inflated(compressed, codecOf(1))).equals(Buffer.concat(parts))).toBe(true)
+  })
+
+  test('a little that is said to be much does not keep the room for it', async () => {
+    const said = gzipSync(content).subarray(-4)
+    const whole = await inflated(Buffer.concat([gzipSync('little'), said]), codecOf(1))
+    expect(whole.toString()).toBe('little')
+    expect(whole.buffer.byteLength).toBeLessThan(100_000)
+  })
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isOfData } from '../../../src/redis/foreign-keys.ts'
+import { isOfData, SuspectKeys } from '../../../src/redis/foreign-keys.ts'
 
 /* What servers say: first as Redis 6, then as Redis 7 and Valkey. */
 
@@ -24,4 +24,17 @@ test.each([
   'Connection is closed.',
 ])('what the server refuses says nothing of the data: %s', (message) => {
   expect(isOfData(new Error(message))).toBe(false)
+})
+
+test('suspects are kept up to a bound, and each is news once', () => {
+  let news = 0
+  const suspects = new SuspectKeys(() => void news++)
+  suspects.note('a', 'b')
+  suspects.note('a')
+  expect(news).toBe(1)
+  suspects.note(...Array.from({ length: 2_000 }, (_, i) => `key ${i}`))
+  expect([...suspects]).toHaveLength(1_000)
+  suspects.forget('a')
+  suspects.note('c')
+  expect([[...suspects].includes('c'), news]).toEqual([true, 3])
 })

@@ -57,6 +57,9 @@ describe('key file as JSON', () => {
     [undefined, 0],
     [1_800_000_000, 1_800_000_000_000],
     ['2027-01-15T08:00:00Z', 1_800_000_000_000],
+    ['2027-01-15T09:00+01:00', 1_800_000_000_000],
+    ['2027-01-15', 1_799_971_200_000],
+    [1_800_000_000.5, 1_800_000_000_500],
     [0, 0],
   ])('notBefore %j', async (notBefore, ms) => {
     const [key] = (await read(jwkSet(jwkOf(ec, { notBefore })))).keys
@@ -129,9 +132,21 @@ const unusable: [name: string, jwk: unknown, says: RegExp][] = [
   ['an alg of another key type', jwkOf(ec, { alg: 'RS256' }), /alg "RS256" does not fit/],
   ['the alg none', jwkOf(ec, { alg: 'none' }), /alg is "none"/],
   ['an alg that is a number', jwkOf(ec, { alg: 7 }), /alg must be/],
-  ['a notBefore that is no time', jwkOf(ec, { notBefore: 'tomorrow' }), /notBefore/],
-  ['a kid that is empty', jwkOf(ec, { kid: '' }), /kid/],
-  ['a kid that is a number', jwkOf(ec, { kid: 7 }), /kid/],
+  ...[
+    ...['tomorrow', 'in 3 days', 'key 7', '1800000000', '', '2027-13-01', '15.01.2027', '9027-01-15'],
+    ...[1_800_000_000_000, 1_800_000_000_000_000, 1e300, -1, -1_800_000_000, true, [], {}],
+  ].map((it): [string, unknown, RegExp] => [
+    `a notBefore that is ${JSON.stringify(it)}`,
+    jwkOf(ec, { notBefore: it }),
+    /notBefore must be seconds since the epoch \(not milliseconds\)/,
+  ]),
+  ...['', 7, 'k '.repeat(5_120), 'a\nb', 'a\u0000', 'a\u009bb', 'a\u202eb', 'a\u2028b', 'a\ud800', {}].map(
+    (it): [string, unknown, RegExp] => [
+      `a kid that is ${JSON.stringify(it).slice(0, 20)}`,
+      jwkOf(ec, { kid: it }),
+      /kid must be .* give it another one/,
+    ],
+  ),
   ['null', null, /no JWK/],
   ['a text', 'mine', /no JWK/],
 ]

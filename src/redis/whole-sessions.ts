@@ -1,0 +1,52 @@
+import { readWholeScript, scanFieldsScript } from './bounded-reads.ts'
+import type { RedisCommand, RedisScript } from './redis-connection.ts'
+import { evalScript } from './redis-script.ts'
+import { readSession, type StoredSession, type StoredValue } from './stored-registration.ts'
+
+/** Of a session that is read in parts, so that Redis does something else in between. */
+const COUNT = 500
+/** Sessions that are asked for at once: each may bring as much as is read whole. */
+const SESSIONS_AT_ONCE = 32
+
+export const wholeSessionsScripts: readonly RedisScript[] = [readWholeScript, scanFieldsScript]
+
+/** A session by its names and its key. */
+export interface SessionAt {
+  readonly issuer: string
+  readonly sessionId: string
+  readonly key: string
+}
+
+/** What sessions hold, whatever their size. `run` must know `wholeSessionsScripts`. */
+export async function wholeSessions(
+  run: (commands: readonly RedisCommand[]) => Promise<unknown[]>,
+  sessions: readonly SessionAt[],
+): Promise<StoredSession[]> {
+  const all: StoredSession[] = []
+  for (let from = 0; from < sessions.length; from += SESSIONS_AT_ONCE) {
+    const part = sessions.slice(from, from + SESSIONS_AT_ONCE)
+    const replies = await run(part.map(({ key }) => evalScript(readWholeScript, [key], [])))
+    for (const [i, it] of part.entries())
+      all.push(replies[i] === 0 ? await inParts(run, it) : readSession(replies[i], it.issuer, it.sessionId))
+  }
+  return all
+}
+
+async function inParts(
+  run: (commands: readonly RedisCommand[]) => Promise<unknown[]>,
+  { issuer, key, sessionId }: SessionAt,
+): Promise<StoredSession> {
+  // A registration may come twice.
+  const registrations = new Map<string, StoredSession['registrations'][number]>()
+  const broken = new Map<string, StoredSession['broken'][number]>()
+  let cursor = '0'
+  do {
+    const [reply] = await run([evalScript(scanFieldsScript, [key], [cursor, COUNT])])
+    const [next, flat] = reply as [string, StoredValue[]]
+    const part = readSession(flat, issuer, sessionId)
+    for (const it of part.registrations) registrations.set(it.oidcSessionId, it)
+    for (const it of part.broken) broken.set(it.oidcSessionId, it)
+    cursor = next
+  } while (cursor !== '0')
+  return { registrations: [...registrations.values()], broken: [...broken.values()] }
+}
