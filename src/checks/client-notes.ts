@@ -10,6 +10,8 @@ export type ClientNote =
   | { readonly kind: 'origin-changed'; readonly from: string; readonly to: string }
   /** Its tokens were to go to a host that the operator has not allowed. */
   | { readonly kind: 'host-refused'; readonly to: string }
+  /** The egress guard let nothing through to it; `why` names the address and the remedy. */
+  | { readonly kind: 'egress-refused'; readonly to: string; readonly why: string }
 
 export interface NotedClient {
   readonly clientId: string
@@ -59,6 +61,7 @@ export class ClientNotes {
   }
 }
 
+/** Which of its addresses a name came to is no news. */
 function isSame(a: ClientNote, b: ClientNote): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+  return JSON.stringify({ ...a, why: '' }) === JSON.stringify({ ...b, why: '' })
 }

@@ -36,6 +36,14 @@ export function findingOfClient({ clientId, note }: NotedClient): Finding {
         message: `logouts of ${clientId} were to go to ${note.to}, which CLIENT_HOSTS does not allow`,
         mend: 'add the host to CLIENT_HOSTS if it is meant; else find out who wrote that URI',
       }
+    case 'egress-refused':
+      return {
+        check: 'client-origin',
+        about: clientId,
+        severity: 'warning',
+        message: `logouts of ${clientId} to ${note.to} were refused by the egress guard, and are parked: ${note.why}`,
+        mend: 'correct the name in the DNS, or EGRESS_ALLOW, before their deadline; else find out who wrote that URI',
+      }
     default:
       return note satisfies never
   }

@@ -213,7 +213,9 @@ export const optionsSchema = z.object({
   RETRY_DOUBTFUL_DELAYS_MS: delays
     .transform((entries) => entries.map(Number).filter((ms) => ms > 0))
     .prefault('31000,120000,660000')
-    .describe('Delays after doubtful answers (400, 404, 3xx), one per further attempt; `0`: reject at once.'),
+    .describe(
+      'Delays after doubtful answers (400, 404, 3xx), one per further attempt; `0`: reject at once. Also after an address that the egress guard refused, the last of them again and again until the deadline.',
+    ),
   RETRY_AFTER_MAX_MS: integer(0, DAY)
     .prefault(String(10 * MINUTE))
     .describe('A longer `Retry-After` of an RP is cut to that.'),

@@ -63,4 +63,9 @@ export class ClientPolicy {
     this.#onNote(clientId, { kind: 'host-refused', to: origin })
     return `${origin} is not among the hosts that CLIENT_HOSTS allows the client`
   }
+
+  /** The egress guard refused the address. Its delivery may wait for long, so that is not left to its outcome to tell. */
+  blocked({ rp }: Delivery, { origin }: LogoutEndpoint, why: string): void {
+    this.#onNote(rp.clientId, { kind: 'egress-refused', to: origin, why })
+  }
 }

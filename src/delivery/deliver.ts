@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { PendingOutcome } from '../registry/registry.ts'
 import type { SignedToken, Signer } from '../token/signer.ts'
 import { NO_BACKLOG, type ParkedName } from './backlog.ts'
-import { classify, type Verdict } from './classify.ts'
+import { classify } from './classify.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
 import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
@@ -15,7 +15,7 @@ import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
 import type { RelyingParty } from './relying-party.ts'
-import { type RetryPolicy, retryAfterMs } from './retry-policy.ts'
+import { type RetryContext, type RetryPolicy, retryAfterMs } from './retry-policy.ts'
 import type { Settlement } from './settlement.ts'
 
 export interface DelivererOptions {
@@ -86,6 +86,7 @@ export class Deliverer {
     sender.send({ endpoint, token: signed.token, traceparent, tracestate, probeTimeoutMs }, (result) => {
       const durationMs = performance.now() - startedAtMs
       span?.end(result, classify(result))
+      if (result.kind === 'blocked') clients.blocked(delivery, endpoint, result.message)
       this.#judge(delivery, signed.jti, result, durationMs)
     })
   }
@@ -165,11 +166,11 @@ export class Deliverer {
         })
         return
       case 'rejected':
-      case 'blocked':
         events.attempted({ ...report, next: 'none' })
         this.#fail(delivery, verdict, delivery.lastError, jti)
         return
       case 'retry':
+      case 'blocked':
       case 'doubtful': {
         if (verdict === 'doubtful') delivery.doubtful++
         const decision = this.#decide(delivery, verdict, result)
@@ -203,7 +204,7 @@ export class Deliverer {
     onBreakerOpened(rp)
   }
 
-  #decide(delivery: Delivery, verdict: Extract<Verdict, 'retry' | 'doubtful'>, result: AttemptResult) {
+  #decide(delivery: Delivery, verdict: RetryContext['verdict'], result: AttemptResult) {
     return this.#options.retryPolicy({
       verdict,
       attempts: delivery.attempts,

@@ -180,6 +180,7 @@ export class Dispatcher {
    */
   look(): void {
     const untilLook = this.#standings.look()
+    if (this.#unproven.look()) this.#isRoomSought = true
     for (let it = this.#places.takeOldest(untilLook); it !== undefined; ) {
       this.#goesOnWithoutPlace(it)
       it = this.#places.takeOldest(untilLook)
@@ -226,7 +227,10 @@ export class Dispatcher {
     const { rp } = delivery
     this.#places.take(delivery, this.#standings.now)
     delivery.isUnproven = isUnproven
-    if (isUnproven) this.#unproven.places++
+    if (isUnproven) {
+      this.#unproven.places++
+      this.#unproven.started(this.#standings.of(rp, origin))
+    }
     if (delivery.isClaimed) this.#retriesInFlight++
     this.#start(delivery, rp, origin)
   }

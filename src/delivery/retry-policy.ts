@@ -15,7 +15,7 @@ export interface RetryPolicyOptions {
 }
 
 export interface RetryContext {
-  readonly verdict: 'retry' | 'doubtful'
+  readonly verdict: 'retry' | 'doubtful' | 'blocked'
   /** Attempts made, the failed one included. */
   readonly attempts: number
   /** Doubtful answers, this one included. */
@@ -31,14 +31,15 @@ export type RetryDecision =
   | { readonly kind: 'retry'; readonly dueMs: number }
   | {
       readonly kind: 'give-up'
-      readonly reason: Extract<FailureReason, 'rejected' | 'exhausted' | 'expired'>
+      readonly reason: Extract<FailureReason, 'rejected' | 'exhausted' | 'expired' | 'blocked'>
     }
 
 export type RetryPolicy = (context: RetryContext) => RetryDecision
 
 /**
  * Exponential backoff with full jitter; the RP's `Retry-After` is a lower bound. Doubtful answers have delays of
- * their own, chosen by how long RPs keep a stale key set.
+ * their own, chosen by how long RPs keep a stale key set. What the egress guard refuses is looked at again after the same
+ * delays, and then after the last of them, until its time is over: names resolve wrongly for a while, and rules are mended.
  *
  * At an RP whose breaker is open it is the breaker that spaces the attempts, one for all deliveries: each is due at the
  * end of the cool-down, so that an RP that is well again hears of it then, and a probe does not use up the attempts of
@@ -50,13 +51,16 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
     const now = clock.now()
     const takenUpAtMs = deadlineMs - options.deadlineMs
     if (attempts >= options.maxAttempts && (openUntilMs === 0 || now - takenUpAtMs >= spentAfterMs)) {
-      return { kind: 'give-up', reason: 'exhausted' }
+      return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'exhausted' }
     }
     let delayMs: number
     if (verdict === 'doubtful') {
       const spaced = options.doubtfulDelaysMs[doubtful - 1]
       if (spaced === undefined) return { kind: 'give-up', reason: 'rejected' }
       delayMs = spaced
+    } else if (verdict === 'blocked') {
+      const { doubtfulDelaysMs } = options
+      delayMs = doubtfulDelaysMs[attempts - 1] ?? doubtfulDelaysMs.at(-1) ?? Number.POSITIVE_INFINITY
     } else if (openUntilMs > 0) delayMs = openUntilMs - now
     else {
       // The exponent is bounded, so that the product stays a number that can be compared.
@@ -65,7 +69,8 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
     }
     const askedMs = Math.min(retryAfterMs(retryAfter, now), options.retryAfterMaxMs)
     const dueMs = now + Math.max(delayMs, askedMs)
-    return dueMs >= deadlineMs ? { kind: 'give-up', reason: 'expired' } : { kind: 'retry', dueMs }
+    if (dueMs < deadlineMs) return { kind: 'retry', dueMs }
+    return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'expired' }
   }
 }
 

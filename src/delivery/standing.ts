@@ -1,5 +1,5 @@
 /** An attempt that has no answer after so many looks, a quarter of a second, is a slow one, */
-const SLOW_LOOKS = 5
+export const SLOW_LOOKS = 5
 /** or, where this process or this machine is so busy that all of them take long, after so many times what they take, */
 const SLOW_FACTOR = 4
 /** a second at most. */

@@ -1,6 +1,6 @@
 import type { Origin } from './origins.ts'
 import type { RelyingParty } from './relying-party.ts'
-import type { StandingKind } from './standing.ts'
+import { SLOW_LOOKS, type StandingKind } from './standing.ts'
 import type { Standings } from './standings.ts'
 
 export interface UnprovenBoundsOptions {
@@ -30,7 +30,6 @@ const EASE_SHARE = 1 / 4
 export const NEW_ATTEMPTS_MAX = 2
 /** Of all these bounds, so much is for RPs that are known to hang. */
 const KNOWN_TO_HANG_SHARE = 1 / 2
-
 /**
  * What RPs that have not shown that they are quick may take, all together: those that are new, slow or hung. Slow ones
  * are told as fast as they answer, and new ones get to show what they are; but the places of quick ones are never theirs.
@@ -47,11 +46,16 @@ export class UnprovenBounds {
   #lingering = 0
   /** Places kept for claims that are under way. */
   claiming = 0
+  /** Attempts at RPs that are known to be slow or to hang, since the last look. */
+  #startedSinceLook = 0
+  readonly #startedMaxPerLook: number
+  #isRoomSought = false
 
   constructor(standings: Standings, { maxInFlight, maxInFlightPerRp }: UnprovenBoundsOptions) {
     this.#standings = standings
     this.#maxInFlightPerRp = maxInFlightPerRp
     this.#placesMax = Math.max(Math.floor(maxInFlight * PLACES_SHARE), 1)
+    this.#startedMaxPerLook = Math.ceil(this.#placesMax / SLOW_LOOKS)
     this.#lingeringMax = maxInFlight * LINGERING_FACTOR
     this.#lingeringMaxPerOrigin = Math.max(
       Math.floor(maxInFlight * LINGERING_SHARE_PER_ORIGIN),
@@ -61,6 +65,25 @@ export class UnprovenBounds {
 
   get lingering(): number {
     return this.#lingering
+  }
+
+  /** An attempt begins at an RP that has this standing. */
+  started(standing: StandingKind): void {
+    if (isLate(standing)) this.#startedSinceLook++
+  }
+
+  /**
+   * Lets RPs that are slow or hang start as many attempts until the next look as give a place back between two looks, on
+   * average. All places given out at once would be given back at once, a quarter of a second later, and so on, and each time
+   * the claims, signatures and connections of them all would stand before what is for RPs that are quick.
+   *
+   * True when an RP was refused for what had been started since the look before.
+   */
+  look(): boolean {
+    const wasSought = this.#isRoomSought
+    this.#startedSinceLook = 0
+    this.#isRoomSought = false
+    return wasSought
   }
 
   /** So many more attempts wait without a place, or fewer. */
@@ -89,11 +112,18 @@ export class UnprovenBounds {
         : Math.ceil(this.#maxInFlightPerRp * part) - (origin.inFlight - origin.lingering),
       standing === 'hung' ? 1 - (rp.inFlight - rp.lingering) : Number.POSITIVE_INFINITY,
     )
-    return Math.max(room, 0)
+    const startsLeft = this.#startedMaxPerLook - this.#startedSinceLook - claiming
+    if (room <= 0 || !isLate(standing)) return Math.max(room, 0)
+    if (startsLeft <= 0) this.#isRoomSought = true
+    return Math.max(Math.min(room, startsLeft), 0)
   }
 
   #attemptsMax(standing: StandingKind, attemptsMax: number): number {
     const isEasy = this.places < this.#placesMax * EASE_SHARE
     return standing === 'new' && !isEasy ? Math.min(attemptsMax, NEW_ATTEMPTS_MAX) : attemptsMax
   }
+}
+
+function isLate(standing: StandingKind): boolean {
+  return standing === 'slow' || standing === 'hung'
 }

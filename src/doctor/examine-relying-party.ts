@@ -73,7 +73,7 @@ async function goThere(url: URL, examination: RelyingPartyExamination, notes: Ob
   if (permitted.length === 0) return 'the egress guard refuses it'
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
   const reached = await examineConnections(permitted, port, examination, notes)
-  if (reached === undefined) return 'nothing can be connected to'
+  if (reached.length === 0) return 'nothing can be connected to'
   if (url.protocol === 'https:' && !(await examineTls(reached, port, hostname, examination, notes))) {
     return 'there is no TLS that an attempt would accept'
   }
@@ -132,15 +132,15 @@ function examineGuard(
   return permitted
 }
 
-/** The first address that takes a connection. */
+/** The addresses that take a connection. */
 async function examineConnections(
   addresses: readonly string[],
   port: number,
   { connect }: RelyingPartyExamination,
   notes: Observations,
-): Promise<string | undefined> {
+): Promise<string[]> {
   const answers = await Promise.all(addresses.map((address) => connect(address, port)))
-  const reached = addresses.find((_, i) => answers[i]?.kind === 'connected')
+  const reached = addresses.filter((_, i) => answers[i]?.kind === 'connected')
   for (const [i, address] of addresses.entries()) {
     const answer = answers[i] as TcpAnswer
     if (answer.kind === 'connected') {
@@ -151,24 +151,36 @@ async function examineConnections(
       )
     } else {
       const { what, mend } = networkFault(answer.code)
-      const judge = reached === undefined ? problem : warning
+      const judge = reached.length === 0 ? problem : warning
       notes.note('rp-connects', judge(`port ${port}: ${what}`, mend), address)
     }
   }
   return reached
 }
 
-/** Whether an attempt would go on. */
+/** Whether an attempt would go on, as it does at any address of the name. */
 async function examineTls(
-  address: string,
+  addresses: readonly string[],
   port: number,
   hostname: string,
   { shakeHands, nowMs }: RelyingPartyExamination,
   notes: Observations,
 ): Promise<boolean> {
-  const answer = await shakeHands(address, port, hostname)
-  notes.note('rp-tls', judgeHandshake(answer), hostname)
-  if (answer.kind === 'failed') return false
-  notes.note('rp-certificate', judgeExpiry(answer.certificate, nowMs), hostname)
-  return answer.refusal === undefined
+  const answers = await Promise.all(addresses.map((address) => shakeHands(address, port, hostname)))
+  const accepted = answers.find(isAccepted)
+  const shown = accepted ?? (answers[0] as HandshakeAnswer)
+  notes.note('rp-tls', judgeHandshake(shown), hostname)
+  if (shown.kind === 'established') {
+    notes.note('rp-certificate', judgeExpiry(shown.certificate, nowMs), hostname)
+  }
+  if (accepted === undefined) return false
+  for (const [i, answer] of answers.entries()) {
+    if (isAccepted(answer)) continue
+    notes.note('rp-tls', { ...judgeHandshake(answer), status: 'warning' }, addresses[i])
+  }
+  return true
+}
+
+function isAccepted(answer: HandshakeAnswer): boolean {
+  return answer.kind === 'established' && answer.refusal === undefined
 }

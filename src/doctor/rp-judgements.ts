@@ -33,7 +33,7 @@ export function judgeHandshake(answer: HandshakeAnswer): Judgement {
   const shown = `${protocol}, certificate for ${certificate.names}, signed by ${certificate.authority}`
   if (refusal === undefined) return ok(shown)
   const { what, mend } = networkFault(refusal.code, refusal.message)
-  return problem(`${what}: every attempt fails (${shown})`, mend)
+  return problem(`${what}: attempts there fail (${shown})`, mend)
 }
 
 export function judgeExpiry({ validToMs }: ShownCertificate, nowMs: number): Judgement {

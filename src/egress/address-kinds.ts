@@ -4,6 +4,23 @@ export type Address = ipaddr.IPv4 | ipaddr.IPv6
 export type Range = readonly [network: Address, bits: number]
 
 /**
+ * An address in any spelling that `ipaddr.isValid` takes; IPv4 in mapped form becomes IPv4. By itself ipaddr.js takes
+ * `::10.0.0.1`, as the system shows an address of `::/96`, for a mapped one.
+ */
+export function processAddress(text: string): Address {
+  const address = parseAddress(text)
+  const isMapped = address.kind() === 'ipv6' && (address as ipaddr.IPv6).isIPv4MappedAddress()
+  return isMapped ? (address as ipaddr.IPv6).toIPv4Address() : address
+}
+
+/** As `processAddress`, and a mapped address stays what it is. */
+export function parseAddress(text: string): Address {
+  const [, four] = /^::(\d+\.\d+\.\d+\.\d+)$/.exec(text) ?? []
+  if (four === undefined) return ipaddr.parse(text)
+  return new ipaddr.IPv6([...new Array(12).fill(0), ...ipaddr.IPv4.parse(four).toByteArray()])
+}
+
+/**
  * Where clouds hand credentials to whoever asks: AWS (also containers and pods), Google, Azure and most others; Azure's
  * host agent; Alibaba; Oracle; Scaleway; Tencent; Linode; OpenStack.
  */
@@ -61,6 +78,11 @@ export function embedded(address: Address): ipaddr.IPv4[] {
   return isInRange(six, V4_COMPATIBLE) || isIsatap(six) || LAST_BYTES.some((range) => isInRange(six, range))
     ? [v4At(six, 12)]
     : []
+}
+
+/** An IPv4 address in the deprecated form `::a.b.c.d`; `::` and `::1` are none. */
+export function isV4Compatible(address: Address): boolean {
+  return isInRange(address, V4_COMPATIBLE) && (address as ipaddr.IPv6).parts[6] !== 0
 }
 
 /** RFC 5214 §6.1: an interface identifier that ends in an IPv4 address. */

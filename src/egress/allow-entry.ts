@@ -1,5 +1,6 @@
+import { isIP, isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import type { Range } from './address-kinds.ts'
+import { type Address, embedded, isV4Compatible, parseAddress, type Range } from './address-kinds.ts'
 
 /** What an entry of `EGRESS_ALLOW` means. */
 export type AllowEntry =
@@ -9,13 +10,13 @@ export type AllowEntry =
   | { readonly kind: 'invalid'; readonly problem: string }
 
 export function parseAllowEntry(entry: string): AllowEntry {
-  if (entry.includes('/') && !entry.includes('//')) return parseCidr(entry)
-  if (ipaddr.IPv4.isValidFourPartDecimal(entry)) return single(ipaddr.process(entry))
-  if (ipaddr.IPv6.isValid(entry)) {
-    if (entry.includes('%')) return invalid('leave out the zone: it is part of no URI')
-    return single(ipaddr.process(entry))
+  if (/\s/.test(entry)) return invalid('has a blank in it; separate entries by commas')
+  if (entry.includes('%') && entry.includes(':')) {
+    return invalid('has a zone, which is part of no URI; write it without % and what follows it')
   }
-  return parseHost(entry)
+  if (entry.includes('/') && !entry.includes('://')) return parseCidr(entry)
+  const address = addressOf(entry)
+  return address === undefined ? parseHost(entry) : single(address)
 }
 
 /**
@@ -25,7 +26,7 @@ export function parseAllowEntry(entry: string): AllowEntry {
 export function allowEntryProblem(entry: string, position: number): string | undefined {
   const parsed = parseAllowEntry(entry)
   if (parsed.kind !== 'invalid') return undefined
-  const shown = /^[\w.:/%*[\]-]{1,80}$/.test(entry) ? ` (${entry})` : ''
+  const shown = /^[\p{L}\p{N}_.:/%*[\] -]{1,80}$/u.test(entry) ? ` (${entry})` : ''
   return `entry ${position}${shown} ${parsed.problem}`
 }
 
@@ -35,18 +36,31 @@ export function canonicalHost(host: string): string {
 }
 
 function parseCidr(entry: string): AllowEntry {
+  const [text = '', prefix = '', ...more] = entry.split('/')
+  const address = addressOf(text)
+  const bare = addressOf(withoutBrackets(text))
+  if (address === undefined && bare !== undefined) return invalid(`has brackets; write ${bare}/${prefix}`)
   // Four-part form only: `10/8` would open 0.0.0.0/8.
-  const isCidr = entry.includes(':')
-    ? ipaddr.IPv6.isValidCIDR(entry) && !entry.includes('%')
-    : ipaddr.IPv4.isValidCIDRFourPartDecimal(entry)
-  if (!isCidr) return invalid('is not a CIDR range; write it as 10.0.0.0/8 or fd00::/8')
-  const [address, bits] = ipaddr.parseCIDR(entry)
-  if (address.kind() === 'ipv6' && (address as ipaddr.IPv6).isIPv4MappedAddress() && bits >= 96) {
+  if (address === undefined || more.length > 0 || !/^\d+$/.test(prefix)) {
+    return invalid(
+      'is not a CIDR range; write it as 10.0.0.0/8 or fd00::/8, without leading zeros in the numbers',
+    )
+  }
+  const bits = Number(prefix)
+  const bitsMax = bitsOf(address)
+  if (bits > bitsMax)
+    return invalid(`has a prefix of more than ${bitsMax} bits; write ${text}/${bitsMax} at most`)
+  // Elsewhere a leading zero makes an octal number of it.
+  if (String(bits) !== prefix) {
+    return invalid(`has a prefix with a leading zero; write ${text}/${bits} if that is meant`)
+  }
+  if (isMapped(address) && bits >= 96) {
     const four = (address as ipaddr.IPv6).toIPv4Address()
     return invalid(
       `matches nothing, as IPv4 addresses are compared in their own form; ${written(four, bits - 96)}`,
     )
   }
+  if (isV4Compatible(address) && bits > 96) return v4Compatible(address, bits)
   const network = networkOf(address, bits)
   if (network.toString() !== address.toString()) {
     return invalid(
@@ -57,10 +71,16 @@ function parseCidr(entry: string): AllowEntry {
 }
 
 function parseHost(entry: string): AllowEntry {
+  const bare = addressOf(withoutBrackets(entry))
+  if (bare !== undefined) return invalid(`has brackets; write ${bare}`)
+  const [, portless] = /^([^:]+|\[.*\]):\d*$/.exec(entry) ?? []
+  if (portless !== undefined && !/[/@]/.test(portless)) {
+    return invalid(`has a port, and every port is allowed; write ${withoutBrackets(portless)}`)
+  }
   const host = canonicalHost(entry)
   const canonical = hostnameOf(host)
   // As in a URI: what ends in a number is an IPv4 address in one spelling or another, and never a name.
-  if (canonical !== undefined && ipaddr.IPv4.isValidFourPartDecimal(canonical)) {
+  if (canonical !== undefined && isIPv4(canonical) && !/[\\/]/.test(host)) {
     return invalid(`is another spelling of ${canonical}; write that if it is meant`)
   }
   if (host.includes('*') || host.startsWith('.')) {
@@ -89,7 +109,7 @@ function hostnameOf(host: string): string | undefined {
   return URL.canParse(`http://${host}/`) ? new URL(`http://${host}/`).hostname : undefined
 }
 
-function networkOf(address: ipaddr.IPv4 | ipaddr.IPv6, bits: number): ipaddr.IPv4 | ipaddr.IPv6 {
+function networkOf(address: Address, bits: number): Address {
   const bytes = address
     .toByteArray()
     .map((byte, i) => byte & (0xff00 >> Math.min(Math.max(bits - 8 * i, 0), 8)))
@@ -100,8 +120,32 @@ function written(address: ipaddr.IPv4, bits: number): string {
   return `write ${networkOf(address, bits)}/${bits}`
 }
 
-function single(address: ipaddr.IPv4 | ipaddr.IPv6): AllowEntry {
-  return { kind: 'range', range: [address, address.kind() === 'ipv4' ? 32 : 128] }
+/** In the one spelling of it that has no second reading. */
+function addressOf(text: string): Address | undefined {
+  return isIP(text) === 0 ? undefined : parseAddress(text)
+}
+
+function single(address: Address): AllowEntry {
+  const one = isMapped(address) ? (address as ipaddr.IPv6).toIPv4Address() : address
+  if (isV4Compatible(one)) return v4Compatible(one, 128)
+  return { kind: 'range', range: [one, bitsOf(one)] }
+}
+
+function v4Compatible(address: Address, bits: number): AllowEntry {
+  const [four] = embedded(address) as [ipaddr.IPv4]
+  return invalid(`is a form of ${four} that nothing has an address in; ${written(four, bits - 96)}`)
+}
+
+function isMapped(address: Address): boolean {
+  return address.kind() === 'ipv6' && (address as ipaddr.IPv6).isIPv4MappedAddress()
+}
+
+function bitsOf(address: Address): number {
+  return address.kind() === 'ipv4' ? 32 : 128
+}
+
+function withoutBrackets(text: string): string {
+  return text.replace(/^\[(.*)\]$/, '$1')
 }
 
 function invalid(problem: string): AllowEntry {

@@ -7,6 +7,7 @@ import {
   isInRange,
   isMetadata,
   notPublic,
+  processAddress,
   type Range,
 } from './address-kinds.ts'
 import { canonicalHost, parseAllowEntry } from './allow-entry.ts'
@@ -80,7 +81,7 @@ export class EgressGuard {
   /** Why an address may not be connected to, and what to do if it is meant. */
   #refusal(text: string, isHostAllowed: boolean): string | undefined {
     if (!ipaddr.isValid(text)) return 'not an IP address'
-    const address = ipaddr.process(text)
+    const address = processAddress(text)
     if (this.#addresses.has(address.toString())) return undefined
     const all = [address, ...embedded(address)]
     if (all.some((each) => isMetadata(each) && !this.#addresses.has(each.toString()))) {

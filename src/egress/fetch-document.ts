@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
 import { codeOf, messageOf } from '../errors.ts'
+import { tlsHandshake } from '../lib/connect-any.ts'
 import { reachableAddress } from '../lib/reachable-address.ts'
 import { serverName, withoutFinalDot } from '../lib/server-name.ts'
 
@@ -50,6 +51,7 @@ export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimi
     const { protocol, hostname, port } = new URL(uri)
     const isTls = protocol === 'https:'
     const host = withoutFinalDot(hostname)
+    const named = serverName(hostname.replace(/^\[|\]$/g, ''))
     const options = {
       agent: false,
       headers: {
@@ -57,8 +59,12 @@ export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimi
         accept: 'application/json',
         'user-agent': 'logout-relay',
       },
-      lookup: reachableAddress(Number(port) || (isTls ? 443 : 80), timeoutMs),
-      ...serverName(hostname.replace(/^\[|\]$/g, '')),
+      lookup: reachableAddress({
+        port: Number(port) || (isTls ? 443 : 80),
+        timeoutMs,
+        handshake: isTls ? tlsHandshake(named) : undefined,
+      }),
+      ...named,
     } as const
     const get = isTls ? getHttps : getHttp
     const request = get(uri, options, (response) => {

@@ -3,7 +3,8 @@ import { isIP, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { buildConnector as Connector } from 'undici'
 import { RelayFault } from '../errors.ts'
-import { connectAny } from '../lib/connect-any.ts'
+import { connectAny, type Handshake } from '../lib/connect-any.ts'
+import { RecentFailures } from '../lib/recent-failures.ts'
 import { serverName } from '../lib/server-name.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { passOverContinue } from './interim-answers.ts'
@@ -37,6 +38,7 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     }),
   } as Connector.BuildOptions)
+  const failures = new RecentFailures()
 
   return ({ timeoutMs = timeoutMsMax, ...options }, callback) => {
     const hostname = options.hostname.replace(/^\[|\]$/g, '')
@@ -62,27 +64,22 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
       end(connectTimeout())
     }, timeoutMs)
 
-    const connected = (error: Error | null, socket?: Socket): void => {
-      if (error !== null || socket === undefined) {
-        end(error)
-        return
-      }
-      giveUp = () => socket.destroy()
+    /** Within the address's share of the time: one that takes connections and goes no further is of no use. */
+    const handshake: Handshake = (socket, done) => {
       try {
         guard.checkAddress(socket.remoteAddress ?? '', hostname)
       } catch (refusal) {
-        socket.destroy()
-        end(refusal as Error)
+        done(refusal as Error)
         return
       }
       if (options.protocol === 'https:') {
         const { servername = '' } = serverName(hostname)
         const secured = { ...options, hostname, servername, httpSocket: socket }
-        shakeHands(secured as Connector.Options, end as Connector.Callback)
+        shakeHands(secured as Connector.Options, done as Connector.Callback)
       } else {
         socket.setNoDelay(true)
         socket.setKeepAlive(true, KEEP_ALIVE_MS)
-        end(null, socket)
+        done(null, socket)
       }
     }
 
@@ -90,7 +87,9 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
       if (isOver) return
       try {
         if (error !== null) throw error
-        giveUp = connectAny({ addresses: guard.permitted(hostname, addresses), port, timeoutMs }, connected)
+        const permitted = guard.permitted(hostname, addresses)
+        const ofName = failures.of(hostname, port)
+        giveUp = connectAny({ addresses: permitted, port, timeoutMs, handshake, failures: ofName }, end)
       } catch (fault) {
         end(fault as Error)
       }

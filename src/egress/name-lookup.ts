@@ -22,6 +22,8 @@ const LOOKUP_MS_MAX = 5_000
 /** How long the addresses of one family wait for those of the other: there are name servers that never answer one question. */
 const IPV6_AFTER_IPV4_MS = 250
 const IPV4_AFTER_IPV6_MS = 1_000
+/** Of each family. Who answers for a name could have thousands kept for it, and for each of ten thousand names. */
+const ADDRESSES_MAX = 256
 /** What was found by half, or by the system, which does not say how long it holds. */
 const SHORT_TTL_MS = 5_000
 /** Each occupies one of few threads for as long as a name server pleases. */
@@ -92,7 +94,9 @@ export class NameLookup {
       unlessFound(four, six, IPV4_AFTER_IPV6_MS),
       unlessFound(six, four, IPV6_AFTER_IPV4_MS),
     ])
-    const found = [v4, v6].flatMap((records) => (typeof records === 'object' ? records : []))
+    const found = [v4, v6].flatMap((records) =>
+      typeof records === 'object' ? records.slice(0, ADDRESSES_MAX) : [],
+    )
     if (found.length > 0) {
       const isHalf = [v4, v6].some((it) => it === undefined || (typeof it === 'string' && !ABSENT.has(it)))
       const ttlMs = Math.min(

@@ -1,7 +1,9 @@
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ISocketFactory, SASLOptions } from 'kafkajs'
+import { tlsHandshake } from '../lib/connect-any.ts'
 import { reachableAddress } from '../lib/reachable-address.ts'
+import { RecentFailures } from '../lib/recent-failures.ts'
 import { serverName } from '../lib/server-name.ts'
 import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts'
 import { hostFromKafkajs } from './broker-address.ts'
@@ -35,13 +37,14 @@ export function securityConfig({ tls, sasl }: KafkaSecurity): {
 
 /** The files are read for every connection, so that a certificate is renewed without a restart. */
 function sockets(files: TlsFiles | undefined): ISocketFactory {
+  const failures = new RecentFailures()
   return ({ host: name, port, onConnect }) => {
     const host = hostFromKafkajs(name)
-    const to = { host, port, lookup: reachableAddress(port, CONNECTION_TIMEOUT_MS) }
-    const socket =
-      files === undefined
-        ? connectTcp(to, onConnect)
-        : connectTls({ ...to, ...serverName(host), ...readTlsFiles(files) }, onConnect)
+    const tls = files && { ...serverName(host), ...readTlsFiles(files) }
+    const handshake = tls && tlsHandshake(tls)
+    const lookup = reachableAddress({ port, timeoutMs: CONNECTION_TIMEOUT_MS, handshake, failures })
+    const to = { host, port, lookup }
+    const socket = tls === undefined ? connectTcp(to, onConnect) : connectTls({ ...to, ...tls }, onConnect)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     return socket
   }

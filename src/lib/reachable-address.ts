@@ -1,6 +1,7 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { ADDRESSES_MAX, connectAny, timedOut } from './connect-any.ts'
+import { connectAny, type Handshake, timedOut, wasReached } from './connect-any.ts'
+import { RecentFailures } from './recent-failures.ts'
 import { withoutFinalDot } from './server-name.ts'
 
 /** All addresses of a name. */
@@ -18,29 +19,39 @@ export const bySystem: LookUp = (name, options, done) => {
   })
 }
 
+export interface ReachableAddressOptions {
+  readonly port: number
+  /** Of which each address has its share. */
+  readonly timeoutMs: number
+  /** What must be over for an address to count as reachable, beyond TCP. */
+  readonly handshake?: Handshake | undefined
+  readonly failures?: RecentFailures
+  readonly lookUp?: LookUp
+}
+
 /**
- * Looks a name up as Node does, and of several addresses answers with one that takes connections, or the last that may.
- * For clients that make their sockets themselves: Node would give each address but the last 250 ms.
+ * Looks a name up as Node does, and of several addresses answers with one that takes connections and ends the handshake, or
+ * the last that may. For clients that make their sockets themselves: Node would give each address but the last 250 ms.
  */
-export function reachableAddress(port: number, timeoutMs: number, lookUp: LookUp = bySystem): LookupFunction {
-  return (hostname, options, callback) => {
+export function reachableAddress({ lookUp = bySystem, ...options }: ReachableAddressOptions): LookupFunction {
+  return (hostname, lookupOptions, callback) => {
     const answer = (fault: NodeJS.ErrnoException | null, address = ''): void => {
       const family = isIP(address)
-      if (options.all) callback(fault, fault === null ? [{ address, family }] : [])
+      if (lookupOptions.all) callback(fault, fault === null ? [{ address, family }] : [])
       else callback(fault, address, family)
     }
-    lookUp(hostname, options, (error, found) => {
-      const addresses = found.map(({ address }) => address).slice(0, ADDRESSES_MAX)
+    lookUp(hostname, lookupOptions, (error, found) => {
+      const addresses = found.map(({ address }) => address)
       if (error !== null || addresses.length < 2) answer(error, addresses[0])
-      else reach(addresses, port, timeoutMs, answer)
+      else reach(hostname, addresses, options, answer)
     })
   }
 }
 
 function reach(
+  hostname: string,
   addresses: readonly string[],
-  port: number,
-  timeoutMs: number,
+  { port, timeoutMs, handshake, failures = new RecentFailures() }: ReachableAddressOptions,
   answer: (fault: Error | null, address?: string) => void,
 ): void {
   const left = [...addresses]
@@ -49,15 +60,22 @@ function reach(
     end()
     answer(fault, address)
   }
-  // The last one is not waited for: it has the rest of the time for the connection itself.
-  const onFailed = (address: string): void => {
+  let refusing: string | undefined
+  // The last one is not waited for: it has the rest of the time for the connection itself. But where another was reached and
+  // refused, such as for want of a certificate, the client is to meet that refusal, and not that nobody listens at the last.
+  const onFailed = (address: string, error: Error): void => {
     left.splice(left.indexOf(address), 1)
-    if (left.length === 1) finish(null, left[0])
+    if (refusing === undefined && wasReached(error)) refusing = address
+    if (left.length === 1 && refusing === undefined) finish(null, left[0])
   }
-  const end = connectAny({ addresses, port, timeoutMs, onFailed }, (fault, socket) => {
-    const address = socket?.remoteAddress
-    socket?.destroy()
-    finish(fault, address)
-  })
+  const ofName = failures.of(hostname, port)
+  const end = connectAny(
+    { addresses, port, timeoutMs, handshake, failures: ofName, onFailed },
+    (fault, socket) => {
+      const address = socket?.remoteAddress ?? refusing
+      socket?.destroy()
+      finish(refusing === undefined ? fault : null, address)
+    },
+  )
   const timer = setTimeout(() => finish(timedOut()), timeoutMs)
 }

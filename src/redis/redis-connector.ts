@@ -1,12 +1,15 @@
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { AbstractConnector, type RedisOptions } from 'ioredis'
+import { tlsHandshake } from '../lib/connect-any.ts'
 import { reachableAddress } from '../lib/reachable-address.ts'
+import { RecentFailures } from '../lib/recent-failures.ts'
 import { serverName } from '../lib/server-name.ts'
 
 /** As ioredis connects to a single server, to any address of its name; over TLS the server is told by which name. */
 export class RedisConnector extends AbstractConnector {
   readonly #options: RedisOptions
+  readonly #failures = new RecentFailures()
 
   constructor(options: unknown) {
     super((options as RedisOptions).disconnectTimeout ?? 0)
@@ -19,9 +22,15 @@ export class RedisConnector extends AbstractConnector {
     this.connecting = true
     await Promise.resolve()
     if (!this.connecting) throw new Error('Connection is closed.')
-    const lookup = reachableAddress(Number(port), connectTimeout)
+    const secured = tls && { ...serverName(host), ...tls }
+    const lookup = reachableAddress({
+      port: Number(port),
+      timeoutMs: connectTimeout,
+      handshake: secured && tlsHandshake(secured),
+      failures: this.#failures,
+    })
     const to = { host, port: Number(port), lookup, ...(family !== undefined && { family }) }
-    const stream = tls === undefined ? connectTcp(to) : connectTls({ ...to, ...serverName(host), ...tls })
+    const stream = secured === undefined ? connectTcp(to) : connectTls({ ...to, ...secured })
     stream.once('error', (error) => {
       this.firstError = error
     })

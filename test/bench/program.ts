@@ -23,6 +23,8 @@ export interface RunPlace {
   readonly redisPrefix: string
   readonly signingKeysFile: string
   readonly logFile: string
+  /** `address:port` of the name server that the relay asks; those of this machine, unless given. */
+  readonly nameServer?: string
 }
 
 const running = new Set<ChildProcess>()
@@ -45,12 +47,13 @@ export function programEnvironment(place: RunPlace): NodeJS.ProcessEnv {
     EGRESS_ALLOW_HTTP: 'true',
     EGRESS_ALLOW: '127.0.0.0/8',
     PORT: '0',
+    ...(place.nameServer !== undefined && { BENCH_NAME_SERVER: place.nameServer }),
   }
 }
 
 export function startProgram(name: ProgramName, place: RunPlace): Program {
   const log = openSync(place.logFile, 'a')
-  const child = spawn(process.execPath, programArguments(name), {
+  const child = spawn(process.execPath, [...preloads(place), ...programArguments(name)], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['pipe', name === 'bare' ? 'pipe' : log, log],
     env: programEnvironment(place),
@@ -58,6 +61,10 @@ export function startProgram(name: ProgramName, place: RunPlace): Program {
   closeSync(log)
   running.add(child)
   return new Program(name, child, place.logFile)
+}
+
+function preloads({ nameServer }: RunPlace): string[] {
+  return nameServer === undefined ? [] : ['--import', new URL('ask-name-server.ts', import.meta.url).href]
 }
 
 /** One measured process. Every wait on it also ends when the process does. */

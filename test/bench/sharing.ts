@@ -2,6 +2,7 @@ import type { Ledger } from '../support/ledger/ledger.ts'
 import { startLedger } from '../support/ledger/ledger.ts'
 import { monotonicMs } from '../support/ledger/monotonic-clock.ts'
 import type { Behaviour, RelyingParty } from '../support/ledger/protocol.ts'
+import { NameServer } from '../support/name-server.ts'
 import type { BenchContext, BenchRun } from './bench-context.ts'
 import { loadByTopic, preload } from './load.ts'
 import { pollUntil } from './poll.ts'
@@ -20,7 +21,8 @@ interface Sharing {
     readonly origins: number
     readonly clientsPerOrigin: number
     readonly logouts: number
-    readonly behaviour: Behaviour
+    /** Of their origins; or they have names, and the name server never answers. */
+    readonly behaviour: Behaviour | typeof nameless
     /** They were well before. */
     readonly wereWell: boolean
   }
@@ -29,6 +31,7 @@ interface Sharing {
 const quick: Sharing['well'] = { rps: 12, logouts: 100 }
 const answersAfter = (delayMs: number): Behaviour => ({ kind: 'answer', status: 200, delayMs })
 const hang: Behaviour = { kind: 'hang' }
+const nameless = 'nameless'
 
 const sharings: readonly Sharing[] = [
   {
@@ -60,6 +63,11 @@ const sharings: readonly Sharing[] = [
     name: 'an origin of 2,000 clients hangs',
     well: quick,
     ill: { origins: 1, clientsPerOrigin: 2_000, logouts: 2, behaviour: hang, wereWell: true },
+  },
+  {
+    name: 'the name server of 40 RPs never answers',
+    well: quick,
+    ill: { origins: 40, clientsPerOrigin: 1, logouts: 20, behaviour: nameless, wereWell: false },
   },
 ]
 
@@ -123,10 +131,24 @@ async function runBeside(
   others: 'nothing' | 'well' | 'ill',
 ): Promise<Pick<SharingRun, 'seconds' | 'p99Ms' | 'recoveredAfterSeconds' | 'duplicates'>> {
   await using opened = await context.openRun()
-  const run: BenchRun = { ...opened, ledger, [Symbol.asyncDispose]: async () => undefined }
+  let isNameServerDead = false
+  const nameServer = await NameServer.listen(() =>
+    isNameServerDead ? undefined : { addresses: ['127.0.0.1'], ttl: 1 },
+  )
+  await using starting = new AsyncDisposableStack()
+  starting.defer(async () => nameServer.close())
+  const run: BenchRun = {
+    ...opened,
+    ledger,
+    place: { ...opened.place, nameServer: nameServer.address },
+    [Symbol.asyncDispose]: async () => undefined,
+  }
   const { place, redis } = run
   const wellRps = ledger.relyingParties.slice(0, well.rps)
-  const illRps = ledger.relyingParties.slice(well.rps).flatMap((rp) => clientsAt(rp, ill.clientsPerOrigin))
+  const illRps = ledger.relyingParties
+    .slice(well.rps)
+    .map((rp) => (ill.behaviour === nameless ? named(rp) : rp))
+    .flatMap((rp) => clientsAt(rp, ill.clientsPerOrigin))
   const illOrigins = ledger.relyingParties.slice(well.rps).map(({ origin }) => origin)
   const wellSessions = makeSessions(well.rps * well.logouts, wellRps, 1)
   const illSessions = others === 'nothing' ? [] : makeSessions(illRps.length * ill.logouts, illRps, 1)
@@ -148,8 +170,14 @@ async function runBeside(
   await loadByTopic(run, program).warmUp(warmUp)
   await ledger.reset()
   await using behaviour = new AsyncDisposableStack()
-  behaviour.defer(async () => ledger.behave({ kind: 'answer', status: 200 }))
-  if (others === 'ill') await ledger.behave(ill.behaviour, illOrigins)
+  behaviour.defer(async () => {
+    isNameServerDead = false
+    await ledger.behave({ kind: 'answer', status: 200 })
+  })
+  if (others === 'ill') {
+    if (ill.behaviour === nameless) isNameServerDead = true
+    else await ledger.behave(ill.behaviour, illOrigins)
+  }
   await preload(run, program, interleaved(wellSessions, illSessions))
   const startedMs = monotonicMs()
   program.resume()
@@ -189,6 +217,13 @@ async function ledgerHas(ledger: Ledger, origins: ReadonlySet<number>, count: nu
     TOLD_TIMEOUT_MS,
     'the RPs that are well',
   )
+}
+
+/** Under a name of its own, in place of its address. */
+function named(rp: RelyingParty): RelyingParty {
+  const uri = new URL(rp.backchannelLogoutUri)
+  uri.hostname = `rp-${rp.origin}.test`
+  return { ...rp, backchannelLogoutUri: uri.href }
 }
 
 function clientsAt(rp: RelyingParty, count: number): RelyingParty[] {

@@ -50,7 +50,11 @@ afterAll(() => site?.close())
 
 test('every spelling of an address that is not public ends as failed: blocked, and no connection is made', async () => {
   site = await openSite()
-  await site.startRelay({ EGRESS_ALLOW: '', RETRY_MAX_ATTEMPTS: '1', ATTEMPT_TIMEOUT_MS: '1000' })
+  const relay = await site.startRelay({
+    EGRESS_ALLOW: '',
+    RETRY_MAX_ATTEMPTS: '1',
+    ATTEMPT_TIMEOUT_MS: '1000',
+  })
   const { port } = target.address() as AddressInfo
   const own = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
   const reachable = own
@@ -76,6 +80,26 @@ test('every spelling of an address that is not public ends as failed: blocked, a
   }
   expect(got).toEqual(wanted)
   expect(connections).toBe(0)
+  await relay.stop()
+})
+
+test('an address that is not allowed yet: a finding at once, and the RP is told when it is', async () => {
+  const env = { RETRY_DOUBTFUL_DELAYS_MS: '300', RETRY_MAX_ATTEMPTS: '1000' }
+  const strict = await site.startRelay({ ...env, EGRESS_ALLOW: '' })
+  const registration = site.registration('/allowed-later')
+  await site.registerInRedis(registration)
+  await site.topic.publish(site.terminated(registration))
+  const { clientId } = registration
+  const { finding } = await strict.waitForLog(
+    ({ about, check }) => check === 'client-origin' && about === clientId,
+  )
+  expect(finding).toMatch(/refused by the egress guard.* loopback; add it to EGRESS_ALLOW/)
+  await strict.stop()
+  expect(site.rps.at('/allowed-later')).toEqual([])
+  await site.startRelay(env)
+  const { data } = await site.topic.waitForOutcome(clientId)
+  expect(data).toMatchObject({ status: 200 })
+  expect(data.attempts).toBeGreaterThan(1)
 })
 
 async function attempt(

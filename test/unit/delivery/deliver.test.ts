@@ -68,8 +68,29 @@ describe('deliver', () => {
     expect(isStillOwed).toBe(false)
   })
 
-  test('blocked: failed at once', async () => {
-    const { outcome } = await deliver([{ kind: 'blocked', message: '10.0.0.1 is private' }])
+  test('blocked by the egress guard: a finding at once, and sent when the name is right again', async () => {
+    const { attempts, clientNotes, clock, core, isStillOwed, outcomes, parked, reports } = await deliver([
+      { kind: 'blocked', message: '10.0.0.1 is private' },
+    ])
+    expect(clientNotes).toMatchObject([{ kind: 'egress-refused', why: '10.0.0.1 is private' }])
+    expect([outcomes(), isStillOwed]).toEqual([[], true])
+    expect(reports).toMatchObject([{ verdict: 'blocked', next: { retryDueMs: clock.nowMs + 31_000 } }])
+    expect(parked?.state).toMatchObject({ attempts: 1, doubtful: 0 })
+    clock.nowMs += 31_000
+    attempts.length = 0
+    core.backlogLoop.start()
+    await eventually(() => expect(attempts).toHaveLength(1))
+    attempts[0]?.answer(answered(200))
+    await core.backlogLoop.stop()
+    await eventually(() =>
+      expect(outcomes()).toMatchObject([{ type: 'backchannel-logout-sent', attempts: 2 }]),
+    )
+  })
+
+  test('blocked where nothing doubtful is tried again: failed at once', async () => {
+    const { outcome } = await deliver([{ kind: 'blocked', message: '10.0.0.1 is private' }], {
+      env: { RETRY_DOUBTFUL_DELAYS_MS: '0' },
+    })
     expect(outcome).toMatchObject({
       reason: 'blocked',
       attempts: 1,
@@ -322,6 +343,8 @@ describe('where tokens go', () => {
     )
     expect(fixture.attempts).toEqual([])
     expect(fixture.reports.map(({ verdict }) => verdict)).toEqual(uris.map(() => 'blocked'))
+    await fixture.stored()
+    expect([fixture.outcomes(), await fixture.backlog.sizes(1)]).toMatchObject([[], [{ size: uris.length }]])
     expect(fixture.clientNotes.map(({ kind }) => kind)).toEqual(uris.map(() => 'host-refused'))
   })
 

@@ -82,9 +82,9 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
       const delivery = deliveryFor(rp(index), isClaimed)
       return { delivery, isTaken: dispatcher.submit(delivery) }
     },
-    end(index: number): void {
+    end(index: number, didAnswer = true): void {
       const [delivery] = running.splice(index, 1)
-      if (delivery !== undefined) dispatcher.release(delivery, true)
+      if (delivery !== undefined) dispatcher.release(delivery, didAnswer)
     },
   }
 }
@@ -365,6 +365,58 @@ describe('dispatcher', () => {
     dispatcher.look()
     expect(roomTold).toHaveLength(1)
     expect(dispatcher.nextProbes(rps)).toEqual([rp(4), rp(0)])
+  })
+
+  test('behind a host that hangs is probed by half of the places, however many RPs are there', () => {
+    const { clock, dispatcher, end, rp, submit } = dispatcherFixture({
+      maxInFlight: 32,
+      maxInFlightPerRp: 8,
+      maxWaiting: 400,
+    })
+    const rps = Array.from({ length: 10 }, (_, index) => index)
+    clock.chance = 0
+    for (const index of rps) submit(index)
+    for (let looks = 0; looks < 5; looks++) dispatcher.look()
+    for (const index of rps) {
+      for (let n = 0; n < 5; n++) rp(index).breaker.failed()
+      rp(index).probeTimeout.hung()
+      end(0, false)
+    }
+    clock.nowMs += 1_000
+    expect(rps.filter((index) => submit(index).isTaken)).toHaveLength(2)
+  })
+
+  test('claims under way do not count on the same places', () => {
+    const { dispatcher, relyingParties } = dispatcherFixture({
+      maxInFlight: 16,
+      maxInFlightPerRp: 8,
+      maxWaiting: 400,
+    })
+    const [one, other] = ['one', 'other'].map((name) => relyingParties.get(ISSUER, name))
+    if (one === undefined || other === undefined) throw new Error('there are two')
+    const kept = dispatcher.keepForClaim(one, dispatcher.roomForClaims(one))
+    expect([kept, dispatcher.roomForClaims(other)]).toEqual([8, 0])
+    dispatcher.giveBackClaim(kept)
+    expect(dispatcher.roomForClaims(other)).toBe(8)
+  })
+
+  test('slow RPs start a few attempts with each look, and are told when they may start more', () => {
+    const { dispatcher, roomTold, rp, submit } = dispatcherFixture({
+      maxInFlight: 16,
+      maxInFlightPerRp: 8,
+      maxWaiting: 400,
+    })
+    const taken = () => [submit(0).isTaken, submit(0, true).isTaken, submit(0, true).isTaken]
+    for (let n = 0; n < 9; n++) rp(0).standing.ended(9, 5)
+    expect(taken()).toEqual([true, true, false])
+    expect(dispatcher.roomForClaims(rp(0))).toBe(0)
+    expect(roomTold).toHaveLength(0)
+    dispatcher.look()
+    expect(roomTold).toHaveLength(1)
+    expect(dispatcher.roomForClaims(rp(0))).toBe(2)
+    // Nobody was refused: nobody is told.
+    dispatcher.look()
+    expect(roomTold).toHaveLength(1)
   })
 
   test('RPs take turns: one with many waiting does not stand before one with a single one', () => {

@@ -96,6 +96,15 @@ describe('RPs that are well', () => {
     expect(site.told).toEqual(['well'])
   })
 
+  test('are not without sockets, however many hang: those are bounded', async () => {
+    const site = siteOf({ strangers: true })
+    for (let n = 0; n < 10; n++) {
+      await site.logout(clients(`hung-${n}`, 200).map((rp) => rp(1)))
+      site.look(5)
+    }
+    expect(site.core.dispatcher.taken).toMatchObject({ attemptPlaces: 0, lingering: 3 * PLACES })
+  })
+
   test('wait for nobody when all places of slow RPs are taken', async () => {
     const site = siteOf()
     const slow = clients('slow', 200)
@@ -106,7 +115,13 @@ describe('RPs that are well', () => {
       await site.logout(slow.map((rp) => rp(n + 1)))
       site.look(10)
     }
-    for (let n = 10; n < 30; n++) await site.logout(slow.map((rp) => rp(n)))
+    // They do not start together: each look lets a part of them.
+    for (let n = 10; n < 15; n++) {
+      const before = site.core.dispatcher.taken.unproven
+      await site.logout(slow.map((rp) => rp(n)))
+      expect(site.core.dispatcher.taken.unproven - before).toBeLessThanOrEqual(26)
+      if (n < 14) site.look()
+    }
     const { attemptPlaces, unproven, waiting } = site.core.dispatcher.taken
     expect({ attemptPlaces, unproven, waiting }).toEqual({
       attemptPlaces: PLACES / 2,
@@ -167,6 +182,17 @@ describe('a host behind which everything hangs', () => {
     expect(site.hanging.length - atFirst).toBeLessThanOrEqual(8)
     await site.stored()
     expect(site.core.dispatcher.waiting).toBe(0)
+  })
+
+  test('and that one of them answers in between is not taken for hanging', async () => {
+    const site = siteOf()
+    await site.logout([at('well', 0, 'shared')])
+    await site.logout(clients('hung', 40, 'shared').map((rp) => rp(1)))
+    site.look(4)
+    await site.logout([at('well', 1, 'shared')])
+    site.look()
+    await site.logout([2, 3, 4, 5].map((n) => at('well', n, 'shared')))
+    expect(site.told).toHaveLength(6)
   })
 
   test('that answers again is asked by all of them at once', async () => {

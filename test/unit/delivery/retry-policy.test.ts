@@ -47,6 +47,25 @@ describe('at an RP whose breaker is open', () => {
   })
 })
 
+describe('what the egress guard refused', () => {
+  const blocked = (attempts: number, more: Partial<RetryContext> = {}) =>
+    decide({ verdict: 'blocked', attempts, deadlineMs: Number.MAX_SAFE_INTEGER, ...more })
+
+  test('is looked at again after each of the doubtful delays, then after the last again and again', () => {
+    const delays = [1, 2, 3, 4, 49].map((attempts) => blocked(attempts))
+    expect(delays).toEqual(
+      [31_000, 120_000, 660_000, 660_000, 660_000].map((ms) => ({ kind: 'retry', dueMs: NOW + ms })),
+    )
+  })
+
+  test('ends as blocked, by its deadline, by its attempts, and at once where there are no doubtful delays', () => {
+    const end = { kind: 'give-up', reason: 'blocked' }
+    expect(blocked(1, { deadlineMs: NOW + 31_000 })).toEqual(end)
+    expect(blocked(50)).toEqual(end)
+    expect(decide({ verdict: 'blocked' }, { doubtfulDelaysMs: [] })).toEqual(end)
+  })
+})
+
 describe('retry policy', () => {
   test('waits between nothing and the doubled, bounded delay', () => {
     fc.assert(

@@ -204,6 +204,11 @@ describe('egress guard, what the operator allowed', () => {
     expect(refusal(() => guard.checkAddress('::ffff:10.2.0.1'))).toBe('LR_EGRESS_BLOCKED')
   })
 
+  test('nor is an allowed IPv4 address opened in the deprecated form that the system shows with dots', () => {
+    for (const address of ['::10.1.0.1', '::a01:1'])
+      expect(refusal(() => guard.checkAddress(address))).toBe('LR_EGRESS_BLOCKED')
+  })
+
   test('an allowed host may have any private address, whatever its case and final dot', () => {
     const addresses = ['10.9.9.9', '127.0.0.9', 'fd00:9::9']
     expect(guard.permitted('INTERNAL.example.', addresses)).toEqual(addresses)
@@ -334,13 +339,28 @@ describe('EGRESS_ALLOW', () => {
       ['*.example', 'each of them'],
       ['.example', 'each of them'],
       ['fe80::1%eth0', 'zone'],
+      ['fe80::%eth0/64', 'zone'],
     ],
     ...[
-      ['[::1]', 'without scheme, brackets or port'],
-      ['rp.example:8443', 'without scheme, brackets or port'],
+      ['[::1]', 'write ::1'],
+      ['[fd00::]/8', 'write fd00::/8'],
+      ['[::1]:8443', 'write ::1'],
+      ['rp.example:8443', 'write rp.example'],
+      ['10.0.0.1:443', 'write 10.0.0.1'],
+    ],
+    ...[
+      ['10.0.0.0/08', 'write 10.0.0.0/8'],
+      ['fd00::/008', 'write fd00::/8'],
+      ['10.0.0.0/33', 'write 10.0.0.0/32'],
+      ['fd00::/129', 'write fd00::/128'],
+    ],
+    ...[
+      ['::10.0.0.1', 'write 10.0.0.1'],
+      ['::a00:1/128', 'write 10.0.0.1/32'],
+      ['10.0.0.0/8 fd00::/8', 'commas'],
     ],
   ])('refuses %s and says what to write', (entry, remedy) => {
-    expect(allowEntryProblem(entry, 3)).toMatch(/^entry 3 /)
+    expect(allowEntryProblem(entry, 3)).toContain(`entry 3 (${entry}) `)
     expect(allowEntryProblem(entry, 3)).toContain(remedy)
   })
 
@@ -363,6 +383,13 @@ describe('EGRESS_ALLOW', () => {
       `${'x'.repeat(64)}.example`,
       'a@b',
       '%31',
+      '10.0.0.0//8',
+      '//10.0.0.0/8',
+      '10.00.0.0/8',
+      '0xa.0.0.0/8',
+      '::010.0.0.1',
+      'fd00::010.0.0.1/128',
+      '10.0.0.0/+8',
     ],
   ])('refuses %s', (entry) => {
     expect(allowEntryProblem(entry, 1)).toBeTypeOf('string')
