@@ -27,3 +27,8 @@ export function headerText(headers: WireHeaders, name: string): string | undefin
   const text = first == null ? '' : typeof first === 'string' ? first : first.toString('utf8')
   return text === '' ? undefined : text
 }
+
+/** The type of a CloudEvent in binary mode, by its header alone; `undefined` for every other record. */
+export function cloudEventType(record: WireRecord): string | undefined {
+  return record.type ?? headerText(record.headers, 'ce_type')
+}
