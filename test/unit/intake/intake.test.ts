@@ -1,7 +1,9 @@
 import { describe, expect, test, vi } from 'vitest'
+import { Decoders } from '../../../src/events/decode/decode-record.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import { Intake } from '../../../src/intake/intake.ts'
 import { PartitionLane } from '../../../src/intake/partition-lane.ts'
+import { Pipeline } from '../../../src/intake/pipeline.ts'
 import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
 import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
 import { deliveryFixture } from '../delivery/delivery-fixture.ts'
@@ -46,19 +48,17 @@ function intakeFixture(options: FixtureOptions = {}) {
     clock,
     deadLetters,
     registry,
-    signedOutWithoutSession,
     admission: core.admission,
     deadlineMs: 3_600_000,
-    defaultIssuer: ISSUER,
     events: {
       accepted: (_, result, owed) => accepted.push(`${result} ${owed}`),
       skipped: (reason) => skipped.push(reason),
       poisoned: (_, type, reason) => skipped.push(`${type} ${reason}`),
       commitFailed: () => undefined,
     },
-    isServedIssuer: (issuer) => issuer === ISSUER,
     onRefused: () => undefined,
     open: core.open,
+    pipeline: new Pipeline(new Decoders(ISSUER), (issuer) => issuer === ISSUER, signedOutWithoutSession),
     registryStep: ignored,
     relyingParties: core.relyingParties,
     settings: core.settings,
