@@ -44,7 +44,7 @@ export interface IntakeOptions {
   readonly tracing?: DeliveryTracing | undefined
 }
 
-/** Triggers and registrations that share one round trip to the registry. More would only hold more registrations in memory at once. */
+/** Steps that share one round trip to the registry. More would only hold more registrations in memory at once. */
 const SLICE_RECORDS_MAX = 24
 const RETRY_DELAY_MS_MAX = 2_000
 
@@ -112,7 +112,7 @@ export class Intake {
   }
 
   #takeSlice(lane: PartitionLane): SliceItem[] {
-    const { clock, deadLetters, events, pipeline } = this.#options
+    const { clock, deadLetters, pipeline } = this.#options
     const slice: SliceItem[] = []
     let taken = 0
     const wanted = this.#sliceRecords()
@@ -126,17 +126,12 @@ export class Intake {
       }
       const { record, rest } = item
       const results = rest?.results ?? pipeline.decoders.decode(record, now)
+      const open = rest?.open ?? lane.tracker.begin(record.offset)
       if ('kind' in results) {
-        if (results.kind === 'skipped') {
-          events.skipped(results.reason)
-          lane.tracker.skipTo(record.offset + 1)
-          continue
-        }
-        taken++
-        this.#takeUp(results, record, lane.tracker.begin(record.offset), slice)
+        if (results.kind !== 'skipped') taken++
+        this.#takeUp(results, record, open, slice)
         continue
       }
-      const open = rest?.open ?? lane.tracker.begin(record.offset)
       const part = results.slice(0, wanted - taken)
       taken += part.length
       for (const result of part) {

@@ -93,16 +93,8 @@ export class Decoders {
   }
 
   #resultOf(said: Decoded, index: number, record: WireRecord, nowMs: number): DecodeResult {
-    switch (said.kind) {
-      case 'envelope':
-        return interpret(said, index, record, this.#defaultIssuer, nowMs)
-      case 'poison':
-        return { ...said, type: 'unknown' }
-      case 'skipped':
-        return said
-      default:
-        return said satisfies never
-    }
+    if (said.kind === 'envelope') return interpret(said, index, record, this.#defaultIssuer, nowMs)
+    return said.kind === 'poison' ? { ...said, type: 'unknown' } : said
   }
 }
 

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { Decoders, registeredDecoders } from '../../../src/events/decode/decode-record.ts'
+import type { Decoder } from '../../../src/events/decode/decoder.ts'
 import { writeRegistration } from '../../../src/events/registration.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
 import type { TriggerStep } from '../../../src/intake/trigger-step.ts'
+import { letterAgain } from '../../../src/recovery/dead-letters-again.ts'
 import { lookUpOrigins } from '../../../src/recovery/origin-lookup.ts'
 import { Patience } from '../../../src/recovery/patience.ts'
 import { Rebuild } from '../../../src/recovery/rebuild.ts'
@@ -14,7 +16,7 @@ import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
-import { FOREIGN_TYPE, foreignFormat, saying } from '../events/foreign-format.ts'
+import { FOREIGN_TYPE, foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleRegistration } from '../sample-registration.ts'
 
@@ -173,4 +175,26 @@ test('outcomes may go back to it, and addresses are found in it', async () => {
   const moved = { ...registered, backchannelLogoutUri: 'https://elsewhere.example/' }
   const isRegistered = await addresses.lookUp([registered, moved], signal)
   expect([registered, moved].map(isRegistered)).toEqual([true, false])
+})
+
+test('a dead letter is read by the formats of the topic that it came from, and is left while a part cannot be read', () => {
+  const ofInput: Decoder = {
+    ...foreignFormat,
+    decode: (record, headers) => (record.topic === INPUT ? foreignFormat.decode(record, headers) : undefined),
+  }
+  const decoders = new Decoders(ISSUER, [...registeredDecoders, ofInput])
+  const fateOf = (...said: readonly unknown[]) => {
+    const record = foreignRecord(...said)
+    const from = { 'dead-letter-topic': INPUT, 'dead-letter-partition': '0', 'dead-letter-timestamp': '1' }
+    const letter = { ...record, topic: 'dead', headers: { ...record.headers, ...from } }
+    return letterAgain(letter, [INPUT], decoders, Date.now())
+  }
+  const nothing = { kind: 'skipped', reason: 'unknown-type' }
+  const whole = saying('session-terminated', { sessionId: 'ended' })
+  expect(fateOf(nothing, whole)).toMatchObject({ kind: 'again', record: { topic: INPUT } })
+  expect(fateOf(nothing, nothing)).toMatchObject({ kind: 'left', why: expect.stringContaining('skipped') })
+  expect(fateOf(whole, saying('session-terminated', {}))).toMatchObject({
+    kind: 'left',
+    why: expect.stringContaining('2 of 2: sessionId'),
+  })
 })
