@@ -32,9 +32,9 @@ export function letterAgain(
   if (header('cut') !== undefined)
     return left(`it was cut; the whole of it may stand at ${topic}/${partition}/${header('offset')}`)
   // Not by a spread: a record's content is read when it is asked for.
-  const { headers: all, key, offset, partition: at, type, value } = letter
+  const { headers: all, key, offset, partition: at, value } = letter
   // Of the topic that it goes to, whose formats may be others.
-  const record = { topic, partition: at, offset, type, timestampMs, key, value, headers: all }
+  const record = { topic, partition: at, offset, timestampMs, key, value, headers: all }
   const decoded = [decoders.decode(record, nowMs)].flat()
   const poison = decoded.find((it) => it.kind === 'poison')
   if (poison !== undefined) return left(`it still cannot be read: ${poison.reason}`)

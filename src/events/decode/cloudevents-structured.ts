@@ -1,4 +1,4 @@
-import { cloudEventType, headerText, type WireHeaders } from '../wire-record.ts'
+import { cloudEventType, headerOf, headerText } from '../wire-record.ts'
 import type { Decoder } from './decoder.ts'
 import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
 import { isKnownType, unread } from './known-types.ts'
@@ -11,7 +11,7 @@ export const cloudEventsStructured: Decoder = {
   name: 'cloudevents-structured',
 
   decode(record, headers) {
-    const mediaType = structuredType(headers)
+    const mediaType = structuredType(headerText(headers, 'content-type'))
     if (mediaType === undefined || headerText(headers, 'ce_type') !== undefined) return undefined
     if (mediaType !== 'application/cloudevents' && mediaType !== 'application/cloudevents+json') {
       return {
@@ -40,16 +40,15 @@ export const cloudEventsStructured: Decoder = {
   },
 
   mayConcern(record) {
-    if (cloudEventType(record) !== undefined || structuredType(record.headers) === undefined) return undefined
-    return true
+    if (cloudEventType(record) !== undefined) return undefined
+    return structuredType(headerOf(record, 'content-type')) === undefined ? undefined : true
   },
 }
 
 /** The media type of a whole CloudEvent, or of several; `undefined` for any other content. */
-export function structuredType(headers: WireHeaders): string | undefined {
-  const contentType = headerText(headers, 'content-type')?.trim().toLowerCase()
-  if (contentType === undefined || !contentType.startsWith('application/cloudevents')) return undefined
-  return contentType.split(';', 1)[0]?.trim()
+export function structuredType(contentType: string | undefined): string | undefined {
+  const type = contentType?.trim().toLowerCase()
+  return type?.startsWith('application/cloudevents') ? type.split(';', 1)[0]?.trim() : undefined
 }
 
 function dataOf(event: Record<string, unknown>): { json: unknown } | undefined {

@@ -12,8 +12,8 @@ export const plainJson: Decoder = {
   name: 'plain-json',
 
   decode(record, headers) {
-    if (headerText(headers, 'ce_type') !== undefined || structuredType(headers) !== undefined)
-      return undefined
+    if (headerText(headers, 'ce_type') !== undefined) return undefined
+    if (structuredType(headerText(headers, 'content-type')) !== undefined) return undefined
     const parsed = parseJson(record.value)
     if (parsed.kind === 'poison') return parsed
     const json = parsed.json
