@@ -1,5 +1,5 @@
 import type { Decoders } from '../events/decode/decode-record.ts'
-import { isOutcome, outcomeTypes } from '../events/outcome.ts'
+import { outcomeTypes } from '../events/outcome.ts'
 import { cloudEventType, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
@@ -51,8 +51,7 @@ export async function lookUpOrigins(
 /** A trigger, a registration that came after its session had ended, or a failure that an operator had delivered again. */
 export function mayBeOrigin(record: WireRecord, formats: Formats): boolean {
   if (record.unreadable !== undefined) return false
-  if (isOutcome(record)) return cloudEventType(record) === outcomeTypes.failed
-  return formats.mayConcern(record, 'trigger') || formats.mayConcern(record, 'registration')
+  return formats.mayConcern(record) || cloudEventType(record) === outcomeTypes.failed
 }
 
 function windowsOf(origins: readonly RecordPosition[], { from, to }: PartitionRange): PartitionRange[] {

@@ -30,7 +30,8 @@ export const cloudEventsBinary: Decoder = {
   mayConcern(record, what) {
     const type = cloudEventType(record)
     if (type === undefined) return undefined
-    if (isKnownType(type)) return (type === 'backchannel-logout-registered') === (what === 'registration')
+    if (isKnownType(type))
+      return what === undefined || (type === 'backchannel-logout-registered') === (what === 'registration')
     return unread(type) === undefined ? undefined : false
   },
 }

@@ -61,8 +61,8 @@ export class Decoders {
     }
   }
 
-  /** By type and headers alone; false only for a record that surely says nothing of that kind. */
-  mayConcern(record: WireRecord, what: RecordKind): boolean {
+  /** By type and headers alone; false only for a record that surely says nothing of that kind, or of any. */
+  mayConcern(record: WireRecord, what?: RecordKind): boolean {
     for (const decoder of this.#decoders) {
       const answer = decoder.mayConcern(record, what)
       if (answer !== undefined) return answer

@@ -26,9 +26,10 @@ export interface Decoder {
    */
   decode(record: WireRecord, headers: WireHeaders): Decoded | readonly Decoded[] | undefined
   /**
-   * Whether the record may say something of that kind, without a look at its value: most of a log is passed over by that.
+   * Whether the record may say something of that kind, or of any where none is named, without a look at its value: most of a
+   * log is passed over by that.
    * `undefined` where it cannot be of this format, or where it may be and would say no such thing; false where it is surely of
    * this format, and surely says no such thing.
    */
-  mayConcern(record: WireRecord, what: RecordKind): boolean | undefined
+  mayConcern(record: WireRecord, what?: RecordKind): boolean | undefined
 }

@@ -36,12 +36,14 @@ describe('what a record may concern', () => {
     expect(new Set(said.map(({ kind }) => kind))).toEqual(new Set(kinds))
     for (const { kind, record } of said) {
       expect(decoders.mayConcern(unread(record.headers), kind as (typeof kinds)[number])).toBe(true)
+      expect(decoders.mayConcern(unread(record.headers))).toBe(true)
     }
   })
 
   test('by their header outcomes concern nobody, foreign events nobody who does not know them', () => {
     for (const type of ['backchannel-logout-sent', 'backchannel-logout-failed', FOREIGN_TYPE]) {
-      for (const kind of kinds) expect(decoders.mayConcern(unread({ ce_type: type }), kind)).toBe(false)
+      for (const kind of [...kinds, undefined])
+        expect(decoders.mayConcern(unread({ ce_type: type }), kind)).toBe(false)
     }
     expect(decoders.mayConcern(unread({ ce_type: 'session-terminated' }), 'registration')).toBe(false)
     expect(decoders.mayConcern(unread({ ce_type: 'backchannel-logout-registered' }), 'trigger')).toBe(false)
