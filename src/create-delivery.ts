@@ -7,7 +7,9 @@ import { DeliveryCore, type DeliveryCoreOptions } from './delivery/delivery-core
 import type { DeliveryTracing } from './delivery/delivery-tracing.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { UndiciSender } from './egress/undici-sender.ts'
+import { Decoders } from './events/decode/decode-record.ts'
 import { logoutEndpoint } from './events/logout-endpoint.ts'
+import { Pipeline } from './intake/pipeline.ts'
 import type { Clock } from './lib/clock.ts'
 import type { RepeatedSteps } from './lib/repeated-steps.ts'
 import type { OutcomeLog } from './outcome/outcome-log.ts'
@@ -36,6 +38,12 @@ export interface DeliveryParts {
 
 export function createIssuers(config: Config, clock: Clock): Issuers {
   return new Issuers([{ issuer: config.ISSUER, signingKeysFile: config.SIGNING_KEYS_FILE }], clock)
+}
+
+/** The same for whoever reads the log, in this process and in any other. */
+export function createPipeline(config: Config, issuers: Issuers): Pipeline {
+  const { ISSUER, USER_SIGNED_OUT_WITHOUT_SESSION } = config
+  return new Pipeline(new Decoders(ISSUER), (issuer) => issuers.has(issuer), USER_SIGNED_OUT_WITHOUT_SESSION)
 }
 
 /** The delivery of the service, and of the commands that deliver: what one may send to, the other may, too. */

@@ -3,6 +3,7 @@ import type { Config } from './config/env.ts'
 import type { Backlog } from './delivery/backlog.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
 import type { Assignment } from './intake/assignment.ts'
+import type { Pipeline } from './intake/pipeline.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Readiness } from './readiness.ts'
 import { describeDisbelieved } from './recovery/believed-outcomes.ts'
@@ -26,7 +27,7 @@ export interface RegistryWatchParts {
   readonly edges: EdgeNotes
   readonly events: RelayEvents
   readonly guard: EpochGuard
-  readonly isServedIssuer: (issuer: string) => boolean
+  readonly pipeline: Pipeline
   readonly readiness: Readiness
   readonly reader: LogReader
   /** Without a guard: the registry is built before there is an epoch. */
@@ -44,7 +45,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
     edges,
     events,
     guard,
-    isServedIssuer,
+    pipeline,
     readiness,
     reader,
     registry,
@@ -61,6 +62,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
     clock,
     epoch,
     reader,
+    formats: pipeline.decoders,
     groupId: config.KAFKA_GROUP_ID,
     inputTopics: config.KAFKA_TOPICS,
     onForgotten: (starts) => {
@@ -86,19 +88,13 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
     startFrom: config.KAFKA_START_FROM,
     store: new StoreFromLog({
       clock,
-      isServedIssuer,
+      pipeline,
       deadlineMs: config.RETRY_DEADLINE_MS,
-      defaultIssuer: config.ISSUER,
       recovery: new RedisRecoveryRegistry(registry),
       registry: new RedisRegistry(registry),
       sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
       tombstoneMs: config.TOMBSTONE_MS,
-      runAgain: (triggers, unguarded) =>
-        again.run(
-          triggers.map(({ step }) => step),
-          unguarded,
-        ),
+      runAgain: (triggers, unguarded) => again.run(triggers, unguarded),
       // It resolves when they are parked.
       againSettled: async () => undefined,
     }),

@@ -2,11 +2,12 @@ import { ClientNotes } from './checks/client-notes.ts'
 import { findingOfClient } from './checks/clients.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
-import { createDelivery, createIssuers } from './create-delivery.ts'
+import { createDelivery, createIssuers, createPipeline } from './create-delivery.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
 import type { UndiciSender } from './egress/undici-sender.ts'
 import { RelayFault } from './errors.ts'
 import type { Outcome, OutcomeSubject } from './events/outcome.ts'
+import type { Pipeline } from './intake/pipeline.ts'
 import { KafkaLogReader } from './kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from './kafka/kafka-outcome-log.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
@@ -78,6 +79,7 @@ export class RecoveryRun {
   readonly #issuers: Issuers
   readonly #log: KafkaOutcomeLog
   readonly #onNote: RecoveryRunOptions['onNote']
+  readonly #pipeline: Pipeline
   readonly #redelivery: Redelivery
   readonly #sender: UndiciSender
   readonly #topics: KafkaTopics
@@ -93,6 +95,8 @@ export class RecoveryRun {
     this.#topics = options.topics
     this.#onNote = onNote
     this.#issuers = createIssuers(config, clock)
+    const pipeline = createPipeline(config, this.#issuers)
+    this.#pipeline = pipeline
     const keys = new RedisKeys(config.REDIS_PREFIX)
     this.#guard = new EpochGuard(redis)
     const { SESSION_LIFETIME_MS: sessionLifetimeMs, TOMBSTONE_MS: tombstoneMs } = config
@@ -142,31 +146,28 @@ export class RecoveryRun {
       redelivery: this.#redelivery,
     })
     const sliceTriggers = perSecond === undefined ? SLICE_TRIGGERS : 1
-    const isServedIssuer = (issuer: string) => this.#issuers.has(issuer)
     this.#triggers = new ReplayTriggers({
       book,
       filter,
-      isServedIssuer,
       patience,
+      pipeline,
       sliceTriggers,
       clock,
       deadlineMs: config.RETRY_DEADLINE_MS,
-      defaultIssuer: config.ISSUER,
-      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
     })
-    const lookUp = { clock, inputTopics: config.KAFKA_TOPICS, reader: this.reader, recovery: this.recovery }
+    const { reader, recovery, registry } = this
     this.replay = new Replay({
       addresses: new RegisteredAddresses({
-        ...lookUp,
-        defaultIssuer: config.ISSUER,
-        registry: this.registry,
+        ...{ clock, pipeline, reader, recovery, registry },
+        inputTopics: config.KAFKA_TOPICS,
       }),
       book,
       clock,
       filter,
-      isServedIssuer,
       patience,
       sliceTriggers,
+      formats: pipeline.decoders,
+      isServedIssuer: pipeline.serves,
       groupId: config.KAFKA_GROUP_ID,
       inputTopics: config.KAFKA_TOPICS,
       lateAfterMs: config.RETRY_DEADLINE_MS,
@@ -179,10 +180,6 @@ export class RecoveryRun {
     })
     // Whoever waits for room must see that nobody waits any more.
     patience.signal.addEventListener('abort', () => core.open.room.open())
-  }
-
-  isServedIssuer(issuer: string): boolean {
-    return this.#issuers.has(issuer)
   }
 
   /** Deliveries may begin when this resolves. Throws what waiting cannot mend. */
@@ -212,22 +209,17 @@ export class RecoveryRun {
     const store = new StoreFromLog({
       clock: this.#clock,
       deadlineMs: config.RETRY_DEADLINE_MS,
-      defaultIssuer: config.ISSUER,
-      isServedIssuer: (issuer) => this.isServedIssuer(issuer),
+      pipeline: this.#pipeline,
       recovery: this.#unguardedRecovery,
       registry: this.#unguarded,
       sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
       tombstoneMs: config.TOMBSTONE_MS,
       runAgain: (triggers, built) =>
-        this.#triggers.take(
-          triggers.map(({ record }) => record),
-          {
-            ask: (steps) => endedBy(built, steps),
-            // What is settled was read from the topic just now.
-            handOn: (owed) => this.#redelivery.deliver(owed, async (registrations) => registrations),
-          },
-        ),
+        this.#triggers.runAgain(triggers, {
+          ask: (steps) => endedBy(built, steps),
+          // What is settled was read from the topic just now.
+          handOn: (owed) => this.#redelivery.deliver(owed, async (registrations) => registrations),
+        }),
       againSettled: () => this.#aftermath.nothingHeld(),
     })
     const rebuild = new Rebuild({
@@ -242,6 +234,7 @@ export class RecoveryRun {
       inputTopics: config.KAFKA_TOPICS,
       outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
       own: () => [],
+      formats: this.#pipeline.decoders,
       reader: this.reader,
       startFrom: config.KAFKA_START_FROM,
     })
@@ -269,8 +262,7 @@ export class RecoveryRun {
   difference(): RegistryDifference {
     return new RegistryDifference({
       clock: this.#clock,
-      defaultIssuer: this.#config.ISSUER,
-      isServedIssuer: (issuer) => this.isServedIssuer(issuer),
+      pipeline: this.#pipeline,
       reader: this.reader,
       recovery: this.recovery,
       registry: this.#unguarded,

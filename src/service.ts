@@ -5,7 +5,7 @@ import { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
-import { createDelivery, createIssuers } from './create-delivery.ts'
+import { createDelivery, createIssuers, createPipeline } from './create-delivery.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
 import type { UndiciSender } from './egress/undici-sender.ts'
@@ -186,6 +186,7 @@ export class Service {
         events.fault('kafka-dead-letter', error, failures),
       ),
     })
+    const pipeline = createPipeline(config, this.#issuers)
     this.#intake = new Intake({
       clock,
       events,
@@ -193,17 +194,15 @@ export class Service {
       admission: this.#core.admission,
       deadLetters: this.#deadLetters,
       deadlineMs: config.RETRY_DEADLINE_MS,
-      defaultIssuer: config.ISSUER,
       isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
-      isServedIssuer: (issuer) => this.#issuers.has(issuer),
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,
+      pipeline,
       registryStep: repeats.step('intake', 'asking Redis what is owed', (error, failures) =>
         events.fault('redis', error, failures),
       ),
       relyingParties: this.#core.relyingParties,
       settings: this.#core.settings,
-      signedOutWithoutSession: config.USER_SIGNED_OUT_WITHOUT_SESSION,
       tracing,
     })
     const committing = repeats.step('commits', 'committing positions', (error) => events.commitFailed(error))
@@ -229,7 +228,7 @@ export class Service {
       backlog,
       core: this.#core,
       edges,
-      isServedIssuer: (issuer) => this.#issuers.has(issuer),
+      pipeline,
       readiness: this.#readiness,
       reader: new KafkaLogReader(kafka, this.#topics),
       registry: registryOptions,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { RelayFault } from '../errors.ts'
+import { Decoders } from '../events/decode/decode-record.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { timeText } from '../lib/time-text.ts'
 import { describeHidden, type PartitionRange } from '../recovery/log-reader.ts'
@@ -71,6 +72,7 @@ async function trace(asked: string, options: Options): Promise<void> {
         issuer,
         sinceMs,
         topics,
+        decoders: new Decoders(issuer),
         outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),

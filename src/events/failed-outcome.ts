@@ -3,7 +3,7 @@ import { readRegistration } from './read-registration.ts'
 import type { Registration } from './registration.ts'
 import { readTraceContext, type TraceContext } from './trace-context.ts'
 import type { TriggerOrigin } from './trigger.ts'
-import { headerText, type WireRecord } from './wire-record.ts'
+import { cloudEventType, headerText, type WireRecord } from './wire-record.ts'
 
 export type FailedOutcomeResult =
   | {
@@ -23,8 +23,7 @@ export type FailedOutcomeResult =
 /** What a failed outcome tells of its delivery; `undefined` for any other record. */
 export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | undefined {
   const { topic, partition, offset, headers, value } = record
-  if ((record.type ?? headerText(headers, 'ce_type')) !== outcomeTypes.failed || value === null)
-    return undefined
+  if (cloudEventType(record) !== outcomeTypes.failed || value === null) return undefined
   let data: Record<string, unknown>
   try {
     data = JSON.parse(value.toString('utf8')) as Record<string, unknown>

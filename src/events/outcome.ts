@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { isTime } from './claimed-time.ts'
 import type { Registration } from './registration.ts'
 import type { TriggerOrigin } from './trigger.ts'
-import { headerText, type WireRecord } from './wire-record.ts'
+import { cloudEventType, type WireRecord } from './wire-record.ts'
 
 /**
  * Why a delivery failed for good.
@@ -116,7 +116,7 @@ export function outcomeData(
 
 /** True for an outcome record, by its header alone. */
 export function isOutcome(record: WireRecord): boolean {
-  const type = record.type ?? headerText(record.headers, 'ce_type')
+  const type = cloudEventType(record)
   return type !== undefined && isOutcomeType(type)
 }
 

@@ -12,8 +12,8 @@ export function positionOf({ topic, partition, offset }: RecordPosition): string
 
 /** A record as it came from the log, before anybody looked at its content, which is read anew each time it is asked for. */
 export interface WireRecord extends RecordPosition {
-  /** The `ce_type` header, where it can be told without reading the rest. */
-  readonly type?: string | undefined
+  /** As `headerText`, where that can be told without reading the rest. */
+  header?(name: string): string | undefined
   /** Why it cannot be read, where that is so: then there is no content, and it may stand for several that follow. */
   readonly unreadable?: string | undefined
   /** Milliseconds since the epoch, as the producer or the broker stamped it. */
@@ -31,4 +31,14 @@ export function headerText(headers: WireHeaders, name: string): string | undefin
   const first = Array.isArray(value) ? value[0] : value
   const text = first == null ? '' : typeof first === 'string' ? first : first.toString('utf8')
   return text === '' ? undefined : text
+}
+
+/** As `headerText`, for whoever wants one header of a record and not the others. */
+export function headerOf(record: WireRecord, name: string): string | undefined {
+  return record.header === undefined ? headerText(record.headers, name) : record.header(name)
+}
+
+/** The type of a CloudEvent in binary mode, by its header alone; `undefined` for every other record. */
+export function cloudEventType(record: WireRecord): string | undefined {
+  return headerOf(record, 'ce_type')
 }

@@ -4,7 +4,7 @@ import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { Owed } from '../delivery/resolve.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
-import { type DecodeResult, decodeRecord } from '../events/decode/decode-record.ts'
+import type { DecodeResult } from '../events/decode/decode-record.ts'
 import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
@@ -24,7 +24,8 @@ import { FanOuts } from './fan-outs.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
-import { type TriggerStep, triggerStep } from './trigger-step.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { TriggerStep } from './trigger-step.ts'
 
 export interface IntakeOptions {
   readonly admission: Admission
@@ -32,24 +33,21 @@ export interface IntakeOptions {
   readonly deadLetters: DeadLetters
   /** How long a delivery may be tried. Milliseconds. */
   readonly deadlineMs: number
-  readonly defaultIssuer: string
   readonly events: IntakeEvents
   readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
   /** A record that cannot be carried out, for what it says or for what the registry holds; it becomes a dead letter. */
   readonly onRefused: (record: RecordPosition, reason: string) => void
-  readonly isServedIssuer: (issuer: string) => boolean
   readonly open: OpenDeliveries
+  readonly pipeline: Pipeline
   readonly registry: Registry
   /** Asking the registry, which is repeated until it answers. */
   readonly registryStep: RepeatedStep
   readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
-  /** What `user-signed-out` without a session means: every session of the user, or nothing. */
-  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
   readonly tracing?: DeliveryTracing | undefined
 }
 
-/** Records that share one round trip to the registry. More would only hold more registrations in memory at once. */
+/** Steps that share one round trip to the registry. More would only hold more registrations in memory at once. */
 const SLICE_RECORDS_MAX = 24
 const RETRY_DELAY_MS_MAX = 2_000
 
@@ -77,6 +75,8 @@ export class Intake {
   /** One partition's slice at a time: several that saw the same room would together fill it several times. */
   readonly #turns = new Turns()
   readonly #fanOuts: FanOuts
+  /** One dead letter has all of its record, however much of it cannot be carried out. */
+  readonly #lettered = new WeakSet<WireRecord>()
   /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
   #owedPerRecord = 1
 
@@ -117,59 +117,73 @@ export class Intake {
   }
 
   #takeSlice(lane: PartitionLane): SliceItem[] {
+    const { clock, deadLetters, pipeline } = this.#options
     const slice: SliceItem[] = []
     let taken = 0
     const wanted = this.#sliceRecords()
-    const now = this.#options.clock.now()
-    while (taken < wanted && this.#options.deadLetters.room.isOpen) {
+    const now = clock.now()
+    while (taken < wanted && deadLetters.room.isOpen) {
       const item = lane.next()
       if (item === undefined) break
       if ('skipTo' in item) {
         lane.tracker.skipTo(item.skipTo)
         continue
       }
-      const decoded = decodeRecord(item.record, this.#options.defaultIssuer, now)
-      if (decoded.kind === 'skipped') {
-        this.#options.events.skipped(decoded.reason)
-        lane.tracker.skipTo(item.record.offset + 1)
+      const { record, rest } = item
+      const results = rest?.results ?? pipeline.decoders.decode(record, now)
+      const open = rest?.open ?? lane.tracker.begin(record.offset)
+      if ('kind' in results) {
+        if (results.kind !== 'skipped') taken++
+        this.#takeUp(results, record, open, slice)
         continue
       }
-      taken++
-      const record = lane.tracker.begin(item.record.offset)
-      if (decoded.kind === 'poison') {
-        this.#options.events.poisoned(item.record, decoded.type, decoded.reason)
-        this.#options.deadLetters.publish(item.record, decoded.reason, () => record.settled())
-        continue
+      const part = results.slice(0, wanted - taken)
+      taken += part.length
+      for (const result of part) {
+        open.owe()
+        this.#takeUp(result, record, open, slice)
       }
-      const sliced = this.#itemFor(decoded, item.record, record)
-      if (sliced === undefined) record.settled()
-      else slice.push(sliced)
+      if (part.length === results.length) open.settled()
+      else lane.putBack(record, { open, results: results.slice(part.length) })
     }
     return slice
   }
 
-  /** What the registry must do for a record; `undefined` when there is nothing to do, which is counted. */
-  #itemFor(decoded: Taken, wire: WireRecord, record: OpenRecord): SliceItem | undefined {
-    const { clock, deadlineMs, events, isServedIssuer, signedOutWithoutSession, tracing } = this.#options
-    const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
-    if (!isServedIssuer(issuer)) {
-      events.accepted(decoded, 'unknown-issuer', 0)
-      return undefined
+  /** One thing that a record says, for which the record owes one. What asks nothing of the registry is settled here. */
+  #takeUp(decoded: DecodeResult, wire: WireRecord, record: OpenRecord, slice: SliceItem[]): void {
+    const { clock, deadlineMs, events, pipeline, tracing } = this.#options
+    if (decoded.kind === 'skipped') {
+      events.skipped(decoded.reason)
+      record.settled()
+      return
     }
-    if (decoded.kind === 'registration') {
-      const { registration, origin } = decoded
-      const step = { kind: 'register', registration, origin } as const
-      return { decoded, step, wire, record, span: undefined }
+    if (decoded.kind === 'poison') {
+      events.poisoned(wire, decoded.type, decoded.reason)
+      this.#publishLetter(wire, decoded.reason, record)
+      return
     }
-    const { trigger } = decoded
     const now = clock.now()
+    const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
+    const isServed = pipeline.serves(issuer)
     // Begun before the registry is asked: its mark tells everybody whose deliveries these are.
-    const span = tracing?.resolving(trigger, now)
-    const step = triggerStep(trigger, signedOutWithoutSession, now + deadlineMs, span?.context)
-    if (step !== undefined) return { decoded, step, wire, record, span }
+    const span = isServed && decoded.kind === 'trigger' ? tracing?.resolving(decoded.trigger, now) : undefined
+    const step = pipeline.step(decoded, now + deadlineMs, span?.context)
+    if (step !== undefined) {
+      slice.push({ decoded, step, wire, record, span })
+      return
+    }
     span?.end(0)
-    events.accepted(decoded, 'ignored', 0)
-    return undefined
+    events.accepted(decoded, isServed ? 'ignored' : 'unknown-issuer', 0)
+    record.settled()
+  }
+
+  #publishLetter(wire: WireRecord, reason: string, record: OpenRecord): void {
+    if (this.#lettered.has(wire)) {
+      record.settled()
+      return
+    }
+    this.#lettered.add(wire)
+    this.#options.deadLetters.publish(wire, reason, () => record.settled())
   }
 
   async #applySlice(lane: PartitionLane, slice: readonly SliceItem[]): Promise<void> {
@@ -290,12 +304,12 @@ export class Intake {
   }
 
   #refuse({ decoded, record, wire }: SliceItem, reason: string): void {
-    const { deadLetters, events, onRefused } = this.#options
+    const { events, onRefused } = this.#options
     const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
     record.owe()
     events.poisoned(wire, type, reason)
     onRefused(wire, reason)
-    deadLetters.publish(wire, reason, () => record.settled())
+    this.#publishLetter(wire, reason, record)
   }
 
   #handOnPart(item: SliceItem, answer: OwedAnswer, known: Known): number {

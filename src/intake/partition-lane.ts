@@ -1,8 +1,9 @@
+import type { DecodeResult } from '../events/decode/decode-record.ts'
 import { isOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { AssignedPartition, RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import { Fifo } from '../lib/fifo.ts'
-import { OffsetTracker } from './offset-tracker.ts'
+import { OffsetTracker, type OpenRecord } from './offset-tracker.ts'
 
 /** Records that may wait here; beyond that the partition is paused, and resumed at half. */
 const QUEUED_RECORDS_MAX = 100
@@ -20,7 +21,15 @@ export interface LaneOptions extends AssignedPartition {
   readonly onGap: (wanted: number, fetched: number) => void
 }
 
-type Queued = { readonly record: WireRecord } | { readonly skipTo: number; readonly bytes: number }
+type Queued =
+  | { readonly record: WireRecord; readonly rest?: RestOfRecord }
+  | { readonly skipTo: number; readonly bytes: number }
+
+/** What is left of a record that says more than is taken at once. */
+interface RestOfRecord {
+  readonly open: OpenRecord
+  readonly results: readonly DecodeResult[]
+}
 
 /**
  * One partition of the assignment: its records that wait to be worked off, and what of it may be committed. A lane
@@ -137,6 +146,11 @@ export class PartitionLane {
       this.#options.resume(this)
     }
     return item
+  }
+
+  /** It comes next. */
+  putBack(record: WireRecord, rest: RestOfRecord): void {
+    if (!this.#isClosed) this.#queue.unshift({ record, rest })
   }
 
   #advanceTo(offset: number, bytes = 0): void {

@@ -1,5 +1,5 @@
 import type { KafkaMessage } from 'kafkajs'
-import type { WireHeaders, WireRecord } from '../events/wire-record.ts'
+import { headerText, type WireHeaders, type WireRecord } from '../events/wire-record.ts'
 import { DecodedRecord } from './record-decoding.ts'
 import type { RecordBatch } from './record-source.ts'
 import { UnreadableRecords } from './unreadable-records.ts'
@@ -31,8 +31,11 @@ class KafkaRecord implements WireRecord {
     this.#message = message
   }
 
-  get type(): string | undefined {
-    return (this.#message instanceof DecodedRecord && this.#message.headerText('ce_type')) || undefined
+  header(name: string): string | undefined {
+    const message = this.#message
+    return message instanceof DecodedRecord
+      ? message.headerText(name) || undefined
+      : headerText(this.headers, name)
   }
 
   get unreadable(): string | undefined {

@@ -14,6 +14,12 @@ export class Fifo<T> {
     this.#items.push(item)
   }
 
+  /** Before all others. O(1) for what was just shifted. */
+  unshift(item: T): void {
+    if (this.#head === 0) this.#items.unshift(item)
+    else this.#items[--this.#head] = item
+  }
+
   peek(): T | undefined {
     return this.#items[this.#head]
   }

@@ -3,7 +3,7 @@ import { positionOf, type RecordPosition, type WireRecord } from '../events/wire
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
 import { OffsetSet } from './offset-set.ts'
-import { lookUpOrigins, mayBeOrigin } from './origin-lookup.ts'
+import { type Formats, lookUpOrigins, mayBeOrigin } from './origin-lookup.ts'
 
 export interface DisbelievedOutcomes {
   readonly count: number
@@ -25,14 +25,16 @@ export function describeDisbelieved({ count, first }: DisbelievedOutcomes): stri
  */
 export class BelievedOutcomes {
   #disbelieved: DisbelievedOutcomes = { count: 0, first: undefined }
+  readonly #formats: Formats
   readonly #outcomeTopic: string
   readonly #topics: readonly string[]
   readonly #reader: LogReader
   readonly #read = new Map<string, { range: PartitionRange; origins: OffsetSet }>()
   #waiting: { readonly outcome: SettledByLog; readonly record: RecordPosition }[] = []
 
-  constructor(reader: LogReader, inputTopics: readonly string[], outcomeTopic: string) {
+  constructor(reader: LogReader, inputTopics: readonly string[], outcomeTopic: string, formats: Formats) {
     this.#reader = reader
+    this.#formats = formats
     this.#outcomeTopic = outcomeTopic
     this.#topics = [...new Set([...inputTopics, outcomeTopic])]
   }
@@ -52,7 +54,7 @@ export class BelievedOutcomes {
   }
 
   note(record: WireRecord): void {
-    if (mayBeOrigin(record)) this.#read.get(nameOf(record))?.origins.add(record.offset)
+    if (mayBeOrigin(record, this.#formats)) this.#read.get(nameOf(record))?.origins.add(record.offset)
   }
 
   /** The outcome, when the record is one and is believed by now. */
@@ -78,7 +80,7 @@ export class BelievedOutcomes {
     const elsewhere = waiting.flatMap(({ outcome: { origin } }) =>
       origin === undefined || this.#isInRange(origin) ? [] : [origin],
     )
-    const held = await lookUpOrigins(this.#reader, this.#topics, elsewhere, signal)
+    const held = await lookUpOrigins(this.#reader, this.#topics, this.#formats, elsewhere, signal)
     return waiting.flatMap(({ outcome, record }) => {
       const { origin } = outcome
       if (origin !== undefined && (this.#isRead(origin) || held(origin))) return [outcome]

@@ -1,4 +1,4 @@
-import { decodeRecord } from '../events/decode/decode-record.ts'
+import type { Decoders } from '../events/decode/decode-record.ts'
 import { headerText, type WireRecord } from '../events/wire-record.ts'
 import type { OutgoingRecord } from '../outcome/outcome-log.ts'
 
@@ -19,7 +19,7 @@ const ADDED = /^dead-letter-/
 export function letterAgain(
   letter: WireRecord,
   inputTopics: readonly string[],
-  defaultIssuer: string,
+  decoders: Decoders,
   nowMs: number,
 ): LetterFate {
   const header = (name: string) => headerText(letter.headers, `dead-letter-${name}`)
@@ -32,11 +32,15 @@ export function letterAgain(
   if (header('cut') !== undefined)
     return left(`it was cut; the whole of it may stand at ${topic}/${partition}/${header('offset')}`)
   // Not by a spread: a record's content is read when it is asked for.
-  const { headers: all, key, offset, partition: at, type, value } = letter
-  const record = { topic: letter.topic, partition: at, offset, type, timestampMs, key, value, headers: all }
-  const decoded = decodeRecord(record, defaultIssuer, nowMs)
-  if (decoded.kind === 'poison') return left(`it still cannot be read: ${decoded.reason}`)
-  if (decoded.kind === 'skipped') return left(`it is skipped: ${decoded.reason}`)
+  const { headers: all, key, offset, partition: at, value } = letter
+  // Of the topic that it goes to, whose formats may be others.
+  const record = { topic, partition: at, offset, timestampMs, key, value, headers: all }
+  const decoded = [decoders.decode(record, nowMs)].flat()
+  const poison = decoded.find((it) => it.kind === 'poison')
+  if (poison !== undefined) return left(`it still cannot be read: ${poison.reason}`)
+  const [first] = decoded
+  if (first?.kind === 'skipped' && decoded.every((it) => it.kind === 'skipped'))
+    return left(`it is skipped: ${first.reason}`)
   // Not by assignment: a header may have any name, `__proto__` too.
   const headers = Object.fromEntries(
     Object.entries(all).filter(

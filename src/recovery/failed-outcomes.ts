@@ -3,7 +3,7 @@ import { type FailedOutcomeResult, readFailedOutcome } from '../events/failed-ou
 import { outcomeTypes, readOutcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
-import { headerText, type WireRecord } from '../events/wire-record.ts'
+import { cloudEventType, type WireRecord } from '../events/wire-record.ts'
 import type { OwedByCause } from './redelivery.ts'
 import type { ReplayBook } from './replay-book.ts'
 import { concerns, type ReplayFilter } from './replay-filter.ts'
@@ -44,7 +44,7 @@ export class FailedOutcomes {
   /** `isInRange`: false for what was written after the range, of which only what was sent counts. */
   take(records: readonly WireRecord[], isInRange: (record: WireRecord) => boolean): void {
     for (const record of records) {
-      const type = record.type ?? headerText(record.headers, 'ce_type')
+      const type = cloudEventType(record)
       if (type === outcomeTypes.sent) this.#takeSent(record)
       else if (type === outcomeTypes.failed && isInRange(record)) this.#takeFailed(record)
     }

@@ -1,5 +1,5 @@
 import { outcomeTypes, readOutcome } from '../events/outcome.ts'
-import { headerText } from '../events/wire-record.ts'
+import { cloudEventType } from '../events/wire-record.ts'
 import { type LogReader, type PartitionRange, wholeOf } from './log-reader.ts'
 import type { ReplayBook } from './replay-book.ts'
 
@@ -33,7 +33,7 @@ export class FollowOutcomes {
         for (const record of records) {
           const settled = readOutcome(record)
           if (settled === undefined) continue
-          const type = record.type ?? headerText(record.headers, 'ce_type')
+          const type = cloudEventType(record)
           this.#book.decide(settled, type === outcomeTypes.sent ? 'sent' : 'failed')
         }
         this.#positions.set(partition, nextOffset)

@@ -1,9 +1,9 @@
-import { mayBeTrigger } from '../events/decode/known-types.ts'
 import { isOutcome } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
 import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
 import { type LogReader, type PartitionBounds, type PartitionRange, wholeOf } from './log-reader.ts'
+import type { Formats } from './origin-lookup.ts'
 import type { PartitionStart } from './start-plan.ts'
 import type { StoreFromLog } from './store-from-log.ts'
 
@@ -13,6 +13,7 @@ export interface MissingFromLogOptions {
   readonly onDisbelieved: (outcomes: DisbelievedOutcomes) => void
   readonly onProgress: (progress: RebuildProgress) => void
   readonly outcomeTopic: string
+  readonly formats: Formats
   readonly reader: LogReader
   /** Applies what is read to the store; not guarded by the epoch, since this is what writes before there is one. */
   readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain' | 'againSettled'>
@@ -51,10 +52,10 @@ export class MissingFromLog {
 
   /** Throws when the log or the store is out of reach. */
   async apply(missing: Missing, starts: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
-    const { inputTopics, onDisbelieved, outcomeTopic, reader, store } = this.#options
+    const { formats, inputTopics, onDisbelieved, outcomeTopic, reader, store } = this.#options
     const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
     const triggers = new Map<string, PartitionRange>()
-    const believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic)
+    const believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic, formats)
     const take = async (records: readonly WireRecord[]): Promise<void> => {
       for (const record of records) believed.note(record)
       const wanted = records.filter((record) => {
@@ -62,10 +63,10 @@ export class MissingFromLog {
         if (isOutcome(record)) return true
         const { topic, partition, offset } = record
         if (offset < (inputFrom.get(nameOf(record)) ?? Infinity)) return false
-        if (!mayBeTrigger(record.type)) return true
+        if (!formats.mayConcern(record, 'trigger')) return true
         const { from } = triggers.get(nameOf(record)) ?? { from: offset }
         triggers.set(nameOf(record), { topic, partition, from, to: offset + 1 })
-        return record.type === undefined
+        return formats.mayConcern(record, 'registration')
       })
       await store.register(wanted, (record) => believed.take(record))
     }

@@ -1,8 +1,10 @@
-import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
+import type { Decoders } from '../events/decode/decode-record.ts'
 import { outcomeTypes } from '../events/outcome.ts'
-import { headerText, positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
+import { cloudEventType, positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
 import type { TopicPartition } from '../kafka/record-source.ts'
 import type { LogReader, PartitionRange } from './log-reader.ts'
+
+export type Formats = Pick<Decoders, 'mayConcern'>
 
 /** Wanted records that lie so close together are read in one go. */
 const GAP_MAX = 2_000
@@ -16,6 +18,7 @@ const WINDOWS_MAX = 200
 export async function lookUpOrigins(
   reader: LogReader,
   topics: readonly string[],
+  formats: Formats,
   origins: readonly RecordPosition[],
   signal: AbortSignal,
 ): Promise<(origin: RecordPosition) => boolean> {
@@ -26,7 +29,7 @@ export async function lookUpOrigins(
     reader.read(
       [window],
       async ({ records }) => {
-        for (const record of records) if (mayBeOrigin(record)) found.add(positionOf(record))
+        for (const record of records) if (mayBeOrigin(record, formats)) found.add(positionOf(record))
       },
       signal,
     )
@@ -46,10 +49,9 @@ export async function lookUpOrigins(
 }
 
 /** A trigger, a registration that came after its session had ended, or a failure that an operator had delivered again. */
-export function mayBeOrigin(record: WireRecord): boolean {
+export function mayBeOrigin(record: WireRecord, formats: Formats): boolean {
   if (record.unreadable !== undefined) return false
-  const type = record.type ?? headerText(record.headers, 'ce_type')
-  return mayBeTrigger(type) || mayBeRegistration(type) || type === outcomeTypes.failed
+  return formats.mayConcern(record) || cloudEventType(record) === outcomeTypes.failed
 }
 
 function windowsOf(origins: readonly RecordPosition[], { from, to }: PartitionRange): PartitionRange[] {

@@ -1,6 +1,6 @@
-import { decodeRecord } from '../events/decode/decode-record.ts'
-import { mayBeRegistration } from '../events/decode/known-types.ts'
+import type { DecodeResult } from '../events/decode/decode-record.ts'
 import type { Registration } from '../events/registration.ts'
+import type { Pipeline } from '../intake/pipeline.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { LogReader } from './log-reader.ts'
@@ -8,8 +8,8 @@ import type { RecoveryRegistry } from './recovery-registry.ts'
 
 export interface RegisteredAddressesOptions {
   readonly clock: Clock
-  readonly defaultIssuer: string
   readonly inputTopics: readonly string[]
+  readonly pipeline: Pick<Pipeline, 'read'>
   readonly reader: LogReader
   readonly recovery: Pick<RecoveryRegistry, 'all'>
   readonly registry: Pick<Registry, 'find'>
@@ -40,17 +40,16 @@ export class RegisteredAddresses {
   }
 
   async #searchLog(search: Search, signal: AbortSignal): Promise<void> {
-    const { clock, defaultIssuer, inputTopics, reader } = this.#options
+    const { clock, inputTopics, pipeline, reader } = this.#options
     const isEnough = new AbortController()
+    const take = (decoded: DecodeResult): void => {
+      if (decoded.kind === 'registration') note(search, decoded.registration)
+    }
     try {
       await reader.read(
         await reader.bounds(inputTopics),
         async ({ records }) => {
-          for (const record of records) {
-            if (!mayBeRegistration(record.type)) continue
-            const decoded = decodeRecord(record, defaultIssuer, clock.now())
-            if (decoded.kind === 'registration') note(search, decoded.registration)
-          }
+          for (const record of records) pipeline.read(record, 'registration', clock.now(), take)
           if (search.wanted.size === 0) isEnough.abort()
         },
         AbortSignal.any([signal, isEnough.signal]),

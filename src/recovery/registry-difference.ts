@@ -1,8 +1,8 @@
 import { registrationKey } from '../delivery/delivery.ts'
-import { decodeRecord } from '../events/decode/decode-record.ts'
-import { mayBeRegistration } from '../events/decode/known-types.ts'
+import type { DecodeResult } from '../events/decode/decode-record.ts'
 import { isOutcome, type SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
+import type { Pipeline } from '../intake/pipeline.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
 import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
@@ -12,8 +12,7 @@ import { recordsIn } from './replay-range.ts'
 
 export interface RegistryDifferenceOptions {
   readonly clock: Clock
-  readonly defaultIssuer: string
-  readonly isServedIssuer: (issuer: string) => boolean
+  readonly pipeline: Pipeline
   readonly reader: LogReader
   readonly recovery: Pick<RecoveryRegistry, 'all'>
   /** Not guarded by the epoch. */
@@ -54,10 +53,10 @@ export class RegistryDifference {
   recordsTotal = 0
 
   constructor(options: RegistryDifferenceOptions) {
-    const { inputTopics, outcomeTopic, reader } = options
+    const { inputTopics, outcomeTopic, pipeline, reader } = options
     this.#options = options
     this.#topics = [...new Set([...inputTopics, outcomeTopic])]
-    this.#believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic)
+    this.#believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic, pipeline.decoders)
   }
 
   get disbelieved(): DisbelievedOutcomes {
@@ -87,7 +86,7 @@ export class RegistryDifference {
    * for a moment in which a replica might see it. What is not on the log stays.
    */
   async mend(found: readonly Difference[], signal: AbortSignal): Promise<void> {
-    const { clock, defaultIssuer, reader, registry } = this.#options
+    const { clock, pipeline, reader, registry } = this.#options
     const settled = found.flatMap(({ difference, outcome }) =>
       difference === 'settled' && outcome !== undefined ? [outcome] : [],
     )
@@ -101,14 +100,14 @@ export class RegistryDifference {
     await reader.read(
       parts,
       async ({ records }) => {
-        const steps = records.flatMap((record): RegistryStep[] => {
-          if (!mayBeRegistration(record.type)) return []
-          const decoded = decodeRecord(record, defaultIssuer, clock.now())
-          if (decoded.kind !== 'registration') return []
-          const it = missing.get(registrationKey(decoded.registration))
-          if (it === undefined || isSettledBy(it.outcome, decoded.registration)) return []
-          return [{ kind: 'register', registration: decoded.registration, origin: decoded.origin }]
-        })
+        const steps: RegistryStep[] = []
+        const take = (decoded: DecodeResult): void => {
+          const step = pipeline.step(decoded)
+          if (step?.kind !== 'register') return
+          const it = missing.get(registrationKey(step.registration))
+          if (it !== undefined && !isSettledBy(it.outcome, step.registration)) steps.push(step)
+        }
+        for (const record of records) pipeline.read(record, 'registration', clock.now(), take)
         if (steps.length > 0) await registry.apply(steps)
       },
       signal,
@@ -153,19 +152,22 @@ export class RegistryDifference {
   }
 
   #take(record: WireRecord): void {
-    const { clock, defaultIssuer, isServedIssuer } = this.#options
+    const { clock, pipeline } = this.#options
     this.#believed.note(record)
     if (isOutcome(record)) {
       const outcome = this.#believed.take(record)
       if (outcome !== undefined) this.#settle(outcome)
       return
     }
-    if (!mayBeRegistration(record.type)) return
-    const decoded = decodeRecord(record, defaultIssuer, clock.now())
-    if (decoded.kind !== 'registration' || !isServedIssuer(decoded.registration.issuer)) return
-    const { clientId, registeredAtMs = 0 } = decoded.registration
-    if ((this.#entry(decoded.registration).registeredAtMs ?? 0) <= registeredAtMs)
-      this.#note(decoded.registration, { clientId, registeredAtMs })
+    pipeline.read(record, 'registration', clock.now(), this.#takeRegistration)
+  }
+
+  readonly #takeRegistration = (decoded: DecodeResult): void => {
+    const step = this.#options.pipeline.step(decoded)
+    if (step?.kind !== 'register') return
+    const { clientId, registeredAtMs = 0 } = step.registration
+    if ((this.#entry(step.registration).registeredAtMs ?? 0) <= registeredAtMs)
+      this.#note(step.registration, { clientId, registeredAtMs })
   }
 
   #settle(outcome: SettledByLog): void {
@@ -200,12 +202,12 @@ export class RegistryDifference {
   }
 
   async #surplus(signal: AbortSignal): Promise<Difference[]> {
-    const { isServedIssuer, recovery, registry } = this.#options
+    const { pipeline, recovery, registry } = this.#options
     const surplus = new Map<string, Difference>()
     await recovery.all(async (keys) => {
       const settled: Logged[] = []
       for (const key of keys) {
-        if (!isServedIssuer(key.issuer)) continue
+        if (!pipeline.serves(key.issuer)) continue
         const name = registrationKey(key)
         const logged = this.#logged.get(name)
         if (logged === undefined) surplus.set(name, { ...key, difference: 'unlogged' })

@@ -1,7 +1,7 @@
-import { decodeRecord } from '../events/decode/decode-record.ts'
-import { mayBeTrigger } from '../events/decode/known-types.ts'
+import type { DecodeResult } from '../events/decode/decode-record.ts'
 import type { WireRecord } from '../events/wire-record.ts'
-import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
+import type { Pipeline } from '../intake/pipeline.ts'
+import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OwedGroup } from '../registry/ending.ts'
 import { partsOf, type Registry } from '../registry/registry.ts'
@@ -15,11 +15,9 @@ export interface ReplayTriggersOptions {
   readonly clock: Clock
   /** From now on, also for a trigger of long ago. Milliseconds. */
   readonly deadlineMs: number
-  readonly defaultIssuer: string
   readonly filter: ReplayFilter
-  readonly isServedIssuer: (issuer: string) => boolean
   readonly patience: Patience
-  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+  readonly pipeline: Pipeline
   /** Triggers that share the round trips to the registry. */
   readonly sliceTriggers: number
 }
@@ -53,41 +51,52 @@ export class ReplayTriggers {
   }
 
   async take(records: readonly WireRecord[], to: TakeTriggers): Promise<void> {
-    const { patience, sliceTriggers } = this.#options
-    let slice: TriggerStep[] = []
+    const { clock, patience, pipeline, sliceTriggers } = this.#options
+    const steps: TriggerStep[] = []
+    const collect = (decoded: DecodeResult): void => {
+      const step = this.#stepOf(decoded)
+      if (step !== undefined) steps.push(step)
+    }
     for (const record of records) {
       if (patience.signal.aborted) return
-      const step = this.#stepOf(record)
-      if (step !== undefined) slice.push(step)
-      if (slice.length < sliceTriggers) continue
-      await this.#apply(slice, to)
-      slice = []
+      // Most of what is read are registrations and outcomes.
+      pipeline.read(record, 'trigger', clock.now(), collect)
+      if (steps.length >= sliceTriggers) await this.#apply(steps.splice(0), to)
     }
-    await this.#apply(slice, to)
+    await this.#apply(steps, to)
   }
 
-  #stepOf(record: WireRecord): TriggerStep | undefined {
-    const { book, clock, deadlineMs, defaultIssuer, filter, isServedIssuer } = this.#options
-    // Most of what is read are registrations and outcomes.
-    if (!mayBeTrigger(record.type)) return undefined
-    const decoded = decodeRecord(record, defaultIssuer, clock.now())
+  /** The same for triggers that were read before, whose own deadlines do not count. */
+  async runAgain(triggers: readonly TriggerStep[], to: TakeTriggers): Promise<void> {
+    const { book, clock, deadlineMs } = this.#options
+    const untilMs = clock.now() + deadlineMs
+    for (const _ of triggers) book.took(true)
+    const steps = triggers.map((it) => ({ ...it, ending: { ...it.ending, deadlineMs: untilMs } }))
+    await this.#apply(steps, to)
+  }
+
+  #stepOf(decoded: DecodeResult): TriggerStep | undefined {
+    const { book, clock, deadlineMs, filter, pipeline } = this.#options
     if (decoded.kind === 'poison') book.took(true, false)
     if (decoded.kind !== 'trigger') return undefined
-    const { trigger } = decoded
-    if (!mayConcern(filter, trigger)) {
+    if (!mayConcern(filter, decoded.trigger)) {
       book.took(false)
       return undefined
     }
-    const step = isServedIssuer(trigger.issuer)
-      ? triggerStep(trigger, this.#options.signedOutWithoutSession, clock.now() + deadlineMs)
-      : undefined
-    book.took(true, step !== undefined)
-    return step
+    const step = pipeline.step(decoded, clock.now() + deadlineMs)
+    const isUsable = step !== undefined && step.kind !== 'register'
+    book.took(true, isUsable)
+    return isUsable ? step : undefined
   }
 
-  async #apply(slice: readonly TriggerStep[], { ask, handOn }: TakeTriggers): Promise<void> {
+  async #apply(steps: readonly TriggerStep[], to: TakeTriggers): Promise<void> {
+    const { patience, sliceTriggers } = this.#options
+    for (let i = 0; i < steps.length && !patience.signal.aborted; i += sliceTriggers)
+      await this.#applySlice(steps.slice(i, i + sliceTriggers), to)
+  }
+
+  async #applySlice(slice: readonly TriggerStep[], { ask, handOn }: TakeTriggers): Promise<void> {
     const { filter, patience } = this.#options
-    if (slice.length === 0) return
     const answers = await patience.repeat('Redis', () => ask(slice))
     if (answers === undefined) return
     const owed = answers.flat().flatMap(({ ending, ...group }): OwedByCause[] => {

@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Registry } from '../registry/registry.ts'
 import { FailedOutcomes, type FailedOutcomesOptions, type OwedByFailure } from './failed-outcomes.ts'
 import { hiddenIn, type LogReader, type PartitionRange, wholeOf } from './log-reader.ts'
-import { lookUpOrigins } from './origin-lookup.ts'
+import { type Formats, lookUpOrigins } from './origin-lookup.ts'
 import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { Confirm, OwedByCause, Redelivery } from './redelivery.ts'
@@ -19,6 +19,7 @@ export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarde
   readonly inputTopics: readonly string[]
   readonly outcomeTopic: string
   readonly patience: Patience
+  readonly formats: Formats
   readonly reader: LogReader
   readonly recovery: RecoveryRegistry
   readonly redelivery: Redelivery
@@ -117,10 +118,10 @@ export class Replay {
   }
 
   async #withoutForged(owed: readonly OwedByFailure[]): Promise<OwedByFailure[]> {
-    const { addresses, inputTopics, outcomeTopic, patience, reader } = this.#options
+    const { addresses, formats, inputTopics, outcomeTopic, patience, reader } = this.#options
     const topics = [...new Set([...inputTopics, outcomeTopic])]
     const triggers = owed.flatMap(({ trigger }) => trigger ?? [])
-    const isHeld = await lookUpOrigins(reader, topics, triggers, patience.signal)
+    const isHeld = await lookUpOrigins(reader, topics, formats, triggers, patience.signal)
     const caused = owed.filter(({ trigger }) => trigger !== undefined && isHeld(trigger))
     // To a topic of its own only relays write.
     if (!inputTopics.includes(outcomeTopic)) return caused

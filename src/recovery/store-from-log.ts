@@ -1,9 +1,9 @@
 import { claimedTime } from '../events/claimed-time.ts'
-import { decodeRecord } from '../events/decode/decode-record.ts'
-import { mayBeRegistration, mayBeTrigger } from '../events/decode/known-types.ts'
+import type { DecodeResult } from '../events/decode/decode-record.ts'
 import type { SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
-import { type TriggerStep, triggerStep } from '../intake/trigger-step.ts'
+import type { Pipeline } from '../intake/pipeline.ts'
+import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
 import { settledInSilence } from '../registry/ending.ts'
 import type { Registry, RegistryStep } from '../registry/registry.ts'
@@ -11,28 +11,23 @@ import type { RecoveryRegistry } from './recovery-registry.ts'
 import { endedBy } from './replay-triggers.ts'
 import type { PartitionStart } from './start-plan.ts'
 
-/** A trigger of the log that is run again; its deadline is in the past where nobody has told in time. */
-export interface PastTrigger {
-  readonly record: WireRecord
-  readonly step: TriggerStep
-}
-
 export interface StoreFromLogOptions {
   readonly clock: Clock
   readonly deadlineMs: number
-  readonly defaultIssuer: string
-  readonly isServedIssuer: (issuer: string) => boolean
+  readonly pipeline: Pipeline
   /** Neither is guarded by the epoch. */
   readonly recovery: Pick<RecoveryRegistry, 'owed'>
   readonly registry: Registry
   /** How long a registration is kept; an older one has ended since, and is not made again. Milliseconds. */
   readonly sessionLifetimeMs: number
-  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
   /** How long it is remembered that a session ended, for registrations that come later. Milliseconds. */
   readonly tombstoneMs: number
-  /** Runs triggers again on that registry, so that what is still owed by them is sent or ends. */
+  /**
+   * Runs triggers again on that registry, so that what is still owed by them is sent or ends. The deadline of one is in the
+   * past where nobody has told in time.
+   */
   readonly runAgain: (
-    triggers: readonly PastTrigger[],
+    triggers: readonly TriggerStep[],
     registry: Registry,
     signal: AbortSignal,
   ) => Promise<void>
@@ -40,7 +35,8 @@ export interface StoreFromLogOptions {
   readonly againSettled: (signal: AbortSignal) => Promise<void>
 }
 
-interface Item extends PastTrigger {
+interface Item {
+  readonly step: TriggerStep
   readonly fate: 'run' | 'run-if-owed' | 'over' | 'over-if-owed'
 }
 
@@ -63,7 +59,7 @@ export class StoreFromLog {
     records: readonly WireRecord[],
     outcomeOf: (record: WireRecord) => SettledByLog | undefined,
   ): Promise<void> {
-    const { clock, defaultIssuer, isServedIssuer, registry, sessionLifetimeMs } = this.#options
+    const { clock, pipeline, registry, sessionLifetimeMs } = this.#options
     const now = clock.now()
     const livingSinceMs = now - sessionLifetimeMs
     let steps: RegistryStep[] = []
@@ -82,15 +78,15 @@ export class StoreFromLog {
       if (registered.length > 0) await registry.apply(registered)
       if (outcomes.length > 0) await registry.forget(outcomes)
     }
+    const take = (decoded: DecodeResult): void => {
+      const step = pipeline.step(decoded)
+      if (step?.kind === 'register') steps.push(step)
+    }
     for (const record of records) {
       const outcome = outcomeOf(record)
       if (outcome !== undefined) settled.push(outcome)
-      else if (mayBeRegistration(record.type)) {
-        if (claimedTime(record.timestampMs, now, now) <= livingSinceMs) continue
-        const decoded = decodeRecord(record, defaultIssuer, now)
-        if (decoded.kind !== 'registration' || !isServedIssuer(decoded.registration.issuer)) continue
-        steps.push({ kind: 'register', registration: decoded.registration, origin: decoded.origin })
-      }
+      else if (claimedTime(record.timestampMs, now, now) > livingSinceMs)
+        pipeline.read(record, 'registration', now, take)
       if (steps.length + settled.length >= REGISTRY_STEPS_MAX) await flush()
     }
     await flush()
@@ -108,8 +104,7 @@ export class StoreFromLog {
   ): Promise<void> {
     let items: Item[] = []
     for (const record of records) {
-      const item = this.#itemOf(record, startOf(record))
-      if (item !== undefined) items.push(item)
+      this.#readItems(record, startOf(record), items)
       if (items.length < TRIGGERS_AT_ONCE) continue
       await this.#run(items, signal)
       items = []
@@ -127,25 +122,22 @@ export class StoreFromLog {
     return this.#options.againSettled(signal)
   }
 
-  #itemOf(record: WireRecord, partition: PartitionStart | undefined): Item | undefined {
-    const { clock, deadlineMs, defaultIssuer, isServedIssuer, signedOutWithoutSession, tombstoneMs } =
-      this.#options
-    // Most of what is read again are registrations and outcomes.
-    if (!mayBeTrigger(record.type)) return undefined
+  #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {
+    const { clock, deadlineMs, pipeline, tombstoneMs } = this.#options
     const isOver = partition !== undefined && record.offset < partition.start
     // Nobody has taken it in yet, so it comes to a member of the group.
-    if (!isOver && partition?.kind !== 'known') return undefined
+    if (!isOver && partition?.kind !== 'known') return
     const now = clock.now()
-    const decoded = decodeRecord(record, defaultIssuer, now)
-    if (decoded.kind !== 'trigger' || !isServedIssuer(decoded.trigger.issuer)) return undefined
-    const recordedAtMs = claimedTime(record.timestampMs, now, now)
-    // The time of what nobody has taken in yet has not begun.
-    const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
-    const step = triggerStep(decoded.trigger, signedOutWithoutSession, sinceMs + deadlineMs)
-    if (step === undefined) return undefined
-    const isOld = recordedAtMs < now - tombstoneMs
-    const fate = isOver ? 'over' : 'run'
-    return { record, step, fate: isOld ? `${fate}-if-owed` : fate }
+    pipeline.read(record, 'trigger', now, (decoded) => {
+      const recordedAtMs = claimedTime(record.timestampMs, now, now)
+      // The time of what nobody has taken in yet has not begun.
+      const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
+      const step = pipeline.step(decoded, sinceMs + deadlineMs)
+      if (step === undefined || step.kind === 'register') return
+      const isOld = recordedAtMs < now - tombstoneMs
+      const fate = isOver ? 'over' : 'run'
+      items.push({ step, fate: isOld ? `${fate}-if-owed` : fate })
+    })
   }
 
   async #run(items: readonly Item[], signal: AbortSignal): Promise<void> {
@@ -166,6 +158,7 @@ export class StoreFromLog {
     }
     if (over.length > 0) await registry.forget(over)
     const again = items.filter((item) => item.fate === 'run' || owing.has(item))
-    if (again.length > 0) await runAgain(again, registry, signal)
+    const steps = again.map(({ step }) => step)
+    if (steps.length > 0) await runAgain(steps, registry, signal)
   }
 }

@@ -1,5 +1,6 @@
 import { readConfig } from '../../config/env.ts'
 import { RelayFault } from '../../errors.ts'
+import { Decoders } from '../../events/decode/decode-record.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import type { OutgoingRecord } from '../../outcome/outcome-log.ts'
@@ -25,6 +26,7 @@ export async function sendDeadLetters(
   const { KAFKA_DEAD_LETTER_TOPIC: topic, KAFKA_TOPICS: inputs } = config
   const { kafka, topics } = await openKafka(config)
   const log = new KafkaOutcomeLog(kafka, topics)
+  const decoders = new Decoders(config.ISSUER)
   let [sent, left] = [0, 0]
   try {
     const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)
@@ -44,7 +46,7 @@ export async function sendDeadLetters(
           for (const letter of records) {
             if (letter.offset >= end) continue
             const name = `${topic}/${partition}/${letter.offset}`
-            const fate = letterAgain(letter, inputs, config.ISSUER, Date.now())
+            const fate = letterAgain(letter, inputs, decoders, Date.now())
             if (fate.kind === 'left') {
               left++
               output.note(`left: ${name}: ${fate.why}`)

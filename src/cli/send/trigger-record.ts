@@ -1,5 +1,5 @@
 import { RelayFault } from '../../errors.ts'
-import { decodeRecord } from '../../events/decode/decode-record.ts'
+import { Decoders } from '../../events/decode/decode-record.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import type { OutgoingRecord } from '../../outcome/outcome-log.ts'
 
@@ -35,7 +35,7 @@ export function triggerRecord(
     'content-type': 'application/json',
   }
   const wire = { topic, partition: 0, offset: 0, timestampMs: occurredAtMs, key: null, headers }
-  const decoded = decodeRecord({ ...wire, value: Buffer.from(value) }, issuer, Date.now())
-  if (decoded.kind === 'poison') throw new RelayFault('LR_USAGE', decoded.reason)
+  const decoded = new Decoders(issuer).decode({ ...wire, value: Buffer.from(value) }, Date.now())
+  if ('kind' in decoded && decoded.kind === 'poison') throw new RelayFault('LR_USAGE', decoded.reason)
   return { topic, key: sessionId ?? (userId as string), value, headers }
 }

@@ -1,4 +1,4 @@
-import { decodeRecord } from '../../events/decode/decode-record.ts'
+import type { DecodeResult, Decoders } from '../../events/decode/decode-record.ts'
 import { readOutcomeDetails } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'
@@ -6,16 +6,20 @@ import { withoutQuery } from '../sessions/registration-rows.ts'
 import type { Entry } from './entry.ts'
 import type { Subject } from './subject.ts'
 
-/** The line of the timeline for a record about the subject, which learns from it; `undefined` for any other. */
-export function entryOfRecord(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {
+/** The lines of the timeline for a record about the subject, which learns from it; none for any other. */
+export function entriesOfRecord(
+  record: WireRecord,
+  decoders: Decoders,
+  issuer: string,
+  subject: Subject,
+): Entry[] {
   const { value, key } = record
-  if (value === null) return undefined
-  if (!subject.mayStandIn(value) && !(key !== null && subject.mayStandIn(key))) return undefined
-  return (
-    deadLetterEntry(record, subject) ??
-    outcomeEntry(record, issuer, subject) ??
-    inputEntry(record, issuer, subject)
-  )
+  if (value === null) return []
+  if (!subject.mayStandIn(value) && !(key !== null && subject.mayStandIn(key))) return []
+  const own = deadLetterEntry(record, subject) ?? outcomeEntry(record, issuer, subject)
+  if (own !== undefined) return [own]
+  const decoded = [decoders.decode(record, Date.now())].flat()
+  return decoded.flatMap((it) => inputEntry(it, record, issuer, subject) ?? [])
 }
 
 function at({ timestampMs, topic, partition, offset }: WireRecord) {
@@ -64,8 +68,12 @@ function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Ent
   }
 }
 
-function inputEntry(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {
-  const decoded = decodeRecord(record, issuer, Date.now())
+function inputEntry(
+  decoded: DecodeResult,
+  record: WireRecord,
+  issuer: string,
+  subject: Subject,
+): Entry | undefined {
   if (decoded.kind === 'registration') {
     const {
       issuer: of,

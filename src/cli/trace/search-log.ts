@@ -1,14 +1,16 @@
 import { RelayFault } from '../../errors.ts'
+import type { Decoders } from '../../events/decode/decode-record.ts'
 import { readOutcome } from '../../events/outcome.ts'
 import type { TriggerOrigin } from '../../events/trigger.ts'
 import type { RecordBatch } from '../../kafka/record-source.ts'
 import { hiddenIn, type LogReader, type PartitionRange } from '../../recovery/log-reader.ts'
 import { lookUpOrigins } from '../../recovery/origin-lookup.ts'
 import type { Entry } from './entry.ts'
-import { entryOfRecord } from './entry-of-record.ts'
+import { entriesOfRecord } from './entry-of-record.ts'
 import type { Subject } from './subject.ts'
 
 export interface LogSearch {
+  readonly decoders: Decoders
   readonly reader: LogReader
   readonly topics: readonly string[]
   readonly outcomeTopic: string
@@ -61,13 +63,13 @@ async function rangesOf({ reader, topics, sinceMs, onHidden }: LogSearch): Promi
 
 /** Outcomes of which a relay cannot have written any are marked. */
 async function withoutForged(
-  { reader, topics, outcomeTopic }: LogSearch,
+  { decoders, reader, topics, outcomeTopic }: LogSearch,
   entries: readonly Entry[],
   origins: ReadonlyMap<Entry, TriggerOrigin | undefined>,
   signal: AbortSignal,
 ): Promise<Entry[]> {
   const named = [...origins.values()].filter((it) => it !== undefined)
-  const held = await lookUpOrigins(reader, topics, named, signal)
+  const held = await lookUpOrigins(reader, topics, decoders, named, signal)
   return entries.map((entry) => {
     if (!origins.has(entry)) return entry
     const origin = origins.get(entry)
@@ -89,7 +91,7 @@ interface Found {
 }
 
 async function pass(
-  { reader, issuer, onProgress }: LogSearch,
+  { decoders, reader, issuer, onProgress }: LogSearch,
   { readable, hidden }: Ranges,
   subject: Subject,
   signal: AbortSignal,
@@ -105,10 +107,10 @@ async function pass(
       if (record.unreadable !== undefined && unreadable.size < UNREADABLE_MAX) {
         unreadable.add(`${record.topic}/${record.partition}/${record.offset}: ${record.unreadable}`)
       }
-      const entry = entryOfRecord(record, issuer, subject)
-      if (entry === undefined) continue
-      entries.push(entry)
-      if (entry.kind === 'sent' || entry.kind === 'failed') origins.set(entry, readOutcome(record)?.origin)
+      for (const entry of entriesOfRecord(record, decoders, issuer, subject)) {
+        entries.push(entry)
+        if (entry.kind === 'sent' || entry.kind === 'failed') origins.set(entry, readOutcome(record)?.origin)
+      }
     }
     if (entries.length > ENTRIES_MAX) tooMany.abort()
     records += batch.nextOffset - batch.fetchedOffset

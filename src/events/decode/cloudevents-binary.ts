@@ -1,28 +1,37 @@
-import { headerText } from '../wire-record.ts'
-import { type Envelope, parseJson, type RecordFormat, timeOf } from './envelope.ts'
-import { isKnownType } from './known-types.ts'
+import { cloudEventType, headerText } from '../wire-record.ts'
+import type { Decoder } from './decoder.ts'
+import { parseJson, timeOf } from './envelope.ts'
+import { isKnownType, unread } from './known-types.ts'
 
 /**
- * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, the data alone in the value.
- * A type that nobody here consumes is left unparsed, the relay's own outcomes above all.
+ * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, the data alone in the value. The relay's own
+ * outcomes are left unparsed.
  */
-export const cloudEventsBinary: RecordFormat = (record, headers) => {
-  const type = headerText(headers, 'ce_type')
-  if (type === undefined) return undefined
-  if (!isKnownType(type)) return { kind: 'skipped', type }
-  const parsed = parseJson(record.value ?? Buffer.alloc(0))
-  if (parsed.kind === 'poison') return parsed
-  const id = headerText(headers, 'ce_id')
-  const timeMs = timeOf(headerText(headers, 'ce_time'))
-  const traceparent = headerText(headers, 'traceparent') ?? headerText(headers, 'ce_traceparent')
-  const tracestate = headerText(headers, 'tracestate') ?? headerText(headers, 'ce_tracestate')
-  const envelope: Envelope = {
-    type,
-    data: parsed.json,
-    ...(id !== undefined && { id }),
-    ...(timeMs !== undefined && { timeMs }),
-    ...(traceparent !== undefined && { traceparent }),
-    ...(tracestate !== undefined && { tracestate }),
-  }
-  return { kind: 'envelope', envelope }
+export const cloudEventsBinary: Decoder = {
+  name: 'cloudevents-binary',
+
+  decode(record, headers) {
+    const type = headerText(headers, 'ce_type')
+    if (type === undefined) return undefined
+    if (!isKnownType(type)) return unread(type)
+    const parsed = parseJson(record.value)
+    if (parsed.kind === 'poison') return parsed
+    return {
+      kind: 'envelope',
+      type,
+      data: parsed.json,
+      id: headerText(headers, 'ce_id'),
+      timeMs: timeOf(headerText(headers, 'ce_time')),
+      traceparent: headerText(headers, 'traceparent') ?? headerText(headers, 'ce_traceparent'),
+      tracestate: headerText(headers, 'tracestate') ?? headerText(headers, 'ce_tracestate'),
+    }
+  },
+
+  mayConcern(record, what) {
+    const type = cloudEventType(record)
+    if (type === undefined) return undefined
+    if (isKnownType(type))
+      return what === undefined || (type === 'backchannel-logout-registered') === (what === 'registration')
+    return unread(type) === undefined ? undefined : false
+  },
 }

@@ -1,45 +1,54 @@
-import { headerText } from '../wire-record.ts'
-import { type Envelope, isObject, parseJson, type RecordFormat, textOf, timeOf } from './envelope.ts'
-import { isKnownType } from './known-types.ts'
+import { cloudEventType, headerOf, headerText } from '../wire-record.ts'
+import type { Decoder } from './decoder.ts'
+import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
+import { isKnownType, unread } from './known-types.ts'
 
 /**
  * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The content type is
  * compared without case and without its parameters, as the binding demands.
  */
-export const cloudEventsStructured: RecordFormat = (record, headers) => {
-  const contentType = headerText(headers, 'content-type')?.trim().toLowerCase()
-  if (contentType === undefined || !contentType.startsWith('application/cloudevents')) return undefined
-  const mediaType = contentType.split(';', 1)[0]?.trim()
-  if (mediaType !== 'application/cloudevents' && mediaType !== 'application/cloudevents+json') {
-    return {
-      kind: 'poison',
-      reason: 'content-type: only application/cloudevents+json is supported, one event per record',
+export const cloudEventsStructured: Decoder = {
+  name: 'cloudevents-structured',
+
+  decode(record, headers) {
+    const mediaType = structuredType(headerText(headers, 'content-type'))
+    if (mediaType === undefined || headerText(headers, 'ce_type') !== undefined) return undefined
+    if (mediaType !== 'application/cloudevents' && mediaType !== 'application/cloudevents+json') {
+      return {
+        kind: 'poison',
+        reason: 'content-type: only application/cloudevents+json is supported, one event per record',
+      }
     }
-  }
-  const parsed = parseJson(record.value ?? Buffer.alloc(0))
-  if (parsed.kind === 'poison') return parsed
-  const event = parsed.json
-  if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
-  const type = textOf(event.type)
-  if (type === undefined) {
-    return { kind: 'poison', reason: 'type: must be a string that is not empty' }
-  }
-  if (!isKnownType(type)) return { kind: 'skipped', type }
-  const data = dataOf(event)
-  if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }
-  const timeMs = timeOf(event.time)
-  const traceparent = textOf(event.traceparent) ?? headerText(headers, 'traceparent')
-  const tracestate = textOf(event.tracestate) ?? headerText(headers, 'tracestate')
-  const id = textOf(event.id)
-  const envelope: Envelope = {
-    type,
-    data: data.json,
-    ...(id !== undefined && { id }),
-    ...(timeMs !== undefined && { timeMs }),
-    ...(traceparent !== undefined && { traceparent }),
-    ...(tracestate !== undefined && { tracestate }),
-  }
-  return { kind: 'envelope', envelope }
+    const parsed = parseJson(record.value)
+    if (parsed.kind === 'poison') return parsed
+    const event = parsed.json
+    if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
+    const type = textOf(event.type)
+    if (type === undefined) return { kind: 'poison', reason: 'type: must be a string that is not empty' }
+    if (!isKnownType(type)) return unread(type)
+    const data = dataOf(event)
+    if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }
+    return {
+      kind: 'envelope',
+      type,
+      data: data.json,
+      id: textOf(event.id),
+      timeMs: timeOf(event.time),
+      traceparent: textOf(event.traceparent) ?? headerText(headers, 'traceparent'),
+      tracestate: textOf(event.tracestate) ?? headerText(headers, 'tracestate'),
+    }
+  },
+
+  mayConcern(record) {
+    if (cloudEventType(record) !== undefined) return undefined
+    return structuredType(headerOf(record, 'content-type')) === undefined ? undefined : true
+  },
+}
+
+/** The media type of a whole CloudEvent, or of several; `undefined` for any other content. */
+export function structuredType(contentType: string | undefined): string | undefined {
+  const type = contentType?.trim().toLowerCase()
+  return type?.startsWith('application/cloudevents') ? type.split(';', 1)[0]?.trim() : undefined
 }
 
 function dataOf(event: Record<string, unknown>): { json: unknown } | undefined {

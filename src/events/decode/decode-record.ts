@@ -1,6 +1,5 @@
 import { CLOCK_TOLERANCE_MS, claimedTime } from '../claimed-time.ts'
 import { describeProblems } from '../identifier.ts'
-import { isOutcomeType } from '../outcome.ts'
 import { readRegistration } from '../read-registration.ts'
 import type { Registration } from '../registration.ts'
 import { readTraceContext } from '../trace-context.ts'
@@ -16,8 +15,9 @@ import {
 import type { WireRecord } from '../wire-record.ts'
 import { cloudEventsBinary } from './cloudevents-binary.ts'
 import { cloudEventsStructured } from './cloudevents-structured.ts'
-import type { Envelope, EnvelopeResult, RecordFormat } from './envelope.ts'
-import { isKnownType, type KnownType } from './known-types.ts'
+import type { Decoded, Decoder, RecordKind } from './decoder.ts'
+import type { Envelope } from './envelope.ts'
+import type { KnownType } from './known-types.ts'
 import { plainJson } from './plain-json.ts'
 
 export type DecodeResult =
@@ -26,61 +26,89 @@ export type DecodeResult =
   | { readonly kind: 'skipped'; readonly reason: 'empty' | 'outcome' | 'unknown-type' }
   | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
 
-const formats: readonly RecordFormat[] = [cloudEventsBinary, cloudEventsStructured]
+/** The formats that the relay reads, in the order in which they are asked. */
+export const registeredDecoders: readonly Decoder[] = [cloudEventsBinary, cloudEventsStructured, plainJson]
 
-/**
- * Never throws: whatever stands in the log ends as one of the four results. `nowMs` is the moment of reading: a time
- * that a record states is believed no further than that.
- */
-export function decodeRecord(record: WireRecord, defaultIssuer: string, nowMs: number): DecodeResult {
-  const { unreadable, value } = record
-  if (unreadable !== undefined) return { kind: 'poison', reason: unreadable, type: 'unknown' }
-  if (value === null || value.length === 0) return { kind: 'skipped', reason: 'empty' }
-  try {
-    return decode(record, defaultIssuer, nowMs)
-  } catch {
-    // A gap in the checks of a format. The partition must go on, and the record must not be lost.
-    return { kind: 'poison', reason: 'record: cannot be decoded', type: 'unknown' }
+const EMPTY: DecodeResult = { kind: 'skipped', reason: 'empty' }
+const UNKNOWN: DecodeResult = { kind: 'skipped', reason: 'unknown-type' }
+
+/** What records say, whatever their format. */
+export class Decoders {
+  readonly #decoders: readonly Decoder[]
+  readonly #defaultIssuer: string
+
+  /** `defaultIssuer`: the one to assume where a record names none. */
+  constructor(defaultIssuer: string, decoders: readonly Decoder[] = registeredDecoders) {
+    this.#defaultIssuer = defaultIssuer
+    this.#decoders = decoders
   }
-}
 
-function decode(record: WireRecord, defaultIssuer: string, nowMs: number): DecodeResult {
-  const result = open(record)
-  switch (result.kind) {
-    case 'poison':
-      return { ...result, type: 'unknown' }
-    case 'skipped':
-      return skipped(result.type)
-    case 'envelope':
-      return interpret(result.envelope, record, defaultIssuer, nowMs)
-    default:
-      return result satisfies never
+  /**
+   * Never throws: whatever stands in the log ends as one of the four results, or as a list of them where one record says
+   * several things. `nowMs` is the moment of reading: a time that a record states is believed no further than that.
+   */
+  decode(record: WireRecord, nowMs: number): DecodeResult | readonly DecodeResult[] {
+    const { unreadable, value } = record
+    if (unreadable !== undefined) return { kind: 'poison', reason: unreadable, type: 'unknown' }
+    if (value === null || value.length === 0) return EMPTY
+    try {
+      const said = this.#ask(record)
+      if (said === undefined) return UNKNOWN
+      if ('kind' in said) return this.#resultOf(said, 0, record, nowMs)
+      return said.length === 0 ? UNKNOWN : this.#resultsOf(said, record, nowMs)
+    } catch {
+      // A gap in the checks of a format. The partition must go on, and the record must not be lost.
+      return { kind: 'poison', reason: 'record: cannot be decoded', type: 'unknown' }
+    }
   }
-}
 
-function open(record: WireRecord): EnvelopeResult {
-  const { headers } = record
-  for (const format of formats) {
-    const result = format(record, headers)
-    if (result !== undefined) return result
+  /** By type and headers alone; false only for a record that surely says nothing of that kind, or of any. */
+  mayConcern(record: WireRecord, what?: RecordKind): boolean {
+    for (const decoder of this.#decoders) {
+      const answer = decoder.mayConcern(record, what)
+      if (answer !== undefined) return answer
+    }
+    return false
   }
-  return plainJson(record, headers)
-}
 
-function skipped(type: string): DecodeResult {
-  return { kind: 'skipped', reason: isOutcomeType(type) ? 'outcome' : 'unknown-type' }
+  #ask(record: WireRecord): Decoded | readonly Decoded[] | undefined {
+    const { headers } = record
+    for (const decoder of this.#decoders) {
+      const said = decoder.decode(record, headers)
+      if (said !== undefined) return said
+    }
+    return undefined
+  }
+
+  #resultsOf(said: readonly Decoded[], record: WireRecord, nowMs: number): readonly DecodeResult[] {
+    const ids = new Set<string>()
+    return said.map((it, index) => {
+      const id = it.kind === 'envelope' ? it.id : undefined
+      // Two of one record that are called the same would be taken for one that came again.
+      const own = id !== undefined && ids.has(id) ? { ...it, id: undefined } : it
+      if (id !== undefined) ids.add(id)
+      const result = this.#resultOf(own, index, record, nowMs)
+      if (result.kind !== 'poison') return result
+      return { ...result, reason: `${index + 1} of ${said.length}: ${result.reason}` }
+    })
+  }
+
+  #resultOf(said: Decoded, index: number, record: WireRecord, nowMs: number): DecodeResult {
+    if (said.kind === 'envelope') return interpret(said, index, record, this.#defaultIssuer, nowMs)
+    return said.kind === 'poison' ? { ...said, type: 'unknown' } : said
+  }
 }
 
 function interpret(
   envelope: Envelope,
+  index: number,
   record: WireRecord,
   defaultIssuer: string,
   nowMs: number,
 ): DecodeResult {
-  if (!isKnownType(envelope.type)) return skipped(envelope.type)
   const { topic, partition, offset } = record
   const origin: TriggerOrigin = {
-    id: originId(envelope.id) ?? idOfRecord(record, record.timestampMs),
+    id: originId(envelope.id) ?? `${idOfRecord(record, record.timestampMs)}${index === 0 ? '' : `#${index}`}`,
     topic,
     partition,
     offset,

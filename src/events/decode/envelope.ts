@@ -1,27 +1,17 @@
 import { isUtf8 } from 'node:buffer'
-import type { WireHeaders, WireRecord } from '../wire-record.ts'
+import type { KnownType } from './known-types.ts'
 
 /** What every input format comes down to: a type and its data, not yet checked. */
 export interface Envelope {
-  readonly type: string
-  readonly id?: string
+  readonly kind: 'envelope'
+  readonly type: KnownType
+  readonly id?: string | undefined
   /** Milliseconds since the epoch, when the format carries a time. */
-  readonly timeMs?: number
-  readonly traceparent?: string
-  readonly tracestate?: string
+  readonly timeMs?: number | undefined
+  readonly traceparent?: string | undefined
+  readonly tracestate?: string | undefined
   readonly data: unknown
 }
-
-export type EnvelopeResult =
-  | { readonly kind: 'envelope'; readonly envelope: Envelope }
-  | { readonly kind: 'skipped'; readonly type: string }
-  | { readonly kind: 'poison'; readonly reason: string }
-
-/**
- * One input format. `undefined` means that the record is not of this format: the next one is asked. `headers` are those of
- * the record, read once for all formats.
- */
-export type RecordFormat = (record: WireRecord, headers: WireHeaders) => EnvelopeResult | undefined
 
 /** Larger than any record of ours by two orders of magnitude; parsing more would only stall the partition. */
 const VALUE_BYTES_MAX = 256 * 1_024
@@ -31,7 +21,8 @@ export type JsonResult =
   | { readonly kind: 'json'; readonly json: unknown }
   | { readonly kind: 'poison'; readonly reason: string }
 
-export function parseJson(value: Buffer): JsonResult {
+export function parseJson(value: Buffer | null): JsonResult {
+  if (value === null) return { kind: 'poison', reason: 'value: is not JSON' }
   if (value.length > VALUE_BYTES_MAX) {
     return {
       kind: 'poison',

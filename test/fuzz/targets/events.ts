@@ -1,5 +1,5 @@
 import { readRegistrations } from '../../../src/cli/sessions/read-registrations.ts'
-import { decodeRecord } from '../../../src/events/decode/decode-record.ts'
+import { Decoders } from '../../../src/events/decode/decode-record.ts'
 import { readFailedOutcome } from '../../../src/events/failed-outcome.ts'
 import { endpointProblem, logoutEndpoint } from '../../../src/events/logout-endpoint.ts'
 import { readOutcome } from '../../../src/events/outcome.ts'
@@ -109,7 +109,8 @@ export const eventTargets: readonly FuzzTarget[] = [
       ]),
     ),
     parse: (input) => {
-      const result = decodeRecord(recordOf(input), ISSUER, NOW_MS)
+      const result = new Decoders(ISSUER).decode(recordOf(input), NOW_MS)
+      if (!('kind' in result)) throw new Error('no format of today says several things')
       if (result.kind === 'registration') checkRegistration(result.registration)
       if (result.kind === 'trigger')
         holds(Number.isFinite(result.trigger.occurredAtMs), 'a trigger without a time')

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type { KafkaMessage } from 'kafkajs'
 import '../../../src/kafka/kafkajs.ts'
-import { decodeRecord } from '../../../src/events/decode/decode-record.ts'
+import { Decoders } from '../../../src/events/decode/decode-record.ts'
 import { headerText } from '../../../src/events/wire-record.ts'
 import { readMetadata } from '../../../src/kafka/position-metadata.ts'
 import type { FuzzTarget } from '../fuzz-target.ts'
@@ -49,7 +49,8 @@ async function decoded(input: Buffer): Promise<unknown> {
     const other = headerText(headers, 'ce_type')
     if (type !== undefined && other !== undefined && type !== other)
       throw new Error('two types of one record')
-    const { kind } = decodeRecord(wire, 'https://op.example', 0)
+    const result = new Decoders('https://op.example').decode(wire, 0)
+    const kind = 'kind' in result ? result.kind : 'several'
     return { kind, type, offset: wire.offset, timestampMs: wire.timestampMs, keyBytes: key?.length }
   })
 }

@@ -1,4 +1,6 @@
+import { type DecodeResult, Decoders } from '../../../src/events/decode/decode-record.ts'
 import type { WireHeaders, WireRecord } from '../../../src/events/wire-record.ts'
+import { ISSUER } from '../sample-registration.ts'
 
 export const RECORD_TIME_MS = 1_800_000_000_123
 
@@ -13,6 +15,13 @@ export function wireRecord(value: unknown, headers: WireHeaders = {}): WireRecor
     value: value === null || Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value)),
     headers,
   }
+}
+
+/** What a record says that says one thing. */
+export function decodeOne(record: WireRecord, nowMs: number): DecodeResult {
+  const result = new Decoders(ISSUER).decode(record, nowMs)
+  if (!('kind' in result)) throw new Error('a record that says several things')
+  return result
 }
 
 type Attributes = { id?: string; time?: string; traceparent?: string }

@@ -1,10 +1,13 @@
 import { describe, expect, test, vi } from 'vitest'
+import { Decoders, registeredDecoders } from '../../../src/events/decode/decode-record.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import { Intake } from '../../../src/intake/intake.ts'
 import { PartitionLane } from '../../../src/intake/partition-lane.ts'
+import { Pipeline } from '../../../src/intake/pipeline.ts'
 import { DeadLetters } from '../../../src/outcome/dead-letters.ts'
 import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
 import { deliveryFixture } from '../delivery/delivery-fixture.ts'
+import { foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { wireRecord } from '../events/wire-records.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
@@ -49,10 +52,8 @@ function intakeFixture(options: FixtureOptions = {}) {
     clock,
     deadLetters,
     registry,
-    signedOutWithoutSession,
     admission: core.admission,
     deadlineMs: 3_600_000,
-    defaultIssuer: ISSUER,
     events: {
       accepted: (_, result, owed) => accepted.push(`${result} ${owed}`),
       skipped: (reason) => skipped.push(reason),
@@ -60,9 +61,13 @@ function intakeFixture(options: FixtureOptions = {}) {
       commitFailed: () => undefined,
     },
     isBeforeStart: async ({ offset }) => offset < start,
-    isServedIssuer: (issuer) => issuer === ISSUER,
     onRefused: () => undefined,
     open: core.open,
+    pipeline: new Pipeline(
+      new Decoders(ISSUER, [...registeredDecoders, foreignFormat]),
+      (issuer) => issuer === ISSUER,
+      signedOutWithoutSession,
+    ),
     registryStep: ignored,
     relyingParties: core.relyingParties,
     settings: core.settings,
@@ -369,6 +374,84 @@ describe('intake', () => {
     const { attempts, read } = intakeFixture({ failures: 1 })
     await read(registered(), terminated())
     expect(attempts).toHaveLength(1)
+  })
+})
+
+describe('a record that says several things', () => {
+  const registering = (changes: Record<string, unknown> = {}) =>
+    saying('backchannel-logout-registered', { ...registration, registeredAt: registeredAtMs, ...changes })
+  const ending = (sessionId: string) => saying('session-terminated', { sessionId })
+  const sessions = (count: number) => Array.from({ length: count }, (_, i) => `session-${i}`)
+
+  test('is settled when the last of them is', async () => {
+    const { attempts, lane, outcomes, read, stored } = intakeFixture()
+    await read(
+      foreignRecord(...['a', 'b'].map((sessionId) => registering({ sessionId, oidcSessionId: sessionId }))),
+      foreignRecord(ending('a'), { kind: 'skipped', reason: 'unknown-type' }, ending('b'), ending('nobody')),
+    )
+    expect(attempts).toHaveLength(2)
+    expect(lane.tracker.committable).toBe(1)
+    attempts[0]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(1)
+    attempts[1]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(2)
+    expect(outcomes()).toMatchObject([{ trigger: { id: 't/0/1' } }, { trigger: { id: 't/0/1#2' } }])
+  })
+
+  test('one that brings a session and its end twice tells the RP once', async () => {
+    const { attempts, lane, read, stored } = intakeFixture()
+    await read(foreignRecord(registering(), ending('session-1'), ending('session-1')))
+    expect(attempts).toHaveLength(1)
+    attempts[0]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(1)
+  })
+
+  test('is one dead letter, however much of it cannot be read, and the rest is carried out', async () => {
+    const { attempts, deadLetters, lane, letters, read, skipped, stored } = intakeFixture()
+    await read(foreignRecord(registering(), ending(''), ending('session-1'), ending('')))
+    await deadLetters.idle()
+    expect(letters).toHaveLength(1)
+    expect(skipped).toHaveLength(2)
+    expect(lane.tracker.committable).toBe(0)
+    attempts[0]?.answer(ok)
+    await stored()
+    expect(lane.tracker.committable).toBe(1)
+  })
+
+  test('more than fits into a round trip goes in parts, in order, and before the next record', async () => {
+    const { accepted, lane, read, registry } = intakeFixture()
+    const steps: number[] = []
+    const apply = registry.apply.bind(registry)
+    registry.apply = async (asked) => {
+      steps.push(asked.length)
+      return apply(asked)
+    }
+    await read(foreignRecord(...sessions(100).map(ending)), terminated('session-0'))
+    expect(Math.max(...steps)).toBeLessThanOrEqual(24)
+    expect(accepted).toHaveLength(101)
+    expect(lane.tracker.committable).toBe(2)
+  })
+
+  test('a partition that is held meanwhile goes on with the rest, and one that is given up with nothing', async () => {
+    for (const isGivenUp of [false, true]) {
+      const { accepted, lane, read, registry } = intakeFixture()
+      const apply = registry.apply.bind(registry)
+      registry.apply = async (asked) => {
+        lane.hold()
+        return apply(asked)
+      }
+      await read(foreignRecord(...sessions(30).map(ending)))
+      expect(accepted).toHaveLength(24)
+      expect(lane.tracker.committable).toBe(0)
+      registry.apply = apply
+      if (isGivenUp) lane.close()
+      lane.release()
+      await lane.idle()
+      expect([accepted.length, lane.tracker.committable]).toEqual(isGivenUp ? [24, 0] : [30, 1])
+    }
   })
 })
 

@@ -1,9 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Decoders } from '../../../src/events/decode/decode-record.ts'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { writeRegistration } from '../../../src/events/registration.ts'
 import type { TriggerOrigin } from '../../../src/events/trigger.ts'
+import { Pipeline } from '../../../src/intake/pipeline.ts'
 import type { RecordBatch } from '../../../src/kafka/record-source.ts'
 import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import type { DisbelievedOutcomes } from '../../../src/recovery/believed-outcomes.ts'
@@ -39,22 +41,20 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const forgotten: PartitionStart[] = []
   const lacked: PartitionStart[] = []
   const own: { topic: string; partition: number; next: number }[] = []
-  const isServedIssuer = (issuer: string) => issuer === ISSUER
+  const pipeline = new Pipeline(new Decoders(ISSUER), (issuer) => issuer === ISSUER, 'fan-out')
   const store = new StoreFromLog({
     clock,
     registry,
-    isServedIssuer,
+    pipeline,
     deadlineMs: HOUR,
-    defaultIssuer: ISSUER,
     recovery: registry,
     sessionLifetimeMs: 10 * HOUR,
-    signedOutWithoutSession: 'fan-out',
     tombstoneMs: HOUR / 4,
     runAgain: async (triggers) => {
-      for (const { record, step } of triggers) {
-        const name = `${record.partition}/${record.offset}`
+      for (const { ending } of triggers) {
+        const name = `${ending.origin.partition}/${ending.origin.offset}`
         ranAgain.push(name)
-        deadlines.set(name, step.ending.deadlineMs)
+        deadlines.set(name, ending.deadlineMs)
       }
     },
     againSettled: () => again.settled(),
@@ -65,6 +65,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
       epoch,
       startFrom,
       store,
+      formats: pipeline.decoders,
       groupId: 'g',
       inputTopics: [INPUT],
       onForgotten: (starts) => forgotten.push(...starts),

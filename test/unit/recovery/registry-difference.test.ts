@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { Decoders } from '../../../src/events/decode/decode-record.ts'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import { type Registration, writeRegistration } from '../../../src/events/registration.ts'
+import { Pipeline } from '../../../src/intake/pipeline.ts'
 import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { RegistryDifference } from '../../../src/recovery/registry-difference.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
@@ -25,8 +27,7 @@ async function site(held: readonly Registration[]) {
   const difference = new RegistryDifference({
     registry,
     clock: manualClock(timestampMs + 60_000),
-    defaultIssuer: ISSUER,
-    isServedIssuer: (issuer) => issuer === ISSUER,
+    pipeline: new Pipeline(new Decoders(ISSUER), (issuer) => issuer === ISSUER, 'fan-out'),
     reader: log,
     recovery: { all: (take) => take(held) },
     inputTopics: [TOPIC],

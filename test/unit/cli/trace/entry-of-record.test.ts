@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { entryOfRecord } from '../../../../src/cli/trace/entry-of-record.ts'
+import { entriesOfRecord } from '../../../../src/cli/trace/entry-of-record.ts'
 import { Subject } from '../../../../src/cli/trace/subject.ts'
+import { Decoders } from '../../../../src/events/decode/decode-record.ts'
+import type { WireRecord } from '../../../../src/events/wire-record.ts'
 import { outcomeRecord } from '../../../../src/outcome/outcome-record.ts'
 import { formats, RECORD_TIME_MS, wireRecord } from '../../events/wire-records.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../../sample-registration.ts'
@@ -9,6 +11,9 @@ const registered = (userId: string, sessionId: string) => {
   const { issuer, oidcSessionId, clientId, backchannelLogoutUri } = sampleRegistration()
   return { issuer, oidcSessionId, clientId, backchannelLogoutUri, userId, sessionId }
 }
+
+const entryOfRecord = (record: WireRecord, issuer: string, subject: Subject) =>
+  entriesOfRecord(record, new Decoders(issuer), issuer, subject)[0]
 
 describe.each(Object.entries(formats))('in %s', (_, make) => {
   const entryOf = (type: string, data: Record<string, unknown>, subject: Subject) =>

@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { decodeRecord } from '../../../../src/events/decode/decode-record.ts'
 import type { WireRecord } from '../../../../src/events/wire-record.ts'
 import { ISSUER, sampleRegistration } from '../../sample-registration.ts'
-import { formats, RECORD_TIME_MS, wireRecord } from '../wire-records.ts'
+import { decodeOne, formats, RECORD_TIME_MS, wireRecord } from '../wire-records.ts'
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const attributes = { id: 'event-1', time: '2027-01-15T08:00:00Z', traceparent: TRACEPARENT }
 const NOW = RECORD_TIME_MS + 60_000
 const position = { topic: 'session-events', partition: 3, offset: 42 }
-const decode = (record: WireRecord) => decodeRecord(record, ISSUER, NOW)
+const decode = (record: WireRecord) => decodeOne(record, NOW)
 const structured = (value: unknown, contentType: string) => wireRecord(value, { 'content-type': contentType })
 
 describe.each(Object.entries(formats))('%s', (_, write) => {

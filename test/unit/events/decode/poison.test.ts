@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeRecord } from '../../../../src/events/decode/decode-record.ts'
-import { ISSUER, sampleRegistration } from '../../sample-registration.ts'
-import { formats, wireRecord } from '../wire-records.ts'
+import { sampleRegistration } from '../../sample-registration.ts'
+import { decodeOne, formats, wireRecord } from '../wire-records.ts'
 
-const decode = (record: ReturnType<typeof wireRecord>) => decodeRecord(record, ISSUER, Date.now())
+const decode = (record: ReturnType<typeof wireRecord>) => decodeOne(record, Date.now())
 
 describe('bytes that are poison', () => {
   const bytes: [string, Buffer][] = [

@@ -1,0 +1,60 @@
+import { type InputFormat, type InputRecord, inputRecord } from './input-record.ts'
+import type { RegistrationInput } from './relay-site.ts'
+
+/** What a platform writes in one format, beside the registrations that it ends; and what every reader of the log must see. */
+export interface FormatSample {
+  /** In the order of the log. */
+  readonly records: readonly InputRecord[]
+  /** Ids of the OIDC sessions that are registered. */
+  readonly registered: readonly string[]
+  /** Those of them that are ended, each with the id of its trigger. */
+  readonly ended: Readonly<Record<string, string>>
+}
+
+type Registration = (
+  ids: Record<'sessionId' | 'oidcSessionId' | 'userId', string>,
+) => Omit<RegistrationInput, 'registeredAt'>
+
+/** By the name of its decoder. A format without samples is one that nobody has seen survive the loss of Redis. */
+export const formatSamples: Readonly<Record<string, (registration: Registration) => FormatSample>> = {
+  'cloudevents-binary': ownWords('cloudevents-binary'),
+  'cloudevents-structured': ownWords('cloudevents-structured'),
+  'plain-json': ownWords('plain-json'),
+}
+
+/** A format that has the words of the relay, each of which ends something. */
+function ownWords(format: InputFormat): (registration: Registration) => FormatSample {
+  const [alive, terminated, signedOut, everywhere, second] = ['alive', 'ended', 'out', 'all', 'all-2'].map(
+    (it) => `${format}-${it}`,
+  ) as [string, string, string, string, string]
+  return (registration) => {
+    const registrations = [alive, terminated, signedOut, everywhere, second].map((id) => {
+      const userId = id === second ? everywhere : id
+      return registration({ sessionId: id, oidcSessionId: id, userId })
+    })
+    const { issuer } = registrations[0] as RegistrationInput
+    return {
+      records: [
+        ...registrations.map((it) => inputRecord('backchannel-logout-registered', it, { format })),
+        inputRecord(
+          'session-terminated',
+          { issuer, sessionId: terminated },
+          { format, id: `t-${terminated}` },
+        ),
+        inputRecord(
+          'user-signed-out',
+          { issuer, userId: signedOut, sessionId: signedOut },
+          { format, id: `t-${signedOut}` },
+        ),
+        inputRecord('user-signed-out', { issuer, userId: everywhere }, { format, id: `t-${everywhere}` }),
+      ],
+      registered: [alive, terminated, signedOut, everywhere, second],
+      ended: {
+        [terminated]: `t-${terminated}`,
+        [signedOut]: `t-${signedOut}`,
+        [everywhere]: `t-${everywhere}`,
+        [second]: `t-${everywhere}`,
+      },
+    }
+  }
+}
