@@ -188,14 +188,9 @@ export class Intake {
 
   async #applySlice(lane: PartitionLane, slice: readonly SliceItem[]): Promise<void> {
     if (slice.length === 0) return
-    const { registry } = this.#options
     const isWanted = () => !lane.isClosed
     const answers = await this.#untilDone(isWanted, async () => {
-      const found = await registry.apply(slice.map(({ step }) => step))
-      // Few are, and none once the group has passed its start.
-      for (const [i, { step, wire }] of slice.entries())
-        if (wire.offset < (lane.start ?? 0))
-          found[i] = await this.#beforeStart.withoutOwed(step, found[i] as RegistryAnswer)
+      const found = await this.#ask(lane, slice)
       await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
       return found
     })
@@ -210,6 +205,15 @@ export class Intake {
     for (const { record } of slice) record.settled()
     if (owed > 0) this.#fanOuts.othersGoOn()
     this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
+  }
+
+  async #ask(lane: PartitionLane, slice: readonly SliceItem[]): Promise<RegistryAnswer[]> {
+    const answers = await this.#options.registry.apply(slice.map(({ step }) => step))
+    // Few are, and none once the group has passed its start.
+    for (const [i, { step, wire }] of slice.entries())
+      if (wire.offset < (lane.start ?? 0))
+        answers[i] = await this.#beforeStart.withoutOwed(step, answers[i] as RegistryAnswer)
+    return answers
   }
 
   /** Repeats a step until it succeeds; `undefined` when it is not wanted any more, or the service ends. */
@@ -269,13 +273,13 @@ export class Intake {
   ): Promise<void> {
     const isWanted = () => !lane.isClosed
     const counted = { ...item, record: this.#fanOuts.counted(item.record) }
-    const { registry, settings } = this.#options
+    const { settings } = this.#options
     const isDone = await this.#fanOuts.run({
       lane,
       bytes: item.wire.value?.byteLength ?? 0,
       ...subjectOf(item.step as TriggerStep),
       startOver: () => {
-        so.next = async () => (await registry.apply([item.step]))[0] as OwedAnswer
+        so.next = async () => (await this.#ask(lane, [item]))[0] as OwedAnswer
       },
       part: async () => {
         const part = await this.#untilDone(isWanted, async () => {

@@ -34,7 +34,8 @@ const registrations = names.map((name) =>
     registeredAtMs: 1_799_999_000_000,
   }),
 )
-const triggersAt = [`${INPUT}/0/1`, `${INPUT}/0/1#1`]
+const WRITTEN_MS = manualClock().nowMs - 1_000
+const triggersAt = ['', '#1'].map((part) => `${INPUT}/0/1@${WRITTEN_MS}${part}`)
 
 /** A log of two records in a format of somebody else: three registrations, and the ends of two of them. */
 function site() {
@@ -44,7 +45,7 @@ function site() {
     log.append({
       ...{ topic: INPUT, partition: 0, value },
       headers: { ce_type: FOREIGN_TYPE },
-      timestampMs: clock.nowMs - 1_000,
+      timestampMs: WRITTEN_MS,
     })
   append(
     ...registrations.map((it) =>

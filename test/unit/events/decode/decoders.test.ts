@@ -75,7 +75,7 @@ describe('a further format', () => {
 
   test('what one record says several times has a name each, the same whenever it is read', () => {
     const record = foreignRecord(end('a'), end('b'), end('c', 'own'), end('d', 'own'), end('e', '\n'))
-    const at = 'session-events/3/42'
+    const at = `session-events/3/42@${record.timestampMs}`
     for (let reading = 0; reading < 2; reading++) {
       expect(decode(record, foreignFormat)).toMatchObject(
         [at, `${at}#1`, 'own', `${at}#3`, `${at}#4`].map((id) => ({
