@@ -116,7 +116,8 @@ function interpret(
   const recordedAtMs = claimedTime(record.timestampMs, nowMs, nowMs)
   // Nothing happened after its record was written; bounded by the moment of reading it would mean more when it is read later.
   const writtenAtMs = Math.min(recordedAtMs, nowMs)
-  const occurredAtMs = claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs)
+  // Nor are clocks given what they lie apart: the cut-off that is made of it, here or from an outcome, gives them that.
+  const occurredAtMs = Math.min(claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs), writtenAtMs)
   const common = {
     origin,
     occurredAtMs,
@@ -147,8 +148,7 @@ function interpret(
         type: envelope.type,
         issuer: issuer ?? defaultIssuer,
         userId,
-        untilMs:
-          (sessionId === undefined ? Math.min(occurredAtMs, writtenAtMs) : writtenAtMs) + CLOCK_TOLERANCE_MS,
+        untilMs: (sessionId === undefined ? occurredAtMs : writtenAtMs) + CLOCK_TOLERANCE_MS,
         ...(sessionId !== undefined && { sessionId }),
         ...(reason !== undefined && { reason }),
         ...common,
