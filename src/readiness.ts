@@ -1,4 +1,4 @@
-import type { Finding } from './checks/finding.ts'
+import type { Finding } from './diagnosis/finding.ts'
 import { codeOf, messageOf } from './errors.ts'
 import type { RepeatedSteps } from './lib/repeated-steps.ts'
 import { describeProgress, type RebuildProgress } from './recovery/missing-from-log.ts'

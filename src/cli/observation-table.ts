@@ -1,4 +1,4 @@
-import type { Observation } from '../doctor/observation.ts'
+import type { Observation } from '../diagnosis/observation.ts'
 import { wrapText } from '../lib/wrap-text.ts'
 import type { Column } from './output.ts'
 

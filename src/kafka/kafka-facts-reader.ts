@@ -1,12 +1,12 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
-import type { Fact, TopicFacts } from '../checks/facts.ts'
+import type { Fact, TopicFacts } from '../diagnosis/facts.ts'
 import type {
   BrokerFacts,
   ExaminedKafka,
   GroupFacts,
   PartitionProgress,
   TopicLayout,
-} from '../doctor/kafka-facts.ts'
+} from '../diagnosis/kafka-facts.ts'
 import { codeOf, RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { GroupPositions } from './group-positions.ts'

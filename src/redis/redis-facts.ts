@@ -1,4 +1,4 @@
-import type { Fact, PrefixedKey, RedisFacts, Refusal } from '../checks/facts.ts'
+import type { Fact, PrefixedKey, RedisFacts, Refusal } from '../diagnosis/facts.ts'
 import { isEarlierLayout, layoutOf, singleKeys } from './key-types.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'

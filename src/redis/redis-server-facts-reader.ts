@@ -1,5 +1,5 @@
-import type { Fact } from '../checks/facts.ts'
-import type { EpochFacts, RedisServerFacts } from '../doctor/redis-server-facts.ts'
+import type { Fact } from '../diagnosis/facts.ts'
+import type { EpochFacts, RedisServerFacts } from '../diagnosis/redis-server-facts.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'
 import type { RedisKeys } from './redis-keys.ts'

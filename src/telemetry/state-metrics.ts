@@ -1,5 +1,5 @@
-import type { Checkup } from '../checks/checkup.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
+import type { Checkup } from '../diagnosis/checkup.ts'
 import type { Assignment } from '../intake/assignment.ts'
 import type { ConsumerLag } from '../intake/consumer-lag.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'

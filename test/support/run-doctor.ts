@@ -1,4 +1,4 @@
-import type { Observation } from '../../src/doctor/observation.ts'
+import type { Observation } from '../../src/diagnosis/observation.ts'
 import { type FinishedCommand, relayCommand } from './relay-command.ts'
 
 /** Runs `doctor` with exactly these settings. */

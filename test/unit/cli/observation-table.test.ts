@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { linesOf } from '../../../src/cli/observation-table.ts'
-import type { Observation } from '../../../src/doctor/observation.ts'
+import type { Observation } from '../../../src/diagnosis/observation.ts'
 
 const observation: Observation = {
   area: 'redis',

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { checkRedisPersistence } from '../../../src/diagnosis/redis-persistence.ts'
+import { redisFacts, unread } from './sample-facts.ts'
+
+type Persistence = { appendOnly: boolean; snapshots: boolean | undefined; isFailing: boolean }
+
+const found = (value: Partial<Persistence>) =>
+  checkRedisPersistence(
+    redisFacts({
+      persistence: { value: { appendOnly: false, snapshots: false, isFailing: false, ...value } },
+    }),
+  )
+
+test('an append-only file or snapshots are enough', () => {
+  expect([...found({ appendOnly: true }), ...found({ snapshots: true })]).toEqual([])
+})
+
+test('none of both is a hint that tells what a restart costs', () => {
+  expect(found({})).toEqual([
+    {
+      check: 'redis-persistence',
+      severity: 'hint',
+      message: expect.stringMatching(
+        /in memory only.*rebuilt from the topic.*written to Redis directly are lost/,
+      ),
+      mend: 'set appendonly yes',
+    },
+  ])
+})
+
+test('the hint does not claim what it does not know', () => {
+  expect(found({ snapshots: undefined })[0]?.message).toContain(
+    'whether it takes snapshots could not be read',
+  )
+})
+
+test('a Redis that last failed to save is warned of', () => {
+  expect(found({ appendOnly: true, isFailing: true })).toEqual([
+    expect.objectContaining({ severity: 'warning', mend: expect.stringContaining('disk space') }),
+  ])
+})
+
+test('what cannot be read is a hint', () => {
+  expect(checkRedisPersistence(redisFacts({ persistence: unread }))).toEqual([
+    expect.objectContaining({ severity: 'hint', message: expect.stringContaining(unread.unread) }),
+  ])
+})
