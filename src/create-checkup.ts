@@ -1,12 +1,15 @@
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
-import { checkLog, checkRedis, checkTopics } from './diagnosis/all-checks.ts'
+import { atRunTime, type Check, lookAt } from './diagnosis/check.ts'
 import { Checkup, type CheckupEvents } from './diagnosis/checkup.ts'
 import type { ClientNotes } from './diagnosis/client-notes.ts'
-import { findingOfClient } from './diagnosis/clients.ts'
+import { clientChecks } from './diagnosis/clients.ts'
+import { processChecks } from './diagnosis/configuration.ts'
 import type { EdgeNotes } from './diagnosis/edge-notes.ts'
-import { checkKeyFile } from './diagnosis/key-file.ts'
-import { checkNodeVersion } from './diagnosis/node-version.ts'
+import { keyChecks } from './diagnosis/keys.ts'
+import { logChecks } from './diagnosis/log-edges.ts'
+import { redisChecks } from './diagnosis/redis-server.ts'
+import { topicChecks } from './diagnosis/topics.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { TopicFactsReader } from './kafka/topic-facts.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
@@ -39,16 +42,18 @@ export function createCheckup(parts: CheckupParts): Checkup {
     inputs: config.KAFKA_TOPICS,
     outcome: config.KAFKA_OUTCOME_TOPIC,
   })
+  const look = <Facts>(checks: readonly Check<Facts>[], read: () => Promise<Facts> | Facts) =>
+    lookAt(atRunTime(checks), read)
   return new Checkup({
     events,
     intervalMs: config.CHECK_INTERVAL_MS,
     looks: {
-      redis: async () => checkRedis(await redisFacts.read(), expected),
-      topics: async () => checkTopics(await topicFacts.read(), expected),
-      log: async () => checkLog(edges.read()),
-      keys: async () => issuers.keyFiles().flatMap(checkKeyFile),
-      clients: async () => clients.read().map(findingOfClient),
-      process: async () => checkNodeVersion(process.versions.node),
+      redis: look(redisChecks(expected), () => redisFacts.read()),
+      topics: look(topicChecks(expected), () => topicFacts.read()),
+      log: look(logChecks, () => edges.read()),
+      keys: look(keyChecks, () => issuers.keyFiles()),
+      clients: look(clientChecks, () => clients.read()),
+      process: look(processChecks, () => ({ nodeVersion: process.versions.node })),
     },
   })
 }

@@ -49,7 +49,7 @@ export class Readiness {
       ...(!this.#isMember && {
         kafka: this.#refusals.get('kafka') ?? 'not a member of the consumer group',
       }),
-      ...Object.fromEntries(checkup.errors.map(({ check, message, mend }) => [check, `${message}; ${mend}`])),
+      ...Object.fromEntries(checkup.errors.map(({ check, text, remedy }) => [check, `${text}; ${remedy}`])),
       ...repeats.lasting(),
       ...(stopping.aborted && { service: 'stopping' }),
     }

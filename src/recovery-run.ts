@@ -104,7 +104,7 @@ export class RecoveryRun {
     this.#log = new KafkaOutcomeLog(kafka, options.topics)
     this.#follow = new FollowOutcomes(this.reader, config.KAFKA_OUTCOME_TOPIC, book)
     const backlog = new OwnBacklog(new RedisBacklog(redis, keys))
-    const clients = new ClientNotes({ clock, onNew: (noted) => onNote(findingOfClient(noted).message) })
+    const clients = new ClientNotes({ clock, onNew: (noted) => onNote(findingOfClient(noted).text) })
     const { core, sender } = createDelivery({
       backlog,
       clock,

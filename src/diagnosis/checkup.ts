@@ -1,11 +1,12 @@
 import { delay } from '../lib/deferred.ts'
 import { Gate } from '../lib/gate.ts'
-import type { Finding } from './finding.ts'
+import type { Look } from './check.ts'
+import { type Finding, isTrouble } from './finding.ts'
 
 export interface CheckupEvents {
   found(finding: Finding): void
   /** What was found before is not the case any more. */
-  mended(finding: Finding): void
+  resolved(finding: Finding): void
   /** The surroundings could not be looked at; what was found the last time stands. */
   lookFailed(part: CheckedPart, error: unknown, failures: number): void
 }
@@ -16,7 +17,7 @@ export interface CheckupOptions {
   readonly events: CheckupEvents
   /** Between two looks at what can change. Milliseconds. */
   readonly intervalMs: number
-  readonly looks: Readonly<Record<CheckedPart, () => Promise<Finding[]>>>
+  readonly looks: Readonly<Record<CheckedPart, Look>>
 }
 
 /** Between two looks at the same part, however urgent the second. */
@@ -43,7 +44,7 @@ export class Checkup {
     this.#parts = Object.keys(options.looks) as CheckedPart[]
   }
 
-  /** Everything that is the case now, as far as is known. */
+  /** Everything that is wrong or worth knowing now, as far as is known. */
   get findings(): readonly Finding[] {
     return this.#parts.flatMap((part) => this.#found.get(part) ?? [])
   }
@@ -90,12 +91,12 @@ export class Checkup {
   async #look(part: CheckedPart): Promise<void> {
     const { events, looks } = this.#options
     try {
-      const findings = await looks[part]()
+      const findings = (await looks[part].make()).filter(isTrouble)
       const before = this.#found.get(part) ?? []
       this.#found.set(part, findings)
       this.#failures.set(part, 0)
       for (const finding of missingIn(before, findings)) events.found(finding)
-      for (const finding of missingIn(findings, before)) events.mended(finding)
+      for (const finding of missingIn(findings, before)) events.resolved(finding)
     } catch (error) {
       const failures = (this.#failures.get(part) ?? 0) + 1
       this.#failures.set(part, failures)

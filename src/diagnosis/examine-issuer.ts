@@ -6,14 +6,12 @@ import type { Clock } from '../lib/clock.ts'
 import { discoveryUri, jwksUriIn } from '../token/discovery-uri.ts'
 import type { SigningKey } from '../token/signing-key.ts'
 import { SigningKeys } from '../token/signing-keys.ts'
-import { contentOf } from './issuer-document.ts'
-import { judgeClock, judgeDiscovery, judgeLogoutSupport } from './issuer-judgements.ts'
-import { ok, problem } from './judgement.ts'
-import { checkKeyPermissions, checkKeysLeftOut } from './key-file.ts'
-import { judgePublished, publishedKeys } from './key-published.ts'
-import { type Observation, Observations } from './observation.ts'
+import { Examination, type ExaminedFinding } from './examination.ts'
+import { error, ok } from './finding.ts'
+import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from './issuer.ts'
+import { checkPublished, publishedKeys } from './key-published.ts'
+import { checkKeyPermissions, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
 import { shownUri } from './shown-uri.ts'
-import { goodPermissions, idleKey, judgeSigning } from './signing-judgements.ts'
 
 export interface IssuerExamination {
   /** These two are undefined where the configuration has them wrong. */
@@ -26,17 +24,16 @@ export interface IssuerExamination {
 type Jwk = Readonly<Record<string, unknown>>
 
 /** Looks at the keys of an issuer, and at what it publishes itself. Never throws. */
-export async function examineIssuer(examination: IssuerExamination): Promise<readonly Observation[]> {
+export async function examineIssuer(examination: IssuerExamination): Promise<readonly ExaminedFinding[]> {
   const { issuer, signingKeysFile, clock } = examination
-  const notes = new Observations('issuer')
+  const notes = new Examination('issuer')
   const keys = signingKeysFile === undefined ? [] : await examineKeyFile(signingKeysFile, clock, notes)
   const published = issuer === undefined ? undefined : await examinePublished(issuer, examination, notes)
   const now = clock.now()
   for (const key of keys) {
-    if (!key.signs && key.key.notBeforeMs <= now)
-      notes.note('key-published', idleKey(key.key.kid), key.key.kid)
+    if (!key.signs && key.key.notBeforeMs <= now) notes.note('key-published', idleKey(key.key.kid))
     else if (published !== undefined) {
-      notes.note('key-published', judgePublished(key.key, published, now), key.key.kid)
+      notes.note('key-published', checkPublished(key.key, published, now), key.key.kid)
     }
   }
   if (keys.length === 0) {
@@ -58,27 +55,21 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
 async function examineKeyFile(
   file: string,
   clock: Clock,
-  notes: Observations,
+  notes: Examination,
 ): Promise<readonly { key: SigningKey; signs: boolean }[]> {
   const keys = new SigningKeys(file, clock)
   try {
     const { mode } = await stat(file)
-    const found = checkKeyPermissions({ mode })
-    for (const finding of found) notes.noteFinding(finding)
-    if (found.length === 0) notes.note('keys-permissions', goodPermissions(mode))
+    notes.note('keys-permissions', checkKeyPermissions({ mode }))
     await keys.load()
-  } catch (error) {
+  } catch (reason) {
     // The path is the operator's; what was in the file is never quoted.
-    const found =
-      codeOf(error) === 'LR_KEYS_INVALID' ? messageOf(error) : `the signing key file: ${messageOf(error)}`
-    notes.note(
-      'keys-file',
-      problem(found, 'let SIGNING_KEYS_FILE name a JWK set or PEM that the relay may read'),
-    )
+    const about = codeOf(reason) === 'LR_KEYS_INVALID' ? '' : 'the signing key file: '
+    const remedy = 'let SIGNING_KEYS_FILE name a JWK set or PEM that the relay may read'
+    notes.note('keys-file', error(about + messageOf(reason), remedy))
     return []
   }
-  for (const finding of checkKeysLeftOut(keys.facts)) notes.noteFinding(finding)
-  if (keys.facts.leftOut.length === 0) notes.note('keys-left-out', ok('every key of the file can sign'))
+  for (const found of checkKeysLeftOut(keys.facts)) notes.note('keys-left-out', found)
   notes.note('keys-file', ok(`${keys.all.length} key(s): ${keys.all.map(({ kid }) => kid).join(', ')}`))
   const signing = new Map(
     tokenAlgorithms.flatMap((alg) => {
@@ -86,7 +77,7 @@ async function examineKeyFile(
       return key === undefined ? [] : [[alg, key] as const]
     }),
   )
-  notes.note('keys-signing', judgeSigning(keys.all, signing, clock.now()))
+  notes.note('keys-signing', checkSigning(keys.all, signing, clock.now()))
   const inUse = new Set(signing.values())
   return keys.all.map((key) => ({ key, signs: inUse.has(key) }))
 }
@@ -103,27 +94,27 @@ function signingKey(keys: SigningKeys, alg: (typeof tokenAlgorithms)[number]): S
 async function examinePublished(
   issuer: string,
   { fetchDocument }: IssuerExamination,
-  notes: Observations,
+  notes: Examination,
 ): Promise<readonly Jwk[] | undefined> {
   const uri = discoveryUri(issuer)
   const answer = await fetchDocument(uri)
-  notes.note('issuer-clock', judgeClock(answer))
+  notes.note('issuer-clock', checkClock(answer))
   const document = contentOf(uri, answer)
   if (document.kind === 'unusable') {
-    notes.note('issuer-discovery', document.judgement)
+    notes.note('issuer-discovery', document.found)
     return undefined
   }
-  notes.note('issuer-discovery', judgeDiscovery(issuer, document.content))
-  notes.note('issuer-logout-support', judgeLogoutSupport(document.content))
+  notes.note('issuer-discovery', checkDiscovery(issuer, document.content))
+  notes.note('issuer-logout-support', checkLogoutSupport(document.content))
   const jwksUri = jwksUriIn(document.content)
   if (jwksUri === undefined) {
-    notes.note('issuer-jwks', problem('the metadata name no jwks_uri', 'see to the metadata of the provider'))
+    notes.note('issuer-jwks', error('the metadata name no jwks_uri', 'see to the metadata of the provider'))
     return undefined
   }
   const set = contentOf(jwksUri, await fetchDocument(jwksUri))
   const keys = set.kind === 'read' ? publishedKeys(set.content) : set
   if (keys.kind === 'unusable') {
-    notes.note('issuer-jwks', keys.judgement)
+    notes.note('issuer-jwks', keys.found)
     return undefined
   }
   notes.note('issuer-jwks', ok(`${shownUri(jwksUri)} publishes ${keys.jwks.length} key(s)`))

@@ -1,13 +1,14 @@
 import { messageOf } from '../errors.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
-import { examineGroup, examineProgress, progressChecks } from './examine-group.ts'
-import { examineLayouts, noteTopics } from './examine-topics.ts'
-import type { Expectations, TopicFacts } from './facts.ts'
-import { ok, problem, warning } from './judgement.ts'
-import type { BrokerFacts, ExaminedKafka } from './kafka-facts.ts'
-import { judgeDeadLetters, judgeKafkaTransport } from './kafka-judgements.ts'
+import { brokerChecks, checkKafkaTransport, type TriedBroker } from './brokers.ts'
+import { lookAt } from './check.ts'
+import { Examination, type ExaminedFinding } from './examination.ts'
+import type { ExaminedKafka, Expectations, TopicFacts, TopicLayout } from './facts.ts'
+import { error, type Found, ok, warning } from './finding.ts'
+import { deadLetterChecks, groupChecks, progressChecks } from './group.ts'
 import { networkFault } from './network-fault.ts'
-import { type Observation, Observations } from './observation.ts'
+import { layoutChecks } from './topic-layouts.ts'
+import { topicChecks } from './topics.ts'
 
 export interface KafkaExamination {
   /** The entries of `KAFKA_BROKERS`. */
@@ -24,16 +25,17 @@ export interface KafkaExamination {
 const DAY_MS = 86_400_000
 
 /** Looks at the brokers, the topics and the group of the relay. Never throws. */
-export async function examineKafka(examination: KafkaExamination): Promise<readonly Observation[]> {
+export async function examineKafka(examination: KafkaExamination): Promise<readonly ExaminedFinding[]> {
   const { bootstrap, open, security } = examination
-  const notes = new Observations('kafka')
-  notes.note('kafka-tls', judgeKafkaTransport(bootstrap, security.isTls, security.mechanism))
-  const [opened] = await Promise.all([
-    open(bootstrap).catch((error: unknown) => messageOf(error)),
-    examineBootstrap(examination, notes),
+  const notes = new Examination('kafka')
+  notes.note('kafka-tls', checkKafkaTransport(bootstrap, security.isTls, security.mechanism))
+  const [opened, answers] = await Promise.all([
+    open(bootstrap).catch((reason: unknown) => messageOf(reason)),
+    Promise.all(bootstrap.map((broker) => tryBootstrap(broker, examination))),
   ])
+  for (const answer of answers) notes.note('kafka-bootstrap', answer)
   if (typeof opened === 'string') {
-    notes.note('kafka-reachable', problem(opened, 'see to the brokers that KAFKA_BROKERS names'))
+    notes.note('kafka-reachable', error(opened, 'see to the brokers that KAFKA_BROKERS names'))
     notes.noteUnknown('Kafka could not be reached')
     return notes.all
   }
@@ -46,88 +48,79 @@ export async function examineKafka(examination: KafkaExamination): Promise<reado
 }
 
 /** Each by itself: as long as one answers the others are not missed, until that one is away. */
-async function examineBootstrap({ bootstrap, open, connect }: KafkaExamination, notes: Observations) {
-  const judgements = await Promise.all(
-    bootstrap.map(async (broker) => {
-      const end = broker.lastIndexOf(':')
-      const tcp = await connect(broker.slice(0, end), Number(broker.slice(end + 1)))
-      if (tcp.kind === 'failed') {
-        const { what, mend } = networkFault(tcp.code)
-        return warning(`${broker}: ${what}`, `${mend}; if it is gone for good, take it out of KAFKA_BROKERS`)
-      }
-      try {
-        await (await open([broker])).close()
-        return ok(`${broker} answers`)
-      } catch (error) {
-        return warning(
-          `${broker} takes connections but cannot be used: ${messageOf(error)}`,
-          'see whether it is a listener of Kafka for clients, with or without TLS and SASL as configured here, and whether the address in its advertised.listeners can be reached from here',
-        )
-      }
-    }),
-  )
-  for (const [i, judgement] of judgements.entries()) notes.note('kafka-bootstrap', judgement, bootstrap[i])
+async function tryBootstrap(broker: string, { open, connect }: KafkaExamination): Promise<Found> {
+  const end = broker.lastIndexOf(':')
+  const tcp = await connect(broker.slice(0, end), Number(broker.slice(end + 1)))
+  if (tcp.kind === 'failed') {
+    const { what, remedy } = networkFault(tcp.code)
+    const full = `${remedy}; if it is gone for good, take it out of KAFKA_BROKERS`
+    return warning(`${broker}: ${what}`, full, broker)
+  }
+  try {
+    await (await open([broker])).close()
+    return ok(`${broker} answers`, broker)
+  } catch (reason) {
+    return warning(
+      `${broker} takes connections but cannot be used: ${messageOf(reason)}`,
+      'see whether it is a listener of Kafka for clients, with or without TLS and SASL as configured here, and whether the address in its advertised.listeners can be reached from here',
+      broker,
+    )
+  }
 }
 
+/** One after the other: they share the time that a cluster without a majority is given. */
 async function examineBrokersTopicsAndGroup(
   kafka: ExaminedKafka,
-  examination: KafkaExamination,
-  notes: Observations,
+  { connect, expected, nowMs }: KafkaExamination,
+  notes: Examination,
 ): Promise<void> {
-  let brokers: readonly BrokerFacts[] = []
-  let topics: readonly TopicFacts[] = []
-  await notes.look(['kafka-reachable', 'kafka-broker'], async () => {
-    brokers = await kafka.brokers()
-    notes.note('kafka-reachable', ok(`the cluster has ${brokers.length} broker(s)`))
-    await examineBrokers(brokers, examination, notes)
-  })
-  await notes.look(
-    [
-      'topic-missing',
-      'topic-partitions',
-      'topic-retention',
-      'topic-compaction',
-      'outcome-topic',
-      'topic-replication',
-      'topic-message-size',
-    ],
-    async () => {
-      topics = await kafka.topics()
-      noteTopics(topics, examination.expected, notes)
-      await examineLayouts(kafka, topics, brokers.length, notes)
-    },
-  )
-  const inputs = topics.filter(({ roles, partitions }) => roles.includes('input') && partitions > 0)
+  let brokers: readonly TriedBroker[] = []
+  let askedTopics: Promise<readonly TopicFacts[]> | undefined
+  const topics = () => {
+    askedTopics ??= kafka.topics()
+    return askedTopics
+  }
   let hasProgress = false
-  await notes.look(progressChecks, async () => {
-    hasProgress = await examineProgress(kafka, inputs, examination, notes)
-  })
-  await notes.look(['records-refused'], async () => {
-    const letters = await kafka.deadLetters(examination.nowMs - DAY_MS)
-    notes.note('records-refused', judgeDeadLetters(letters))
-  })
-  await notes.look(['group-state', 'group-members'], () =>
-    examineGroup(kafka, inputs, hasProgress, examination, notes),
-  )
+  const looks = {
+    brokers: lookAt(brokerChecks, async () => {
+      const found = await kafka.brokers()
+      const tried = found.map(async (it) => ({ ...it, answer: await connect(it.host, it.port) }))
+      brokers = await Promise.all(tried)
+      return brokers
+    }),
+    topics: lookAt(topicChecks(expected), topics),
+    layouts: lookAt(layoutChecks, async () => ({
+      topics: await topics(),
+      layouts: await layoutsOf(await topics(), kafka),
+      brokers: brokers.length,
+    })),
+    progress: lookAt(progressChecks(expected), async () => {
+      const progress = await kafka.progress(nowMs - expected.retryDeadlineMs)
+      hasProgress = 'value' in progress && progress.value.some(({ committed }) => committed !== undefined)
+      return { progress, nowMs }
+    }),
+    deadLetters: lookAt(deadLetterChecks, () => kafka.deadLetters(nowMs - DAY_MS)),
+    group: lookAt(groupChecks(expected), async () => {
+      const inputs = (await topics().catch(() => [])).filter(({ roles }) => roles.includes('input'))
+      const partitions = inputs.reduce((sum, topic) => sum + topic.partitions, 0)
+      return { group: await kafka.group(), hasProgress, partitions }
+    }),
+  }
+  await notes.make(looks.brokers)
+  await notes.make(looks.topics)
+  await notes.make(looks.layouts)
+  notes.noteUnknown('there is no such topic', [...looks.topics.checks, ...looks.layouts.checks])
+  await notes.make(looks.progress)
+  notes.noteUnknown('there is no input topic', looks.progress.checks)
+  await notes.make(looks.deadLetters)
+  await notes.make(looks.group)
 }
 
-/** The addresses that brokers advertise are others than those in `KAFKA_BROKERS`, and may not be reachable from here. */
-async function examineBrokers(
-  brokers: readonly BrokerFacts[],
-  { connect }: KafkaExamination,
-  notes: Observations,
-): Promise<void> {
-  const answers = await Promise.all(brokers.map(({ host, port }) => connect(host, port)))
-  for (const [i, { nodeId, host, port }] of brokers.entries()) {
-    const answer = answers[i] as TcpAnswer
-    const address = `${host}:${port}`
-    if (answer.kind === 'connected')
-      notes.note('kafka-broker', ok(`${address} takes connections`), String(nodeId))
-    else {
-      const found = `${address}, which it advertises: ${networkFault(answer.code).what}; the partitions that it leads can be neither read nor written from here`
-      const mend =
-        'see whether it runs, and whether the address in its advertised.listeners can be reached from here'
-      notes.note('kafka-broker', problem(found, mend), String(nodeId))
-    }
+/** Of the topics that exist. */
+async function layoutsOf(topics: readonly TopicFacts[], kafka: ExaminedKafka) {
+  const layouts = new Map<string, TopicLayout>()
+  for (const { topic, partitions } of topics) {
+    if (partitions > 0) layouts.set(topic, await kafka.layout(topic))
   }
+  return layouts
 }

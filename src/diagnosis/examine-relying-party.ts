@@ -5,10 +5,10 @@ import type { HandshakeAnswer } from '../egress/tls-handshake.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
-import { type Judgement, measuredText, ok, problem, warning } from './judgement.ts'
+import { Examination, type ExaminedFinding } from './examination.ts'
+import { error, type Found, measuredText, ok, warning } from './finding.ts'
 import { networkFault } from './network-fault.ts'
-import { type Observation, Observations } from './observation.ts'
-import { judgeAddress, judgeAnswer, judgeExpiry, judgeHandshake } from './rp-judgements.ts'
+import { checkAddress, checkAnswer, checkExpiry, checkHandshake } from './relying-party.ts'
 import { shownUri } from './shown-uri.ts'
 
 /** A name may have many addresses; each costs a connection. */
@@ -25,15 +25,15 @@ export interface RelyingPartyExamination {
   /** Posts a logout without a token, in the way in which attempts are made. */
   readonly ask: (endpoint: LogoutEndpoint) => Promise<AttemptResult>
   /** What Redis says of the RP that was named, where one was. Never throws. */
-  readonly settings?: () => Promise<Judgement>
+  readonly settings?: () => Promise<Found>
 }
 
 /** Goes the way of a delivery step by step, up to an answer. Never throws. */
 export async function examineRelyingParty(
   examination: RelyingPartyExamination,
-): Promise<readonly Observation[]> {
+): Promise<readonly ExaminedFinding[]> {
   const { uri, settings } = examination
-  const notes = new Observations('relying-party')
+  const notes = new Examination('relying-party')
   const fault = endpointProblem(uri)
   if (settings !== undefined) notes.note('rp-settings', await settings())
   if (fault === undefined) {
@@ -43,7 +43,7 @@ export async function examineRelyingParty(
   } else {
     notes.note(
       'rp-uri',
-      problem(
+      error(
         `the URI ${fault}: a registration with it is a poison record`,
         'correct --rp, or the registration',
       ),
@@ -64,7 +64,7 @@ function unknownAfter(hasSettings: boolean, uri: string) {
 }
 
 /** Returns why it came no further; what came before that is noted. */
-async function goThere(url: URL, examination: RelyingPartyExamination, notes: Observations): Promise<string> {
+async function goThere(url: URL, examination: RelyingPartyExamination, notes: Examination): Promise<string> {
   const { guard, ask, uri } = examination
   const hostname = url.hostname.replace(/^\[|\]$/g, '')
   const addresses = await examineName(hostname, examination, notes)
@@ -77,14 +77,14 @@ async function goThere(url: URL, examination: RelyingPartyExamination, notes: Ob
   if (url.protocol === 'https:' && !(await examineTls(reached, port, hostname, examination, notes))) {
     return 'there is no TLS that an attempt would accept'
   }
-  notes.note('rp-answer', judgeAnswer(await ask(logoutEndpoint(uri))))
+  notes.note('rp-answer', checkAnswer(await ask(logoutEndpoint(uri))))
   return ''
 }
 
 async function examineName(
   hostname: string,
   { resolve }: RelyingPartyExamination,
-  notes: Observations,
+  notes: Examination,
 ): Promise<readonly string[]> {
   if (isIP(hostname) !== 0) {
     notes.note('rp-resolves', ok(`${hostname} is an address`))
@@ -96,9 +96,9 @@ async function examineName(
     const shown = addresses.slice(0, ADDRESSES_MAX)
     notes.note('rp-resolves', ok(`${hostname}: ${shown.join(', ')}${more}`))
     return shown
-  } catch (error) {
-    const { what, mend } = networkFault(codeOf(error) ?? 'UNKNOWN', messageOf(error))
-    notes.note('rp-resolves', problem(`${hostname}: ${what}`, mend))
+  } catch (reason) {
+    const { what, remedy } = networkFault(codeOf(reason) ?? 'UNKNOWN', messageOf(reason))
+    notes.note('rp-resolves', error(`${hostname}: ${what}`, remedy))
     return []
   }
 }
@@ -109,25 +109,25 @@ function examineGuard(
   hostname: string,
   addresses: readonly string[],
   guard: EgressGuard,
-  notes: Observations,
+  notes: Examination,
 ): string[] {
-  const judged = addresses.map((address) => ({ address, judgement: judgeAddress(guard, hostname, address) }))
-  const permitted = judged.filter(({ judgement }) => judgement.status === 'ok').map(({ address }) => address)
-  for (const { address, judgement } of judged) {
+  const checked = addresses.map((address) => ({ address, found: checkAddress(guard, hostname, address) }))
+  const permitted = checked.filter(({ found }) => found.severity === 'ok').map(({ address }) => address)
+  for (const { address, found } of checked) {
     // An attempt takes another address then.
-    const isPassedOver = judgement.status === 'problem' && permitted.length > 0
-    notes.note('rp-egress', isPassedOver ? { ...judgement, status: 'warning' } : judgement, address)
+    const isPassedOver = found.severity === 'error' && permitted.length > 0
+    notes.note('rp-egress', isPassedOver ? { ...found, severity: 'warning' } : found, address)
   }
   try {
     guard.checkProtocol(protocol)
-  } catch (error) {
-    const mend = 'register an https URI; on a trusted network only, set EGRESS_ALLOW_HTTP'
-    notes.note('rp-egress', problem(`the egress guard refuses: ${messageOf(error)}`, mend), protocol)
+  } catch (refusal) {
+    const remedy = 'register an https URI; on a trusted network only, set EGRESS_ALLOW_HTTP'
+    notes.note('rp-egress', error(`the egress guard refuses: ${messageOf(refusal)}`, remedy), protocol)
     return []
   }
   if (protocol === 'http:') {
-    const found = 'http, which EGRESS_ALLOW_HTTP allows: whoever listens on the way reads who is logged out'
-    notes.note('rp-egress', warning(found, 'register an https URI'), protocol)
+    const text = 'http, which EGRESS_ALLOW_HTTP allows: whoever listens on the way reads who is logged out'
+    notes.note('rp-egress', warning(text, 'register an https URI'), protocol)
   }
   return permitted
 }
@@ -137,7 +137,7 @@ async function examineConnections(
   addresses: readonly string[],
   port: number,
   { connect }: RelyingPartyExamination,
-  notes: Observations,
+  notes: Examination,
 ): Promise<string | undefined> {
   const answers = await Promise.all(addresses.map((address) => connect(address, port)))
   const reached = addresses.find((_, i) => answers[i]?.kind === 'connected')
@@ -150,9 +150,9 @@ async function examineConnections(
         address,
       )
     } else {
-      const { what, mend } = networkFault(answer.code)
-      const judge = reached === undefined ? problem : warning
-      notes.note('rp-connects', judge(`port ${port}: ${what}`, mend), address)
+      const { what, remedy } = networkFault(answer.code)
+      const tell = reached === undefined ? error : warning
+      notes.note('rp-connects', tell(`port ${port}: ${what}`, remedy), address)
     }
   }
   return reached
@@ -164,11 +164,11 @@ async function examineTls(
   port: number,
   hostname: string,
   { shakeHands, nowMs }: RelyingPartyExamination,
-  notes: Observations,
+  notes: Examination,
 ): Promise<boolean> {
   const answer = await shakeHands(address, port, hostname)
-  notes.note('rp-tls', judgeHandshake(answer), hostname)
+  notes.note('rp-tls', checkHandshake(answer), hostname)
   if (answer.kind === 'failed') return false
-  notes.note('rp-certificate', judgeExpiry(answer.certificate, nowMs), hostname)
+  notes.note('rp-certificate', checkExpiry(answer.certificate, nowMs), hostname)
   return answer.refusal === undefined
 }

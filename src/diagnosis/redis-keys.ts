@@ -1,7 +1,6 @@
 import type { PrefixedKey, RedisFacts } from './facts.ts'
-import { type Finding, unreadHint } from './finding.ts'
+import { type Found, ok, unreadHint } from './finding.ts'
 
-const check = 'redis-keys'
 const EXAMPLES_MAX = 3
 const KEY_CHARACTERS_MAX = 100
 
@@ -9,14 +8,15 @@ const KEY_CHARACTERS_MAX = 100
 export function checkRedisKeys({
   prefix,
   prefixedKeys,
-}: Pick<RedisFacts, 'prefix' | 'prefixedKeys'>): Finding[] {
+}: Pick<RedisFacts, 'prefix' | 'prefixedKeys'>): Found[] {
   if ('unread' in prefixedKeys) {
-    const mend = 'let the user of REDIS_URL run SCAN and TYPE'
-    return [unreadHint(check, prefixedKeys, { what: `the keys under ${prefix}:`, mend })]
+    return [
+      unreadHint(`the keys under ${prefix}:`, prefixedKeys, 'let the user of REDIS_URL run SCAN and TYPE'),
+    ]
   }
   const wrong = prefixedKeys.value.filter(({ type, expected }) => expected !== undefined && type !== expected)
   const unknown = prefixedKeys.value.filter(({ expected }) => expected === undefined)
-  return [
+  const found = [
     ...wrong.filter(({ isSingle }) => isSingle).map(blocking),
     ...wrongEntries(
       prefix,
@@ -26,15 +26,16 @@ export function checkRedisKeys({
     ...largeSessions(prefixedKeys.value),
     ...unknownKeys(prefix, unknown),
   ]
+  if (found.length > 0) return found
+  return [ok(`${prefixedKeys.value.length} key(s) under ${prefix}: looked at, all as the layout says`)]
 }
 
-function blocking({ key, type, expected }: PrefixedKey): Finding {
+function blocking({ key, type, expected }: PrefixedKey): Found {
   return {
-    check,
     about: key,
     severity: 'error',
-    message: `the key ${key} holds a ${type} where the relay keeps a ${expected}: every command on it fails`,
-    mend: `find out who writes it; delete or rename it, or give this relay another REDIS_PREFIX`,
+    text: `the key ${key} holds a ${type} where the relay keeps a ${expected}: every command on it fails`,
+    remedy: `find out who writes it; delete or rename it, or give this relay another REDIS_PREFIX`,
   }
 }
 
@@ -58,7 +59,7 @@ const consequences: Readonly<Record<string, readonly [what: string, then: (prefi
 const alike: Readonly<Record<string, string>> = { 'backlog-state': 'backlog', ended: 'session' }
 
 /** By what follows from them. */
-function wrongEntries(prefix: string, keys: readonly PrefixedKey[]): Finding[] {
+function wrongEntries(prefix: string, keys: readonly PrefixedKey[]): Found[] {
   const kindOf = ({ key }: PrefixedKey) => {
     const [kind = ''] = key.slice(prefix.length + 1).split(':', 1)
     return alike[kind] ?? kind
@@ -68,59 +69,57 @@ function wrongEntries(prefix: string, keys: readonly PrefixedKey[]): Finding[] {
     const found = all.map(({ key, type, expected }) => `${cut(key)} (a ${type}, not a ${expected})`)
     const summary = `keys with a wrong type: ${what}`
     return {
-      check,
       about: `type ${kind}`,
       severity: 'warning',
-      message: `${summary}: ${examples(found)}`,
+      text: `${summary}: ${examples(found)}`,
       summary,
-      mend: `find out who writes them, and delete or rename them; ${then(prefix)}`,
+      remedy: `find out who writes them, and delete or rename them; ${then(prefix)}`,
     }
   })
 }
 
-function strangeEntries(keys: readonly PrefixedKey[]): Finding[] {
+function strangeEntries(keys: readonly PrefixedKey[]): Found[] {
   const strange = keys.filter(({ setAside = 0 }) => setAside > 0)
   if (strange.length === 0) return []
   const summary = "entries of backlogs that are not the relay's, put aside at the due time +inf"
   return [
     {
-      check,
       about: 'entries',
       severity: 'warning',
-      message: `${summary}: ${examples(strange.map(({ key, setAside }) => `${setAside} in ${cut(key)}`))}`,
+      text: `${summary}: ${examples(strange.map(({ key, setAside }) => `${setAside} in ${cut(key)}`))}`,
       summary,
-      mend: 'find out who writes them, and remove them (ZREMRANGEBYSCORE <key> +inf +inf); logouts that they stood for are sent by logout-relay reconcile',
+      remedy:
+        'find out who writes them, and remove them (ZREMRANGEBYSCORE <key> +inf +inf); logouts that they stood for are sent by logout-relay reconcile',
     },
   ]
 }
 
-function largeSessions(keys: readonly PrefixedKey[]): Finding[] {
+function largeSessions(keys: readonly PrefixedKey[]): Found[] {
   const large = keys.filter(({ isFull }) => isFull === true)
   if (large.length === 0) return []
   const summary = 'sessions with as many registrations as one may have: further ones become dead letters'
   return [
     {
-      check,
       about: 'registrations',
       severity: 'warning',
-      message: `${summary}: ${examples(large.map(({ key }) => cut(key)))}`,
+      text: `${summary}: ${examples(large.map(({ key }) => cut(key)))}`,
       summary,
-      mend: 'see why one session is registered so often; end it, or remove what is over with logout-relay sessions remove',
+      remedy:
+        'see why one session is registered so often; end it, or remove what is over with logout-relay sessions remove',
     },
   ]
 }
 
-function unknownKeys(prefix: string, keys: readonly PrefixedKey[]): Finding[] {
+function unknownKeys(prefix: string, keys: readonly PrefixedKey[]): Found[] {
   if (keys.length === 0) return []
   const summary = `keys under ${prefix}: that are not the relay's`
   return [
     {
-      check,
       about: 'unknown',
       severity: 'warning',
-      message: `${summary}: ${examples(keys.map(({ key }) => cut(key)))}`,
+      text: `${summary}: ${examples(keys.map(({ key }) => cut(key)))}`,
       summary,
-      mend: 'give their application, or this relay by REDIS_PREFIX, another prefix, before their keys meet',
+      remedy: 'give their application, or this relay by REDIS_PREFIX, another prefix, before their keys meet',
     },
   ]
 }

@@ -12,7 +12,7 @@ interface KafkaError {
 }
 
 /**
- * What Kafka refuses for good, as a fault `LR_REFUSED` that names it and its mend; anything else is returned as it is.
+ * What Kafka refuses for good, as a fault `LR_REFUSED` that names it and its remedy; anything else is returned as it is.
  * `rights` are those that were needed, as Kafka calls them: "Write on topic a".
  */
 export function explained(error: unknown, rights: string): unknown {

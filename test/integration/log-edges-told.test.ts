@@ -27,7 +27,7 @@ test('what waits behind a transaction that is left open is lag, and a finding of
   expect(await readMetric(relay, 'check_findings', { check: 'open-transaction' })).toBe(1)
   await end()
   await site.topic.waitForOutcome(registration.clientId)
-  await relay.waitForLog(({ msg, check }) => msg === 'check: mended' && check === 'open-transaction')
+  await relay.waitForLog(({ msg, check }) => msg === 'check: resolved' && check === 'open-transaction')
 })
 
 test('a trigger behind an aborted one is delivered by a relay that runs', async () => {

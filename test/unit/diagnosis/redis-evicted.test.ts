@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest'
-import { checkRedisEvicted } from '../../../src/diagnosis/redis-evicted.ts'
-import { redisFacts, unread } from './sample-facts.ts'
+import { checkEvicted } from '../../../src/diagnosis/redis-server.ts'
+import { redisFacts, troubles, unread } from './sample-facts.ts'
 
 test('no key dropped is fine', () => {
-  expect(checkRedisEvicted(redisFacts())).toEqual([])
+  expect(troubles(checkEvicted(redisFacts()))).toEqual([])
 })
 
 test('keys that were dropped are warned of, with how to get back what the topic knows', () => {
-  const [finding, ...more] = checkRedisEvicted(redisFacts({ evictedKeys: { value: 17 } }))
+  const [finding, ...more] = troubles(checkEvicted(redisFacts({ evictedKeys: { value: 17 } })))
   expect(more).toEqual([])
-  expect(finding).toMatchObject({ check: 'redis-evicted', severity: 'warning' })
-  expect(finding?.message).toContain('dropped 17 keys')
-  expect(finding?.mend).toMatch(/noeviction.*delete lr:epoch, and.*CONFIG RESETSTAT/)
+  expect(finding).toMatchObject({ severity: 'warning' })
+  expect(finding?.text).toContain('dropped 17 keys')
+  expect(finding?.remedy).toMatch(/noeviction.*delete lr:epoch, and.*CONFIG RESETSTAT/)
 })
 
 test('that the figure cannot be read is told by the check of the policy', () => {
-  expect(checkRedisEvicted(redisFacts({ evictedKeys: unread }))).toEqual([])
+  expect(troubles(checkEvicted(redisFacts({ evictedKeys: unread })))).toEqual([])
 })

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { checkRedisEviction } from '../../../src/diagnosis/redis-eviction.ts'
-import { redisFacts, unread } from './sample-facts.ts'
+import { checkEviction } from '../../../src/diagnosis/redis-server.ts'
+import { redisFacts, troubles, unread } from './sample-facts.ts'
 
 const found = (policy: string, maxMemoryBytes?: number) =>
-  checkRedisEviction(redisFacts({ eviction: { value: { policy, maxMemoryBytes } } }))
+  troubles(checkEviction(redisFacts({ eviction: { value: { policy, maxMemoryBytes } } })))
 
 test('noeviction is fine, with and without a bound', () => {
   expect([...found('noeviction', 0), ...found('noeviction', 1), ...found('noeviction')]).toEqual([])
@@ -17,29 +17,28 @@ test.each([
   'volatile-lfu',
   'volatile-random',
   'volatile-ttl',
-])('%s is warned of, with its name and the mend', (policy) => {
+])('%s is warned of, with its name and the remedy', (policy) => {
   expect(found(policy, 1_000)).toEqual([
     {
-      check: 'redis-eviction',
       severity: 'warning',
-      message: expect.stringContaining(`${policy}: when its memory is full`),
-      mend: 'set maxmemory-policy to noeviction',
+      text: expect.stringContaining(`${policy}: when its memory is full`),
+      remedy: 'set maxmemory-policy to noeviction',
     },
   ])
 })
 
 test('parked deliveries have no time to live, so volatile policies leave them alone', () => {
-  expect(found('allkeys-lru')[0]?.message).toContain('parked deliveries')
-  expect(found('volatile-lru')[0]?.message).not.toContain('parked deliveries')
+  expect(found('allkeys-lru')[0]?.text).toContain('parked deliveries')
+  expect(found('volatile-lru')[0]?.text).not.toContain('parked deliveries')
 })
 
 test('without a bound it may come later', () => {
-  expect(found('allkeys-lru', 0)[0]?.message).toContain('once maxmemory is set and reached')
+  expect(found('allkeys-lru', 0)[0]?.text).toContain('once maxmemory is set and reached')
 })
 
 test('a policy that cannot be read is a hint', () => {
-  const [finding] = checkRedisEviction(redisFacts({ eviction: unread }))
-  expect(finding).toMatchObject({ check: 'redis-eviction', severity: 'hint' })
-  expect(finding?.message).toContain(unread.unread)
-  expect(finding?.mend).toContain('CONFIG GET')
+  const [finding] = troubles(checkEviction(redisFacts({ eviction: unread })))
+  expect(finding).toMatchObject({ severity: 'hint' })
+  expect(finding?.text).toContain(unread.unread)
+  expect(finding?.remedy).toContain('CONFIG GET')
 })

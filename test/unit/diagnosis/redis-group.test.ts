@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { checkRedisGroup } from '../../../src/diagnosis/redis-group.ts'
-import { expectations, redisFacts, unread } from './sample-facts.ts'
+import { checkGroup } from '../../../src/diagnosis/redis-content.ts'
+import { expectations, redisFacts, troubles, unread } from './sample-facts.ts'
 
 const found = (groupId: string | undefined) =>
-  checkRedisGroup(redisFacts({ groupId: { value: groupId } }), expectations)
+  troubles(checkGroup(redisFacts({ groupId: { value: groupId } }), expectations))
 
 test('the own group, or none, is fine', () => {
   expect([...found('logout-relay'), ...found(undefined)]).toEqual([])
@@ -12,7 +12,7 @@ test('the own group, or none, is fine', () => {
 test('another group is warned of, with both names and what happens', () => {
   const [finding, ...more] = found('blue')
   expect(more).toEqual([])
-  expect(finding).toMatchObject({ check: 'redis-group', about: 'blue', severity: 'warning' })
+  expect(finding).toMatchObject({ about: 'blue', severity: 'warning' })
   for (const part of [
     '"blue"',
     '"logout-relay"',
@@ -21,15 +21,15 @@ test('another group is warned of, with both names and what happens', () => {
     'fails it',
     'goes on where it was',
   ]) {
-    expect(finding?.message).toContain(part)
+    expect(finding?.text).toContain(part)
   }
   for (const part of ['REDIS_PREFIX', 'KAFKA_GROUP_ID', 'delete the key lr:group']) {
-    expect(finding?.mend).toContain(part)
+    expect(finding?.remedy).toContain(part)
   }
 })
 
 test('a group that cannot be read is a hint', () => {
-  expect(checkRedisGroup(redisFacts({ groupId: unread }), expectations)).toEqual([
-    expect.objectContaining({ severity: 'hint', mend: expect.stringContaining('lr:group') }),
+  expect(troubles(checkGroup(redisFacts({ groupId: unread }), expectations))).toEqual([
+    expect.objectContaining({ severity: 'hint', remedy: expect.stringContaining('lr:group') }),
   ])
 })

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { PrefixedKey } from '../../../src/diagnosis/facts.ts'
 import { checkRedisKeys } from '../../../src/diagnosis/redis-keys.ts'
-import { redisFacts, unread } from './sample-facts.ts'
+import { redisFacts, troubles, unread } from './sample-facts.ts'
 
-const found = (...value: PrefixedKey[]) => checkRedisKeys(redisFacts({ prefixedKeys: { value } }))
+const found = (...value: PrefixedKey[]) => troubles(checkRedisKeys(redisFacts({ prefixedKeys: { value } })))
 const index = { key: 'lr:backlogs', type: 'zset', expected: 'zset', isSingle: true }
 const session = { key: 'lr:session:{https://op|s1}', type: 'hash', expected: 'hash', isSingle: false }
 const unknown = { key: 'lr:cart:7', type: 'string', expected: undefined, isSingle: false }
@@ -20,8 +20,8 @@ test('a wrong type where there is one key for everything is an error, one per ke
     ['error', 'lr:backlogs'],
     ['error', 'lr:epoch'],
   ])
-  expect(findings[0]?.message).toContain('lr:backlogs holds a string where the relay keeps a zset')
-  expect(findings[0]?.mend).toMatch(/delete or rename it, or .* another REDIS_PREFIX/)
+  expect(findings[0]?.text).toContain('lr:backlogs holds a string where the relay keeps a zset')
+  expect(findings[0]?.remedy).toMatch(/delete or rename it, or .* another REDIS_PREFIX/)
 })
 
 test('a wrong type at a key of one session or RP is warned of, all of them at once', () => {
@@ -32,15 +32,15 @@ test('a wrong type at a key of one session or RP is warned of, all of them at on
   }))
   const [finding, ...more] = found(session, ...wrong)
   expect(more).toEqual([])
-  expect(finding).toMatchObject({ check: 'redis-keys', about: 'type session', severity: 'warning' })
-  expect(finding?.message).toContain('lr:session:{https://op|s1} (a list, not a hash)')
-  expect(finding?.message).toMatch(/and 2 more of those looked at$/)
+  expect(finding).toMatchObject({ about: 'type session', severity: 'warning' })
+  expect(finding?.text).toContain('lr:session:{https://op|s1} (a list, not a hash)')
+  expect(finding?.text).toMatch(/and 2 more of those looked at$/)
 })
 
 test('what somebody else wrote into a backlog, and a session that is full, is warned of by its key', () => {
   const backlog = { key: 'lr:backlog:{https://op|shop}', type: 'zset', expected: 'zset', isSingle: false }
   const findings = found({ ...backlog, setAside: 2 }, { ...session, isFull: true })
-  expect(findings.map(({ about, message }) => [about, message])).toEqual([
+  expect(findings.map(({ about, text }) => [about, text])).toEqual([
     ['entries', expect.stringContaining('2 in lr:backlog:{https://op|shop}')],
     ['registrations', expect.stringContaining(session.key)],
   ])
@@ -52,9 +52,9 @@ test('keys that the layout does not know are warned of', () => {
   expect(finding).toMatchObject({
     about: 'unknown',
     severity: 'warning',
-    mend: expect.stringContaining('REDIS_PREFIX'),
+    remedy: expect.stringContaining('REDIS_PREFIX'),
   })
-  expect(finding?.message).toContain('lr:cart:7')
+  expect(finding?.text).toContain('lr:cart:7')
 })
 
 test('for the status page there is a summary without the keys, which may name a session', () => {
@@ -67,11 +67,11 @@ test('for the status page there is a summary without the keys, which may name a 
 
 test('a long key is cut', () => {
   const [finding] = found({ ...unknown, key: `lr:${'x'.repeat(5_000)}` })
-  expect(finding?.message.length).toBeLessThan(300)
+  expect(finding?.text.length).toBeLessThan(300)
 })
 
 test('keys that cannot be listed are a hint', () => {
-  expect(checkRedisKeys(redisFacts({ prefixedKeys: unread }))).toEqual([
-    expect.objectContaining({ severity: 'hint', mend: expect.stringContaining('SCAN') }),
+  expect(troubles(checkRedisKeys(redisFacts({ prefixedKeys: unread })))).toEqual([
+    expect.objectContaining({ severity: 'hint', remedy: expect.stringContaining('SCAN') }),
   ])
 })

@@ -1,4 +1,5 @@
 import type { Expectations, RedisFacts, TopicFacts } from '../../../src/diagnosis/facts.ts'
+import { type Found, isTrouble } from '../../../src/diagnosis/finding.ts'
 
 const DAY_MS = 86_400_000
 
@@ -41,3 +42,8 @@ export const expectations: Expectations = {
 }
 
 export const unread = { unread: 'NOPERM this user has no permissions' }
+
+/** What is wrong or worth knowing of what a check has found. */
+export function troubles(...found: (Found | readonly Found[])[]): Found[] {
+  return found.flat().filter(isTrouble)
+}
