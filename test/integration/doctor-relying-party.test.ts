@@ -63,7 +63,7 @@ describe('over TLS', () => {
   test('a self-signed certificate is named, and no request is made', async () => {
     const examined = await examine(https('localhost'), allowed)
     expect(examined.of('rp-tls')[0]).toMatch(
-      /^error: its certificate is self-signed \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
+      /^error: its certificate is not trusted: it is self-signed \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
     )
     expect(examined.of('rp-certificate')[0]).toMatch(/^ok/)
     expect(examined.of('rp-answer')[0]).toMatch(/^unknown/)

@@ -91,11 +91,11 @@ describe('TLS', () => {
 
   test.each([
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed', 'NODE_EXTRA_CA_CERTS'],
-    ['SELF_SIGNED_CERT_IN_CHAIN', 'not one that is trusted', 'NODE_EXTRA_CA_CERTS'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'authority is not known here', 'NODE_EXTRA_CA_CERTS'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'intermediate certificate is missing', 'whole chain'],
     ['CERT_HAS_EXPIRED', 'has expired', 'renew'],
     ['CERT_NOT_YET_VALID', 'not valid yet', 'clocks'],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', 'for other names', 'for the name in the URI'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'for other names', 'a certificate for this one'],
     ['SOME_OTHER_CODE', 'SOME_OTHER_CODE', ''],
   ])('%s is an error that is named', (code, says, advice) => {
     const { severity, text, remedy } = refused(code)
