@@ -1,4 +1,4 @@
-import type { Config } from './config/env.ts'
+import { type Config, readMisspelt } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { atRunTime, type Check, lookAt } from './diagnosis/check.ts'
 import { Checkup, type CheckupEvents } from './diagnosis/checkup.ts'
@@ -53,7 +53,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
       log: look(logChecks, () => edges.read()),
       keys: look(keyChecks, () => issuers.keyFiles()),
       clients: look(clientChecks, () => clients.read()),
-      process: look(processChecks, () => ({ nodeVersion: process.versions.node })),
+      process: look(processChecks, () => ({ misspelt: readMisspelt(), nodeVersion: process.versions.node })),
     },
   })
 }

@@ -1,4 +1,4 @@
-import type { Config } from './config/env.ts'
+import { type Config, readMisspelt } from './config/env.ts'
 import { allOf, type EachOption } from './config/read-each-option.ts'
 import { ClientPolicy } from './delivery/client-policy.ts'
 import { lookAt } from './diagnosis/check.ts'
@@ -57,7 +57,9 @@ export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedF
 async function configuration({ problems }: EachOption): Promise<readonly ExaminedFinding[]> {
   const notes = new Examination('configuration')
   await notes.make(lookAt(optionChecks, () => problems))
-  await notes.make(lookAt(processChecks, () => ({ nodeVersion: process.versions.node })))
+  await notes.make(
+    lookAt(processChecks, () => ({ misspelt: readMisspelt(), nodeVersion: process.versions.node })),
+  )
   return notes.all
 }
 

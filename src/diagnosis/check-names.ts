@@ -1,6 +1,6 @@
 /** Every check, by area and in the order in which `doctor` tells them; the README explains each. */
 const checksByArea = {
-  configuration: ['configuration', 'node-version'],
+  configuration: ['configuration', 'option-misspelt', 'node-version'],
   kafka: [
     'kafka-reachable',
     'kafka-tls',

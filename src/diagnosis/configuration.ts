@@ -1,5 +1,6 @@
+import type { MisspeltOption } from '../config/misspelt-options.ts'
 import type { Check } from './check.ts'
-import { error, type Found, hint, ok } from './finding.ts'
+import { error, type Found, hint, ok, warning } from './finding.ts'
 
 interface SecurityRelease {
   readonly version: string
@@ -57,13 +58,29 @@ function checkOptions(problems: readonly string[]): Found[] {
   })
 }
 
+/** A value is never shown: it may be a secret. */
+export function checkMisspelt(misspelt: readonly MisspeltOption[]): Found[] {
+  if (misspelt.length === 0) return [ok('no variable looks like an option that is misspelt')]
+  return misspelt.map(({ name, meant }) =>
+    warning(
+      `${name} is set, which is no option of the relay, so it has no effect`,
+      meant === undefined
+        ? 'take it out, or set the option that is meant; logout-relay serve --help lists them all'
+        : `set ${meant} instead if that is meant; else take ${name} out`,
+      name,
+    ),
+  )
+}
+
 /** What is known of the process before anything is connected to. */
 export interface ProcessFacts {
+  readonly misspelt: readonly MisspeltOption[]
   /** As in `process.versions.node`. */
   readonly nodeVersion: string
 }
 
 export const processChecks: readonly Check<ProcessFacts>[] = [
+  { name: 'option-misspelt', runs: 'always', find: ({ misspelt }) => checkMisspelt(misspelt) },
   { name: 'node-version', runs: 'always', find: ({ nodeVersion }) => [checkNodeVersion(nodeVersion)] },
 ]
 

@@ -11,6 +11,7 @@ import type { LogLine } from '../support/relay-log.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { RelaySite } from '../support/relay-site.ts'
+import { Examined } from '../support/run-doctor.ts'
 import { TopicLog, type TopicOptions } from '../support/topic-log.ts'
 
 let ends: (() => Promise<unknown>)[] = []
@@ -215,6 +216,34 @@ describe('with a warning or a hint the relay goes on', () => {
     expect(retention?.text).toMatch(/for 10 minutes, less than RETRY_DEADLINE_MS \(1 hour\)/)
     expect(retention?.remedy).toMatch(/^set retention\.ms of .+ to at least 2592000000$/)
     await deliversTo(site, '/short-lived')
+  })
+
+  test('options that are misspelt: relay and doctor name the right ones, and no value', async () => {
+    const site = await openSite()
+    const misspelt = {
+      EGRES_ALLOW: '10.9.8.0/24',
+      KAFKA_TOPIC: 'topic-of-nobody',
+      REDIS_URI: 'redis://:geheim@r',
+    }
+    const others = {
+      KAFKA_HOME: '/opt/kafka',
+      REDIS_SERVICE_HOST: '10.0.0.1',
+      REDIS_PORT: 'tcp://10.0.0.1:6379',
+    }
+    const env = { ...misspelt, ...others }
+    const relay = await consumes(site, env)
+    const found = findingsOf(relay, 'option-misspelt')
+    const named = found.map(({ about, level, remedy }) => `${level}: ${about}, ${remedy}`).sort()
+    expect(named).toEqual([
+      expect.stringMatching(/^warn: EGRES_ALLOW, set EGRESS_ALLOW instead/),
+      expect.stringMatching(/^warn: KAFKA_TOPIC, set KAFKA_TOPICS instead/),
+      expect.stringMatching(/^warn: REDIS_URI, set REDIS_URL instead/),
+    ])
+    expect(await readMetric(relay, 'check_findings', { check: 'option-misspelt' })).toBe(3)
+    const examined = await Examined.by(site.commandEnvironment(env))
+    expect(examined.of('option-misspelt').sort()).toEqual(found.map(({ text }) => `warning: ${text}`).sort())
+    for (const output of [JSON.stringify(relay.log), examined.output])
+      for (const value of ['10.9.8.0', 'topic-of-nobody', 'geheim']) expect(output).not.toContain(value)
   })
 
   test('an input topic that is compacted', async () => {

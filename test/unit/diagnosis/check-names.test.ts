@@ -34,6 +34,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     'keys-signing',
     'node-version',
     'open-transaction',
+    'option-misspelt',
     'outcome-topic',
     'positions-passed',
     'records-refused',
