@@ -4,8 +4,9 @@ import { atRunTime, type Check, lookAt } from './diagnosis/check.ts'
 import { Checkup, type CheckupEvents } from './diagnosis/checkup.ts'
 import type { ClientNotes } from './diagnosis/client-notes.ts'
 import { clientChecks } from './diagnosis/clients.ts'
-import { processChecks } from './diagnosis/configuration.ts'
+import { type ProcessFacts, processChecks } from './diagnosis/configuration.ts'
 import type { EdgeNotes } from './diagnosis/edge-notes.ts'
+import type { Expectations } from './diagnosis/facts.ts'
 import { keyChecks } from './diagnosis/keys.ts'
 import { logChecks } from './diagnosis/log-edges.ts'
 import { redisChecks } from './diagnosis/redis-server.ts'
@@ -27,14 +28,24 @@ export interface CheckupParts {
   readonly topics: KafkaTopics
 }
 
-/** The checks with the adapters that look up their facts. */
-export function createCheckup(parts: CheckupParts): Checkup {
-  const { clients, config, edges, events, issuers, keys, redis, topics } = parts
-  const expected = {
+export const expectations = ['KAFKA_GROUP_ID', 'RETRY_DEADLINE_MS', 'SESSION_LIFETIME_MS'] as const
+
+export function expectedOf(config: Pick<Config, (typeof expectations)[number]>): Expectations {
+  return {
     groupId: config.KAFKA_GROUP_ID,
     retryDeadlineMs: config.RETRY_DEADLINE_MS,
     sessionLifetimeMs: config.SESSION_LIFETIME_MS,
   }
+}
+
+export function processFacts(): ProcessFacts {
+  return { misspelt: readMisspelt(), nodeVersion: process.versions.node }
+}
+
+/** The checks with the adapters that look up their facts. */
+export function createCheckup(parts: CheckupParts): Checkup {
+  const { clients, config, edges, events, issuers, keys, redis, topics } = parts
+  const expected = expectedOf(config)
   const { groupId } = expected
   const redisFacts = new RedisFactsReader({ groupId, keys, redis, prefix: config.REDIS_PREFIX })
   const topicFacts = new TopicFactsReader(topics, {
@@ -53,7 +64,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
       log: look(logChecks, () => edges.read()),
       keys: look(keyChecks, () => issuers.keyFiles()),
       clients: look(clientChecks, () => clients.read()),
-      process: look(processChecks, () => ({ misspelt: readMisspelt(), nodeVersion: process.versions.node })),
+      process: look(processChecks, processFacts),
     },
   })
 }

@@ -1,5 +1,5 @@
-import { type Config, readMisspelt } from './config/env.ts'
 import { allOf, type EachOption } from './config/read-each-option.ts'
+import { expectations, expectedOf, processFacts } from './create-checkup.ts'
 import { ClientPolicy } from './delivery/client-policy.ts'
 import { lookAt } from './diagnosis/check.ts'
 import type { Area } from './diagnosis/check-names.ts'
@@ -42,7 +42,7 @@ export interface DoctorParts {
 const CONNECT_TIMEOUT_MS = 5_000
 const DOCUMENT_LIMITS = { timeoutMs: 10_000, bytesMax: 1_024 * 1_024 }
 
-/** Examines everything that the configuration names, side by side, and returns what was observed in order of areas. */
+/** Examines everything that the configuration names, side by side, and returns what was found in order of areas. */
 export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedFinding[]> {
   const areas = await Promise.all([
     configuration(parts.configuration),
@@ -57,9 +57,7 @@ export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedF
 async function configuration({ problems }: EachOption): Promise<readonly ExaminedFinding[]> {
   const notes = new Examination('configuration')
   await notes.make(lookAt(optionChecks, () => problems))
-  await notes.make(
-    lookAt(processChecks, () => ({ misspelt: readMisspelt(), nodeVersion: process.versions.node })),
-  )
+  await notes.make(lookAt(processChecks, processFacts))
   return notes.all
 }
 
@@ -68,16 +66,6 @@ function notConfigured(area: Area): readonly ExaminedFinding[] {
   const notes = new Examination(area)
   notes.noteUnknown('its options are not valid: see configuration')
   return notes.all
-}
-
-const expectations = ['KAFKA_GROUP_ID', 'RETRY_DEADLINE_MS', 'SESSION_LIFETIME_MS'] as const
-
-function expectedOf(config: Pick<Config, (typeof expectations)[number]>) {
-  return {
-    groupId: config.KAFKA_GROUP_ID,
-    retryDeadlineMs: config.RETRY_DEADLINE_MS,
-    sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-  }
 }
 
 async function kafka({

@@ -27,7 +27,7 @@ const OTHERS = [
   /^KAFKA_(HOME|DEBUG|MODE|VERSION|OPTS|\w+_OPTS|(BROKER|NODE|CLUSTER)_ID|BROKER_RACK|PROCESS_ROLES)$/,
   /^KAFKA_(ADVERTISED|AUTHORIZER|AUTO_(CREATE|LEADER)|CFG|CLUSTERS|CONFLUENT|CONNECT|CONTROLLER|DEFAULT|DELETE)_/,
   /^KAFKA_(GC|GROUP_(INITIAL|MAX|MIN)|INTER_BROKER|JMX|KRAFT|LISTENER|LOG4J|LOG|METRIC|MIN|NUM|OFFSETS|REPLICA)S?_/,
-  /^KAFKA_(REST|SASL_(ENABLED|MECHANISM)_\w+|SCALA|SOCKET|SSL_(KEYSTORE|TRUSTSTORE)|SUPER|TRANSACTION|ZOOKEEPER)_?/,
+  /^KAFKA_(REST|SASL_(ENABLED|MECHANISM)_\w+|SCALA|SOCKET|SSL_(KEYSTORE|TRUSTSTORE)|SUPER|TRANSACTION|ZOOKEEPER)_/,
   /^KAFKA_LISTENERS$/,
   /^REDIS_(ARGS|HOME|VERSION|(AOF|DATA|DISABLE|DOWNLOAD|EXPORTER|EXTRA|IO|MASTER|RDB|REPLICA|REPLICATION)_\w+|PORT_NUMBER)$/,
 ]
@@ -62,11 +62,11 @@ export function misspeltOptions(env: Environment): MisspeltOption[] {
     .flatMap(([name, value = '']) => {
       const shown = printable(name).slice(0, NAME_CHARACTERS_MAX)
       const spelling = spellingOf(name)
-      const near = OPTIONS.find((it) => it === spelling) ?? nearest(spelling)
+      const near = nearest(spelling)
       if (near !== undefined) return [{ name: shown, meant: near }]
       const prefix = PREFIXES.find((it) => spelling.startsWith(it))
-      if (prefix === undefined) return []
-      const meant = ofSameWords(spelling, prefix)
+      const meant = withEnding(spelling) ?? (prefix && ofSameWords(spelling, prefix))
+      if ((meant ?? prefix) === undefined) return []
       // Such as REDIS_URL=redis://$(REDIS_HOST):$(REDIS_PORT) in a manifest.
       return meant !== undefined && holds(env[meant], value) ? [] : [{ name: shown, meant }]
     })
@@ -119,6 +119,12 @@ function slipsBetween(a: string, b: string): number {
     row = next
   }
   return row[b.length] as number
+}
+
+/** An option with what it is made of, or stands in, behind its name. */
+function withEnding(spelling: string): string | undefined {
+  const option = spelling.replace(/_(FILE|URI|URL)$/, '')
+  return OPTIONS.find((it) => it === option)
 }
 
 /** The option that says the same in fewer, more or other words. */
