@@ -53,6 +53,8 @@ export function createCheckup(parts: CheckupParts): Checkup {
     inputs: config.KAFKA_TOPICS,
     outcome: config.KAFKA_OUTCOME_TOPIC,
   })
+  // Read once: none of it changes while the process runs.
+  const ofProcess = processFacts()
   const look = <Facts>(checks: readonly Check<Facts>[], read: () => Promise<Facts> | Facts) =>
     lookAt(atRunTime(checks), read)
   return new Checkup({
@@ -64,7 +66,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
       log: look(logChecks, () => edges.read()),
       keys: look(keyChecks, () => issuers.keyFiles()),
       clients: look(clientChecks, () => clients.read()),
-      process: look(processChecks, processFacts),
+      process: look(processChecks, () => ofProcess),
     },
   })
 }

@@ -12,6 +12,7 @@ export interface MisspeltOption {
 const OPTIONS = Object.keys(optionsSchema.shape)
 const KNOWN = new Set([...OPTIONS, ...secretOptions.map((name) => `${name}_FILE`)])
 const MISSPELT_MAX = 20
+const SLIPS_MAX = 2
 const NAME_CHARACTERS_MAX = 100
 
 /** What several options begin with. `MAX_` begins those of anybody. */
@@ -92,15 +93,20 @@ function nearest(spelling: string): string | undefined {
   const stem = withoutUnit(spelling)
   const [closest] = OPTIONS.map((option) => ({
     option,
-    slips: Math.min(slipsBetween(spelling, option), slipsBetween(stem, withoutUnit(option))),
+    slips: Math.min(fewSlips(spelling, option), fewSlips(stem, withoutUnit(option))),
   }))
-    .filter(({ option, slips }) => slips <= (withoutUnit(option).length < 9 ? 1 : 2))
+    .filter(({ option, slips }) => slips <= (withoutUnit(option).length < 9 ? 1 : SLIPS_MAX))
     .sort((a, b) => a.slips - b.slips)
   return closest?.option
 }
 
 function withoutUnit(name: string): string {
   return name.replace(/_(MS|MILLIS|MILLISECONDS|S|SEC|SECS|SECONDS|MINUTES|HOURS)$/, '')
+}
+
+/** Most names are told apart by their lengths, at no cost. */
+function fewSlips(a: string, b: string): number {
+  return Math.abs(a.length - b.length) > SLIPS_MAX ? Infinity : slipsBetween(a, b)
 }
 
 /** Letters to insert, remove, replace, or swap with their neighbour (Damerau, optimal string alignment). */

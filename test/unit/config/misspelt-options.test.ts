@@ -49,6 +49,18 @@ test.each([
   expect(misspeltOptions({ [name]: 'x-secret-value' })).toEqual([{ name, meant }])
 })
 
+test('every option with a letter left out, or two swapped, is named', () => {
+  for (const option of Object.keys(optionsSchema.shape)) {
+    const slips = [...option].flatMap((letter, i) => {
+      const [before, after] = [option.slice(0, i), option.slice(i + 1)]
+      return [before + after, before + after.slice(0, 1) + letter + after.slice(1)]
+    })
+    const env = Object.fromEntries(slips.filter((it) => it !== option).map((slip) => [slip, 'x']))
+    for (const [name, value] of Object.entries(env))
+      expect(misspeltOptions({ [name]: value }), name).toEqual([{ name, meant: option }])
+  }
+})
+
 test('what only begins as an option does is named without a guess', () => {
   expect(misspeltOptions({ KAFKA_FLAVOUR: 'x' })).toEqual([{ name: 'KAFKA_FLAVOUR', meant: undefined }])
 })
