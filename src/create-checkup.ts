@@ -1,12 +1,16 @@
-import { checkLog, checkRedis, checkTopics } from './checks/all-checks.ts'
-import { Checkup, type CheckupEvents } from './checks/checkup.ts'
-import type { ClientNotes } from './checks/client-notes.ts'
-import { findingOfClient } from './checks/clients.ts'
-import type { EdgeNotes } from './checks/edge-notes.ts'
-import { checkKeyFile } from './checks/key-file.ts'
-import { checkNodeVersion } from './checks/node-version.ts'
-import type { Config } from './config/env.ts'
+import { type Config, readMisspelt } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
+import { atRunTime, type Check, lookAt } from './diagnosis/check.ts'
+import { Checkup, type CheckupEvents } from './diagnosis/checkup.ts'
+import type { ClientNotes } from './diagnosis/client-notes.ts'
+import { clientChecks } from './diagnosis/clients.ts'
+import { type ProcessFacts, processChecks } from './diagnosis/configuration.ts'
+import type { EdgeNotes } from './diagnosis/edge-notes.ts'
+import type { Expectations } from './diagnosis/facts.ts'
+import { keyChecks } from './diagnosis/keys.ts'
+import { logChecks } from './diagnosis/log-edges.ts'
+import { redisChecks } from './diagnosis/redis-server.ts'
+import { topicChecks } from './diagnosis/topics.ts'
 import type { KafkaTopics } from './kafka/kafka-topics.ts'
 import { TopicFactsReader } from './kafka/topic-facts.ts'
 import type { RedisConnection } from './redis/redis-connection.ts'
@@ -24,14 +28,24 @@ export interface CheckupParts {
   readonly topics: KafkaTopics
 }
 
-/** The checks with the adapters that look up their facts. */
-export function createCheckup(parts: CheckupParts): Checkup {
-  const { clients, config, edges, events, issuers, keys, redis, topics } = parts
-  const expected = {
+export const expectations = ['KAFKA_GROUP_ID', 'RETRY_DEADLINE_MS', 'SESSION_LIFETIME_MS'] as const
+
+export function expectedOf(config: Pick<Config, (typeof expectations)[number]>): Expectations {
+  return {
     groupId: config.KAFKA_GROUP_ID,
     retryDeadlineMs: config.RETRY_DEADLINE_MS,
     sessionLifetimeMs: config.SESSION_LIFETIME_MS,
   }
+}
+
+export function processFacts(): ProcessFacts {
+  return { misspelt: readMisspelt(), nodeVersion: process.versions.node }
+}
+
+/** The checks with the adapters that look up their facts. */
+export function createCheckup(parts: CheckupParts): Checkup {
+  const { clients, config, edges, events, issuers, keys, redis, topics } = parts
+  const expected = expectedOf(config)
   const { groupId } = expected
   const redisFacts = new RedisFactsReader({ groupId, keys, redis, prefix: config.REDIS_PREFIX })
   const topicFacts = new TopicFactsReader(topics, {
@@ -39,16 +53,20 @@ export function createCheckup(parts: CheckupParts): Checkup {
     inputs: config.KAFKA_TOPICS,
     outcome: config.KAFKA_OUTCOME_TOPIC,
   })
+  // Read once: none of it changes while the process runs.
+  const ofProcess = processFacts()
+  const look = <Facts>(checks: readonly Check<Facts>[], read: () => Promise<Facts> | Facts) =>
+    lookAt(atRunTime(checks), read)
   return new Checkup({
     events,
     intervalMs: config.CHECK_INTERVAL_MS,
     looks: {
-      redis: async () => checkRedis(await redisFacts.read(), expected),
-      topics: async () => checkTopics(await topicFacts.read(), expected),
-      log: async () => checkLog(edges.read()),
-      keys: async () => issuers.keyFiles().flatMap(checkKeyFile),
-      clients: async () => clients.read().map(findingOfClient),
-      process: async () => checkNodeVersion(process.versions.node),
+      redis: look(redisChecks(expected), () => redisFacts.read()),
+      topics: look(topicChecks(expected), () => topicFacts.read()),
+      log: look(logChecks, () => edges.read()),
+      keys: look(keyChecks, () => issuers.keyFiles()),
+      clients: look(clientChecks, () => clients.read()),
+      process: look(processChecks, () => ofProcess),
     },
   })
 }

@@ -1,15 +1,16 @@
-import { checkNodeVersion } from './checks/node-version.ts'
-import type { Config } from './config/env.ts'
 import { allOf, type EachOption } from './config/read-each-option.ts'
+import { expectations, expectedOf, processFacts } from './create-checkup.ts'
 import { ClientPolicy } from './delivery/client-policy.ts'
-import type { Area } from './doctor/doctor-checks.ts'
-import { examineIssuer } from './doctor/examine-issuer.ts'
-import { examineKafka } from './doctor/examine-kafka.ts'
-import { examineRedis } from './doctor/examine-redis.ts'
-import { examineRelyingParty } from './doctor/examine-relying-party.ts'
-import { type Judgement, ok, problem, unknown } from './doctor/judgement.ts'
-import { type Observation, Observations } from './doctor/observation.ts'
-import { judgeRpSettings } from './doctor/rp-settings.ts'
+import { lookAt } from './diagnosis/check.ts'
+import type { Area } from './diagnosis/check-names.ts'
+import { optionChecks, processChecks } from './diagnosis/configuration.ts'
+import { Examination, type ExaminedFinding } from './diagnosis/examination.ts'
+import { examineIssuer } from './diagnosis/examine-issuer.ts'
+import { examineKafka } from './diagnosis/examine-kafka.ts'
+import { examineRedis } from './diagnosis/examine-redis.ts'
+import { examineRelyingParty } from './diagnosis/examine-relying-party.ts'
+import { error, type Found, unknown } from './diagnosis/finding.ts'
+import { checkRpSettings } from './diagnosis/relying-party.ts'
 import { EgressGuard } from './egress/egress-guard.ts'
 import { fetchDocument } from './egress/fetch-document.ts'
 import { NameResolver } from './egress/name-resolver.ts'
@@ -27,7 +28,6 @@ import type { RedisConnection } from './redis/redis-connection.ts'
 import { RedisFactsReader } from './redis/redis-facts.ts'
 import { RedisKeys } from './redis/redis-keys.ts'
 import { RedisRpSettings } from './redis/redis-rp-settings.ts'
-import { RedisServerFactsReader } from './redis/redis-server-facts-reader.ts'
 
 export interface DoctorParts {
   readonly configuration: EachOption
@@ -42,8 +42,8 @@ export interface DoctorParts {
 const CONNECT_TIMEOUT_MS = 5_000
 const DOCUMENT_LIMITS = { timeoutMs: 10_000, bytesMax: 1_024 * 1_024 }
 
-/** Examines everything that the configuration names, side by side, and returns what was observed in order of areas. */
-export async function examineAll(parts: DoctorParts): Promise<readonly Observation[]> {
+/** Examines everything that the configuration names, side by side, and returns what was found in order of areas. */
+export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedFinding[]> {
   const areas = await Promise.all([
     configuration(parts.configuration),
     kafka(parts),
@@ -54,42 +54,24 @@ export async function examineAll(parts: DoctorParts): Promise<readonly Observati
   return areas.flat()
 }
 
-function configuration({ problems }: EachOption): readonly Observation[] {
-  const notes = new Observations('configuration')
-  for (const line of problems) {
-    const name = line.split(':', 1)[0] as string
-    const mend = `set ${name} in the environment; the README lists what it may be`
-    notes.note('configuration', { status: 'problem', found: line, mend }, name)
-  }
-  const version = process.versions.node
-  const found = checkNodeVersion(version)
-  for (const finding of found) notes.noteFinding(finding)
-  if (found.length === 0) notes.note('node-version', ok(`Node.js ${version}`))
-  if (problems.length === 0) notes.note('configuration', { status: 'ok', found: 'every option is valid' })
+async function configuration({ problems }: EachOption): Promise<readonly ExaminedFinding[]> {
+  const notes = new Examination('configuration')
+  await notes.make(lookAt(optionChecks, () => problems))
+  await notes.make(lookAt(processChecks, processFacts))
   return notes.all
 }
 
 /** Without its options an area cannot be examined. */
-function notConfigured(area: Area): readonly Observation[] {
-  const notes = new Observations(area)
+function notConfigured(area: Area): readonly ExaminedFinding[] {
+  const notes = new Examination(area)
   notes.noteUnknown('its options are not valid: see configuration')
   return notes.all
-}
-
-const expectations = ['KAFKA_GROUP_ID', 'RETRY_DEADLINE_MS', 'SESSION_LIFETIME_MS'] as const
-
-function expectedOf(config: Pick<Config, (typeof expectations)[number]>) {
-  return {
-    groupId: config.KAFKA_GROUP_ID,
-    retryDeadlineMs: config.RETRY_DEADLINE_MS,
-    sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-  }
 }
 
 async function kafka({
   configuration: { options },
   openKafka,
-}: DoctorParts): Promise<readonly Observation[]> {
+}: DoctorParts): Promise<readonly ExaminedFinding[]> {
   const config = allOf(options, 'KAFKA_BROKERS', 'KAFKA_TLS', 'KAFKA_TOPICS', ...expectations)
   if (config === undefined) return notConfigured('kafka')
   const names = {
@@ -108,7 +90,7 @@ async function kafka({
   })
 }
 
-async function redis({ configuration, openRedis }: DoctorParts): Promise<readonly Observation[]> {
+async function redis({ configuration, openRedis }: DoctorParts): Promise<readonly ExaminedFinding[]> {
   const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', ...expectations)
   if (config === undefined) return notConfigured('redis')
   const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config
@@ -117,24 +99,21 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
   return examineRedis({
     redisUrl,
     hasPassword: configuration.options.REDIS_PASSWORD !== undefined,
-    prefix,
     expected,
     open: async () => {
       const redis = await openRedis()
-      const facts = new RedisFactsReader({
+      return new RedisFactsReader({
         groupId: expected.groupId,
         keys,
         redis,
         prefix,
         leavesNoTrace: true,
       })
-      const serverFacts = new RedisServerFactsReader(redis, keys)
-      return { facts: () => facts.read(), serverFacts: () => serverFacts.read() }
     },
   })
 }
 
-async function issuer({ options }: EachOption): Promise<readonly Observation[]> {
+async function issuer({ options }: EachOption): Promise<readonly ExaminedFinding[]> {
   return examineIssuer({
     issuer: options.ISSUER,
     signingKeysFile: options.SIGNING_KEYS_FILE,
@@ -146,7 +125,7 @@ async function issuer({ options }: EachOption): Promise<readonly Observation[]> 
 async function relyingParty(
   parts: DoctorParts,
   { uri, clientId }: { uri: string; clientId?: string },
-): Promise<readonly Observation[]> {
+): Promise<readonly ExaminedFinding[]> {
   const config = allOf(parts.configuration.options, 'EGRESS_ALLOW', 'EGRESS_ALLOW_HTTP', 'ATTEMPT_TIMEOUT_MS')
   if (config === undefined) return notConfigured('relying-party')
   const guard = new EgressGuard({ allow: config.EGRESS_ALLOW, allowHttp: config.EGRESS_ALLOW_HTTP })
@@ -193,13 +172,13 @@ async function rpSettings(
   { configuration, openRedis }: DoctorParts,
   uri: string,
   clientId: string,
-): Promise<Judgement> {
+): Promise<Found> {
   const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', 'ISSUER', ...clientOptions)
   if (config === undefined) return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are needed for its settings')
   const clients = new ClientPolicy(config, () => undefined)
   const refusal = endpointProblem(uri) === undefined && clients.refusal(clientId, logoutEndpoint(uri))
   if (refusal) {
-    return problem(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
+    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
   }
   const invalid: string[] = []
   try {
@@ -210,8 +189,8 @@ async function rpSettings(
       uriProblem: (rp, it) => clients.refusal(rp.clientId, logoutEndpoint(it)),
     })
     const [settings = {}] = await store.load([{ issuer: config.ISSUER, clientId }])
-    return judgeRpSettings(clientId, uri, settings, invalid)
-  } catch (error) {
-    return unknown(`its settings could not be read: ${messageOf(error)}`)
+    return checkRpSettings(clientId, uri, settings, invalid)
+  } catch (reason) {
+    return unknown(`its settings could not be read: ${messageOf(reason)}`)
   }
 }

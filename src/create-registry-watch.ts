@@ -1,7 +1,7 @@
-import type { EdgeNotes } from './checks/edge-notes.ts'
 import type { Config } from './config/env.ts'
 import type { Backlog } from './delivery/backlog.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
+import type { EdgeNotes } from './diagnosis/edge-notes.ts'
 import type { Assignment } from './intake/assignment.ts'
 import type { Pipeline } from './intake/pipeline.ts'
 import type { Clock } from './lib/clock.ts'

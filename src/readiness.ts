@@ -1,4 +1,4 @@
-import type { Finding } from './checks/finding.ts'
+import type { Finding } from './diagnosis/finding.ts'
 import { codeOf, messageOf } from './errors.ts'
 import type { RepeatedSteps } from './lib/repeated-steps.ts'
 import { describeProgress, type RebuildProgress } from './recovery/missing-from-log.ts'
@@ -49,7 +49,7 @@ export class Readiness {
       ...(!this.#isMember && {
         kafka: this.#refusals.get('kafka') ?? 'not a member of the consumer group',
       }),
-      ...Object.fromEntries(checkup.errors.map(({ check, message, mend }) => [check, `${message}; ${mend}`])),
+      ...Object.fromEntries(checkup.errors.map(({ check, text, remedy }) => [check, `${text}; ${remedy}`])),
       ...repeats.lasting(),
       ...(stopping.aborted && { service: 'stopping' }),
     }

@@ -1,9 +1,9 @@
-import { ClientNotes } from './checks/client-notes.ts'
-import { findingOfClient } from './checks/clients.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createDelivery, createIssuers, createPipeline } from './create-delivery.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
+import { ClientNotes } from './diagnosis/client-notes.ts'
+import { findingOfClient } from './diagnosis/clients.ts'
 import type { UndiciSender } from './egress/undici-sender.ts'
 import { RelayFault } from './errors.ts'
 import type { Outcome, OutcomeSubject } from './events/outcome.ts'
@@ -109,7 +109,7 @@ export class RecoveryRun {
     this.#log = new KafkaOutcomeLog(kafka, options.topics)
     this.#follow = new FollowOutcomes(this.reader, config.KAFKA_OUTCOME_TOPIC, book)
     const backlog = new OwnBacklog(new RedisBacklog(redis, keys))
-    const clients = new ClientNotes({ clock, onNew: (noted) => onNote(findingOfClient(noted).message) })
+    const clients = new ClientNotes({ clock, onNew: (noted) => onNote(findingOfClient(noted).text) })
     const { core, sender } = createDelivery({
       backlog,
       clock,

@@ -3,13 +3,12 @@ import { kafkaOptions, redisOptions } from '../backend-security.ts'
 import type { Config } from '../config/env.ts'
 import { allOf, readEachOption } from '../config/read-each-option.ts'
 import { examineAll } from '../create-doctor.ts'
-import type { Observation } from '../doctor/observation.ts'
-import { outcomeOf, summaryOf } from '../doctor/outcome.ts'
+import { conclusionOf, type ExaminedFinding, summaryOf } from '../diagnosis/examination.ts'
 import { RelayFault } from '../errors.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
-import { columns, linesOf } from './observation-table.ts'
+import { columns, linesOf } from './finding-table.ts'
 import { Output } from './output.ts'
 
 interface DoctorArguments {
@@ -23,7 +22,7 @@ Example:
   logout-relay doctor --rp https://shop.example.com/backchannel-logout
 
 It changes nothing. An RP is sent one POST with an empty logout_token, which ends no session.
-Exit codes: 0 no problem (warnings allowed), 1 a problem, 2 the configuration is wrong, 3 Kafka or Redis out of reach.`
+Exit codes: 0 no error (warnings allowed), 1 an error, 2 the configuration is wrong, 3 Kafka or Redis out of reach.`
 
 export function addDoctor(program: Command): void {
   program
@@ -47,7 +46,7 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
   const output = new Output(json)
   output.redraw('examining …')
   try {
-    const observations = await examineAll({
+    const findings = await examineAll({
       configuration,
       ...(rp !== undefined && { rp: { uri: rp, ...(client !== undefined && { clientId: client }) } }),
       openKafka: async (brokers) => {
@@ -58,14 +57,14 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
       openRedis: redis.open,
     })
     output.redraw('')
-    print(observations, output)
+    print(findings, output)
     const exitCodes = {
       misconfigured: EXIT_CODE.usage,
       unreachable: EXIT_CODE.unreachable,
-      problem: EXIT_CODE.failed,
+      error: EXIT_CODE.failed,
       well: EXIT_CODE.ok,
     }
-    process.exitCode = exitCodes[outcomeOf(observations)]
+    process.exitCode = exitCodes[conclusionOf(findings)]
   } finally {
     await redis.close()
   }
@@ -76,18 +75,14 @@ function required<T>(options: T | undefined, name: string): T {
   throw new RelayFault('LR_CONFIG_INVALID', `the options of ${name} are not valid`)
 }
 
-function print(observations: readonly Observation[], output: Output): void {
+function print(findings: readonly ExaminedFinding[], output: Output): void {
   if (output.isJson) {
-    for (const observation of observations) output.json(observation)
+    for (const finding of findings) output.json(finding)
     return
   }
   const { isTTY, columns: width } = process.stdout
-  output.rows(
-    columns,
-    linesOf(observations, isTTY ? width : Number.POSITIVE_INFINITY),
-    'nothing was examined',
-  )
-  output.note(summaryOf(observations))
+  output.rows(columns, linesOf(findings, isTTY ? width : Number.POSITIVE_INFINITY), 'nothing was examined')
+  output.note(summaryOf(findings))
 }
 
 /** One connection for all that ask. */

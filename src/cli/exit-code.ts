@@ -1,7 +1,7 @@
 /** What every command ends with; scripts depend on these. */
 export const EXIT_CODE = {
   ok: 0,
-  /** Something that was asked for did not come about: a delivery failed, a check found a problem. */
+  /** Something that was asked for did not come about: a delivery failed, a check found an error. */
   failed: 1,
   /** The arguments or the configuration are wrong. */
   usage: 2,

@@ -89,9 +89,9 @@ async function underSignals(
 /** A relay mends the loss of the registry by itself; a command does not. */
 function withMend(error: unknown): unknown {
   if (codeOf(error) !== 'LR_REGISTRY_LOST') return error
-  const mend =
+  const remedy =
     'start a relay, which builds it from the topic, or run `logout-relay reconcile`; then run this again'
-  return new RelayFault('LR_REGISTRY_LOST', `${messageOf(error)} under REDIS_PREFIX; ${mend}`, {
+  return new RelayFault('LR_REGISTRY_LOST', `${messageOf(error)} under REDIS_PREFIX; ${remedy}`, {
     cause: error,
   })
 }

@@ -1,4 +1,5 @@
 import { RelayFault } from '../errors.ts'
+import { type MisspeltOption, misspeltOptions } from './misspelt-options.ts'
 import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'
 import { type Environment, readSecretFiles } from './secret-files.ts'
@@ -43,7 +44,7 @@ export function readOptions<Name extends keyof Config>(
   const options = validOptions(given)
   const problems = briefly([
     ...secrets.problems.filter(({ name }) => isWanted(name)).map(({ line }) => line),
-    ...issues.filter(({ path }) => isWanted(path[0])).map(problemLine),
+    ...issues.filter(({ path }) => isWanted(path[0])).map((issue) => problemLine(issue, env)),
     ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ])
   if (problems.length > 0) throw faultOf(problems)
@@ -85,17 +86,14 @@ function briefly(lines: readonly string[]): string[] {
   ]
 }
 
-function problemLine({
-  path,
-  code,
-  message,
-}: {
-  path: PropertyKey[]
-  code?: string
-  message: string
-}): string {
+function problemLine(
+  { path, code, message }: { path: PropertyKey[]; code?: string; message: string },
+  env: Environment,
+): string {
   const name = String(path[0])
-  return code === 'invalid_type' && path.length === 1 ? `${name}: is required` : `${name}: ${message}`
+  if (code !== 'invalid_type' || path.length > 1) return `${name}: ${message}`
+  const misspelt = misspeltOptions(env).find(({ meant }) => meant === name)
+  return `${name}: is required${misspelt === undefined ? '' : `, and ${misspelt.name} is no option`}`
 }
 
 /** The options that are right by themselves, beside others that may be wrong. */
@@ -106,6 +104,11 @@ function validOptions(given: Environment): Partial<Options> {
       return parsed.success ? [[name, parsed.data]] : []
     }),
   )
+}
+
+/** What was probably meant as an option, and has no effect. */
+export function readMisspelt(env: Environment = process.env): readonly MisspeltOption[] {
+  return misspeltOptions(env)
 }
 
 /** Whether this process runs as `npm start` or as `npx logout-relay`. */

@@ -1,5 +1,5 @@
-import type { ClientNote } from '../checks/client-notes.ts'
 import { type ClientHost, isHost } from '../config/client-hosts.ts'
+import type { ClientNote } from '../diagnosis/client-notes.ts'
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { TokenType } from '../token/claims.ts'
 import type { Delivery } from './delivery.ts'

@@ -1,4 +1,4 @@
-import type { PassedPosition } from '../checks/facts.ts'
+import type { PassedPosition } from '../diagnosis/facts.ts'
 import { delay } from '../lib/deferred.ts'
 import type { GroupMember } from './group-internals.ts'
 import type { LogEdges } from './log-edges.ts'

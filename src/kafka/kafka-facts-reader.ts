@@ -1,12 +1,13 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
-import type { Fact, TopicFacts } from '../checks/facts.ts'
 import type {
   BrokerFacts,
   ExaminedKafka,
+  Fact,
   GroupFacts,
   PartitionProgress,
+  TopicFacts,
   TopicLayout,
-} from '../doctor/kafka-facts.ts'
+} from '../diagnosis/facts.ts'
 import { codeOf, RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { GroupPositions } from './group-positions.ts'

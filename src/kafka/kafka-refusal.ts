@@ -1,5 +1,5 @@
+import { tlsRefusal } from '../diagnosis/network-fault.ts'
 import { messageOf, RelayFault } from '../errors.ts'
-import { tlsRefusal } from '../tls-refusal.ts'
 
 const TLS_OPTIONS = { ca: 'KAFKA_TLS_CA_FILE', cert: 'KAFKA_TLS_CERT_FILE' }
 
@@ -12,7 +12,7 @@ interface KafkaError {
 }
 
 /**
- * What Kafka refuses for good, as a fault `LR_REFUSED` that names it and its mend; anything else is returned as it is.
+ * What Kafka refuses for good, as a fault `LR_REFUSED` that names it and its remedy; anything else is returned as it is.
  * `rights` are those that were needed, as Kafka calls them: "Write on topic a".
  */
 export function explained(error: unknown, rights: string): unknown {

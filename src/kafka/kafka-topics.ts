@@ -181,8 +181,8 @@ export class KafkaTopics {
 function missing(topic: string) {
   return (error: unknown): never => {
     if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-      const mend = `create it, with as many partitions as there may be replicas: kafka-topics.sh --create --topic ${topic} --partitions 12`
-      throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist; ${mend}`, { cause: error })
+      const remedy = `create it, with as many partitions as there may be replicas: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist; ${remedy}`, { cause: error })
     }
     throw error
   }

@@ -1,4 +1,4 @@
-import type { OpenTransaction, PassedPosition } from '../checks/facts.ts'
+import type { OpenTransaction, PassedPosition } from '../diagnosis/facts.ts'
 
 /** Who is told of what happens at the ends of the log. */
 export interface LogEdges {

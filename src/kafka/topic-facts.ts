@@ -1,5 +1,5 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
-import type { Fact, TopicFacts, TopicRole, TopicSettings } from '../checks/facts.ts'
+import type { Fact, TopicFacts, TopicRole, TopicSettings } from '../diagnosis/facts.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs.ts'

@@ -1,4 +1,11 @@
-import type { Fact, PrefixedKey, RedisFacts, Refusal } from '../checks/facts.ts'
+import type {
+  EpochFacts,
+  Fact,
+  PrefixedKey,
+  RedisFacts,
+  RedisServerFacts,
+  Refusal,
+} from '../diagnosis/facts.ts'
 import {
   isOversizeScript,
   MARK_BYTES_MAX,
@@ -28,6 +35,7 @@ const SCAN_COUNT = 500
 const SCANS_OF_PREFIX_MAX = 5
 /** The name of a group is never as long. */
 const GROUP_BYTES_READ = 1_024
+const PINGS = 10
 
 /**
  * Looks up what the checks want to know of Redis. A command that Redis refuses, such as one that the user may not run,
@@ -59,6 +67,58 @@ export class RedisFactsReader {
     }
     // The last, because a replica that refuses it costs the connection.
     return { ...facts, refusedWrite: await this.#tryWrite() }
+  }
+
+  /** What only `doctor` asks, because it costs more or says nothing from within. */
+  async readServer(): Promise<RedisServerFacts> {
+    const info = await this.#fact(['INFO'], readInfo)
+    return {
+      prefix: this.#options.prefix,
+      version: factOf(
+        info,
+        (it) => `${nameIn(it)} ${it.get('valkey_version') ?? it.get('redis_version') ?? '?'}`,
+      ),
+      memory: factOf(info, (it) => ({
+        usedBytes: Number(it.get('used_memory') ?? 0),
+        maxBytes: Number(it.get('maxmemory') ?? 0),
+      })),
+      pingMs: await this.#pingMs(),
+      epoch: await this.#epoch(info),
+    }
+  }
+
+  async #pingMs(): Promise<number> {
+    const times: number[] = []
+    for (let i = 0; i < PINGS; i++) {
+      const startedAtMs = performance.now()
+      // A user who may not run it gets an answer as well, as fast.
+      await this.#options.redis.command('PING').catch(refusalOf)
+      times.push(performance.now() - startedAtMs)
+    }
+    // The quickest: what the others took longer is this process, which is busy with other looks.
+    return Math.min(...times)
+  }
+
+  async #epoch(info: Fact<RedisInfo>): Promise<Fact<EpochFacts>> {
+    const { keys } = this.#options
+    try {
+      const [epoch, group, lock] = await this.#options.redis.pipeline([
+        ['HGET', keys.epoch(), 'run_id'],
+        ['EXISTS', keys.group()],
+        ['EXISTS', keys.rebuildLock()],
+      ])
+      const runId = 'value' in info ? info.value.get('run_id') : undefined
+      return {
+        value: {
+          isSet: typeof epoch === 'string',
+          isOfThisRun: runId === undefined ? undefined : epoch === runId,
+          isRebuilding: lock === 1,
+          isInUse: group === 1,
+        },
+      }
+    } catch (error) {
+      return { unread: refusalOf(error) }
+    }
   }
 
   /** A write that is wanted anyway, and that changes nothing when the group is noted already. */
@@ -226,4 +286,12 @@ function settingIn(reply: unknown): string {
   const [, value] = reply as string[]
   if (value === undefined) throw Object.assign(new Error('Redis does not tell'), { name: 'ReplyError' })
   return value
+}
+
+function nameIn(info: RedisInfo): string {
+  return info.has('valkey_version') ? 'valkey' : 'redis'
+}
+
+function factOf<T>(info: Fact<RedisInfo>, read: (info: RedisInfo) => T): Fact<T> {
+  return 'value' in info ? { value: read(info.value) } : info
 }

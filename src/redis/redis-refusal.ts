@@ -1,10 +1,10 @@
+import { tlsRefusal } from '../diagnosis/network-fault.ts'
 import { messageOf, RelayFault } from '../errors.ts'
-import { tlsRefusal } from '../tls-refusal.ts'
 
 const TLS_OPTIONS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE' }
 
 /**
- * Why Redis does not let the relay in, as a fault `LR_REFUSED` that names it and its mend; any other error is returned
+ * Why Redis does not let the relay in, as a fault `LR_REFUSED` that names it and its remedy; any other error is returned
  * as it is.
  */
 export function explained(error: unknown): unknown {

@@ -1,8 +1,8 @@
-import type { Checkup } from '../checks/checkup.ts'
-import type { Finding } from '../checks/finding.ts'
 import type { Config } from '../config/env.ts'
 import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
+import type { Checkup } from '../diagnosis/checkup.ts'
+import type { Finding } from '../diagnosis/finding.ts'
 import type { Assignment } from '../intake/assignment.ts'
 import type { ConsumerLag } from '../intake/consumer-lag.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -22,7 +22,7 @@ export interface StatusSnapshot {
   readonly uptimeMs: number
   /** Empty when the relay is ready. */
   readonly notReady: readonly { readonly part: string; readonly reason: string }[]
-  readonly findings: readonly Pick<Finding, 'check' | 'severity' | 'message' | 'mend'>[]
+  readonly findings: readonly Pick<Finding, 'check' | 'severity' | 'text' | 'remedy'>[]
   /** While the registry is built from the log. */
   readonly rebuild?: RebuildProgress
   readonly load: {
@@ -111,11 +111,11 @@ export class StatusReader {
         part,
         reason: withoutIdentifiers(reason),
       })),
-      findings: checkup.findings.map(({ check, severity, message, summary = message, mend }) => ({
+      findings: checkup.findings.map(({ check, severity, text, summary = text, remedy = '' }) => ({
         check,
         severity,
-        message: withoutIdentifiers(summary),
-        mend: withoutIdentifiers(mend),
+        text: withoutIdentifiers(summary),
+        remedy: withoutIdentifiers(remedy),
       })),
       ...(rebuild !== undefined && { rebuild }),
       load: {

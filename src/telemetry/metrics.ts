@@ -1,7 +1,7 @@
 import { Gauge, Registry } from 'prom-client'
-import type { PassedPosition } from '../checks/facts.ts'
 import type { Verdict } from '../delivery/classify.ts'
 import type { ParkReason } from '../delivery/delivery-events.ts'
+import type { PassedPosition } from '../diagnosis/facts.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
 import { knownTypes } from '../events/decode/known-types.ts'
 import { failureReasons } from '../events/outcome.ts'

@@ -1,9 +1,9 @@
-import type { CheckedPart, CheckupEvents } from '../checks/checkup.ts'
-import type { PassedPosition } from '../checks/facts.ts'
-import type { Finding, Severity } from '../checks/finding.ts'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
 import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
 import type { RelyingParty } from '../delivery/relying-party.ts'
+import type { CheckedPart, CheckupEvents } from '../diagnosis/checkup.ts'
+import type { PassedPosition } from '../diagnosis/facts.ts'
+import type { Finding, Severity } from '../diagnosis/finding.ts'
 import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import type { DecodeResult } from '../events/decode/decode-record.ts'
 import type { KnownType } from '../events/decode/known-types.ts'
@@ -20,7 +20,13 @@ import { acceptedAttemptLine } from './attempt-line.ts'
 import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
-const levels = { error: 'error', warning: 'warn', hint: 'info' } as const satisfies Record<Severity, string>
+const levels = {
+  error: 'error',
+  warning: 'warn',
+  hint: 'info',
+  ok: 'debug',
+  unknown: 'debug',
+} as const satisfies Record<Severity, string>
 
 const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
   forgotten: 'nobody knows up to where it was read: reading begins as at a first start',
@@ -188,12 +194,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#log.warn(gap, 'a batch did not follow on the last one: what comes before it is fetched')
   }
 
-  found({ severity, message, summary: _, ...rest }: Finding): void {
-    this.#log[levels[severity]]({ ...rest, finding: message }, 'check')
+  found({ severity, summary: _, ...finding }: Finding): void {
+    this.#log[levels[severity]](finding, 'check')
   }
 
-  mended({ check, about }: Finding): void {
-    this.#log.info({ check, about }, 'check: mended')
+  resolved({ check, about }: Finding): void {
+    this.#log.info({ check, about }, 'check: resolved')
   }
 
   lookFailed(part: CheckedPart, error: unknown, failures: number): void {

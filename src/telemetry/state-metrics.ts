@@ -1,5 +1,5 @@
-import type { Checkup } from '../checks/checkup.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
+import type { Checkup } from '../diagnosis/checkup.ts'
 import type { Assignment } from '../intake/assignment.ts'
 import type { ConsumerLag } from '../intake/consumer-lag.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
@@ -50,20 +50,15 @@ export function exportState(
       }))
     },
   )
-  metrics.labelledGauge(
-    'check_findings',
-    'What the checks of Redis and the topics have found.',
-    ['check', 'severity'],
-    async () => {
-      const counts = new Map<string, { labels: { check: string; severity: string }; value: number }>()
-      for (const { check, severity } of checkup.findings) {
-        const name = `${check} ${severity}`
-        const value = (counts.get(name)?.value ?? 0) + 1
-        counts.set(name, { labels: { check, severity }, value })
-      }
-      return counts.values()
-    },
-  )
+  metrics.labelledGauge('check_findings', 'What the checks have found.', ['check', 'severity'], async () => {
+    const counts = new Map<string, { labels: { check: string; severity: string }; value: number }>()
+    for (const { check, severity } of checkup.findings) {
+      const name = `${check} ${severity}`
+      const value = (counts.get(name)?.value ?? 0) + 1
+      counts.set(name, { labels: { check, severity }, value })
+    }
+    return counts.values()
+  })
   metrics.labelledGauge(
     'signing_key_published',
     "1 for a key that the issuer's JWK set holds, 0 for one that it does not; absent while that is not known.",

@@ -31,7 +31,7 @@ test('LogoutRelayKeyNotPublished: a new key that the issuer does not show', asyn
   expect(refused.data).toMatchObject({ reason: 'rejected', status: 400 })
 
   const looked = await drill.run('logout-relay doctor', {}, '--json')
-  expect(looked.rows.find(({ check }) => check === 'key-published')).toMatchObject({ status: 'problem' })
+  expect(looked.rows.find(({ check }) => check === 'key-published')).toMatchObject({ severity: 'error' })
   const issuerUrl = { issuer: issuer.url }
   const metadata = await drill.curl('curl <issuer>/.well-known/openid-configuration', issuerUrl)
   expect(await metadata.json()).toMatchObject({ jwks_uri: `${issuer.url}/keys` })

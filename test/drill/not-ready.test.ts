@@ -102,8 +102,8 @@ test('LogoutRelayCheckFindings: a Redis that may drop registrations', async () =
     await redis.config('SET', 'maxmemory', '100mb')
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
     await drill.fires({ check: 'redis-eviction' })
-    const { mend } = await drill.loggedBy(relay, '"msg":"check"', { check: 'redis-eviction' })
-    const [, name = '', value = ''] = /^set (\S+) to (\S+)$/.exec(String(mend)) ?? []
+    const { remedy } = await drill.loggedBy(relay, '"msg":"check"', { check: 'redis-eviction' })
+    const [, name = '', value = ''] = /^set (\S+) to (\S+)$/.exec(String(remedy)) ?? []
     await redis.config('SET', name, value)
     await drill.resolves({ check: 'redis-eviction' })
   } finally {

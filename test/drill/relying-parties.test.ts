@@ -62,7 +62,7 @@ test('LogoutRelayDeliveriesFailed: an RP that moved', async () => {
     { uri, client: clientId },
     '--json',
   )
-  expect(looked.rows.find(({ check }) => check === 'rp-answer')).toMatchObject({ status: 'problem' })
+  expect(looked.rows.find(({ check }) => check === 'rp-answer')).toMatchObject({ severity: 'error' })
 
   site.rps.uri('/moved', 200)
   const again = 'logout-relay replay --failed --from <time> --client <client>'
@@ -87,9 +87,9 @@ test('LogoutRelayBreakerOpen: an RP that does not answer, and comes back', async
   const show = await drill.run('logout-relay backlog show <client>', { client: clientId }, '--json')
   expect(JSON.stringify(show.rows)).toContain('503')
   const looked = await drill.run('logout-relay doctor --rp <uri>', { uri }, '--json')
-  const found = (name: string) => looked.rows.find(({ check }) => check === name)?.status
+  const found = (name: string) => looked.rows.find(({ check }) => check === name)?.severity
   expect(found('rp-connects')).toBe('ok')
-  expect(found('rp-answer')).toBe('problem')
+  expect(found('rp-answer')).toBe('error')
   const other = await logOut(site, '/not-slowed')
   await site.topic.waitForOutcome(other.clientId)
 

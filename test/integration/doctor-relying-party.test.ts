@@ -63,7 +63,7 @@ describe('over TLS', () => {
   test('a self-signed certificate is named, and no request is made', async () => {
     const examined = await examine(https('localhost'), allowed)
     expect(examined.of('rp-tls')[0]).toMatch(
-      /^problem: its certificate is self-signed \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
+      /^error: its certificate is not trusted: it is self-signed \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
     )
     expect(examined.of('rp-certificate')[0]).toMatch(/^ok/)
     expect(examined.of('rp-answer')[0]).toMatch(/^unknown/)
@@ -73,13 +73,13 @@ describe('over TLS', () => {
   test('what the egress guard refuses is not connected to', async () => {
     const before = connections
     const examined = await examine(https('localhost'))
-    expect(examined.of('rp-egress')[0]).toMatch(/^problem: .* loopback; add it to EGRESS_ALLOW/)
+    expect(examined.of('rp-egress')[0]).toMatch(/^error: .* loopback; add it to EGRESS_ALLOW/)
     for (const check of ['rp-connects', 'rp-tls', 'rp-certificate', 'rp-answer']) {
       expect(examined.of(check)).toEqual(['unknown: the egress guard refuses it'])
     }
     expect(connections).toBe(before)
-    const mends = examined.all.filter(({ check }) => check === 'rp-egress').map(({ mend }) => mend)
-    expect(mends[0]).toMatch(/add (127\.0\.0\.1|::1) or localhost to EGRESS_ALLOW/)
+    const remedies = examined.all.filter(({ check }) => check === 'rp-egress').map(({ remedy }) => remedy)
+    expect(remedies[0]).toMatch(/add (127\.0\.0\.1|::1) or localhost to EGRESS_ALLOW/)
   })
 })
 
@@ -96,18 +96,18 @@ describe('over http', () => {
     ])
   })
 
-  test('a redirect is a problem; so are settings in Redis that send its logouts elsewhere, as a warning', async () => {
+  test('a redirect is an error; so are settings in Redis that send its logouts elsewhere, as a warning', async () => {
     const uri = site.rps.uri('/login', (_request, response) => end(response, 302, { location: '/' }))
     const key = `${site.prefix}:client:{${ISSUER}|shop}`
     await site.redis.hset(key, { backchannelLogoutUri: 'https://shop.example/?key=geheim', alg: 'ES256' })
     const examined = await examine(uri, allowed, '--client', 'shop')
-    expect(examined.of('rp-answer')[0]).toMatch(/^problem: 302 .* redirects are not followed/)
+    expect(examined.of('rp-answer')[0]).toMatch(/^error: 302 .* redirects are not followed/)
     expect(examined.of('rp-settings')[0]).toMatch(/^warning: .* to https:\/\/shop\.example\/\?…, not to http/)
     expect(examined.output).not.toContain('geheim')
     expect(site.rps.at('/')).toEqual([])
   })
 
-  test('a host that the operator does not allow the client is a problem, in its settings or as the URI', async () => {
+  test('a host that the operator does not allow the client is an error, in its settings or as the URI', async () => {
     const uri = site.rps.uri('/strict', (_request, response) => end(response, 400))
     const hosts = (allows: string) =>
       examine(uri, { ...allowed, CLIENT_HOSTS: `strict=${allows}` }, '--client', 'strict')
@@ -115,10 +115,8 @@ describe('over http', () => {
       backchannelLogoutUri: 'https://evil.example/l',
     })
     const [elsewhere, kept] = await Promise.all([hosts('rp.example'), hosts('127.0.0.1')])
-    expect(elsewhere.of('rp-settings')[0]).toMatch(/^problem: .* CLIENT_HOSTS .* blocked/)
-    expect(kept.of('rp-settings')[0]).toMatch(
-      /^problem: .* wrong and ignored: .*evil\.example.* CLIENT_HOSTS/,
-    )
+    expect(elsewhere.of('rp-settings')[0]).toMatch(/^error: .* CLIENT_HOSTS .* blocked/)
+    expect(kept.of('rp-settings')[0]).toMatch(/^error: .* wrong and ignored: .*evil\.example.* CLIENT_HOSTS/)
   })
 
   test('without EGRESS_ALLOW_HTTP it is refused, and a port on which nothing listens is named', async () => {
@@ -127,21 +125,21 @@ describe('over http', () => {
       examine(site.rps.uri('/refused'), { EGRESS_ALLOW }),
       examine(`http://127.0.0.1:${await freePort()}/`, allowed),
     ])
-    expect(refused.of('rp-egress').at(-1)).toMatch(/^problem: .* set EGRESS_ALLOW_HTTP/)
+    expect(refused.of('rp-egress').at(-1)).toMatch(/^error: .* set EGRESS_ALLOW_HTTP/)
     expect(site.rps.at('/refused')).toEqual([])
-    expect(closed.of('rp-connects')[0]).toMatch(/^problem: .* nothing listens there \(ECONNREFUSED\)/)
+    expect(closed.of('rp-connects')[0]).toMatch(/^error: .* nothing listens there \(ECONNREFUSED\)/)
     expect(closed.of('rp-answer')).toEqual(['unknown: nothing can be connected to'])
   })
 })
 
-test('a URI that no registration may have is a problem, and so is a name that does not exist', async () => {
+test('a URI that no registration may have is an error, and so is a name that does not exist', async () => {
   const [wrong, unknown] = await Promise.all([
     examine('https://me:geheim@shop.example/logout#x', allowed),
     examine('https://shop.invalid/logout', allowed),
   ])
-  expect(wrong.of('rp-uri')[0]).toMatch(/^problem: the URI must not have a fragment/)
+  expect(wrong.of('rp-uri')[0]).toMatch(/^error: the URI must not have a fragment/)
   expect(wrong.of('rp-answer')).toEqual(['unknown: the URI cannot be used'])
   expect(wrong.output).not.toContain('geheim')
-  expect(unknown.of('rp-resolves')[0]).toMatch(/^problem: shop\.invalid: /)
+  expect(unknown.of('rp-resolves')[0]).toMatch(/^error: shop\.invalid: /)
   expect(unknown.of('rp-answer')).toEqual(['unknown: the name has no address'])
 })

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { checksOf } from '../../src/doctor/doctor-checks.ts'
+import { checksOf } from '../../src/diagnosis/check-names.ts'
 import { startRedisServer } from '../stack/redis-server.ts'
 import { freePort } from '../support/free-port.ts'
 import { type IdentityProvider, startProvider } from '../support/identity/provider.ts'
@@ -46,10 +46,8 @@ const environment = (more: Readonly<Record<string, string>> = {}): Record<string
 
 test('before the first relay it says what is missing, and leaves no trace', async () => {
   const examined = await Examined.by(environment())
-  expect(examined.with('problem')).toEqual(['topic-missing'])
-  expect(examined.of('topic-missing').join('\n')).toMatch(
-    /^problem: the dead-letter topic .* does not exist/m,
-  )
+  expect(examined.with('error')).toEqual(['topic-missing'])
+  expect(examined.of('topic-missing').join('\n')).toMatch(/^error: the dead-letter topic .* does not exist/m)
   expect(examined.of('group-state')[0]).toMatch(/^hint: .* does not exist yet/)
   expect(examined.of('redis-epoch')[0]).toMatch(/^hint: .* no relay has used this prefix yet/)
   expect(examined.status).toBe(1)
@@ -61,7 +59,7 @@ describe('beside a relay', () => {
   test('it finds nothing wrong, and says of everything what it saw; then the relay is stopped', async () => {
     const relay = await site.startRelay(environment())
     const examined = await Examined.by(environment())
-    expect(examined.with('problem')).toEqual([])
+    expect(examined.with('error')).toEqual([])
     expect(examined.with('warning')).toEqual([])
     expect(examined.with('unknown')).toEqual([])
     expect(examined.status).toBe(0)
@@ -96,14 +94,14 @@ describe('beside a relay', () => {
       Examined.by(environment()),
       Examined.by(environment({ RETRY_DEADLINE_MS: '100' })),
     ])
-    expect(stopped.of('group-state')[0]).toMatch(/^problem: .* no relay reads the triggers/)
+    expect(stopped.of('group-state')[0]).toMatch(/^error: .* no relay reads the triggers/)
     expect(stopped.of('group-lag')[0]).toMatch(/^ok: .* 1 record\(s\) behind, 1 of them in partition \d/)
-    expect(late.of('group-lag')[0]).toMatch(/^problem: .* older than RETRY_DEADLINE_MS/)
+    expect(late.of('group-lag')[0]).toMatch(/^error: .* older than RETRY_DEADLINE_MS/)
     expect(late.status).toBe(1)
   })
 })
 
-test('one dead broker is a warning, and keys that the issuer does not publish are a problem each', async () => {
+test('one dead broker is a warning, and keys that the issuer does not publish are an error each', async () => {
   const dead = `127.0.0.1:${await freePort()}`
   const KAFKA_BROKERS = `${dead},${inject('kafkaBrokers')}`
   await chmod(site.keysFile, 0o644)
@@ -114,7 +112,7 @@ test('one dead broker is a warning, and keys that the issuer does not publish ar
   expect(examined.of('keys-permissions')[0]).toMatch(/^warning: everybody .* \(0644\)/)
   expect(examined.of('key-published')).toEqual(
     ['test-rsa', 'test-ec', 'test-ed25519'].map(
-      (kid) => `problem: kid ${kid} is not in the issuer's JWK set: RPs refuse every token that it signs`,
+      (kid) => `error: kid ${kid} is not in the issuer's JWK set: RPs refuse every token that it signs`,
     ),
   )
   expect(examined.status).toBe(1)
@@ -149,12 +147,12 @@ describe('an issuer that is set up wrong', () => {
       '/keys': provider.privateKeys,
     }
     const examined = await Examined.by(environment({ ISSUER: url() }))
-    expect(examined.of('issuer-discovery')[0]).toMatch(/^problem: .* byte for byte/)
+    expect(examined.of('issuer-discovery')[0]).toMatch(/^error: .* byte for byte/)
     expect(examined.of('issuer-clock')[0]).toMatch(
-      /^problem: this machine's clock is about 1 minute (29|30|31) seconds ahead of the issuer's/,
+      /^error: this machine's clock is about 1 minute (29|30|31) seconds ahead of the issuer's/,
     )
     expect(examined.of('issuer-logout-support')[0]).toMatch(/^warning/)
-    expect(examined.of('issuer-jwks')[0]).toMatch(/^problem: .* shows private keys \(kid provider-key-1\)/)
+    expect(examined.of('issuer-jwks')[0]).toMatch(/^error: .* shows private keys \(kid provider-key-1\)/)
     expect(examined.output).not.toContain(provider.privateKeys.keys[0]?.d)
     expect(examined.status).toBe(1)
   })
@@ -163,7 +161,7 @@ describe('an issuer that is set up wrong', () => {
     aheadMs = 20_000
     documents = {}
     const examined = await Examined.by(environment({ ISSUER: url() }))
-    expect(examined.of('issuer-discovery')[0]).toMatch(/^problem: .* redirects \(302\)/)
+    expect(examined.of('issuer-discovery')[0]).toMatch(/^error: .* redirects \(302\)/)
     expect(examined.of('issuer-clock')[0]).toMatch(/^warning: .* behind the issuer's/)
     for (const check of ['issuer-jwks', 'key-published', 'issuer-logout-support']) {
       expect(examined.of(check)[0]).toMatch(/^unknown/)
@@ -185,11 +183,11 @@ test('what the service checks in Redis it says in the same words; what it may no
   expect(asDefault.all).toContainEqual({
     area: 'redis',
     check: 'redis-eviction',
-    status: 'warning',
-    found: expect.stringContaining('Redis runs with maxmemory-policy allkeys-lru: once maxmemory is set'),
-    mend: 'set maxmemory-policy to noeviction',
+    severity: 'warning',
+    text: expect.stringContaining('Redis runs with maxmemory-policy allkeys-lru: once maxmemory is set'),
+    remedy: 'set maxmemory-policy to noeviction',
   })
-  expect(asRelay.of('redis-keys')[0]).toMatch(/^problem: the key .*:backlogs holds a list where/)
+  expect(asRelay.of('redis-keys')[0]).toMatch(/^error: the key .*:backlogs holds a list where/)
   for (const check of ['redis-version', 'redis-memory', 'redis-eviction']) {
     expect(asRelay.of(check)[0]).toMatch(/^hint: .*NOPERM/)
   }
@@ -199,8 +197,8 @@ test('what the service checks in Redis it says in the same words; what it may no
 test('with Kafka and Redis away it ends with 3, says what that leaves unknown, and shows no password', async () => {
   const examined = await withBothAway
   expect(examined.status).toBe(3)
-  expect(examined.of('kafka-reachable')[0]).toMatch(/^problem: Kafka could not be reached/)
-  expect(examined.of('redis-reachable')[0]).toMatch(/^problem: Redis .*redis:\/\/relay:\*\*\*@127/)
+  expect(examined.of('kafka-reachable')[0]).toMatch(/^error: Kafka could not be reached/)
+  expect(examined.of('redis-reachable')[0]).toMatch(/^error: Redis .*redis:\/\/relay:\*\*\*@127/)
   for (const check of [...checksOf('kafka'), ...checksOf('redis')]) expect(examined.of(check)).not.toEqual([])
   expect(examined.of('group-lag')).toEqual(['unknown: Kafka could not be reached'])
   expect(examined.of('redis-epoch')).toEqual(['unknown: Redis could not be reached'])
@@ -213,15 +211,15 @@ test('a wrong configuration ends with 2, each problem a row, and the rest is exa
   const { REDIS_URL, ...others } = environment({ KAFKA_SESSION_TIMEOUT_MS: 'soon' })
   const { status, stdout, stderr } = await runDoctor(others)
   expect(status).toBe(2)
-  expect(stdout).toMatch(/^STATUS +CHECK +OF +FOUND, AND WHAT TO DO$/m)
-  expect(stdout).toMatch(/^problem +configuration +REDIS_URL +REDIS_URL: is required$/m)
+  expect(stdout).toMatch(/^SEVERITY +CHECK +OF +FOUND, AND WHAT TO DO$/m)
+  expect(stdout).toMatch(/^error +configuration +REDIS_URL +REDIS_URL: is required$/m)
   expect(stdout).toMatch(
-    /^problem +configuration +KAFKA_SESSION_TIMEOUT_MS +KAFKA_SESSION_TIMEOUT_MS: must be/m,
+    /^error +configuration +KAFKA_SESSION_TIMEOUT_MS +KAFKA_SESSION_TIMEOUT_MS: must be/m,
   )
   expect(stdout).toMatch(/^ +→ set REDIS_URL in the environment/m)
   expect(stdout).toMatch(/^unknown +redis-reachable/m)
   expect(stdout).toMatch(/^ok +kafka-reachable/m)
-  expect(stderr).toMatch(/^\d+ ok, .*problems/m)
+  expect(stderr).toMatch(/^\d+ ok, .*errors/m)
 })
 
 test('its arguments: an example in the help, and a suggestion for what is misspelt', async () => {

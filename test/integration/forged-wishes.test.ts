@@ -56,8 +56,8 @@ test('so do settings in Redis, and a failed outcome that was forged and is repla
   await site.redis.hset(clientKey('api'), { typ: 'at+jwt' })
   const { header } = await tokenOf('/api', site.registration('/api', { clientId: 'api' }))
   expect(header.typ).toBe('logout+jwt')
-  const { finding, level } = await findingOf('client-token-type', 'api')
-  expect([level, finding]).toEqual(['warn', expect.stringContaining('signed as logout+jwt')])
+  const { text, level } = await findingOf('client-token-type', 'api')
+  expect([level, text]).toEqual(['warn', expect.stringContaining('signed as logout+jwt')])
   expect(JSON.stringify(relay.log)).not.toContain('at+jwt')
   expect(await readMetric(relay, 'check_findings', { check: 'client-token-type' })).toBeGreaterThan(0)
 
@@ -95,8 +95,8 @@ test('settings in Redis that send the tokens elsewhere: log, outcome and a findi
   expect(await relay.waitForLog(({ msg, client }) => msg === 'attempt' && client === 'moved')).toMatchObject({
     origin,
   })
-  const { finding } = await findingOf('client-origin', 'moved')
-  expect(finding).toContain(
+  const { text } = await findingOf('client-origin', 'moved')
+  expect(text).toContain(
     `to ${origin}, while its registrations say ${new URL(registration.backchannelLogoutUri).origin}`,
   )
   expect(JSON.stringify([data, relay.log])).not.toContain('secret')
@@ -109,14 +109,14 @@ test('a registration elsewhere than those before is a finding', async () => {
   const next = site.registration('/', { clientId: 'wanders', backchannelLogoutUri: uri })
   await site.topic.publish(site.registered(next), site.terminated(next))
   await elsewhere.waitFor('/wanders')
-  expect((await findingOf('client-origin', 'wanders')).finding).toContain(`go to ${new URL(uri).origin} now`)
+  expect((await findingOf('client-origin', 'wanders')).text).toContain(`go to ${new URL(uri).origin} now`)
 })
 
 test('hosts that the operator allows: settings elsewhere count for nothing, registrations elsewhere are blocked', async () => {
   await site.redis.hset(clientKey('kept'), { backchannelLogoutUri: 'https://evil.example/l' })
   const { header } = await tokenOf('/kept', site.registration('/kept', { clientId: 'kept' }))
   expect(header.typ).toBe('logout+jwt')
-  expect((await findingOf('client-origin', 'kept')).finding).toContain(
+  expect((await findingOf('client-origin', 'kept')).text).toContain(
     'https://evil.example, which CLIENT_HOSTS does not',
   )
 

@@ -125,8 +125,8 @@ test('keys that cannot sign stop neither a rotation nor a start, and each is nam
 
 test('a bad file and one that others may write are findings', async () => {
   await replaceFile(site.keysFile, JSON.stringify({ keys: keysOfOthers() }))
-  const { finding } = await relay.waitForLog(({ check }) => check === 'keys-file')
-  expect(finding).toMatch(/of before stay in force.*kid decrypts: its key_ops/)
+  const { text } = await relay.waitForLog(({ check }) => check === 'keys-file')
+  expect(text).toMatch(/of before stay in force.*kid decrypts: its key_ops/)
   expect(await signingKid()).toBe('beside')
 
   await site.writeKeys(privateJwk('ec', 'other'))
@@ -137,7 +137,7 @@ test('a bad file and one that others may write are findings', async () => {
   await site.writeKeys(privateJwk('rsa', 'open'))
   await chmod(site.keysFile, 0o666)
   await publishes('open')
-  const { finding: open, level } = await relay.waitForLog(({ check }) => check === 'keys-permissions')
+  const { text: open, level } = await relay.waitForLog(({ check }) => check === 'keys-permissions')
   expect([level, open]).toEqual([
     'warn',
     expect.stringContaining('others than its owner may write the key file (0666)'),

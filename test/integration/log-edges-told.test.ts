@@ -25,11 +25,11 @@ test('what waits behind a transaction that is left open is lag, and a finding of
   expect(traced.stderr).toMatch(/2 record.* open/)
   expect(traced.status).toBe(1)
   const examined = await Examined.by(site.commandEnvironment())
-  expect(examined.of('open-transaction')[0]).toMatch(/^problem: 2 record/)
+  expect(examined.of('open-transaction')[0]).toMatch(/^error: 2 record/)
   expect(await readMetric(relay, 'check_findings', { check: 'open-transaction' })).toBe(1)
   await close()
   await site.topic.waitForOutcome(registration.clientId)
-  await relay.waitForLog(({ msg, check }) => msg === 'check: mended' && check === 'open-transaction')
+  await relay.waitForLog(({ msg, check }) => msg === 'check: resolved' && check === 'open-transaction')
 })
 
 test('a trigger behind an aborted one is delivered by a relay that runs', async () => {

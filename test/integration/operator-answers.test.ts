@@ -133,7 +133,7 @@ const SNAPSHOT = {
   '': 'atMs issuer uptimeMs version',
   'backlog.': 'isCut isOld parked readAtMs rps',
   'failures[].': 'atMs count host kind what why',
-  'findings[].': 'check mend message severity',
+  'findings[].': 'check remedy severity text',
   'load.': 'inFlight inFlightMax outcomesPending unsettled unsettledMax waiting',
   'notReady[].': 'part reason',
   'partitions[].': 'lag openRecords partition settledOffset topic',

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { checkNodeVersion } from '../../src/checks/node-version.ts'
+import { checkNodeVersion } from '../../src/diagnosis/configuration.ts'
 import { eventually } from '../support/eventually.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import type { RelaySite } from '../support/relay-site.ts'
@@ -113,10 +113,11 @@ test.each([['serve'], ['doctor'], ['sessions', 'list']])(
 )
 
 test('a relay on a Node.js that lacks security releases says so, and doctor as well', async () => {
-  const expected = checkNodeVersion(process.versions.node).map(({ message }) => message)
+  const { severity, text: lacking } = checkNodeVersion(process.versions.node)
+  const expected = severity === 'ok' ? [] : [lacking]
   const relay = await site.startRelay()
   const { rows } = await relayCommand(['doctor', '--json'], site.commandEnvironment())
-  const said = relay.log.filter(({ check }) => check === 'node-version').map(({ finding }) => finding)
-  const judged = rows.filter(({ check, status }) => check === 'node-version' && status !== 'ok')
-  expect([said, judged.map(({ found }) => found)]).toEqual([expected, expected])
+  const said = relay.log.filter(({ check }) => check === 'node-version').map(({ text }) => text)
+  const examined = rows.filter((it) => it.check === 'node-version' && it.severity !== 'ok')
+  expect([said, examined.map(({ text }) => text)]).toEqual([expected, expected])
 })

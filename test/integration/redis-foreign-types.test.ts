@@ -48,13 +48,13 @@ async function allOthersAreTold(): Promise<void> {
 async function findingTells(name: string, found: RegExp, remedy: RegExp): Promise<void> {
   const finding = await eventually(() => {
     const line = relay.log.find(
-      (it) => it.msg === 'check' && it.check === 'redis-keys' && String(it.finding).includes(name),
+      (it) => it.msg === 'check' && it.check === 'redis-keys' && String(it.text).includes(name),
     )
     expect(line).toBeDefined()
     return line
   })
-  expect(finding?.finding).toMatch(found)
-  expect(finding?.mend).toMatch(remedy)
+  expect(finding?.text).toMatch(found)
+  expect(finding?.remedy).toMatch(remedy)
   expect(await readMetric(relay, 'check_findings', { check: 'redis-keys' })).toBeGreaterThan(0)
   await site.redis.del(name)
   await eventually(async () =>

@@ -26,7 +26,7 @@ afterEach(async () => {
 interface Trouble {
   readonly name: string
   readonly reason: RegExp
-  /** Resolves when Redis refuses writes; the function that it resolves with mends it. */
+  /** Resolves when Redis refuses writes; the function that it resolves with restores it. */
   readonly begin: () => Promise<() => Promise<unknown>>
 }
 
@@ -70,7 +70,7 @@ const isReady = (is: boolean, reason = /./) =>
   })
 
 test.each(troubles)(
-  'Redis $name: nothing is taken up or committed, and all is delivered once it is mended',
+  'Redis $name: nothing is taken up or committed, and all is delivered once it takes them again',
   async ({ begin, reason }) => {
     let held: ServerResponse | undefined
     let isDown = true
@@ -90,7 +90,7 @@ test.each(troubles)(
     await site.rps.waitFor('/under-way')
     await site.rps.waitFor('/failing')
 
-    const mend = await begin()
+    const restore = await begin()
     try {
       end(held as ServerResponse, 200)
       await site.topic.publish(...later.map((it) => site.terminated(it)))
@@ -107,7 +107,7 @@ test.each(troubles)(
       expect((await fetch(`${relay.url}/livez`)).status).toBe(200)
     } finally {
       isDown = false
-      await mend()
+      await restore()
     }
 
     await isReady(true)
@@ -118,7 +118,7 @@ test.each(troubles)(
     await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
     await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
     expect(await site.redisKeys('backlog*')).toEqual([])
-    await relay.waitForLog(({ msg, check }) => msg === 'check: mended' && check === 'redis-writable')
+    await relay.waitForLog(({ msg, check }) => msg === 'check: resolved' && check === 'redis-writable')
     expect(await relay.stop()).toBe(0)
   },
 )

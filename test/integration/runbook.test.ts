@@ -52,7 +52,7 @@ test('deliveries failed: the log says why, doctor looks at the RP, and what fail
   await eventually(() => expect(isTold()).toBe(true))
   const run = (...args: string[]) => relayCommand(args, site.commandEnvironment())
   const { rows } = await run('doctor', '--rp', uri, '--client', clientId, '--json')
-  expect(rows.find(({ check }) => check === 'rp-answer')).toMatchObject({ status: 'problem' })
+  expect(rows.find(({ check }) => check === 'rp-answer')).toMatchObject({ severity: 'error' })
   expect(rows.find(({ check }) => check === 'rp-settings')).toBeDefined()
 
   site.rps.uri('/refuses', 200)

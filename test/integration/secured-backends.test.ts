@@ -152,7 +152,7 @@ async function refusal(
   return relay
 }
 
-describe.skipIf(missing !== undefined)('what is refused is named, with its mend:', () => {
+describe.skipIf(missing !== undefined)('what is refused is named, with its remedy:', () => {
   const wrongKafka: [string, () => Record<string, string>, RegExp][] = [
     [
       'a wrong password with PLAIN',

@@ -11,6 +11,7 @@ import type { LogLine } from '../support/relay-log.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { RelaySite } from '../support/relay-site.ts'
+import { Examined } from '../support/run-doctor.ts'
 import { TopicLog, type TopicOptions } from '../support/topic-log.ts'
 
 let ends: (() => Promise<unknown>)[] = []
@@ -51,8 +52,8 @@ async function consumes(site: RelaySite, env?: Readonly<Record<string, string>>)
   return relay
 }
 
-/** Starts a relay that is not to become ready; `whileItWaits` sees it, and mends what it waits for. */
-async function startsOnceMended(
+/** Starts a relay that is not to become ready; `whileItWaits` sees it, and remedies what it waits for. */
+async function startsOnceRemedied(
   site: RelaySite,
   env: Readonly<Record<string, string>>,
   whileItWaits: (url: string) => Promise<void>,
@@ -82,7 +83,7 @@ async function deliversTo(site: RelaySite, path: string): Promise<void> {
 }
 
 describe('with a warning or a hint the relay goes on', () => {
-  test('an eviction policy, at the start, mended, and set again while it runs', async () => {
+  test('an eviction policy, at the start, remedied, and set again while it runs', async () => {
     const site = await openSite()
     await site.redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const relay = await consumes(site)
@@ -90,8 +91,8 @@ describe('with a warning or a hint the relay goes on', () => {
     expect(findingsOf(relay, 'redis-eviction')).toEqual([
       expect.objectContaining({
         level: 'warn',
-        finding: expect.stringContaining('maxmemory-policy allkeys-lru'),
-        mend: 'set maxmemory-policy to noeviction',
+        text: expect.stringContaining('maxmemory-policy allkeys-lru'),
+        remedy: 'set maxmemory-policy to noeviction',
       }),
     ])
     expect(await count()).toBe(1)
@@ -99,10 +100,10 @@ describe('with a warning or a hint the relay goes on', () => {
     await deliversTo(site, '/eviction')
 
     await site.redis.config('SET', 'maxmemory-policy', 'noeviction')
-    await relay.waitForLog(({ msg, check }) => msg === 'check: mended' && check === 'redis-eviction')
+    await relay.waitForLog(({ msg, check }) => msg === 'check: resolved' && check === 'redis-eviction')
     expect(await count()).toBe(0)
     await site.redis.config('SET', 'maxmemory-policy', 'volatile-ttl')
-    await relay.waitForLog(({ finding }) => String(finding).includes('volatile-ttl'))
+    await relay.waitForLog(({ text }) => String(text).includes('volatile-ttl'))
     // Told when it changes, not at every look.
     expect(findingsOf(relay, 'redis-eviction')).toHaveLength(2)
   })
@@ -115,9 +116,9 @@ describe('with a warning or a hint the relay goes on', () => {
     const [, used] = /used_memory:(\d+)/.exec(await site.redis.info('memory')) as RegExpExecArray
     await site.redis.config('SET', 'maxmemory', String(Number(used) + 300_000))
     for (let i = 0; i < 100; i++) await site.redis.set(`filler:${i}`, 'x'.repeat(10_000))
-    const { level, mend } = await relay.waitForLog(({ check }) => check === 'redis-evicted')
+    const { level, remedy } = await relay.waitForLog(({ check }) => check === 'redis-evicted')
     expect(level).toBe('warn')
-    expect(mend).toContain(`delete ${site.prefix}:epoch`)
+    expect(remedy).toContain(`delete ${site.prefix}:epoch`)
   })
 
   test('a Redis without persistence, and other applications in the same database, whose keys are not shown', async () => {
@@ -125,10 +126,10 @@ describe('with a warning or a hint the relay goes on', () => {
     await site.redis.set('webshop:9f86d081884c7d65', 'x')
     const relay = await consumes(site)
     expect(findingsOf(relay, 'redis-persistence')).toEqual([
-      expect.objectContaining({ level: 'info', mend: 'set appendonly yes' }),
+      expect.objectContaining({ level: 'info', remedy: 'set appendonly yes' }),
     ])
     expect(findingsOf(relay, 'redis-shared-database')).toEqual([
-      expect.objectContaining({ level: 'info', finding: expect.stringContaining('webshop:…') }),
+      expect.objectContaining({ level: 'info', text: expect.stringContaining('webshop:…') }),
     ])
     expect(JSON.stringify(relay.log)).not.toContain('9f86d081')
     await deliversTo(site, '/hints')
@@ -144,8 +145,8 @@ describe('with a warning or a hint the relay goes on', () => {
       ['type session', 'warn'],
       ['unknown', 'warn'],
     ])
-    expect(found[0]?.finding).toContain(`${site.sessionKey('list')} (a list, not a hash)`)
-    expect(found[1]?.finding).toContain(`${site.prefix}:cart:7`)
+    expect(found[0]?.text).toContain(`${site.sessionKey('list')} (a list, not a hash)`)
+    expect(found[1]?.text).toContain(`${site.prefix}:cart:7`)
     expect(await readMetric(relay, 'check_findings', { check: 'redis-keys' })).toBe(2)
     await deliversTo(site, '/foreign-keys')
   })
@@ -158,9 +159,9 @@ describe('with a warning or a hint the relay goes on', () => {
     const [found, ...more] = findingsOf(second, 'redis-group')
     expect(more).toEqual([])
     expect(found?.level).toBe('warn')
-    expect(found?.finding).toContain(`"${site.groupId}"`)
-    expect(found?.finding).toContain(`"${site.groupId}.other"`)
-    expect(found?.mend).toContain(`${site.prefix}:group`)
+    expect(found?.text).toContain(`"${site.groupId}"`)
+    expect(found?.text).toContain(`"${site.groupId}.other"`)
+    expect(found?.remedy).toContain(`${site.prefix}:group`)
     expect(await site.redis.get(`${site.prefix}:group`)).toBe(site.groupId)
   })
 
@@ -175,9 +176,9 @@ describe('with a warning or a hint the relay goes on', () => {
       'redis-keys info',
       'redis-persistence info',
     ])
-    for (const { finding, mend } of hints) {
-      expect(finding).toContain('NOPERM')
-      expect(mend).toContain('REDIS_URL')
+    for (const { text, remedy } of hints) {
+      expect(text).toContain('NOPERM')
+      expect(remedy).toContain('REDIS_URL')
     }
     await deliversTo(site, '/acl')
   })
@@ -197,8 +198,8 @@ describe('with a warning or a hint the relay goes on', () => {
       expect.objectContaining({
         level: 'info',
         about: site.topic.name,
-        finding: expect.stringMatching(/could not be read: .*authori[sz]/i),
-        mend: expect.stringContaining('DescribeConfigs'),
+        text: expect.stringMatching(/could not be read: .*authori[sz]/i),
+        remedy: expect.stringContaining('DescribeConfigs'),
       }),
     ])
     await deliversTo(site, '/denied')
@@ -212,9 +213,37 @@ describe('with a warning or a hint the relay goes on', () => {
     ])
     const [retention] = findingsOf(relay, 'topic-retention')
     expect(retention).toMatchObject({ level: 'warn', about: site.topic.name })
-    expect(retention?.finding).toMatch(/for 10 minutes, less than RETRY_DEADLINE_MS \(1 hour\)/)
-    expect(retention?.mend).toMatch(/^set retention\.ms of .+ to at least 2592000000$/)
+    expect(retention?.text).toMatch(/for 10 minutes, less than RETRY_DEADLINE_MS \(1 hour\)/)
+    expect(retention?.remedy).toMatch(/^set retention\.ms of .+ to at least 2592000000$/)
     await deliversTo(site, '/short-lived')
+  })
+
+  test('options that are misspelt: relay and doctor name the right ones, and no value', async () => {
+    const site = await openSite()
+    const misspelt = {
+      EGRES_ALLOW: '10.9.8.0/24',
+      KAFKA_TOPIC: 'topic-of-nobody',
+      REDIS_URI: 'redis://:geheim@r',
+    }
+    const others = {
+      KAFKA_HOME: '/opt/kafka',
+      REDIS_SERVICE_HOST: '10.0.0.1',
+      REDIS_PORT: 'tcp://10.0.0.1:6379',
+    }
+    const env = { ...misspelt, ...others }
+    const relay = await consumes(site, env)
+    const found = findingsOf(relay, 'option-misspelt')
+    const named = found.map(({ about, level, remedy }) => `${level}: ${about}, ${remedy}`).sort()
+    expect(named).toEqual([
+      expect.stringMatching(/^warn: EGRES_ALLOW, set EGRESS_ALLOW instead/),
+      expect.stringMatching(/^warn: KAFKA_TOPIC, set KAFKA_TOPICS instead/),
+      expect.stringMatching(/^warn: REDIS_URI, set REDIS_URL instead/),
+    ])
+    expect(await readMetric(relay, 'check_findings', { check: 'option-misspelt' })).toBe(3)
+    const examined = await Examined.by(site.commandEnvironment(env))
+    expect(examined.of('option-misspelt').sort()).toEqual(found.map(({ text }) => `warning: ${text}`).sort())
+    for (const output of [JSON.stringify(relay.log), examined.output])
+      for (const value of ['10.9.8.0', 'topic-of-nobody', 'geheim']) expect(output).not.toContain(value)
   })
 
   test('an input topic that is compacted', async () => {
@@ -223,7 +252,7 @@ describe('with a warning or a hint the relay goes on', () => {
     expect(findingsOf(relay, 'topic-compaction')).toEqual([
       expect.objectContaining({
         level: 'warn',
-        mend: `set cleanup.policy of ${site.topic.name} to delete`,
+        remedy: `set cleanup.policy of ${site.topic.name} to delete`,
       }),
     ])
     expect(findingsOf(relay, 'topic-retention')).toEqual([])
@@ -231,7 +260,7 @@ describe('with a warning or a hint the relay goes on', () => {
   })
 })
 
-describe('where going on would lose something it is not ready until that is mended', () => {
+describe('where going on would lose something it is not ready until that is remedied', () => {
   test('a read-only replica: what is published meanwhile is neither taken up nor committed', async () => {
     const site = await openSite()
     const replica = await redisServer()
@@ -244,7 +273,7 @@ describe('where going on would lose something it is not ready until that is mend
     await atReplica.replicaof('127.0.0.1', port)
     await eventually(async () => expect(await atReplica.exists(`${site.prefix}:epoch`)).toBe(1))
 
-    const relay = await startsOnceMended(site, { REDIS_URL: replica.url }, async (url) => {
+    const relay = await startsOnceRemedied(site, { REDIS_URL: replica.url }, async (url) => {
       await isNotReadyFor(
         url,
         'redis-writable',
@@ -260,7 +289,7 @@ describe('where going on would lose something it is not ready until that is mend
     expect(found).toMatchObject({
       level: 'error',
       about: 'READONLY',
-      mend: expect.stringContaining('promote'),
+      remedy: expect.stringContaining('promote'),
     })
     await site.topic.waitForOutcome(registration.clientId)
     expect(site.rps.at('/replica')).toHaveLength(1)
@@ -278,7 +307,7 @@ describe('where going on would lose something it is not ready until that is mend
         expect(await site.redis.info('persistence')).toContain(`rdb_last_bgsave_status:${status}`)
       })
     await snapshot('err')
-    await startsOnceMended(site, {}, async (url) => {
+    await startsOnceRemedied(site, {}, async (url) => {
       await isNotReadyFor(url, 'redis-writable', /cannot save its data to disk.*free disk space/)
       await rmdir(inTheWay)
       await snapshot('ok')
@@ -290,7 +319,7 @@ describe('where going on would lose something it is not ready until that is mend
     const site = await openSite()
     const key = `${site.prefix}:backlogs`
     await site.redis.set(key, 'x')
-    await startsOnceMended(site, {}, async (url) => {
+    await startsOnceRemedied(site, {}, async (url) => {
       await isNotReadyFor(url, 'redis-keys', /holds a string where the relay keeps a zset/)
       // It is left as it is: it may be dear to somebody.
       expect(await site.redis.get(key)).toBe('x')
@@ -305,7 +334,7 @@ describe('where going on would lose something it is not ready until that is mend
     let topic: TopicLog | undefined
     ends.push(async () => topic?.close())
     const env = { KAFKA_TOPICS: name, KAFKA_GROUP_ID: `${name}.group` }
-    const relay = await startsOnceMended(site, env, async (url) => {
+    const relay = await startsOnceRemedied(site, env, async (url) => {
       await eventually(async () => {
         expect((await readiness(url)).status).toBe(503)
         expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)

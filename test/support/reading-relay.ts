@@ -1,4 +1,4 @@
-import type { PassedPosition } from '../../src/checks/facts.ts'
+import type { PassedPosition } from '../../src/diagnosis/facts.ts'
 import { Assignment, type FetchGap } from '../../src/intake/assignment.ts'
 import type { PartitionLane } from '../../src/intake/partition-lane.ts'
 import type { GroupPosition } from '../../src/kafka/group-positions.ts'

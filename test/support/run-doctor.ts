@@ -1,4 +1,4 @@
-import type { Observation } from '../../src/doctor/observation.ts'
+import type { ExaminedFinding } from '../../src/diagnosis/examination.ts'
 import { type FinishedCommand, relayCommand } from './relay-command.ts'
 
 /** Runs `doctor` with exactly these settings. */
@@ -13,7 +13,7 @@ export function runDoctor(
 export class Examined {
   readonly status: number
   readonly output: string
-  readonly all: readonly Observation[]
+  readonly all: readonly ExaminedFinding[]
 
   static async by(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Examined> {
     return new Examined(await runDoctor(env, '--json', ...args))
@@ -22,16 +22,16 @@ export class Examined {
   private constructor({ status, stdout, stderr, rows }: FinishedCommand) {
     this.status = status
     this.output = stdout + stderr
-    this.all = rows as unknown as readonly Observation[]
+    this.all = rows as unknown as readonly ExaminedFinding[]
   }
 
-  /** `status: found` of each observation of a check, in order. */
+  /** `severity: text` of each finding of a check, in order. */
   of(check: string): string[] {
-    return this.all.filter((it) => it.check === check).map(({ status, found }) => `${status}: ${found}`)
+    return this.all.filter((it) => it.check === check).map(({ severity, text }) => `${severity}: ${text}`)
   }
 
-  /** The checks with an observation of that status, each once, sorted. */
-  with(status: Observation['status']): string[] {
-    return [...new Set(this.all.filter((it) => it.status === status).map(({ check }) => check))].sort()
+  /** The checks with a finding of that severity, each once, sorted. */
+  with(severity: ExaminedFinding['severity']): string[] {
+    return [...new Set(this.all.filter((it) => it.severity === severity).map(({ check }) => check))].sort()
   }
 }

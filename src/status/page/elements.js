@@ -39,15 +39,15 @@ export function fillNotes(id, notes) {
   resize(list, notes.length, () => {
     return create('li', create('div', create('span'), create('p')), create('div', create('p'), create('p')))
   })
-  for (const [i, { tone, label, name = '', message, mend = '' }] of notes.entries()) {
+  for (const [i, { tone, label, name = '', text = '', remedy = '' }] of notes.entries()) {
     const [title, body] = list.children[i].children
     const [pill, small] = title.children
     setText(pill, label)
     setClass(pill, `pill ${tone}`)
     setText(small, name)
     setClass(small, 'quiet')
-    setText(body.children[0], message)
-    setText(body.children[1], mend)
+    setText(body.children[0], text)
+    setText(body.children[1], remedy)
     setClass(body.children[1], 'quiet')
   }
 }

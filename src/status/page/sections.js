@@ -9,8 +9,8 @@ function sum(rows, amountOf) {
 }
 
 /** Checks that found an error make the relay not ready, and are among the reasons for that. */
-function noteOf({ check, severity, message, mend }) {
-  return { tone: TONES[severity], label: severity, name: check, message, mend }
+function noteOf({ check, severity, text, remedy }) {
+  return { tone: TONES[severity], label: severity, name: check, text, remedy }
 }
 
 function showState({ notReady, relyingParties, findings, rebuild, version, issuer, uptimeMs }) {
@@ -18,15 +18,15 @@ function showState({ notReady, relyingParties, findings, rebuild, version, issue
   const isStopping = notReady.some(({ part }) => part === 'service')
   const { silent } = relyingParties
   const notes = [
-    ...notReady.map(({ part, reason }) => ({ tone: 'bad', label: part, message: reason })),
+    ...notReady.map(({ part, reason }) => ({ tone: 'bad', label: part, text: reason })),
     ...findings.filter(({ severity }) => severity === 'warning').map(noteOf),
   ]
   if (silent > 0) {
     notes.push({
       tone: 'warn',
       label: 'RPs',
-      message: `${plural(silent, 'RP does', 'RPs do')} not answer: what is owed to ${silent === 1 ? 'it' : 'them'} is parked`,
-      mend: 'it is sent when they answer again, before its deadline; the rest goes on meanwhile',
+      text: `${plural(silent, 'RP does', 'RPs do')} not answer: what is owed to ${silent === 1 ? 'it' : 'them'} is parked`,
+      remedy: 'it is sent when they answer again, before its deadline; the rest goes on meanwhile',
     })
   }
   const tone = isReady ? (notes.length > 0 ? 'warn' : 'good') : 'bad'
@@ -38,7 +38,7 @@ function showState({ notReady, relyingParties, findings, rebuild, version, issue
     isStopping
       ? 'What is under way ends or is parked, and another replica goes on.'
       : !isReady
-        ? 'Logouts wait until this is mended. What was accepted is not lost.'
+        ? 'Logouts wait until this is remedied. What was accepted is not lost.'
         : notes.length > 0
           ? `Logouts are delivered. ${plural(notes.length, 'thing needs', 'things need')} a hand.`
           : 'Logouts are delivered, and nothing needs a hand.',

@@ -53,6 +53,14 @@ describe('configuration', () => {
     expect(problems({ ...required, ISSUER: '' }).names).toEqual(['ISSUER'])
   })
 
+  test('a required option that is misspelt is named as it was written, without its value', () => {
+    const { REDIS_URL, ...others } = required
+    const { names, message } = problems({ ...others, REDIS_URI: REDIS_URL })
+    expect(names).toEqual(['REDIS_URL'])
+    expect(message).toMatch(/REDIS_URL: is required, and REDIS_URI is no option$/m)
+    expect(message).not.toContain('secret')
+  })
+
   test('reads every kind of value', () => {
     const config = readConfig({
       ...required,

@@ -75,14 +75,14 @@ test('partitions that are furthest behind stand first; before the first fetch th
 
 test('findings and reasons name no keys of sessions', async () => {
   const key = 'lr:session:{https://op.example|s-17}'
-  const finding = { check: 'redis-keys', severity: 'warning', mend: 'rename it' } as const
+  const finding = { check: 'redis-keys', severity: 'warning', remedy: 'rename it' } as const
   const findings = [
-    { ...finding, message: `keys with a wrong type: ${key}`, summary: 'keys with a wrong type' },
-    { ...finding, message: `unread: ${key}` },
+    { ...finding, text: `keys with a wrong type: ${key}`, summary: 'keys with a wrong type' },
+    { ...finding, text: `unread: ${key}` },
   ]
   const notReady = () => ({ redis: `fails at ${key}` })
   const snapshot = await new StatusReader(sources({ checkup: { findings }, notReady })).read()
-  expect(snapshot.findings.map(({ message }) => message)).toEqual([
+  expect(snapshot.findings.map(({ text }) => text)).toEqual([
     'keys with a wrong type',
     'unread: lr:session:{…}',
   ])

@@ -1,0 +1,122 @@
+import { stat } from 'node:fs/promises'
+import type { DocumentAnswer } from '../egress/fetch-document.ts'
+import { codeOf, messageOf } from '../errors.ts'
+import { tokenAlgorithms } from '../events/registration.ts'
+import type { Clock } from '../lib/clock.ts'
+import { discoveryUri, jwksUriIn } from '../token/discovery-uri.ts'
+import type { SigningKey } from '../token/signing-key.ts'
+import { SigningKeys } from '../token/signing-keys.ts'
+import { Examination, type ExaminedFinding } from './examination.ts'
+import { error, ok } from './finding.ts'
+import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from './issuer.ts'
+import { checkPublished, publishedKeys } from './key-published.ts'
+import { checkKeyPermissions, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
+import { shownUri } from './shown-uri.ts'
+
+export interface IssuerExamination {
+  /** These two are undefined where the configuration has them wrong. */
+  readonly issuer: string | undefined
+  readonly signingKeysFile: string | undefined
+  readonly clock: Clock
+  readonly fetchDocument: (uri: string) => Promise<DocumentAnswer>
+}
+
+type Jwk = Readonly<Record<string, unknown>>
+
+/** Looks at the keys of an issuer, and at what it publishes itself. Never throws. */
+export async function examineIssuer(examination: IssuerExamination): Promise<readonly ExaminedFinding[]> {
+  const { issuer, signingKeysFile, clock } = examination
+  const notes = new Examination('issuer')
+  const keys = signingKeysFile === undefined ? [] : await examineKeyFile(signingKeysFile, clock, notes)
+  const published = issuer === undefined ? undefined : await examinePublished(issuer, examination, notes)
+  const now = clock.now()
+  for (const key of keys) {
+    if (!key.signs && key.key.notBeforeMs <= now) notes.note('key-published', idleKey(key.key.kid))
+    else if (published !== undefined) {
+      notes.note('key-published', checkPublished(key.key, published, now), key.key.kid)
+    }
+  }
+  if (keys.length === 0) {
+    const checks = [
+      'keys-file',
+      'keys-left-out',
+      'keys-permissions',
+      'keys-signing',
+      'key-published',
+    ] as const
+    notes.noteUnknown('the keys could not be read', checks)
+  }
+  notes.noteUnknown(
+    issuer === undefined ? 'ISSUER is not valid' : `what ${shownUri(issuer)} publishes could not be read`,
+  )
+  return notes.all
+}
+
+async function examineKeyFile(
+  file: string,
+  clock: Clock,
+  notes: Examination,
+): Promise<readonly { key: SigningKey; signs: boolean }[]> {
+  const keys = new SigningKeys(file, clock)
+  try {
+    const { mode } = await stat(file)
+    notes.note('keys-permissions', checkKeyPermissions({ mode }))
+    await keys.load()
+  } catch (reason) {
+    // The path is the operator's; what was in the file is never quoted.
+    const about = codeOf(reason) === 'LR_KEYS_INVALID' ? '' : 'the signing key file: '
+    const remedy = 'let SIGNING_KEYS_FILE name a JWK set or PEM that the relay may read'
+    notes.note('keys-file', error(about + messageOf(reason), remedy))
+    return []
+  }
+  for (const found of checkKeysLeftOut(keys.facts)) notes.note('keys-left-out', found)
+  notes.note('keys-file', ok(`${keys.all.length} key(s): ${keys.all.map(({ kid }) => kid).join(', ')}`))
+  const signing = new Map(
+    tokenAlgorithms.flatMap((alg) => {
+      const key = signingKey(keys, alg)
+      return key === undefined ? [] : [[alg, key] as const]
+    }),
+  )
+  notes.note('keys-signing', checkSigning(keys.all, signing, clock.now()))
+  const inUse = new Set(signing.values())
+  return keys.all.map((key) => ({ key, signs: inUse.has(key) }))
+}
+
+function signingKey(keys: SigningKeys, alg: (typeof tokenAlgorithms)[number]): SigningKey | undefined {
+  try {
+    return keys.keyFor(alg)
+  } catch {
+    return undefined
+  }
+}
+
+/** The keys of the issuer's JWK set, or undefined when it could not be read, which is noted. */
+async function examinePublished(
+  issuer: string,
+  { fetchDocument }: IssuerExamination,
+  notes: Examination,
+): Promise<readonly Jwk[] | undefined> {
+  const uri = discoveryUri(issuer)
+  const answer = await fetchDocument(uri)
+  notes.note('issuer-clock', checkClock(answer))
+  const document = contentOf(uri, answer)
+  if (document.kind === 'unusable') {
+    notes.note('issuer-discovery', document.found)
+    return undefined
+  }
+  notes.note('issuer-discovery', checkDiscovery(issuer, document.content))
+  notes.note('issuer-logout-support', checkLogoutSupport(document.content))
+  const jwksUri = jwksUriIn(document.content)
+  if (jwksUri === undefined) {
+    notes.note('issuer-jwks', error('the metadata name no jwks_uri', 'see to the metadata of the provider'))
+    return undefined
+  }
+  const set = contentOf(jwksUri, await fetchDocument(jwksUri))
+  const keys = set.kind === 'read' ? publishedKeys(set.content) : set
+  if (keys.kind === 'unusable') {
+    notes.note('issuer-jwks', keys.found)
+    return undefined
+  }
+  notes.note('issuer-jwks', ok(`${shownUri(jwksUri)} publishes ${keys.jwks.length} key(s)`))
+  return keys.jwks
+}

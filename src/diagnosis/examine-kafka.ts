@@ -1,0 +1,126 @@
+import { messageOf } from '../errors.ts'
+import type { TcpAnswer } from '../lib/tcp-connect.ts'
+import { brokerChecks, checkKafkaTransport, type TriedBroker } from './brokers.ts'
+import { lookAt } from './check.ts'
+import { Examination, type ExaminedFinding } from './examination.ts'
+import type { ExaminedKafka, Expectations, TopicFacts, TopicLayout } from './facts.ts'
+import { error, type Found, ok, warning } from './finding.ts'
+import { deadLetterChecks, groupChecks, progressChecks } from './group.ts'
+import { networkFault } from './network-fault.ts'
+import { layoutChecks } from './topic-layouts.ts'
+import { topicChecks } from './topics.ts'
+
+export interface KafkaExamination {
+  /** The entries of `KAFKA_BROKERS`. */
+  readonly bootstrap: readonly string[]
+  readonly security: { readonly isTls: boolean; readonly mechanism: string | undefined }
+  readonly expected: Expectations
+  /** Starts from these brokers. Throws when none of them answers as Kafka does. */
+  readonly open: (bootstrap: readonly string[]) => Promise<ExaminedKafka>
+  readonly connect: (host: string, port: number) => Promise<TcpAnswer>
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
+}
+
+const DAY_MS = 86_400_000
+
+/** Looks at the brokers, the topics and the group of the relay. Never throws. */
+export async function examineKafka(examination: KafkaExamination): Promise<readonly ExaminedFinding[]> {
+  const { bootstrap, open, security } = examination
+  const notes = new Examination('kafka')
+  notes.note('kafka-tls', checkKafkaTransport(bootstrap, security.isTls, security.mechanism))
+  const [opened, answers] = await Promise.all([
+    open(bootstrap).catch((reason: unknown) => messageOf(reason)),
+    Promise.all(bootstrap.map((broker) => tryBootstrap(broker, examination))),
+  ])
+  for (const answer of answers) notes.note('kafka-bootstrap', answer)
+  if (typeof opened === 'string') {
+    notes.note('kafka-reachable', error(opened, 'see to the brokers that KAFKA_BROKERS names'))
+    notes.noteUnknown('Kafka could not be reached')
+    return notes.all
+  }
+  try {
+    await examineBrokersTopicsAndGroup(opened, examination, notes)
+  } finally {
+    await opened.close()
+  }
+  return notes.all
+}
+
+/** Each by itself: as long as one answers the others are not missed, until that one is away. */
+async function tryBootstrap(broker: string, { open, connect }: KafkaExamination): Promise<Found> {
+  const end = broker.lastIndexOf(':')
+  const tcp = await connect(broker.slice(0, end), Number(broker.slice(end + 1)))
+  if (tcp.kind === 'failed') {
+    const { what, remedy } = networkFault(tcp.code)
+    const full = `${remedy}; if it is gone for good, take it out of KAFKA_BROKERS`
+    return warning(`${broker}: ${what}`, full, broker)
+  }
+  try {
+    await (await open([broker])).close()
+    return ok(`${broker} answers`, broker)
+  } catch (reason) {
+    return warning(
+      `${broker} takes connections but cannot be used: ${messageOf(reason)}`,
+      'see whether it is a listener of Kafka for clients, with or without TLS and SASL as configured here, and whether the address in its advertised.listeners can be reached from here',
+      broker,
+    )
+  }
+}
+
+/** One after the other: they share the time that a cluster without a majority is given. */
+async function examineBrokersTopicsAndGroup(
+  kafka: ExaminedKafka,
+  { connect, expected, nowMs }: KafkaExamination,
+  notes: Examination,
+): Promise<void> {
+  let brokers: readonly TriedBroker[] = []
+  let askedTopics: Promise<readonly TopicFacts[]> | undefined
+  const topics = () => {
+    askedTopics ??= kafka.topics()
+    return askedTopics
+  }
+  let hasProgress = false
+  const looks = {
+    brokers: lookAt(brokerChecks, async () => {
+      const found = await kafka.brokers()
+      const tried = found.map(async (it) => ({ ...it, answer: await connect(it.host, it.port) }))
+      brokers = await Promise.all(tried)
+      return brokers
+    }),
+    topics: lookAt(topicChecks(expected), topics),
+    layouts: lookAt(layoutChecks, async () => ({
+      topics: await topics(),
+      layouts: await layoutsOf(await topics(), kafka),
+      brokers: brokers.length,
+    })),
+    progress: lookAt(progressChecks(expected), async () => {
+      const progress = await kafka.progress(nowMs - expected.retryDeadlineMs)
+      hasProgress = 'value' in progress && progress.value.some(({ committed }) => committed !== undefined)
+      return { progress, nowMs }
+    }),
+    deadLetters: lookAt(deadLetterChecks, () => kafka.deadLetters(nowMs - DAY_MS)),
+    group: lookAt(groupChecks(expected), async () => {
+      const inputs = (await topics().catch(() => [])).filter(({ roles }) => roles.includes('input'))
+      const partitions = inputs.reduce((sum, topic) => sum + topic.partitions, 0)
+      return { group: await kafka.group(), hasProgress, partitions }
+    }),
+  }
+  await notes.make(looks.brokers)
+  await notes.make(looks.topics)
+  await notes.make(looks.layouts)
+  notes.noteUnknown('there is no such topic', [...looks.topics.checks, ...looks.layouts.checks])
+  await notes.make(looks.progress)
+  notes.noteUnknown('there is no input topic', looks.progress.checks)
+  await notes.make(looks.deadLetters)
+  await notes.make(looks.group)
+}
+
+/** Of the topics that exist. */
+async function layoutsOf(topics: readonly TopicFacts[], kafka: ExaminedKafka) {
+  const layouts = new Map<string, TopicLayout>()
+  for (const { topic, partitions } of topics) {
+    if (partitions > 0) layouts.set(topic, await kafka.layout(topic))
+  }
+  return layouts
+}

@@ -1,0 +1,211 @@
+/** Something that was looked up, or the reason why it could not be. */
+export type Fact<T> = { readonly value: T } | { readonly unread: string }
+
+/** The server's answer to a write that it refused. */
+export interface Refusal {
+  /** The first word of Redis' error, such as `READONLY`. */
+  readonly code: string
+  readonly message: string
+}
+
+/** A key under the relay's prefix. */
+export interface PrefixedKey {
+  readonly key: string
+  /** As Redis' TYPE names it. */
+  readonly type: string
+  /** The type that the layout gives it; `undefined` for a key that the layout does not know. */
+  readonly expected: string | undefined
+  /** There is one of it, and everything depends on it; others belong to one session, user or RP. */
+  readonly isSingle: boolean
+  /** Of a backlog, how many of its entries are not the relay's. */
+  readonly setAside?: number
+  /** It holds as many registrations as a session may have. */
+  readonly isFull?: boolean
+  /** Something in it is larger than the relay reads. */
+  readonly isOversize?: boolean
+}
+
+export interface RedisFacts {
+  readonly prefix: string
+  /** Undefined when a write was accepted. */
+  readonly refusedWrite: Refusal | undefined
+  /** `master` as `host:port`, for a replica. */
+  readonly role: Fact<{ readonly isReplica: boolean; readonly master?: string }>
+  /** `maxMemoryBytes` is 0 without a bound, undefined when it is not known. */
+  readonly eviction: Fact<{ readonly policy: string; readonly maxMemoryBytes: number | undefined }>
+  /** Since the server was started, whoever's they were. */
+  readonly evictedKeys: Fact<number>
+  /** `snapshots` is undefined when it is not known. */
+  readonly persistence: Fact<{
+    readonly appendOnly: boolean
+    readonly snapshots: boolean | undefined
+    readonly isFailing: boolean
+  }>
+  /** The consumer group that first used this prefix. */
+  readonly groupId: Fact<string | undefined>
+  /** A bounded sample, and all keys that exist only once. */
+  readonly prefixedKeys: Fact<readonly PrefixedKey[]>
+  /** Of a bounded sample, the keys outside of the prefix. */
+  readonly foreignKeys: Fact<readonly string[]>
+}
+
+export interface EpochFacts {
+  readonly isSet: boolean
+  /** Undefined when the server does not tell its run. */
+  readonly isOfThisRun: boolean | undefined
+  /** A replica holds the lock of a rebuild. */
+  readonly isRebuilding: boolean
+  /** A relay has used the prefix. */
+  readonly isInUse: boolean
+}
+
+/** What the doctor wants to know of Redis beside what the service checks itself. */
+export interface RedisServerFacts {
+  readonly prefix: string
+  /** The server's name and version, such as `redis 7.2.4`. */
+  readonly version: Fact<string>
+  /** `maxBytes` is 0 without a bound. */
+  readonly memory: Fact<{ readonly usedBytes: number; readonly maxBytes: number }>
+  /** The quickest of a few. Milliseconds. */
+  readonly pingMs: number
+  readonly epoch: Fact<EpochFacts>
+}
+
+export type TopicRole = 'input' | 'outcome' | 'dead-letter'
+
+export interface TopicSettings {
+  /** `delete`, `compact`, or both. */
+  readonly cleanupPolicies: readonly string[]
+  /** -1 for no end. */
+  readonly retentionMs: number
+  /** Per partition; -1 for no bound. */
+  readonly retentionBytes: number
+}
+
+export interface TopicFacts {
+  readonly topic: string
+  /** What the relay uses it for; a topic that is both input and outcome topic has both. */
+  readonly roles: readonly TopicRole[]
+  /** 0 when the topic does not exist. */
+  readonly partitions: number
+  readonly settings: Fact<TopicSettings>
+}
+
+/** A position that the log does not hold any more. All but the times are offsets. */
+export interface PassedPosition {
+  readonly topic: string
+  readonly partition: number
+  /**
+   * `retention`: the records from `wanted` on were dropped. `recreated`: they were in a topic of this name that was
+   * deleted. `shortened`: the log ends before it. `forgotten`: neither Kafka nor Redis knows it any more, although Redis
+   * holds the registry; reading begins as at a first start. `lacked`: a Redis that had fallen behind lacks what the log has
+   * dropped.
+   */
+  readonly why: 'retention' | 'recreated' | 'shortened' | 'forgotten' | 'lacked'
+  /** What was to be read next. */
+  readonly wanted: number
+  /** Where reading goes on. */
+  readonly position: number
+  /** Of the last record that was read; milliseconds since the epoch, as is the next. */
+  readonly lastMs?: number
+  /** Of the first record that is left; missing where none is. */
+  readonly earliestMs?: number
+}
+
+/** Records that nobody can read before a transaction of another producer has ended. */
+export interface OpenTransaction {
+  readonly topic: string
+  readonly partition: number
+  /** The first of them. */
+  readonly from: number
+  readonly records: number
+  /** When it was first seen. Milliseconds since the epoch. */
+  readonly sinceMs: number
+}
+
+/** Records that became dead letters for one reason, although they could be read. */
+export interface RefusedRecords {
+  /** Without the names of keys. */
+  readonly reason: string
+  readonly count: number
+  /** Of the last one. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** What has happened at the ends of the log since the process started, and what is the case there now. */
+export interface LogFacts {
+  readonly passed: readonly PassedPosition[]
+  readonly open: readonly OpenTransaction[]
+  readonly refused: readonly RefusedRecords[]
+  /** For people: which outcomes a rebuild has not believed. */
+  readonly disbelieved: readonly string[]
+}
+
+export interface BrokerFacts {
+  readonly nodeId: number
+  /** As the broker advertises them. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface PartitionFacts {
+  readonly partition: number
+  /** -1 without one. */
+  readonly leader: number
+  /** Ids of brokers. */
+  readonly replicas: readonly number[]
+  readonly inSync: readonly number[]
+}
+
+/** How a topic lies on the brokers. */
+export interface TopicLayout {
+  readonly partitions: readonly PartitionFacts[]
+  readonly limits: Fact<{ readonly minInSync: number; readonly messageBytesMax: number }>
+}
+
+export interface GroupFacts {
+  /** Kafka's word: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`. */
+  readonly state: string
+  readonly members: readonly { readonly clientId: string; readonly host: string }[]
+}
+
+/** How far the group has come in one partition. All but the first two are offsets. */
+export interface PartitionProgress {
+  readonly topic: string
+  readonly partition: number
+  /** Undefined when the group has committed nothing. */
+  readonly committed: number | undefined
+  /** The oldest record that is left, and the one after the newest. */
+  readonly low: number
+  readonly high: number
+  /** Where reading ends: before `high` while a transaction of another producer is open. */
+  readonly readable: number
+  /** The time of the first record that such a transaction hides. Milliseconds since the epoch. */
+  readonly hiddenSinceMs?: number
+  /** What was committed was committed for another topic of this name. */
+  readonly isOfOther: boolean
+  /** The first record that is younger than a deadline; `high` when there is none. */
+  readonly young: number
+}
+
+/** A Kafka that answers, for questions to it. They throw when it does not answer any more. */
+export interface ExaminedKafka {
+  brokers(): Promise<readonly BrokerFacts[]>
+  topics(): Promise<readonly TopicFacts[]>
+  layout(topic: string): Promise<TopicLayout>
+  group(): Promise<Fact<GroupFacts>>
+  /** Of all partitions of the input topics; `sinceMs` is the deadline, in milliseconds since the epoch. */
+  progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>>
+  /** Records that became dead letters since then and are still in their topic. Milliseconds since the epoch. */
+  deadLetters(sinceMs: number): Promise<Fact<number>>
+  close(): Promise<void>
+}
+
+/** What the configuration says, for the checks to hold the facts against. */
+export interface Expectations {
+  readonly groupId: string
+  readonly retryDeadlineMs: number
+  readonly sessionLifetimeMs: number
+}

@@ -1,0 +1,211 @@
+import { durationText } from '../lib/duration-text.ts'
+import type { Check } from './check.ts'
+import type { Expectations, Fact, GroupFacts, PartitionProgress } from './facts.ts'
+import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
+import { OPEN_TRANSACTION_MS, openTransactionRemedy } from './log-edges.ts'
+
+const RELAY_CLIENT_ID = 'logout-relay'
+
+/** Whether somebody reads. A group that never was one is nothing wrong before the first relay is started. */
+export function checkGroupState(
+  groupId: string,
+  { state, members }: GroupFacts,
+  hasProgress: boolean,
+): Found {
+  const name = `the group ${groupId}`
+  if (state.endsWith('Rebalance')) {
+    return warning(
+      `${name} deals out its partitions anew (${state}), and reads nothing meanwhile`,
+      'look again in half a minute; if it does so all the time, see why relays are restarted or too slow',
+    )
+  }
+  if (members.length > 0) return ok(`${name} is ${state.toLowerCase()}, with ${members.length} member(s)`)
+  // Kafka forgets an empty group that has no offsets; then it is `Dead`.
+  return hasProgress || state === 'Empty'
+    ? error(
+        `${name} has no members: no relay reads the triggers`,
+        'start a relay, and see in its log why it is not ready',
+      )
+    : hint(
+        `${name} does not exist yet: no relay has consumed with it`,
+        'start a relay, or correct KAFKA_GROUP_ID',
+      )
+}
+
+/** Whether the members are relays, and not more than there is to read. `partitions` is the number of all of the input. */
+export function checkGroupMembers({ members }: GroupFacts, partitions: number): Found {
+  const strangers = [...new Set(members.map(({ clientId }) => clientId))].filter(
+    (it) => it !== RELAY_CLIENT_ID,
+  )
+  if (strangers.length > 0) {
+    return error(
+      `members that are no relays share the group (client id ${strangers.slice(0, 3).join(', ')}): what they read, no relay reads`,
+      'give them, or the relay by KAFKA_GROUP_ID, another group',
+    )
+  }
+  if (members.length > partitions) {
+    return hint(
+      `${members.length} members share ${partitions} partition(s): ${members.length - partitions} of them read nothing, and only help with the backlog`,
+      'run fewer replicas, or add partitions',
+    )
+  }
+  const hosts = members.map(({ host }) => host.replace(/^\//, '')).join(', ')
+  return ok(members.length === 0 ? 'none' : `${members.length} for ${partitions} partition(s): ${hosts}`)
+}
+
+/** Whether the log holds what the group reads next. */
+export function checkPositions(topic: string, partitions: readonly PartitionProgress[]): Found {
+  const known = partitions.filter((it) => it.committed !== undefined && !it.isOfOther)
+  const dropped = known.reduce((sum, { committed = 0, low }) => sum + Math.max(low - committed, 0), 0)
+  if (dropped > 0) {
+    return error(
+      `${topic} has dropped ${dropped} record(s) that were never read: their logouts are not sent`,
+      `raise retention.ms of ${topic}, and add replicas if the relay does not keep up`,
+      topic,
+    )
+  }
+  const beyond = known.filter(({ committed = 0, high }) => committed > high)
+  if (beyond.length > 0) {
+    return error(
+      `${topic} ends before what was read of it in ${beyond.length} partition(s): it has lost records, or is another topic`,
+      'start the relay, which reads it from its earliest record; see why it has lost records',
+      topic,
+    )
+  }
+  return ok(`${topic} holds what is read next`, topic)
+}
+
+/** Whether what was read was read of this topic, and not of one that had its name before. */
+export function checkIdentity(topic: string, partitions: readonly PartitionProgress[]): Found {
+  const others = partitions.filter(({ isOfOther }) => isOfOther).length
+  if (others === 0) return ok(`${topic} is the topic that was read`, topic)
+  return warning(
+    `${topic} was deleted and created anew, or is in another cluster: ${others} position(s) of the group are of the old one`,
+    'start the relay, which reads it from its beginning; what was not read of the old one is gone',
+    topic,
+  )
+}
+
+/** Whether its end can be read. `nowMs` is in milliseconds since the epoch. */
+export function checkTransactions(
+  topic: string,
+  partitions: readonly PartitionProgress[],
+  nowMs: number,
+): Found {
+  const [first, ...more] = partitions.filter(
+    ({ high, readable, hiddenSinceMs = nowMs }) =>
+      readable < high && nowMs - hiddenSinceMs >= OPEN_TRANSACTION_MS,
+  )
+  if (first === undefined) return ok(`no transaction hides the end of ${topic}`, topic)
+  const { partition, readable, high, hiddenSinceMs = nowMs } = first
+  const others = more.length === 0 ? '' : ` (and so in ${more.length} more)`
+  return error(
+    `${high - readable} record(s) of ${topic}, partition ${partition}, wait behind a transaction that another producer left open ` +
+      `at offset ${readable}, for ${durationText(Math.floor((nowMs - hiddenSinceMs) / 1_000) * 1_000)}${others}: their logouts are not sent before it ends`,
+    openTransactionRemedy(topic, partition, readable),
+    topic,
+  )
+}
+
+/** How much of one topic is not settled yet, and whether any of it is older than `deadlineMs`. */
+export function checkGroupLag(
+  topic: string,
+  partitions: readonly PartitionProgress[],
+  deadlineMs: number,
+): Found {
+  if (partitions.every(({ committed }) => committed === undefined)) {
+    return ok('nothing committed yet: a group that is new begins where KAFKA_START_FROM says', topic)
+  }
+  const lags = partitions.map((it) => ({
+    ...it,
+    lag: Math.max(it.high - Math.max(it.committed ?? it.low, it.low), 0),
+  }))
+  const sum = lags.reduce((total, { lag }) => total + lag, 0)
+  const worst = lags.reduce((most, it) => (it.lag > most.lag ? it : most))
+  const text = `${sum} record(s) behind${sum > 0 ? `, ${worst.lag} of them in partition ${worst.partition}` : ''}`
+  const old = lags.filter(({ committed, low, young }) => Math.max(committed ?? low, low) < young)
+  if (old.length > 0) {
+    return error(
+      `${text}, and in ${old.length} partition(s) some are older than RETRY_DEADLINE_MS (${durationText(deadlineMs)})`,
+      'see in the log of the relay what it waits for: Redis, outcomes that are not taken, or no member at all; add replicas if it only is too slow',
+      topic,
+    )
+  }
+  return ok(`${topic}: ${text}`, topic)
+}
+
+/** `letters`: of the last day. */
+export function checkDeadLetters(letters: Fact<number>): Found {
+  if ('unread' in letters) return unknown(`the dead-letter topic could not be read: ${letters.unread}`)
+  if (letters.value === 0) return ok('no record became a dead letter within a day')
+  return warning(
+    `${letters.value} records became dead letters within a day: nobody was told for them`,
+    'read their header dead-letter-reason, put right what it names, and send them again with logout-relay replay --dead-letters --from 1d',
+  )
+}
+
+export interface GroupExamination {
+  readonly group: Fact<GroupFacts>
+  /** It has committed something. */
+  readonly hasProgress: boolean
+  /** Of all of the input. */
+  readonly partitions: number
+}
+
+export function groupChecks({ groupId }: Pick<Expectations, 'groupId'>): readonly Check<GroupExamination>[] {
+  const remedy = `let the relay's Kafka user describe the group ${groupId}`
+  const read =
+    (check: (facts: GroupFacts, examined: GroupExamination) => Found) => (examined: GroupExamination) => {
+      const { group } = examined
+      return 'unread' in group
+        ? [unreadHint(`the group ${groupId}`, group, remedy, groupId)]
+        : [{ ...check(group.value, examined), about: groupId }]
+    }
+  return [
+    {
+      name: 'group-state',
+      runs: 'doctor',
+      find: read((facts, { hasProgress }) => checkGroupState(groupId, facts, hasProgress)),
+    },
+    {
+      name: 'group-members',
+      runs: 'doctor',
+      find: read((facts, { partitions }) => checkGroupMembers(facts, partitions)),
+    },
+  ]
+}
+
+export interface ProgressExamination {
+  readonly progress: Fact<readonly PartitionProgress[]>
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
+}
+
+type TopicProgress = readonly [topic: string, partitions: readonly PartitionProgress[]]
+
+export function progressChecks({
+  groupId,
+  retryDeadlineMs,
+}: Pick<Expectations, 'groupId' | 'retryDeadlineMs'>): readonly Check<ProgressExamination>[] {
+  const remedy = `let the relay's Kafka user describe the group ${groupId} and its topics`
+  const ofEach =
+    (check: (of: TopicProgress, nowMs: number) => Found) =>
+    ({ progress, nowMs }: ProgressExamination): Found[] =>
+      'unread' in progress
+        ? [unreadHint(`the offsets of ${groupId}`, progress, remedy)]
+        : [...Map.groupBy(progress.value, ({ topic }) => topic)].map((of) => check(of, nowMs))
+  return [
+    { name: 'group-lag', runs: 'doctor', find: ofEach((of) => checkGroupLag(...of, retryDeadlineMs)) },
+    { name: 'topic-recreated', runs: 'doctor', find: ofEach((of) => checkIdentity(...of)) },
+    { name: 'positions-passed', runs: 'doctor', find: ofEach((of) => checkPositions(...of)) },
+    {
+      name: 'open-transaction',
+      runs: 'doctor',
+      find: ofEach((of, nowMs) => checkTransactions(...of, nowMs)),
+    },
+  ]
+}
+
+export const deadLetterChecks: readonly Check<Fact<number>>[] = [
+  { name: 'records-refused', runs: 'doctor', find: (letters) => [checkDeadLetters(letters)] },
+]

@@ -1,0 +1,102 @@
+import type { DocumentAnswer } from '../egress/fetch-document.ts'
+import { discoveryUri } from '../token/discovery-uri.ts'
+import { error, type Found, hint, measuredText, ok, unknown, warning } from './finding.ts'
+import { networkFault } from './network-fault.ts'
+import { shownUri } from './shown-uri.ts'
+
+type Metadata = Readonly<Record<string, unknown>>
+
+export type DocumentContent =
+  | { readonly kind: 'read'; readonly content: Metadata }
+  | { readonly kind: 'unusable'; readonly found: Found }
+
+/** The JSON object that was published at a URI, or what is wrong with the answer. */
+export function contentOf(uri: string, answer: DocumentAnswer): DocumentContent {
+  const shown = shownUri(uri)
+  const unusable = (text: string, remedy: string): DocumentContent => ({
+    kind: 'unusable',
+    found: error(`${shown}: ${text}`, remedy),
+  })
+  if (answer.kind === 'unreachable') {
+    const { what, remedy } = networkFault(answer.code, answer.message)
+    return unusable(what, remedy)
+  }
+  if (answer.status >= 300 && answer.status < 400) {
+    return unusable(
+      `it redirects (${answer.status}), which many RPs do not follow`,
+      'let it answer itself, with 200',
+    )
+  }
+  if (answer.status !== 200) {
+    return unusable(
+      `the answer is ${answer.status}`,
+      'see whether ISSUER is right, and why the provider answers so',
+    )
+  }
+  try {
+    const content: unknown = JSON.parse(answer.text)
+    if (typeof content === 'object' && content !== null && !Array.isArray(content)) {
+      return { kind: 'read', content: content as Record<string, unknown> }
+    }
+  } catch {
+    // Said below.
+  }
+  return unusable('the answer is not a JSON object', 'see what is served there')
+}
+
+const SKEW_WARNING_MS = 5_000
+/** Half of a token's life, and more than RPs usually forgive. */
+const SKEW_PROBLEM_MS = 60_000
+
+/** RPs compare `iss` with what stands here, byte for byte. */
+export function checkDiscovery(issuer: string, { issuer: published }: Metadata): Found {
+  if (published === issuer) return ok(`${shownUri(discoveryUri(issuer))} names the same issuer`)
+  const named = typeof published === 'string' ? `"${published.slice(0, 200)}"` : 'none'
+  return error(
+    `the issuer in the metadata is ${named}, in ISSUER "${issuer}": RPs compare them byte for byte, and refuse every token`,
+    'set ISSUER to what stands in the metadata and in the ID tokens; give registrations and triggers the same issuer',
+  )
+}
+
+/** OIDC BCL 1.0 §2.1: by these an RP learns that it may ask for logouts. */
+export function checkLogoutSupport(metadata: Metadata): Found {
+  if (metadata.backchannel_logout_supported !== true) {
+    return warning(
+      'the metadata do not say backchannel_logout_supported: RPs that configure themselves from them do not ask for logouts',
+      'set backchannel_logout_supported and backchannel_logout_session_supported in the metadata of the provider, where it lets you',
+    )
+  }
+  if (metadata.backchannel_logout_session_supported !== true) {
+    return hint(
+      'the metadata do not say backchannel_logout_session_supported: RPs may not expect a sid',
+      'set it, where the provider lets you',
+    )
+  }
+  return ok('backchannel_logout_supported, backchannel_logout_session_supported')
+}
+
+/**
+ * How far this machine's clock is from the issuer's. RPs hold `iat` and `exp` against their own clocks, which follow
+ * the same time as the issuer's, one hopes. The header has whole seconds, and the way there and back takes its time.
+ */
+export function checkClock(answer: DocumentAnswer): Found {
+  if (answer.kind === 'unreachable') return unknown('the issuer could not be reached')
+  const { date = '', age = '0', sentAtMs, answeredAtMs } = answer
+  const dateMs = Date.parse(date)
+  if (Number.isNaN(dateMs))
+    return hint('the issuer tells no time', 'keep the clocks of provider and relay by NTP')
+  // What a cache serves has the date at which it was stored.
+  const issuerMs = dateMs + 500 + Number(age) * 1_000
+  const skewMs = (sentAtMs + answeredAtMs) / 2 - issuerMs
+  const unsureMs = 500 + (answeredAtMs - sentAtMs) / 2
+  const size = Math.max(0, Math.abs(skewMs) - unsureMs)
+  if (size <= SKEW_WARNING_MS) return ok("this machine's clock and the issuer's agree")
+  const ahead = skewMs > 0
+  const text = `this machine's clock is about ${measuredText(Math.abs(skewMs))} ${ahead ? 'ahead of' : 'behind'} the issuer's`
+  const remedy = 'set both clocks by NTP'
+  if (size <= SKEW_PROBLEM_MS) return warning(`${text}: strict RPs refuse such tokens`, remedy)
+  const how = ahead
+    ? 'to RPs the tokens come from the future'
+    : 'the tokens expire before or soon after they arrive'
+  return error(`${text}: ${how}, and they refuse them`, remedy)
+}

@@ -1,0 +1,103 @@
+import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
+import type { SigningKey } from '../token/signing-key.ts'
+import type { KeyFileFacts } from '../token/signing-keys.ts'
+import type { Check } from './check.ts'
+import { error, type Found, hint, ok, warning } from './finding.ts'
+
+function checkKeyFile({ problem }: Pick<KeyFileFacts, 'problem'>): Found[] {
+  if (problem === undefined) return []
+  const text = `the signing keys of before stay in force, and the next start will fail: ${problem}`
+  return [warning(text, 'let SIGNING_KEYS_FILE name a JWK set or PEM with a key that can sign')]
+}
+
+function checkKeysLost({ lost }: Pick<KeyFileFacts, 'lost'>): Found[] {
+  return lost.map((algorithm) =>
+    warning(
+      `no key of the file signs ${algorithm} any more: the logouts of RPs that want it fail as invalid`,
+      `add a key for ${algorithm}; where no RP wants it, start the relay again`,
+      algorithm,
+    ),
+  )
+}
+
+/** Each key by itself, so that a further one is news. */
+export function checkKeysLeftOut({ leftOut }: Pick<KeyFileFacts, 'leftOut'>): Found[] {
+  if (leftOut.length === 0) return [ok('every key of the file can sign')]
+  return leftOut.map(({ name, reason, isMistake }) => {
+    const text = `the relay does not sign with ${name} of the key file: ${reason}`
+    return isMistake
+      ? warning(text, 'correct this key, or take it out of the file', name)
+      : hint(
+          text,
+          'nothing, where it is meant for something else; a file with the signing keys alone is safer',
+          name,
+        )
+  })
+}
+
+/** What the permissions of the file allow to others than its owner. `mode` as in `stat`. */
+export function checkKeyPermissions({ mode }: Pick<KeyFileFacts, 'mode'>): Found {
+  const shown = (mode & 0o777).toString(8).padStart(4, '0')
+  const remedy = 'chmod 600; for a mounted Kubernetes secret, set its defaultMode to 0440'
+  // Windows keeps permissions elsewhere, and shows every file as open to all.
+  const isTold = process.platform !== 'win32'
+  if (isTold && (mode & 0o022) !== 0) {
+    return warning(
+      `others than its owner may write the key file (${shown}): they can sign as the issuer`,
+      remedy,
+    )
+  }
+  if (isTold && (mode & 0o004) !== 0) {
+    return warning(`everybody on this machine may read the key file (${shown})`, remedy)
+  }
+  return ok(`${shown}: nobody else may read it${(mode & 0o040) === 0 ? '' : ' but its group'}`)
+}
+
+export const keyChecks: readonly Check<readonly KeyFileFacts[]>[] = [
+  { name: 'keys-file', runs: 'always', find: (files) => files.flatMap(checkKeyFile) },
+  { name: 'keys-signing', runs: 'always', find: (files) => files.flatMap(checkKeysLost) },
+  { name: 'keys-left-out', runs: 'always', find: (files) => files.flatMap(checkKeysLeftOut) },
+  { name: 'keys-permissions', runs: 'always', find: (files) => files.map(checkKeyPermissions) },
+]
+
+/** Each algorithm with the key that signs it now. */
+export type SigningNow = ReadonlyMap<TokenAlgorithm, SigningKey>
+
+/** What tokens can be signed. RS256 is what a registration asks for that names no algorithm. */
+export function checkSigning(keys: readonly SigningKey[], signing: SigningNow, nowMs: number): Found {
+  const texts = [...new Set(signing.values())].map((key) => {
+    const signed = tokenAlgorithms.filter((alg) => signing.get(alg) === key)
+    return `${key.kid} (${strengthOf(key)}) signs ${signed.join(' and ')}`
+  })
+  if (texts.length === 0) {
+    const first = Math.min(...keys.map(({ notBeforeMs }) => notBeforeMs))
+    return error(
+      `no key signs before ${new Date(first).toISOString()}: until then no logout is sent`,
+      'add a key that signs now, or take notBefore from one',
+    )
+  }
+  const text = texts.join(', ')
+  if (!signing.has('RS256')) {
+    return warning(
+      `${text}; no key signs RS256, which a registration means that names no alg: its logouts fail as invalid`,
+      'add an RSA key, or give every registration its alg',
+    )
+  }
+  const next = keys.filter(({ notBeforeMs }) => notBeforeMs > nowMs)
+  const later = next.map(({ kid, notBeforeMs }) => `; ${kid} from ${new Date(notBeforeMs).toISOString()}`)
+  return ok(text + later.join(''))
+}
+
+/** A key that neither signs nor will sign is one that was forgotten. */
+export function idleKey(kid: string): Found {
+  return hint(
+    `${kid} signs nothing: a newer key of the file has taken its place`,
+    'take it out of the key file; leave it in the JWK set of the issuer until its last tokens have expired',
+    kid,
+  )
+}
+
+function strengthOf({ privateKey }: SigningKey): string {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = privateKey
+  return type === 'rsa' ? `RSA, ${details?.modulusLength} bits` : type === 'ec' ? 'P-256' : 'Ed25519'
+}

@@ -1,0 +1,150 @@
+import type { PrefixedKey, RedisFacts } from './facts.ts'
+import { type Found, ok, unreadHint } from './finding.ts'
+
+const EXAMPLES_MAX = 3
+const KEY_CHARACTERS_MAX = 100
+
+/** Keys under the relay's prefix that are not what the layout says: somebody else writes there. */
+export function checkRedisKeys({
+  prefix,
+  prefixedKeys,
+}: Pick<RedisFacts, 'prefix' | 'prefixedKeys'>): Found[] {
+  if ('unread' in prefixedKeys) {
+    return [
+      unreadHint(`the keys under ${prefix}:`, prefixedKeys, 'let the user of REDIS_URL run SCAN and TYPE'),
+    ]
+  }
+  const wrong = prefixedKeys.value.filter(({ type, expected }) => expected !== undefined && type !== expected)
+  const unknown = prefixedKeys.value.filter(({ expected }) => expected === undefined)
+  const found = [
+    ...wrong.filter(({ isSingle }) => isSingle).map(blocking),
+    ...wrongEntries(
+      prefix,
+      wrong.filter(({ isSingle }) => !isSingle),
+    ),
+    ...strangeEntries(prefixedKeys.value),
+    ...largeSessions(prefixedKeys.value),
+    ...oversizeKeys(prefixedKeys.value),
+    ...unknownKeys(prefix, unknown),
+  ]
+  if (found.length > 0) return found
+  return [ok(`${prefixedKeys.value.length} key(s) under ${prefix}: looked at, all as the layout says`)]
+}
+
+function blocking({ key, type, expected }: PrefixedKey): Found {
+  return {
+    about: key,
+    severity: 'error',
+    text: `the key ${key} holds a ${type} where the relay keeps a ${expected}: every command on it fails`,
+    remedy: `find out who writes it; delete or rename it, or give this relay another REDIS_PREFIX`,
+  }
+}
+
+const rebuilt = (prefix: string) =>
+  `then delete ${prefix}:epoch, so that what stood there is built again from the topic`
+
+/** What follows from a wrong type at a key of one session, user or RP, and what to do beside removing it. */
+const consequences: Readonly<Record<string, readonly [what: string, then: (prefix: string) => string]>> = {
+  backlog: [
+    'what cannot be sent to that RP at once ends as failed: invalid, because it cannot be parked',
+    () => 'then run logout-relay reconcile for what was parked there, and logout-relay replay --failed',
+  ],
+  client: ['that RP is told as its registrations say', () => 'then set its settings again'],
+  session: ['its records become dead letters', rebuilt],
+  'signed-out': [
+    'what is registered late for that user is not ended by the sign-out',
+    () => 'then end it again',
+  ],
+  user: ['a sign-out of that user without a session becomes a dead letter', rebuilt],
+}
+const alike: Readonly<Record<string, string>> = { 'backlog-state': 'backlog', ended: 'session' }
+
+/** By what follows from them. */
+function wrongEntries(prefix: string, keys: readonly PrefixedKey[]): Found[] {
+  const kindOf = ({ key }: PrefixedKey) => {
+    const [kind = ''] = key.slice(prefix.length + 1).split(':', 1)
+    return alike[kind] ?? kind
+  }
+  return [...Map.groupBy(keys, kindOf)].map(([kind, all]) => {
+    const [what, then] = consequences[kind] ?? ['', rebuilt]
+    const found = all.map(({ key, type, expected }) => `${cut(key)} (a ${type}, not a ${expected})`)
+    const summary = `keys with a wrong type: ${what}`
+    return {
+      about: `type ${kind}`,
+      severity: 'warning',
+      text: `${summary}: ${examples(found)}`,
+      summary,
+      remedy: `find out who writes them, and delete or rename them; ${then(prefix)}`,
+    }
+  })
+}
+
+function strangeEntries(keys: readonly PrefixedKey[]): Found[] {
+  const strange = keys.filter(({ setAside = 0 }) => setAside > 0)
+  if (strange.length === 0) return []
+  const summary = "entries of backlogs that are not the relay's, put aside at the due time +inf"
+  return [
+    {
+      about: 'entries',
+      severity: 'warning',
+      text: `${summary}: ${examples(strange.map(({ key, setAside }) => `${setAside} in ${cut(key)}`))}`,
+      summary,
+      remedy:
+        'find out who writes them, and remove them (ZREMRANGEBYSCORE <key> +inf +inf); logouts that they stood for are sent by logout-relay reconcile',
+    },
+  ]
+}
+
+function largeSessions(keys: readonly PrefixedKey[]): Found[] {
+  const large = keys.filter(({ isFull }) => isFull === true)
+  if (large.length === 0) return []
+  const summary = 'sessions with as many registrations as one may have: further ones become dead letters'
+  return [
+    {
+      about: 'registrations',
+      severity: 'warning',
+      text: `${summary}: ${examples(large.map(({ key }) => cut(key)))}`,
+      summary,
+      remedy:
+        'see why one session is registered so often; end it, or remove what is over with logout-relay sessions remove',
+    },
+  ]
+}
+
+function oversizeKeys(keys: readonly PrefixedKey[]): Found[] {
+  const oversize = keys.filter(({ isOversize }) => isOversize === true)
+  if (oversize.length === 0) return []
+  const summary = 'keys with something in them that is larger than the relay reads, which it leaves out'
+  return [
+    {
+      about: 'size',
+      severity: 'warning',
+      text: `${summary}: ${examples(oversize.map(({ key }) => cut(key)))}`,
+      summary,
+      remedy: 'find out who writes it, and remove it; then end that session or sign that user out again',
+    },
+  ]
+}
+
+function unknownKeys(prefix: string, keys: readonly PrefixedKey[]): Found[] {
+  if (keys.length === 0) return []
+  const summary = `keys under ${prefix}: that are not the relay's`
+  return [
+    {
+      about: 'unknown',
+      severity: 'warning',
+      text: `${summary}: ${examples(keys.map(({ key }) => cut(key)))}`,
+      summary,
+      remedy: 'give their application, or this relay by REDIS_PREFIX, another prefix, before their keys meet',
+    },
+  ]
+}
+
+function examples(texts: readonly string[]): string {
+  const more = texts.length - EXAMPLES_MAX
+  return texts.slice(0, EXAMPLES_MAX).join(', ') + (more > 0 ? ` and ${more} more of those looked at` : '')
+}
+
+function cut(key: string): string {
+  return key.length <= KEY_CHARACTERS_MAX ? key : `${key.slice(0, KEY_CHARACTERS_MAX)}…`
+}

@@ -1,0 +1,141 @@
+import { durationText } from '../lib/duration-text.ts'
+import type { Check } from './check.ts'
+import type { Expectations, TopicFacts, TopicRole } from './facts.ts'
+import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
+
+export function checkMissing({ topic, partitions, roles }: TopicFacts): Found {
+  if (partitions > 0) return ok(`${topic} is there, the ${roles.join(' and ')} topic`, topic)
+  return error(
+    `the ${roles.join(' and ')} topic ${topic} does not exist`,
+    roles.includes('input')
+      ? `create it, with as many partitions as there may be replicas: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      : 'create it, or restart the relay, which creates it when it may',
+    topic,
+  )
+}
+
+/** Replicas share the partitions of the input. */
+export function checkPartitions({ topic, partitions, roles }: TopicFacts): Found {
+  if (partitions !== 1 || !roles.includes('input')) return ok(`${partitions} partition(s)`, topic)
+  return warning(
+    `the topic ${topic} has one partition: one replica reads all of it, and further ones only help with the backlog`,
+    'create it with as many partitions as there may be replicas; added later, they part the records of a session from earlier ones',
+    topic,
+  )
+}
+
+type Lifetimes = Pick<Expectations, 'retryDeadlineMs' | 'sessionLifetimeMs'>
+
+/** What the topic has dropped can neither be consumed late nor be read again when Redis has lost its data. */
+export function checkRetention({ topic, roles, settings }: TopicFacts, expected: Lifetimes): Found[] {
+  const isInput = roles.includes('input')
+  const isToLast = isInput || roles.includes('outcome')
+  if ('unread' in settings) {
+    if (!isToLast) return []
+    const remedy = `let the relay's Kafka user run DescribeConfigs on ${topic}, or ensure its retention and clean-up policy`
+    return [unreadHint(`the settings of the topic ${topic}`, settings, remedy, topic)]
+  }
+  const { cleanupPolicies, retentionBytes, retentionMs } = settings.value
+  const kept = ok(retentionMs < 0 ? 'kept without end' : `kept for ${durationText(retentionMs)}`, topic)
+  // Without `delete` nothing is dropped for its age; what compaction drops is told by its own check.
+  if (!isToLast || !cleanupPolicies.includes('delete')) return [kept]
+  const found = isInput
+    ? tooShortForInput(topic, retentionMs, expected)
+    : tooShortForOutcomes(topic, retentionMs, expected)
+  if (retentionBytes >= 0) {
+    const text = `the topic ${topic} keeps at most ${retentionBytes} bytes per partition, so it may drop records sooner than its retention.ms says`
+    found.push(hint(text, `set retention.bytes of ${topic} to -1`, `${topic} retention.bytes`))
+  }
+  return found.length > 0 ? found : [kept]
+}
+
+function tooShortForInput(
+  topic: string,
+  retentionMs: number,
+  { retryDeadlineMs, sessionLifetimeMs }: Lifetimes,
+): Found[] {
+  if (retentionMs < 0 || retentionMs >= Math.max(retryDeadlineMs, sessionLifetimeMs)) return []
+  const keeps = `the topic ${topic} keeps records for ${durationText(retentionMs)}`
+  const remedy = `set retention.ms of ${topic} to at least ${Math.max(sessionLifetimeMs, retryDeadlineMs)}`
+  const text =
+    retentionMs < retryDeadlineMs
+      ? `${keeps}, less than RETRY_DEADLINE_MS (${durationText(retryDeadlineMs)}): after a loss of Redis, triggers whose ` +
+        'logouts are still being tried are gone before they can be run again, and so are those that a relay which was down has not read'
+      : `${keeps}, less than SESSION_LIFETIME_MS (${durationText(sessionLifetimeMs)}): after a loss of Redis, older ` +
+        'registrations cannot be rebuilt, and their logouts are not sent'
+  return [warning(text, remedy, topic)]
+}
+
+/** A registration that the input topics still hold comes back to life in a rebuild where its outcome is gone. */
+function tooShortForOutcomes(
+  topic: string,
+  retentionMs: number,
+  { retryDeadlineMs, sessionLifetimeMs }: Lifetimes,
+): Found[] {
+  const [name, wantedMs] =
+    sessionLifetimeMs > retryDeadlineMs
+      ? ['SESSION_LIFETIME_MS', sessionLifetimeMs]
+      : ['RETRY_DEADLINE_MS', retryDeadlineMs]
+  if (retentionMs < 0 || retentionMs >= wantedMs) return []
+  const text =
+    `the outcome topic ${topic} keeps records for ${durationText(retentionMs)}, less than ${name} ` +
+    `(${durationText(wantedMs)}): after a loss of Redis, logouts that were sent are sent again, or end once more as expired`
+  return [warning(text, `set retention.ms of ${topic} to at least ${wantedMs}`, topic)]
+}
+
+/** In the order of what is worst, for a topic that has several roles. */
+const compactionCosts: readonly (readonly [TopicRole, string])[] = [
+  [
+    'input',
+    'of the records of one session it keeps the last one only, so a trigger that is not read yet gives way to a later ' +
+      'record with its key, and registrations are lost to a rebuild',
+  ],
+  ['outcome', 'it forgets outcomes, so after a loss of Redis logouts that were sent are sent again'],
+  [
+    'dead-letter',
+    'it refuses a poison record without a key, behind which the offset, and in the end intake, stands still',
+  ],
+]
+
+/** Records of a session share a key, and compaction keeps one record of a key. */
+export function checkCompaction({ topic, roles, settings }: TopicFacts): Found {
+  if ('unread' in settings) return unknown('its settings could not be read', topic)
+  const { cleanupPolicies } = settings.value
+  if (!cleanupPolicies.includes('compact')) return ok(`cleanup.policy ${cleanupPolicies.join(',')}`, topic)
+  const cost = compactionCosts.find(([role]) => roles.includes(role))?.[1]
+  return warning(
+    `the topic ${topic} is compacted: ${cost}`,
+    `set cleanup.policy of ${topic} to delete`,
+    topic,
+  )
+}
+
+export const ownOutcomeTopic =
+  'where others than the identity provider may write to the input topics, set KAFKA_OUTCOME_TOPIC to a topic of its own to which only the relays may write (ACL)'
+
+/** Whoever may write triggers may write outcomes then, and end registrations of which no RP is told. */
+export function checkOutcomeTopic({ topic, roles }: TopicFacts): Found[] {
+  if (!roles.includes('outcome')) return []
+  if (!roles.includes('input')) return [ok(`${topic} is no input topic`, topic)]
+  return [
+    hint(
+      `${topic} is input and outcome topic: whoever may write triggers to it may forge outcomes, by which a rebuild and "replay --failed" go`,
+      ownOutcomeTopic,
+      topic,
+    ),
+  ]
+}
+
+/** Of those that exist. */
+const ofEach =
+  (find: (facts: TopicFacts) => Found | readonly Found[]) =>
+  (topics: readonly TopicFacts[]): Found[] =>
+    topics.filter(({ partitions }) => partitions > 0).flatMap(find)
+
+export const topicChecks = (expected: Lifetimes): readonly Check<readonly TopicFacts[]>[] => [
+  { name: 'topic-missing', runs: 'always', find: (topics) => topics.map(checkMissing) },
+  { name: 'topic-partitions', runs: 'always', find: ofEach(checkPartitions) },
+  { name: 'topic-retention', runs: 'always', find: ofEach((facts) => checkRetention(facts, expected)) },
+  { name: 'topic-compaction', runs: 'always', find: ofEach(checkCompaction) },
+  { name: 'outcome-topic', runs: 'always', find: ofEach(checkOutcomeTopic) },
+]

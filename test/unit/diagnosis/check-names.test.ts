@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { atRunTime } from '../../../src/diagnosis/check.ts'
+import { areas, checksOf } from '../../../src/diagnosis/check-names.ts'
+import { clientChecks } from '../../../src/diagnosis/clients.ts'
+import { processChecks } from '../../../src/diagnosis/configuration.ts'
+import { keyChecks } from '../../../src/diagnosis/keys.ts'
+import { logChecks } from '../../../src/diagnosis/log-edges.ts'
+import { redisChecks } from '../../../src/diagnosis/redis-server.ts'
+import { topicChecks } from '../../../src/diagnosis/topics.ts'
+import { expectations } from './sample-facts.ts'
+
+const all = areas.flatMap(checksOf)
+
+test('every check belongs to one area', () => {
+  expect(new Set(all).size).toBe(all.length)
+})
+
+test('a relay makes these checks at its start and while it runs', () => {
+  const made = [
+    redisChecks(expectations),
+    topicChecks(expectations),
+    logChecks,
+    keyChecks,
+    clientChecks,
+    processChecks,
+  ].flatMap((checks) => atRunTime<never>(checks).map(({ name }) => name))
+  expect([...new Set(made)].sort()).toEqual([
+    'client-origin',
+    'client-token-type',
+    'keys-file',
+    'keys-left-out',
+    'keys-permissions',
+    'keys-signing',
+    'node-version',
+    'open-transaction',
+    'option-misspelt',
+    'outcome-topic',
+    'positions-passed',
+    'records-refused',
+    'redis-evicted',
+    'redis-eviction',
+    'redis-group',
+    'redis-keys',
+    'redis-persistence',
+    'redis-shared-database',
+    'redis-writable',
+    'topic-compaction',
+    'topic-missing',
+    'topic-partitions',
+    'topic-recreated',
+    'topic-retention',
+  ])
+})
+
+test('the README says of every check what it means and what to do, and of no other', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  const [, section = ''] = readme.split('\n### Doctor findings\n')
+  const rows = [
+    ...(section.split(/\n###? /, 1)[0] as string).matchAll(/^\| `([\w-]+)` \| (.+) \| (.+) \|$/gm),
+  ]
+  expect(rows.map(([, check]) => check).sort()).toEqual([...all].sort())
+})

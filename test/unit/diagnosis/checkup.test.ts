@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { type CheckedPart, Checkup } from '../../../src/diagnosis/checkup.ts'
+import { type Finding, ok } from '../../../src/diagnosis/finding.ts'
+
+const error: Finding = {
+  check: 'redis-writable',
+  severity: 'error',
+  text: 'read-only',
+  remedy: 'promote it',
+}
+const warning: Finding = {
+  check: 'topic-retention',
+  about: 't',
+  severity: 'warning',
+  text: 'short',
+  remedy: 'lengthen',
+}
+
+let said: string[]
+let state: Record<CheckedPart, readonly Finding[] | Error>
+let looks: Record<CheckedPart, number>
+let ending: AbortController
+let checkup: Checkup
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  said = []
+  state = { redis: [], topics: [], log: [], keys: [], clients: [], process: [] }
+  looks = { redis: 0, topics: 0, log: 0, keys: 0, clients: 0, process: 0 }
+  ending = new AbortController()
+  const look = (part: CheckedPart) => ({
+    checks: [],
+    make: async () => {
+      looks[part]++
+      const found = state[part]
+      if (found instanceof Error) throw found
+      return found
+    },
+  })
+  checkup = new Checkup({
+    intervalMs: 30_000,
+    looks: {
+      redis: look('redis'),
+      topics: look('topics'),
+      log: look('log'),
+      keys: look('keys'),
+      clients: look('clients'),
+      process: look('process'),
+    },
+    events: {
+      found: ({ check, text }) => said.push(`${check}: ${text}`),
+      resolved: ({ check }) => said.push(`${check}: resolved`),
+      lookFailed: (part, reason, failures) => said.push(`${part} failed ${failures}: ${reason}`),
+    },
+  })
+})
+afterEach(() => {
+  ending.abort()
+  vi.useRealTimers()
+})
+
+async function start(): Promise<{ isClear: boolean }> {
+  const start = { isClear: false }
+  checkup.start(ending.signal).then(() => {
+    start.isClear = true
+  })
+  await vi.advanceTimersByTimeAsync(0)
+  return start
+}
+
+test('nothing but what is well: it is clear at once', async () => {
+  state.redis = [{ check: 'redis-writable', ...ok('it takes writes') }]
+  expect(await start()).toEqual({ isClear: true })
+  expect(checkup.findings).toEqual([])
+  expect(said).toEqual([])
+})
+
+test('a warning is told once, holds nothing up, and is looked at again in its time', async () => {
+  state.topics = [warning]
+  expect(await start()).toEqual({ isClear: true })
+  await vi.advanceTimersByTimeAsync(65_000)
+  expect(looks.topics).toBe(3)
+  expect(said).toEqual(['topic-retention: short'])
+  state.topics = []
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(said).toEqual(['topic-retention: short', 'topic-retention: resolved'])
+  state.topics = [warning]
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(said).toHaveLength(3)
+})
+
+test('words that change are not news; another severity or place is', async () => {
+  state.topics = [warning]
+  await checkup.run()
+  state.topics = [{ ...warning, text: 'shorter' }]
+  await checkup.run()
+  expect(said).toEqual(['topic-retention: short'])
+  expect(checkup.findings[0]?.text).toBe('shorter')
+  state.topics = [{ ...warning, about: 'u' }]
+  await checkup.run()
+  expect(said.slice(1)).toEqual(['topic-retention: short', 'topic-retention: resolved'])
+})
+
+test('an error holds the start up, is looked at every second, and lets it go on when it is resolved', async () => {
+  state.redis = [error]
+  const started = await start()
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(started.isClear).toBe(false)
+  expect(looks.redis).toBe(6)
+  expect(looks.topics).toBe(1)
+  expect(checkup.errors).toEqual([error])
+  state.redis = []
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(started.isClear).toBe(true)
+  expect(checkup.errors).toEqual([])
+  expect(said).toEqual(['redis-writable: read-only', 'redis-writable: resolved'])
+})
+
+test('a part that cannot be looked at holds the start up for a few looks, not for ever', async () => {
+  state.redis = new Error('not connected')
+  const started = await start()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(started.isClear).toBe(false)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(started.isClear).toBe(true)
+  expect(looks).toMatchObject({ redis: 3, topics: 1 })
+})
+
+test('what was found the last time stands while a part cannot be looked at', async () => {
+  state.redis = [error]
+  await checkup.run()
+  state.redis = new Error('not connected')
+  await checkup.run()
+  await checkup.run()
+  expect(checkup.errors).toEqual([error])
+  expect(said).toEqual([
+    'redis-writable: read-only',
+    'redis failed 1: Error: not connected',
+    'redis failed 2: Error: not connected',
+  ])
+})
+
+test('a sign of change brings the next look forward, but not more than two a second', async () => {
+  await start()
+  await vi.advanceTimersByTimeAsync(10_000)
+  for (let i = 0; i < 100; i++) {
+    checkup.hurry('redis')
+    await vi.advanceTimersByTimeAsync(10)
+  }
+  expect(looks.redis).toBeGreaterThan(1)
+  expect(looks.redis).toBeLessThanOrEqual(4)
+  expect(looks.topics).toBe(1)
+})
+
+test('it ends with its signal, also where it was held up', async () => {
+  state.redis = [error]
+  const started = await start()
+  ending.abort()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(started.isClear).toBe(true)
+  const before = looks.redis
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(looks.redis).toBe(before)
+})
