@@ -30,7 +30,8 @@ export function planDeliveries(
       deliveries.push(delivery(item, rp, []))
       continue
     }
-    const name = `${rp.key}\n${registration.sub}\n${item.cause.origin.id}`
+    // One that may be tried for longer must not end with the others, and stands in the backlog under its own deadline.
+    const name = `${rp.key}\n${registration.sub}\n${item.cause.origin.id}\n${item.deadlineMs}`
     const group = groups.get(name)
     if (group === undefined) groups.set(name, { first: item, rp, companions: [] })
     else group.companions.push(item)

@@ -56,6 +56,10 @@ describe('resolve', () => {
     ).toEqual(['a+e', 'b', 'c', 'd'])
   })
 
+  test('one that may be tried for longer does not end with the others', () => {
+    expect(plan([owed('a'), { ...owed('b'), deadlineMs: 2_000 }, owed('c')])).toEqual(['a+c', 'b'])
+  })
+
   test('what was decided of one registration says nothing of the others', () => {
     const pendingOutcome = {
       outcome: { kind: 'sent', jti: 'j', attempts: 1, status: 200 },
