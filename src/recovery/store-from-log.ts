@@ -29,14 +29,15 @@ export interface StoreFromLogOptions {
   readonly signedOutWithoutSession: 'fan-out' | 'ignore'
   /** How long it is remembered that a session ended, for registrations that come later. Milliseconds. */
   readonly tombstoneMs: number
-  /** Runs triggers again on that registry, so that what is still owed by them is sent or ends. */
+  /**
+   * Runs triggers again on that registry: resolves when what is still owed by them is parked, or has ended. These were
+   * committed long ago: with an epoch, and this process killed, nobody would know of them.
+   */
   readonly runAgain: (
     triggers: readonly PastTrigger[],
     registry: Registry,
     signal: AbortSignal,
   ) => Promise<void>
-  /** Resolves when all of that has its outcome, or is parked. */
-  readonly againSettled: (signal: AbortSignal) => Promise<void>
 }
 
 interface Item extends PastTrigger {
@@ -120,10 +121,6 @@ export class StoreFromLog {
   async settle(outcomes: readonly SettledByLog[]): Promise<void> {
     for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
       await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
-  }
-
-  againSettled(signal: AbortSignal): Promise<void> {
-    return this.#options.againSettled(signal)
   }
 
   #itemOf(record: WireRecord, partition: PartitionStart | undefined): Item | undefined {

@@ -13,11 +13,17 @@ import { readSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
 import { wholeHashes } from './whole-hashes.ts'
 
-/** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
+/**
+ * KEYS: session. ARGV: life in ms, oidcSessionId, JSON, the deadline that it begins with. What is there already stays as it
+ * is. Returns the deadline of what stands there.
+ */
 const reopenScript = redisScript(`
-redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3])
+local deadline = ARGV[4]
+if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 then
+  deadline = string.match(redis.call('HGET', KEYS[1], ARGV[2]), '^{"reopenedUntil":(%d+)') or deadline
+end
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return 1
+return deadline
 `)
 
 const SCAN_COUNT = 1_000
@@ -53,25 +59,24 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     return answers
   }
 
-  async unsettled(registrations: readonly Registration[]): Promise<readonly Registration[]> {
-    // Names only, and once per session: what they hold has just been read.
-    const keys = registrations.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId))
-    const sessions = [...new Set(keys)]
-    const fields = await this.#calls.checked(sessions.map((key) => ['HKEYS', key]))
-    const namesOf = new Map(sessions.map((key, i) => [key, new Set(fields[i] as string[])]))
-    return registrations.filter(({ oidcSessionId }, i) => namesOf.get(keys[i] as string)?.has(oidcSessionId))
-  }
-
-  async reopen(registrations: readonly Registration[]): Promise<void> {
-    await this.#redis.pipeline(
-      registrations.map((it) =>
+  async reopen(
+    failed: readonly { readonly registration: Registration; readonly deadlineMs: number }[],
+  ): Promise<number[]> {
+    const replies = await this.#redis.pipeline(
+      failed.map(({ registration: it, deadlineMs }) =>
         evalScript(
           reopenScript,
           [this.#keys.session(it.issuer, it.sessionId)],
-          [this.#sessionLifetimeMs, it.oidcSessionId, writeRegistration(it)],
+          [
+            Math.max(this.#sessionLifetimeMs, deadlineMs - Date.now()),
+            it.oidcSessionId,
+            `{"reopenedUntil":${deadlineMs},${writeRegistration(it).slice(1)}`,
+            deadlineMs,
+          ],
         ),
       ),
     )
+    return replies.map(Number)
   }
 
   async all(take: (keys: readonly RegistrationKey[]) => Promise<void>, signal: AbortSignal): Promise<void> {
