@@ -1,3 +1,4 @@
+import { codeOf } from '../errors.ts'
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
 import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -150,9 +151,14 @@ export class Selection {
   async #forgetSettled(): Promise<void> {
     const { book, patience, registry } = this.#options
     const page = book.nextParked(LOOKED_UP_MAX)
-    const gone = await patience.repeat('Redis', async () => {
+    const look = async () => {
       const [found, areSettled] = [await registry.find(page), await registry.areSettled(page)]
       return page.filter((_, i) => found[i] === undefined && areSettled[i])
+    }
+    const gone = await patience.repeat('Redis', look).catch((error: unknown) => {
+      // The relays complete it, and then go on with what is owed.
+      if (codeOf(error) !== 'LR_REGISTRY_LOST') throw error
+      return []
     })
     if (gone === undefined || gone.length === 0) return
     // Its outcome was published before that, and may have come since the last look.
