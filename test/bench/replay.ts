@@ -53,7 +53,10 @@ export async function measureReplay(
   const warmUp = sessions.slice(0, Math.min(WARM_UP_SESSIONS, half - 1))
   const served = sessions.slice(warmUp.length, half)
   const owed = sessions.slice(half)
-  const seed = (them: typeof sessions) => seedRegistrations(run.redis, place.redisPrefix, them, algorithm)
+  // All before their sessions end: a later login would be left alone.
+  const loggedInMs = Date.now()
+  const seed = (them: typeof sessions) =>
+    seedRegistrations(run.redis, place.redisPrefix, them, algorithm, loggedInMs)
   await seed([...warmUp, ...served])
   await using program = startProgram('relay', place, SETTINGS)
   const load = loadByTopic(run, program)
