@@ -69,6 +69,7 @@ export class RecoveryRun {
       deadlineMs,
       groupId,
       parkOwed,
+      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
       patience,
       reader,
       recovery,

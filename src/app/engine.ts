@@ -67,7 +67,7 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
     keys,
     redis,
     epoch: new RedisEpochStore(redis, keys),
-    parkOwed: new ParkOwed({ backlog, clock, attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS }),
+    parkOwed: new ParkOwed({ backlog, clock }),
     recovery: new RedisRecoveryRegistry({ ...options, guard }),
     registry: new RedisRegistry({ ...options, guard }),
     unguarded: { recovery: new RedisRecoveryRegistry(options), registry: new RedisRegistry(options) },

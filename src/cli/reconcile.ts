@@ -73,6 +73,7 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
     const { read, owed, sent, failed, parked, open } = run.book.counts
     const { missing: registered, settled: removed } = countsOf(mended)
     summarize(output, { registered, removed, read, owed, sent, failed, parked, open, seconds })
+    if (parked > 0) output.note(`${parked} are parked: relays go on with them until their deadline`)
   })
 }
 

@@ -27,7 +27,8 @@ export class ParkAgain {
   /** Resolves when everything is parked. Throws when the store cannot be reached; safe to repeat. */
   async run(steps: readonly TriggerStep[], registry: Registry): Promise<void> {
     const { admission, clock, parkOwed, settlement } = this.#options
-    const untilMs = clock.now() + this.#options.deadlineMs
+    const dueMs = clock.now()
+    const untilMs = dueMs + this.#options.deadlineMs
     let groups: OwedByCause[] = []
     let owed = 0
     let hasFailed = false
@@ -45,7 +46,7 @@ export class ParkAgain {
       for await (const part of partsOf(answer)) {
         for (const { ending, registrations, broken } of part.groups) {
           const { deadlineMs = untilMs, ...cause } = ending
-          groups.push({ cause, registrations, broken, deadlineMs })
+          groups.push({ cause, registrations, broken, deadlineMs, dueMs })
           owed += registrations.length + broken.length
         }
         if (owed >= PARKED_AT_ONCE) await flush()

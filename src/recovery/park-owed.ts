@@ -1,4 +1,4 @@
-import { type Backlog, firstAttemptEndMs, type ParkedDelivery, unattempted } from '../delivery/backlog.ts'
+import { type Backlog, type ParkedDelivery, unattempted } from '../delivery/backlog.ts'
 import type { DeliveryCause } from '../delivery/delivery.ts'
 import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -12,8 +12,8 @@ export interface OwedByCause {
   readonly broken: readonly BrokenRegistration[]
   /** Until then it may be tried. Milliseconds since the epoch. */
   readonly deadlineMs: number
-  /** A relay may have the first attempt in hand, and what it has in hand is not parked. */
-  readonly mayBeUnderWay?: boolean
+  /** When it is due, unless it is parked already; in the future where a relay may have it in hand. Milliseconds since the epoch. */
+  readonly dueMs: number
 }
 
 /** A delivery whose RP has no backlog: its key in Redis holds something else. */
@@ -23,15 +23,13 @@ export interface NotParked {
 }
 
 export interface ParkOwedOptions {
-  /** Of a first attempt. Milliseconds. */
-  readonly attemptTimeoutMs: number
   readonly backlog: Pick<Backlog, 'makeDue'>
   readonly clock: Clock
 }
 
 /**
- * Parks what is owed, due now: as soon as it is parked it survives this process, however long an RP takes to answer, and
- * every relay takes part in the sending.
+ * Parks what is owed: as soon as it is parked it survives this process, however long an RP takes to answer, and every relay
+ * takes part in the sending.
  */
 export class ParkOwed {
   readonly #options: ParkOwedOptions
@@ -45,13 +43,10 @@ export class ParkOwed {
    * be parked. Throws when the store cannot be reached; safe to repeat.
    */
   async park(groups: readonly OwedByCause[]): Promise<NotParked[]> {
-    const { attemptTimeoutMs, backlog, clock } = this.#options
-    const now = clock.now()
-    const laterMs = firstAttemptEndMs(now, attemptTimeoutMs)
+    const { backlog, clock } = this.#options
     const parked: ParkedDelivery[] = []
     const names: NotParked[] = []
-    for (const { cause, registrations, broken, deadlineMs, mayBeUnderWay = false } of groups) {
-      const dueMs = mayBeUnderWay ? laterMs : now
+    for (const { cause, registrations, broken, deadlineMs, dueMs } of groups) {
       const park = (name: NotParked['registration'], clientId: string): void => {
         names.push({ cause, registration: name })
         parked.push(unattempted({ cause, deadlineMs, registration: { ...name, clientId } }, dueMs))
@@ -60,7 +55,7 @@ export class ParkOwed {
       for (const it of broken) park(it, it.partial.clientId ?? '')
     }
     if (parked.length === 0) return []
-    const refused = await backlog.makeDue(parked, now)
+    const refused = await backlog.makeDue(parked, clock.now())
     return names.filter((_, i) => refused.has(parked[i]?.rpKey ?? ''))
   }
 }

@@ -1,3 +1,4 @@
+import { firstAttemptEndMs } from '../delivery/backlog.ts'
 import { codeOf } from '../errors.ts'
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
 import type { Registration } from '../events/registration.ts'
@@ -13,6 +14,8 @@ import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { ReplayBook } from './replay-book.ts'
 
 export interface SelectionOptions {
+  /** Of a first attempt. Milliseconds. */
+  readonly attemptTimeoutMs: number
   readonly book: ReplayBook
   readonly clock: Clock
   /** From now on, also for a trigger of long ago, whose own deadline is over. Milliseconds. */
@@ -32,12 +35,16 @@ export interface SelectionOptions {
 }
 
 /** What was selected: its deadline is its ending's, if that has one. */
-export interface Selected extends Omit<OwedByCause, 'deadlineMs'> {
+export interface Selected extends Omit<OwedByCause, 'deadlineMs' | 'dueMs'> {
   readonly deadlineMs?: number
+  /** A relay may have the first attempt in hand, and what it has in hand is not parked. */
+  readonly mayBeUnderWay?: boolean
 }
 
 const LOOK_MS = 500
 const MEMBERS_LOOK_MS = 10_000
+/** What expires is found a moment later. */
+const OVERTIME_MS = 10_000
 /** Deliveries without an outcome that are looked up in the registry at a time. */
 const LOOKED_UP_MAX = 1_000
 
@@ -78,9 +85,8 @@ export class Selection {
    * default it waits for no longer than there are relays.
    */
   async settle(waitMs: number | undefined): Promise<void> {
-    const { book, clock, deadlineMs, onUnserved, patience } = this.#options
-    // What expires is found a moment later.
-    const untilMs = clock.monotonic() + (waitMs ?? deadlineMs + MEMBERS_LOOK_MS)
+    const { attemptTimeoutMs, book, clock, deadlineMs, onUnserved, patience } = this.#options
+    const untilMs = clock.monotonic() + (waitMs ?? deadlineMs + attemptTimeoutMs + OVERTIME_MS)
     let isTold = false
     let looksWithout = 0
     let membersAtMs = Number.NEGATIVE_INFINITY
@@ -122,15 +128,20 @@ export class Selection {
     if (this.#options.clock.monotonic() - this.#lookedAtMs >= LOOK_MS) await this.#look()
   }
 
-  /** Without what another trigger has brought up already. The deadline is the relays' own, so that there is one delivery. */
-  #fresh({ registrations, broken, deadlineMs: own = 0, ...group }: Selected): OwedByCause {
-    const { book, clock, deadlineMs } = this.#options
+  /**
+   * Without what another trigger has brought up already. The deadline is the relays' own, so that there is one delivery, as
+   * long as it leaves time for an attempt.
+   */
+  #fresh({ cause, registrations, broken, deadlineMs: own = 0, mayBeUnderWay }: Selected): OwedByCause {
+    const { attemptTimeoutMs, book, clock, deadlineMs } = this.#options
     const now = clock.now()
+    const dueMs = mayBeUnderWay === true ? firstAttemptEndMs(now, attemptTimeoutMs) : now
     return {
-      ...group,
+      cause,
+      dueMs,
       registrations: registrations.filter((it) => book.begin(it)),
       broken: broken.filter((it) => book.begin(it)),
-      deadlineMs: own > now ? own : now + deadlineMs,
+      deadlineMs: own > dueMs ? own : dueMs + deadlineMs,
     }
   }
 

@@ -29,7 +29,6 @@ async function site() {
     deadlineMs: HOUR,
     parkOwed: new ParkOwed({
       clock,
-      attemptTimeoutMs: 10_000,
       backlog: {
         makeDue: async (parked) => {
           due.push(...parked)

@@ -39,11 +39,12 @@ async function site() {
     follow,
     patience,
     registry,
+    attemptTimeoutMs: ATTEMPT_MS,
     deadlineMs: HOUR,
     groupId: 'g',
     onNotParked: () => told.push('not parked'),
     onUnserved: () => told.push('unserved'),
-    parkOwed: new ParkOwed({ backlog, clock, attemptTimeoutMs: ATTEMPT_MS }),
+    parkOwed: new ParkOwed({ backlog, clock }),
     rate: undefined,
     reader: log,
     recovery: { reopen: async (failed) => failed.map(({ deadlineMs }) => deadlineMs) },
@@ -72,13 +73,16 @@ test('what nobody was told of before is due now; what a relay may have in hand, 
 
 test('the deadline is that of the ending while it lasts, and the whole time from now on afterwards', async () => {
   const { backlog, clock, deadlineMs = 0, owed, selection } = await site()
-  const late = sampleRegistration({ oidcSessionId: 'late' })
+  const [late, soon] = ['late', 'soon'].map((oidcSessionId) => sampleRegistration({ oidcSessionId }))
+  if (late === undefined || soon === undefined) throw new Error('there are two')
   await selection.take([
     { ...owed, deadlineMs },
     { ...owed, registrations: [late], deadlineMs: clock.nowMs - 1 },
+    // Over before a relay could begin.
+    { ...owed, registrations: [soon], deadlineMs: clock.nowMs + ATTEMPT_MS, mayBeUnderWay: true },
   ])
   const deadlines = backlog.parked.map(({ state }) => state.deadlineMs)
-  expect(deadlines).toEqual([deadlineMs, clock.nowMs + HOUR])
+  expect(deadlines).toEqual([deadlineMs, clock.nowMs + HOUR, (backlog.parked[2]?.dueMs ?? 0) + HOUR])
 })
 
 test('an outcome that was published before anybody followed is no reason to wait for one', async () => {
