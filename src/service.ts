@@ -1,8 +1,8 @@
+import { createDelivery, createIssuers, createPipeline, createStores, type Stores } from './app/engine.ts'
 import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import type { Config } from './config/env.ts'
 import type { Issuers } from './config/issuers.ts'
 import { createCheckup } from './create-checkup.ts'
-import { createDelivery, createIssuers, createPipeline } from './create-delivery.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
 import type { DeliveryCore } from './delivery/delivery-core.ts'
 import type { Checkup } from './diagnosis/checkup.ts'
@@ -27,11 +27,7 @@ import { DeadLetters } from './outcome/dead-letters.ts'
 import { FittingLog } from './outcome/fitting-log.ts'
 import { Readiness } from './readiness.ts'
 import type { RegistryWatch } from './recovery/registry-watch.ts'
-import { RedisBacklog } from './redis/redis-backlog.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
-import { RedisKeys } from './redis/redis-keys.ts'
-import { RedisRegistry } from './redis/redis-registry.ts'
-import { EpochGuard } from './registry/epoch-guard.ts'
 import { RecentFailures } from './status/recent-failures.ts'
 import { StatusPage } from './status/status-page.ts'
 import { withoutIdentifiers } from './status/without-identifiers.ts'
@@ -64,7 +60,7 @@ export class Service {
   readonly #deadLetters: DeadLetters
   readonly #intake: Intake
   readonly #assignment: Assignment
-  readonly #guard: EpochGuard
+  readonly #stores: Stores
   readonly #registryWatch: RegistryWatch
   readonly #checkup: Checkup
   readonly #publication: KeyPublication
@@ -109,15 +105,8 @@ export class Service {
         this.#redisUp.close()
       },
     })
-    const keys = new RedisKeys(config.REDIS_PREFIX)
-    const guard = new EpochGuard(this.#redis)
-    const registryOptions = {
-      keys,
-      redis: this.#redis,
-      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-      tombstoneMs: config.TOMBSTONE_MS,
-    }
-    const registry = new RedisRegistry({ ...registryOptions, guard })
+    this.#stores = createStores(config, this.#redis, clock)
+    const { backlog, guard, keys, registry } = this.#stores
 
     const kafka = createKafkaClient(
       config.KAFKA_BROKERS,
@@ -157,20 +146,15 @@ export class Service {
     })
 
     const clients = new ClientNotes({ clock, onNew: () => this.#checkup.hurry('clients') })
-    const backlog = new RedisBacklog(this.#redis, keys)
     const delivery = createDelivery({
-      backlog,
       clock,
       config,
       events,
-      keys,
-      registry,
-      guard,
       repeats,
       issuers: this.#issuers,
       log: outcomeLog,
+      stores: this.#stores,
       tracing,
-      redis: this.#redis,
       onClientNote: (clientId, note) => clients.add(clientId, note),
       onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
     })
@@ -186,7 +170,7 @@ export class Service {
         events.fault('kafka-dead-letter', error, failures),
       ),
     })
-    const pipeline = createPipeline(config, this.#issuers)
+    const pipeline = createPipeline(config, (issuer) => this.#issuers.has(issuer))
     this.#intake = new Intake({
       clock,
       events,
@@ -218,20 +202,17 @@ export class Service {
       onRevoked: () => this.#registryWatch.writePositions(),
     })
 
-    this.#guard = guard
     this.#registryWatch = createRegistryWatch({
       clock,
       config,
       events,
-      guard,
       assignment: this.#assignment,
-      backlog,
       core: this.#core,
       edges,
       pipeline,
       readiness: this.#readiness,
       reader: new KafkaLogReader(kafka, this.#topics),
-      registry: registryOptions,
+      stores: this.#stores,
     })
 
     const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
@@ -320,7 +301,7 @@ export class Service {
   notReady(): Record<string, string> {
     return this.#readiness.notReady({
       redis: this.#redis,
-      guard: this.#guard,
+      guard: this.#stores.guard,
       checkup: this.#checkup,
       repeats: this.#repeats,
       stopping: this.#stopping.signal,

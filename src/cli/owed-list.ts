@@ -1,7 +1,7 @@
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import { timeText } from '../lib/time-text.ts'
-import type { OwedByCause } from '../recovery/redelivery.ts'
 import type { ReplayBook } from '../recovery/replay-book.ts'
+import type { Selected } from '../recovery/selection.ts'
 import type { Output } from './output.ts'
 
 interface OwedRow {
@@ -30,7 +30,7 @@ export class OwedList {
     this.#book = book
   }
 
-  add(owed: readonly OwedByCause[]): void {
+  add(owed: readonly Selected[]): void {
     for (const { cause, registrations, broken } of owed) {
       const told = [...registrations, ...broken.map((it) => ({ ...it.partial, ...it }))]
       for (const it of told) {

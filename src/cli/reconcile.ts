@@ -22,17 +22,23 @@ Examples:
   logout-relay reconcile --dry-run     how Redis differs from the topic
   logout-relay reconcile               complete Redis from the topic; relays may go on meanwhile
 
+What is owed is parked, and delivered by the relays of KAFKA_GROUP_ID.
+
 Exit codes: 0 done, or nothing differs; 1 a delivery failed or is still parked, or with --dry-run something is missing
-or settled, or records could not be looked at, because another producer's transaction is open before them; 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve.`
+or settled, or records could not be looked at, because another producer's transaction is open before them; 2 usage,
+3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve, without its keys.`
 
 /** `reconcile`: Redis, built from the topic. */
 export function addReconcile(program: Command): void {
   program
     .command('reconcile')
-    .description('build the registrations in Redis from the topic, and send what is still owed')
-    .option('--dry-run', 'list how Redis differs from the topic; nothing is sent or written')
+    .description('build the registrations in Redis from the topic, and give the relays what is still owed')
+    .option('--dry-run', 'list how Redis differs from the topic; nothing is parked or written')
     .option('--rate <n>', 'at most so many deliveries per second')
-    .option('--wait <duration>', 'wait so long for what was parked (default: RETRY_DEADLINE_MS)')
+    .option(
+      '--wait <duration>',
+      'wait so long for the outcomes (default: RETRY_DEADLINE_MS, while a relay runs)',
+    )
     .option('--json', 'lines of JSON also on a terminal')
     .addHelpText('after', examples)
     .action(reconcile)
@@ -73,6 +79,7 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
     const { read, owed, sent, failed, parked, open } = run.book.counts
     const { missing: registered, settled: removed } = countsOf(mended)
     summarize(output, { registered, removed, read, owed, sent, failed, parked, open, seconds })
+    if (parked > 0) output.note(`${parked} are parked: relays go on with them until their deadline`)
   })
 }
 

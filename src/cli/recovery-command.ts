@@ -1,8 +1,10 @@
-import { readConfig } from '../config/env.ts'
+import { storeOptions } from '../app/engine.ts'
+import { readOptions } from '../config/env.ts'
 import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { unreachableFault } from '../recovery/patience.ts'
+import { describeFailure } from '../recovery/selection.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../recovery-run.ts'
-import { openKafka, openRedis } from './backends.ts'
+import { KAFKA_OPTIONS, openKafka, openRedis, REDIS_OPTIONS } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import type { Output } from './output.ts'
 
@@ -10,7 +12,7 @@ const FAILURES_TOLD_MAX = 20
 
 /**
  * What `replay` and `reconcile` have in common: connections, signals, the end. `work` returns the exit code; `summary`
- * is called whatever became of it. A first signal drains, a second one ends the process at once.
+ * is called whatever became of it. A first signal ends the selection, a second one the process.
  */
 export async function runRecovery(
   output: Output,
@@ -18,7 +20,7 @@ export async function runRecovery(
   work: (run: RecoveryRun) => Promise<number>,
   summary: (run: RecoveryRun) => void,
 ): Promise<void> {
-  const config = readConfig()
+  const config = readOptions([...KAFKA_OPTIONS, ...REDIS_OPTIONS, ...storeOptions])
   const redis = await openRedis(config)
   try {
     const { kafka, topics } = await openKafka(config)
@@ -31,10 +33,9 @@ export async function runRecovery(
         redis,
         topics,
         onNote: (text) => tell(output, text),
-        onFailed: ({ clientId, sessionId }, { reason, lastError }) => {
+        onFailed: (outcome) => {
           if (++failures > FAILURES_TOLD_MAX) return
-          const why = lastError === undefined ? reason : `${reason} (${lastError})`
-          tell(output, `failed: client ${clientId ?? '?'}, session ${sessionId}: ${why}`)
+          tell(output, describeFailure(outcome))
           if (failures === FAILURES_TOLD_MAX) tell(output, 'further failures are on the topic, as outcomes')
         },
       })
@@ -57,9 +58,10 @@ async function underSignals(
   const interrupt = (): void => {
     if (isInterrupted) process.exit(EXIT_CODE.interrupted)
     isInterrupted = true
+    const { parked } = run.book.counts
     tell(
       output,
-      'interrupted: attempts under way end, the rest is parked or left as it is; once more ends at once',
+      `interrupted: nothing more is selected; ${parked} deliveries are parked, and relays go on with them; once more ends at once`,
     )
     run.patience.interrupt()
   }
@@ -74,13 +76,7 @@ async function underSignals(
   } catch (error) {
     if (!run.patience.signal.aborted) throw withMend(unreachableFault(error))
   } finally {
-    await run.stop()
     if (isDone || run.book.counts.read > 0) summary(run)
-    if (run.unsettled > 0)
-      tell(
-        output,
-        `${run.unsettled} outcomes are not final, because Kafka or Redis are away: these deliveries may be made again`,
-      )
   }
   if (run.patience.fault !== undefined) throw run.patience.fault
   return isInterrupted ? EXIT_CODE.interrupted : code

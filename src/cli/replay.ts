@@ -25,14 +25,17 @@ Examples:
   logout-relay replay --from 1d --failed --client shop     what ended in failed, once more
   logout-relay replay --from 1d --dead-letters             records that could not be carried out, once more
 
+What is owed is parked, and delivered by the relays of KAFKA_GROUP_ID; the command follows what becomes of it.
+
 Exit codes: 0 everything that was owed is sent, 1 something failed or is still parked, or could not be looked at because
-another producer's transaction is open before it, 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve.`
+another producer's transaction is open before it, 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The
+configuration is that of serve, without its keys.`
 
 /** `replay`: a range of the topic, run again. */
 export function addReplay(program: Command): void {
   program
     .command('replay')
-    .description('run a range of the topic again: what is still owed is sent, nothing else')
+    .description('run a range of the topic again: the relays are given what is still owed, nothing else')
     .option('--from <time>', 'from then on: 90s, 15m, 2h, 3d back from now, or ISO 8601 with its zone')
     .option('--to <time>', 'up to then (default: the end of the topic as it is now)')
     .option(
@@ -43,14 +46,17 @@ export function addReplay(program: Command): void {
     .option('--failed', 'deliver again what ended in `failed` in the range, and was not sent since')
     .option('--discarded', 'with --failed: also what an operator discarded')
     .option('--dead-letters', 'put the dead letters of the range back on the topics that they came from')
-    .option('--dry-run', 'list what is still owed, and to whom; nothing is sent or written')
+    .option('--dry-run', 'list what is still owed, and to whom; nothing is parked or written')
     .option('--type <type>', 'only triggers of that type: session-terminated, user-signed-out')
     .option('--issuer <issuer>', 'only of that issuer')
     .option('--session <id>', 'only of that session of the provider')
     .option('--user <id>', 'only of that user')
     .option('--client <id>', 'only to that relying party')
     .option('--rate <n>', 'at most so many deliveries per second')
-    .option('--wait <duration>', 'wait so long for what was parked (default: RETRY_DEADLINE_MS)')
+    .option(
+      '--wait <duration>',
+      'wait so long for the outcomes (default: RETRY_DEADLINE_MS, while a relay runs)',
+    )
     .option('--json', 'lines of JSON also on a terminal')
     .addHelpText('after', examples)
     .action(replay)
@@ -103,10 +109,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       )
     for (const range of run.replay.hidden) output.note(describeHidden(range))
     if (left > 0) output.note(`${left} records are not committed by the relays yet, and left to them`)
-    const inBacklog = parked - run.left
-    if (run.left > 0)
-      output.note(`${run.left} are under way in another process: see to them with a later replay`)
-    if (inBacklog > 0) output.note(`${inBacklog} are parked: relays go on with them until their deadline`)
+    if (parked > 0) output.note(`${parked} are parked: relays go on with them until their deadline`)
   })
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { BrokenRegistration, HeldRegistration, PendingOutcome, Registry } from '../registry/registry.ts'
-import { type Backlog, NO_BACKLOG, type ParkedDelivery } from './backlog.ts'
+import { type Backlog, firstAttemptEndMs, NO_BACKLOG, type ParkedDelivery, unattempted } from './backlog.ts'
 import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -30,9 +30,6 @@ export interface AdmissionOptions {
   /** Ends a delivery whose deadline has passed. */
   readonly expire: (delivery: Delivery) => void
 }
-
-/** A delivery that was started in time has ended by then, even if its process was busy. */
-const ATTEMPT_SLACK_MS = 1_000
 
 /** Where owed registrations become deliveries, from the log and from the backlog alike. */
 export class Admission {
@@ -65,7 +62,7 @@ export class Admission {
     const { backlog, clock, leaseMs, registry } = this.#options
     const now = clock.now()
     const held = await backlog.hold(
-      owed.map((it) => parkedOf(it, now + leaseMs)),
+      owed.map((it) => unattempted(it, now + leaseMs)),
       now,
       now + leaseMs,
     )
@@ -76,12 +73,12 @@ export class Admission {
     // Whoever had it may have settled it since the registry was asked what is owed.
     const areSettled = await registry.areSettled(taken.map(({ it }) => it.registration))
     const settled = taken.filter((_, i) => areSettled[i])
-    if (settled.length > 0) await backlog.remove(settled.map(({ it }) => parkedOf(it, now)))
+    if (settled.length > 0) await backlog.remove(settled.map(({ it }) => unattempted(it, now)))
     this.admit(
       taken
         .filter((_, i) => !areSettled[i])
         .map(({ it: { creditor, ...it }, isParked }) =>
-          isParked ? { ...it, parked: parkedOf(it, now).state } : { ...it, ...(creditor && { creditor }) },
+          isParked ? { ...it, parked: unattempted(it, now).state } : { ...it, ...(creditor && { creditor }) },
         ),
     )
     const open = new Set(taken.filter(({ isParked }, i) => !isParked && !areSettled[i]).map(({ it }) => it))
@@ -98,7 +95,7 @@ export class Admission {
     const deliveries = [...open.all()].filter(({ isHeld }) => isHeld !== true)
     const parked = deliveries.map((delivery) =>
       [delivery.registration, ...delivery.companions].map((registration) =>
-        parkedOf({ ...delivery, registration }, now + leaseMs),
+        unattempted({ ...delivery, registration }, now + leaseMs),
       ),
     )
     const holders = await backlog.hold(parked.flat(), now, now + leaseMs)
@@ -119,9 +116,9 @@ export class Admission {
   async makeDue(owed: readonly Owed[]): Promise<void> {
     const { attemptTimeoutMs, backlog, clock } = this.#options
     const now = clock.now()
-    const dueMs = now + attemptTimeoutMs + ATTEMPT_SLACK_MS
+    const dueMs = firstAttemptEndMs(now, attemptTimeoutMs)
     const refused = await backlog.makeDue(
-      owed.map((it) => parkedOf(it, dueMs)),
+      owed.map((it) => unattempted(it, dueMs)),
       now,
     )
     const isKept = ({ registration: { issuer, clientId } }: Owed) => !refused.has(`${issuer}|${clientId}`)
@@ -138,19 +135,27 @@ export class Admission {
     parking.park(delivery, dueMs)
   }
 
-  /** A registration that cannot be read cannot be delivered: it ends as `failed: invalid`. */
-  refuse(broken: BrokenRegistration, cause: DeliveryCause, creditor: Creditor | undefined): void {
+  /**
+   * A registration that cannot be read cannot be delivered: it ends as `failed: invalid`. `parked`: where it was claimed,
+   * if it was.
+   */
+  refuse(
+    broken: BrokenRegistration,
+    cause: DeliveryCause,
+    creditor: Creditor | undefined,
+    parked?: ParkedDelivery,
+  ): void {
     const { events, open, settlement } = this.#options
     const { issuer, sessionId, oidcSessionId, partial, reason } = broken
     const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: reason } as const
     const subject = { ...partial, issuer, sessionId, oidcSessionId }
     events.settled(outcome, subject, cause)
-    const isFinal = open.addOutcome({ isClaimed: false })
+    const isFinal = open.addOutcome({ isClaimed: parked !== undefined })
     const done = (): void => {
       isFinal()
       creditor?.settled()
     }
-    settlement.add({ outcome, subject, cause, done })
+    settlement.add({ outcome, subject, cause, done, ...(parked && { parked }) })
   }
 
   /** Ends what should be parked and cannot be, before any attempt. */
@@ -194,13 +199,4 @@ export class Admission {
     const done = open.addOutcome({ isClaimed: true })
     settlement.add({ outcome, subject, cause, parked: { ...parked, state }, done })
   }
-}
-
-function parkedOf(
-  { registration, cause, deadlineMs }: Pick<Owed, 'registration' | 'cause' | 'deadlineMs'>,
-  dueMs: number,
-): ParkedDelivery {
-  const { issuer, clientId, sessionId, oidcSessionId } = registration
-  const state = { attempts: 0, doubtful: 0, deadlineMs, cause }
-  return { rpKey: `${issuer}|${clientId}`, issuer, sessionId, oidcSessionId, dueMs, state }
 }

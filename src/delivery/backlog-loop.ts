@@ -7,7 +7,7 @@ import type { Admission } from './admission.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
-import type { RelyingParties, RelyingParty } from './relying-party.ts'
+import { issuerOf, type RelyingParties, type RelyingParty } from './relying-party.ts'
 import type { Owed } from './resolve.ts'
 import type { RpSettingsCache } from './rp-settings-cache.ts'
 
@@ -22,6 +22,8 @@ export interface BacklogLoopOptions {
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
   readonly claiming: RepeatedStep
+  /** Of an issuer that is not served here nothing is claimed: another relay may be able to sign for it. */
+  readonly isServedIssuer: (issuer: string) => boolean
   /** Between two looks at the index. Milliseconds. */
   readonly pollMs: number
   readonly open: OpenDeliveries
@@ -120,12 +122,14 @@ export class BacklogLoop {
 
   /** All of them: RPs that do not answer stay due, and must not hide the others. */
   async #dueRps(): Promise<RelyingParty[]> {
-    const { backlog, clock, relyingParties } = this.#options
+    const { backlog, clock, isServedIssuer, relyingParties } = this.#options
     const now = clock.now()
     const due: RelyingParty[] = []
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
-      for (const rpKey of page) due.push(relyingParties.byKey(rpKey))
+      for (const rpKey of page) {
+        if (isServedIssuer(issuerOf(rpKey))) due.push(relyingParties.byKey(rpKey))
+      }
       if (page.length < RPS_PER_PAGE) return due
     }
   }
@@ -225,7 +229,7 @@ export class BacklogLoop {
       const registration = found[i]
       const { cause, deadlineMs } = parked.state
       if (registration === undefined) gone.push({ parked, successor: undefined })
-      else if ('reason' in registration) admission.refuse(registration, cause, undefined)
+      else if ('reason' in registration) admission.refuse(registration, cause, undefined, parked)
       else if (cause.untilMs !== undefined && !isDatedUntil(registration, cause.untilMs))
         gone.push({ parked, successor: registration })
       else owed.push({ registration, cause, deadlineMs, parked: parked.state })

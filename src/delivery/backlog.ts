@@ -1,3 +1,4 @@
+import type { Registration } from '../events/registration.ts'
 import type { DeliveryCause } from './delivery.ts'
 
 /** What a parked delivery keeps beside the name of its registration: never a token, never the claims. */
@@ -27,6 +28,31 @@ export interface ParkedDelivery extends ParkedName {
   /** Milliseconds since the epoch. */
   readonly dueMs: number
   readonly state: ParkedState
+}
+
+/** A delivery that nobody has attempted, as it is parked. `dueMs`: milliseconds since the epoch. */
+export function unattempted(
+  {
+    cause,
+    deadlineMs,
+    registration: { issuer, clientId, sessionId, oidcSessionId },
+  }: {
+    readonly cause: DeliveryCause
+    readonly deadlineMs: number
+    readonly registration: Pick<Registration, 'issuer' | 'clientId' | 'sessionId' | 'oidcSessionId'>
+  },
+  dueMs: number,
+): ParkedDelivery {
+  const state = { attempts: 0, doubtful: 0, deadlineMs, cause }
+  return { rpKey: `${issuer}|${clientId}`, issuer, sessionId, oidcSessionId, dueMs, state }
+}
+
+/** A delivery that was started in time has ended by then, even if its process was busy. */
+const ATTEMPT_SLACK_MS = 1_000
+
+/** When a first attempt that may be under way somewhere must have ended. Milliseconds since the epoch. */
+export function firstAttemptEndMs(nowMs: number, attemptTimeoutMs: number): number {
+  return nowMs + attemptTimeoutMs + ATTEMPT_SLACK_MS
 }
 
 /** Why a delivery ends that can neither be attempted now nor be kept until it can. */

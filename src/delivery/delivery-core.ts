@@ -172,6 +172,7 @@ export class DeliveryCore {
       deadlineMs: config.RETRY_DEADLINE_MS,
       leaseMs: config.RETRY_LEASE_MS,
       pollMs: config.RETRY_POLL_MS,
+      isServedIssuer: (issuer) => signerFor(issuer) !== undefined,
       claiming: repeats.step('backlog', 'claiming parked deliveries', redisFault),
     })
   }

@@ -64,6 +64,11 @@ export function endpointOf({ rp, registration }: Pick<Delivery, 'rp' | 'registra
   return rp.endpoint
 }
 
+/** Of the name of a backlog. An issuer is a URL and holds no bar, so the first one divides. */
+export function issuerOf(rpKey: string): string {
+  return rpKey.slice(0, rpKey.indexOf('|'))
+}
+
 const IDLE_ENTRIES_MAX = 20_000
 
 /** The RPs seen so far; those that are idle are forgotten when there are too many. */
@@ -116,10 +121,10 @@ export class RelyingParties {
     return rp
   }
 
-  /** By the name of its backlog. An issuer is a URL and holds no bar, so the first one divides. */
+  /** By the name of its backlog. */
   byKey(key: string): RelyingParty {
-    const bar = key.indexOf('|')
-    return this.get(key.slice(0, bar), key.slice(bar + 1))
+    const issuer = issuerOf(key)
+    return this.get(issuer, key.slice(issuer.length + 1))
   }
 
   [Symbol.iterator](): Iterator<RelyingParty> {

@@ -4,15 +4,19 @@ import { outcomeTypes, readOutcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 import { cloudEventType, type WireRecord } from '../events/wire-record.ts'
-import type { OwedByCause } from './redelivery.ts'
 import type { ReplayBook } from './replay-book.ts'
 import { concerns, type ReplayFilter } from './replay-filter.ts'
+import type { Selected } from './selection.ts'
 
 type Failed = Extract<FailedOutcomeResult, { kind: 'failed' }> & {
   readonly trigger: TriggerOrigin | undefined
+  /** A registration that was made later under the same ids is another one. Milliseconds since the epoch. */
+  readonly untilMs: number
+  /** When the outcome was written. Milliseconds since the epoch. */
+  readonly recordedAtMs: number
 }
 
-export interface OwedByFailure extends OwedByCause {
+export interface OwedByFailure extends Selected {
   readonly registration: Registration
   /** By which it was owed when it failed, as far as the outcome tells. */
   readonly trigger: TriggerOrigin | undefined
@@ -52,13 +56,17 @@ export class FailedOutcomes {
 
   /** What is owed, in the order in which it failed. `nowMs`: milliseconds since the epoch. */
   owed(nowMs: number): OwedByFailure[] {
-    return [...this.#failed].flatMap(([name, { registration, origin, occurredAtMs, trace, trigger }]) => {
+    return [...this.#failed].flatMap(([name, failed]) => {
       if (this.#sent.has(name)) return []
+      const { registration, origin, recordedAtMs, trace, trigger, untilMs } = failed
       const cause = {
         origin,
         // Each registration is told for itself: which of a user's were told together is not known any more.
         everywhere: false,
-        occurredAtMs: occurredAtMs ?? nowMs - 2 * this.#options.lateAfterMs,
+        // The same whenever it is asked, because what is parked by another one is another delivery.
+        occurredAtMs:
+          failed.occurredAtMs ?? Math.max(0, Math.min(recordedAtMs, nowMs) - 2 * this.#options.lateAfterMs),
+        untilMs,
         ...trace,
       }
       return [{ cause, registration, registrations: [registration], broken: [], trigger }]
@@ -73,7 +81,8 @@ export class FailedOutcomes {
   #takeFailed(record: WireRecord): void {
     const { book, filter, isServedIssuer, withDiscarded } = this.#options
     const outcome = readFailedOutcome(record)
-    if (outcome?.kind !== 'failed') {
+    const settled = readOutcome(record)
+    if (outcome?.kind !== 'failed' || settled === undefined) {
       book.took(true, false)
       return
     }
@@ -86,6 +95,9 @@ export class FailedOutcomes {
     const name = registrationKey(registration)
     this.#failed.delete(name)
     // What was given up after it had failed is not wanted any more either.
-    if (isWanted) this.#failed.set(name, { ...outcome, trigger: readOutcome(record)?.origin })
+    if (!isWanted) return
+    const untilMs = registration.registeredAtMs ?? settled.registeredAtMs
+    const { origin: trigger, recordedAtMs } = settled
+    this.#failed.set(name, { ...outcome, trigger, untilMs, recordedAtMs })
   }
 }

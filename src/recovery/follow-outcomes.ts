@@ -1,20 +1,27 @@
-import { outcomeTypes, readOutcome } from '../events/outcome.ts'
-import { cloudEventType } from '../events/wire-record.ts'
+import { type OutcomeDetails, readOutcomeDetails } from '../events/read-outcome-details.ts'
 import { type LogReader, type PartitionRange, wholeOf } from './log-reader.ts'
 import type { ReplayBook } from './replay-book.ts'
 
-/** Learns from the log what became of deliveries that another process may have made. */
+/** Learns from the log what became of deliveries that the relays make. */
 export class FollowOutcomes {
   readonly #reader: LogReader
   readonly #topic: string
   readonly #book: ReplayBook
+  readonly #onFailed: (outcome: OutcomeDetails) => void
   /** Where to read on, by partition. */
   readonly #positions = new Map<number, number>()
 
-  constructor(reader: LogReader, topic: string, book: ReplayBook) {
+  /** `onFailed`: a delivery that is in the book has failed. */
+  constructor(
+    reader: LogReader,
+    topic: string,
+    book: ReplayBook,
+    onFailed: (outcome: OutcomeDetails) => void,
+  ) {
     this.#reader = reader
     this.#topic = topic
     this.#book = book
+    this.#onFailed = onFailed
   }
 
   /** What is written from now on counts. */
@@ -27,16 +34,17 @@ export class FollowOutcomes {
     const ranges = (await this.#bounds())
       .map((it): PartitionRange => ({ ...it, from: this.#positions.get(it.partition) ?? it.from }))
       .filter(({ from, to }) => from < to)
+    const ends = new Map(ranges.map(({ partition, to }) => [partition, to]))
     await this.#reader.readOutcomes(
       ranges,
       async ({ partition, nextOffset, records }) => {
         for (const record of records) {
-          const settled = readOutcome(record)
-          if (settled === undefined) continue
-          const type = cloudEventType(record)
-          this.#book.decide(settled, type === outcomeTypes.sent ? 'sent' : 'failed')
+          const outcome = readOutcomeDetails(record)
+          if (outcome === undefined) continue
+          if (this.#book.decide(outcome, outcome.kind) && outcome.kind === 'failed') this.#onFailed(outcome)
         }
-        this.#positions.set(partition, nextOffset)
+        // A batch may go on behind the range, with records that were left out.
+        this.#positions.set(partition, Math.min(nextOffset, ends.get(partition) ?? nextOffset))
       },
       signal,
     )

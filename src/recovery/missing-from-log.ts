@@ -16,7 +16,7 @@ export interface MissingFromLogOptions {
   readonly formats: Formats
   readonly reader: LogReader
   /** Applies what is read to the store; not guarded by the epoch, since this is what writes before there is one. */
-  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain' | 'againSettled'>
+  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain'>
 }
 
 /** What has to be read from the log, per partition. */
@@ -104,8 +104,6 @@ export class MissingFromLog {
     const take = (records: readonly WireRecord[]) =>
       store.runAgain(records, (record) => startOf.get(nameOf(record)), signal)
     await this.#readAll('triggers', ranges, take, signal)
-    // These were committed long ago: with an epoch, and this process killed, nobody would know of them.
-    await store.againSettled(signal)
   }
 
   async #readAll(

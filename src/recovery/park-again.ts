@@ -1,26 +1,22 @@
 import type { Admission } from '../delivery/admission.ts'
-import type { Backlog, ParkedDelivery } from '../delivery/backlog.ts'
 import type { Settlement } from '../delivery/settlement.ts'
 import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { OwedGroup } from '../registry/ending.ts'
 import { partsOf, type Registry } from '../registry/registry.ts'
+import type { OwedByCause, ParkOwed } from './park-owed.ts'
 
 export interface ParkAgainOptions {
   readonly admission: Pick<Admission, 'abandon' | 'refuse'>
-  readonly backlog: Pick<Backlog, 'makeDue'>
   readonly clock: Clock
   /** For an ending that does not say how long it is tried. Milliseconds. */
   readonly deadlineMs: number
+  readonly parkOwed: ParkOwed
   readonly settlement: Pick<Settlement, 'idle'>
 }
 
 const PARKED_AT_ONCE = 1_000
 
-/**
- * Runs past triggers again by parking what they are still owed, due now: it survives this process as soon as it is
- * parked, however long an RP takes to answer, and every replica takes part in the sending.
- */
+/** Runs past triggers again, in a relay that builds the registry: what they are still owed is parked, or ends. */
 export class ParkAgain {
   readonly #options: ParkAgainOptions
 
@@ -30,22 +26,17 @@ export class ParkAgain {
 
   /** Resolves when everything is parked. Throws when the store cannot be reached; safe to repeat. */
   async run(steps: readonly TriggerStep[], registry: Registry): Promise<void> {
-    const { admission, backlog, clock, settlement } = this.#options
-    const now = clock.now()
-    let groups: OwedGroup[] = []
+    const { admission, clock, parkOwed, settlement } = this.#options
+    const dueMs = clock.now()
+    const untilMs = dueMs + this.#options.deadlineMs
+    let groups: OwedByCause[] = []
     let owed = 0
     let hasFailed = false
     const flush = async (): Promise<void> => {
-      // What is parked already keeps its state, and what is leased is under way.
-      const refused = await backlog.makeDue(
-        groups.flatMap((group) => this.#parkedOf(group, now)),
-        now,
-      )
-      for (const { ending: cause, registrations, broken } of groups) {
-        const lost = registrations.filter(({ issuer, clientId }) => refused.has(`${issuer}|${clientId}`))
-        for (const registration of lost) admission.abandon({ registration, cause })
-        for (const it of broken) admission.refuse(it, cause, undefined)
-        hasFailed ||= lost.length + broken.length > 0
+      for (const { cause, registration } of await parkOwed.park(groups)) {
+        hasFailed = true
+        if ('reason' in registration) admission.refuse(registration, cause, undefined)
+        else admission.abandon({ registration, cause })
       }
       groups = []
       owed = 0
@@ -53,25 +44,15 @@ export class ParkAgain {
     for (const answer of await registry.apply(steps)) {
       if (answer.kind !== 'owed') continue
       for await (const part of partsOf(answer)) {
-        groups.push(...part.groups)
-        for (const { registrations } of part.groups) owed += registrations.length
+        for (const { ending, registrations, broken } of part.groups) {
+          const { deadlineMs = untilMs, ...cause } = ending
+          groups.push({ cause, registrations, broken, deadlineMs, dueMs })
+          owed += registrations.length + broken.length
+        }
         if (owed >= PARKED_AT_ONCE) await flush()
       }
     }
     await flush()
     if (hasFailed) await settlement.idle()
-  }
-
-  #parkedOf({ ending, registrations }: OwedGroup, now: number): ParkedDelivery[] {
-    const { deadlineMs = now + this.#options.deadlineMs, ...cause } = ending
-    const state = { attempts: 0, doubtful: 0, cause, deadlineMs }
-    return registrations.map(({ issuer, clientId, sessionId, oidcSessionId }) => ({
-      rpKey: `${issuer}|${clientId}`,
-      issuer,
-      sessionId,
-      oidcSessionId,
-      state,
-      dueMs: now,
-    }))
   }
 }

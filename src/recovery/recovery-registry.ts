@@ -7,10 +7,14 @@ import type { RegistrationKey } from '../registry/registry.ts'
 export interface RecoveryRegistry {
   /** What the triggers are still owed, in the order of the steps. Writes nothing. Throws `LR_REGISTRY_LOST`. */
   owed(steps: readonly TriggerStep[]): Promise<OwedGroup[][]>
-  /** Those of the registrations that are not settled, in their order. Throws `LR_REGISTRY_LOST`. */
-  unsettled(registrations: readonly Registration[]): Promise<readonly Registration[]>
-  /** Makes settled registrations owed once more, so that they can be parked. Idempotent. */
-  reopen(registrations: readonly Registration[]): Promise<void>
+  /**
+   * Makes settled registrations owed once more, so that they can be parked until the deadlines with which it resolves: of
+   * one that is owed once more already it is the first, so that there are no two deliveries for it. Milliseconds since the
+   * epoch. Idempotent.
+   */
+  reopen(
+    failed: readonly { readonly registration: Registration; readonly deadlineMs: number }[],
+  ): Promise<number[]>
   /** Names every registration that there is, in parts; one that comes or goes meanwhile may be among them or not. */
   all(take: (keys: readonly RegistrationKey[]) => Promise<void>, signal: AbortSignal): Promise<void>
 }

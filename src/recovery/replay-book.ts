@@ -12,21 +12,19 @@ export interface ReplayCounts {
   readonly owed: number
   readonly sent: number
   readonly failed: number
-  /** In the backlog, under this process or another one. */
+  /** In the backlog, from where the relays deliver it. */
   readonly parked: number
-  /** Under way here, or given up before it was attempted. */
+  /** Not parked: given up by an interruption before, or its RP has no backlog. */
   readonly open: number
 }
 
-type State = 'open' | 'parked' | 'decided'
-
-/** What became of the deliveries of one replay. It holds a name for each that has no outcome yet. */
+/** What became of the deliveries of one run. It holds a name for each that has no outcome yet. */
 export class ReplayBook {
-  readonly #states = new Map<string, State>()
+  /** Whether it is parked. */
+  readonly #owed = new Map<string, boolean>()
   #read = 0
   #matching = 0
   #skipped = 0
-  #owed = 0
   #sent = 0
   #failed = 0
   #parked = 0
@@ -37,11 +35,11 @@ export class ReplayBook {
       read: this.#read,
       matching: this.#matching,
       skipped: this.#skipped,
-      owed: this.#owed,
+      owed: this.#owed.size + sent + failed,
       sent,
       failed,
       parked,
-      open: this.#owed - sent - failed - parked,
+      open: this.#owed.size - parked,
     }
   }
 
@@ -55,63 +53,45 @@ export class ReplayBook {
   /** False when a delivery for the registration is in the book already: two triggers ended its session. */
   begin(key: RegistrationKey): boolean {
     const name = registrationKey(key)
-    if (this.#states.has(name)) return false
-    this.#states.set(name, 'open')
-    this.#owed++
+    if (this.#owed.has(name)) return false
+    this.#owed.set(name, false)
     return true
   }
 
-  /** The delivery has its outcome, here or elsewhere. False for one that is not in the book, or had its outcome. */
-  decide(key: RegistrationKey, outcome: 'sent' | 'failed'): boolean {
+  park(key: RegistrationKey): void {
     const name = registrationKey(key)
-    const state = this.#states.get(name)
-    if (state === undefined || state === 'decided') return false
-    if (state === 'parked') {
-      this.#parked--
-      this.#states.delete(name)
-    } else this.#states.set(name, 'decided')
+    if (this.#owed.get(name) !== false) return
+    this.#owed.set(name, true)
+    this.#parked++
+  }
+
+  /** The delivery has its outcome. False for one that is not in the book, or had its outcome. */
+  decide(key: RegistrationKey, outcome: 'sent' | 'failed'): boolean {
+    if (!this.forget(key)) return false
     if (outcome === 'sent') this.#sent++
     else this.#failed++
     return true
   }
 
-  /** It is off the delivery core's hands: true when it has an outcome, which is final then; else it is parked. */
-  close(key: RegistrationKey): boolean {
+  /** It turned out that it was settled before, and so was not owed. False for one that is not in the book. */
+  forget(key: RegistrationKey): boolean {
     const name = registrationKey(key)
-    if (this.#states.get(name) === 'decided') {
-      this.#states.delete(name)
-      return true
+    if (this.#owed.get(name) === true) this.#parked--
+    return this.#owed.delete(name)
+  }
+
+  /** Some of those that are parked, and others with the next call. */
+  nextParked(limit: number): RegistrationKey[] {
+    const names: string[] = []
+    for (const [name, isParked] of this.#owed) {
+      if (names.length === limit) break
+      if (isParked) names.push(name)
     }
-    this.park(key)
-    return false
-  }
-
-  isParked(key: RegistrationKey): boolean {
-    return this.#states.get(registrationKey(key)) === 'parked'
-  }
-
-  /** What was parked is attempted here once more. */
-  reopen(key: RegistrationKey): void {
-    if (!this.isParked(key)) return
-    this.#states.set(registrationKey(key), 'open')
-    this.#parked--
-  }
-
-  /** It turned out that it was settled before, and so was not owed; it may have its outcome in the book by now. */
-  forget(key: RegistrationKey): void {
-    const name = registrationKey(key)
-    const state = this.#states.get(name)
-    if (state === undefined) return
-    this.#states.delete(name)
-    if (state === 'decided') return
-    if (state === 'parked') this.#parked--
-    this.#owed--
-  }
-
-  park(key: RegistrationKey): void {
-    const name = registrationKey(key)
-    if (this.#states.get(name) !== 'open') return
-    this.#states.set(name, 'parked')
-    this.#parked++
+    return names.map((name) => {
+      this.#owed.delete(name)
+      this.#owed.set(name, true)
+      const [issuer = '', sessionId = '', oidcSessionId = ''] = name.split('\n')
+      return { issuer, sessionId, oidcSessionId }
+    })
   }
 }

@@ -6,9 +6,9 @@ import type { Clock } from '../lib/clock.ts'
 import type { OwedGroup } from '../registry/ending.ts'
 import { partsOf, type Registry } from '../registry/registry.ts'
 import type { Patience } from './patience.ts'
-import type { OwedByCause } from './redelivery.ts'
 import type { ReplayBook } from './replay-book.ts'
 import { concerns, mayConcern, type ReplayFilter } from './replay-filter.ts'
+import type { Selected } from './selection.ts'
 
 export interface ReplayTriggersOptions {
   readonly book: ReplayBook
@@ -25,7 +25,7 @@ export interface ReplayTriggersOptions {
 export interface TakeTriggers {
   /** Ends the sessions, or only looks what is owed. */
   readonly ask: (steps: readonly TriggerStep[]) => Promise<readonly (readonly OwedGroup[])[]>
-  readonly handOn: (owed: readonly OwedByCause[]) => Promise<void>
+  readonly handOn: (owed: readonly Selected[]) => Promise<void>
 }
 
 /** What is owed by each of the steps, which are carried out. */
@@ -99,12 +99,15 @@ export class ReplayTriggers {
     const { filter, patience } = this.#options
     const answers = await patience.repeat('Redis', () => ask(slice))
     if (answers === undefined) return
-    const owed = answers.flat().flatMap(({ ending, ...group }): OwedByCause[] => {
+    const owed = answers.flat().flatMap(({ ending, relation, ...group }): Selected[] => {
       const registrations = group.registrations.filter((it) => concerns(filter, it))
       const broken = group.broken.filter((it) => concerns(filter, { ...it.partial, ...it }))
       if (registrations.length + broken.length === 0) return []
       const { deadlineMs } = ending
-      return [{ cause: ending, registrations, broken, ...(deadlineMs !== undefined && { deadlineMs }) }]
+      // By an ending that nobody knew before nobody has anything in hand.
+      const mayBeUnderWay = relation !== 'fresh'
+      const deadline = deadlineMs !== undefined && { deadlineMs }
+      return [{ cause: ending, registrations, broken, mayBeUnderWay, ...deadline }]
     })
     await handOn(owed)
   }

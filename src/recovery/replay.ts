@@ -7,10 +7,10 @@ import { hiddenIn, type LogReader, type PartitionRange, wholeOf } from './log-re
 import { type Formats, lookUpOrigins } from './origin-lookup.ts'
 import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
-import type { Confirm, OwedByCause, Redelivery } from './redelivery.ts'
 import type { RegisteredAddresses } from './registered-addresses.ts'
 import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
 import { endedBy, type ReplayTriggers } from './replay-triggers.ts'
+import type { Selected, Selection } from './selection.ts'
 
 export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarded'> {
   readonly addresses: RegisteredAddresses
@@ -21,9 +21,9 @@ export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarde
   readonly patience: Patience
   readonly formats: Formats
   readonly reader: LogReader
-  readonly recovery: RecoveryRegistry
-  readonly redelivery: Redelivery
-  readonly registry: Registry
+  readonly recovery: Pick<RecoveryRegistry, 'owed'>
+  readonly registry: Pick<Registry, 'apply'>
+  readonly selection: Selection
   readonly sliceTriggers: number
   readonly triggers: ReplayTriggers
 }
@@ -34,8 +34,8 @@ export interface ReplayRequest {
   readonly failed: boolean
   /** With `failed`: also what an operator discarded. */
   readonly discarded: boolean
-  /** Set for a dry run: told what is owed, and nothing is sent or written. */
-  readonly list?: (owed: readonly OwedByCause[]) => void
+  /** Set for a dry run: told what is owed, and nothing is parked or written. */
+  readonly list?: (owed: readonly Selected[]) => void
 }
 
 /** Runs a range of the log again. It joins no group and commits nothing. */
@@ -54,7 +54,7 @@ export class Replay {
     this.#options = options
   }
 
-  /** Resolves when everything that is owed is handed on, or patience ends. Throws `LR_USAGE` for an impossible range. */
+  /** Resolves when everything that is owed is parked, or patience ends. Throws `LR_USAGE` for an impossible range. */
   async run({ range, failed, discarded, list }: ReplayRequest): Promise<void> {
     const { inputTopics, outcomeTopic, reader } = this.#options
     const wanted = await resolveRange(range, failed ? [outcomeTopic] : inputTopics, reader)
@@ -64,8 +64,7 @@ export class Replay {
   }
 
   async #runTriggers(wanted: PartitionRange[], list: ReplayRequest['list']): Promise<void> {
-    const { groupId, inputTopics, reader, recovery, redelivery, registry, triggers } = this.#options
-    const unsettled: Confirm = (registrations) => recovery.unsettled(registrations)
+    const { groupId, inputTopics, reader, recovery, registry, selection, triggers } = this.#options
     const isServed = await reader.hasMembers(groupId)
     const ranges = isServed ? uncommittedCut(wanted, await reader.committed(groupId, inputTopics)) : wanted
     this.recordsLeft = recordsIn(wanted) - recordsIn(ranges)
@@ -73,11 +72,11 @@ export class Replay {
       list === undefined
         ? {
             ask: (steps: readonly TriggerStep[]) => endedBy(registry, steps),
-            handOn: (owed: readonly OwedByCause[]) => redelivery.deliver(owed, unsettled),
+            handOn: (owed: readonly Selected[]) => selection.take(owed),
           }
         : {
             ask: (steps: readonly TriggerStep[]) => recovery.owed(steps),
-            handOn: async (owed: readonly OwedByCause[]) => list(owed),
+            handOn: async (owed: readonly Selected[]) => list(owed),
           }
     await this.#read(ranges, ({ records }) => triggers.take(records, to))
   }
@@ -87,7 +86,7 @@ export class Replay {
     withDiscarded: boolean,
     list: ReplayRequest['list'],
   ): Promise<void> {
-    const { clock, outcomeTopic, patience, reader, recovery, redelivery, sliceTriggers } = this.#options
+    const { clock, outcomeTopic, patience, reader, selection, sliceTriggers } = this.#options
     const failed = new FailedOutcomes({ ...this.#options, withDiscarded })
     const ends = (await reader.bounds([outcomeTopic])).map(wholeOf)
     // What was sent meanwhile stands after the range, perhaps in another partition.
@@ -108,12 +107,8 @@ export class Replay {
       list(owed)
       return
     }
-    const reopen: Confirm = async (registrations) => {
-      await recovery.reopen(registrations)
-      return registrations
-    }
     for (let i = 0; i < owed.length && !patience.signal.aborted; i += sliceTriggers) {
-      await redelivery.deliver(owed.slice(i, i + sliceTriggers), reopen)
+      await selection.takeFailed(owed.slice(i, i + sliceTriggers))
     }
   }
 

@@ -23,16 +23,15 @@ export interface StoreFromLogOptions {
   /** How long it is remembered that a session ended, for registrations that come later. Milliseconds. */
   readonly tombstoneMs: number
   /**
-   * Runs triggers again on that registry, so that what is still owed by them is sent or ends. The deadline of one is in the
-   * past where nobody has told in time.
+   * Runs triggers again on that registry: resolves when what is still owed by them is parked, or has ended. These were
+   * committed long ago: with an epoch, and this process killed, nobody would know of them. The deadline of one is in the past
+   * where nobody has told in time.
    */
   readonly runAgain: (
     triggers: readonly TriggerStep[],
     registry: Registry,
     signal: AbortSignal,
   ) => Promise<void>
-  /** Resolves when all of that has its outcome, or is parked. */
-  readonly againSettled: (signal: AbortSignal) => Promise<void>
 }
 
 interface Item {
@@ -116,10 +115,6 @@ export class StoreFromLog {
   async settle(outcomes: readonly SettledByLog[]): Promise<void> {
     for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
       await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
-  }
-
-  againSettled(signal: AbortSignal): Promise<void> {
-    return this.#options.againSettled(signal)
   }
 
   #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {

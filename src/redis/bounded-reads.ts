@@ -80,13 +80,6 @@ end
 return { reply[1], names }
 `)
 
-/** KEYS: sessions. ARGV: the name of a registration for each. Returns 1 for those that are there, else 0. */
-export const haveFieldsScript = redisScript(`
-local answer = {}
-for i, name in ipairs(ARGV) do answer[i] = redis.call('HEXISTS', KEYS[i], name) end
-return answer
-`)
-
 /**
  * KEYS: a sorted set. ARGV: cursor, count, the longest member in bytes, and a pattern where there is one. Answers as `ZSCAN`,
  * without the members that are longer, and last how many those are.

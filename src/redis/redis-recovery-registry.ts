@@ -4,7 +4,7 @@ import type { RecoveryRegistry } from '../recovery/recovery-registry.ts'
 import { groupsOf, type OwedGroup } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
-import { haveFieldsScript, scanMembersScript, scanNamesScript } from './bounded-reads.ts'
+import { scanMembersScript, scanNamesScript } from './bounded-reads.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
@@ -14,11 +14,17 @@ import type { StoredSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
 import { wholeSessions, wholeSessionsScripts } from './whole-sessions.ts'
 
-/** KEYS: session. ARGV: life in ms, oidcSessionId, JSON. What is there already stays as it is. */
+/**
+ * KEYS: session. ARGV: life in ms, oidcSessionId, JSON, the deadline that it begins with. What is there already stays as it
+ * is. Returns the deadline of what stands there.
+ */
 const reopenScript = redisScript(`
-redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3])
+local deadline = ARGV[4]
+if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 then
+  deadline = string.match(redis.call('HGET', KEYS[1], ARGV[2]), '^{"reopenedUntil":(%d+)') or deadline
+end
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return 1
+return deadline
 `)
 
 const SCAN_COUNT = 1_000
@@ -42,7 +48,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     this.#keys = keys
     this.#calls = new SessionCalls(redis, keys, guard)
     this.#sessionLifetimeMs = sessionLifetimeMs
-    redis.register(reopenScript, haveFieldsScript, scanMembersScript, scanNamesScript)
+    redis.register(reopenScript, scanMembersScript, scanNamesScript)
     redis.register(...wholeSessionsScripts)
   }
 
@@ -57,28 +63,24 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     return answers
   }
 
-  async unsettled(registrations: readonly Registration[]): Promise<readonly Registration[]> {
-    // What they hold has just been read.
-    const areThere = await this.#calls.guarded(registrations, (part) =>
-      evalScript(
-        haveFieldsScript,
-        part.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId)),
-        part.map(({ oidcSessionId }) => oidcSessionId),
-      ),
-    )
-    return registrations.filter((_, i) => areThere[i] === 1)
-  }
-
-  async reopen(registrations: readonly Registration[]): Promise<void> {
-    await this.#redis.pipeline(
-      registrations.map((it) =>
+  async reopen(
+    failed: readonly { readonly registration: Registration; readonly deadlineMs: number }[],
+  ): Promise<number[]> {
+    const replies = await this.#redis.pipeline(
+      failed.map(({ registration: it, deadlineMs }) =>
         evalScript(
           reopenScript,
           [this.#keys.session(it.issuer, it.sessionId)],
-          [this.#sessionLifetimeMs, it.oidcSessionId, writeRegistration(it)],
+          [
+            Math.max(this.#sessionLifetimeMs, deadlineMs - Date.now()),
+            it.oidcSessionId,
+            `{"reopenedUntil":${deadlineMs},${writeRegistration(it).slice(1)}`,
+            deadlineMs,
+          ],
         ),
       ),
     )
+    return replies.map(Number)
   }
 
   async all(take: (keys: readonly RegistrationKey[]) => Promise<void>, signal: AbortSignal): Promise<void> {

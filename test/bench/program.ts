@@ -33,7 +33,10 @@ process.on('exit', () => {
 })
 
 /** Only this: settings of the developer's shell would change what is measured. */
-export function programEnvironment(place: RunPlace): NodeJS.ProcessEnv {
+export function programEnvironment(
+  place: RunPlace,
+  settings: Readonly<Record<string, string>> = {},
+): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,
     KAFKA_BROKERS: place.kafkaBrokers,
@@ -48,15 +51,20 @@ export function programEnvironment(place: RunPlace): NodeJS.ProcessEnv {
     EGRESS_ALLOW: '127.0.0.0/8',
     PORT: '0',
     ...(place.nameServer !== undefined && { BENCH_NAME_SERVER: place.nameServer }),
+    ...settings,
   }
 }
 
-export function startProgram(name: ProgramName, place: RunPlace): Program {
+export function startProgram(
+  name: ProgramName,
+  place: RunPlace,
+  settings: Readonly<Record<string, string>> = {},
+): Program {
   const log = openSync(place.logFile, 'a')
   const child = spawn(process.execPath, [...preloads(place), ...programArguments(name)], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['pipe', name === 'bare' ? 'pipe' : log, log],
-    env: programEnvironment(place),
+    env: programEnvironment(place, settings),
   })
   closeSync(log)
   running.add(child)

@@ -5,12 +5,20 @@ import { fileURLToPath } from 'node:url'
 import type { BenchContext, BenchRun } from './bench-context.ts'
 import { checkDeliveries } from './delivery-check.ts'
 import { loadByTopic } from './load.ts'
+import { pollUntil } from './poll.ts'
 import { programEnvironment, startProgram } from './program.ts'
 import type { BenchAlgorithm } from './signing-keys.ts'
 import { WARM_UP_SESSIONS } from './throughput.ts'
-import { deliveriesOf, makeSessions, seedRegistrations, trigger } from './workload.ts'
+import { deliveriesOf, ISSUER, makeSessions, seedRegistrations, trigger } from './workload.ts'
 
 const REGISTRATIONS_PER_SESSION = 2
+const PASSED_TIMEOUT_MS = 120_000
+const KEYS_PER_CALL = 1_000
+/**
+ * Nobody remembers that the sessions have ended, as it is some time after an outage: what is owed is due at once, and not
+ * when a first attempt of a relay must have ended.
+ */
+const SETTINGS = { TOMBSTONE_MS: '1000' }
 
 export interface ReplayRun {
   readonly algorithm: BenchAlgorithm
@@ -20,7 +28,7 @@ export interface ReplayRun {
   readonly deliveries: number
   /** By the relay, of the first half. */
   readonly servedPerSecond: number
-  /** From the first record that is read to the last outcome, the process being new. */
+  /** From the first record that is read to the last outcome, the replaying process being new. */
   readonly replayedPerSecond: number
   readonly exitCode: number
   readonly lost: number
@@ -29,7 +37,10 @@ export interface ReplayRun {
   readonly outcomesMissing: number
 }
 
-/** A relay delivers half of the triggers and ends; the replay of the whole topic delivers the other half. */
+/**
+ * A relay delivers half of the triggers; of the other half Redis knows nothing when it reads them. The replay of the whole
+ * topic has it deliver those as well.
+ */
 export async function measureReplay(
   context: BenchContext,
   algorithm: BenchAlgorithm,
@@ -42,16 +53,25 @@ export async function measureReplay(
   const warmUp = sessions.slice(0, Math.min(WARM_UP_SESSIONS, half - 1))
   const served = sessions.slice(warmUp.length, half)
   const owed = sessions.slice(half)
-  await seedRegistrations(run.redis, place.redisPrefix, sessions, algorithm)
-  await using program = startProgram('relay', place)
+  // All before their sessions end: a later login would be left alone.
+  const loggedInMs = Date.now()
+  const seed = (them: typeof sessions) =>
+    seedRegistrations(run.redis, place.redisPrefix, them, algorithm, loggedInMs)
+  await seed([...warmUp, ...served])
+  await using program = startProgram('relay', place, SETTINGS)
   const load = loadByTopic(run, program)
   await load.warmUp(warmUp)
   const { seconds } = await load.measure(served)
-  await program.stop()
-
   await kafka.produce(place.topic, owed.map(trigger))
+  const ends = await kafka.endOffsets(place.topic)
+  await program.whileRunning(kafka.waitForCommitted(place.topic, place.groupId, ends, PASSED_TIMEOUT_MS))
+  await program.whileRunning(
+    pollUntil(() => areForgotten(run, owed), 500, PASSED_TIMEOUT_MS, 'the tombstones to go'),
+  )
+  await seed(owed)
   await ledger.reset()
-  const replayed = await replay(run)
+  const replayed = await program.whileRunning(replay(run))
+  await program.stop()
   const check = await checkDeliveries(run, owed, [...warmUp, ...served])
   return {
     algorithm,
@@ -67,11 +87,21 @@ export async function measureReplay(
   }
 }
 
+async function areForgotten(
+  { place, redis }: BenchRun,
+  sessions: readonly { sessionId: string }[],
+): Promise<boolean> {
+  const keys = sessions.map(({ sessionId }) => `${place.redisPrefix}:ended:{${ISSUER}|${sessionId}}`)
+  for (let at = 0; at < keys.length; at += KEYS_PER_CALL)
+    if ((await redis.exists(...keys.slice(at, at + KEYS_PER_CALL))) > 0) return false
+  return true
+}
+
 async function replay({ place }: BenchRun): Promise<{ seconds: number; exitCode: number }> {
   const child = spawn(process.execPath, ['src/main.ts', 'replay', '--from', '1h'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: programEnvironment(place),
+    env: programEnvironment(place, SETTINGS),
   })
   let startedAtMs = 0
   let endedAtMs = 0

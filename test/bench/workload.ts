@@ -44,13 +44,16 @@ export async function seedRegistrations(
   prefix: string,
   sessions: readonly BenchSession[],
   alg: BenchAlgorithm,
+  registeredAtMs = Date.now(),
 ): Promise<void> {
   for (let start = 0; start < sessions.length; start += SESSIONS_PER_PIPELINE) {
     const pipeline = redis.pipeline()
     for (const session of sessions.slice(start, start + SESSIONS_PER_PIPELINE)) {
       const sessionKey = `${prefix}:session:{${ISSUER}|${session.sessionId}}`
       const userKey = `${prefix}:user:{${ISSUER}|${session.userId}}`
-      pipeline.hset(sessionKey, registrationFields(session, alg)).expire(sessionKey, REGISTRATION_TTL_SECONDS)
+      pipeline
+        .hset(sessionKey, registrationFields(session, alg, registeredAtMs))
+        .expire(sessionKey, REGISTRATION_TTL_SECONDS)
       pipeline.zadd(userKey, Date.now() + 1_000 * REGISTRATION_TTL_SECONDS, session.sessionId)
       pipeline.expire(userKey, REGISTRATION_TTL_SECONDS)
     }
@@ -98,8 +101,9 @@ export interface BenchRegistration {
 export function makeRegistrations(
   { sessionId, userId, relyingParties }: BenchSession,
   alg: BenchAlgorithm,
+  registeredAtMs = Date.now(),
 ): BenchRegistration[] {
-  const registeredAt = new Date().toISOString()
+  const registeredAt = new Date(registeredAtMs).toISOString()
   return relyingParties.map(({ clientId, backchannelLogoutUri }) => ({
     issuer: ISSUER,
     sessionId,
@@ -115,6 +119,12 @@ export function makeRegistrations(
   }))
 }
 
-function registrationFields(session: BenchSession, alg: BenchAlgorithm): Map<string, string> {
-  return new Map(makeRegistrations(session, alg).map((it) => [it.oidcSessionId, JSON.stringify(it)]))
+function registrationFields(
+  session: BenchSession,
+  alg: BenchAlgorithm,
+  registeredAtMs: number,
+): Map<string, string> {
+  return new Map(
+    makeRegistrations(session, alg, registeredAtMs).map((it) => [it.oidcSessionId, JSON.stringify(it)]),
+  )
 }

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { unattempted } from '../../../src/delivery/backlog.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { deliveryFixture } from './delivery-fixture.ts'
@@ -88,4 +89,34 @@ test('what is under way when its records are taken away stands in the backlog un
   ])
   expect(await backlog.sizes(10)).toMatchObject([{ size: 1 }])
   expect(core.open.size).toBe(0)
+})
+
+test('a parked delivery whose registration cannot be read ends once, as invalid, and leaves the backlog with that', async () => {
+  const broken = { issuer: ISSUER, sessionId: 'session-1', oidcSessionId: 'oidc-1', reason: 'no JSON' }
+  const { attempts, backlog, outcomes } = await claimed(async (registry) => {
+    registry.find = async (keys) => keys.map(() => ({ ...broken, partial: {} }) as never)
+  })
+  expect(attempts).toEqual([])
+  expect(outcomes()).toMatchObject([{ reason: 'invalid', oidcSessionId: 'oidc-1' }])
+  expect(backlog.parked).toEqual([])
+})
+
+test('what is parked for an issuer that is not served here stays parked, also past its deadline', async () => {
+  const fixture = deliveryFixture()
+  const { backlog, clock, core, outcomes, registry } = fixture
+  const foreign = sampleRegistration({ issuer: 'https://other.example' })
+  await registry.apply(
+    [registration, foreign].map((it) => ({ kind: 'register', registration: it, origin: sampleOrigin() })),
+  )
+  const parked = [foreign, registration].map((it, i) => {
+    const cause = { origin: sampleOrigin(), occurredAtMs: clock.now(), everywhere: false }
+    const deadlineMs = clock.now() + (i === 0 ? -1 : 60_000)
+    return unattempted({ registration: it, cause, deadlineMs }, clock.now() - 1 + i)
+  })
+  await backlog.park(parked)
+  core.backlogLoop.start()
+  await vi.waitUntil(() => fixture.attempts.length > 0)
+  await core.backlogLoop.stop()
+  expect(backlog.parked[0]).toEqual(parked[0])
+  expect(outcomes()).toEqual([])
 })

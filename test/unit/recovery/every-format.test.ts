@@ -77,7 +77,6 @@ async function rebuilt({ clock, log, pipeline, registry }: ReturnType<typeof sit
     sessionLifetimeMs: 10 * HOUR,
     tombstoneMs: HOUR,
     runAgain: async (steps) => void again.push(...steps),
-    againSettled: async () => undefined,
   })
   const rebuild = new Rebuild({
     clock,

@@ -9,6 +9,8 @@ import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration
 
 const expired: Outcome = { kind: 'failed', reason: 'expired', attempts: 1 }
 const discarded: Outcome = { kind: 'failed', reason: 'discarded', attempts: 1 }
+/** When the outcomes were. */
+const WRITTEN = 1_700_000_100_000
 const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
 const one = sampleRegistration({ oidcSessionId: 'one' })
 const two = sampleRegistration({ oidcSessionId: 'two', clientId: 'two' })
@@ -20,14 +22,14 @@ function record(offset: number, outcome: Outcome, registration: Registration): W
     topic: 't',
     partition: 0,
     offset,
-    timestampMs: 0,
+    timestampMs: WRITTEN,
     key: null,
     value: Buffer.from(String(value)),
     headers,
   }
 }
 
-function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = false) {
+function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = false, nowMs = WRITTEN + 500) {
   const book = new ReplayBook()
   const options = {
     book,
@@ -38,7 +40,7 @@ function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = fal
   }
   const failed = new FailedOutcomes(options)
   failed.take(records, ({ offset }) => offset < 100)
-  const owed = failed.owed(10_000)
+  const owed = failed.owed(nowMs)
   return { book, owed, offsets: owed.map(({ cause }) => cause.origin.offset) }
 }
 
@@ -84,5 +86,14 @@ test('an outcome that does not tell when its session ended counts as late', () =
   const { occurredAt, ...data } = JSON.parse(String(it.value))
   const { owed } = owedOf([{ ...it, value: Buffer.from(JSON.stringify(data)) }])
   expect(occurredAt).toBe(5)
-  expect(owed[0]?.cause.occurredAtMs).toBe(8_000)
+  expect(owed[0]?.cause.occurredAtMs).toBe(WRITTEN - 2_000)
+})
+
+test('asked again later, what is owed is the same, and means no login that was made since', () => {
+  const it = record(1, expired, one)
+  const { occurredAt: _, registeredAt, ...data } = JSON.parse(String(it.value))
+  const records = [{ ...it, value: Buffer.from(JSON.stringify(data)) }, record(2, expired, two)]
+  const [early, late] = [owedOf(records).owed, owedOf(records, {}, false, WRITTEN + 10_000).owed]
+  expect(late).toEqual(early)
+  expect(early.map(({ cause }) => cause.untilMs)).toEqual([WRITTEN, registeredAt])
 })

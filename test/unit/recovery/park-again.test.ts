@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { ParkedDelivery } from '../../../src/delivery/backlog.ts'
 import type { TriggerStep } from '../../../src/intake/trigger-step.ts'
 import { ParkAgain } from '../../../src/recovery/park-again.ts'
+import { ParkOwed } from '../../../src/recovery/park-owed.ts'
 import type { Ending } from '../../../src/registry/ending.ts'
 import type { BrokenRegistration } from '../../../src/registry/registry.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
@@ -19,20 +20,25 @@ async function site() {
   await registry.apply([{ kind: 'register', registration: sampleRegistration(), origin: sampleOrigin() }])
   const due: ParkedDelivery[] = []
   const refused: BrokenRegistration[] = []
+  /** RPs whose backlog is something else. */
+  const foreign = new Set<string>()
   const outcomes = Promise.withResolvers<void>()
   const parkAgain = new ParkAgain({
     clock,
     admission: { abandon: () => undefined, refuse: (broken) => void refused.push(broken) },
-    backlog: {
-      makeDue: async (parked) => {
-        due.push(...parked)
-        return new Set<string>()
-      },
-    },
     deadlineMs: HOUR,
+    parkOwed: new ParkOwed({
+      clock,
+      backlog: {
+        makeDue: async (parked) => {
+          due.push(...parked)
+          return foreign
+        },
+      },
+    }),
     settlement: { idle: () => outcomes.promise },
   })
-  return { clock, due, outcomes, parkAgain, refused, registry }
+  return { clock, due, foreign, outcomes, parkAgain, refused, registry }
 }
 
 const endSession = (ending: Ending): TriggerStep => ({
@@ -58,11 +64,26 @@ test('an ending that does not say how long it is tried has the whole time', asyn
   expect(due).toMatchObject([{ state: { deadlineMs: clock.nowMs + HOUR } }])
 })
 
-test('it waits for the outcomes of registrations that cannot be read: nobody would run them again', async () => {
-  const { outcomes, parkAgain, refused, registry } = await site()
-  const broken = { issuer: ISSUER, sessionId: 's', oidcSessionId: 'o', reason: 'is not JSON', partial: {} }
-  const group = { relation: 'fresh', ending: sampleEnding(), registrations: [], broken: [broken] } as const
-  registry.apply = async () => [{ kind: 'owed', groups: [group] }]
+const broken = { issuer: ISSUER, sessionId: 's', oidcSessionId: 'o', reason: 'is not JSON', partial: {} }
+const brokenGroup = {
+  relation: 'fresh',
+  ending: sampleEnding(),
+  registrations: [],
+  broken: [broken],
+} as const
+
+test('what cannot be read is parked as well: whoever claims it ends it', async () => {
+  const { due, parkAgain, refused, registry } = await site()
+  registry.apply = async () => [{ kind: 'owed', groups: [brokenGroup] }]
+  await parkAgain.run([endSession(sampleEnding())], registry)
+  expect(due).toMatchObject([{ rpKey: `${ISSUER}|`, sessionId: 's', oidcSessionId: 'o' }])
+  expect(refused).toEqual([])
+})
+
+test('it waits for the outcomes of what cannot be parked: nobody would run it again', async () => {
+  const { foreign, outcomes, parkAgain, refused, registry } = await site()
+  foreign.add(`${ISSUER}|`)
+  registry.apply = async () => [{ kind: 'owed', groups: [brokenGroup] }]
   let isOver = false
   const run = parkAgain.run([endSession(sampleEnding())], registry).then(() => {
     isOver = true

@@ -34,8 +34,8 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const ranAgain: string[] = []
   /** Until when they may be tried. */
   const deadlines = new Map<string, number | undefined>()
-  /** What happens while that is settled. */
-  const again = { settled: async (): Promise<void> => undefined }
+  /** What happens while that is parked. */
+  const again = { parked: async (): Promise<void> => undefined }
   const disbelieved: DisbelievedOutcomes[] = []
   const origins = { partition: 0 }
   const forgotten: PartitionStart[] = []
@@ -56,8 +56,8 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
         ranAgain.push(name)
         deadlines.set(name, ending.deadlineMs)
       }
+      await again.parked()
     },
-    againSettled: () => again.settled(),
   })
   const relay = () =>
     new Rebuild({
@@ -369,7 +369,7 @@ test('there is no epoch before what was run again is settled', async () => {
   terminate('s', 0)
   log.commit({ topic: INPUT, partition: 0 }, 1)
   const ids: (string | undefined)[] = []
-  again.settled = async () => {
+  again.parked = async () => {
     await setImmediate()
     ids.push(epoch.id)
   }
@@ -382,7 +382,7 @@ test('a rebuild that is stopped during its last triggers leaves no epoch: nobody
   terminate('s', 0)
   log.commit({ topic: INPUT, partition: 0 }, 1)
   const stopped = new AbortController()
-  again.settled = async () => stopped.abort()
+  again.parked = async () => stopped.abort()
   await expect(rebuild.ensure(stopped.signal)).rejects.toThrow()
   expect(epoch.id).toBeUndefined()
 })

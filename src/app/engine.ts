@@ -1,0 +1,162 @@
+import type { Config } from '../config/env.ts'
+import { Issuers } from '../config/issuers.ts'
+import { ClientPolicy } from '../delivery/client-policy.ts'
+import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-core.ts'
+import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
+import type { ClientNote } from '../diagnosis/client-notes.ts'
+import { EgressGuard } from '../egress/egress-guard.ts'
+import { UndiciSender } from '../egress/undici-sender.ts'
+import { Decoders } from '../events/decode/decode-record.ts'
+import { logoutEndpoint } from '../events/logout-endpoint.ts'
+import { Pipeline } from '../intake/pipeline.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { RepeatedSteps } from '../lib/repeated-steps.ts'
+import type { OutcomeLog } from '../outcome/outcome-log.ts'
+import type { LogReader } from '../recovery/log-reader.ts'
+import { ParkOwed } from '../recovery/park-owed.ts'
+import { Rebuild, type RebuildOptions } from '../recovery/rebuild.ts'
+import { StoreFromLog, type StoreFromLogOptions } from '../recovery/store-from-log.ts'
+import { RedisBacklog } from '../redis/redis-backlog.ts'
+import type { RedisConnection } from '../redis/redis-connection.ts'
+import { RedisEpochStore } from '../redis/redis-epoch-store.ts'
+import { RedisKeys } from '../redis/redis-keys.ts'
+import { RedisRecoveryRegistry } from '../redis/redis-recovery-registry.ts'
+import { RedisRegistry } from '../redis/redis-registry.ts'
+import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
+import { EpochGuard } from '../registry/epoch-guard.ts'
+import type { RpName } from '../registry/rp-settings.ts'
+
+/** Of the configuration, what the stores and their rebuild need. Keys and egress belong to the delivery alone. */
+export const storeOptions = [
+  'ATTEMPT_TIMEOUT_MS',
+  'ISSUER',
+  'KAFKA_GROUP_ID',
+  'KAFKA_OUTCOME_TOPIC',
+  'KAFKA_START_FROM',
+  'KAFKA_TOPICS',
+  'REDIS_PREFIX',
+  'RETRY_DEADLINE_MS',
+  'SESSION_LIFETIME_MS',
+  'TOMBSTONE_MS',
+  'USER_SIGNED_OUT_WITHOUT_SESSION',
+] as const satisfies readonly (keyof Config)[]
+
+export type StoreConfig = Pick<Config, (typeof storeOptions)[number]>
+
+/** What Redis holds, for `serve` and for the commands that look at it as `serve` does. */
+export interface Stores {
+  readonly backlog: RedisBacklog
+  readonly epoch: RedisEpochStore
+  readonly guard: EpochGuard
+  readonly keys: RedisKeys
+  readonly parkOwed: ParkOwed
+  readonly recovery: RedisRecoveryRegistry
+  readonly redis: RedisConnection
+  readonly registry: RedisRegistry
+  /** The same without a guard: the registry is built before there is an epoch. */
+  readonly unguarded: { readonly recovery: RedisRecoveryRegistry; readonly registry: RedisRegistry }
+}
+
+export function createStores(config: StoreConfig, redis: RedisConnection, clock: Clock): Stores {
+  const { SESSION_LIFETIME_MS: sessionLifetimeMs, TOMBSTONE_MS: tombstoneMs } = config
+  const keys = new RedisKeys(config.REDIS_PREFIX)
+  const guard = new EpochGuard(redis)
+  const options = { keys, redis, sessionLifetimeMs, tombstoneMs }
+  const backlog = new RedisBacklog(redis, keys)
+  return {
+    backlog,
+    guard,
+    keys,
+    redis,
+    epoch: new RedisEpochStore(redis, keys),
+    parkOwed: new ParkOwed({ backlog, clock }),
+    recovery: new RedisRecoveryRegistry({ ...options, guard }),
+    registry: new RedisRegistry({ ...options, guard }),
+    unguarded: { recovery: new RedisRecoveryRegistry(options), registry: new RedisRegistry(options) },
+  }
+}
+
+/** The same for whoever reads the log, in this process and in any other. */
+export function createPipeline(config: StoreConfig, serves: (issuer: string) => boolean): Pipeline {
+  return new Pipeline(new Decoders(config.ISSUER), serves, config.USER_SIGNED_OUT_WITHOUT_SESSION)
+}
+
+export interface RebuildParts
+  extends Pick<RebuildOptions, 'onDisbelieved' | 'onForgotten' | 'onLacked' | 'onProgress' | 'own'>,
+    Pick<StoreFromLogOptions, 'clock' | 'pipeline' | 'runAgain'> {
+  readonly config: StoreConfig
+  readonly reader: LogReader
+  readonly stores: Stores
+}
+
+/** What builds the registry from the log, and completes it. */
+export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: RebuildParts): Rebuild {
+  return new Rebuild({
+    ...parts,
+    epoch: stores.epoch,
+    formats: pipeline.decoders,
+    groupId: config.KAFKA_GROUP_ID,
+    inputTopics: config.KAFKA_TOPICS,
+    outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+    startFrom: config.KAFKA_START_FROM,
+    store: new StoreFromLog({
+      ...stores.unguarded,
+      pipeline,
+      runAgain,
+      clock: parts.clock,
+      deadlineMs: config.RETRY_DEADLINE_MS,
+      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+      tombstoneMs: config.TOMBSTONE_MS,
+    }),
+  })
+}
+
+export interface DeliveryParts {
+  readonly clock: Clock
+  readonly config: Config
+  readonly events: DeliveryCoreOptions['events']
+  readonly issuers: Issuers
+  readonly log: OutcomeLog
+  readonly onClientNote: (clientId: string, note: ClientNote) => void
+  readonly onInvalidSetting: (rp: RpName, problem: string) => void
+  readonly repeats?: RepeatedSteps
+  readonly stores: Stores
+  readonly tracing?: DeliveryTracing | undefined
+}
+
+export function createIssuers(config: Config, clock: Clock): Issuers {
+  return new Issuers([{ issuer: config.ISSUER, signingKeysFile: config.SIGNING_KEYS_FILE }], clock)
+}
+
+/** The delivery, which `serve` alone has. */
+export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; sender: UndiciSender } {
+  const { clock, config, events, issuers, log, onInvalidSetting, stores } = parts
+  const { backlog, guard, keys, redis, registry } = stores
+  const sender = new UndiciSender({
+    guard: new EgressGuard({ allowHttp: config.EGRESS_ALLOW_HTTP, allow: config.EGRESS_ALLOW }),
+    attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+    connectionsPerOriginMax: config.MAX_IN_FLIGHT,
+  })
+  const clients = new ClientPolicy(config, parts.onClientNote)
+  const core = new DeliveryCore({
+    backlog,
+    clock,
+    config,
+    events,
+    guard,
+    log,
+    registry,
+    sender,
+    repeats: parts.repeats,
+    tracing: parts.tracing,
+    clients,
+    settingsStore: new RedisRpSettings({
+      keys,
+      redis,
+      onInvalid: onInvalidSetting,
+      uriProblem: ({ clientId }, uri) => clients.refusal(clientId, logoutEndpoint(uri)),
+    }),
+    signerFor: (issuer) => issuers.signer(issuer),
+  })
+  return { core, sender }
+}

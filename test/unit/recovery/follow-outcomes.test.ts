@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import type { Outcome } from '../../../src/events/outcome.ts'
+import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
+import { FollowOutcomes } from '../../../src/recovery/follow-outcomes.ts'
+import { ReplayBook } from '../../../src/recovery/replay-book.ts'
+import { MemoryLog } from '../../support/memory-log.ts'
+import { sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+
+const TOPIC = 'outcomes'
+const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
+
+test('an outcome that is fetched behind the end of one look is read by the next', async () => {
+  const log = new MemoryLog({ [TOPIC]: 1 })
+  const registrations = ['a', 'b', 'c'].map((oidcSessionId) => sampleRegistration({ oidcSessionId }))
+  const publish = (i: number) => {
+    const cause = { origin: sampleOrigin(), occurredAtMs: 1, everywhere: false }
+    log.appendOutgoing(outcomeRecord(TOPIC, sent, registrations[i] ?? sampleRegistration(), cause), 0, 1)
+  }
+  const book = new ReplayBook()
+  for (const it of registrations) book.begin(it)
+  const follow = new FollowOutcomes(log, TOPIC, book, () => undefined)
+  await follow.start()
+  publish(0)
+  const read = log.read.bind(log)
+  // What came after the ends were asked for is in the same batch, as a broker sends it, and not part of the range.
+  log.read = async (ranges, take, signal) => {
+    log.read = read
+    publish(1)
+    await read(ranges, (batch) => take({ ...batch, nextOffset: batch.nextOffset + 1 }), signal)
+  }
+  const { signal } = new AbortController()
+  await follow.look(signal)
+  expect(book.counts.sent).toBe(1)
+  publish(2)
+  await follow.look(signal)
+  expect(book.counts.sent).toBe(3)
+})
