@@ -1,7 +1,7 @@
 import type { Config } from '../config/env.ts'
 import { readOptions } from '../config/env.ts'
-import { RelayFault } from '../errors.ts'
 import { identifier } from '../events/identifier.ts'
+import { RelayFault } from '../lib/errors.ts'
 
 /** A whole number from 1 to `max`. Throws `LR_USAGE`, which names the argument. */
 export function parseCount(text: string, argument: string, max: number): number {

@@ -5,10 +5,10 @@ import {
   type RedisConfig,
   redisOptions,
   redisSecurity,
-} from '../backend-security.ts'
-import { messageOf, RelayFault } from '../errors.ts'
+} from '../app/backend-security.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
 
 /**

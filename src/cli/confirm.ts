@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import { RelayFault } from '../errors.ts'
+import { RelayFault } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
 
 interface Person {

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { codeOf, messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
 import { EXIT_CODE } from './exit-code.ts'
 

@@ -1,5 +1,5 @@
-import { RelayFault } from '../errors.ts'
 import type { Trigger } from '../events/trigger.ts'
+import { RelayFault } from '../lib/errors.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
 import type { RequestedOffsets, RequestedRange } from '../recovery/replay-range.ts'
 import { parseTime } from './time-argument.ts'

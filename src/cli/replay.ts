@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { describeHidden } from '../recovery/log-reader.ts'
-import type { RecoveryRun } from '../recovery-run.ts'
+import type { RecoveryRun } from '../app/recovery-run.ts'
+import { describeHidden } from '../intake/log-reader.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { Output } from './output.ts'
 import { OwedList } from './owed-list.ts'

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
+import { Service } from '../app/service.ts'
 import { readConfig } from '../config/env.ts'
-import { Service } from '../service.ts'
+import { version } from '../lib/version.ts'
+import { optimizeSooner } from '../runtime/optimize-sooner.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openTracing } from '../telemetry/opentelemetry.ts'
-import { version } from '../version.ts'
 import { watchNpmShell } from './npm-shell.ts'
-import { optimizeSooner } from './optimize-sooner.ts'
 import { optionsHelp } from './options-help.ts'
 
 export function addServe(program: Command): void {

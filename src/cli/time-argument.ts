@@ -1,4 +1,4 @@
-import { RelayFault } from '../errors.ts'
+import { RelayFault } from '../lib/errors.ts'
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,

@@ -1,4 +1,4 @@
-import { RelayFault } from '../errors.ts'
+import { RelayFault } from '../lib/errors.ts'
 import { type MisspeltOption, misspeltOptions } from './misspelt-options.ts'
 import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { allowEntryProblem } from '../egress/allow-entry.ts'
-import { codeOf } from '../errors.ts'
+import { codeOf } from '../lib/errors.ts'
 import { parseClientHost } from './client-hosts.ts'
 import { redisUrlProblem } from './redis-url.ts'
 

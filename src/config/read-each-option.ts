@@ -1,4 +1,4 @@
-import { codeOf, messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { type Config, readOptions, refuseUntrusted } from './env.ts'
 import { optionsSchema } from './options.ts'
 import type { Environment } from './secret-files.ts'

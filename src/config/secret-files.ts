@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { codeOf } from '../errors.ts'
+import { codeOf } from '../lib/errors.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

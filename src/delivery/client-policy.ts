@@ -1,7 +1,6 @@
 import { type ClientHost, isHost } from '../config/client-hosts.ts'
-import type { ClientNote } from '../diagnosis/client-notes.ts'
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
-import type { TokenType } from '../token/claims.ts'
+import type { TokenType } from '../issuers/signing/claims.ts'
 import type { Delivery } from './delivery.ts'
 import { endpointOf } from './relying-party.ts'
 
@@ -69,3 +68,16 @@ export class ClientPolicy {
     this.#onNote(rp.clientId, { kind: 'egress-refused', to: origin, why })
   }
 }
+
+/** What somebody else wants for a client, in a record or in `lr:client`. Origins are without path and query. */
+export type ClientNote =
+  /** A header type that the operator has not allowed; `asked` as it was written. */
+  | { readonly kind: 'type-ignored'; readonly asked: string }
+  /** `lr:client` sends its tokens elsewhere than its registrations say. */
+  | { readonly kind: 'origin-overridden'; readonly from: string; readonly to: string }
+  /** Its tokens went to another origin before. */
+  | { readonly kind: 'origin-changed'; readonly from: string; readonly to: string }
+  /** Its tokens were to go to a host that the operator has not allowed. */
+  | { readonly kind: 'host-refused'; readonly to: string }
+  /** The egress guard let nothing through to it; `why` names the address and the remedy. */
+  | { readonly kind: 'egress-refused'; readonly to: string; readonly why: string }

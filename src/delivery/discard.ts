@@ -1,8 +1,8 @@
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
-import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
-import { outcomeRecord } from '../outcome/outcome-record.ts'
 import type { BrokenRegistration, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedDelivery, ParkedState } from './backlog.ts'
+import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
+import { outcomeRecord } from './outcome-record.ts'
 
 export interface DiscardOptions {
   readonly backlog: Pick<Backlog, 'remove'>

@@ -2,11 +2,11 @@ import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import { MicroBatcher } from '../lib/micro-batcher.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
-import type { OutcomeLog } from '../outcome/outcome-log.ts'
-import { outcomeRecord } from '../outcome/outcome-record.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedName } from './backlog.ts'
 import type { DeliveryCause } from './delivery.ts'
+import type { OutcomeLog } from './outcome-log.ts'
+import { outcomeRecord } from './outcome-record.ts'
 import { PendingOutcomes, type Unpublished } from './pending-outcomes.ts'
 
 export interface SettlementOptions {

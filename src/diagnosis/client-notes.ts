@@ -1,17 +1,5 @@
+import type { ClientNote } from '../delivery/client-policy.ts'
 import type { Clock } from '../lib/clock.ts'
-
-/** What somebody else wants for a client, in a record or in `lr:client`. Origins are without path and query. */
-export type ClientNote =
-  /** A header type that the operator has not allowed; `asked` as it was written. */
-  | { readonly kind: 'type-ignored'; readonly asked: string }
-  /** `lr:client` sends its tokens elsewhere than its registrations say. */
-  | { readonly kind: 'origin-overridden'; readonly from: string; readonly to: string }
-  /** Its tokens went to another origin before. */
-  | { readonly kind: 'origin-changed'; readonly from: string; readonly to: string }
-  /** Its tokens were to go to a host that the operator has not allowed. */
-  | { readonly kind: 'host-refused'; readonly to: string }
-  /** The egress guard let nothing through to it; `why` names the address and the remedy. */
-  | { readonly kind: 'egress-refused'; readonly to: string; readonly why: string }
 
 export interface NotedClient {
   readonly clientId: string

@@ -1,5 +1,6 @@
+import type { OpenTransaction, PassedPosition } from '../intake/log-edges.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { LogFacts, OpenTransaction, PassedPosition, RefusedRecords } from './facts.ts'
+import type { LogFacts, RefusedRecords } from './facts.ts'
 
 export interface EdgeNotesOptions {
   readonly clock: Clock

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Look } from './check.ts'
 import { type Area, type CheckName, checksOf } from './check-names.ts'
 import { error, type Finding, type Found, type Severity, unknown } from './finding.ts'

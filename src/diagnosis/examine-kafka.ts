@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
 import { brokerChecks, checkKafkaTransport, type TriedBroker } from './brokers.ts'
 import { lookAt } from './check.ts'

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../lib/errors.ts'
 import { lookAt } from './check.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
 import type { Expectations, RedisFacts, RedisServerFacts } from './facts.ts'

@@ -1,3 +1,4 @@
+import type { OpenTransaction, PassedPosition } from '../intake/log-edges.ts'
 /** Something that was looked up, or the reason why it could not be. */
 export type Fact<T> = { readonly value: T } | { readonly unread: string }
 
@@ -89,38 +90,6 @@ export interface TopicFacts {
   /** 0 when the topic does not exist. */
   readonly partitions: number
   readonly settings: Fact<TopicSettings>
-}
-
-/** A position that the log does not hold any more. All but the times are offsets. */
-export interface PassedPosition {
-  readonly topic: string
-  readonly partition: number
-  /**
-   * `retention`: the records from `wanted` on were dropped. `recreated`: they were in a topic of this name that was
-   * deleted. `shortened`: the log ends before it. `forgotten`: neither Kafka nor Redis knows it any more, although Redis
-   * holds the registry; reading begins as at a first start. `lacked`: a Redis that had fallen behind lacks what the log has
-   * dropped.
-   */
-  readonly why: 'retention' | 'recreated' | 'shortened' | 'forgotten' | 'lacked'
-  /** What was to be read next. */
-  readonly wanted: number
-  /** Where reading goes on. */
-  readonly position: number
-  /** Of the last record that was read; milliseconds since the epoch, as is the next. */
-  readonly lastMs?: number
-  /** Of the first record that is left; missing where none is. */
-  readonly earliestMs?: number
-}
-
-/** Records that nobody can read before a transaction of another producer has ended. */
-export interface OpenTransaction {
-  readonly topic: string
-  readonly partition: number
-  /** The first of them. */
-  readonly from: number
-  readonly records: number
-  /** When it was first seen. Milliseconds since the epoch. */
-  readonly sinceMs: number
 }
 
 /** Records that became dead letters for one reason, although they could be read. */

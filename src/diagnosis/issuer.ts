@@ -1,5 +1,5 @@
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
-import { discoveryUri } from '../token/discovery-uri.ts'
+import { discoveryUri } from '../issuers/discovery-uri.ts'
 import { error, type Found, hint, measuredText, ok, unknown, warning } from './finding.ts'
 import { networkFault } from './network-fault.ts'
 import { shownUri } from './shown-uri.ts'

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
+import { isSameKey } from '../issuers/signing/same-key.ts'
+import type { SigningKey } from '../issuers/signing/signing-key.ts'
 import { durationText } from '../lib/duration-text.ts'
-import { isSameKey } from '../token/same-key.ts'
-import type { SigningKey } from '../token/signing-key.ts'
 import { error, type Found, ok, warning } from './finding.ts'
 
 /** RPs read a JWK set again when they meet an unknown kid, but some not more often than that. */

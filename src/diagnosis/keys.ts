@@ -1,6 +1,6 @@
 import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
-import type { SigningKey } from '../token/signing-key.ts'
-import type { KeyFileFacts } from '../token/signing-keys.ts'
+import type { SigningKey } from '../issuers/signing/signing-key.ts'
+import type { KeyFileFacts } from '../issuers/signing/signing-keys.ts'
 import type { Check } from './check.ts'
 import { error, type Found, hint, ok, warning } from './finding.ts'
 

@@ -1,6 +1,7 @@
+import type { PassedPosition } from '../intake/log-edges.ts'
 import { timeText } from '../lib/time-text.ts'
 import type { Check } from './check.ts'
-import type { LogFacts, PassedPosition } from './facts.ts'
+import type { LogFacts } from './facts.ts'
 import { type Found, warning } from './finding.ts'
 import { ownOutcomeTopic } from './topics.ts'
 

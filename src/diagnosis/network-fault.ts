@@ -1,4 +1,4 @@
-import { codeOf, messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 
 /** The options that a TLS connection is set up by, named as an operator finds them. */
 export interface TlsOptionNames {

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { RelayFault } from '../errors.ts'
+import { RelayFault } from '../lib/errors.ts'
 import {
   type Address,
   behindNat64,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
-import { codeOf, messageOf } from '../errors.ts'
 import { tlsHandshake } from '../lib/connect-any.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { reachableAddress } from '../lib/reachable-address.ts'
 import { serverName, withoutFinalDot } from '../lib/server-name.ts'
 

@@ -1,4 +1,4 @@
-import { RelayFault } from '../errors.ts'
+import { RelayFault } from '../lib/errors.ts'
 import { fetchDocument } from './fetch-document.ts'
 
 const BYTES_MAX = 256 * 1_024

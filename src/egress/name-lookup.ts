@@ -1,5 +1,5 @@
 import { lookup as askSystem, promises as dns } from 'node:dns'
-import { codeOf, RelayFault } from '../errors.ts'
+import { codeOf, RelayFault } from '../lib/errors.ts'
 import { type NameFiles, SystemNames } from './system-names.ts'
 
 export interface FoundAddresses {

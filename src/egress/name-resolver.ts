@@ -1,4 +1,4 @@
-import { codeOf, messageOf, RelayFault } from '../errors.ts'
+import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { type FoundAddresses, NameLookup, type NameLookupOptions } from './name-lookup.ts'
 
 type Waiting = (error: Error | null, addresses: readonly string[]) => void

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { RelayFault } from '../errors.ts'
+import { RelayFault } from '../lib/errors.ts'
 
 /** An ordinary answer fits into one. */
 const SLICE_BYTES = 2_048

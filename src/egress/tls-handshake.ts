@@ -1,5 +1,5 @@
 import { connect, type TLSSocket } from 'node:tls'
-import { codeOf, messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { serverName } from '../lib/server-name.ts'
 
 export interface ShownCertificate {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { DeadlineQueue } from '../lib/deadline-queue.ts'
+import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { guardedConnector } from './guarded-connector.ts'
 import { NameResolver } from './name-resolver.ts'

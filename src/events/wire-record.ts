@@ -10,6 +10,8 @@ export function positionOf({ topic, partition, offset }: RecordPosition): string
   return `${topic}/${partition}/${offset}`
 }
 
+export type TopicPartition = Pick<RecordPosition, 'topic' | 'partition'>
+
 /** A record as it came from the log, before anybody looked at its content, which is read anew each time it is asked for. */
 export interface WireRecord extends RecordPosition {
   /** As `headerText`, where that can be told without reading the rest. */

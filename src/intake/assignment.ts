@@ -1,14 +1,14 @@
+import type { TopicPartition } from '../events/wire-record.ts'
+import { delay, settledWithin } from '../lib/deferred.ts'
+import type { AppliedPosition } from '../registry/epoch-store.ts'
+import { PartitionLane } from './partition-lane.ts'
 import type {
   AssignedPartition,
   CommittablePosition,
   RecordBatch,
   RecordListener,
   RecordSource,
-  TopicPartition,
-} from '../kafka/record-source.ts'
-import { delay, settledWithin } from '../lib/deferred.ts'
-import type { AppliedPosition } from '../recovery/epoch-store.ts'
-import { PartitionLane } from './partition-lane.ts'
+} from './record-source.ts'
 
 export interface AssignmentOptions {
   readonly source: Pick<RecordSource, 'pause' | 'resume' | 'seek' | 'commit'>

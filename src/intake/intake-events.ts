@@ -1,5 +1,5 @@
-import type { DecodeResult } from '../events/decode/decode-record.ts'
-import type { KnownType } from '../events/decode/known-types.ts'
+import type { DecodeResult } from '../events/decoding/decode-record.ts'
+import type { KnownType } from '../events/decoding/known-types.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 
 export type IntakeResult =

@@ -4,13 +4,12 @@ import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { Owed } from '../delivery/resolve.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
-import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import { Turns } from '../lib/turns.ts'
-import type { DeadLetters } from '../outcome/dead-letters.ts'
 import type { OwedGroup } from '../registry/ending.ts'
 import type {
   HeldRegistration,
@@ -20,6 +19,7 @@ import type {
   RegistryStep,
 } from '../registry/registry.ts'
 import { BeforeStart, type BeforeStartOptions } from './before-start.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import { FanOuts } from './fan-outs.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'

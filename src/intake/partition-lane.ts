@@ -1,9 +1,9 @@
-import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import { isOutcome } from '../events/outcome.ts'
-import type { WireRecord } from '../events/wire-record.ts'
-import type { AssignedPartition, RecordBatch, TopicPartition } from '../kafka/record-source.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import { Fifo } from '../lib/fifo.ts'
 import { OffsetTracker, type OpenRecord } from './offset-tracker.ts'
+import type { AssignedPartition, RecordBatch } from './record-source.ts'
 
 /** Records that may wait here; beyond that the partition is paused, and resumed at half. */
 const QUEUED_RECORDS_MAX = 100

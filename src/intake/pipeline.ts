@@ -1,5 +1,5 @@
-import type { DecodeResult, Decoders } from '../events/decode/decode-record.ts'
-import type { RecordKind } from '../events/decode/decoder.ts'
+import type { DecodeResult, Decoders } from '../events/decoding/decode-record.ts'
+import type { RecordKind } from '../events/decoding/decoder.ts'
 import type { TraceContext } from '../events/trace-context.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { RegistryStep } from '../registry/registry.ts'

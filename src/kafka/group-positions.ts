@@ -1,6 +1,7 @@
 import type { RecordPosition } from '../events/wire-record.ts'
+import type { PositionMetadata } from '../intake/record-source.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
-import { metadataText, type PositionMetadata, readMetadata } from './position-metadata.ts'
+import { metadataText, readMetadata } from './position-metadata.ts'
 import { fetchTopicIds } from './topic-ids.ts'
 
 /** Where a group is in one partition: everything before `offset` is settled. */

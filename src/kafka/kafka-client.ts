@@ -2,7 +2,7 @@ import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
 import { RecentWords } from '../lib/recent-words.ts'
 import { addressForKafkajs } from './broker-address.ts'
 import { CONNECTION_TIMEOUT_MS, type KafkaSecurity, securityConfig } from './kafka-security.ts'
-import { kafkajs } from './kafkajs.ts'
+import { kafkajs } from './kafkajs/kafkajs.ts'
 
 const { Kafka, logLevel } = kafkajs
 

@@ -8,11 +8,11 @@ import type {
   TopicFacts,
   TopicLayout,
 } from '../diagnosis/facts.ts'
-import { codeOf, RelayFault } from '../errors.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
+import { codeOf, RelayFault } from '../lib/errors.ts'
 import { GroupPositions } from './group-positions.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
-import { kafkajs } from './kafkajs.ts'
+import { kafkajs } from './kafkajs/kafkajs.ts'
 import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
 
 const PAUSE_MS = 500

@@ -1,23 +1,24 @@
 import { createRequire } from 'node:module'
 import type { Kafka, KafkaMessage } from 'kafkajs'
-import { codeOf, RelayFault } from '../errors.ts'
 import { isOutcome } from '../events/outcome.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
+import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
+import type { RecordBatch } from '../intake/record-source.ts'
 import { delay } from '../lib/deferred.ts'
-import type { AppliedPosition } from '../recovery/epoch-store.ts'
-import type { LogReader, PartitionRange } from '../recovery/log-reader.ts'
+import { codeOf, RelayFault } from '../lib/errors.ts'
+import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { GroupPositions } from './group-positions.ts'
+import { explained } from './kafka-refusal.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+import { wireRecord } from './kafka-wire-record.ts'
 import {
   type Cluster,
   createCluster,
   type FetchedPartition,
   READ_COMMITTED,
   READ_UNCOMMITTED,
-} from './kafka-cluster.ts'
-import { explained } from './kafka-refusal.ts'
-import type { KafkaTopics } from './kafka-topics.ts'
-import { wireRecord } from './kafka-wire-record.ts'
+} from './kafkajs/kafka-cluster.ts'
 import { fetchBounds, type PartitionBounds } from './partition-bounds.ts'
-import type { RecordBatch, TopicPartition } from './record-source.ts'
 
 interface FetchedBatch {
   messages: KafkaMessage[]

@@ -1,10 +1,10 @@
 import type { Kafka, Message, PartitionMetadata, Producer } from 'kafkajs'
-import { codeOf, RelayFault } from '../errors.ts'
+import type { OutcomeLog, OutgoingRecord } from '../delivery/outcome-log.ts'
 import { settledWithin } from '../lib/deferred.ts'
-import type { OutcomeLog, OutgoingRecord } from '../outcome/outcome-log.ts'
+import { codeOf, RelayFault } from '../lib/errors.ts'
 import { explained } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
-import { kafkajs } from './kafkajs.ts'
+import { kafkajs } from './kafkajs/kafkajs.ts'
 import { partitionOfKey } from './key-partition.ts'
 
 const SEND_TIMEOUT_MS = 5_000

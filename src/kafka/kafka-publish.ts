@@ -1,9 +1,9 @@
 import type { Kafka } from 'kafkajs'
-import { RelayFault } from '../errors.ts'
+import type { OutgoingRecord } from '../delivery/outcome-log.ts'
 import type { RecordPosition } from '../events/wire-record.ts'
-import type { OutgoingRecord } from '../outcome/outcome-log.ts'
+import { RelayFault } from '../lib/errors.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
-import { kafkajs } from './kafkajs.ts'
+import { kafkajs } from './kafkajs/kafkajs.ts'
 import { partitionOfKey } from './key-partition.ts'
 
 const SEND_TIMEOUT_MS = 5_000

@@ -1,22 +1,17 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import { messageOf, RelayFault } from '../errors.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
+import type { LogEdges } from '../intake/log-edges.ts'
+import type { AssignedPartition, RecordBatch, RecordListener, RecordSource } from '../intake/record-source.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
-import type { AppliedPosition } from '../recovery/epoch-store.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
+import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { EdgeWatch } from './edge-watch.ts'
-import { type GroupMember, hookedAssigner } from './group-internals.ts'
 import { explained } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
-import type { LogEdges } from './log-edges.ts'
+import { type GroupMember, hookedAssigner } from './kafkajs/group-internals.ts'
+import { extentOf } from './kafkajs/record-set.ts'
+import { watchForStall } from './kafkajs/stall-watch.ts'
 import { OffsetCommits } from './offset-commits.ts'
-import { extentOf } from './record-set.ts'
-import type {
-  AssignedPartition,
-  RecordBatch,
-  RecordListener,
-  RecordSource,
-  TopicPartition,
-} from './record-source.ts'
-import { watchForStall } from './stall-watch.ts'
 import { pinStartPositions } from './start-positions.ts'
 
 export interface KafkaRecordSourceOptions {

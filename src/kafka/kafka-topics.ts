@@ -1,10 +1,10 @@
 import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
-import { RelayFault } from '../errors.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
-import { type Cluster, createCluster } from './kafka-cluster.ts'
+import { RelayFault } from '../lib/errors.ts'
 import { explained } from './kafka-refusal.ts'
+import { type Cluster, createCluster } from './kafkajs/kafka-cluster.ts'
 import { fetchBounds, type PartitionBounds, timeAt } from './partition-bounds.ts'
-import type { TopicPartition } from './record-source.ts'
 
 /** The number of partitions of a topic rarely grows; outcomes may follow five minutes later. */
 const METADATA_AGE_MS_MAX = 5 * 60_000

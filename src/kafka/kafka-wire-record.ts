@@ -1,8 +1,8 @@
 import type { KafkaMessage } from 'kafkajs'
 import { headerText, type WireHeaders, type WireRecord } from '../events/wire-record.ts'
-import { DecodedRecord } from './record-decoding.ts'
-import type { RecordBatch } from './record-source.ts'
-import { UnreadableRecords } from './unreadable-records.ts'
+import type { RecordBatch } from '../intake/record-source.ts'
+import { DecodedRecord } from './kafkajs/record-decoding.ts'
+import { UnreadableRecords } from './kafkajs/unreadable-records.ts'
 
 /** A kafkajs message without kafkajs' types: offsets and times as numbers, the content read when it is asked for. */
 export function wireRecord(

@@ -1,9 +1,10 @@
-import { RelayFault } from '../errors.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
+import type { AssignedPartition, CommittablePosition, PositionMetadata } from '../intake/record-source.ts'
 import { settledWithin } from '../lib/deferred.ts'
-import type { GroupMember } from './group-internals.ts'
+import { RelayFault } from '../lib/errors.ts'
 import type { GroupPosition } from './group-positions.ts'
-import { metadataText, type PositionMetadata } from './position-metadata.ts'
-import type { AssignedPartition, CommittablePosition, TopicPartition } from './record-source.ts'
+import type { GroupMember } from './kafkajs/group-internals.ts'
+import { metadataText } from './position-metadata.ts'
 
 export interface OffsetCommitsOptions {
   /** What may be committed now for every partition of the assignment. */

@@ -1,5 +1,5 @@
-import type { OpenTransaction } from '../diagnosis/facts.ts'
 import { OPEN_TRANSACTION_MS } from '../diagnosis/log-edges.ts'
+import type { OpenTransaction } from '../intake/log-edges.ts'
 import type { PartitionBounds } from './partition-bounds.ts'
 
 /** Follows what hides the ends of partitions from readers. */

@@ -1,7 +1,7 @@
-import { RelayFault } from '../errors.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
 import { delay } from '../lib/deferred.ts'
-import { type Broker, type Cluster, READ_COMMITTED, READ_UNCOMMITTED } from './kafka-cluster.ts'
-import type { TopicPartition } from './record-source.ts'
+import { RelayFault } from '../lib/errors.ts'
+import { type Broker, type Cluster, READ_COMMITTED, READ_UNCOMMITTED } from './kafkajs/kafka-cluster.ts'
 
 /** What a partition holds. All three are offsets; the last two are those after a record. */
 export interface PartitionBounds extends TopicPartition {

@@ -1,12 +1,4 @@
-/** What a commit says of its partition beside the offset. */
-export interface PositionMetadata {
-  /** The offset from which on this group reads everything; what is before was there before the group. */
-  readonly start?: number
-  /** Of the topic that the offset belongs to; empty when the broker has no ids. */
-  readonly topicId?: string
-  /** Time of the last record before that was taken over. Milliseconds since the epoch. */
-  readonly recordMs?: number
-}
+import type { PositionMetadata } from '../intake/record-source.ts'
 
 /** Kafka takes no more than this many bytes, unless it is told otherwise. */
 const BYTES_MAX = 4_096

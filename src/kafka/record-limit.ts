@@ -1,5 +1,5 @@
 import type { KafkaTopics } from './kafka-topics.ts'
-import { kafkajs } from './kafkajs.ts'
+import { kafkajs } from './kafkajs/kafkajs.ts'
 
 /** A limit that was looked up holds so long: it is wanted again with each large record. */
 const AGE_MS_MAX = 60_000

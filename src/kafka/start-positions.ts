@@ -1,10 +1,11 @@
-import type { AppliedPosition } from '../recovery/epoch-store.ts'
-import { planStart } from '../recovery/start-plan.ts'
-import type { GroupMember } from './group-internals.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
+import type { AssignedPartition } from '../intake/record-source.ts'
+import { planStart } from '../intake/start-plan.ts'
+import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { committedIn, type GroupPosition } from './group-positions.ts'
+import type { GroupMember } from './kafkajs/group-internals.ts'
 import { fetchBounds } from './partition-bounds.ts'
 import { metadataText } from './position-metadata.ts'
-import type { AssignedPartition, TopicPartition } from './record-source.ts'
 import { fetchTopicIds } from './topic-ids.ts'
 
 export interface StartRules {

@@ -1,8 +1,8 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
 import type { Fact, TopicFacts, TopicRole, TopicSettings } from '../diagnosis/facts.ts'
-import { codeOf, messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
-import { kafkajs } from './kafkajs.ts'
+import { kafkajs } from './kafkajs/kafkajs.ts'
 
 export interface TopicNames {
   readonly inputs: readonly string[]

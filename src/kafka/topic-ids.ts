@@ -1,4 +1,4 @@
-import type { Broker, Cluster } from './kafka-cluster.ts'
+import type { Broker, Cluster } from './kafkajs/kafka-cluster.ts'
 
 /*
  * A topic that is deleted and created anew has the same name, offsets that may lie beyond the old ones, and another id.

@@ -1,7 +1,7 @@
 import { isOutcome, readOutcome, type SettledByLog } from '../events/outcome.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
 import { positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
-import type { TopicPartition } from '../kafka/record-source.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
 import { OffsetSet } from './offset-set.ts'
 import { type Formats, lookUpOrigins, mayBeOrigin } from './origin-lookup.ts'
 

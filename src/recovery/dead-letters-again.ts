@@ -1,6 +1,6 @@
-import type { Decoders } from '../events/decode/decode-record.ts'
+import type { OutgoingRecord } from '../delivery/outcome-log.ts'
+import type { Decoders } from '../events/decoding/decode-record.ts'
 import { headerText, type WireRecord } from '../events/wire-record.ts'
-import type { OutgoingRecord } from '../outcome/outcome-log.ts'
 
 /** What a letter of the dead-letter topic is good for now. */
 export type LetterFate =

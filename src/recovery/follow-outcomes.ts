@@ -1,5 +1,5 @@
 import { type OutcomeDetails, readOutcomeDetails } from '../events/read-outcome-details.ts'
-import { type LogReader, type PartitionRange, wholeOf } from './log-reader.ts'
+import { type LogReader, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
 import type { ReplayBook } from './replay-book.ts'
 
 /** Learns from the log what became of deliveries that the relays make. */

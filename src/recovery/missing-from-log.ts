@@ -1,10 +1,10 @@
 import { isOutcome } from '../events/outcome.ts'
-import type { WireRecord } from '../events/wire-record.ts'
-import type { RecordBatch, TopicPartition } from '../kafka/record-source.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
+import { type LogReader, type PartitionBounds, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
+import type { RecordBatch } from '../intake/record-source.ts'
+import type { PartitionStart } from '../intake/start-plan.ts'
 import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
-import { type LogReader, type PartitionBounds, type PartitionRange, wholeOf } from './log-reader.ts'
 import type { Formats } from './origin-lookup.ts'
-import type { PartitionStart } from './start-plan.ts'
 import type { StoreFromLog } from './store-from-log.ts'
 
 export interface MissingFromLogOptions {

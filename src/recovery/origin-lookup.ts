@@ -1,8 +1,8 @@
-import type { Decoders } from '../events/decode/decode-record.ts'
+import type { Decoders } from '../events/decoding/decode-record.ts'
 import { outcomeTypes } from '../events/outcome.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
 import { cloudEventType, positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
-import type { TopicPartition } from '../kafka/record-source.ts'
-import type { LogReader, PartitionRange } from './log-reader.ts'
+import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
 
 export type Formats = Pick<Decoders, 'mayConcern'>
 

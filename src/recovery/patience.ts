@@ -1,5 +1,5 @@
-import { codeOf, messageOf, RelayFault } from '../errors.ts'
 import { delay } from '../lib/deferred.ts'
+import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 
 /** Longer than a broker or a replica takes to be replaced. */
 const BEARABLE_MS = 20_000

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { RelayFault } from '../errors.ts'
-import type { TopicPartition } from '../kafka/record-source.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
+import type { PartitionRange } from '../intake/log-reader.ts'
+import { type PartitionStart, planStart } from '../intake/start-plan.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
+import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
-import type { EpochStore, ShownEpoch } from './epoch-store.ts'
-import type { PartitionRange } from './log-reader.ts'
+import type { EpochStore, ShownEpoch } from '../registry/epoch-store.ts'
 import { type Missing, MissingFromLog, type MissingFromLogOptions } from './missing-from-log.ts'
-import { type PartitionStart, planStart } from './start-plan.ts'
 
 export interface RebuildOptions extends MissingFromLogOptions {
   readonly clock: Clock

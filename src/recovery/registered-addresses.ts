@@ -1,9 +1,9 @@
-import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { Registration } from '../events/registration.ts'
+import type { LogReader } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { LogReader } from './log-reader.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 
 export interface RegisteredAddressesOptions {

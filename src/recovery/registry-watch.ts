@@ -1,7 +1,7 @@
 import type { RecordPosition } from '../events/wire-record.ts'
 import { delay } from '../lib/deferred.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
-import type { AppliedPosition, EpochStore } from './epoch-store.ts'
+import type { AppliedPosition, EpochStore } from '../registry/epoch-store.ts'
 import type { Rebuild } from './rebuild.ts'
 
 export interface RegistryWatchOptions {

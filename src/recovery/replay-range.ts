@@ -1,5 +1,5 @@
-import { RelayFault } from '../errors.ts'
-import type { LogReader, PartitionBounds, PartitionRange } from './log-reader.ts'
+import type { LogReader, PartitionBounds, PartitionRange } from '../intake/log-reader.ts'
+import { RelayFault } from '../lib/errors.ts'
 
 /** `to` is exclusive; without it a range goes to the end. */
 export type RequestedRange =

@@ -1,4 +1,4 @@
-import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { TriggerStep } from '../intake/trigger-step.ts'

@@ -1,15 +1,15 @@
 import { claimedTime } from '../events/claimed-time.ts'
-import type { DecodeResult } from '../events/decode/decode-record.ts'
+import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
+import type { PartitionStart } from '../intake/start-plan.ts'
 import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
 import { settledInSilence } from '../registry/ending.ts'
 import type { Registry, RegistryStep } from '../registry/registry.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import { endedBy } from './replay-triggers.ts'
-import type { PartitionStart } from './start-plan.ts'
 
 export interface StoreFromLogOptions {
   readonly clock: Clock

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../lib/errors.ts'
 import { TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
 import type { RedisConnection } from './redis-connection.ts'
 

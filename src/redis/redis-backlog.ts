@@ -1,5 +1,5 @@
 import type { Backlog, Holder, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
-import { RelayFault } from '../errors.ts'
+import { RelayFault } from '../lib/errors.ts'
 import {
   claimScript,
   dueRpsScript,

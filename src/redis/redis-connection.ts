@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
-import { messageOf, RelayFault } from '../errors.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
 import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
 import { RedisConnector } from './redis-connector.ts'
 import { explained, inPlainWords } from './redis-refusal.ts'

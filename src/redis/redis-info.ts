@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../lib/errors.ts'
 
 /** What Redis' INFO says: its fields by name. */
 export type RedisInfo = ReadonlyMap<string, string>

@@ -1,5 +1,5 @@
 import { tlsRefusal } from '../diagnosis/network-fault.ts'
-import { messageOf, RelayFault } from '../errors.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
 
 const TLS_OPTIONS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE' }
 

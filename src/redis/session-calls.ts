@@ -1,4 +1,4 @@
-import { messageOf, RelayFault } from '../errors.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
 import { foreignAmong, isOfData, isWrongType } from './foreign-keys.ts'

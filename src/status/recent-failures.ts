@@ -1,9 +1,9 @@
 import type { Delivery } from '../delivery/delivery.ts'
-import { messageOf } from '../errors.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
 import { withoutIdentifiers } from './without-identifiers.ts'
 
 /** Something that went wrong lately. It holds no user and no session, so that it may be shown to whoever looks. */

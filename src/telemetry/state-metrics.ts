@@ -2,9 +2,9 @@ import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
 import type { Assignment } from '../intake/assignment.ts'
 import type { ConsumerLag } from '../intake/consumer-lag.ts'
+import type { KeyPublication } from '../issuers/key-publication.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
-import type { KeyPublication } from '../token/key-publication.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface ExportedState {

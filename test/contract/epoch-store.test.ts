@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { EpochStore } from '../../src/recovery/epoch-store.ts'
 import { RedisEpochStore } from '../../src/redis/redis-epoch-store.ts'
+import type { EpochStore } from '../../src/registry/epoch-store.ts'
 import { MemoryEpochStore } from '../support/memory-epoch-store.ts'
 import { RedisFixture } from './redis-fixture.ts'
 

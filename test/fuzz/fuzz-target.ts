@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { codeOf } from '../../src/errors.ts'
+import { codeOf } from '../../src/lib/errors.ts'
 import { mutated } from './mutations.ts'
 
 /** One parser, and what it may be given by somebody else. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { registeredDecoders } from '../../src/events/decode/decode-record.ts'
+import { registeredDecoders } from '../../src/events/decoding/decode-record.ts'
 import { eventually } from '../support/eventually.ts'
 import { formatSamples } from '../support/format-samples.ts'
 import { relayCommand } from '../support/relay-command.ts'

@@ -4,7 +4,7 @@ import type { WireRecord } from '../../src/events/wire-record.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaLogReader } from '../../src/kafka/kafka-log-reader.ts'
 import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
-import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { kafkajs } from '../../src/kafka/kafkajs/kafkajs.ts'
 import { eventually } from '../support/eventually.ts'
 import { TopicLog } from '../support/topic-log.ts'
 

@@ -53,7 +53,7 @@ test('nor is there any of a PEM file right after it was read, of which a part is
   const snapshot = join(site.folder, 'pem.heapsnapshot')
   const script = `
     import { writeHeapSnapshot } from 'node:v8'
-    import { SigningKeys } from './src/token/signing-keys.ts'
+    import { SigningKeys } from './src/issuers/signing/signing-keys.ts'
     globalThis.keys = new SigningKeys(process.argv[1], { now: Date.now })
     await keys.load()
     writeHeapSnapshot(process.argv[2])

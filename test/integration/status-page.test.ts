@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { version } from '../../src/version.ts'
+import { version } from '../../src/lib/version.ts'
 import { freePort } from '../support/free-port.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { LateServer } from '../support/late-server.ts'

@@ -2,7 +2,7 @@ import { promisify } from 'node:util'
 import { gzip, zstdCompress } from 'node:zlib'
 import snappyCodec from 'kafkajs-snappy'
 import { compressFrame } from 'lz4-napi'
-import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { kafkajs } from '../../src/kafka/kafkajs/kafkajs.ts'
 
 type Compress = (encoder: { readonly buffer: Buffer }) => Promise<Buffer>
 

@@ -1,6 +1,6 @@
-import { RelayFault } from '../../src/errors.ts'
-import type { AppliedPosition, EpochStore, ShownEpoch } from '../../src/recovery/epoch-store.ts'
+import { RelayFault } from '../../src/lib/errors.ts'
 import type { StoreProof } from '../../src/registry/epoch-guard.ts'
+import type { AppliedPosition, EpochStore, ShownEpoch } from '../../src/registry/epoch-store.ts'
 
 /** What one server holds: an epoch, positions, and a lock that runs out. */
 interface Server {

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events'
+import type { OutgoingRecord } from '../../src/delivery/outcome-log.ts'
 import { isOutcome } from '../../src/events/outcome.ts'
-import type { WireHeaders, WireRecord } from '../../src/events/wire-record.ts'
-import type { RecordBatch, TopicPartition } from '../../src/kafka/record-source.ts'
-import type { OutgoingRecord } from '../../src/outcome/outcome-log.ts'
-import type { AppliedPosition } from '../../src/recovery/epoch-store.ts'
-import type { LogReader, PartitionBounds, PartitionRange } from '../../src/recovery/log-reader.ts'
-import type { CommittedPosition } from '../../src/recovery/start-plan.ts'
+import type { TopicPartition, WireHeaders, WireRecord } from '../../src/events/wire-record.ts'
+import type { LogReader, PartitionBounds, PartitionRange } from '../../src/intake/log-reader.ts'
+import type { RecordBatch } from '../../src/intake/record-source.ts'
+import type { CommittedPosition } from '../../src/intake/start-plan.ts'
+import type { AppliedPosition } from '../../src/registry/epoch-store.ts'
 
 export interface LoggedRecord extends TopicPartition {
   /** JSON unless it is text or bytes. */

@@ -1,5 +1,5 @@
-import type { PassedPosition } from '../../src/diagnosis/facts.ts'
 import { Assignment, type FetchGap } from '../../src/intake/assignment.ts'
+import type { PassedPosition } from '../../src/intake/log-edges.ts'
 import type { PartitionLane } from '../../src/intake/partition-lane.ts'
 import type { GroupPosition } from '../../src/kafka/group-positions.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'

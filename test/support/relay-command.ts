@@ -31,11 +31,15 @@ export async function relayCommand(
   env: Readonly<Record<string, string>>,
   { input, interrupt, kill, onRow }: CommandOptions = {},
 ): Promise<FinishedCommand> {
-  const child = spawn(process.execPath, ['--import', './src/compile-cache.mjs', 'src/main.ts', ...args], {
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { PATH: process.env.PATH, ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--import', './src/runtime/compile-cache.mjs', 'src/main.ts', ...args],
+    {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      env: { PATH: process.env.PATH, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  )
   // One that refuses its arguments ends before it reads.
   child.stdin.on('error', () => undefined).end(input)
   const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX)

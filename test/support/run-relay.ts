@@ -5,7 +5,7 @@ import { PATIENCE_MS } from './patience.ts'
 /** Well over what a wait for something in the run may take. */
 const RUN_MS_MAX = 2 * PATIENCE_MS
 /** What is compiled is kept between runs, as `npm start` keeps it. */
-const ARGUMENTS = ['--import', './src/compile-cache.mjs', 'src/main.ts', 'serve']
+const ARGUMENTS = ['--import', './src/runtime/compile-cache.mjs', 'src/main.ts', 'serve']
 
 export interface FinishedRun {
   readonly status: number

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
-import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { kafkajs } from '../../src/kafka/kafkajs/kafkajs.ts'
 import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { kafkaDistribution } from '../stack/kafka-distribution.ts'
 import { findFreePorts } from '../stack/ports.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, CompressionTypes, Consumer, Kafka, Message, Producer, Transaction } from 'kafkajs'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
-import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { kafkajs } from '../../src/kafka/kafkajs/kafkajs.ts'
 import { registerCompressions } from './compressing-codecs.ts'
 import { PATIENCE_MS } from './patience.ts'
 import { rulesAgainst } from './topic-rules.ts'

@@ -1,5 +1,5 @@
 import type { AclEntry } from 'kafkajs'
-import { kafkajs } from '../../src/kafka/kafkajs.ts'
+import { kafkajs } from '../../src/kafka/kafkajs/kafkajs.ts'
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
 

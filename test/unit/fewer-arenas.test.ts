@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 
-const preload = new URL('../../src/fewer-arenas.mjs', import.meta.url).href
+const preload = new URL('../../src/runtime/fewer-arenas.mjs', import.meta.url).href
 const script = new URL('../support/say-hello.mjs', import.meta.url)
 
 test.runIf(process.platform === 'linux')(

@@ -75,7 +75,8 @@ describe('the README says what is true:', () => {
   test('it lists the dependencies, all of them and no other', () => {
     const { dependencies, devDependencies } = manifest
     const installed = [...Object.keys(dependencies), ...Object.keys(devDependencies)].sort()
-    const section = readme.slice(readme.indexOf('### Dependencies'))
+    const contributing = textOf('CONTRIBUTING.md')
+    const section = contributing.slice(contributing.indexOf('## Dependencies'))
     const rows = [...section.matchAll(/^\| (`.+?`) \|/gm)].map(([, cell]) => cell as string)
     expect(rows.flatMap((cell) => cell.replaceAll('`', '').split(', ')).sort()).toEqual(installed)
   })

@@ -6,7 +6,7 @@ const read = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 const v8Options = (command: string): string[] => command.match(/--[a-z-]+(=\d+)?(?= --| src|$)/g) ?? []
 
 test('V8 knows the option that is set at run time, where an unknown one is passed over', () => {
-  const option = /setFlagsFromString\('(--[a-z-]+)=\d+'\)/.exec(read('src/cli/optimize-sooner.ts'))?.[1]
+  const option = /setFlagsFromString\('(--[a-z-]+)=\d+'\)/.exec(read('src/runtime/optimize-sooner.ts'))?.[1]
   const known = execFileSync(process.execPath, ['--v8-options'], { encoding: 'utf8' })
   expect(known).toContain(`${option} (`)
 })

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { RelayFault } from '../../errors.ts'
+import { RelayFault } from '../../lib/errors.ts'
 import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { id, parseIssuer } from '../arguments.ts'

@@ -1,7 +1,7 @@
-import { RelayFault } from '../../errors.ts'
-import { Decoders } from '../../events/decode/decode-record.ts'
+import type { OutgoingRecord } from '../../delivery/outcome-log.ts'
+import { Decoders } from '../../events/decoding/decode-record.ts'
 import type { Trigger } from '../../events/trigger.ts'
-import type { OutgoingRecord } from '../../outcome/outcome-log.ts'
+import { RelayFault } from '../../lib/errors.ts'
 
 export interface TriggerFields {
   readonly type: Trigger['type']

@@ -1,6 +1,6 @@
-import { RelayFault } from '../../errors.ts'
 import { readRegistration } from '../../events/read-registration.ts'
 import type { Registration } from '../../events/registration.ts'
+import { RelayFault } from '../../lib/errors.ts'
 
 /** One that was given, with where it stood, for messages. */
 interface Given {

@@ -1,4 +1,4 @@
-import type { DecodeResult, Decoders } from '../../events/decode/decode-record.ts'
+import type { DecodeResult, Decoders } from '../../events/decoding/decode-record.ts'
 import { readOutcomeDetails } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'

@@ -1,6 +1,6 @@
 import { readOptions } from '../../../src/config/env.ts'
 import { EgressGuard } from '../../../src/egress/egress-guard.ts'
-import { codeOf, messageOf } from '../../../src/errors.ts'
+import { codeOf, messageOf } from '../../../src/lib/errors.ts'
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { texts } from '../mutations.ts'
 

@@ -1,5 +1,5 @@
 import { readRegistrations } from '../../../src/cli/sessions/read-registrations.ts'
-import { Decoders } from '../../../src/events/decode/decode-record.ts'
+import { Decoders } from '../../../src/events/decoding/decode-record.ts'
 import { readFailedOutcome } from '../../../src/events/failed-outcome.ts'
 import { endpointProblem, logoutEndpoint } from '../../../src/events/logout-endpoint.ts'
 import { readOutcome } from '../../../src/events/outcome.ts'

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { exitCodeOf } from '../../../src/cli/fault.ts'
 import { createProgram } from '../../../src/cli/program.ts'
-import { messageOf } from '../../../src/errors.ts'
+import { messageOf } from '../../../src/lib/errors.ts'
 
 function all(command: Command): Command[] {
   return [command, ...command.commands.flatMap(all)]

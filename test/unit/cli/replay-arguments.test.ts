@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { filterOf, rangeOf, rateOf } from '../../../src/cli/replay-arguments.ts'
-import { codeOf } from '../../../src/errors.ts'
+import { codeOf } from '../../../src/lib/errors.ts'
 
 const NOW = Date.parse('2026-01-31T12:00:00Z')
 

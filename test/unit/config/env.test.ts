@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Config, readConfig } from '../../../src/config/env.ts'
 import { optionsSchema } from '../../../src/config/options.ts'
-import { codeOf, messageOf } from '../../../src/errors.ts'
+import { codeOf, messageOf } from '../../../src/lib/errors.ts'
 
 const required = {
   KAFKA_BROKERS: 'kafka-1:9092, [::1]:9093',

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kafkaSecurity, redisSecurity } from '../../../src/backend-security.ts'
+import { kafkaSecurity, redisSecurity } from '../../../src/app/backend-security.ts'
 import { describeOptions } from '../../../src/config/describe-options.ts'
 import { readConfig, readOptions } from '../../../src/config/env.ts'
 import { secretOptions } from '../../../src/config/secret-files.ts'
-import { messageOf } from '../../../src/errors.ts'
+import { messageOf } from '../../../src/lib/errors.ts'
 
 let folder: string
 let pem: string

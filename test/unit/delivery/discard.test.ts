@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ParkedDelivery } from '../../../src/delivery/backlog.ts'
 import { discard } from '../../../src/delivery/discard.ts'
-import type { OutgoingRecord } from '../../../src/outcome/outcome-log.ts'
+import type { OutgoingRecord } from '../../../src/delivery/outcome-log.ts'
 import { MemoryBacklog } from '../../support/memory-backlog.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'

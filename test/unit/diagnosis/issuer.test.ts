@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from '../../../src/diagnosis/issuer.ts'
 import type { DocumentAnswer } from '../../../src/egress/fetch-document.ts'
-import { discoveryUri, jwksUriIn } from '../../../src/token/discovery-uri.ts'
+import { discoveryUri, jwksUriIn } from '../../../src/issuers/discovery-uri.ts'
 
 const NOW_MS = Date.parse('2026-01-31T12:00:00.500Z')
 const answered = (

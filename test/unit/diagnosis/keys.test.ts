@@ -2,8 +2,8 @@ import { createPublicKey } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { checkPublished, publishedKeys } from '../../../src/diagnosis/key-published.ts'
 import { checkKeyPermissions, checkSigning } from '../../../src/diagnosis/keys.ts'
-import { readKeyFile } from '../../../src/token/key-file.ts'
-import type { SigningKey } from '../../../src/token/signing-key.ts'
+import { readKeyFile } from '../../../src/issuers/signing/key-file.ts'
+import type { SigningKey } from '../../../src/issuers/signing/signing-key.ts'
 import { privateJwk } from '../../support/signing-key-file.ts'
 
 const NOW_MS = Date.parse('2026-01-31T12:00:00Z')

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { lookAt } from '../../../src/diagnosis/check.ts'
 import { EdgeNotes } from '../../../src/diagnosis/edge-notes.ts'
-import type { PassedPosition } from '../../../src/diagnosis/facts.ts'
 import { logChecks } from '../../../src/diagnosis/log-edges.ts'
+import type { PassedPosition } from '../../../src/intake/log-edges.ts'
 import { manualClock } from '../manual-clock.ts'
 
 const DAY_MS = 24 * 60 * 60_000

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { allowEntryProblem, parseAllowEntry } from '../../../src/egress/allow-entry.ts'
 import { EgressGuard } from '../../../src/egress/egress-guard.ts'
-import { codeOf } from '../../../src/errors.ts'
+import { codeOf } from '../../../src/lib/errors.ts'
 
 const closed = new EgressGuard({ allowHttp: false, allow: [] })
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
+import { outcomeRecord } from '../../../src/delivery/outcome-record.ts'
 import { readFailedOutcome } from '../../../src/events/failed-outcome.ts'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
-import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { sampleRegistration } from '../sample-registration.ts'
 
 const origin = { id: 'trigger-1', topic: 'session-events', partition: 2, offset: 7 }

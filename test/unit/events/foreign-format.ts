@@ -1,4 +1,4 @@
-import type { Decoded, Decoder } from '../../../src/events/decode/decoder.ts'
+import type { Decoded, Decoder } from '../../../src/events/decoding/decoder.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import { wireRecord } from './wire-records.ts'
 

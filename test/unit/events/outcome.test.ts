@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { outcomeRecord } from '../../../src/delivery/outcome-record.ts'
 import { type Outcome, outcomeData, outcomeId, readOutcome } from '../../../src/events/outcome.ts'
 import { readRegistration } from '../../../src/events/read-registration.ts'
-import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { RECORD_TIME_MS, wireRecord } from './wire-records.ts'
 

@@ -1,4 +1,4 @@
-import { type DecodeResult, Decoders } from '../../../src/events/decode/decode-record.ts'
+import { type DecodeResult, Decoders } from '../../../src/events/decoding/decode-record.ts'
 import type { WireHeaders, WireRecord } from '../../../src/events/wire-record.ts'
 import { ISSUER } from '../sample-registration.ts'
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { TopicPartition } from '../../../src/events/wire-record.ts'
 import { Assignment } from '../../../src/intake/assignment.ts'
 import type { OpenRecord } from '../../../src/intake/offset-tracker.ts'
 import type { PartitionLane } from '../../../src/intake/partition-lane.ts'
-import type { TopicPartition } from '../../../src/kafka/record-source.ts'
 import { Gate } from '../../../src/lib/gate.ts'
 
 beforeEach(() => void vi.useFakeTimers())

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { GroupMember } from '../../../src/kafka/group-internals.ts'
+import type { GroupMember } from '../../../src/kafka/kafkajs/group-internals.ts'
 import { OffsetCommits } from '../../../src/kafka/offset-commits.ts'
 
 const partition = { topic: 't', partition: 0 }

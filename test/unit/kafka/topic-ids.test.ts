@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Broker } from '../../../src/kafka/kafka-cluster.ts'
+import type { Broker } from '../../../src/kafka/kafkajs/kafka-cluster.ts'
 import { fetchTopicIds } from '../../../src/kafka/topic-ids.ts'
 
 test('a broker that has no topic ids is not asked, and none is known', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { Decoders, registeredDecoders } from '../../../src/events/decode/decode-record.ts'
-import type { Decoder } from '../../../src/events/decode/decoder.ts'
+import { Decoders, registeredDecoders } from '../../../src/events/decoding/decode-record.ts'
+import type { Decoder } from '../../../src/events/decoding/decoder.ts'
 import { writeRegistration } from '../../../src/events/registration.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
 import type { TriggerStep } from '../../../src/intake/trigger-step.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { outcomeRecord } from '../../../src/delivery/outcome-record.ts'
 import type { Outcome } from '../../../src/events/outcome.ts'
-import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { FollowOutcomes } from '../../../src/recovery/follow-outcomes.ts'
 import { ReplayBook } from '../../../src/recovery/replay-book.ts'
 import { MemoryLog } from '../../support/memory-log.ts'

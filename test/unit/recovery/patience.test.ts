@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { RelayFault } from '../../../src/errors.ts'
+import { RelayFault } from '../../../src/lib/errors.ts'
 import { Patience, unreachableFault } from '../../../src/recovery/patience.ts'
 
 afterEach(() => void vi.useRealTimers())

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { AppliedPosition } from '../../../src/recovery/epoch-store.ts'
 import { RegistryWatch } from '../../../src/recovery/registry-watch.ts'
 import { EpochGuard } from '../../../src/registry/epoch-guard.ts'
+import type { AppliedPosition } from '../../../src/registry/epoch-store.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
 
 /* What a replica notices of the store in the course of a few seconds. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { LogReader } from '../../../src/recovery/log-reader.ts'
+import type { LogReader } from '../../../src/intake/log-reader.ts'
 import { recordsIn, resolveRange, uncommittedCut } from '../../../src/recovery/replay-range.ts'
 
 const at = (partition: number) => ({ topic: 't', partition })

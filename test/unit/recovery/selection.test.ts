@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { outcomeRecord } from '../../../src/delivery/outcome-record.ts'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import type { Registration } from '../../../src/events/registration.ts'
-import { outcomeRecord } from '../../../src/outcome/outcome-record.ts'
 import { FollowOutcomes } from '../../../src/recovery/follow-outcomes.ts'
 import { ParkOwed } from '../../../src/recovery/park-owed.ts'
 import { Patience } from '../../../src/recovery/patience.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { entriesOfRecord } from '../../../../src/cli/trace/entry-of-record.ts'
 import { Subject } from '../../../../src/cli/trace/subject.ts'
-import { Decoders } from '../../../../src/events/decode/decode-record.ts'
+import { outcomeRecord } from '../../../../src/delivery/outcome-record.ts'
+import { Decoders } from '../../../../src/events/decoding/decode-record.ts'
 import type { WireRecord } from '../../../../src/events/wire-record.ts'
-import { outcomeRecord } from '../../../../src/outcome/outcome-record.ts'
 import { formats, RECORD_TIME_MS, wireRecord } from '../../events/wire-records.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../../sample-registration.ts'
 

@@ -1,0 +1,196 @@
+import { allOf, type EachOption } from '../config/read-each-option.ts'
+import { ClientPolicy } from '../delivery/client-policy.ts'
+import { lookAt } from '../diagnosis/check.ts'
+import type { Area } from '../diagnosis/check-names.ts'
+import { optionChecks, processChecks } from '../diagnosis/configuration.ts'
+import { Examination, type ExaminedFinding } from '../diagnosis/examination.ts'
+import { examineIssuer } from '../diagnosis/examine-issuer.ts'
+import { examineKafka } from '../diagnosis/examine-kafka.ts'
+import { examineRedis } from '../diagnosis/examine-redis.ts'
+import { examineRelyingParty } from '../diagnosis/examine-relying-party.ts'
+import { error, type Found, unknown } from '../diagnosis/finding.ts'
+import { checkRpSettings } from '../diagnosis/relying-party.ts'
+import { EgressGuard } from '../egress/egress-guard.ts'
+import { fetchDocument } from '../egress/fetch-document.ts'
+import { NameResolver } from '../egress/name-resolver.ts'
+import type { AttemptResult } from '../egress/sender.ts'
+import { tlsHandshake } from '../egress/tls-handshake.ts'
+import { UndiciSender } from '../egress/undici-sender.ts'
+import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
+import { KafkaFactsReader } from '../kafka/kafka-facts-reader.ts'
+import type { KafkaTopics } from '../kafka/kafka-topics.ts'
+import { systemClock } from '../lib/clock.ts'
+import { delay } from '../lib/deferred.ts'
+import { messageOf } from '../lib/errors.ts'
+import { tcpConnect } from '../lib/tcp-connect.ts'
+import type { RedisConnection } from '../redis/redis-connection.ts'
+import { RedisFactsReader } from '../redis/redis-facts.ts'
+import { RedisKeys } from '../redis/redis-keys.ts'
+import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
+import { expectations, expectedOf, processFacts } from './create-checkup.ts'
+
+export interface DoctorParts {
+  readonly configuration: EachOption
+  /** The RP to look at, if any. */
+  readonly rp?: { readonly uri: string; readonly clientId?: string }
+  /** Throws when none of the brokers answers. */
+  readonly openKafka: (brokers: readonly string[]) => Promise<KafkaTopics>
+  /** Throws when Redis does not answer. Asked once; it is closed by whoever gives it. */
+  readonly openRedis: () => Promise<RedisConnection>
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+const DOCUMENT_LIMITS = { timeoutMs: 10_000, bytesMax: 1_024 * 1_024 }
+
+/** Examines everything that the configuration names, side by side, and returns what was found in order of areas. */
+export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedFinding[]> {
+  const areas = await Promise.all([
+    configuration(parts.configuration),
+    kafka(parts),
+    redis(parts),
+    issuer(parts.configuration),
+    ...(parts.rp === undefined ? [] : [relyingParty(parts, parts.rp)]),
+  ])
+  return areas.flat()
+}
+
+async function configuration({ problems }: EachOption): Promise<readonly ExaminedFinding[]> {
+  const notes = new Examination('configuration')
+  await notes.make(lookAt(optionChecks, () => problems))
+  await notes.make(lookAt(processChecks, processFacts))
+  return notes.all
+}
+
+/** Without its options an area cannot be examined. */
+function notConfigured(area: Area): readonly ExaminedFinding[] {
+  const notes = new Examination(area)
+  notes.noteUnknown('its options are not valid: see configuration')
+  return notes.all
+}
+
+async function kafka({
+  configuration: { options },
+  openKafka,
+}: DoctorParts): Promise<readonly ExaminedFinding[]> {
+  const config = allOf(options, 'KAFKA_BROKERS', 'KAFKA_TLS', 'KAFKA_TOPICS', ...expectations)
+  if (config === undefined) return notConfigured('kafka')
+  const names = {
+    inputs: config.KAFKA_TOPICS,
+    outcome: options.KAFKA_OUTCOME_TOPIC,
+    deadLetter: options.KAFKA_DEAD_LETTER_TOPIC,
+  }
+  return examineKafka({
+    bootstrap: config.KAFKA_BROKERS,
+    security: { isTls: config.KAFKA_TLS, mechanism: options.KAFKA_SASL_MECHANISM },
+    expected: expectedOf(config),
+    nowMs: systemClock.now(),
+    connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
+    open: async (brokers) =>
+      new KafkaFactsReader({ names, groupId: config.KAFKA_GROUP_ID, topics: await openKafka(brokers) }),
+  })
+}
+
+async function redis({ configuration, openRedis }: DoctorParts): Promise<readonly ExaminedFinding[]> {
+  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', ...expectations)
+  if (config === undefined) return notConfigured('redis')
+  const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config
+  const expected = expectedOf(config)
+  const keys = new RedisKeys(prefix)
+  return examineRedis({
+    redisUrl,
+    hasPassword: configuration.options.REDIS_PASSWORD !== undefined,
+    expected,
+    open: async () => {
+      const redis = await openRedis()
+      return new RedisFactsReader({
+        groupId: expected.groupId,
+        keys,
+        redis,
+        prefix,
+        leavesNoTrace: true,
+      })
+    },
+  })
+}
+
+async function issuer({ options }: EachOption): Promise<readonly ExaminedFinding[]> {
+  return examineIssuer({
+    issuer: options.ISSUER,
+    signingKeysFile: options.SIGNING_KEYS_FILE,
+    clock: systemClock,
+    fetchDocument: (uri) => fetchDocument(uri, DOCUMENT_LIMITS),
+  })
+}
+
+async function relyingParty(
+  parts: DoctorParts,
+  { uri, clientId }: { uri: string; clientId?: string },
+): Promise<readonly ExaminedFinding[]> {
+  const config = allOf(parts.configuration.options, 'EGRESS_ALLOW', 'EGRESS_ALLOW_HTTP', 'ATTEMPT_TIMEOUT_MS')
+  if (config === undefined) return notConfigured('relying-party')
+  const guard = new EgressGuard({ allow: config.EGRESS_ALLOW, allowHttp: config.EGRESS_ALLOW_HTTP })
+  const names = new NameResolver()
+  const sender = new UndiciSender({
+    guard,
+    names,
+    attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+    connectionsPerOriginMax: 1,
+  })
+  const timeoutMs = Math.min(config.ATTEMPT_TIMEOUT_MS, CONNECT_TIMEOUT_MS)
+  const ask = (endpoint: LogoutEndpoint) =>
+    new Promise<AttemptResult>((done) => sender.send({ endpoint, token: Buffer.alloc(0) }, done))
+  try {
+    return await examineRelyingParty({
+      uri,
+      guard,
+      ask,
+      nowMs: systemClock.now(),
+      resolve: (hostname) => resolveName(names, hostname, timeoutMs),
+      connect: (address, port) => tcpConnect(address, port, timeoutMs),
+      shakeHands: (address, port, hostname) => tlsHandshake({ address, port, hostname, timeoutMs }),
+      ...(clientId !== undefined && { settings: () => rpSettings(parts, uri, clientId) }),
+    })
+  } finally {
+    await sender.close()
+  }
+}
+
+/** In the way in which attempts resolve names: hosts file, search domains and all. */
+async function resolveName(
+  names: NameResolver,
+  hostname: string,
+  timeoutMs: number,
+): Promise<readonly string[]> {
+  const found = await Promise.race([names.addressesOf(hostname), delay(timeoutMs)])
+  if (found === undefined) throw Object.assign(new Error('no name server answers'), { code: 'EAI_AGAIN' })
+  return found
+}
+
+const clientOptions = ['CLIENT_HOSTS', 'TOKEN_TYPE_JWT_CLIENTS'] as const
+
+async function rpSettings(
+  { configuration, openRedis }: DoctorParts,
+  uri: string,
+  clientId: string,
+): Promise<Found> {
+  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', 'ISSUER', ...clientOptions)
+  if (config === undefined) return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are needed for its settings')
+  const clients = new ClientPolicy(config, () => undefined)
+  const refusal = endpointProblem(uri) === undefined && clients.refusal(clientId, logoutEndpoint(uri))
+  if (refusal) {
+    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
+  }
+  const invalid: string[] = []
+  try {
+    const store = new RedisRpSettings({
+      keys: new RedisKeys(config.REDIS_PREFIX),
+      redis: await openRedis(),
+      onInvalid: (_rp, fault) => invalid.push(fault),
+      uriProblem: (rp, it) => clients.refusal(rp.clientId, logoutEndpoint(it)),
+    })
+    const [settings = {}] = await store.load([{ issuer: config.ISSUER, clientId }])
+    return checkRpSettings(clientId, uri, settings, invalid)
+  } catch (reason) {
+    return unknown(`its settings could not be read: ${messageOf(reason)}`)
+  }
+}

@@ -1,0 +1,202 @@
+import type { OutcomeDetails } from '../events/read-outcome-details.ts'
+import { hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
+import type { Pipeline } from '../intake/pipeline.ts'
+import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
+import type { KafkaTopics } from '../kafka/kafka-topics.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { RelayFault } from '../lib/errors.ts'
+import { RateLimit } from '../lib/rate-limit.ts'
+import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
+import { FollowOutcomes } from '../recovery/follow-outcomes.ts'
+import type { RebuildProgress } from '../recovery/missing-from-log.ts'
+import { Patience } from '../recovery/patience.ts'
+import { RegisteredAddresses } from '../recovery/registered-addresses.ts'
+import { type Difference, RegistryDifference } from '../recovery/registry-difference.ts'
+import { Replay } from '../recovery/replay.ts'
+import { ReplayBook } from '../recovery/replay-book.ts'
+import type { ReplayFilter } from '../recovery/replay-filter.ts'
+import { endedBy, ReplayTriggers } from '../recovery/replay-triggers.ts'
+import { Selection } from '../recovery/selection.ts'
+import type { RedisConnection } from '../redis/redis-connection.ts'
+import { createPipeline, createRebuild, createStores, type StoreConfig, type Stores } from './engine.ts'
+
+export interface RecoveryRunOptions {
+  readonly config: StoreConfig
+  readonly kafka: ConstructorParameters<typeof KafkaLogReader>[0]
+  readonly topics: KafkaTopics
+  readonly redis: RedisConnection
+  readonly filter?: ReplayFilter
+  /** Deliveries per second; as fast as it goes without one. */
+  readonly perSecond?: number
+  readonly onFailed: (outcome: OutcomeDetails) => void
+  readonly onNote: (text: string) => void
+  readonly clock?: Clock
+}
+
+/** Triggers that share round trips; those of a paced replay are parked one by one. */
+const SLICE_TRIGGERS = 256
+const READ_FAILURES_MAX = 8
+
+/** What `replay` and `reconcile` run: they select what is owed and park it, and the relays deliver. */
+export class RecoveryRun {
+  readonly book = new ReplayBook()
+  readonly patience = new Patience()
+  readonly reader: KafkaLogReader
+  readonly replay: Replay
+  readonly #config: StoreConfig
+  readonly #clock: Clock
+  readonly #follow: FollowOutcomes
+  readonly #onNote: RecoveryRunOptions['onNote']
+  readonly #pipeline: Pipeline
+  readonly #selection: Selection
+  readonly #stores: Stores
+  readonly #topics: KafkaTopics
+  readonly #triggers: ReplayTriggers
+
+  constructor(options: RecoveryRunOptions) {
+    const { clock = systemClock, config, filter = {}, kafka, onFailed, onNote, perSecond, redis } = options
+    const { book, patience } = this
+    this.#config = config
+    this.#clock = clock
+    this.#topics = options.topics
+    this.#onNote = onNote
+    const pipeline = createPipeline(config, (issuer) => issuer === config.ISSUER)
+    this.#pipeline = pipeline
+    this.#stores = createStores(config, redis, clock)
+    const { parkOwed, recovery, registry } = this.#stores
+    const { KAFKA_GROUP_ID: groupId, KAFKA_TOPICS: inputTopics, RETRY_DEADLINE_MS: deadlineMs } = config
+    const reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
+    this.reader = reader
+    this.#follow = new FollowOutcomes(reader, config.KAFKA_OUTCOME_TOPIC, book, onFailed)
+    const selection = new Selection({
+      book,
+      clock,
+      deadlineMs,
+      groupId,
+      parkOwed,
+      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+      patience,
+      reader,
+      recovery,
+      registry,
+      follow: this.#follow,
+      onNotParked: (it) => {
+        const clientId = 'partial' in it ? it.partial.clientId : it.clientId
+        onNote(
+          `client ${clientId ?? '?'}, session ${it.sessionId}: not parked, because the key of the RP's backlog in Redis holds something else (see the check redis-keys); put that right, then run this again`,
+        )
+      },
+      onUnserved: () =>
+        onNote(
+          `no relay of the consumer group ${groupId} is running: ${book.counts.parked} deliveries wait until one is`,
+        ),
+      rate: perSecond === undefined ? undefined : new RateLimit(perSecond),
+    })
+    this.#selection = selection
+    const sliceTriggers = perSecond === undefined ? SLICE_TRIGGERS : 1
+    const triggers = new ReplayTriggers({
+      book,
+      clock,
+      deadlineMs,
+      filter,
+      patience,
+      pipeline,
+      sliceTriggers,
+    })
+    this.#triggers = triggers
+    this.replay = new Replay({
+      ...{ clock, inputTopics, reader, recovery, registry },
+      addresses: new RegisteredAddresses({ clock, inputTopics, pipeline, reader, recovery, registry }),
+      book,
+      filter,
+      groupId,
+      patience,
+      selection,
+      sliceTriggers,
+      formats: pipeline.decoders,
+      isServedIssuer: pipeline.serves,
+      triggers,
+      lateAfterMs: deadlineMs,
+      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+    })
+  }
+
+  /** What is published from now on is followed. Throws what waiting cannot mend. */
+  async start(): Promise<void> {
+    for (const topic of new Set([...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC]))
+      await this.#topics.partitions(topic)
+    await this.#follow.start()
+  }
+
+  /** Throws `LR_REGISTRY_LOST` when Redis does not hold what the topic says, so that nobody knows what is owed. */
+  async requireRegistry(): Promise<void> {
+    const { epoch, guard } = this.#stores
+    const shown = await epoch.read()
+    if (shown !== undefined && (shown.isOfThisRun || shown.isUntold))
+      return guard.adopt({ id: shown.id, runId: epoch.runId })
+    throw new RelayFault('LR_REGISTRY_LOST', 'Redis does not hold the registry')
+  }
+
+  /**
+   * Builds the registry from the topic, or completes it, and runs the triggers again that the group has committed.
+   * Resolves with the differences that were found in a registry that was there.
+   */
+  async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<readonly Difference[]> {
+    let mended: readonly Difference[] = []
+    const rebuild = createRebuild({
+      onProgress,
+      clock: this.#clock,
+      config: this.#config,
+      pipeline: this.#pipeline,
+      onDisbelieved: (outcomes) => this.#onNote(describeDisbelieved(outcomes)),
+      onForgotten: () => undefined,
+      onLacked: () => undefined,
+      own: () => [],
+      reader: this.reader,
+      runAgain: (triggers, built) =>
+        this.#triggers.runAgain(triggers, {
+          ask: (steps) => endedBy(built, steps),
+          handOn: (owed) => this.#selection.take(owed),
+        }),
+      stores: this.#stores,
+    })
+    const { signal } = this.patience
+    const complete = async (): Promise<void> => {
+      const difference = this.difference()
+      onProgress({ phase: 'registrations', records: 0, recordsTotal: 0 })
+      const found = await difference.find(signal)
+      if (difference.disbelieved.count > 0) this.#onNote(describeDisbelieved(difference.disbelieved))
+      await difference.mend(found, signal)
+      mended = found
+    }
+    await rebuild.repeat(complete, signal)
+    if (!signal.aborted) await this.requireRegistry()
+    return mended
+  }
+
+  /** What cannot be read of the input topics before another producer's transaction has ended. */
+  async hidden(): Promise<PartitionRange[]> {
+    return hiddenIn(await this.reader.bounds(this.#config.KAFKA_TOPICS))
+  }
+
+  /** Compares Redis with the topic. */
+  difference(): RegistryDifference {
+    return new RegistryDifference({
+      clock: this.#clock,
+      pipeline: this.#pipeline,
+      reader: this.reader,
+      recovery: this.#stores.recovery,
+      registry: this.#stores.unguarded.registry,
+      inputTopics: this.#config.KAFKA_TOPICS,
+      outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
+    })
+  }
+
+  /**
+   * Resolves when every delivery has its outcome; or `waitMs` have passed, by default a deadline; or no relay is running and
+   * nothing was said of waiting; or patience ends.
+   */
+  settle(waitMs: number | undefined): Promise<void> {
+    return this.#selection.settle(waitMs)
+  }
+}

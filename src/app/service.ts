@@ -1,0 +1,334 @@
+import type { Config } from '../config/env.ts'
+import type { DeliveryCore } from '../delivery/delivery-core.ts'
+import { FittingLog } from '../delivery/fitting-log.ts'
+import type { Checkup } from '../diagnosis/checkup.ts'
+import { ClientNotes } from '../diagnosis/client-notes.ts'
+import { EdgeNotes } from '../diagnosis/edge-notes.ts'
+import type { UndiciSender } from '../egress/undici-sender.ts'
+import { HttpServer } from '../http/http-server.ts'
+import { Assignment } from '../intake/assignment.ts'
+import { ConsumerLag } from '../intake/consumer-lag.ts'
+import { DeadLetters } from '../intake/dead-letters.ts'
+import { Intake } from '../intake/intake.ts'
+import type { Issuers } from '../issuers/issuers.ts'
+import type { KeyPublication } from '../issuers/key-publication.ts'
+import { createKafkaClient } from '../kafka/kafka-client.ts'
+import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
+import { KafkaOutcomeLog } from '../kafka/kafka-outcome-log.ts'
+import { KafkaRecordSource } from '../kafka/kafka-record-source.ts'
+import { KafkaTopics } from '../kafka/kafka-topics.ts'
+import { RecordLimit } from '../kafka/record-limit.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { delay, settledWithin } from '../lib/deferred.ts'
+import { Gate } from '../lib/gate.ts'
+import { RepeatedSteps } from '../lib/repeated-steps.ts'
+import { version } from '../lib/version.ts'
+import type { RegistryWatch } from '../recovery/registry-watch.ts'
+import { RedisConnection } from '../redis/redis-connection.ts'
+import { RecentFailures } from '../status/recent-failures.ts'
+import { StatusPage } from '../status/status-page.ts'
+import { withoutIdentifiers } from '../status/without-identifiers.ts'
+import { exportMetrics } from '../telemetry/export-metrics.ts'
+import type { Log, Logger } from '../telemetry/log.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import type { Tracing } from '../telemetry/opentelemetry.ts'
+import { RelayEvents } from '../telemetry/relay-events.ts'
+import { kafkaSecurity, redisSecurity } from './backend-security.ts'
+import { createCheckup } from './create-checkup.ts'
+import { createRegistryWatch } from './create-registry-watch.ts'
+import { createDelivery, createIssuers, createPipeline, createStores, type Stores } from './engine.ts'
+import { Readiness } from './readiness.ts'
+
+const START_RETRY_MS_MAX = 5_000
+/** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
+const FLUSH_MS = 5_000
+
+/** Everything built and wired; starts in the order in which parts depend on one another, and drains in reverse. */
+export class Service {
+  readonly #config: Config
+  readonly #logger: Logger
+  readonly #events: RelayEvents
+  readonly #issuers: Issuers
+  readonly #redis: RedisConnection
+  readonly #redisUp = new Gate(false)
+  readonly #topics: KafkaTopics
+  readonly #log: KafkaOutcomeLog
+  readonly #letterLog: KafkaOutcomeLog
+  readonly #source: KafkaRecordSource
+  readonly #sender: UndiciSender
+  readonly #core: DeliveryCore
+  readonly #deadLetters: DeadLetters
+  readonly #intake: Intake
+  readonly #assignment: Assignment
+  readonly #stores: Stores
+  readonly #registryWatch: RegistryWatch
+  readonly #checkup: Checkup
+  readonly #publication: KeyPublication
+  readonly #http: HttpServer
+  readonly #tracing: Tracing | undefined
+  readonly #stopping = new AbortController()
+  readonly #readiness = new Readiness()
+  readonly #repeats: RepeatedSteps
+  #isStarted = false
+
+  constructor(config: Config, log: Log, tracing?: Tracing, clock: Clock = systemClock) {
+    const { logger } = log
+    const metrics = new Metrics()
+    metrics.showBuild(version)
+    const failures = new RecentFailures(clock)
+    const hurry = (part: string): void => {
+      if (part === 'redis') this.#checkup.hurry(part)
+    }
+    const events = new RelayEvents(log, metrics, clock, hurry, failures)
+    this.#config = config
+    this.#logger = logger
+    this.#events = events
+    this.#tracing = tracing
+    this.#issuers = createIssuers(config, clock)
+
+    const repeats = new RepeatedSteps(clock)
+    this.#repeats = repeats
+
+    let redisFailures = 0
+    this.#redis = new RedisConnection({
+      url: config.REDIS_URL,
+      security: redisSecurity(config),
+      onSuspect: () => hurry('redis'),
+      onUp: () => {
+        redisFailures = 0
+        this.#readiness.letIn('redis')
+        this.#redisUp.open()
+      },
+      onDown: (error) => {
+        this.#readiness.failed('redis', error)
+        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error, ++redisFailures)
+        this.#redisUp.close()
+      },
+    })
+    this.#stores = createStores(config, this.#redis, clock)
+    const { backlog, guard, keys, registry } = this.#stores
+
+    const kafka = createKafkaClient(
+      config.KAFKA_BROKERS,
+      'logout-relay',
+      (level, message, details) => logger[level](details, message),
+      kafkaSecurity(config),
+    )
+    this.#topics = new KafkaTopics(kafka)
+    const edges = new EdgeNotes({
+      clock,
+      onNews: () => this.#checkup.hurry('log'),
+      onPassed: (passed) => events.positionPassed(passed),
+    })
+    this.#log = new KafkaOutcomeLog(kafka, this.#topics)
+    // On a connection of its own: a letter may be megabytes long, and outcomes do not wait behind it.
+    this.#letterLog = new KafkaOutcomeLog(kafka, this.#topics)
+    const [outcomeLog, letterLog] = [this.#log, this.#letterLog].map(
+      (log) => new FittingLog(log, (record) => events.recordCut(record)),
+    ) as [FittingLog, FittingLog]
+    this.#source = new KafkaRecordSource({
+      kafka,
+      topics: config.KAFKA_TOPICS,
+      edges,
+      recall: () => this.#registryWatch.positions(),
+      groupId: config.KAFKA_GROUP_ID,
+      startFrom: config.KAFKA_START_FROM,
+      sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
+      stallMs: config.KAFKA_STALL_MS,
+      onTrouble: (what, error) => {
+        this.#readiness.failed('kafka', error)
+        events.fault(`kafka-${what}`, error)
+      },
+      onMembership: (isMember) => {
+        this.#readiness.becameMember(isMember)
+        logger.info({ group: config.KAFKA_GROUP_ID, isMember }, 'consumer group')
+      },
+    })
+
+    const clients = new ClientNotes({ clock, onNew: () => this.#checkup.hurry('clients') })
+    const delivery = createDelivery({
+      clock,
+      config,
+      events,
+      repeats,
+      issuers: this.#issuers,
+      log: outcomeLog,
+      stores: this.#stores,
+      tracing,
+      onClientNote: (clientId, note) => clients.add(clientId, note),
+      onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
+    })
+    this.#sender = delivery.sender
+    this.#core = delivery.core
+    const letterLimit = new RecordLimit(this.#topics, config.KAFKA_DEAD_LETTER_TOPIC)
+    this.#deadLetters = new DeadLetters({
+      log: letterLog,
+      topic: config.KAFKA_DEAD_LETTER_TOPIC,
+      recordBytesMax: () => letterLimit.read(),
+      onCut: (record) => events.recordCut(record),
+      ...repeats.step('dead-letters', 'publishing dead letters', (error, failures) =>
+        events.fault('kafka-dead-letter', error, failures),
+      ),
+    })
+    const pipeline = createPipeline(config, (issuer) => this.#issuers.has(issuer))
+    this.#intake = new Intake({
+      clock,
+      events,
+      registry,
+      admission: this.#core.admission,
+      deadLetters: this.#deadLetters,
+      deadlineMs: config.RETRY_DEADLINE_MS,
+      isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
+      onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
+      open: this.#core.open,
+      pipeline,
+      registryStep: repeats.step('intake', 'asking Redis what is owed', (error, failures) =>
+        events.fault('redis', error, failures),
+      ),
+      relyingParties: this.#core.relyingParties,
+      settings: this.#core.settings,
+      tracing,
+    })
+    const committing = repeats.step('commits', 'committing positions', (error) => events.commitFailed(error))
+    this.#assignment = new Assignment({
+      source: this.#source,
+      work: this.#intake.work,
+      commitIntervalMs: config.COMMIT_INTERVAL_MS,
+      onCommitFailed: (error) => committing.onError(error, 1),
+      onCommitted: committing.onRecovered,
+      onOutcomeSkipped: () => events.skipped('outcome'),
+      onGap: (gap) => events.gap(gap),
+      handOver: () => this.#core.admission.handOver(),
+      onRevoked: () => this.#registryWatch.writePositions(),
+    })
+
+    this.#registryWatch = createRegistryWatch({
+      clock,
+      config,
+      events,
+      assignment: this.#assignment,
+      core: this.#core,
+      edges,
+      pipeline,
+      readiness: this.#readiness,
+      reader: new KafkaLogReader(kafka, this.#topics),
+      stores: this.#stores,
+    })
+
+    const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
+    this.#checkup = createCheckup({ clients, config, edges, events, keys, ...checked })
+
+    const state = {
+      assignment: this.#assignment,
+      backlog,
+      checkup: this.#checkup,
+      clock,
+      config,
+      core: this.#core,
+      guard,
+      lag: new ConsumerLag(() => this.#topics.bounds(config.KAFKA_TOPICS, config.KAFKA_TOPICS)),
+      rebuilding: () => this.#readiness.rebuilding,
+    }
+    const notReady = () => this.notReady()
+    const isReady = () => Object.keys(this.notReady()).length === 0
+    const sources = { events, issuers: this.#issuers }
+    this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
+    const page = new StatusPage({ ...state, failures, metrics, notReady, version })
+    this.#http = new HttpServer(metrics, this, page)
+  }
+
+  /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */
+  async start(): Promise<void> {
+    const config = this.#config
+    await this.#issuers.load()
+    this.#issuers.watch(config.SIGNING_KEYS_RELOAD_MS, {
+      onReloaded: (kids) => {
+        this.#logger.info({ kids }, 'signing keys reloaded')
+        this.#checkup.hurry('keys')
+      },
+      onReloadFailed: (error, failures) => {
+        this.#events.fault('signing-keys', error, failures)
+        if (failures === 1) this.#checkup.hurry('keys')
+      },
+    })
+    void this.#publication.watch(this.#stopping.signal)
+    const port = await this.#http.listen(config.PORT, config.BIND_ADDRESS)
+    this.#logger.info({ port }, 'listening')
+    this.#redis.start()
+    await this.#redisUp.wait()
+    await this.#retry('kafka-topics', async () => {
+      for (const topic of config.KAFKA_TOPICS) await this.#topics.partitions(topic)
+      await this.#topics.ensure(config.KAFKA_OUTCOME_TOPIC, { holdsLargeRecords: false })
+      await this.#topics.ensure(config.KAFKA_DEAD_LETTER_TOPIC, { holdsLargeRecords: true })
+    })
+    await this.#checkup.start(this.#stopping.signal)
+    await this.#registryWatch.start(this.#stopping.signal)
+    if (this.#stopping.signal.aborted) return
+    this.#core.backlogLoop.start()
+    await this.#source.start(this.#assignment, this.#stopping.signal)
+    this.#isStarted = true
+    this.#logger.info({ topics: config.KAFKA_TOPICS, outcomes: config.KAFKA_OUTCOME_TOPIC }, 'consuming')
+  }
+
+  /**
+   * Stops fetching and claiming, lets attempts under way end within the drain deadline, parks the rest, publishes
+   * what is to be published, commits, leaves the group.
+   */
+  async stop(): Promise<void> {
+    const endsAtMs = performance.now() + this.#config.DRAIN_MS
+    this.#stopping.abort()
+    this.#redisUp.open()
+    this.#intake.stop()
+    await this.#assignment.stop(1_000)
+    await settledWithin(this.#core.backlogLoop.stop(), 1_000)
+    await settledWithin(this.#core.parkWaiting(), FLUSH_MS)
+    while (this.#core.dispatcher.inFlight > 0 && performance.now() < endsAtMs) await delay(10)
+    await settledWithin(this.#sender.close(), 1_000)
+    await settledWithin(this.#flush(), FLUSH_MS)
+    await settledWithin(this.#registryWatch.writePositions(), FLUSH_MS)
+    await this.#source.stop()
+    this.#core.stop()
+    this.#deadLetters.stop()
+    await Promise.all([this.#log.close(), this.#letterLog.close()])
+    await this.#topics.close()
+    this.#redis.close()
+    this.#issuers.close()
+    await this.#http.close()
+    if (this.#tracing !== undefined) await settledWithin(this.#tracing.flush(), FLUSH_MS)
+    this.#logger.info({ unsettled: this.#core.open.size }, 'stopped')
+  }
+
+  notReady(): Record<string, string> {
+    return this.#readiness.notReady({
+      redis: this.#redis,
+      guard: this.#stores.guard,
+      checkup: this.#checkup,
+      repeats: this.#repeats,
+      stopping: this.#stopping.signal,
+    })
+  }
+
+  publicJwks(): Readonly<Record<string, unknown>>[] {
+    return this.#issuers.publicJwks()
+  }
+
+  async #flush(): Promise<void> {
+    await this.#core.parking.idle()
+    await this.#core.settlement.idle()
+    await this.#deadLetters.idle()
+  }
+
+  async #retry(part: string, step: () => Promise<void>): Promise<void> {
+    for (let failures = 0; !this.#stopping.signal.aborted; ) {
+      try {
+        await step()
+        return
+      } catch (error) {
+        failures++
+        this.#readiness.failed('kafka', error)
+        this.#events.fault(part, error, failures)
+        await delay(Math.min(250 * 2 ** (failures - 1), START_RETRY_MS_MAX), this.#stopping.signal)
+      }
+    }
+  }
+}

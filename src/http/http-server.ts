@@ -1,0 +1,179 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { type AddressInfo, isIPv6, type Socket } from 'node:net'
+import { isLoopbackHost } from '../lib/loopback-host.ts'
+import type { StatusPage } from '../status/status-page.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { BoundedConnections } from './bounded-connections.ts'
+
+/*
+ * Not imported: the module form of `node:http` reads every export at once, and one of them loads all of fetch and
+ * WebSocket, two megabytes of heap that nobody here calls.
+ */
+const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
+
+export interface StatusSource {
+  /** What is not ready, by part, with the reason; empty when everything is. */
+  notReady(): Record<string, string>
+  publicJwks(): Readonly<Record<string, unknown>>[]
+}
+
+/** Probes, scrapers, twenty viewers, and some who look; a quarter of what a process may open where that is little. */
+const CONNECTIONS_MAX = 64
+const LIMITS = {
+  // For the whole request, and for its head. Nobody who asks here has anything to upload.
+  requestTimeout: 5_000,
+  headersTimeout: 5_000,
+  // How often both are looked at: by default every half minute, which is how long half a request would be held.
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 5_000,
+  maxHeaderSize: 8_192,
+  // Answered here instead, like everything else.
+  requireHostHeader: false,
+} as const
+/** A connection on which nothing moves for so long is ended: one that does not take its answer, too. */
+const SILENCE_MS_MAX = 10_000
+
+/** Of every answer, so that nothing here is kept, framed, or taken for something that a browser runs. */
+const GUARDS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
+/** What the parser refuses has no request that could be answered. */
+const REFUSALS: Readonly<Record<string, number>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_HEADER_OVERFLOW: 431,
+}
+
+/** `/livez`, `/readyz`, `/metrics`, `/jwks.json`, and the status page at `/`. */
+export class HttpServer {
+  readonly #server: Server
+  readonly #connections: BoundedConnections
+  readonly #metrics: Metrics
+  readonly #status: StatusSource
+  readonly #page: StatusPage
+  /** The address that it listens on where that is this machine's own; undefined where others may reach it. */
+  #loopback: string | undefined
+  #reading: Promise<string> | undefined
+
+  constructor(metrics: Metrics, status: StatusSource, page: StatusPage) {
+    this.#metrics = metrics
+    this.#status = status
+    this.#page = page
+    this.#server = createServer(LIMITS, (request, response) => this.#answer(request, response))
+    this.#server.setTimeout(SILENCE_MS_MAX)
+    this.#server.on('checkExpectation', (request, response) => this.#answer(request, response, 417))
+    this.#connections = new BoundedConnections(this.#server, CONNECTIONS_MAX)
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (socket.writable && !this.#connections.isAnswered(socket)) socket.write(refusal(error.code))
+      socket.destroy()
+    })
+  }
+
+  /** Resolves with the port that it listens on. `address`: of which interface; of all of them when missing. */
+  listen(port: number, address?: string): Promise<number> {
+    this.#page.start()
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        error.message = `PORT ${port}${address === undefined ? '' : ` at BIND_ADDRESS ${address}`} cannot be listened on (${error.code}); set another`
+        reject(error)
+      })
+      this.#server.listen({ port, host: address }, () => {
+        const bound = this.#server.address() as AddressInfo
+        this.#loopback = isLoopbackHost(bound.address) ? bound.address : undefined
+        resolve(bound.port)
+      })
+    })
+  }
+
+  close(): Promise<void> {
+    this.#page.close()
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve())
+      this.#server.closeAllConnections()
+    })
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse, refused = this.#refused(request)): void {
+    if (!this.#connections.answers(response)) return
+    for (const [name, value] of Object.entries(GUARDS)) response.setHeader(name, value)
+    // Whatever follows as a body is not read.
+    if (hasBody(request) || refused !== undefined) response.shouldKeepAlive = false
+    const path = (request.url ?? '/').split('?', 1)[0] as string
+    if (refused !== undefined) answerText(response, refused)
+    else if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD')
+      answerText(response, 405)
+    } else if (path === '/livez') answer(response, 200, 'text/plain', 'ok\n')
+    else if (path === '/readyz') {
+      const notReady = this.#status.notReady()
+      const isReady = Object.keys(notReady).length === 0
+      const body = { status: isReady ? 'ready' : 'not ready', ...notReady }
+      answer(response, isReady ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`)
+    } else if (path === '/jwks.json') {
+      // Short, so that a key that is published before it signs is seen in time.
+      response.setHeader('cache-control', 'public, max-age=60')
+      const body = JSON.stringify({ keys: this.#status.publicJwks() })
+      answer(response, 200, 'application/jwk-set+json', body)
+    } else if (path === '/metrics') {
+      this.#readMetrics().then(
+        (text) => answer(response, 200, this.#metrics.registry.contentType, text),
+        () => answer(response, 500, 'text/plain', 'the metrics could not be read\n'),
+      )
+    } else if (!this.#page.answer(path, request, response)) answerText(response, 404)
+  }
+
+  /** The status of a request that is answered whatever it asks for. */
+  #refused({ headers, httpVersion }: IncomingMessage): number | undefined {
+    const { host } = headers
+    if (host === undefined) return httpVersion === '1.1' ? 400 : undefined
+    if (this.#loopback === undefined) return undefined
+    // A page from elsewhere whose name was made to lead here is read by a browser as its own, see DNS rebinding.
+    const name = host.replace(/:\d*$/, '').toLowerCase()
+    const own = isIPv6(this.#loopback) ? `[${this.#loopback}]` : this.#loopback
+    return ['localhost', '127.0.0.1', '[::1]', own].includes(name) ? undefined : 421
+  }
+
+  /** Once for all who ask at one time. */
+  #readMetrics(): Promise<string> {
+    this.#reading ??= this.#metrics.registry.metrics().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
+}
+
+function answerText(response: ServerResponse, status: number): void {
+  answer(response, status, 'text/plain', bodyOf(status))
+}
+
+function answer(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}
+
+function refusal(code = ''): string {
+  const status = REFUSALS[code] ?? 400
+  const body = bodyOf(status)
+  const headers = {
+    ...GUARDS,
+    connection: 'close',
+    'content-type': 'text/plain',
+    'content-length': body.length,
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`
+}
+
+function bodyOf(status: number): string {
+  if (status === 421)
+    return 'this port answers to localhost only; ask for it by that name, or set BIND_ADDRESS\n'
+  return `${STATUS_CODES[status]?.toLowerCase()}\n`
+}

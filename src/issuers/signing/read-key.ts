@@ -1,0 +1,154 @@
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
+import { exportJWK } from 'jose/key/export'
+import { identifier } from '../../events/identifier.ts'
+import { type TokenAlgorithm, tokenAlgorithms } from '../../events/registration.ts'
+import { codeOf } from '../../lib/errors.ts'
+import { printable } from '../../lib/printable.ts'
+import { isSameKey } from './same-key.ts'
+import { isVerified, type SigningKey } from './signing-key.ts'
+
+type Jwk = Readonly<Record<string, unknown>>
+
+/** A key that signs, or why it does not. */
+export type KeyResult =
+  | { readonly key: SigningKey }
+  | { readonly reason: string; readonly isMistake: boolean }
+
+type Unusable = Exclude<KeyResult, { key: unknown }>
+
+const RSA_BITS_MIN = 2_048
+/** One signature of a longer key holds everything up for tens of milliseconds and more. */
+const RSA_BITS_MAX = 8_192
+const SHOWN_MAX = 40
+const KID_RULE =
+  'its kid must be a text of 1 to 1,024 characters without control characters and marks of direction; give it another one'
+/** `notBefore` is a member of our own, in seconds as in a JWT. */
+const NOT_BEFORE_RULE =
+  'its notBefore must be seconds since the epoch (not milliseconds) or an ISO 8601 date, of 1970 to 2199'
+const ISO_DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/
+const TIMES_UNTIL_MS = Date.UTC(2200, 0)
+
+/** It was meant to sign, and cannot. */
+export function left(reason: string): Unusable {
+  return { reason, isMistake: true }
+}
+
+/** It is for something else: many a file holds keys of all kinds. */
+function other(reason: string): Unusable {
+  return { reason, isMistake: false }
+}
+
+export async function keyOfJwk(json: unknown): Promise<KeyResult> {
+  if (typeof json !== 'object' || json === null) return left('it is no JWK')
+  const jwk = json as Jwk
+  const { kid, alg } = jwk
+  const purpose = otherPurpose(jwk)
+  if (purpose !== undefined) return other(purpose)
+  if (kid != null && !isName(kid)) return left(KID_RULE)
+  if (alg != null && typeof alg !== 'string') return left('its alg must be a text')
+  const notBeforeMs = notBefore(jwk)
+  if (Number.isNaN(notBeforeMs)) return left(NOT_BEFORE_RULE)
+  const privateKey = imported(() => createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }))
+  if ('reason' in privateKey) return privateKey
+  const { d, p, q, dp, dq, qi, oth, ...publicHalf } = jwk
+  if (!isSameKey(publicHalf, privateKey))
+    return left('its private and its public half do not belong together')
+  return signingKey(privateKey, { kid: kid ?? undefined, alg: alg ?? undefined, notBeforeMs })
+}
+
+export async function keyOfPem(block: string): Promise<KeyResult> {
+  if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(block)) {
+    return left('it is encrypted; decrypt it for the relay, with "openssl pkey" say')
+  }
+  if (block.startsWith('-----BEGIN OPENSSH')) {
+    return left('it is in the format of OpenSSH; write it as PKCS #8, with "ssh-keygen -p -m PKCS8" say')
+  }
+  const privateKey = imported(() => createPrivateKey(block))
+  return 'reason' in privateKey ? privateKey : signingKey(privateKey, { notBeforeMs: 0 })
+}
+
+/** What a JWK says it is for, where that is not to sign (RFC 7517 §4.2, §4.3). */
+function otherPurpose({ kty, use, key_ops: operations, d, alg }: Jwk): string | undefined {
+  if (kty === 'oct') return 'it is symmetric: what verified tokens with it could sign them, too'
+  if (use != null && use !== 'sig') return `its use is ${shown(use)}, not "sig"`
+  if (operations != null && !(Array.isArray(operations) && operations.includes('sign'))) {
+    return 'its key_ops do not name "sign"'
+  }
+  if (d === undefined) return 'it has no private half'
+  if (typeof alg === 'string' && !(tokenAlgorithms as readonly string[]).includes(alg)) {
+    return `its alg is ${shown(alg)}, and the relay signs ${tokenAlgorithms.join(', ')}`
+  }
+  return undefined
+}
+
+function imported(create: () => KeyObject): KeyObject | Unusable {
+  try {
+    return create()
+  } catch (error) {
+    return left(`it cannot be read as a private key (${codeOf(error) ?? 'unknown format'})`)
+  }
+}
+
+/** It stands in every token, and in logs and findings. */
+function isName(kid: unknown): kid is string {
+  return identifier.safeParse(kid).success && printable(kid as string) === kid
+}
+
+/** In milliseconds; `NaN` for what is no time, or in other units than it should be. */
+function notBefore({ notBefore: value }: Jwk): number {
+  if (value == null) return 0
+  // An engine finds a date in nearly any words with a number among them.
+  const isDate = typeof value === 'string' && ISO_DATE.test(value)
+  const ms = typeof value === 'number' ? value * 1_000 : isDate ? Date.parse(value) : Number.NaN
+  return ms >= 0 && ms <= TIMES_UNTIL_MS ? ms : Number.NaN
+}
+
+async function signingKey(
+  privateKey: KeyObject,
+  { kid, alg, notBeforeMs }: { kid?: string | undefined; alg?: string | undefined; notBeforeMs: number },
+): Promise<KeyResult> {
+  const possible = algorithmsOf(privateKey)
+  if ('reason' in possible) return possible
+  if (alg !== undefined && !(possible as readonly string[]).includes(alg)) {
+    return left(`its alg ${shown(alg)} does not fit it; it can do ${possible.join(', ')}`)
+  }
+  // From the public half: an export of the private key would leave it in the heap as text.
+  const publicKey = createPublicKey(privateKey)
+  const publicJwk = await exportJWK(publicKey)
+  // Both names stand for one algorithm (RFC 9864), and RPs ask for the one or the other.
+  const algorithms =
+    alg === undefined || privateKey.asymmetricKeyType === 'ed25519' ? possible : [alg as TokenAlgorithm]
+  if (!algorithms.every((algorithm) => isVerified(algorithm, privateKey, publicKey))) {
+    return left('what it signs does not verify')
+  }
+  // A key for several algorithms is published without `alg`: RPs take that as "any that fits".
+  const published = alg ?? (algorithms.length === 1 ? algorithms[0] : undefined)
+  const name = kid ?? (await calculateJwkThumbprint(publicJwk))
+  const shownJwk = { ...publicJwk, kid: name, use: 'sig', ...(published !== undefined && { alg: published }) }
+  return { key: { kid: name, algorithms, notBeforeMs, privateKey, publicJwk: shownJwk } }
+}
+
+function algorithmsOf(key: KeyObject): readonly TokenAlgorithm[] | Unusable {
+  const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {}
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+      return modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX
+        ? left(`an RSA key has ${RSA_BITS_MIN} to ${RSA_BITS_MAX} bits, and this one ${modulusLength}`)
+        : ['RS256', 'PS256']
+    case 'ec':
+      return namedCurve === 'prime256v1'
+        ? ['ES256']
+        : other(
+            `it is on the curve ${namedCurve ?? 'of no name'}; of the elliptic curves only P-256 is supported`,
+          )
+    case 'ed25519':
+      return ['EdDSA', 'Ed25519']
+    default:
+      return other(`it is of type ${key.asymmetricKeyType}, which signs no logout tokens`)
+  }
+}
+
+function shown(value: unknown): string {
+  return printable(JSON.stringify(value)?.slice(0, SHOWN_MAX) ?? '')
+}

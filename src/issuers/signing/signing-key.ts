@@ -1,0 +1,83 @@
+import { constants, type KeyObject, sign, verify } from 'node:crypto'
+import type { TokenAlgorithm } from '../../events/registration.ts'
+import { joseSignatureOfDer } from './ecdsa-signature.ts'
+
+/** Of P-256 and of Ed25519. */
+const EC_SIGNATURE_BYTES = 64
+
+/** A private key with its public form. The private half never leaves the object but through `signature`. */
+export interface SigningKey {
+  readonly kid: string
+  /** The algorithms that the key may sign with: one, or both that its type can do where the key names none. */
+  readonly algorithms: readonly TokenAlgorithm[]
+  /** The key signs from then on; published before. Milliseconds since the epoch, 0 = always. */
+  readonly notBeforeMs: number
+  readonly privateKey: KeyObject
+  /** The public JWK, as `/jwks.json` shows it. */
+  readonly publicJwk: Readonly<Record<string, unknown>>
+}
+
+/**
+ * The JWS signature over `input` (RFC 7518 §3.3–3.5, RFC 8037 §3.1). Synchronous on purpose: per CPU-second it beats the thread
+ * pool for every algorithm here, and the longest of them holds the event loop for about half a millisecond.
+ */
+export function signature(algorithm: TokenAlgorithm, key: KeyObject, input: Buffer): string {
+  switch (algorithm) {
+    case 'RS256':
+      return sign('sha256', input, key).toString('base64url')
+    case 'PS256':
+      return sign('sha256', input, {
+        key,
+        padding: constants.RSA_PKCS1_PSS_PADDING,
+        saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+      }).toString('base64url')
+    case 'ES256':
+      return joseSignatureOfDer(sign('sha256', input, key)).toString('base64url')
+    case 'EdDSA':
+    case 'Ed25519':
+      return sign(null, input, key).toString('base64url')
+    default:
+      return algorithm satisfies never
+  }
+}
+
+/** Whether RPs can verify what the key signs: the parts of a damaged one may be read well and not belong together. */
+export function isVerified(algorithm: TokenAlgorithm, key: KeyObject, publicKey: KeyObject): boolean {
+  try {
+    return verifies(algorithm, key, publicKey)
+  } catch {
+    return false
+  }
+}
+
+function verifies(algorithm: TokenAlgorithm, key: KeyObject, publicKey: KeyObject): boolean {
+  const input = Buffer.from('logout-relay')
+  const signed = Buffer.from(signature(algorithm, key, input), 'base64url')
+  switch (algorithm) {
+    case 'RS256':
+      return verify('sha256', input, publicKey, signed)
+    case 'PS256': {
+      const padding = constants.RSA_PKCS1_PSS_PADDING
+      return verify(
+        'sha256',
+        input,
+        { key: publicKey, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+        signed,
+      )
+    }
+    case 'ES256':
+      return verify('sha256', input, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signed)
+    case 'EdDSA':
+    case 'Ed25519':
+      return verify(null, input, publicKey, signed)
+    default:
+      return algorithm satisfies never
+  }
+}
+
+/** How long a signature of that key is in base64url, which is the same for all of them. */
+export function signatureCharacters(algorithm: TokenAlgorithm, key: KeyObject): number {
+  const isRsa = algorithm === 'RS256' || algorithm === 'PS256'
+  const bytes = isRsa ? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8) : EC_SIGNATURE_BYTES
+  return Math.ceil((bytes * 4) / 3)
+}

@@ -1,0 +1,29 @@
+import type { Consumer } from 'kafkajs'
+import { RelayFault } from '../../lib/errors.ts'
+
+const LOOK_MS = 500
+
+/**
+ * Tells when a consumer has stopped asking for records, which kafkajs has been seen to do without an error. It asks
+ * several times a second, also when every partition is paused, except while the group is being dealt out anew.
+ */
+export function watchForStall(
+  consumer: Consumer,
+  stallMs: number,
+  isCurrent: () => boolean,
+  onStalled: (fault: RelayFault) => void,
+): void {
+  let askedAtMs = performance.now()
+  const asked = (): void => {
+    askedAtMs = performance.now()
+  }
+  consumer.on(consumer.events.FETCH_START, asked)
+  consumer.on(consumer.events.GROUP_JOIN, asked)
+  const timer = setInterval(() => {
+    if (isCurrent() && performance.now() - askedAtMs <= stallMs) return
+    clearInterval(timer)
+    if (isCurrent())
+      onStalled(new RelayFault('LR_UNAVAILABLE', `the consumer asked for nothing for ${stallMs} ms`))
+  }, LOOK_MS)
+  timer.unref()
+}

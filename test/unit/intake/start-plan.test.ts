@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import { planStart, type StartFacts } from '../../../src/intake/start-plan.ts'
+
+const here = { topic: 't', partition: 0 }
+const none: StartFacts = {
+  bounds: [{ ...here, from: 10, to: 100 }],
+  committed: [],
+  applied: [],
+  topicIds: new Map([['t', 'id']]),
+  startFrom: 'latest',
+}
+const plan = (facts: Partial<StartFacts>) => planStart({ ...none, ...facts })[0]
+const committed = (offset: number, note = {}) => [{ ...here, offset, ...note }]
+const applied = (offset: number, topicId = 'id') => [{ ...here, offset, start: 5, topicId }]
+const ours = { start: 5, topicId: 'id' }
+
+test.each([
+  ['a topic that the group has never read, from the latest', {}, { kind: 'first', offset: 100, start: 100 }],
+  [
+    'the latest that can be read behind an open transaction: what it hides was there before the group',
+    { bounds: [{ ...here, from: 10, to: 100, end: 120 }] },
+    { kind: 'first', offset: 100, start: 120, end: 100 },
+  ],
+  ['from the earliest', { startFrom: 'earliest' as const }, { kind: 'first', offset: 10, start: 10 }],
+  [
+    'what the group has committed',
+    { committed: committed(50, ours) },
+    { kind: 'known', offset: 50, start: 5 },
+  ],
+  [
+    'the store’s position where both are the relay’s: that is what it holds',
+    { committed: committed(50, ours), applied: applied(40) },
+    { kind: 'known', offset: 40, start: 5, appliedFrom: 40, committed: 50 },
+  ],
+  [
+    'what an operator has set, forward',
+    { committed: committed(90), applied: applied(40) },
+    { kind: 'known', offset: 90, start: 5 },
+  ],
+  ['and back', { committed: committed(20), applied: applied(40) }, { kind: 'known', offset: 20 }],
+  [
+    'the store’s, when the broker has forgotten the group',
+    { applied: applied(40) },
+    { kind: 'known', offset: 40, start: 5, committed: undefined },
+  ],
+  [
+    'the beginning, when the topic was created anew, though it is longer than the position',
+    { committed: committed(50, { ...ours, topicId: 'old' }), applied: applied(40, 'old') },
+    { kind: 'added', offset: 10, start: 10, appliedFrom: 10, committed: undefined },
+  ],
+  [
+    'a position, where the cluster tells no ids',
+    { committed: committed(50, { ...ours, topicId: 'old' }), topicIds: new Map() },
+    { kind: 'known', offset: 50 },
+  ],
+  [
+    'the beginning of a partition that was added to a known topic',
+    { committed: [{ topic: 't', partition: 1, offset: 3, ...ours }] },
+    { kind: 'added', offset: 10, start: 10 },
+  ],
+])('a partition begins at %s', (_, facts, expected) => {
+  expect(plan(facts)).toMatchObject(expected)
+})
+
+test('what the store lacks begins no earlier than the log', () => {
+  expect(plan({ committed: committed(50, ours), applied: applied(3) })?.appliedFrom).toBe(10)
+})
