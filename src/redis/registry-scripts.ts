@@ -18,11 +18,28 @@ import { redisScript } from './redis-script.ts'
 /** Where a mark names the user who alone is meant, counted from 1. */
 const USER_FIELD = 11
 
-/** Date of a registration in its JSON; nothing where it has none that Lua can read. A pattern alone is ten times slower. */
+/**
+ * Date of a registration in its JSON, in milliseconds since the epoch; nothing where it has none. The relay writes a number,
+ * a provider perhaps an instant of RFC 3339. A pattern alone is ten times slower.
+ */
 const DATE_OF = `
+local INSTANT = '^%s*:%s*"(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(%d%d)(%.?%d*)([Zz+-])(%d*):?(%d*)'
+local function instantOf(json, from)
+  local y, m, d, h, min, s, fraction, sign, zoneH, zoneMin = string.match(json, INSTANT, from)
+  if not y then return tonumber(string.match(json, '^%s*:%s*"(%d+)"', from)) end
+  -- Years begin in March here, so that a leap day is the last one.
+  m = (tonumber(m) + 9) % 12
+  y = tonumber(y) - (m >= 10 and 1 or 0)
+  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400) + math.floor((153 * m + 2) / 5) + d - 719469
+  local zone = (sign == '+' and -1 or 1) * ((tonumber(zoneH) or 0) * 60 + (tonumber(zoneMin) or 0))
+  return ((days * 24 + h) * 60 + min + zone) * 60000 + math.floor((s + (tonumber('0' .. fraction) or 0)) * 1000)
+end
 local function dateOf(json)
   local _, last = string.find(json or '', '"registeredAt"', 1, true)
-  return last and tonumber(string.match(json, '^%s*:%s*(%d+)', last + 1))
+  if not last then return nil end
+  local digits = string.match(json, '^%s*:%s*(%d+)', last + 1)
+  if digits then return tonumber(digits) end
+  return instantOf(json, last + 1)
 end`
 
 /**

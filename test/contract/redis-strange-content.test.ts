@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ParkedDelivery } from '../../src/delivery/backlog.ts'
 import type { Registration } from '../../src/events/registration.ts'
@@ -101,6 +102,17 @@ test.each(foreign)(
     expect(suspects()).toEqual([fixture.keys.client(ISSUER, 'strange')])
   },
 )
+
+/** One date in the ways in which a provider may write it to Redis itself. */
+const writings: readonly ((date: Date) => unknown)[] = [
+  (date) => date.getTime(),
+  (date) => String(date.getTime()),
+  (date) => date.toISOString(),
+  (date) => date.toISOString().replace(/\.\d+Z$/, 'Z'),
+  (date) => date.toISOString().replace('Z', '+00:00'),
+  (date) => new Date(date.getTime() + 9 * 3_600_000).toISOString().replace('Z', '+09:00'),
+  (date) => new Date(date.getTime() - 12_600_000).toISOString().replace('Z', '-03:30'),
+]
 
 describe('sessions and users', () => {
   const registry = () =>
@@ -254,6 +266,38 @@ describe('sessions and users', () => {
         [0, 1],
       ])
     })
+  })
+
+  test('a later login stays when the one before it is settled, however its provider writes dates', async () => {
+    const registry = new RedisRegistry({ ...fixture, sessionLifetimeMs: 60_000, tombstoneMs: 60_000 })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.date({
+          min: new Date('2001-01-02T00:00:00Z'),
+          max: new Date('2099-12-31T00:00:00Z'),
+          noInvalidDate: true,
+        }),
+        fc.constantFrom(...writings),
+        fc.boolean(),
+        async (date, write, isLater) => {
+          const { registeredAtMs: _, ...registration } = sampleRegistration()
+          const written = write(date)
+          const ms = Date.parse(String(written)) || Number(written)
+          const { issuer, sessionId, oidcSessionId } = registration
+          const key = fixture.keys.session(issuer, sessionId)
+          await command('DEL', key, fixture.keys.ended(issuer, sessionId))
+          await command(
+            'HSET',
+            key,
+            oidcSessionId,
+            JSON.stringify({ ...registration, registeredAt: written }),
+          )
+          await registry.settle([{ issuer, sessionId, oidcSessionId, registeredAtMs: isLater ? ms - 1 : ms }])
+          expect(await command('HEXISTS', key, oidcSessionId)).toBe(isLater ? 1 : 0)
+        },
+      ),
+      { numRuns: 300 },
+    )
   })
 
   test("a sign-out leaves alone what its index names and what is another user's", async () => {

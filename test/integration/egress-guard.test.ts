@@ -90,10 +90,10 @@ test('an address that is not allowed yet: a finding at once, and the RP is told 
   await site.registerInRedis(registration)
   await site.topic.publish(site.terminated(registration))
   const { clientId } = registration
-  const { finding } = await strict.waitForLog(
+  const { text } = await strict.waitForLog(
     ({ about, check }) => check === 'client-origin' && about === clientId,
   )
-  expect(finding).toMatch(/refused by the egress guard.* loopback; add it to EGRESS_ALLOW/)
+  expect(text).toMatch(/refused by the egress guard.* loopback; add it to EGRESS_ALLOW/)
   await strict.stop()
   expect(site.rps.at('/allowed-later')).toEqual([])
   await site.startRelay(env)

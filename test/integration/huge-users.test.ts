@@ -157,7 +157,7 @@ const highest = () =>
 const keyOf = (kind: string, name: string) => `${site.prefix}:${kind}:{${ISSUER}|${name}}`
 
 const finding = async (_: RegistrationInput, name: string) => {
-  await relay.waitForLog((it) => it.check === 'redis-keys' && String(it.finding).includes(name))
+  await relay.waitForLog((it) => it.check === 'redis-keys' && String(it.text).includes(name))
 }
 const isLogged = (msg: string, word: string) => async () => {
   await relay.waitForLog((it) => it.msg === msg && JSON.stringify(it).includes(word))

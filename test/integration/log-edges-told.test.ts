@@ -83,7 +83,7 @@ test('one of two input topics is deleted: the other is read on, the finding name
   try {
     await endSessions(anew)
     await eventually(() => expect(site.rps.at(path)).toHaveLength(8))
-    await relay.waitForLog(({ msg, check }) => msg === 'check: mended' && check === 'topic-missing')
+    await relay.waitForLog(({ msg, check }) => msg === 'check: resolved' && check === 'topic-missing')
     const missing = relay.log.filter(({ check, msg }) => check === 'topic-missing' && msg === 'check')
     expect(missing.map((line) => line.about)).toEqual([other.name])
   } finally {
