@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { createProgram } from '../../src/cli/program.ts'
+import { Decoders } from '../../src/events/decoding/decode-record.ts'
 import { failureReasons } from '../../src/events/outcome.ts'
 import { RedisKeys } from '../../src/redis/redis-keys.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
@@ -58,6 +59,25 @@ describe('the README and the pages say what is true:', () => {
 
   test('the configuration table is that of the options; `npm run docs` makes it', () => {
     expect(tableIn(textOf('docs/configure.md'))).toBe(optionsTable())
+  })
+
+  test('the three records that the README shows are read as it says', () => {
+    const records = [...textOf('README.md').matchAll(/^```json\n(.+?)\n```/gms)].map(
+      ([, value = '']) => value,
+    )
+    const decoders = new Decoders('https://login.example.com')
+    const kinds = records.map((value, offset) => {
+      const position = {
+        topic: 'session-events',
+        partition: 0,
+        offset,
+        key: null,
+        timestampMs: 1_769_850_000_000,
+      }
+      const decoded = decoders.decode({ ...position, value: Buffer.from(value), headers: {} }, Date.now())
+      return [decoded].flat().map(({ kind }) => kind)
+    })
+    expect(kinds).toEqual([['registration'], ['trigger'], ['trigger']])
   })
 
   test('every npm script that they name exists', () => {
