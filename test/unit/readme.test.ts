@@ -31,10 +31,9 @@ function commandLinesOf(text: string): string[] {
   const inText = [...joined.matchAll(/`(logout-relay [^`]+)`/g)].map(([, line = '']) =>
     line.replaceAll(/\s+/g, ' '),
   )
-  const inBlocks = [...joined.matchAll(/^(?:\$ |npx )?(logout-relay [a-z]+(?: .*)?)$/gm)].map(
-    ([, line = '']) => line,
-  )
-  const lines = [...inText, ...inBlocks.filter((line) => !line.startsWith('logout-relay reads'))]
+  const blocks = [...joined.matchAll(/^```\w*\n(.*?)^```$/gms)].map(([, block]) => block).join('\n')
+  const inBlocks = [...blocks.matchAll(/^(?:\$ |npx )?(logout-relay [a-z]+(?: .*)?)$/gm)]
+  const lines = [...inText, ...inBlocks.map(([, line = '']) => line)]
   return [...new Set(lines.map((line) => line.replace(/\s+#.*/, '').trim()))]
 }
 
@@ -62,21 +61,12 @@ describe('the README and the pages say what is true:', () => {
   })
 
   test('the three records that the README shows are read as it says', () => {
-    const records = [...textOf('README.md').matchAll(/^```json\n(.+?)\n```/gms)].map(
-      ([, value = '']) => value,
-    )
+    const shown = [...textOf('README.md').matchAll(/^```json\n(.+?)\n```/gms)]
+    const inLog = { topic: 'session-events', partition: 0, timestampMs: Date.now(), key: null, headers: {} }
     const decoders = new Decoders('https://login.example.com')
-    const kinds = records.map((value, offset) => {
-      const position = {
-        topic: 'session-events',
-        partition: 0,
-        offset,
-        key: null,
-        timestampMs: 1_769_850_000_000,
-      }
-      const decoded = decoders.decode({ ...position, value: Buffer.from(value), headers: {} }, Date.now())
-      return [decoded].flat().map(({ kind }) => kind)
-    })
+    const decode = (value: string, offset: number) =>
+      [decoders.decode({ ...inLog, offset, value: Buffer.from(value) }, Date.now())].flat()
+    const kinds = shown.map(([, value = ''], offset) => decode(value, offset).map(({ kind }) => kind))
     expect(kinds).toEqual([['registration'], ['trigger'], ['trigger']])
   })
 
