@@ -1,4 +1,4 @@
-# Builds with `docker build .` and with `buildah bud .`; see "Deploy" in the README.
+# Builds with `docker build .` and with `buildah bud .`; see docs/deploy.md.
 # For what is rolled out, pin it: NODE_IMAGE=node:24-slim@sha256:… with PINNED=true, which refuses any other. The digest that a tag stands
 # for today: docker buildx imagetools inspect node:24-slim --format '{{.Manifest.Digest}}'
 ARG NODE_IMAGE=node:24-slim

@@ -10,7 +10,7 @@ export interface OptionDescription {
   readonly defaultValue?: string
 }
 
-/** Every option as a person reads about it: for `--help` and for the table in the README. */
+/** Every option as a person reads about it: for `--help` and for the table in docs/configure.md. */
 export function describeOptions(): OptionDescription[] {
   return Object.entries(optionsSchema.shape).map(([name, schema]) => {
     const defaultValue = defaultOf(schema)

@@ -97,7 +97,7 @@ const DAY = 24 * HOUR
 
 /**
  * Every option of the service: its name in the environment, what is accepted, its default and what it means. The
- * validation, `--help` and the table in the README are made from this.
+ * validation, `--help` and the table in docs/configure.md are made from this.
  */
 export const optionsSchema = z.object({
   KAFKA_BROKERS: brokers.describe('Kafka brokers to start from, `host:port`, comma-separated.'),

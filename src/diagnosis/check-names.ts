@@ -1,4 +1,4 @@
-/** Every check, by area and in the order in which `doctor` tells them; the README explains each. */
+/** Every check, by area and in the order in which `doctor` tells them; docs/runbook.md explains each. */
 const checksByArea = {
   configuration: ['configuration', 'option-misspelt', 'node-version'],
   kafka: [

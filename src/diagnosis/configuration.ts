@@ -54,7 +54,7 @@ function checkOptions(problems: readonly string[]): Found[] {
   if (problems.length === 0) return [ok('every option is valid')]
   return problems.map((line) => {
     const name = line.split(':', 1)[0] as string
-    return error(line, `set ${name} in the environment; the README lists what it may be`, name)
+    return error(line, `set ${name} in the environment; docs/configure.md lists what it may be`, name)
   })
 }
 

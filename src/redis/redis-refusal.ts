@@ -26,7 +26,7 @@ function reasonOf(message: string): string | undefined {
     return 'it wants a password (NOAUTH); set REDIS_PASSWORD, and REDIS_USERNAME for a user of its own'
   }
   if (message.startsWith('NOPERM')) {
-    return `${message}; grant the user the commands and keys that the README lists`
+    return `${message}; grant the user the commands and keys that docs/configure.md lists`
   }
   return undefined
 }

@@ -71,7 +71,7 @@ export class Drill implements AsyncDisposable {
       return alert
     }
     const alert = await vi.waitFor(isFiring, { timeout: ALERT_MS_MAX, interval: 250 })
-    expect(alert.annotations.runbook).toMatch(new RegExp(`README.md#${this.#name.toLowerCase()}$`))
+    expect(alert.annotations.runbook).toMatch(new RegExp(`docs/runbook.md#${this.#name.toLowerCase()}$`))
     return alert
   }
 

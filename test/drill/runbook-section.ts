@@ -1,20 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { sectionOf } from '../support/pages.ts'
 
-const README = new URL('../../README.md', import.meta.url)
 /** Code that tells the operator what to run, or what to look at. */
 const INSTRUCTION = /^(logout-relay|curl|redis-cli) |^logout_relay_|^"(msg|part)":/
 
-/** A section of the README's runbook. A drill does only what stands there, and must have done all of it. */
+/** A section of the runbook. A drill does only what stands there, and must have done all of it. */
 export class RunbookSection {
   readonly #name: string
   readonly #instructions: ReadonlySet<string>
   readonly #left: Set<string>
 
-  /** Throws when the README has no such section. */
+  /** Throws when the runbook has no such section. */
   constructor(name: string) {
-    const readme = readFileSync(README, 'utf8')
-    const [, text] = new RegExp(`\\n### ${name}\\n([^]*?)\\n##`).exec(readme) ?? []
-    if (text === undefined) throw new Error(`the README has no section ${name}`)
+    const text = sectionOf('docs/runbook.md', name)
     const code = [...text.matchAll(/`([^`]+)`/g)].map(([, span = '']) => span.replaceAll(/\s+/g, ' '))
     this.#name = name
     this.#instructions = new Set(code.filter((span) => INSTRUCTION.test(span)))

@@ -25,7 +25,7 @@ let redis: RedisServer
 let redisTlsUrl: string
 let site: RelaySite
 
-/** Just what the README lists. */
+/** Just what docs/configure.md lists. */
 const MINIMAL_REDIS_RIGHTS = [
   '-@all',
   '+@read',
@@ -102,7 +102,7 @@ const withLogin = (mechanism: string) => ({
   KAFKA_SASL_PASSWORD: SASL_PASSWORD,
 })
 
-describe.skipIf(missing !== undefined)('with no more than the rights that the README lists', () => {
+describe.skipIf(missing !== undefined)('with no more than the rights that docs/configure.md lists', () => {
   const logins = [
     ['a client certificate', () => ({ ...withCertificate(), ...overTls() })],
     ['PLAIN', () => ({ ...withLogin('plain'), ...overTls() })],

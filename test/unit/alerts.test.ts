@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { exportOwed, type OwedState } from '../../src/telemetry/owed-metrics.ts'
 import { type ExportedState, exportState } from '../../src/telemetry/state-metrics.ts'
 import { dashboardExpressions } from '../support/dashboard.ts'
+import { textOf } from '../support/pages.ts'
 
 interface Rule {
   readonly alert: string
@@ -17,13 +17,11 @@ interface RuleTest {
   readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts: readonly object[] }[]
 }
 
-const textOf = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const [group] = (parse(textOf('helm/logout-relay/rules/alerts.yaml')) as { groups: { rules: Rule[] }[] })
   .groups
 const rules = group?.rules ?? []
 const { tests } = parse(textOf('helm/logout-relay/rules/alerts.test.yaml')) as { tests: RuleTest[] }
-const readme = textOf('README.md')
-const runbook = readme.slice(readme.indexOf('\n## Runbook\n'), readme.indexOf('\n## Measured figures\n'))
+const runbook = textOf('docs/runbook.md')
 
 /** Names as they are queried: of a histogram that of its buckets. */
 function exportedNames(): Set<string> {
@@ -42,10 +40,10 @@ function metricsIn(expression: string): string[] {
 
 describe('alerts', () => {
   test('each has a section in the runbook, which it names, and no section is without its alert', () => {
-    const sections = [...runbook.matchAll(/^### (LogoutRelay\w+)$/gm)].map(([, name]) => name)
+    const sections = [...runbook.matchAll(/^## (LogoutRelay\w+)$/gm)].map(([, name]) => name)
     expect(sections.sort()).toEqual(rules.map(({ alert }) => alert).sort())
     for (const { alert, annotations } of rules) {
-      expect(annotations.runbook).toBe(`README.md#${alert.toLowerCase()}`)
+      expect(annotations.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`)
     }
   })
 

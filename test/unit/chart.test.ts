@@ -58,9 +58,9 @@ describe('the chart says what is true:', () => {
     expect(parse(chartFile('Chart.yaml'))).toMatchObject({ version, appVersion: version })
   })
 
-  test('the sidecar of the README gets what the relay requires, and time to drain', () => {
+  test('the sidecar of docs/deploy.md gets what the relay requires, and time to drain', () => {
     const [, snippet = ''] =
-      /```yaml\n(apiVersion: v1\nkind: Pod\n.*?)```/s.exec(chartFile('../../README.md')) ?? []
+      /```yaml\n(apiVersion: v1\nkind: Pod\n.*?)```/s.exec(chartFile('../../docs/deploy.md')) ?? []
     const { spec } = parse(snippet, { version: '1.1' })
     const [{ env, volumeMounts, securityContext, resources }] = spec.initContainers
     const required = describeOptions().filter((option) => option.required)

@@ -1,17 +1,18 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { createProgram } from '../../src/cli/program.ts'
+import { Decoders } from '../../src/events/decoding/decode-record.ts'
 import { failureReasons } from '../../src/events/outcome.ts'
 import { RedisKeys } from '../../src/redis/redis-keys.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { exportOwed, type OwedState } from '../../src/telemetry/owed-metrics.ts'
 import { type ExportedState, exportState } from '../../src/telemetry/state-metrics.ts'
-import { optionsTable, tableIn } from '../support/readme-table.ts'
+import { optionsTable, tableIn } from '../support/options-table.ts'
+import { anchorsOf, pages, sectionOf, textOf } from '../support/pages.ts'
 
 const root = new URL('../../', import.meta.url)
-const textOf = (path: string) => readFileSync(new URL(path, root), 'utf8')
-const readme = textOf('README.md')
+const allPages = pages.map(textOf).join('\n')
 const manifest = JSON.parse(textOf('package.json')) as {
   scripts: Record<string, string>
   dependencies: Record<string, string>
@@ -19,8 +20,8 @@ const manifest = JSON.parse(textOf('package.json')) as {
 }
 
 /** What the first group of the pattern finds, each once, sorted. */
-function namedInReadme(pattern: RegExp): string[] {
-  const found = [...readme.matchAll(pattern)].map(([, name]) => name as string)
+function namedInPages(pattern: RegExp): string[] {
+  const found = [...allPages.matchAll(pattern)].map(([, name]) => name as string)
   return [...new Set(found)].sort()
 }
 
@@ -30,10 +31,9 @@ function commandLinesOf(text: string): string[] {
   const inText = [...joined.matchAll(/`(logout-relay [^`]+)`/g)].map(([, line = '']) =>
     line.replaceAll(/\s+/g, ' '),
   )
-  const inBlocks = [...joined.matchAll(/^(?:\$ |npx )?(logout-relay [a-z]+(?: .*)?)$/gm)].map(
-    ([, line = '']) => line,
-  )
-  const lines = [...inText, ...inBlocks.filter((line) => !line.startsWith('logout-relay reads'))]
+  const blocks = [...joined.matchAll(/^```\w*\n(.*?)^```$/gms)].map(([, block]) => block).join('\n')
+  const inBlocks = [...blocks.matchAll(/^(?:\$ |npx )?(logout-relay [a-z]+(?: .*)?)$/gm)]
+  const lines = [...inText, ...inBlocks.map(([, line = '']) => line)]
   return [...new Set(lines.map((line) => line.replace(/\s+#.*/, '').trim()))]
 }
 
@@ -44,8 +44,8 @@ function argumentsOf(line: string): string[] {
   return filled.split(/\s+/).slice(1)
 }
 
-describe('the README says what is true:', () => {
-  test.each(commandLinesOf(readme))('`%s` is taken', async (line) => {
+describe('the README and the pages say what is true:', () => {
+  test.each(commandLinesOf(allPages))('`%s` is taken', async (line) => {
     const program = await createProgram()
     const silence = (command: Command): void => {
       command.exitOverride().configureOutput({ writeErr: () => undefined })
@@ -56,42 +56,45 @@ describe('the README says what is true:', () => {
     await expect(program.parseAsync(argumentsOf(line), { from: 'user' })).resolves.toBeDefined()
   })
 
-  test('its configuration table is that of the options; `node test/support/write-readme-table.ts` makes it', () => {
-    expect(tableIn(readme)).toBe(optionsTable())
+  test('the configuration table is that of the options; `npm run docs` makes it', () => {
+    expect(tableIn(textOf('docs/configure.md'))).toBe(optionsTable())
   })
 
-  test('every npm script that it names exists', () => {
-    const named = namedInReadme(/npm run ([\w:-]+)/g)
+  test('the three records that the README shows are read as it says', () => {
+    const shown = [...textOf('README.md').matchAll(/^```json\n(.+?)\n```/gms)]
+    const inLog = { topic: 'session-events', partition: 0, timestampMs: Date.now(), key: null, headers: {} }
+    const decoders = new Decoders('https://login.example.com')
+    const decode = (value: string, offset: number) =>
+      [decoders.decode({ ...inLog, offset, value: Buffer.from(value) }, Date.now())].flat()
+    const kinds = shown.map(([, value = ''], offset) => decode(value, offset).map(({ kind }) => kind))
+    expect(kinds).toEqual([['registration'], ['trigger'], ['trigger']])
+  })
+
+  test('every npm script that they name exists', () => {
+    const named = namedInPages(/npm run ([\w:-]+)/g)
     expect(named).not.toEqual([])
     expect(named.filter((name) => manifest.scripts[name] === undefined)).toEqual([])
   })
 
-  test('every file and folder of the repository that it names exists', () => {
-    const named = namedInReadme(/`((?:src|test)\/[\w./-]*|[\w.-]+\.(?:json|md|ts|mjs|yaml))`/g)
-    expect(named).not.toEqual([])
-    expect(named.filter((path) => !existsSync(new URL(path, root)))).toEqual([])
-  })
-
-  test('it lists the dependencies, all of them and no other', () => {
+  test('they list the dependencies, all of them and no other', () => {
     const { dependencies, devDependencies } = manifest
     const installed = [...Object.keys(dependencies), ...Object.keys(devDependencies)].sort()
-    const contributing = textOf('CONTRIBUTING.md')
-    const section = contributing.slice(contributing.indexOf('## Dependencies'))
+    const section = sectionOf('CONTRIBUTING.md', 'Dependencies')
     const rows = [...section.matchAll(/^\| (`.+?`) \|/gm)].map(([, cell]) => cell as string)
     expect(rows.flatMap((cell) => cell.replaceAll('`', '').split(', ')).sort()).toEqual(installed)
   })
 
-  test('it lists the metrics of the relay, all of them and no other', () => {
+  test('they list the metrics of the relay, all of them and no other', () => {
     const metrics = new Metrics()
     // Only the names are asked for, so none of this is ever read.
     exportState(metrics, {} as ExportedState)
     exportOwed(metrics, {} as OwedState)
     const names = metrics.registry.getMetricsAsArray().map(({ name }) => name)
     const own = names.filter((name) => name.startsWith('logout_relay_')).sort()
-    expect(namedInReadme(/`(logout_relay_\w+)/g)).toEqual(own)
+    expect(namedInPages(/`(logout_relay_\w+)/g)).toEqual(own)
   })
 
-  test('it names every key of the Redis layout', () => {
+  test('they name every key of the Redis layout', () => {
     const keys = new RedisKeys('lr')
     const layout = [
       keys.session('<issuer>', '<sessionId>'),
@@ -108,18 +111,20 @@ describe('the README says what is true:', () => {
       keys.rebuildLock(),
     ]
     // In a table a bar is escaped.
-    const text = readme.replaceAll('\\|', '|')
+    const text = allPages.replaceAll('\\|', '|')
     expect(layout.filter((key) => !text.includes(`\`${key}\``))).toEqual([])
   })
 
-  test('it explains every reason for a failure', () => {
-    expect(failureReasons.filter((reason) => !readme.includes(`| \`${reason}\` |`))).toEqual([])
+  test('they explain every reason for a failure', () => {
+    expect(failureReasons.filter((reason) => !allPages.includes(`| \`${reason}\` |`))).toEqual([])
   })
 
   test('behind every guarantee stands a test that is there, by its title', () => {
-    const [, section = ''] = readme.split('\n## Guarantees\n')
-    const guarantees = [...(section.split('\n## ', 1)[0] as string).matchAll(/^- \*\*(.+?)\*\*/gm)]
-    const rows = [...textOf('docs/guarantees.md').matchAll(/^\| (?!guarantee|---)(.+?) \| (.+) \|$/gm)]
+    const section = sectionOf('docs/guarantees.md', 'What the relay guarantees')
+    const guarantees = [...section.matchAll(/^- \*\*(.+?)\*\*/gm)]
+    expect(guarantees).not.toEqual([])
+    const table = sectionOf('docs/guarantees.md', 'Which tests hold them')
+    const rows = [...table.matchAll(/^\| (?!guarantee|---)(.+?) \| (.+) \|$/gm)]
     expect(rows.map(([, guarantee]) => guarantee)).toEqual(
       guarantees.map(([, words = '']) => words.replace(/[.,:]$/, '')),
     )
@@ -136,22 +141,36 @@ describe('the README says what is true:', () => {
     expect(missing).toEqual([])
   })
 
-  test('every page that it and the pages below docs/ link to, and every file that those name, exists', () => {
-    const pages = readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.md'))
-      .map((path) => `docs/${path}`)
-    const broken = ['README.md', ...pages].flatMap((page) => {
+  test('every page, heading and file that they link to or name exists', () => {
+    const others = ['SECURITY.md', 'CHANGELOG.md', 'helm/logout-relay/README.md']
+    const broken = [...pages, ...others].flatMap((page) => {
       const text = textOf(page)
-      const links = [...text.matchAll(/\]\((?!https?:|#)([^)]+)\)/g)].map(
-        ([, to = '']) => new URL(to, new URL(page, root)),
-      )
-      const files = [...text.matchAll(/`((?:src|test)\/[\w./-]*)`/g)].map(
-        ([, path = '']) => new URL(path, root),
-      )
-      return [...links, ...files]
-        .filter((it) => !existsSync(it))
-        .map(({ pathname }) => `${page}: ${pathname}`)
+      const links = [...text.matchAll(/\]\((?!https?:)([^)]*)\)/g)].map(([, to = '']) => to)
+      const named = text.matchAll(/`((?:src|test|docs|helm)\/[\w./-]*|\w[\w.-]*\.(?:json|md|ts|mjs))`/g)
+      const files = [...named].map(([, path = '']) => `/${path}`)
+      return [...links, ...files].filter((to) => !isThere(page, to)).map((to) => `${page}: ${to}`)
     })
     expect(broken).toEqual([])
   })
+
+  test('every page below docs/ is reached from the README', () => {
+    const reached = new Set(['README.md'])
+    // A set hands out what is added while it is walked.
+    for (const page of reached) {
+      for (const [, to = ''] of textOf(page).matchAll(/\]\((?!https?:)([^)#]+\.md)/g))
+        reached.add(new URL(to, `file:///${page}`).pathname.slice(1))
+    }
+    expect(pages.filter((page) => !reached.has(page))).toEqual([])
+  })
+
+  test('the README is read in ten minutes', () => {
+    expect(textOf('README.md').split('\n').length).toBeLessThanOrEqual(300)
+  })
 })
+
+/** `to` as it stands in a link of the page: a path from the page or, behind a `/`, from the root, and a heading. */
+function isThere(page: string, to: string): boolean {
+  const { pathname, hash } = new URL(to, `file:///${page}`)
+  const path = pathname.slice(1)
+  return existsSync(new URL(path, root)) && (hash === '' || anchorsOf(path).has(hash.slice(1)))
+}

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { atRunTime } from '../../../src/diagnosis/check.ts'
 import { areas, checksOf } from '../../../src/diagnosis/check-names.ts'
@@ -8,6 +7,7 @@ import { keyChecks } from '../../../src/diagnosis/keys.ts'
 import { logChecks } from '../../../src/diagnosis/log-edges.ts'
 import { redisChecks } from '../../../src/diagnosis/redis-server.ts'
 import { topicChecks } from '../../../src/diagnosis/topics.ts'
+import { sectionOf } from '../../support/pages.ts'
 import { expectations } from './sample-facts.ts'
 
 const all = areas.flatMap(checksOf)
@@ -53,11 +53,8 @@ test('a relay makes these checks at its start and while it runs', () => {
   ])
 })
 
-test('the README says of every check what it means and what to do, and of no other', () => {
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-  const [, section = ''] = readme.split('\n### Doctor findings\n')
-  const rows = [
-    ...(section.split(/\n###? /, 1)[0] as string).matchAll(/^\| `([\w-]+)` \| (.+) \| (.+) \|$/gm),
-  ]
+test('the runbook says of every check what it means and what to do, and of no other', () => {
+  const section = sectionOf('docs/runbook.md', 'Findings')
+  const rows = [...section.matchAll(/^\| `([\w-]+)` \| (.+) \| (.+) \|$/gm)]
   expect(rows.map(([, check]) => check).sort()).toEqual([...all].sort())
 })
