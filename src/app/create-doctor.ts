@@ -27,6 +27,7 @@ import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
+import { emptyLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 import { expectations, expectedOf, processFacts } from './create-checkup.ts'
 
 export interface DoctorParts {
@@ -138,7 +139,7 @@ async function relyingParty(
   })
   const timeoutMs = Math.min(config.ATTEMPT_TIMEOUT_MS, CONNECT_TIMEOUT_MS)
   const ask = (endpoint: LogoutEndpoint) =>
-    new Promise<AttemptResult>((done) => sender.send({ endpoint, token: Buffer.alloc(0) }, done))
+    new Promise<AttemptResult>((done) => sender.send({ endpoint, ...emptyLogout }, done))
   try {
     return await examineRelyingParty({
       uri,

@@ -25,6 +25,7 @@ import { RedisRegistry } from '../redis/redis-registry.ts'
 import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RpName } from '../registry/rp-settings.ts'
+import { BackchannelLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 
 /** Of the configuration, what the stores and their rebuild need. Keys and egress belong to the delivery alone. */
 export const storeOptions = [
@@ -156,7 +157,8 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
       onInvalid: onInvalidSetting,
       uriProblem: ({ clientId }, uri) => clients.refusal(clientId, logoutEndpoint(uri)),
     }),
-    signerFor: (issuer) => issuers.signer(issuer),
+    issuers,
+    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.RETRY_DEADLINE_MS }),
   })
   return { core, sender }
 }

@@ -1,6 +1,7 @@
 import { type ClientHost, isHost } from '../config/client-hosts.ts'
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
-import type { TokenType } from '../issuers/signing/claims.ts'
+import type { TokenType } from '../events/registration.ts'
+import type { DeliveryContent } from '../transports/transport.ts'
 import type { Delivery } from './delivery.ts'
 import { endpointOf } from './relying-party.ts'
 
@@ -28,7 +29,7 @@ export class ClientPolicy {
   }
 
   /** With a `typ` of somebody else's choosing the relay would sign what a resource server takes for an access token. */
-  tokenType({ rp, registration }: Delivery): TokenType {
+  tokenType({ rp, registration }: DeliveryContent): TokenType {
     const type = this.#jwtClients.has(rp.clientId) ? 'JWT' : 'logout+jwt'
     const asked = rp.settings.typ ?? registration.typ
     if (asked !== undefined && asked !== type && asked !== 'logout+jwt') {

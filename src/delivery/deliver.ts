@@ -1,12 +1,10 @@
 import type { AttemptResult, Sender } from '../egress/sender.ts'
 import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
-import type { SignedToken, Signer } from '../issuers/signing/signer.ts'
 import type { Clock } from '../lib/clock.ts'
-import { messageOf } from '../lib/errors.ts'
 import type { PendingOutcome } from '../registry/registry.ts'
+import type { Transport } from '../transports/transport.ts'
 import { NO_BACKLOG, type ParkedName } from './backlog.ts'
-import { classify } from './classify.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
 import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
@@ -29,13 +27,10 @@ export interface DelivererOptions {
   readonly retryPolicy: RetryPolicy
   /** A longer `Retry-After` is cut to that. Milliseconds. */
   readonly retryAfterMaxMs: number
-  /** A trigger that is older than this is late: `sub` is not sent alone any more. Milliseconds. */
-  readonly lateAfterMs: number
   readonly sender: Sender
   readonly settlement: Settlement
   readonly tracing?: DeliveryTracing | undefined
-  /** The signer of an issuer, or `undefined` for one that this relay does not serve. */
-  readonly signerFor: (issuer: string) => Signer | undefined
+  readonly transport: Transport
   /** Gives the attempt's place to the next one; `didAnswer` is left out when nothing was sent. */
   readonly release: (delivery: Delivery, didAnswer?: boolean) => void
   /** Nothing is sent to the RP for a while. */
@@ -46,7 +41,7 @@ export interface DelivererOptions {
 const LOCAL_RETRY_MS = 1_000
 
 /**
- * One attempt and what follows from it: sign, POST, judge, then settle, park or send again. All branching of the
+ * One attempt and what follows from it: prepare, POST, judge, then settle, park or send again. All branching of the
  * delivery stands here. Callbacks and not promises, because this runs for every attempt of a mass logout.
  */
 export class Deliverer {
@@ -57,37 +52,36 @@ export class Deliverer {
   }
 
   attempt(delivery: Delivery): void {
-    const { attemptTimeoutMs, clients, clock, sender, tracing } = this.#options
+    const { attemptTimeoutMs, clients, clock, sender, tracing, transport } = this.#options
     const now = clock.now()
     if (now >= delivery.deadlineMs) {
       this.#options.release(delivery)
       this.#fail(delivery, 'expired')
       return
     }
-    let signed: SignedToken
-    try {
-      signed = this.#sign(delivery, now)
-    } catch (error) {
+    const prepared = transport.prepare(delivery, now)
+    if (prepared.kind === 'invalid') {
       this.#options.release(delivery)
-      this.#fail(delivery, 'invalid', messageOf(error))
+      this.#fail(delivery, 'invalid', prepared.message)
       return
     }
+    const { jti, headers, body } = prepared
     const endpoint = clients.endpoint(delivery)
     delivery.origin = endpoint.origin
     const refusal = clients.refusal(delivery.rp.clientId, endpoint)
     if (refusal !== undefined) {
-      this.#judge(delivery, signed.jti, { kind: 'blocked', message: refusal }, 0)
+      this.#judge(delivery, jti, { kind: 'blocked', message: refusal }, 0)
       return
     }
     const startedAtMs = performance.now()
     const span = tracing?.attempting(delivery, endpoint)
     const { traceparent, tracestate } = span?.context ?? delivery.cause
     const probeTimeoutMs = isProbe(delivery) ? delivery.rp.probeTimeout.next(attemptTimeoutMs) : undefined
-    sender.send({ endpoint, token: signed.token, traceparent, tracestate, probeTimeoutMs }, (result) => {
+    sender.send({ endpoint, headers, body, traceparent, tracestate, probeTimeoutMs }, (result) => {
       const durationMs = performance.now() - startedAtMs
-      span?.end(result, classify(result))
+      span?.end(result, transport.judge(result))
       if (result.kind === 'blocked') clients.blocked(delivery, endpoint, result.message)
-      this.#judge(delivery, signed.jti, result, durationMs)
+      this.#judge(delivery, jti, result, durationMs)
     })
   }
 
@@ -116,22 +110,9 @@ export class Deliverer {
     this.#publish(delivery, outcome, cause)
   }
 
-  #sign(delivery: Delivery, now: number): SignedToken {
-    const { registration, rp, cause, companions } = delivery
-    const signer = this.#options.signerFor(registration.issuer)
-    if (signer === undefined) throw new Error(`issuer ${registration.issuer} is not configured here`)
-    return signer.sign({
-      registration,
-      alg: rp.settings.alg ?? registration.alg ?? 'RS256',
-      typ: this.#options.clients.tokenType(delivery),
-      claims: rp.settings.claims ?? registration.claims ?? 'both',
-      late: companions.length === 0 && now - cause.occurredAtMs > this.#options.lateAfterMs,
-    })
-  }
-
   #judge(delivery: Delivery, jti: string, result: AttemptResult, durationMs: number): void {
-    const { clock, events } = this.#options
-    const verdict = classify(result)
+    const { clock, events, transport } = this.#options
+    const verdict = transport.judge(result)
     const report = { delivery, attemptNumber: delivery.attempts + 1, jti, result, verdict, durationMs }
     if (result.kind === 'unreachable' && result.staleConnection && !delivery.wasResent) {
       // OIDC BCL 1.0 §2.5: an error that is likely recoverable. The RP never saw the token, so nothing is counted.

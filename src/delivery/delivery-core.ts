@@ -1,10 +1,10 @@
 import type { Config } from '../config/env.ts'
 import type { Sender } from '../egress/sender.ts'
-import type { Signer } from '../issuers/signing/signer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { RepeatedSteps } from '../lib/repeated-steps.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { RpSettingsStore } from '../registry/rp-settings.ts'
+import type { Transport } from '../transports/transport.ts'
 import { Admission } from './admission.ts'
 import type { Backlog } from './backlog.ts'
 import { BacklogLoop } from './backlog-loop.ts'
@@ -40,7 +40,8 @@ export interface DeliveryCoreOptions {
   readonly repeats?: RepeatedSteps | undefined
   readonly sender: Sender
   readonly tracing?: DeliveryTracing | undefined
-  readonly signerFor: (issuer: string) => Signer | undefined
+  readonly transport: Transport
+  readonly issuers: { has(issuer: string): boolean }
 }
 
 const LOOK_EVERY_MS = 50
@@ -65,7 +66,7 @@ export class DeliveryCore {
   }, LOOK_EVERY_MS).unref()
 
   constructor(options: DeliveryCoreOptions) {
-    const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, signerFor } = options
+    const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, transport } = options
     const { repeats = new RepeatedSteps(clock) } = options
     const redisFault = (error: unknown, failures: number) => events.fault('redis', error, failures)
     this.#options = options
@@ -91,6 +92,7 @@ export class DeliveryCore {
       log,
       registry,
       outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+      outcomeTypes: transport.outcomeTypes,
       onPublished: (ms) => events.published(ms),
       publishing: repeats.step('outcomes', 'publishing outcomes', (error, failures) =>
         events.fault('kafka-publish', error, failures),
@@ -102,13 +104,12 @@ export class DeliveryCore {
       clients: options.clients,
       events,
       sender,
-      signerFor,
+      transport,
       tracing: options.tracing,
       open: this.open,
       parking: this.parking,
       settlement: this.settlement,
       attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
-      lateAfterMs: config.RETRY_DEADLINE_MS,
       retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
       onBreakerOpened: (rp) => this.dispatcher.shed(rp),
       release: (delivery, didAnswer) => this.dispatcher.release(delivery, didAnswer),
@@ -172,7 +173,7 @@ export class DeliveryCore {
       deadlineMs: config.RETRY_DEADLINE_MS,
       leaseMs: config.RETRY_LEASE_MS,
       pollMs: config.RETRY_POLL_MS,
-      isServedIssuer: (issuer) => signerFor(issuer) !== undefined,
+      isServedIssuer: (issuer) => options.issuers.has(issuer),
       claiming: repeats.step('backlog', 'claiming parked deliveries', redisFault),
     })
   }

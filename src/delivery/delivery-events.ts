@@ -1,6 +1,6 @@
 import type { AttemptResult } from '../egress/sender.ts'
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
-import type { Verdict } from './classify.ts'
+import type { Verdict } from '../transports/transport.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
 import type { RelyingParty } from './relying-party.ts'
 

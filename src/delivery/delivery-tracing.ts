@@ -2,7 +2,7 @@ import type { AttemptResult } from '../egress/sender.ts'
 import type { LogoutEndpoint } from '../events/logout-endpoint.ts'
 import type { TraceContext } from '../events/trace-context.ts'
 import type { Trigger } from '../events/trigger.ts'
-import type { Verdict } from './classify.ts'
+import type { Verdict } from '../transports/transport.ts'
 import type { Delivery } from './delivery.ts'
 
 /** A span that was begun; it is ended exactly once. */

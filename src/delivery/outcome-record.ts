@@ -1,4 +1,5 @@
 import { type Outcome, type OutcomeSubject, outcomeData, outcomeId, outcomeTypes } from '../events/outcome.ts'
+import type { Transport } from '../transports/transport.ts'
 import type { DeliveryCause } from './delivery.ts'
 import type { OutgoingRecord } from './outcome-log.ts'
 
@@ -20,6 +21,7 @@ export function outcomeRecord(
   outcome: Outcome,
   subject: OutcomeSubject,
   cause: DeliveryCause,
+  types: Transport['outcomeTypes'] = outcomeTypes,
 ): OutgoingRecord {
   const record: OutgoingRecord = {
     topic,
@@ -29,7 +31,7 @@ export function outcomeRecord(
       ce_specversion: '1.0',
       ce_id: outcomeId(cause.origin, subject),
       ce_source: subject.issuer,
-      ce_type: outcomeTypes[outcome.kind],
+      ce_type: types[outcome.kind],
       'content-type': 'application/json',
       ...(cause.traceparent !== undefined && { traceparent: cause.traceparent }),
       ...(cause.tracestate !== undefined && { tracestate: cause.tracestate }),

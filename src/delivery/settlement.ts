@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts'
 import { MicroBatcher } from '../lib/micro-batcher.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
+import type { Transport } from '../transports/transport.ts'
 import type { Backlog, ParkedName } from './backlog.ts'
 import type { DeliveryCause } from './delivery.ts'
 import type { OutcomeLog } from './outcome-log.ts'
@@ -12,6 +13,7 @@ import { PendingOutcomes, type Unpublished } from './pending-outcomes.ts'
 export interface SettlementOptions {
   readonly log: OutcomeLog
   readonly outcomeTopic: string
+  readonly outcomeTypes: Transport['outcomeTypes']
   readonly registry: Registry
   readonly backlog: Backlog
   readonly clock: Clock
@@ -65,7 +67,7 @@ export class Settlement {
       flush: async (items) => {
         // Made here and not when it is added: a queue of records is several times the size of what they are made of.
         const records = items.map(({ settling: { outcome, subject, cause } }) =>
-          outcomeRecord(options.outcomeTopic, outcome, subject, cause),
+          outcomeRecord(options.outcomeTopic, outcome, subject, cause, options.outcomeTypes),
         )
         await log.append(records)
         options.onPublished(clock.monotonic() - (items[0]?.sinceMs ?? 0))

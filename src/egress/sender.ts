@@ -1,10 +1,15 @@
 import type { LogoutEndpoint } from '../events/logout-endpoint.ts'
 
-/** One HTTP POST of one logout token. */
-export interface AttemptRequest {
+/** What a transport has to say. */
+export interface AttemptMessage {
+  /** Begin with those of `headersFor`. Few: with the request line and a trace they are taken to stay below 400 bytes. */
+  readonly headers: string[]
+  readonly body: Buffer
+}
+
+/** One HTTP POST. */
+export interface AttemptRequest extends AttemptMessage {
   readonly endpoint: LogoutEndpoint
-  /** The compact JWS, as ASCII. */
-  readonly token: Buffer
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
   /**
@@ -12,6 +17,11 @@ export interface AttemptRequest {
    * waits behind attempts that hang nor joins a connection that will never be made.
    */
   readonly probeTimeoutMs?: number | undefined
+}
+
+/** Names and values in turn, as undici takes them. Made once and not per attempt. */
+export function headersFor(contentType: string): string[] {
+  return ['content-type', contentType, 'user-agent', 'logout-relay']
 }
 
 /** What came of an attempt, before anybody judges it. */

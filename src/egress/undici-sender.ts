@@ -30,9 +30,6 @@ const TIMEOUT_CHECK_MS = 50
 /** A timer that is so late was held up by the process or the machine standing still, not by work. */
 const STANDSTILL_MS_MIN = 250
 
-const PARAMETER = Buffer.from('logout_token=')
-const HEADERS = ['content-type', 'application/x-www-form-urlencoded', 'user-agent', 'logout-relay']
-
 /**
  * Sends attempts over keep-alive HTTP/1.1 connections, a pool per origin. Redirects are not followed: undici's
  * `dispatch` never does.
@@ -79,7 +76,7 @@ export class UndiciSender implements Sender {
   }
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
-    const { endpoint, token, probeTimeoutMs } = request
+    const { endpoint, body, probeTimeoutMs } = request
     const timeoutMs = probeTimeoutMs ?? this.#timeoutMs
     const now = performance.now()
     const attempt = new Attempt(now + timeoutMs, requestBytesMax(request), (result) => {
@@ -92,7 +89,7 @@ export class UndiciSender implements Sender {
       method: 'POST',
       path: endpoint.path,
       headers: headersOf(request),
-      body: formOf(token),
+      body,
     } as const
     if (probeTimeoutMs === undefined) this.#pools.dispatch(endpoint.origin, post, attempt)
     else this.#pools.dispatchAlone(endpoint.origin, post, attempt, probeTimeoutMs)
@@ -232,8 +229,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
-function headersOf({ endpoint, traceparent, tracestate }: AttemptRequest): string[] {
-  const own = endpoint.host === undefined ? HEADERS : [...HEADERS, 'host', endpoint.host]
+function headersOf({ endpoint, headers: shared, traceparent, tracestate }: AttemptRequest): string[] {
+  const own = endpoint.host === undefined ? shared : [...shared, 'host', endpoint.host]
   if (traceparent === undefined) return own
   const headers = [...own, 'traceparent', traceparent]
   return tracestate === undefined ? headers : [...headers, 'tracestate', tracestate]
@@ -244,19 +241,11 @@ function firstOf(header: string | readonly string[] | undefined): string | undef
   return typeof header === 'object' ? header[0] : header
 }
 
-/** A compact JWS consists of characters that form encoding leaves as they are. */
-function formOf(token: Buffer): Buffer {
-  const form = Buffer.allocUnsafe(PARAMETER.length + token.length)
-  PARAMETER.copy(form)
-  token.copy(form, PARAMETER.length)
-  return form
-}
-
 const RESET_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 /** Larger than this request, smaller than this one and any other. */
-function requestBytesMax({ endpoint, token, tracestate = '' }: AttemptRequest): number {
-  return token.length + endpoint.path.length + endpoint.origin.length + tracestate.length + 400
+function requestBytesMax({ endpoint, body, tracestate = '' }: AttemptRequest): number {
+  return body.length + endpoint.path.length + endpoint.origin.length + tracestate.length + 400
 }
 
 function unreachable(error: unknown, answerBegan: boolean, requestBytesMax: number): AttemptResult {

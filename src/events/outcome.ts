@@ -36,6 +36,7 @@ export type Outcome =
     }
 
 export const outcomeTypes = { sent: 'backchannel-logout-sent', failed: 'backchannel-logout-failed' } as const
+export type OutcomeType = (typeof outcomeTypes)[keyof typeof outcomeTypes]
 
 /** True for a `ce_type` that is an outcome: the relay's own records, which intake skips unparsed. */
 export function isOutcomeType(type: string): boolean {

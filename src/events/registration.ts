@@ -5,6 +5,12 @@
 export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] as const
 export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
 
+/**
+ * The header types that are signed (OIDC BCL 1.0 §2.4). Whatever else a token says, some server takes for a token of its own:
+ * `at+jwt` is an access token (RFC 9068 §4).
+ */
+export type TokenType = 'logout+jwt' | 'JWT'
+
 /** Which of `sub` and `sid` a token carries. `both` is the only form that every RP accepts. */
 export const subjectClaims = ['both', 'sub', 'sid'] as const
 export type SubjectClaims = (typeof subjectClaims)[number]

@@ -20,7 +20,7 @@ export class Issuers {
   constructor(sources: readonly IssuerSource[], clock: Clock) {
     for (const { issuer, signingKeysFile } of sources) {
       const keys = new SigningKeys(signingKeysFile, clock)
-      this.#entries.set(issuer, { keys, signer: new Signer(keys, clock) })
+      this.#entries.set(issuer, { keys, signer: new Signer(keys) })
     }
   }
 

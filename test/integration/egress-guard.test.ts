@@ -7,6 +7,7 @@ import { EgressGuard } from '../../src/egress/egress-guard.ts'
 import type { AttemptResult } from '../../src/egress/sender.ts'
 import { UndiciSender } from '../../src/egress/undici-sender.ts'
 import { logoutEndpoint } from '../../src/events/logout-endpoint.ts'
+import { emptyLogout } from '../../src/transports/backchannel-logout/backchannel-logout.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { openSite } from './open-site.ts'
 
@@ -110,7 +111,7 @@ async function attempt(
   const sender = new UndiciSender({ guard, attemptTimeoutMs: 2_000, connectionsPerOriginMax: 1 })
   try {
     return await new Promise((resolve) =>
-      sender.send({ endpoint: logoutEndpoint(uri), token: Buffer.from('a.b.c') }, resolve),
+      sender.send({ endpoint: logoutEndpoint(uri), ...emptyLogout }, resolve),
     )
   } finally {
     await sender.close()

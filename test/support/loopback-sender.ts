@@ -2,9 +2,10 @@ import { EgressGuard } from '../../src/egress/egress-guard.ts'
 import type { AttemptResult } from '../../src/egress/sender.ts'
 import { UndiciSender, type UndiciSenderOptions } from '../../src/egress/undici-sender.ts'
 import { logoutEndpoint } from '../../src/events/logout-endpoint.ts'
+import { emptyLogout } from '../../src/transports/backchannel-logout/backchannel-logout.ts'
 
-/** As long as a logout token is. */
-const TOKEN = Buffer.from(`eyJ.${'x'.repeat(700)}.y`)
+/** As long as one with a logout token is. */
+const BODY = Buffer.from(`logout_token=eyJ.${'x'.repeat(700)}.y`)
 
 export interface TimedResult {
   readonly result: AttemptResult
@@ -31,8 +32,9 @@ export class LoopbackSender {
   timed(uri: string, probeTimeoutMs?: number): Promise<TimedResult> {
     const startedAtMs = performance.now()
     return new Promise((resolve) =>
-      this.#sender.send({ endpoint: logoutEndpoint(uri), token: TOKEN, probeTimeoutMs }, (result) =>
-        resolve({ result, durationMs: performance.now() - startedAtMs }),
+      this.#sender.send(
+        { endpoint: logoutEndpoint(uri), headers: emptyLogout.headers, body: BODY, probeTimeoutMs },
+        (result) => resolve({ result, durationMs: performance.now() - startedAtMs }),
       ),
     )
   }

@@ -15,7 +15,9 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   'issuers/signing': { imports: 'lib events', packages: 'jose' },
   issuers: { imports: 'lib issuers/signing' },
   config: { imports: 'lib egress', packages: 'zod' },
-  delivery: { imports: 'lib events registry egress issuers/signing config' },
+  transports: { imports: 'events registry egress' },
+  'transports/backchannel-logout': { imports: 'lib events egress issuers/signing transports' },
+  delivery: { imports: 'lib events registry egress config transports' },
   intake: { imports: 'lib events events/decoding registry delivery' },
   recovery: { imports: 'lib events events/decoding registry delivery intake' },
   diagnosis: { imports: 'lib events registry egress issuers issuers/signing config delivery intake' },
@@ -25,14 +27,14 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   status: { imports: 'lib events registry config delivery intake recovery diagnosis' },
   telemetry: {
     imports:
-      'lib events events/decoding registry egress issuers config delivery intake recovery diagnosis status',
+      'lib events events/decoding registry egress issuers config transports delivery intake recovery diagnosis status',
     packages: 'pino prom-client @opentelemetry/api',
   },
   http: { imports: 'lib status telemetry' },
   runtime: { imports: '' },
   app: {
     imports:
-      'lib events events/decoding registry egress issuers config delivery intake recovery diagnosis kafka redis status telemetry http',
+      'lib events events/decoding registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
   },
   'cli/trace': { imports: 'lib events events/decoding intake recovery redis cli/sessions' },
   'cli/sessions': { imports: 'lib events registry config redis cli', packages: 'commander' },

@@ -7,9 +7,12 @@ import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
 import type { OutgoingRecord } from '../../../src/delivery/outcome-log.ts'
 import type { AttemptRequest, AttemptResult, Sender } from '../../../src/egress/sender.ts'
 import type { Registration } from '../../../src/events/registration.ts'
-import type { Signer } from '../../../src/issuers/signing/signer.ts'
 import { RelayFault } from '../../../src/lib/errors.ts'
 import type { RpSettings } from '../../../src/registry/rp-settings.ts'
+import {
+  BackchannelLogout,
+  type BackchannelLogoutOptions,
+} from '../../../src/transports/backchannel-logout/backchannel-logout.ts'
 import { MemoryBacklog } from '../../support/memory-backlog.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
@@ -96,7 +99,6 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   const concluded: string[] = []
   /** What was noted of clients. */
   const clientNotes: ({ clientId: string } & ClientNote)[] = []
-  let tokens = 0
 
   /** Attempts without a result; a test may have taken them off its own list. */
   const unanswered = new Set<SentAttempt>()
@@ -113,15 +115,15 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     },
     close: async () => undefined,
   }
-  const signer: Pick<Signer, 'sign'> = {
-    sign: (request) => {
-      if (!hasKey) throw new RelayFault('LR_KEY_MISSING', `no ${request.alg} key signs now`)
-      const { alg, typ, claims, late, registration } = request
-      return {
-        jti: `jti-${++tokens}`,
-        token: Buffer.from(JSON.stringify({ alg, typ, claims, late, sid: registration.sid })),
-      }
+  const signer: ReturnType<BackchannelLogoutOptions['issuers']['signer']> = {
+    sign: (alg, typ, json) => {
+      if (!hasKey) throw new RelayFault('LR_KEY_MISSING', `no ${alg} key signs now`)
+      return Buffer.from(JSON.stringify({ alg, typ, ...JSON.parse(json) }))
     },
+  }
+  const issuers = {
+    has: (issuer: string) => issuer === ISSUER,
+    signer: (issuer: string) => (issuer === ISSUER ? signer : undefined),
   }
   const settle = registry.settle.bind(registry)
   registry.settle = async (keys) => {
@@ -141,13 +143,15 @@ export function deliveryFixture(options: FixtureOptions = {}) {
 
   const config = configOf(env)
   const ended = Promise.withResolvers<void>()
+  const clients = new ClientPolicy(config, (clientId, note) => clientNotes.push({ clientId, ...note }))
   const core = new DeliveryCore({
     backlog,
     clock,
     config,
     registry,
     sender,
-    clients: new ClientPolicy(config, (clientId, note) => clientNotes.push({ clientId, ...note })),
+    clients,
+    issuers,
     guard: { isIntact: true },
     events: {
       attempted: (report) => reports.push(report),
@@ -167,7 +171,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       },
     },
     settingsStore: { load: async (rps) => rps.map(() => settings) },
-    signerFor: (issuer) => (issuer === ISSUER ? (signer as Signer) : undefined),
+    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.RETRY_DEADLINE_MS }),
   })
 
   const stored = async (): Promise<void> => {
@@ -237,6 +241,11 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       return published.map(({ headers, value }) => ({ type: headers.ce_type, ...JSON.parse(String(value)) }))
     },
   }
+}
+
+/** What is signed in an attempt's token, with its `alg` and `typ`. */
+export function tokenOf(attempt: SentAttempt | undefined): Record<string, unknown> {
+  return JSON.parse(String(attempt?.body).replace('logout_token=', ''))
 }
 
 function oidcSessionOf(value: OutgoingRecord['value']): string {

@@ -80,7 +80,7 @@ describe('settlement', () => {
 })
 
 describe('an outcome that Kafka does not take', () => {
-  const told = { outcome: { kind: 'sent', jti: 'jti-1', attempts: 2, status: 200 } }
+  const told = { outcome: { kind: 'sent', attempts: 2, status: 200 } }
 
   test('is noted at its registration as soon as it is refused', async () => {
     const { attempts, noted, stored, steps } = await claimed(async () => {

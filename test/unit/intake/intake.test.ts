@@ -6,7 +6,7 @@ import { DeadLetters } from '../../../src/intake/dead-letters.ts'
 import { Intake } from '../../../src/intake/intake.ts'
 import { PartitionLane } from '../../../src/intake/partition-lane.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
-import { deliveryFixture } from '../delivery/delivery-fixture.ts'
+import { deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
 import { foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { wireRecord } from '../events/wire-records.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
@@ -354,9 +354,7 @@ describe('intake', () => {
       registered({ sessionId: 'session-2', oidcSessionId: 'b' }),
       signedOut({ sessionId: 'session-2' }),
     )
-    expect(attempts.map(({ token }) => (JSON.parse(token.toString()) as { sid: string }).sid)).toEqual([
-      'session-2',
-    ])
+    expect(attempts.map((attempt) => tokenOf(attempt).sid)).toEqual(['session-2'])
   })
 
   test('an issuer that is not served is counted and skipped', async () => {

@@ -1,16 +1,5 @@
-import type { AttemptResult } from '../egress/sender.ts'
-
-/**
- * What an attempt's result means for the delivery.
- * - `sent`: the RP accepted the logout (OIDC BCL 1.0 §2.8: 200, and 204 in its place).
- * - `doubtful`: RPs answer so while their key cache is cold, after a partial logout or in the middle of a deployment, and
- *   also when they mean it.
- * - `retry`: the fault may pass.
- * - `rejected`: the RP will not accept this logout.
- * - `blocked`: the egress guard refused the address.
- * - `local`: nothing was sent, for want of something on this side; it says nothing of the RP.
- */
-export type Verdict = 'sent' | 'doubtful' | 'retry' | 'rejected' | 'blocked' | 'local'
+import type { AttemptResult } from '../../egress/sender.ts'
+import type { Verdict } from '../transport.ts'
 
 /** No descriptor, memory, buffer or port for a connection; or, in the relay's own words, an attempt that was not begun. */
 const LOCAL_CODES: ReadonlySet<string> = new Set([
@@ -23,6 +12,10 @@ const LOCAL_CODES: ReadonlySet<string> = new Set([
 ])
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429])
 
+/**
+ * The verdict table of back-channel logout. OIDC BCL 1.0 §2.8 has 200 for success, and RPs answer 204 in its place; they answer
+ * 400 and 404 while their key cache is cold, after a partial logout or in the middle of a deployment too.
+ */
 export function classify(result: AttemptResult): Verdict {
   switch (result.kind) {
     case 'answered':
@@ -36,7 +29,7 @@ export function classify(result: AttemptResult): Verdict {
   }
 }
 
-export function classifyStatus(status: number): Verdict {
+function classifyStatus(status: number): Verdict {
   if (status === 200 || status === 204) return 'sent'
   if (status === 400 || status === 404 || (status >= 300 && status < 400)) return 'doubtful'
   if (status >= 500 || RETRIED_STATUSES.has(status)) return 'retry'

@@ -1,11 +1,5 @@
 import type { Registration, SubjectClaims } from '../../events/registration.ts'
 
-/**
- * The header types of a token (OIDC BCL 1.0 §2.4). Whatever else it says, some server takes for a token of its own: `at+jwt`
- * is an access token (RFC 9068 §4).
- */
-export type TokenType = 'logout+jwt' | 'JWT'
-
 /** The claim by which an RP knows a logout token (OIDC BCL 1.0 §2.4). */
 const EVENTS = '{"http://schemas.openid.net/event/backchannel-logout":{}}'
 

@@ -5,7 +5,7 @@ import {
   effectiveClaims,
   logoutTokenPayload,
   type TokenRequest,
-} from '../../../../src/issuers/signing/claims.ts'
+} from '../../../../src/transports/backchannel-logout/claims.ts'
 import { sampleRegistration } from '../../sample-registration.ts'
 
 const NOW = 1_800_000_000_999

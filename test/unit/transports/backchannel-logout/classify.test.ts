@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { classify, type Verdict } from '../../../src/delivery/classify.ts'
+import { classify } from '../../../../src/transports/backchannel-logout/classify.ts'
+import type { Verdict } from '../../../../src/transports/transport.ts'
 
 /** The verdict table of the design, written out a second time: ranges of status codes, both ends included. */
 const table: readonly (readonly [from: number, to: number, verdict: Verdict])[] = [
