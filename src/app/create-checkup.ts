@@ -1,4 +1,5 @@
-import { type Config, readMisspelt } from '../config/env.ts'
+import { type Config, type Layout, layout, type Placed } from '../config/config.ts'
+import { readMisspelt } from '../config/env.ts'
 import { atRunTime, type Check, lookAt } from '../diagnosis/check.ts'
 import { Checkup, type CheckupEvents } from '../diagnosis/checkup.ts'
 import type { ClientNotes } from '../diagnosis/client-notes.ts'
@@ -28,13 +29,17 @@ export interface CheckupParts {
   readonly topics: KafkaTopics
 }
 
-export const expectations = ['KAFKA_GROUP_ID', 'RETRY_DEADLINE_MS', 'SESSION_LIFETIME_MS'] as const
+export const expectedLayout = {
+  kafka: { groupId: layout.kafka.groupId },
+  registry: { sessionLifetimeMs: layout.registry.sessionLifetimeMs },
+  delivery: { retry: { deadlineMs: layout.delivery.retry.deadlineMs } },
+} as const satisfies Layout
 
-export function expectedOf(config: Pick<Config, (typeof expectations)[number]>): Expectations {
+export function expectedOf(config: Placed<typeof expectedLayout>): Expectations {
   return {
-    groupId: config.KAFKA_GROUP_ID,
-    retryDeadlineMs: config.RETRY_DEADLINE_MS,
-    sessionLifetimeMs: config.SESSION_LIFETIME_MS,
+    groupId: config.kafka.groupId,
+    retryDeadlineMs: config.delivery.retry.deadlineMs,
+    sessionLifetimeMs: config.registry.sessionLifetimeMs,
   }
 }
 
@@ -47,11 +52,11 @@ export function createCheckup(parts: CheckupParts): Checkup {
   const { clients, config, edges, events, issuers, keys, redis, topics } = parts
   const expected = expectedOf(config)
   const { groupId } = expected
-  const redisFacts = new RedisFactsReader({ groupId, keys, redis, prefix: config.REDIS_PREFIX })
+  const redisFacts = new RedisFactsReader({ groupId, keys, redis, prefix: config.redis.prefix })
   const topicFacts = new TopicFactsReader(topics, {
-    deadLetter: config.KAFKA_DEAD_LETTER_TOPIC,
-    inputs: config.KAFKA_TOPICS,
-    outcome: config.KAFKA_OUTCOME_TOPIC,
+    deadLetter: config.kafka.deadLetterTopic,
+    inputs: config.kafka.topics,
+    outcome: config.kafka.outcomeTopic,
   })
   // Read once: none of it changes while the process runs.
   const ofProcess = processFacts()
@@ -59,7 +64,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
     lookAt(atRunTime(checks), read)
   return new Checkup({
     events,
-    intervalMs: config.CHECK_INTERVAL_MS,
+    intervalMs: config.service.checkIntervalMs,
     looks: {
       redis: look(redisChecks(expected), () => redisFacts.read()),
       topics: look(topicChecks(expected), () => topicFacts.read()),

@@ -1,4 +1,5 @@
-import { allOf, type EachOption } from '../config/read-each-option.ts'
+import { layout } from '../config/config.ts'
+import type { EachOption } from '../config/read-each-option.ts'
 import { ClientPolicy } from '../delivery/client-policy.ts'
 import { lookAt } from '../diagnosis/check.ts'
 import type { Area } from '../diagnosis/check-names.ts'
@@ -28,7 +29,7 @@ import { RedisFactsReader } from '../redis/redis-facts.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { emptyLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
-import { expectations, expectedOf, processFacts } from './create-checkup.ts'
+import { expectedLayout, expectedOf, processFacts } from './create-checkup.ts'
 
 export interface DoctorParts {
   readonly configuration: EachOption
@@ -69,37 +70,39 @@ function notConfigured(area: Area): readonly ExaminedFinding[] {
   return notes.all
 }
 
-async function kafka({
-  configuration: { options },
-  openKafka,
-}: DoctorParts): Promise<readonly ExaminedFinding[]> {
-  const config = allOf(options, 'KAFKA_BROKERS', 'KAFKA_TLS', 'KAFKA_TOPICS', ...expectations)
+async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonly ExaminedFinding[]> {
+  const { brokers, deadLetterTopic, isTls, outcomeTopic, sasl, topics } = layout.kafka
+  const config = configuration.part({
+    ...expectedLayout,
+    kafka: { ...expectedLayout.kafka, brokers, isTls, topics },
+  })
   if (config === undefined) return notConfigured('kafka')
   const names = {
-    inputs: config.KAFKA_TOPICS,
-    outcome: options.KAFKA_OUTCOME_TOPIC,
-    deadLetter: options.KAFKA_DEAD_LETTER_TOPIC,
+    inputs: config.kafka.topics,
+    outcome: configuration.part(outcomeTopic),
+    deadLetter: configuration.part(deadLetterTopic),
   }
   return examineKafka({
-    bootstrap: config.KAFKA_BROKERS,
-    security: { isTls: config.KAFKA_TLS, mechanism: options.KAFKA_SASL_MECHANISM },
+    bootstrap: config.kafka.brokers,
+    security: { isTls: config.kafka.isTls, mechanism: configuration.part(sasl.mechanism) },
     expected: expectedOf(config),
     nowMs: systemClock.now(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
     open: async (brokers) =>
-      new KafkaFactsReader({ names, groupId: config.KAFKA_GROUP_ID, topics: await openKafka(brokers) }),
+      new KafkaFactsReader({ names, groupId: config.kafka.groupId, topics: await openKafka(brokers) }),
   })
 }
 
 async function redis({ configuration, openRedis }: DoctorParts): Promise<readonly ExaminedFinding[]> {
-  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', ...expectations)
+  const { url, password, prefix: keyPrefix } = layout.redis
+  const config = configuration.part({ ...expectedLayout, redis: { url, prefix: keyPrefix } })
   if (config === undefined) return notConfigured('redis')
-  const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config
+  const { url: redisUrl, prefix } = config.redis
   const expected = expectedOf(config)
   const keys = new RedisKeys(prefix)
   return examineRedis({
     redisUrl,
-    hasPassword: configuration.options.REDIS_PASSWORD !== undefined,
+    hasPassword: configuration.part(password) !== undefined,
     expected,
     open: async () => {
       const redis = await openRedis()
@@ -114,10 +117,10 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
   })
 }
 
-async function issuer({ options }: EachOption): Promise<readonly ExaminedFinding[]> {
+async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]> {
   return examineIssuer({
-    issuer: options.ISSUER,
-    signingKeysFile: options.SIGNING_KEYS_FILE,
+    issuer: part(layout.issuers[0].issuer),
+    signingKeysFile: part(layout.issuers[0].signingKeysFile),
     clock: systemClock,
     fetchDocument: (uri) => fetchDocument(uri, DOCUMENT_LIMITS),
   })
@@ -127,17 +130,21 @@ async function relyingParty(
   parts: DoctorParts,
   { uri, clientId }: { uri: string; clientId?: string },
 ): Promise<readonly ExaminedFinding[]> {
-  const config = allOf(parts.configuration.options, 'EGRESS_ALLOW', 'EGRESS_ALLOW_HTTP', 'ATTEMPT_TIMEOUT_MS')
+  const config = parts.configuration.part({
+    egress: layout.egress,
+    attemptTimeoutMs: layout.delivery.attemptTimeoutMs,
+  })
   if (config === undefined) return notConfigured('relying-party')
-  const guard = new EgressGuard({ allow: config.EGRESS_ALLOW, allowHttp: config.EGRESS_ALLOW_HTTP })
+  const guard = new EgressGuard(config.egress)
   const names = new NameResolver()
+  const { attemptTimeoutMs } = config
   const sender = new UndiciSender({
     guard,
     names,
-    attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+    attemptTimeoutMs,
     connectionsPerOriginMax: 1,
   })
-  const timeoutMs = Math.min(config.ATTEMPT_TIMEOUT_MS, CONNECT_TIMEOUT_MS)
+  const timeoutMs = Math.min(attemptTimeoutMs, CONNECT_TIMEOUT_MS)
   const ask = (endpoint: LogoutEndpoint) =>
     new Promise<AttemptResult>((done) => sender.send({ endpoint, ...emptyLogout }, done))
   try {
@@ -167,16 +174,19 @@ async function resolveName(
   return found
 }
 
-const clientOptions = ['CLIENT_HOSTS', 'TOKEN_TYPE_JWT_CLIENTS'] as const
-
 async function rpSettings(
   { configuration, openRedis }: DoctorParts,
   uri: string,
   clientId: string,
 ): Promise<Found> {
-  const config = allOf(configuration.options, 'REDIS_URL', 'REDIS_PREFIX', 'ISSUER', ...clientOptions)
+  const config = configuration.part({
+    url: layout.redis.url,
+    prefix: layout.redis.prefix,
+    issuer: layout.issuers[0].issuer,
+    clients: layout.clients,
+  })
   if (config === undefined) return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are needed for its settings')
-  const clients = new ClientPolicy(config, () => undefined)
+  const clients = new ClientPolicy(config.clients, () => undefined)
   const refusal = endpointProblem(uri) === undefined && clients.refusal(clientId, logoutEndpoint(uri))
   if (refusal) {
     return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
@@ -184,12 +194,12 @@ async function rpSettings(
   const invalid: string[] = []
   try {
     const store = new RedisRpSettings({
-      keys: new RedisKeys(config.REDIS_PREFIX),
+      keys: new RedisKeys(config.prefix),
       redis: await openRedis(),
       onInvalid: (_rp, fault) => invalid.push(fault),
       uriProblem: (rp, it) => clients.refusal(rp.clientId, logoutEndpoint(it)),
     })
-    const [settings = {}] = await store.load([{ issuer: config.ISSUER, clientId }])
+    const [settings = {}] = await store.load([{ issuer: config.issuer, clientId }])
     return checkRpSettings(clientId, uri, settings, invalid)
   } catch (reason) {
     return unknown(`its settings could not be read: ${messageOf(reason)}`)

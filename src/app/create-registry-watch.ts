@@ -1,4 +1,4 @@
-import type { Config } from '../config/env.ts'
+import type { Config } from '../config/config.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { EdgeNotes } from '../diagnosis/edge-notes.ts'
 import type { Assignment } from '../intake/assignment.ts'
@@ -30,7 +30,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
   const { assignment, clock, config, core, edges, events, pipeline, readiness, reader, stores } = parts
   const { admission, settlement } = core
   const { epoch, guard, parkOwed } = stores
-  const deadlineMs = config.RETRY_DEADLINE_MS
+  const { deadlineMs } = config.delivery.retry
   const again = new ParkAgain({ admission, clock, deadlineMs, parkOwed, settlement })
   const rebuild = createRebuild({
     clock,

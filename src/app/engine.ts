@@ -1,4 +1,4 @@
-import type { Config } from '../config/env.ts'
+import { type Config, type Layout, layout, type Placed } from '../config/config.ts'
 import type { ClientNote } from '../delivery/client-policy.ts'
 import { ClientPolicy } from '../delivery/client-policy.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-core.ts'
@@ -10,7 +10,7 @@ import { Decoders } from '../events/decoding/decode-record.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { LogReader } from '../intake/log-reader.ts'
 import { Pipeline } from '../intake/pipeline.ts'
-import { Issuers } from '../issuers/issuers.ts'
+import type { Issuers } from '../issuers/issuers.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RepeatedSteps } from '../lib/repeated-steps.ts'
 import { ParkOwed } from '../recovery/park-owed.ts'
@@ -27,22 +27,27 @@ import { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RpName } from '../registry/rp-settings.ts'
 import { BackchannelLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 
-/** Of the configuration, what the stores and their rebuild need. Keys and egress belong to the delivery alone. */
-export const storeOptions = [
-  'ATTEMPT_TIMEOUT_MS',
-  'ISSUER',
-  'KAFKA_GROUP_ID',
-  'KAFKA_OUTCOME_TOPIC',
-  'KAFKA_START_FROM',
-  'KAFKA_TOPICS',
-  'REDIS_PREFIX',
-  'RETRY_DEADLINE_MS',
-  'SESSION_LIFETIME_MS',
-  'TOMBSTONE_MS',
-  'USER_SIGNED_OUT_WITHOUT_SESSION',
-] as const satisfies readonly (keyof Config)[]
+const { delivery, issuers, kafka, redis } = layout
 
-export type StoreConfig = Pick<Config, (typeof storeOptions)[number]>
+/** Of the configuration, what the stores and their rebuild need. Keys and egress belong to the delivery alone. */
+export const storeLayout = {
+  kafka: {
+    groupId: kafka.groupId,
+    outcomeTopic: kafka.outcomeTopic,
+    startFrom: kafka.startFrom,
+    topics: kafka.topics,
+  },
+  redis: { prefix: redis.prefix },
+  registry: layout.registry,
+  issuers: [{ issuer: issuers[0].issuer }],
+  delivery: {
+    attemptTimeoutMs: delivery.attemptTimeoutMs,
+    retry: { deadlineMs: delivery.retry.deadlineMs },
+    userSignedOutWithoutSession: delivery.userSignedOutWithoutSession,
+  },
+} as const satisfies Layout
+
+export type StoreConfig = Placed<typeof storeLayout>
 
 /** What Redis holds, for `serve` and for the commands that look at it as `serve` does. */
 export interface Stores {
@@ -59,10 +64,9 @@ export interface Stores {
 }
 
 export function createStores(config: StoreConfig, redis: RedisConnection, clock: Clock): Stores {
-  const { SESSION_LIFETIME_MS: sessionLifetimeMs, TOMBSTONE_MS: tombstoneMs } = config
-  const keys = new RedisKeys(config.REDIS_PREFIX)
+  const keys = new RedisKeys(config.redis.prefix)
   const guard = new EpochGuard(redis)
-  const options = { keys, redis, sessionLifetimeMs, tombstoneMs }
+  const options = { ...config.registry, keys, redis }
   const backlog = new RedisBacklog(redis, keys)
   return {
     backlog,
@@ -79,7 +83,8 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
 
 /** The same for whoever reads the log, in this process and in any other. */
 export function createPipeline(config: StoreConfig, serves: (issuer: string) => boolean): Pipeline {
-  return new Pipeline(new Decoders(config.ISSUER), serves, config.USER_SIGNED_OUT_WITHOUT_SESSION)
+  const [{ issuer }] = config.issuers
+  return new Pipeline(new Decoders(issuer), serves, config.delivery.userSignedOutWithoutSession)
 }
 
 export interface RebuildParts
@@ -96,18 +101,17 @@ export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: 
     ...parts,
     epoch: stores.epoch,
     formats: pipeline.decoders,
-    groupId: config.KAFKA_GROUP_ID,
-    inputTopics: config.KAFKA_TOPICS,
-    outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
-    startFrom: config.KAFKA_START_FROM,
+    groupId: config.kafka.groupId,
+    inputTopics: config.kafka.topics,
+    outcomeTopic: config.kafka.outcomeTopic,
+    startFrom: config.kafka.startFrom,
     store: new StoreFromLog({
       ...stores.unguarded,
+      ...config.registry,
       pipeline,
       runAgain,
       clock: parts.clock,
-      deadlineMs: config.RETRY_DEADLINE_MS,
-      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-      tombstoneMs: config.TOMBSTONE_MS,
+      deadlineMs: config.delivery.retry.deadlineMs,
     }),
   })
 }
@@ -125,27 +129,24 @@ export interface DeliveryParts {
   readonly tracing?: DeliveryTracing | undefined
 }
 
-export function createIssuers(config: Config, clock: Clock): Issuers {
-  return new Issuers([{ issuer: config.ISSUER, signingKeysFile: config.SIGNING_KEYS_FILE }], clock)
-}
-
 /** The delivery, which `serve` alone has. */
 export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; sender: UndiciSender } {
   const { clock, config, events, issuers, log, onInvalidSetting, stores } = parts
   const { backlog, guard, keys, redis, registry } = stores
   const sender = new UndiciSender({
-    guard: new EgressGuard({ allowHttp: config.EGRESS_ALLOW_HTTP, allow: config.EGRESS_ALLOW }),
-    attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
-    connectionsPerOriginMax: config.MAX_IN_FLIGHT,
+    guard: new EgressGuard(config.egress),
+    attemptTimeoutMs: config.delivery.attemptTimeoutMs,
+    connectionsPerOriginMax: config.delivery.maxInFlight,
   })
-  const clients = new ClientPolicy(config, parts.onClientNote)
+  const clients = new ClientPolicy(config.clients, parts.onClientNote)
   const core = new DeliveryCore({
+    ...config.delivery,
     backlog,
     clock,
-    config,
     events,
     guard,
     log,
+    outcomeTopic: config.kafka.outcomeTopic,
     registry,
     sender,
     repeats: parts.repeats,
@@ -158,7 +159,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
       uriProblem: ({ clientId }, uri) => clients.refusal(clientId, logoutEndpoint(uri)),
     }),
     issuers,
-    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.RETRY_DEADLINE_MS }),
+    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.retry.deadlineMs }),
   })
   return { core, sender }
 }

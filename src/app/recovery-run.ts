@@ -60,21 +60,23 @@ export class RecoveryRun {
     this.#clock = clock
     this.#topics = options.topics
     this.#onNote = onNote
-    const pipeline = createPipeline(config, (issuer) => issuer === config.ISSUER)
+    const pipeline = createPipeline(config, (issuer) => config.issuers.some((it) => it.issuer === issuer))
     this.#pipeline = pipeline
     this.#stores = createStores(config, redis, clock)
     const { parkOwed, recovery, registry } = this.#stores
-    const { KAFKA_GROUP_ID: groupId, KAFKA_TOPICS: inputTopics, RETRY_DEADLINE_MS: deadlineMs } = config
+    const { groupId, outcomeTopic, topics: inputTopics } = config.kafka
+    const { attemptTimeoutMs } = config.delivery
+    const { deadlineMs } = config.delivery.retry
     const reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
     this.reader = reader
-    this.#follow = new FollowOutcomes(reader, config.KAFKA_OUTCOME_TOPIC, book, onFailed)
+    this.#follow = new FollowOutcomes(reader, outcomeTopic, book, onFailed)
     const selection = new Selection({
       book,
       clock,
       deadlineMs,
       groupId,
       parkOwed,
-      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+      attemptTimeoutMs,
       patience,
       reader,
       recovery,
@@ -117,14 +119,14 @@ export class RecoveryRun {
       isServedIssuer: pipeline.serves,
       triggers,
       lateAfterMs: deadlineMs,
-      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+      outcomeTopic,
     })
   }
 
   /** What is published from now on is followed. Throws what waiting cannot mend. */
   async start(): Promise<void> {
-    for (const topic of new Set([...this.#config.KAFKA_TOPICS, this.#config.KAFKA_OUTCOME_TOPIC]))
-      await this.#topics.partitions(topic)
+    const { outcomeTopic, topics } = this.#config.kafka
+    for (const topic of new Set([...topics, outcomeTopic])) await this.#topics.partitions(topic)
     await this.#follow.start()
   }
 
@@ -176,7 +178,7 @@ export class RecoveryRun {
 
   /** What cannot be read of the input topics before another producer's transaction has ended. */
   async hidden(): Promise<PartitionRange[]> {
-    return hiddenIn(await this.reader.bounds(this.#config.KAFKA_TOPICS))
+    return hiddenIn(await this.reader.bounds(this.#config.kafka.topics))
   }
 
   /** Compares Redis with the topic. */
@@ -187,8 +189,8 @@ export class RecoveryRun {
       reader: this.reader,
       recovery: this.#stores.recovery,
       registry: this.#stores.unguarded.registry,
-      inputTopics: this.#config.KAFKA_TOPICS,
-      outcomeTopic: this.#config.KAFKA_OUTCOME_TOPIC,
+      inputTopics: this.#config.kafka.topics,
+      outcomeTopic: this.#config.kafka.outcomeTopic,
     })
   }
 

@@ -1,4 +1,4 @@
-import type { Config } from '../config/env.ts'
+import type { Config } from '../config/config.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import { FittingLog } from '../delivery/fitting-log.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
@@ -10,7 +10,7 @@ import { Assignment } from '../intake/assignment.ts'
 import { ConsumerLag } from '../intake/consumer-lag.ts'
 import { DeadLetters } from '../intake/dead-letters.ts'
 import { Intake } from '../intake/intake.ts'
-import type { Issuers } from '../issuers/issuers.ts'
+import { Issuers } from '../issuers/issuers.ts'
 import type { KeyPublication } from '../issuers/key-publication.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
@@ -33,10 +33,9 @@ import type { Log, Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Tracing } from '../telemetry/opentelemetry.ts'
 import { RelayEvents } from '../telemetry/relay-events.ts'
-import { kafkaSecurity, redisSecurity } from './backend-security.ts'
 import { createCheckup } from './create-checkup.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
-import { createDelivery, createIssuers, createPipeline, createStores, type Stores } from './engine.ts'
+import { createDelivery, createPipeline, createStores, type Stores } from './engine.ts'
 import { Readiness } from './readiness.ts'
 
 const START_RETRY_MS_MAX = 5_000
@@ -84,15 +83,15 @@ export class Service {
     this.#logger = logger
     this.#events = events
     this.#tracing = tracing
-    this.#issuers = createIssuers(config, clock)
+    this.#issuers = new Issuers(config.issuers, clock)
 
     const repeats = new RepeatedSteps(clock)
     this.#repeats = repeats
 
     let redisFailures = 0
     this.#redis = new RedisConnection({
-      url: config.REDIS_URL,
-      security: redisSecurity(config),
+      url: config.redis.url,
+      security: config.redis,
       onSuspect: () => hurry('redis'),
       onUp: () => {
         redisFailures = 0
@@ -109,10 +108,10 @@ export class Service {
     const { backlog, guard, keys, registry } = this.#stores
 
     const kafka = createKafkaClient(
-      config.KAFKA_BROKERS,
+      config.kafka.brokers,
       'logout-relay',
       (level, message, details) => logger[level](details, message),
-      kafkaSecurity(config),
+      config.kafka,
     )
     this.#topics = new KafkaTopics(kafka)
     const edges = new EdgeNotes({
@@ -128,20 +127,20 @@ export class Service {
     ) as [FittingLog, FittingLog]
     this.#source = new KafkaRecordSource({
       kafka,
-      topics: config.KAFKA_TOPICS,
+      topics: config.kafka.topics,
       edges,
       recall: () => this.#registryWatch.positions(),
-      groupId: config.KAFKA_GROUP_ID,
-      startFrom: config.KAFKA_START_FROM,
-      sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
-      stallMs: config.KAFKA_STALL_MS,
+      groupId: config.kafka.groupId,
+      startFrom: config.kafka.startFrom,
+      sessionTimeoutMs: config.kafka.sessionTimeoutMs,
+      stallMs: config.kafka.stallMs,
       onTrouble: (what, error) => {
         this.#readiness.failed('kafka', error)
         events.fault(`kafka-${what}`, error)
       },
       onMembership: (isMember) => {
         this.#readiness.becameMember(isMember)
-        logger.info({ group: config.KAFKA_GROUP_ID, isMember }, 'consumer group')
+        logger.info({ group: config.kafka.groupId, isMember }, 'consumer group')
       },
     })
 
@@ -160,10 +159,10 @@ export class Service {
     })
     this.#sender = delivery.sender
     this.#core = delivery.core
-    const letterLimit = new RecordLimit(this.#topics, config.KAFKA_DEAD_LETTER_TOPIC)
+    const letterLimit = new RecordLimit(this.#topics, config.kafka.deadLetterTopic)
     this.#deadLetters = new DeadLetters({
       log: letterLog,
-      topic: config.KAFKA_DEAD_LETTER_TOPIC,
+      topic: config.kafka.deadLetterTopic,
       recordBytesMax: () => letterLimit.read(),
       onCut: (record) => events.recordCut(record),
       ...repeats.step('dead-letters', 'publishing dead letters', (error, failures) =>
@@ -177,7 +176,7 @@ export class Service {
       registry,
       admission: this.#core.admission,
       deadLetters: this.#deadLetters,
-      deadlineMs: config.RETRY_DEADLINE_MS,
+      deadlineMs: config.delivery.retry.deadlineMs,
       isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,
@@ -193,7 +192,7 @@ export class Service {
     this.#assignment = new Assignment({
       source: this.#source,
       work: this.#intake.work,
-      commitIntervalMs: config.COMMIT_INTERVAL_MS,
+      commitIntervalMs: config.kafka.commitIntervalMs,
       onCommitFailed: (error) => committing.onError(error, 1),
       onCommitted: committing.onRecovered,
       onOutcomeSkipped: () => events.skipped('outcome'),
@@ -218,20 +217,23 @@ export class Service {
     const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
     this.#checkup = createCheckup({ clients, config, edges, events, keys, ...checked })
 
+    const [{ issuer }] = config.issuers
     const state = {
       assignment: this.#assignment,
       backlog,
       checkup: this.#checkup,
       clock,
-      config,
       core: this.#core,
+      delivery: config.delivery,
       guard,
-      lag: new ConsumerLag(() => this.#topics.bounds(config.KAFKA_TOPICS, config.KAFKA_TOPICS)),
+      issuer,
+      lag: new ConsumerLag(() => this.#topics.bounds(config.kafka.topics, config.kafka.topics)),
       rebuilding: () => this.#readiness.rebuilding,
     }
     const notReady = () => this.notReady()
     const isReady = () => Object.keys(this.notReady()).length === 0
-    const sources = { events, issuers: this.#issuers }
+    const { publishedCheckMs } = config.signingKeys
+    const sources = { events, issuers: this.#issuers, publishedCheckMs }
     this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
     const page = new StatusPage({ ...state, failures, metrics, notReady, version })
     this.#http = new HttpServer(metrics, this, page)
@@ -241,7 +243,7 @@ export class Service {
   async start(): Promise<void> {
     const config = this.#config
     await this.#issuers.load()
-    this.#issuers.watch(config.SIGNING_KEYS_RELOAD_MS, {
+    this.#issuers.watch(config.signingKeys.reloadMs, {
       onReloaded: (kids) => {
         this.#logger.info({ kids }, 'signing keys reloaded')
         this.#checkup.hurry('keys')
@@ -252,14 +254,14 @@ export class Service {
       },
     })
     void this.#publication.watch(this.#stopping.signal)
-    const port = await this.#http.listen(config.PORT, config.BIND_ADDRESS)
+    const port = await this.#http.listen(config.http.port, config.http.bindAddress)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
     await this.#redisUp.wait()
     await this.#retry('kafka-topics', async () => {
-      for (const topic of config.KAFKA_TOPICS) await this.#topics.partitions(topic)
-      await this.#topics.ensure(config.KAFKA_OUTCOME_TOPIC, { holdsLargeRecords: false })
-      await this.#topics.ensure(config.KAFKA_DEAD_LETTER_TOPIC, { holdsLargeRecords: true })
+      for (const topic of config.kafka.topics) await this.#topics.partitions(topic)
+      await this.#topics.ensure(config.kafka.outcomeTopic, { holdsLargeRecords: false })
+      await this.#topics.ensure(config.kafka.deadLetterTopic, { holdsLargeRecords: true })
     })
     await this.#checkup.start(this.#stopping.signal)
     await this.#registryWatch.start(this.#stopping.signal)
@@ -267,7 +269,7 @@ export class Service {
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)
     this.#isStarted = true
-    this.#logger.info({ topics: config.KAFKA_TOPICS, outcomes: config.KAFKA_OUTCOME_TOPIC }, 'consuming')
+    this.#logger.info({ topics: config.kafka.topics, outcomes: config.kafka.outcomeTopic }, 'consuming')
   }
 
   /**
@@ -275,7 +277,7 @@ export class Service {
    * what is to be published, commits, leaves the group.
    */
   async stop(): Promise<void> {
-    const endsAtMs = performance.now() + this.#config.DRAIN_MS
+    const endsAtMs = performance.now() + this.#config.service.drainMs
     this.#stopping.abort()
     this.#redisUp.open()
     this.#intake.stop()

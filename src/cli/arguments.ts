@@ -1,4 +1,4 @@
-import type { Config } from '../config/env.ts'
+import { type Layout, layout, optionsIn, type Placed, place, readConfigPart } from '../config/config.ts'
 import { readOptions } from '../config/env.ts'
 import { identifier } from '../events/identifier.ts'
 import { RelayFault } from '../lib/errors.ts'
@@ -29,7 +29,7 @@ export function count(argument: string, max: number): (text: string) => number {
 /** An issuer as the configuration would accept it. */
 export function parseIssuer(text: string): string {
   try {
-    return readOptions(['ISSUER'], { ISSUER: text }).ISSUER
+    return readConfigPart(layout.issuers[0].issuer, { ISSUER: text })
   } catch {
     throw new RelayFault(
       'LR_USAGE',
@@ -38,17 +38,15 @@ export function parseIssuer(text: string): string {
   }
 }
 
-type Name = keyof Config
-
 /**
- * Options of the configuration, with the issuer that was given in place of `ISSUER`. Throws as `readOptions` does;
+ * A part of the configuration, with the issuer that was given in place of `ISSUER`. Throws as `readConfigPart` does;
  * `ISSUER` need not be set when an issuer is given.
  */
-export function readOptionsFor<Wanted extends Name>(
-  names: readonly Wanted[],
-  issuer: string | undefined,
-): Pick<Config, Wanted> & { readonly issuer: string } {
-  if (issuer !== undefined) return { ...readOptions(names), issuer }
-  const config = readOptions([...names, 'ISSUER'])
-  return { ...config, issuer: config.ISSUER }
+export function readConfigFor<const L extends Layout>(
+  part: L,
+  given: string | undefined,
+): { readonly config: Placed<L>; readonly issuer: string } {
+  const { issuer } = layout.issuers[0]
+  const options = readOptions([...optionsIn(part), ...(given === undefined ? [issuer] : [])])
+  return { config: place<L>(part, options), issuer: given ?? options[issuer] }
 }

@@ -1,11 +1,4 @@
-import {
-  type KafkaConfig,
-  kafkaOptions,
-  kafkaSecurity,
-  type RedisConfig,
-  redisOptions,
-  redisSecurity,
-} from '../app/backend-security.ts'
+import { type Config, type Layout, layout, type Placed } from '../config/config.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
@@ -17,20 +10,24 @@ import { RedisConnection } from '../redis/redis-connection.ts'
  */
 const REACH_MS = { Kafka: 10_000, Redis: 5_000 } as const
 
-/** What `readOptions` must give to reach Kafka, and Redis. */
-export const KAFKA_OPTIONS = kafkaOptions
-export const REDIS_OPTIONS = [...redisOptions, 'REDIS_PREFIX'] as const
+/** What `openKafka` must be given. */
+export const kafkaClient = {
+  brokers: layout.kafka.brokers,
+  isTls: layout.kafka.isTls,
+  tls: layout.kafka.tls,
+  sasl: layout.kafka.sasl,
+} as const satisfies Layout
 
 /** A connection to Redis that is up. Throws `LR_UNREACHABLE`; whoever opens it closes it. */
-export async function openRedis(config: RedisConfig): Promise<RedisConnection> {
+export async function openRedis(config: Config['redis']): Promise<RedisConnection> {
   let lastError: unknown
   let up = (): void => undefined
   const isUp = new Promise<void>((resolve) => {
     up = resolve
   })
   const redis = new RedisConnection({
-    url: config.REDIS_URL,
-    security: redisSecurity(config),
+    url: config.url,
+    security: config,
     onUp: () => up(),
     onDown: (error) => {
       lastError = error
@@ -52,15 +49,15 @@ export interface KafkaBackend {
 }
 
 /** A client of Kafka whose brokers have answered. Throws `LR_UNREACHABLE`; whoever opens it closes `topics`. */
-export async function openKafka(config: KafkaConfig): Promise<KafkaBackend> {
+export async function openKafka(config: Placed<typeof kafkaClient>): Promise<KafkaBackend> {
   let lastError: unknown
   const kafka = createKafkaClient(
-    config.KAFKA_BROKERS,
+    config.brokers,
     'logout-relay-cli',
     (level, message) => {
       if (level === 'warn') lastError = new Error(message)
     },
-    kafkaSecurity(config),
+    config,
   )
   const topics = new KafkaTopics(kafka)
   const isUp = topics.ask((admin) => admin.describeCluster())

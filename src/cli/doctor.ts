@@ -1,12 +1,11 @@
 import type { Command } from 'commander'
-import { kafkaOptions, redisOptions } from '../app/backend-security.ts'
 import { examineAll } from '../app/create-doctor.ts'
-import type { Config } from '../config/env.ts'
-import { allOf, readEachOption } from '../config/read-each-option.ts'
+import { layout } from '../config/config.ts'
+import { type EachOption, readEachOption } from '../config/read-each-option.ts'
 import { conclusionOf, type ExaminedFinding, summaryOf } from '../diagnosis/examination.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
-import { openKafka, openRedis } from './backends.ts'
+import { kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { columns, linesOf } from './finding-table.ts'
 import { Output } from './output.ts'
@@ -42,7 +41,7 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
     throw new RelayFault('LR_USAGE', '--client: names the RP of --rp, which is missing')
   }
   const configuration = readEachOption()
-  const redis = onceOpenedRedis(configuration.options)
+  const redis = onceOpenedRedis(configuration)
   const output = new Output(json)
   output.redraw('examining …')
   try {
@@ -50,8 +49,8 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
       configuration,
       ...(rp !== undefined && { rp: { uri: rp, ...(client !== undefined && { clientId: client }) } }),
       openKafka: async (brokers) => {
-        const config = required(allOf(configuration.options, ...kafkaOptions), 'Kafka')
-        const { topics } = await openKafka({ ...config, KAFKA_BROKERS: [...brokers] })
+        const kafka = required(configuration.part(kafkaClient), 'Kafka')
+        const { topics } = await openKafka({ ...kafka, brokers: [...brokers] })
         return topics
       },
       openRedis: redis.open,
@@ -86,11 +85,11 @@ function print(findings: readonly ExaminedFinding[], output: Output): void {
 }
 
 /** One connection for all that ask. */
-function onceOpenedRedis(options: Partial<Config>) {
+function onceOpenedRedis(configuration: EachOption) {
   let connection: Promise<RedisConnection> | undefined
   return {
     open: async (): Promise<RedisConnection> => {
-      connection ??= openRedis(required(allOf(options, ...redisOptions), 'Redis'))
+      connection ??= openRedis(required(configuration.part(layout.redis), 'Redis'))
       return connection
     },
     close: async (): Promise<void> => {

@@ -1,10 +1,10 @@
-import { storeOptions } from '../app/engine.ts'
+import { storeLayout } from '../app/engine.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
-import { readOptions } from '../config/env.ts'
+import { layout, readConfigPart } from '../config/config.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { unreachableFault } from '../recovery/patience.ts'
 import { describeFailure } from '../recovery/selection.ts'
-import { KAFKA_OPTIONS, openKafka, openRedis, REDIS_OPTIONS } from './backends.ts'
+import { kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import type { Output } from './output.ts'
 
@@ -20,10 +20,14 @@ export async function runRecovery(
   work: (run: RecoveryRun) => Promise<number>,
   summary: (run: RecoveryRun) => void,
 ): Promise<void> {
-  const config = readOptions([...KAFKA_OPTIONS, ...REDIS_OPTIONS, ...storeOptions])
-  const redis = await openRedis(config)
+  const config = readConfigPart({
+    ...storeLayout,
+    kafka: { ...storeLayout.kafka, ...kafkaClient },
+    redis: layout.redis,
+  })
+  const redis = await openRedis(config.redis)
   try {
-    const { kafka, topics } = await openKafka(config)
+    const { kafka, topics } = await openKafka(config.kafka)
     try {
       let failures = 0
       const run = new RecoveryRun({

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { Service } from '../app/service.ts'
-import { readConfig } from '../config/env.ts'
+import { readConfig } from '../config/config.ts'
 import { version } from '../lib/version.ts'
 import { optimizeSooner } from '../runtime/optimize-sooner.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -20,7 +20,7 @@ export function addServe(program: Command): void {
 async function serve(): Promise<void> {
   optimizeSooner()
   const config = readConfig()
-  const log = createLog(config.LOG_LEVEL)
+  const log = createLog(config.service.logLevel)
   log.logger.info({ version, node: process.version }, 'starting')
   const service = new Service(config, log, await openTracing(version))
   process.on('exit', () => log.flush())

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { layout } from '../config/config.ts'
 import { Decoders } from '../events/decoding/decode-record.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
@@ -7,15 +8,8 @@ import { timeText } from '../lib/time-text.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisSessionView } from '../redis/redis-session-view.ts'
-import { id, parseIssuer, readOptionsFor } from './arguments.ts'
-import {
-  KAFKA_OPTIONS,
-  type KafkaBackend,
-  openKafka,
-  openRedis,
-  REDIS_OPTIONS,
-  reachable,
-} from './backends.ts'
+import { id, parseIssuer, readConfigFor } from './arguments.ts'
+import { type KafkaBackend, kafkaClient, openKafka, openRedis, reachable } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { type Column, Output } from './output.ts'
 import { parseTime } from './time-argument.ts'
@@ -54,26 +48,34 @@ Examples:
 async function trace(asked: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const sinceMs = parseTime(options.since, Date.now(), '--since')
-  const { issuer, ...config } = readOptionsFor(
-    [...KAFKA_OPTIONS, ...REDIS_OPTIONS, 'KAFKA_TOPICS', 'KAFKA_OUTCOME_TOPIC', 'KAFKA_DEAD_LETTER_TOPIC'],
+  const { issuer, config } = readConfigFor(
+    {
+      kafka: {
+        ...kafkaClient,
+        topics: layout.kafka.topics,
+        outcomeTopic: layout.kafka.outcomeTopic,
+        deadLetterTopic: layout.kafka.deadLetterTopic,
+      },
+      redis: layout.redis,
+    },
     options.issuer,
   )
-  const redis = await openRedis(config)
+  const redis = await openRedis(config.redis)
   try {
-    const kafka = await openKafka(config)
+    const kafka = await openKafka(config.kafka)
     try {
-      const keys = new RedisKeys(config.REDIS_PREFIX)
+      const keys = new RedisKeys(config.redis.prefix)
       const view = new RedisSessionView(redis, keys)
       const subject = await subjectOf(asked, issuer, view)
-      const own = [config.KAFKA_OUTCOME_TOPIC, config.KAFKA_DEAD_LETTER_TOPIC]
-      const topics = await reachable('Kafka', existing(kafka, config.KAFKA_TOPICS, own))
+      const { outcomeTopic, deadLetterTopic, topics: inputs } = config.kafka
+      const topics = await reachable('Kafka', existing(kafka, inputs, [outcomeTopic, deadLetterTopic]))
       const hidden: PartitionRange[] = []
       const search = {
         issuer,
         sinceMs,
         topics,
         decoders: new Decoders(issuer),
-        outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+        outcomeTopic,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),
         onHidden: (range: PartitionRange) => void hidden.push(range),

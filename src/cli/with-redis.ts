@@ -1,6 +1,7 @@
+import { layout } from '../config/config.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
-import { readOptionsFor } from './arguments.ts'
-import { openRedis, REDIS_OPTIONS } from './backends.ts'
+import { readConfigFor } from './arguments.ts'
+import { openRedis } from './backends.ts'
 
 export interface RedisSite {
   readonly issuer: string
@@ -13,10 +14,10 @@ export async function withRedis<T>(
   givenIssuer: string | undefined,
   run: (site: RedisSite) => Promise<T>,
 ): Promise<T> {
-  const { issuer, ...config } = readOptionsFor(REDIS_OPTIONS, givenIssuer)
+  const { issuer, config } = readConfigFor(layout.redis, givenIssuer)
   const redis = await openRedis(config)
   try {
-    return await run({ issuer, redis, keys: new RedisKeys(config.REDIS_PREFIX) })
+    return await run({ issuer, redis, keys: new RedisKeys(config.prefix) })
   } finally {
     redis.close()
   }

@@ -6,27 +6,20 @@ import { type Environment, readSecretFiles } from './secret-files.ts'
 
 const PROBLEMS_PER_OPTION_MAX = 5
 
-export interface Config extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC'> {
+/** By the names that they have in the environment. */
+export interface ReadOptions extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC'> {
   readonly KAFKA_OUTCOME_TOPIC: string
   readonly KAFKA_DEAD_LETTER_TOPIC: string
 }
 
 /**
- * Reads the configuration; the only reader of the process environment. Throws `LR_CONFIG_INVALID` with a line per
- * problem. A value is never quoted: it may be a password in the wrong place.
+ * Reads some or all of the options; the only reader of the process environment. Throws `LR_CONFIG_INVALID` with a line
+ * per problem of those. A value is never quoted: it may be a password in the wrong place.
  */
-export function readConfig(env: Environment = process.env): Config {
-  return readOptions(Object.keys(optionsSchema.shape) as (keyof Options)[], env)
-}
-
-/**
- * Reads some of the options, for a command that needs no others; what is wrong with the rest is not its concern.
- * Throws as `readConfig` does.
- */
-export function readOptions<Name extends keyof Config>(
+export function readOptions<Name extends keyof ReadOptions>(
   names: readonly Name[],
   env: Environment = process.env,
-): Pick<Config, Name> {
+): Pick<ReadOptions, Name> {
   refuseUntrusted(env)
   const secrets = readSecretFiles(env)
   // An empty variable is what a template leaves where nothing was set.
@@ -54,7 +47,7 @@ export function readOptions<Name extends keyof Config>(
     KAFKA_OUTCOME_TOPIC: options.KAFKA_OUTCOME_TOPIC ?? firstTopic,
     KAFKA_DEAD_LETTER_TOPIC: options.KAFKA_DEAD_LETTER_TOPIC ?? `${firstTopic}.dead-letter`,
   }
-  return Object.fromEntries(names.map((name) => [name, config[name]])) as Pick<Config, Name>
+  return Object.fromEntries(names.map((name) => [name, config[name]])) as Pick<ReadOptions, Name>
 }
 
 /** Throws when Node.js was told to trust everybody: what is sent to Kafka, Redis and the RPs could be read on the way. */

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { allowEntryProblem } from '../egress/allow-entry.ts'
+import { parseClientHost } from '../egress/client-host.ts'
 import { codeOf } from '../lib/errors.ts'
-import { parseClientHost } from './client-hosts.ts'
 import { redisUrlProblem } from './redis-url.ts'
 
 const list = z.string().transform((text) =>

@@ -1,12 +1,13 @@
 import { codeOf, messageOf } from '../lib/errors.ts'
-import { type Config, readOptions, refuseUntrusted } from './env.ts'
+import { type Layout, optionsIn, type Placed, place } from './config.ts'
+import { type ReadOptions, readOptions, refuseUntrusted } from './env.ts'
 import { optionsSchema } from './options.ts'
 import type { Environment } from './secret-files.ts'
 
 export interface EachOption {
-  /** The options that are right, those included that need not be set; the others are missing. */
-  readonly options: Partial<Config>
-  /** What is wrong with the others, a line each, which begins with the name of the option. No value is quoted. */
+  /** That part of the configuration, or undefined when any of it is wrong. */
+  part<const L extends Layout>(part: L): Placed<L> | undefined
+  /** What is wrong, a line each, which begins with the name of the option. No value is quoted. */
   readonly problems: readonly string[]
 }
 
@@ -16,9 +17,9 @@ export interface EachOption {
  */
 export function readEachOption(env?: Environment): EachOption {
   refuseUntrusted(env)
-  const options: Partial<Record<keyof Config, unknown>> = {}
+  const options: Partial<ReadOptions> = {}
   const problems: string[] = []
-  for (const name of Object.keys(optionsSchema.shape) as (keyof Config)[]) {
+  for (const name of Object.keys(optionsSchema.shape) as (keyof ReadOptions)[]) {
     try {
       Object.assign(options, readOptions([name], env))
     } catch (error) {
@@ -32,13 +33,10 @@ export function readEachOption(env?: Environment): EachOption {
       )
     }
   }
-  return { options: options as Partial<Config>, problems }
-}
-
-/** These options, or undefined when any of them is wrong. */
-export function allOf<Name extends keyof Config>(
-  options: Partial<Config>,
-  ...names: readonly Name[]
-): Pick<Config, Name> | undefined {
-  return names.every((name) => name in options) ? (options as Pick<Config, Name>) : undefined
+  return {
+    problems,
+    part<const L extends Layout>(part: L): Placed<L> | undefined {
+      return optionsIn(part).every((name) => name in options) ? place<L>(part, options) : undefined
+    },
+  }
 }

@@ -1,14 +1,15 @@
-import { type ClientHost, isHost } from '../config/client-hosts.ts'
+import { type ClientHost, isHost } from '../egress/client-host.ts'
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { TokenType } from '../events/registration.ts'
 import type { DeliveryContent } from '../transports/transport.ts'
 import type { Delivery } from './delivery.ts'
 import { endpointOf } from './relying-party.ts'
 
-/** Of the configuration. */
 export interface ClientPolicyOptions {
-  readonly TOKEN_TYPE_JWT_CLIENTS: readonly string[]
-  readonly CLIENT_HOSTS: readonly ClientHost[]
+  /** Client ids whose tokens have the header type `JWT`. */
+  readonly jwtTyped: readonly string[]
+  /** Where the tokens of a client may go; of one that is not among them, anywhere. */
+  readonly hosts: readonly ClientHost[]
 }
 
 type OnNote = (clientId: string, note: ClientNote) => void
@@ -23,8 +24,8 @@ export class ClientPolicy {
   readonly #onNote: OnNote
 
   constructor(options: ClientPolicyOptions, onNote: OnNote) {
-    this.#jwtClients = new Set(options.TOKEN_TYPE_JWT_CLIENTS)
-    this.#hosts = Map.groupBy(options.CLIENT_HOSTS, ({ clientId }) => clientId)
+    this.#jwtClients = new Set(options.jwtTyped)
+    this.#hosts = Map.groupBy(options.hosts, ({ clientId }) => clientId)
     this.#onNote = onNote
   }
 

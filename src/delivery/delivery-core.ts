@@ -1,4 +1,3 @@
-import type { Config } from '../config/env.ts'
 import type { Sender } from '../egress/sender.ts'
 import type { Clock } from '../lib/clock.ts'
 import { RepeatedSteps } from '../lib/repeated-steps.ts'
@@ -8,6 +7,7 @@ import type { Transport } from '../transports/transport.ts'
 import { Admission } from './admission.ts'
 import type { Backlog } from './backlog.ts'
 import { BacklogLoop } from './backlog-loop.ts'
+import type { BreakerPolicy } from './breaker.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import { Deliverer } from './deliver.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
@@ -17,13 +17,28 @@ import { OpenDeliveries } from './open-deliveries.ts'
 import type { OutcomeLog } from './outcome-log.ts'
 import { Parking } from './parking.ts'
 import { RelyingParties } from './relying-party.ts'
-import { retryPolicy } from './retry-policy.ts'
+import { type RetryPolicyOptions, retryPolicy } from './retry-policy.ts'
 import { RpSettingsCache } from './rp-settings-cache.ts'
 import { Settlement } from './settlement.ts'
 import { Stranded } from './stranded.ts'
 
-export interface DeliveryCoreOptions {
-  readonly config: Config
+/** What an operator may choose. */
+export interface DeliveryOptions {
+  /** From connecting to the end of the answer. Milliseconds. */
+  readonly attemptTimeoutMs: number
+  readonly breaker: BreakerPolicy
+  /** How long a replica holds a parked delivery that it took up. Milliseconds. */
+  readonly leaseMs: number
+  readonly maxInFlight: number
+  readonly maxInFlightPerRp: number
+  /** Deliveries in memory. */
+  readonly maxUnsettled: number
+  /** How often the backlog is looked at. Milliseconds. */
+  readonly pollMs: number
+  readonly retry: RetryPolicyOptions
+}
+
+export interface DeliveryCoreOptions extends DeliveryOptions {
   readonly clock: Clock
   readonly clients: ClientPolicy
   readonly events: DeliveryEvents & {
@@ -33,6 +48,7 @@ export interface DeliveryCoreOptions {
   /** While the store is not proved nothing is claimed: what it holds may be settled, and what is gone may be owed. */
   readonly guard: { readonly isIntact: boolean }
   readonly log: OutcomeLog
+  readonly outcomeTopic: string
   readonly registry: Registry
   readonly backlog: Backlog
   readonly settingsStore: RpSettingsStore
@@ -66,19 +82,14 @@ export class DeliveryCore {
   }, LOOK_EVERY_MS).unref()
 
   constructor(options: DeliveryCoreOptions) {
-    const { backlog, clock, config, events, guard, log, registry, sender, settingsStore, transport } = options
+    const { backlog, clock, events, guard, log, registry, sender, settingsStore, transport } = options
+    const { attemptTimeoutMs, breaker, leaseMs, maxInFlight, maxInFlightPerRp, maxUnsettled, retry } = options
+    const { deadlineMs } = retry
     const { repeats = new RepeatedSteps(clock) } = options
     const redisFault = (error: unknown, failures: number) => events.fault('redis', error, failures)
     this.#options = options
-    this.relyingParties = new RelyingParties(
-      {
-        failures: config.BREAKER_FAILURES,
-        cooldownMs: config.BREAKER_COOLDOWN_MS,
-        cooldownMaxMs: config.BREAKER_MAX_COOLDOWN_MS,
-      },
-      clock,
-    )
-    this.open = new OpenDeliveries(config.MAX_UNSETTLED, () => this.backlogLoop.wake())
+    this.relyingParties = new RelyingParties(breaker, clock)
+    this.open = new OpenDeliveries(maxUnsettled, () => this.backlogLoop.wake())
     this.settings = new RpSettingsCache(settingsStore, clock)
     this.parking = new Parking({
       backlog,
@@ -91,7 +102,7 @@ export class DeliveryCore {
       clock,
       log,
       registry,
-      outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+      outcomeTopic: options.outcomeTopic,
       outcomeTypes: transport.outcomeTypes,
       onPublished: (ms) => events.published(ms),
       publishing: repeats.step('outcomes', 'publishing outcomes', (error, failures) =>
@@ -109,29 +120,19 @@ export class DeliveryCore {
       open: this.open,
       parking: this.parking,
       settlement: this.settlement,
-      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
-      retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
+      attemptTimeoutMs,
+      retryAfterMaxMs: retry.retryAfterMaxMs,
       onBreakerOpened: (rp) => this.dispatcher.shed(rp),
       release: (delivery, didAnswer) => this.dispatcher.release(delivery, didAnswer),
-      retryPolicy: retryPolicy(
-        {
-          baseDelayMs: config.RETRY_BASE_DELAY_MS,
-          maxDelayMs: config.RETRY_MAX_DELAY_MS,
-          maxAttempts: config.RETRY_MAX_ATTEMPTS,
-          deadlineMs: config.RETRY_DEADLINE_MS,
-          doubtfulDelaysMs: config.RETRY_DOUBTFUL_DELAYS_MS,
-          retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
-        },
-        clock,
-      ),
+      retryPolicy: retryPolicy(retry, clock),
     })
     this.dispatcher = new Dispatcher({
       clock,
-      probeAloneMs: Math.max(config.BREAKER_MAX_COOLDOWN_MS, PROBE_ALONE_MS_MIN),
-      claimsPerPlace: config.RETRY_LEASE_MS > 2 * config.ATTEMPT_TIMEOUT_MS ? 2 : 1,
-      maxInFlight: config.MAX_IN_FLIGHT,
-      maxInFlightPerRp: config.MAX_IN_FLIGHT_PER_RP,
-      maxWaiting: config.MAX_UNSETTLED,
+      probeAloneMs: Math.max(breaker.cooldownMaxMs, PROBE_ALONE_MS_MIN),
+      claimsPerPlace: leaseMs > 2 * attemptTimeoutMs ? 2 : 1,
+      maxInFlight,
+      maxInFlightPerRp,
+      maxWaiting: maxUnsettled,
       start: (delivery) => deliverer.attempt(delivery),
       onAside: (delivery) => this.open.setAside(delivery),
       onRoom: () => this.backlogLoop.wake(),
@@ -145,12 +146,12 @@ export class DeliveryCore {
       open: this.open,
     })
     this.admission = new Admission({
-      attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+      attemptTimeoutMs,
       backlog,
-      leaseMs: config.RETRY_LEASE_MS,
+      leaseMs,
       conclude: (delivery, pending) => deliverer.conclude(delivery, pending),
       expire: (delivery) => deliverer.expire(delivery),
-      lateAfterMs: config.RETRY_DEADLINE_MS,
+      lateAfterMs: deadlineMs,
       clock,
       events,
       dispatcher: this.dispatcher,
@@ -170,9 +171,9 @@ export class DeliveryCore {
       open: this.open,
       relyingParties: this.relyingParties,
       settings: this.settings,
-      deadlineMs: config.RETRY_DEADLINE_MS,
-      leaseMs: config.RETRY_LEASE_MS,
-      pollMs: config.RETRY_POLL_MS,
+      deadlineMs,
+      leaseMs,
+      pollMs: options.pollMs,
       isServedIssuer: (issuer) => options.issuers.has(issuer),
       claiming: repeats.step('backlog', 'claiming parked deliveries', redisFault),
     })

@@ -8,13 +8,14 @@ import { serverName } from '../lib/server-name.ts'
 import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts'
 import { hostFromKafkajs } from './broker-address.ts'
 
-/** How Kafka is connected to: in clear and as nobody, unless something is said. */
+/** How Kafka is connected to: in clear and as nobody, unless something is said. Of SASL all or nothing counts. */
 export interface KafkaSecurity {
+  readonly isTls?: boolean
   readonly tls?: TlsFiles
   readonly sasl?: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-    readonly username: string
-    readonly password: string
+    readonly mechanism?: 'plain' | 'scram-sha-256' | 'scram-sha-512' | undefined
+    readonly username?: string | undefined
+    readonly password?: string | undefined
   }
 }
 
@@ -23,15 +24,17 @@ const KEEP_ALIVE_MS = 60_000
 export const CONNECTION_TIMEOUT_MS = 3_000
 
 /** The part of kafkajs' configuration that says so. */
-export function securityConfig({ tls, sasl }: KafkaSecurity): {
+export function securityConfig({ isTls = false, tls = {}, sasl = {} }: KafkaSecurity): {
   ssl?: true
   sasl?: SASLOptions
   socketFactory: ISocketFactory
 } {
+  const { mechanism, username, password } = sasl
+  const isComplete = mechanism !== undefined && username !== undefined && password !== undefined
   return {
-    ...(tls !== undefined && { ssl: true }),
-    socketFactory: sockets(tls),
-    ...(sasl !== undefined && { sasl: { ...sasl } as SASLOptions }),
+    ...(isTls && { ssl: true }),
+    socketFactory: sockets(isTls ? tls : undefined),
+    ...(isComplete && { sasl: { mechanism, username, password } as SASLOptions }),
   }
 }
 

@@ -1,6 +1,5 @@
-import type { Config } from '../config/env.ts'
 import type { Backlog } from '../delivery/backlog.ts'
-import type { DeliveryCore } from '../delivery/delivery-core.ts'
+import type { DeliveryCore, DeliveryOptions } from '../delivery/delivery-core.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
 import type { Finding } from '../diagnosis/finding.ts'
 import type { Assignment } from '../intake/assignment.ts'
@@ -61,15 +60,16 @@ export interface SnapshotSources {
   readonly backlog: Pick<Backlog, 'sizes'>
   readonly checkup: Pick<Checkup, 'findings'>
   readonly clock: Clock
-  readonly config: Pick<Config, 'ISSUER' | 'MAX_IN_FLIGHT' | 'MAX_UNSETTLED'>
   readonly core: {
     readonly dispatcher: Pick<DeliveryCore['dispatcher'], 'inFlight' | 'waiting'>
     readonly open: Pick<DeliveryCore['open'], 'size'>
     readonly settlement: Pick<DeliveryCore['settlement'], 'size'>
     readonly relyingParties: Pick<DeliveryCore['relyingParties'], typeof Symbol.iterator>
   }
+  readonly delivery: Pick<DeliveryOptions, 'maxInFlight' | 'maxUnsettled'>
   readonly failures: RecentFailures
   readonly guard: Pick<EpochGuard, 'isIntact'>
+  readonly issuer: string
   readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
   /** What is not ready, by part, with the reason. */
@@ -96,7 +96,7 @@ export class StatusReader {
 
   /** Takes a second at most, whatever Redis and Kafka do. */
   async read(): Promise<StatusSnapshot> {
-    const { assignment, checkup, clock, config, core, failures, guard, lag } = this.#sources
+    const { assignment, checkup, clock, core, delivery, failures, guard, lag } = this.#sources
     await Promise.all([this.#backlog.refresh(), lag.refresh()])
     const throughput = await this.throughput.view()
     const { sizes, isOld, isCut, readAtMs } = this.#backlog
@@ -105,7 +105,7 @@ export class StatusReader {
     return {
       atMs,
       version: this.#sources.version,
-      issuer: config.ISSUER,
+      issuer: this.#sources.issuer,
       uptimeMs: atMs - this.#startedAtMs,
       notReady: Object.entries(this.#sources.notReady()).map(([part, reason]) => ({
         part,
@@ -120,10 +120,10 @@ export class StatusReader {
       ...(rebuild !== undefined && { rebuild }),
       load: {
         inFlight: core.dispatcher.inFlight,
-        inFlightMax: config.MAX_IN_FLIGHT,
+        inFlightMax: delivery.maxInFlight,
         waiting: core.dispatcher.waiting,
         unsettled: core.open.size,
-        unsettledMax: config.MAX_UNSETTLED,
+        unsettledMax: delivery.maxUnsettled,
         outcomesPending: core.settlement.size,
       },
       throughput,

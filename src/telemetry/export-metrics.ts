@@ -1,5 +1,5 @@
-import type { Config } from '../config/env.ts'
 import type { Backlog } from '../delivery/backlog.ts'
+import type { DeliveryOptions } from '../delivery/delivery-core.ts'
 import { fetchJson } from '../egress/fetch-json.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import { KeyPublication } from '../issuers/key-publication.ts'
@@ -12,22 +12,25 @@ import { type ExportedState, exportState } from './state-metrics.ts'
 export interface MetricSources extends Omit<ExportedState, 'publication'> {
   readonly backlog: Backlog
   readonly clock: Clock
-  readonly config: Config
+  readonly delivery: Pick<DeliveryOptions, 'attemptTimeoutMs' | 'retry'>
   readonly events: RelayEvents
+  readonly issuer: string
   readonly issuers: Issuers
+  /** How often the issuer's JWK set is looked at; 0: never. Milliseconds. */
+  readonly publishedCheckMs: number
 }
 
 /** Every gauge of the service, with what looks up those that nothing else needs. Returns what the caller starts. */
 export function exportMetrics(metrics: Metrics, sources: MetricSources): KeyPublication {
-  const { backlog, clock, config, core, events, issuers } = sources
+  const { backlog, clock, core, delivery, events, issuer, issuers } = sources
   const publication = new KeyPublication({
-    issuer: config.ISSUER,
-    intervalMs: config.SIGNING_KEYS_PUBLISHED_CHECK_MS,
+    issuer,
+    intervalMs: sources.publishedCheckMs,
     keys: () => issuers.keysInUse(),
-    fetchJson: (uri) => fetchJson(uri, config.ATTEMPT_TIMEOUT_MS),
+    fetchJson: (uri) => fetchJson(uri, delivery.attemptTimeoutMs),
     onUnknown: (error, failures) => events.publicationUnknown(error, failures),
   })
-  exportOwed(metrics, { backlog, clock, core, deadlineMs: config.RETRY_DEADLINE_MS })
+  exportOwed(metrics, { backlog, clock, core, deadlineMs: delivery.retry.deadlineMs })
   exportState(metrics, { ...sources, publication })
   return publication
 }

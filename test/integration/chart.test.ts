@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { readConfig } from '../../src/config/env.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
 import { ensureHelm } from '../stack/helm.ts'
 import { chartDirectory, chartFile } from '../support/chart-files.ts'
@@ -255,8 +255,8 @@ chartTest('the relay accepts what the chart hands to it', async (it) => {
       // Mounted in a pod.
       SIGNING_KEYS_FILE: import.meta.filename,
     })
-    expect(config.REDIS_URL).toBe('redis://redis:6379')
-    expect(config.PORT).toBe(name === 'full' ? 9_000 : 8_080)
+    expect(config.redis.url).toBe('redis://redis:6379')
+    expect(config.http.port).toBe(name === 'full' ? 9_000 : 8_080)
   }
 })
 

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { expect, test } from 'vitest'
+import { optionsSchema } from '../../src/config/options.ts'
 
 /**
  * The folders of `src/`, the lowest first: what each may import, and the packages that it alone talks to. A folder imports
@@ -17,17 +18,17 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   config: { imports: 'lib egress', packages: 'zod' },
   transports: { imports: 'events registry egress' },
   'transports/backchannel-logout': { imports: 'lib events egress issuers/signing transports' },
-  delivery: { imports: 'lib events registry egress config transports' },
+  delivery: { imports: 'lib events registry egress transports' },
   intake: { imports: 'lib events events/decoding registry delivery' },
   recovery: { imports: 'lib events events/decoding registry delivery intake' },
   diagnosis: { imports: 'lib events registry egress issuers issuers/signing config delivery intake' },
   'kafka/kafkajs': { imports: 'lib events', packages: 'kafkajs' },
   kafka: { imports: 'lib events registry delivery intake diagnosis kafka/kafkajs', packages: 'kafkajs' },
   redis: { imports: 'lib events registry delivery intake recovery diagnosis', packages: 'ioredis zod' },
-  status: { imports: 'lib events registry config delivery intake recovery diagnosis' },
+  status: { imports: 'lib events registry delivery intake recovery diagnosis' },
   telemetry: {
     imports:
-      'lib events events/decoding registry egress issuers config transports delivery intake recovery diagnosis status',
+      'lib events events/decoding registry egress issuers transports delivery intake recovery diagnosis status',
     packages: 'pino prom-client @opentelemetry/api',
   },
   http: { imports: 'lib status telemetry' },
@@ -96,6 +97,24 @@ test('a package is talked to by its folders alone', () => {
       )
       .map((it) => `${file} imports ${it}`),
   )
+  expect(wrong).toEqual([])
+})
+
+/** Their remedies are tables by option, and `cli/` has columns with such titles. */
+const namesOptions = (folder: string) => /^(config|diagnosis|kafka|redis|cli)\b/.test(folder)
+
+test('what is configured has the names of the environment in config alone; sentences for people may name them', () => {
+  const option = `(?:${Object.keys(optionsSchema.shape).join('|')})\\b`
+  // Read, declared, destructured or given; or named for a reader of options.
+  const use = new RegExp(`(?:\\.|\\[|readonly |\\{ |^ +)(${option})|'(${option})'`, 'gm')
+  const wrong = files
+    .filter((file) => !namesOptions(folderOf(file)))
+    .flatMap((file) =>
+      Array.from(
+        readFileSync(join(root, file), 'utf8').matchAll(use),
+        ([, used, named]) => `${file} uses ${used ?? named}`,
+      ),
+    )
   expect(wrong).toEqual([])
 })
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readOptions } from '../../config/env.ts'
+import { layout, readConfigPart } from '../../config/config.ts'
 import type { ParkedDelivery } from '../../delivery/backlog.ts'
 import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { FittingLog } from '../../delivery/fitting-log.ts'
@@ -9,7 +9,7 @@ import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import { id, parseIssuer } from '../arguments.ts'
-import { KAFKA_OPTIONS, openKafka, reachable } from '../backends.ts'
+import { kafkaClient, openKafka, reachable } from '../backends.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
@@ -58,13 +58,11 @@ export function addDiscardBacklog(backlog: Command): void {
 
 async function discardBacklog(client: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
-  const config = readOptions([
-    ...KAFKA_OPTIONS,
-    'KAFKA_OUTCOME_TOPIC',
-    'RETRY_LEASE_MS',
-    'SESSION_LIFETIME_MS',
-    'TOMBSTONE_MS',
-  ])
+  const config = readConfigPart({
+    kafka: { ...kafkaClient, outcomeTopic: layout.kafka.outcomeTopic },
+    leaseMs: layout.delivery.leaseMs,
+    registry: layout.registry,
+  })
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisBacklogView(redis, keys)
     const rpKey = `${issuer}|${client}`
@@ -84,28 +82,23 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       process.exitCode = EXIT_CODE.failed
       return
     }
-    const { kafka, topics } = await openKafka(config)
+    const { kafka, topics } = await openKafka(config.kafka)
     const log = new KafkaOutcomeLog(kafka, topics)
     const fitting = new FittingLog(log, ({ topic }) => output.note(`an outcome was cut to fit into ${topic}`))
     try {
       const desk = new RedisBacklogDesk(redis, keys)
       const stages: DiscardOptions = {
         log: { append: (records) => reachable('Kafka', fitting.append(records)) },
-        outcomeTopic: config.KAFKA_OUTCOME_TOPIC,
+        outcomeTopic: config.kafka.outcomeTopic,
         backlog: new RedisBacklog(redis, keys),
-        registry: new RedisRegistry({
-          keys,
-          redis,
-          sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-          tombstoneMs: config.TOMBSTONE_MS,
-        }),
+        registry: new RedisRegistry({ ...config.registry, keys, redis }),
       }
       const shown: DiscardedRow[] = []
       let count = 0
       let held = 0
       const take = async (members: readonly string[]): Promise<number> => {
         const now = Date.now()
-        const found = await desk.take(rpKey, members, now, now + config.RETRY_LEASE_MS)
+        const found = await desk.take(rpKey, members, now, now + config.leaseMs)
         const rows = (await discard(found.taken, stages)).map(rowOf)
         count += rows.length
         if (output.isJson) for (const row of rows) output.json(row)

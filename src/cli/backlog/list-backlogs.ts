@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { readOptions } from '../../config/env.ts'
+import { layout, readConfigPart } from '../../config/config.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { count } from '../arguments.ts'
-import { openRedis, REDIS_OPTIONS } from '../backends.ts'
+import { openRedis } from '../backends.ts'
 import { type Column, Output } from '../output.ts'
 import { dueText } from '../sessions/registration-rows.ts'
 
@@ -31,10 +31,10 @@ export function addListBacklogs(backlog: Command): void {
 
 async function listBacklogs({ limit, json }: { limit: number; json?: boolean }): Promise<void> {
   const output = new Output(json === true)
-  const config = readOptions(REDIS_OPTIONS)
+  const config = readConfigPart(layout.redis)
   const redis = await openRedis(config)
   try {
-    const view = new RedisBacklogView(redis, new RedisKeys(config.REDIS_PREFIX))
+    const view = new RedisBacklogView(redis, new RedisKeys(config.prefix))
     const found = await view.sizes(limit + 1)
     const nowMs = Date.now()
     const rows = found.slice(0, limit).map(({ rpKey, size, oldestDueMs }): BacklogRow => {

@@ -1,4 +1,4 @@
-import { readConfig } from '../../config/env.ts'
+import { readConfig } from '../../config/config.ts'
 import type { OutgoingRecord } from '../../delivery/outcome-log.ts'
 import { Decoders } from '../../events/decoding/decode-record.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
@@ -23,10 +23,11 @@ export async function sendDeadLetters(
   output: Output,
 ): Promise<void> {
   const config = readConfig()
-  const { KAFKA_DEAD_LETTER_TOPIC: topic, KAFKA_TOPICS: inputs } = config
-  const { kafka, topics } = await openKafka(config)
+  const { deadLetterTopic: topic, topics: inputs } = config.kafka
+  const [{ issuer }] = config.issuers
+  const { kafka, topics } = await openKafka(config.kafka)
   const log = new KafkaOutcomeLog(kafka, topics)
-  const decoders = new Decoders(config.ISSUER)
+  const decoders = new Decoders(issuer)
   let [sent, left] = [0, 0]
   try {
     const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)

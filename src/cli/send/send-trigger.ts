@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { readOptions } from '../../config/env.ts'
+import { layout, readConfigPart } from '../../config/config.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { RedisSessionView } from '../../redis/redis-session-view.ts'
-import { readOptionsFor } from '../arguments.ts'
-import { KAFKA_OPTIONS, openKafka, openRedis, REDIS_OPTIONS, reachable } from '../backends.ts'
+import { readConfigFor } from '../arguments.ts'
+import { kafkaClient, openKafka, openRedis, reachable } from '../backends.ts'
 import { Output } from '../output.ts'
 import { parseDuration } from '../time-argument.ts'
 import { followOutcomes } from './follow-outcomes.ts'
@@ -26,11 +26,12 @@ export interface SendOptions {
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, ...config } = readOptionsFor(
-    [...KAFKA_OPTIONS, 'KAFKA_TOPICS', 'KAFKA_OUTCOME_TOPIC'],
+  const { issuer, config } = readConfigFor(
+    { ...kafkaClient, topics: layout.kafka.topics, outcomeTopic: layout.kafka.outcomeTopic },
     options.issuer,
   )
-  const topic = options.topic ?? (config.KAFKA_TOPICS[0] as string)
+  const { outcomeTopic, topics: inputs } = config
+  const topic = options.topic ?? (inputs[0] as string)
   const { session, user, reason } = options
   const trigger: TriggerFields = {
     type,
@@ -42,7 +43,7 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
     ...(reason !== undefined && { reason }),
   }
   const record = triggerRecord(checkedTopic(topic), trigger)
-  if (!config.KAFKA_TOPICS.includes(topic)) {
+  if (!inputs.includes(topic)) {
     output.note(`${topic} is none of KAFKA_TOPICS: no relay with these settings reads it`)
   }
   const { kafka, topics } = await openKafka(config)
@@ -54,11 +55,10 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
       if (output.isJson) output.json({ sent: type, id: trigger.id, key: record.key, ...position })
     }
     if (waitMs === undefined) return await publish()
-    const redisConfig = readOptions(REDIS_OPTIONS)
+    const redisConfig = readConfigPart(layout.redis)
     const redis = await openRedis(redisConfig)
     try {
-      const view = new RedisSessionView(redis, new RedisKeys(redisConfig.REDIS_PREFIX))
-      const outcomeTopic = config.KAFKA_OUTCOME_TOPIC
+      const view = new RedisSessionView(redis, new RedisKeys(redisConfig.prefix))
       process.exitCode = await followOutcomes(trigger, publish, {
         kafka,
         topics,

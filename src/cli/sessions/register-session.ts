@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
-import { readOptions } from '../../config/env.ts'
+import { layout, readConfigPart } from '../../config/config.ts'
 import type { Registration } from '../../events/registration.ts'
 import type { TriggerOrigin } from '../../events/trigger.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { RedisEpochStore } from '../../redis/redis-epoch-store.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import type { RegistryAnswer } from '../../registry/registry.ts'
-import { parseIssuer, readOptionsFor } from '../arguments.ts'
+import { parseIssuer, readConfigFor } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
 import { withRedis } from '../with-redis.ts'
@@ -83,15 +83,10 @@ Examples:
 
 async function registerSession(options: Options): Promise<void> {
   const output = new Output(options.json === true)
-  const { SESSION_LIFETIME_MS, TOMBSTONE_MS } = readOptions(['SESSION_LIFETIME_MS', 'TOMBSTONE_MS'])
-  const registrations = await given(options, readOptionsFor([], options.issuer).issuer)
+  const lifetimes = readConfigPart(layout.registry)
+  const registrations = await given(options, readConfigFor({}, options.issuer).issuer)
   await withRedis(options.issuer, async ({ keys, redis }) => {
-    const registry = new RedisRegistry({
-      keys,
-      redis,
-      sessionLifetimeMs: SESSION_LIFETIME_MS,
-      tombstoneMs: TOMBSTONE_MS,
-    })
+    const registry = new RedisRegistry({ ...lifetimes, keys, redis })
     const rows: ResultRow[] = []
     for (let i = 0; i < registrations.length; i += BATCH) {
       const part = registrations.slice(i, i + BATCH)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readOptions } from '../../config/env.ts'
+import { layout, readConfigPart } from '../../config/config.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
@@ -45,7 +45,7 @@ export function addRemoveSession(sessions: Command): void {
 
 async function removeSession(sessionId: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
-  const config = readOptions(['SESSION_LIFETIME_MS', 'TOMBSTONE_MS'])
+  const lifetimes = readConfigPart(layout.registry)
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisSessionView(redis, keys)
     const [state] = (await view.find(issuer, [sessionId])) as [SessionState]
@@ -61,12 +61,7 @@ async function removeSession(sessionId: string, options: Options): Promise<void>
       process.exitCode = EXIT_CODE.failed
       return
     }
-    const registry = new RedisRegistry({
-      keys,
-      redis,
-      sessionLifetimeMs: config.SESSION_LIFETIME_MS,
-      tombstoneMs: config.TOMBSTONE_MS,
-    })
+    const registry = new RedisRegistry({ ...lifetimes, keys, redis })
     // As when an outcome was published: where the session has ended, a rewound topic does not bring it back.
     await registry.settle(
       rows.map(({ oidcSessionId, userId }) => ({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Config, readConfig } from '../../../src/config/env.ts'
+import { layout, optionsIn, readConfig, readConfigPart } from '../../../src/config/config.ts'
 import { optionsSchema } from '../../../src/config/options.ts'
 import { codeOf, messageOf } from '../../../src/lib/errors.ts'
 
@@ -28,22 +28,25 @@ const wrongFor = (env: Record<string, string>) => problems({ ...required, ...env
 describe('configuration', () => {
   test('has defaults for all but what nobody can know', () => {
     expect(readConfig(required)).toMatchObject({
-      KAFKA_BROKERS: ['kafka-1:9092', '[::1]:9093'],
-      KAFKA_TOPICS: ['session-events'],
-      KAFKA_OUTCOME_TOPIC: 'session-events',
-      KAFKA_DEAD_LETTER_TOPIC: 'session-events.dead-letter',
-      KAFKA_GROUP_ID: 'logout-relay',
-      KAFKA_START_FROM: 'latest',
-      REDIS_PREFIX: 'lr',
-      USER_SIGNED_OUT_WITHOUT_SESSION: 'fan-out',
-      EGRESS_ALLOW_HTTP: false,
-      EGRESS_ALLOW: [],
-      ATTEMPT_TIMEOUT_MS: 10_000,
-      RETRY_DEADLINE_MS: 3_600_000,
-      RETRY_DOUBTFUL_DELAYS_MS: [31_000, 120_000, 660_000],
-      MAX_IN_FLIGHT_PER_RP: 8,
-      PORT: 8_080,
-      LOG_LEVEL: 'info',
+      kafka: {
+        brokers: ['kafka-1:9092', '[::1]:9093'],
+        topics: ['session-events'],
+        outcomeTopic: 'session-events',
+        deadLetterTopic: 'session-events.dead-letter',
+        groupId: 'logout-relay',
+        startFrom: 'latest',
+      },
+      redis: { prefix: 'lr' },
+      issuers: [{ issuer: required.ISSUER, signingKeysFile: required.SIGNING_KEYS_FILE }],
+      egress: { allowHttp: false, allow: [] },
+      delivery: {
+        attemptTimeoutMs: 10_000,
+        maxInFlightPerRp: 8,
+        userSignedOutWithoutSession: 'fan-out',
+        retry: { deadlineMs: 3_600_000, doubtfulDelaysMs: [31_000, 120_000, 660_000] },
+      },
+      http: { port: 8_080 },
+      service: { logLevel: 'info' },
     })
   })
 
@@ -70,16 +73,24 @@ describe('configuration', () => {
       RETRY_DOUBTFUL_DELAYS_MS: '0',
       PORT: '0',
     })
-    const expected: Partial<Config> = {
-      KAFKA_TOPICS: ['a', 'b.c'],
-      KAFKA_OUTCOME_TOPIC: 'a',
-      KAFKA_DEAD_LETTER_TOPIC: 'a.dead-letter',
-      EGRESS_ALLOW_HTTP: true,
-      EGRESS_ALLOW: ['localhost', '10.0.0.0/8', 'fd00::/8'],
-      RETRY_DOUBTFUL_DELAYS_MS: [],
-      PORT: 0,
-    }
-    expect(config).toMatchObject(expected)
+    expect(config).toMatchObject({
+      kafka: { topics: ['a', 'b.c'], outcomeTopic: 'a', deadLetterTopic: 'a.dead-letter' },
+      egress: { allowHttp: true, allow: ['localhost', '10.0.0.0/8', 'fd00::/8'] },
+      delivery: { retry: { doubtfulDelaysMs: [] } },
+      http: { port: 0 },
+    })
+  })
+
+  test('a part is read although the rest is wrong, and what is wrong with the part is named', () => {
+    const env = { ...required, REDIS_URL: 'x', PORT: 'x', ISSUER: 'x' }
+    const { kafka, registry, issuers } = layout
+    const { signingKeysFile } = issuers[0]
+    expect(readConfigPart({ topics: kafka.topics, registry, issuers: [{ signingKeysFile }] }, env)).toEqual({
+      topics: ['session-events'],
+      registry: readConfig(required).registry,
+      issuers: [{ signingKeysFile: required.SIGNING_KEYS_FILE }],
+    })
+    expect(() => readConfigPart([kafka, issuers], env)).toThrow(/ 1 problem\(s\):\n {2}ISSUER: /)
   })
 
   test('everything that is missing is named at once', () => {
@@ -173,6 +184,10 @@ describe('configuration', () => {
       'PORT',
       'RETRY_LEASE_MS',
     ])
+  })
+
+  test('every option has one place', () => {
+    expect(optionsIn(layout).sort()).toEqual(Object.keys(optionsSchema.shape).sort())
   })
 
   test('every option says what it means', () => {

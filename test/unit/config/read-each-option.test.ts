@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { allOf, readEachOption } from '../../../src/config/read-each-option.ts'
+import { layout } from '../../../src/config/config.ts'
+import { readEachOption } from '../../../src/config/read-each-option.ts'
 
 const valid = {
   KAFKA_BROKERS: 'a:1,b:2',
@@ -9,17 +10,16 @@ const valid = {
 }
 
 test('a valid configuration is read whole', () => {
-  const { options, problems } = readEachOption(valid)
+  const { part, problems } = readEachOption(valid)
   expect(problems).toEqual([])
-  expect(options).toMatchObject({
-    KAFKA_BROKERS: ['a:1', 'b:2'],
-    KAFKA_TOPICS: ['session-events'],
-    PORT: 8080,
+  expect(part(layout)).toMatchObject({
+    kafka: { brokers: ['a:1', 'b:2'], topics: ['session-events'] },
+    http: { port: 8080 },
   })
 })
 
 test('what is wrong is named, each once and without its value, and the rest is read', () => {
-  const { options, problems } = readEachOption({
+  const { part, problems } = readEachOption({
     ...valid,
     REDIS_URL: 'secret',
     ISSUER: undefined,
@@ -31,7 +31,8 @@ test('what is wrong is named, each once and without its value, and the rest is r
     'REDIS_URL',
   ])
   expect(problems.join()).not.toContain('secret')
-  expect(options.REDIS_URL).toBeUndefined()
-  expect(allOf(options, 'KAFKA_BROKERS', 'KAFKA_TOPICS')).toBeDefined()
-  expect(allOf(options, 'KAFKA_BROKERS', 'REDIS_URL')).toBeUndefined()
+  expect(part([layout.kafka.brokers, layout.kafka.topics, layout.redis.prefix])).toBeDefined()
+  expect(part([layout.kafka.brokers, layout.redis])).toBeUndefined()
+  expect(part(layout.issuers[0].signingKeysFile)).toBe(valid.SIGNING_KEYS_FILE)
+  expect(part(layout.issuers)).toBeUndefined()
 })

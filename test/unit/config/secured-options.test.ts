@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kafkaSecurity, redisSecurity } from '../../../src/app/backend-security.ts'
+import { layout, readConfig, readConfigPart } from '../../../src/config/config.ts'
 import { describeOptions } from '../../../src/config/describe-options.ts'
-import { readConfig, readOptions } from '../../../src/config/env.ts'
 import { secretOptions } from '../../../src/config/secret-files.ts'
+import { securityConfig } from '../../../src/kafka/kafka-security.ts'
 import { messageOf } from '../../../src/lib/errors.ts'
 
 let folder: string
@@ -51,8 +51,8 @@ describe('secrets from files', () => {
       REDIS_PASSWORD_FILE: file('password', ' p w \r\n'),
     }
     const config = readConfig(env)
-    expect(config).toMatchObject({ REDIS_URL, REDIS_PASSWORD: ' p w ' })
-    expect(readOptions(['REDIS_URL'], env)).toEqual({ REDIS_URL })
+    expect(config.redis).toMatchObject({ url: REDIS_URL, password: ' p w ' })
+    expect(readConfigPart({ url: layout.redis.url }, env)).toEqual({ url: REDIS_URL })
   })
 
   test('what is wrong with them is named all at once, by the name of the file option', () => {
@@ -133,11 +133,12 @@ describe('what a secured backend needs together', () => {
       REDIS_USERNAME: 'lr',
       REDIS_PASSWORD: 'hidden',
     })
-    expect(kafkaSecurity(config)).toEqual({
-      tls: { caFile: pem, certFile: undefined, keyFile: undefined },
+    expect(config.kafka.tls.caFile).toBe(pem)
+    expect(securityConfig(config.kafka)).toMatchObject({
+      ssl: true,
       sasl: { mechanism: 'scram-sha-512', username: 'relay', password: 'secret' },
     })
-    expect(redisSecurity(config)).toMatchObject({ username: 'lr', password: 'hidden' })
-    expect(kafkaSecurity(readConfig(required))).toEqual({})
+    expect(config.redis).toMatchObject({ username: 'lr', password: 'hidden' })
+    expect(Object.keys(securityConfig(readConfig(required).kafka))).toEqual(['socketFactory'])
   })
 })

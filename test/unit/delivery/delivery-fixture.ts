@@ -1,5 +1,5 @@
 import { expect, onTestFinished } from 'vitest'
-import { type Config, readConfig } from '../../../src/config/env.ts'
+import { type Config, readConfig } from '../../../src/config/config.ts'
 import type { ClientNote } from '../../../src/delivery/client-policy.ts'
 import { ClientPolicy } from '../../../src/delivery/client-policy.ts'
 import { DeliveryCore } from '../../../src/delivery/delivery-core.ts'
@@ -48,7 +48,7 @@ export function configOf(env: Record<string, string> = {}): Config {
 }
 
 /** Nothing is taken of any bound: what was begun has been ended in every respect, on the rarest path too. */
-export function expectIdle(core: DeliveryCore, { MAX_UNSETTLED }: Config): void {
+export function expectIdle(core: DeliveryCore, { delivery: { maxUnsettled } }: Config): void {
   const { claimPlaces, places, size } = core.open
   expect({ ...core.dispatcher.taken, size, claimPlaces, places, unsettled: core.settlement.size }).toEqual({
     attemptPlaces: 0,
@@ -61,8 +61,8 @@ export function expectIdle(core: DeliveryCore, { MAX_UNSETTLED }: Config): void 
     probePlaces: 0,
     waiting: 0,
     size: 0,
-    claimPlaces: Math.ceil(MAX_UNSETTLED / 2),
-    places: MAX_UNSETTLED,
+    claimPlaces: Math.ceil(maxUnsettled / 2),
+    places: maxUnsettled,
     unsettled: 0,
   })
   expect(core.open.room.isOpen).toBe(true)
@@ -143,11 +143,14 @@ export function deliveryFixture(options: FixtureOptions = {}) {
 
   const config = configOf(env)
   const ended = Promise.withResolvers<void>()
-  const clients = new ClientPolicy(config, (clientId, note) => clientNotes.push({ clientId, ...note }))
+  const clients = new ClientPolicy(config.clients, (clientId, note) =>
+    clientNotes.push({ clientId, ...note }),
+  )
   const core = new DeliveryCore({
+    ...config.delivery,
     backlog,
     clock,
-    config,
+    outcomeTopic: config.kafka.outcomeTopic,
     registry,
     sender,
     clients,
@@ -171,7 +174,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       },
     },
     settingsStore: { load: async (rps) => rps.map(() => settings) },
-    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.RETRY_DEADLINE_MS }),
+    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.retry.deadlineMs }),
   })
 
   const stored = async (): Promise<void> => {

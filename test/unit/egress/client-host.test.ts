@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isHost, parseClientHost } from '../../../src/config/client-hosts.ts'
+import { isHost, parseClientHost } from '../../../src/egress/client-host.ts'
 
 describe('an entry of CLIENT_HOSTS', () => {
   test.each([
