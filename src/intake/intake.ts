@@ -1,8 +1,7 @@
 import type { Admission } from '../delivery/admission.ts'
-import type { DeliveryTracing, TriggerSpan } from '../delivery/delivery-tracing.ts'
+import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
-import type { Owed } from '../delivery/resolve.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
@@ -10,17 +9,11 @@ import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import { Turns } from '../lib/turns.ts'
-import type { OwedGroup } from '../registry/ending.ts'
-import type {
-  HeldRegistration,
-  OwedAnswer,
-  Registry,
-  RegistryAnswer,
-  RegistryStep,
-} from '../registry/registry.ts'
+import type { OwedAnswer, Registry, RegistryAnswer } from '../registry/registry.ts'
 import { BeforeStart, type BeforeStartOptions } from './before-start.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { FanOuts } from './fan-outs.ts'
+import { Handover, type Known, type SliceItem } from './handover.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
@@ -51,22 +44,6 @@ export interface IntakeOptions {
 const SLICE_RECORDS_MAX = 24
 const RETRY_DELAY_MS_MAX = 2_000
 
-type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
-
-interface SliceItem {
-  readonly decoded: Taken
-  readonly step: RegistryStep
-  readonly wire: WireRecord
-  readonly record: OpenRecord
-  readonly span: TriggerSpan | undefined
-}
-
-/** What a record found that somebody may be delivering already. */
-interface Known {
-  readonly again: Owed[]
-  readonly further: Owed[]
-}
-
 /** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
 export class Intake {
   readonly #beforeStart: BeforeStart
@@ -75,6 +52,7 @@ export class Intake {
   /** One partition's slice at a time: several that saw the same room would together fill it several times. */
   readonly #turns = new Turns()
   readonly #fanOuts: FanOuts
+  readonly #handover: Handover
   /** One dead letter has all of its record, however much of it cannot be carried out. */
   readonly #lettered = new WeakSet<WireRecord>()
   /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
@@ -83,6 +61,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#beforeStart = new BeforeStart(options)
+    this.#handover = new Handover(options, (item, reason) => this.#refuse(item, reason))
     this.#fanOuts = new FanOuts({ open: options.open, stopped: this.#stopped.signal, turns: this.#turns })
   }
 
@@ -253,10 +232,10 @@ export class Intake {
     const { decoded, record } = item
     if (decoded.kind === 'registration') {
       if (answer.kind === 'refused') this.#refuse(item, answer.reason)
-      return this.#handOnLate(decoded, record, answer, known)
+      return this.#handover.late(decoded, record, answer, known)
     }
     if (answer.kind !== 'owed') return 0
-    const count = this.#handOnPart(item, answer, known)
+    const count = this.#handover.part(item, answer, known)
     const { next, refused } = answer
     if (next !== undefined) {
       record.owe()
@@ -289,7 +268,7 @@ export class Intake {
         })
         if (part === undefined || !isWanted()) return 'given-up'
         const known: Known = { again: [], further: [] }
-        so.count += this.#handOnPart(counted, part, known)
+        so.count += this.#handover.part(counted, part, known)
         so.isRefused ||= part.refused !== undefined
         so.next = part.next
         if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
@@ -316,86 +295,8 @@ export class Intake {
     this.#publishLetter(wire, reason, record)
   }
 
-  #handOnPart(item: SliceItem, answer: OwedAnswer, known: Known): number {
-    const { record } = item
-    const { admission } = this.#options
-    if (answer.refused !== undefined) this.#refuse(item, answer.refused)
-    let count = 0
-    for (const { registrations, broken } of answer.groups) count += registrations.length + broken.length
-    for (let i = 0; i < count; i++) record.owe()
-    const fresh: Owed[] = []
-    for (const group of answer.groups) {
-      this.#sort(group, record, fresh, known)
-      for (const it of group.broken) admission.refuse(it, group.ending, record)
-    }
-    admission.admit(fresh)
-    return count
-  }
-
-  /** A login that raced the logout: its session has ended, so the RP is told at once. */
-  #handOnLate(
-    decoded: Extract<Taken, { kind: 'registration' }>,
-    record: OpenRecord,
-    answer: RegistryAnswer,
-    known: Known,
-  ): number {
-    const { admission, clock, deadlineMs, events } = this.#options
-    if (answer.kind !== 'registered' || answer.endedBy === undefined) {
-      const isKept = answer.kind === 'already-settled' || answer.kind === 'refused'
-      events.accepted(decoded, isKept ? answer.kind : 'accepted', 0)
-      return 0
-    }
-    events.accepted(decoded, 'late-registration', 1)
-    record.owe()
-    const now = clock.now()
-    const { endedBy } = answer
-    const relation = answer.isRepeated === true ? 'again' : 'fresh'
-    // Nothing was tried for it yet: it may come when the time of the others is over.
-    const isOver = relation === 'fresh' && (endedBy.deadlineMs ?? now) <= now
-    const ending = isOver ? { ...endedBy, deadlineMs: now + deadlineMs } : endedBy
-    const fresh: Owed[] = []
-    this.#sort({ relation, ending, registrations: [decoded.registration] }, record, fresh, known)
-    admission.admit(fresh)
-    return 1
-  }
-
-  /** What nobody was told of is delivered; what somebody may be delivering joins that where it is done here. */
-  #sort(
-    { relation, ending, registrations }: Pick<OwedGroup, 'relation' | 'ending' | 'registrations'>,
-    creditor: OpenRecord,
-    fresh: Owed[],
-    { again, further }: Known,
-  ): void {
-    const { clock, deadlineMs: timeMs, open } = this.#options
-    const deadlineMs = ending.deadlineMs ?? clock.now() + timeMs
-    const owedOf = (registration: HeldRegistration): Owed => ({
-      registration,
-      cause: ending,
-      deadlineMs,
-      creditor,
-    })
-    if (relation === 'fresh') {
-      for (const registration of registrations) fresh.push(owedOf(registration))
-      return
-    }
-    const known = relation === 'again' ? again : further
-    // Whoever has what is left of it ends it; it has come late, and has a time of its own.
-    const isOver = relation === 'further' && clock.now() >= deadlineMs
-    for (const registration of registrations) {
-      if (open.join(registration, creditor)) continue
-      if (isOver) creditor.settled()
-      else known.push(owedOf(registration))
-    }
-  }
-
-  /**
-   * What may be under way at another replica is never attempted beside that: a record that came again takes what nobody
-   * has, and a further trigger only makes due what is parked.
-   */
-  async #handOnKnown(isWanted: () => boolean, { again, further }: Known): Promise<void> {
-    const { admission } = this.#options
-    if (again.length > 0) await this.#untilDone(isWanted, () => admission.readmit(again))
-    if (further.length > 0) await this.#untilDone(isWanted, () => admission.makeDue(further))
+  async #handOnKnown(isWanted: () => boolean, known: Known): Promise<void> {
+    for (const step of this.#handover.stepsFor(known)) await this.#untilDone(isWanted, step)
   }
 }
 

@@ -1,0 +1,134 @@
+import type { Admission } from '../delivery/admission.ts'
+import type { TriggerSpan } from '../delivery/delivery-tracing.ts'
+import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
+import type { Owed } from '../delivery/resolve.ts'
+import type { DecodeResult } from '../events/decoding/decode-record.ts'
+import type { WireRecord } from '../events/wire-record.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { OwedGroup } from '../registry/ending.ts'
+import type { HeldRegistration, OwedAnswer, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
+import type { IntakeEvents } from './intake-events.ts'
+import type { OpenRecord } from './offset-tracker.ts'
+
+export type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
+
+export interface SliceItem {
+  readonly decoded: Taken
+  readonly step: RegistryStep
+  readonly wire: WireRecord
+  readonly record: OpenRecord
+  readonly span: TriggerSpan | undefined
+}
+
+/** What a record found that somebody may be delivering already. */
+export interface Known {
+  readonly again: Owed[]
+  readonly further: Owed[]
+}
+
+export interface HandoverOptions {
+  readonly admission: Admission
+  readonly clock: Clock
+  /** How long a delivery may be tried. Milliseconds. */
+  readonly deadlineMs: number
+  readonly events: Pick<IntakeEvents, 'accepted'>
+  readonly open: OpenDeliveries
+}
+
+/** Hands what the registry answers over to the delivery. */
+export class Handover {
+  readonly #options: HandoverOptions
+  readonly #refuse: (item: SliceItem, reason: string) => void
+
+  /** `refuse`: some or all of an item cannot be carried out. */
+  constructor(options: HandoverOptions, refuse: (item: SliceItem, reason: string) => void) {
+    this.#options = options
+    this.#refuse = refuse
+  }
+
+  /** Returns how many deliveries are owed. */
+  part(item: SliceItem, answer: OwedAnswer, known: Known): number {
+    const { record } = item
+    const { admission } = this.#options
+    if (answer.refused !== undefined) this.#refuse(item, answer.refused)
+    let count = 0
+    for (const { registrations, broken } of answer.groups) count += registrations.length + broken.length
+    for (let i = 0; i < count; i++) record.owe()
+    const fresh: Owed[] = []
+    for (const group of answer.groups) {
+      this.#sort(group, record, fresh, known)
+      for (const it of group.broken) admission.refuse(it, group.ending, record)
+    }
+    admission.admit(fresh)
+    return count
+  }
+
+  /** A login that raced the logout: its session has ended, so the RP is told at once. */
+  late(
+    decoded: Extract<Taken, { kind: 'registration' }>,
+    record: OpenRecord,
+    answer: RegistryAnswer,
+    known: Known,
+  ): number {
+    const { admission, clock, deadlineMs, events } = this.#options
+    if (answer.kind !== 'registered' || answer.endedBy === undefined) {
+      const isKept = answer.kind === 'already-settled' || answer.kind === 'refused'
+      events.accepted(decoded, isKept ? answer.kind : 'accepted', 0)
+      return 0
+    }
+    events.accepted(decoded, 'late-registration', 1)
+    record.owe()
+    const now = clock.now()
+    const { endedBy } = answer
+    const relation = answer.isRepeated === true ? 'again' : 'fresh'
+    // Nothing was tried for it yet: it may come when the time of the others is over.
+    const isOver = relation === 'fresh' && (endedBy.deadlineMs ?? now) <= now
+    const ending = isOver ? { ...endedBy, deadlineMs: now + deadlineMs } : endedBy
+    const fresh: Owed[] = []
+    this.#sort({ relation, ending, registrations: [decoded.registration] }, record, fresh, known)
+    admission.admit(fresh)
+    return 1
+  }
+
+  /** What nobody was told of is delivered; what somebody may be delivering joins that where it is done here. */
+  #sort(
+    { relation, ending, registrations }: Pick<OwedGroup, 'relation' | 'ending' | 'registrations'>,
+    creditor: OpenRecord,
+    fresh: Owed[],
+    { again, further }: Known,
+  ): void {
+    const { clock, deadlineMs: timeMs, open } = this.#options
+    const deadlineMs = ending.deadlineMs ?? clock.now() + timeMs
+    const owedOf = (registration: HeldRegistration): Owed => ({
+      registration,
+      cause: ending,
+      deadlineMs,
+      creditor,
+    })
+    if (relation === 'fresh') {
+      for (const registration of registrations) fresh.push(owedOf(registration))
+      return
+    }
+    const known = relation === 'again' ? again : further
+    // Whoever has what is left of it ends it; it has come late, and has a time of its own.
+    const isOver = relation === 'further' && clock.now() >= deadlineMs
+    for (const registration of registrations) {
+      if (open.join(registration, creditor)) continue
+      if (isOver) creditor.settled()
+      else known.push(owedOf(registration))
+    }
+  }
+
+  /**
+   * What is left to do for what was known; each is to be repeated until it succeeds. What may be under way at another
+   * replica is never attempted beside that: a record that came again takes what nobody has, and a further trigger only makes
+   * due what is parked.
+   */
+  stepsFor({ again, further }: Known): readonly (() => Promise<void>)[] {
+    const { admission } = this.#options
+    return [
+      ...(again.length > 0 ? [() => admission.readmit(again)] : []),
+      ...(further.length > 0 ? [() => admission.makeDue(further)] : []),
+    ]
+  }
+}
