@@ -133,6 +133,7 @@ export class DeliveryCore {
       maxInFlight,
       maxInFlightPerRp,
       maxWaiting: maxUnsettled,
+      freePlaces: () => this.open.places,
       start: (delivery) => deliverer.attempt(delivery),
       onAside: (delivery) => this.open.setAside(delivery),
       onRoom: () => this.backlogLoop.wake(),

@@ -10,6 +10,8 @@ export interface WaitingRoomOptions {
   readonly maxInFlightPerRp: number
   /** Deliveries that wait for their turn, over all RPs. */
   readonly maxWaiting: number
+  /** Of those, how many there is room for now. */
+  readonly freePlaces: () => number
 }
 
 /** Small, so that no RP, until it shows how quick it is, takes much of it from the others. */
@@ -21,6 +23,8 @@ const NEW_MAX = 2
  * and claimed again, at twice the cost.
  */
 const LENT_MS = 500
+/** An RP that takes longer for an attempt holds what waits for it so long that intake must not wait for that. */
+const PROMPT_MS = 100
 /** Not more than that part of the room while others are told something too: intake must not pause for one RP. */
 const LENT_SHARE_MAX = 1 / 2
 /** After so long nobody else counts. */
@@ -36,6 +40,8 @@ const TAKEN_BACK_FACTOR = 4
 export class WaitingRoom {
   readonly #clock: Clock
   readonly #claimsPerPlace: number
+  readonly #freePlaces: () => number
+  readonly #maxWaiting: number
   readonly #share: number
   readonly #lentMax: number
   readonly #borrowers = new Set<RelyingParty>()
@@ -43,7 +49,9 @@ export class WaitingRoom {
   /** When something ended at another RP than before it. */
   #sharedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor({ claimsPerPlace, clock, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
+  constructor({ claimsPerPlace, clock, freePlaces, maxInFlightPerRp, maxWaiting }: WaitingRoomOptions) {
+    this.#freePlaces = freePlaces
+    this.#maxWaiting = maxWaiting
     this.#clock = clock
     this.#claimsPerPlace = claimsPerPlace
     this.#share = Math.max(Math.floor(maxWaiting * SHARE), maxInFlightPerRp)
@@ -61,6 +69,7 @@ export class WaitingRoom {
   mayTake({ rp, isClaimed }: Delivery): boolean {
     const waiting = isClaimed ? rp.waitingRetry.size : rp.waitingFirst.size
     if (rp.standing.kind === 'new') return waiting < NEW_MAX
+    if (!isPrompt(rp)) return waiting < this.#shareNow
     if (waiting < this.#share) return true
     if (waiting >= this.#lentTo(rp)) return false
     this.#borrowers.add(rp)
@@ -100,6 +109,11 @@ export class WaitingRoom {
     return Math.max(Math.min(inLease, this.#share), Math.floor(this.#lentTo(rp) / 2))
   }
 
+  /** The less, the fuller the room is: its last places are for RPs that are prompt. */
+  get #shareNow(): number {
+    return (this.#share * this.#freePlaces()) / this.#maxWaiting
+  }
+
   /** 0 for an RP that has not shown that it is quick, or has ended nothing for so long. */
   #lentTo(rp: RelyingParty): number {
     const now = this.#clock.monotonic()
@@ -107,4 +121,9 @@ export class WaitingRoom {
     const soonTaken = Math.floor(rp.pace.perMs * LENT_MS)
     return now - this.#sharedAtMs < ALONE_MS ? Math.min(soonTaken, this.#lentMax) : soonTaken
   }
+}
+
+/** As many attempts are under way as end in the time that each takes. */
+function isPrompt({ inFlight, pace }: RelyingParty): boolean {
+  return pace.perMs === 0 || inFlight <= pace.perMs * PROMPT_MS
 }

@@ -51,6 +51,7 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   const dispatcher: Dispatcher = new Dispatcher({
     claimsPerPlace: 2,
     ...bounds,
+    freePlaces: () => bounds.maxWaiting,
     clock,
     probeAloneMs: 8_000,
     onAside: (delivery) => aside.push(delivery),

@@ -351,3 +351,34 @@ describe('while outcomes cannot be published', () => {
     expect(core.open.room.isOpen).toBe(false)
   })
 })
+
+describe('RPs that take a quarter of a second', () => {
+  test('a dozen of them with hundreds of logouts each never keep intake waiting', async () => {
+    const count = 12
+    const { attempts, clock, core, owe, stored } = deliveryFixture({ env: { RETRY_POLL_MS: '60000' } })
+    const sent: { readonly atMs: number; readonly answer: () => void }[] = []
+    let n = 0
+    const owed = async (clientId: string) => {
+      n++
+      await owe([sampleRegistration({ clientId, sessionId: `s${n}`, oidcSessionId: `o${n}` })])
+    }
+    const pass = async (ms: number) => {
+      clock.nowMs += ms
+      for (const attempt of attempts.splice(0))
+        sent.push({ atMs: clock.nowMs, answer: () => attempt.answer(ok) })
+      while (sent[0] !== undefined && clock.nowMs - sent[0].atMs >= 240) sent.shift()?.answer()
+      await stored()
+    }
+    let waits = 0
+    for (let turn = 0; turn < 200; turn++) {
+      // As intake hands on: a batch, as long as there is room.
+      for (let i = 0; i < 3 * count && core.open.room.isOpen; i++) await owed(`slow-${i % count}`)
+      // What the first answers bring is not known before them.
+      if (turn > 20 && !core.open.room.isOpen) waits++
+      await pass(20)
+    }
+    expect(waits).toBe(0)
+    await owed('quick')
+    expect(attempts).toHaveLength(1)
+  })
+})
