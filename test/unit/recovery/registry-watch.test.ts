@@ -102,3 +102,13 @@ test('a store out of reach is not a lost one', async () => {
   expect(read).toHaveBeenCalled()
   expect([it.completed, it.losses()]).toEqual([[false], 0])
 })
+
+test('a position that an operator has set is kept at once, and never in a store that is not proved', async () => {
+  await using it = await site()
+  const set = { ...position, offset: 3 }
+  await it.watch.keepPositions([set])
+  expect(await it.epoch.positions()).toEqual([set])
+  it.epoch.failOver(it.epoch.copy(), 'run-2')
+  await expect(it.watch.keepPositions([position])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+  expect(await it.epoch.positions()).toEqual([set])
+})
