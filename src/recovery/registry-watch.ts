@@ -28,7 +28,7 @@ const RETRY_MS_MAX = 5_000
  */
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
-  readonly #written = new Map<string, number>()
+  readonly #written = new Map<string, AppliedPosition>()
   #beats = 0
   #beatAtMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
@@ -71,7 +71,7 @@ export class RegistryWatch {
   async writePositions(): Promise<void> {
     const { applied, epoch, guard } = this.#options
     if (!guard.isIntact) return
-    const moved = applied().filter((it) => this.#written.get(nameOf(it)) !== it.offset)
+    const moved = applied().filter((it) => !isSame(this.#written.get(nameOf(it)), it))
     if (moved.length === 0) return
     try {
       await epoch.writePositions(moved, epoch.runId)
@@ -82,7 +82,7 @@ export class RegistryWatch {
   }
 
   #noteWritten(positions: readonly AppliedPosition[]): void {
-    for (const it of positions) this.#written.set(nameOf(it), it.offset)
+    for (const it of positions) this.#written.set(nameOf(it), it)
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -140,4 +140,9 @@ export class RegistryWatch {
 
 function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
+}
+
+/** A topic that is created anew may reach the very offset of the one before. */
+function isSame(written: AppliedPosition | undefined, now: AppliedPosition): boolean {
+  return written?.offset === now.offset && written.start === now.start && written.topicId === now.topicId
 }
