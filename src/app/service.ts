@@ -130,6 +130,7 @@ export class Service {
       topics: config.kafka.topics,
       edges,
       recall: () => this.#registryWatch.positions(),
+      keep: (positions) => this.#registryWatch.keepPositions(positions),
       groupId: config.kafka.groupId,
       startFrom: config.kafka.startFrom,
       sessionTimeoutMs: config.kafka.sessionTimeoutMs,

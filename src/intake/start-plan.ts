@@ -25,12 +25,13 @@ export interface StartFacts {
 export interface PartitionStart extends AppliedPosition {
   /**
    * - `known`: the group has read of it before.
+   * - `noted`: its start is noted, and nobody has come that far: what stands before that may not be read yet.
    * - `added`: the group has read of its topic, but not of it, or of another topic under this name: all of it is news.
    * - `first`: the group has never read of its topic. `offset` is then where it begins, and what the topic holds before
    *   that is read for its registrations alone. `start` lies beyond it while another producer's transaction is open: what
    *   is between stood on the log before the group, and can only be read through it later.
    */
-  readonly kind: 'known' | 'added' | 'first'
+  readonly kind: 'known' | 'noted' | 'added' | 'first'
   /**
    * The store has less than this group has settled, by its own note: a relay went down within a second of its last commit,
    * or it went on with another server than the one that answers now.
@@ -67,16 +68,22 @@ export function planStart({ bounds, committed, applied, topicIds, startFrom }: S
     const store = ofStore.get(nameOf(here))
     const known = {
       ...here,
-      kind: 'known' as const,
       appliedFrom: Math.max(store?.offset ?? low, low),
       ...(store !== undefined && store.offset < low && { lackedFrom: store.offset }),
       committed: group?.offset,
       isBehind: group?.start !== undefined && (store?.offset ?? -1) < group.offset,
     }
     if (group !== undefined && (group.start === undefined || store === undefined)) {
-      return { ...known, offset: group.offset, start: group.start ?? store?.start ?? 0 }
+      const { offset, start = store?.start ?? 0 } = group
+      // What an operator has set is meant, wherever it is.
+      const isNoted = group.start !== undefined && offset < start
+      return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
     }
-    if (store !== undefined) return { ...known, offset: store.offset, start: store.start }
+    if (store !== undefined) {
+      const { offset, start } = store
+      const isNoted = Math.max(offset, group?.offset ?? 0) < start
+      return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
+    }
     const news = { ...here, appliedFrom: low, committed: undefined, isBehind: false }
     if (knownTopics.has(topic)) return { ...news, kind: 'added', offset: low, start: low }
     return startFrom === 'latest'

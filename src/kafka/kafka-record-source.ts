@@ -28,6 +28,8 @@ export interface KafkaRecordSourceOptions {
   readonly edges: LogEdges
   /** Up to where the log is applied to the store: where reading goes on, also when Kafka has dropped the group's offsets. */
   readonly recall: () => Promise<readonly AppliedPosition[]>
+  /** Keeps there what somebody else has set, before it becomes the group's own. Throws when it cannot; it is tried again. */
+  readonly keep: (positions: readonly AppliedPosition[]) => Promise<void>
 }
 
 const REBALANCE_TIMEOUT_MS = 20_000
@@ -250,9 +252,9 @@ export class KafkaRecordSource implements RecordSource {
     const listener = this.#listener
     if (listener === undefined) return
     try {
-      const { recall, startFrom } = this.#options
+      const { keep, recall, startFrom } = this.#options
       const remembered = this.#commits.positions()
-      const positions = await pinStartPositions(member, { recall, remembered, startFrom })
+      const positions = await pinStartPositions(member, { keep, recall, remembered, startFrom })
       const { assigned } = positions
       this.#member = member
       this.#commits.begin(member, assigned)

@@ -14,6 +14,8 @@ export interface StartRules {
   readonly remembered: readonly GroupPosition[]
   /** What is kept of the group elsewhere. */
   readonly recall: () => Promise<readonly AppliedPosition[]>
+  /** Keeps positions there that somebody else has set. Throws when they cannot be kept. */
+  readonly keep: (positions: readonly AppliedPosition[]) => Promise<void>
 }
 
 export interface StartPositions {
@@ -31,7 +33,7 @@ export interface StartPositions {
  */
 export async function pinStartPositions(
   member: GroupMember,
-  { recall, remembered, startFrom }: StartRules,
+  { keep, recall, remembered, startFrom }: StartRules,
 ): Promise<StartPositions> {
   const topics = [...member.partitionsPerSubscribedTopic.keys()]
   if (topics.length === 0) return { assigned: [], topicIds: new Map(), voided: [] }
@@ -75,6 +77,22 @@ export async function pinStartPositions(
   const voided = [...committed, ...applied].filter(
     (it) => isVoid(it, topicIds) && mine.has(`${it.topic}/${it.partition}`),
   )
+  // With this relay's metadata beside it, it would not be told from the relay's own any more, and an older one that is kept
+  // would count instead.
+  const setByOthers = assigned.filter((it) => {
+    const before = find(committed, it)
+    return before !== undefined && before.start === undefined && !isVoid(before, topicIds)
+  })
+  if (setByOthers.length > 0)
+    await keep(
+      setByOthers.map(({ topic, partition, position: offset, start = 0, topicId = '' }) => ({
+        topic,
+        partition,
+        offset,
+        start,
+        topicId,
+      })),
+    )
   const isUnread = ({ topic }: TopicPartition) => !committed.some((it) => it.topic === topic)
   await commitNews(
     member,

@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
-import type { EpochStore, ShownEpoch } from '../registry/epoch-store.ts'
+import type { AppliedPosition, EpochStore, ShownEpoch } from '../registry/epoch-store.ts'
 import { type Missing, MissingFromLog, type MissingFromLogOptions } from './missing-from-log.ts'
 
 export interface RebuildOptions extends MissingFromLogOptions {
@@ -38,7 +38,8 @@ const HEARTBEAT_MARGIN_MS = 20_000
  * sent is not owed any more, so applying a record twice is safe. One replica does it under a lock; the others wait.
  *
  * It also notes where a group begins that has never read of a topic, before anything of it is read: registrations are
- * read up to there, and everything after it comes through the group, so that nothing falls between the two.
+ * read up to there, and everything after it comes through the group, so that nothing falls between the two. The note stands
+ * in the store and in the group's commit, so that it outlives a first start that is interrupted, and either of the two.
  */
 export class Rebuild {
   readonly #options: RebuildOptions
@@ -46,6 +47,8 @@ export class Rebuild {
   readonly #owner = randomUUID()
   #last: StoreProof | undefined
   #isDistrusted = false
+  /** Starts of a first start that is not over: a group that has members does not take them, and the store may be lost. */
+  #noted: readonly AppliedPosition[] = []
 
   constructor(options: RebuildOptions) {
     this.#options = options
@@ -124,7 +127,7 @@ export class Rebuild {
     if (this.#last === undefined) {
       // A replica that starts has written nothing elsewhere; but its group may never have read of a topic.
       const starts = await this.#plan()
-      if (starts.some(({ kind }) => kind === 'first') || (await this.#isOld(starts))) return false
+      if (starts.some(isUnread) || (await this.#isOld(starts))) return false
       await this.#commit(starts)
       return true
     }
@@ -160,14 +163,18 @@ export class Rebuild {
       ? []
       : starts.flatMap((it) => (it.lackedFrom === undefined ? [] : [{ ...it, lackedFrom: it.lackedFrom }]))
     if (lacked.length > 0) this.#options.onLacked(lacked)
-    const missing = await this.#missing(shown, isProved, starts)
-    await this.#log.apply(missing, starts, signal)
     const first = starts.filter(({ kind }) => kind === 'first')
+    await this.#note(first, signal)
     if (shown !== undefined && first.length === starts.length && first.length > 0)
       this.#options.onForgotten(first)
+    const missing = await this.#missing(shown, isProved, starts)
+    await this.#log.apply(missing, starts, signal)
     // Behind all that was written for them. Of what the group has not taken in yet, the group's members have to tell.
     // A part of it may stand on one server and a part on the next, to which the lock has come along.
-    const applied = isProved ? first : starts.map((it) => ({ ...it, offset: appliedUpTo(it) }))
+    const applied = (isProved ? starts.filter(isUnread) : starts).map((it) => ({
+      ...it,
+      offset: appliedUpTo(it),
+    }))
     await epoch.writePositions(applied, runId)
     // What was not run again would never be: an epoch says that it was.
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
@@ -177,14 +184,34 @@ export class Rebuild {
     if (proof === undefined)
       throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
     await this.#commit(starts)
+    this.#noted = []
     onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
     return proof
+  }
+
+  /**
+   * Notes where the group begins, with nothing applied yet: whoever plans again while that is read, or after it was
+   * interrupted, would take a later end, and skip what ended in between.
+   */
+  async #note(first: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
+    const { epoch, groupId, reader, startFrom } = this.#options
+    // From the earliest, the start is the same whenever it is planned.
+    if (first.length === 0 || startFrom === 'earliest') return
+    if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
+    const noted = first.map((it) => ({ ...it, offset: it.low }))
+    this.#noted = [...this.#noted, ...noted]
+    await reader.commitForEmptyGroup(groupId, noted)
+    await epoch.writePositions(noted, epoch.runId)
   }
 
   /** Where the broker knows nothing of the group, or not any more. A group that has members finds it in the store. */
   async #commit(starts: readonly PartitionStart[]): Promise<void> {
     const { groupId, reader } = this.#options
-    const unknown = starts.filter(({ committed }) => committed === undefined)
+    const unknown = starts
+      .map((it) => ({ ...it, offset: it.kind === 'noted' ? appliedUpTo(it) : it.offset }))
+      .filter(
+        ({ committed, kind, offset }) => committed === undefined || (kind === 'noted' && committed < offset),
+      )
     if (unknown.length > 0) await reader.commitForEmptyGroup(groupId, unknown)
   }
 
@@ -197,7 +224,8 @@ export class Rebuild {
     ])
     // Last, so that no position of the group lies beyond them.
     const bounds = await reader.bounds(inputTopics)
-    return planStart({ bounds, committed, applied, startFrom, topicIds })
+    const noted = this.#noted.filter((it) => ![...committed, ...applied].some((known) => isSame(it, known)))
+    return planStart({ bounds, committed, applied: [...applied, ...noted], startFrom, topicIds })
   }
 
   async #missing(
@@ -209,13 +237,12 @@ export class Rebuild {
     const outcomes = await reader.bounds([outcomeTopic])
     if (shown === undefined)
       return { outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
-    const isNew = ({ kind }: PartitionStart) => kind === 'first'
-    const first = starts.filter(isNew).map((it) => ({ ...it, from: it.low, to: it.end }))
+    const first = starts.filter(isUnread).map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
     const since = async (timeMs: number | undefined) =>
       first.length > 0 ? outcomes : this.#outcomesSince(timeMs, outcomes)
     if (!isProved) {
       const behind = starts
-        .filter((it) => !isNew(it))
+        .filter((it) => !isUnread(it))
         .map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
       return { inputs: [...first, ...behind], outcomes: await since(shown.heartbeatMs) }
     }
@@ -265,8 +292,13 @@ export class Rebuild {
  * All that the partition held is applied. But what nobody has taken in yet is left to the members of the group: they count
  * it, and what cannot be decoded of it goes to the dead letters.
  */
-function appliedUpTo({ committed = 0, end, offset }: PartitionStart): number {
-  return Math.max(offset, Math.min(committed, end))
+function appliedUpTo({ committed = 0, end, kind, offset, start }: PartitionStart): number {
+  return Math.max(offset, Math.min(kind === 'noted' ? start : committed, end))
+}
+
+/** What stood on the log at the group's first start is not in the store, although it can be read. */
+function isUnread({ appliedFrom, end, kind, start }: PartitionStart): boolean {
+  return kind === 'first' || (kind === 'noted' && appliedFrom < Math.min(start, end))
 }
 
 function isSame(one: TopicPartition, other: TopicPartition): boolean {

@@ -1,5 +1,6 @@
-import type { RecordPosition } from '../events/wire-record.ts'
+import type { RecordPosition, TopicPartition } from '../events/wire-record.ts'
 import { delay } from '../lib/deferred.ts'
+import { RelayFault } from '../lib/errors.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { AppliedPosition, EpochStore } from '../registry/epoch-store.ts'
 import type { Rebuild } from './rebuild.ts'
@@ -27,7 +28,7 @@ const RETRY_MS_MAX = 5_000
  */
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
-  readonly #written = new Map<string, number>()
+  readonly #written = new Map<string, AppliedPosition>()
   #beats = 0
   #beatAtMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
@@ -52,6 +53,14 @@ export class RegistryWatch {
     return guard.isIntact ? epoch.positions().catch(() => []) : []
   }
 
+  /** Positions that somebody else has set for the group. Throws when the store is not proved, or out of reach. */
+  async keepPositions(positions: readonly AppliedPosition[]): Promise<void> {
+    const { epoch, guard } = this.#options
+    if (!guard.isIntact) throw new RelayFault('LR_REGISTRY_LOST', 'Redis is being completed from the log')
+    await epoch.writePositions(positions, epoch.runId)
+    this.#noteWritten(positions)
+  }
+
   /** Whether the group's first start was behind the record. Throws when the store is out of reach. */
   async isBeforeStart({ topic, partition, offset }: RecordPosition): Promise<boolean> {
     const positions = await this.#options.epoch.positions()
@@ -62,16 +71,18 @@ export class RegistryWatch {
   async writePositions(): Promise<void> {
     const { applied, epoch, guard } = this.#options
     if (!guard.isIntact) return
-    const moved = applied().filter(
-      ({ topic, partition, offset }) => this.#written.get(`${topic}/${partition}`) !== offset,
-    )
+    const moved = applied().filter((it) => !isSame(this.#written.get(nameOf(it)), it))
     if (moved.length === 0) return
     try {
       await epoch.writePositions(moved, epoch.runId)
-      for (const { topic, partition, offset } of moved) this.#written.set(`${topic}/${partition}`, offset)
+      this.#noteWritten(moved)
     } catch {
       // Whoever needs Redis for its work says that it is away. Older positions only cost a look at more of the log.
     }
+  }
+
+  #noteWritten(positions: readonly AppliedPosition[]): void {
+    for (const it of positions) this.#written.set(nameOf(it), it)
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -125,4 +136,13 @@ export class RegistryWatch {
       }
     }
   }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
+/** A topic that is created anew may reach the very offset of the one before. */
+function isSame(written: AppliedPosition | undefined, now: AppliedPosition): boolean {
+  return written?.offset === now.offset && written.start === now.start && written.topicId === now.topicId
 }

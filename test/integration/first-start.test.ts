@@ -67,6 +67,22 @@ test('two replicas that start together for the first time send no old logout', a
   expect(site.topic.outcomes.filter(({ data }) => sids(old).includes(String(data.sessionId)))).toEqual([])
 })
 
+test('a first start that is killed while it reads: what begins and ends before the next one is told', async () => {
+  const before = Array.from({ length: 20_000 }, () => site.registration('/before'))
+  for (let i = 0; i < before.length; i += 1_000)
+    await site.topic.publish(...before.slice(i, i + 1_000).map((it) => site.registered(it)))
+  const relay = await site.launchRelay()
+  await eventually(async () => expect(await site.redisKeys('session:*')).not.toHaveLength(0))
+  const alive = Array.from({ length: 20 }, () => site.registration('/alive'))
+  await site.topic.publish(...alive.map((it) => site.registered(it)))
+  await site.topic.publish(...alive.map((it) => site.terminated(it)))
+  await relay.kill()
+  expect(await site.redisKeys('epoch')).toEqual([])
+  await site.startRelay()
+  await eventually(() => expect(told('/alive').sort()).toEqual(sids(alive)))
+  expect(told('/before')).toEqual([])
+})
+
 test('the group has lost its offsets and Redis has not: what ended meanwhile is told', async () => {
   const relay = await site.startRelay()
   const alive = Array.from({ length: 20 }, () => site.registration('/expired'))

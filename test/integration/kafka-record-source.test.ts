@@ -89,6 +89,7 @@ async function consume(listener: RecordListener, options: ConsumeOptions = {}) {
     onMembership: () => undefined,
     edges: { positionPassed: () => undefined, openTransactions: () => undefined },
     recall: async () => [],
+    keep: async () => undefined,
   })
   sources.push(source)
   await source.start(listener, new AbortController().signal)

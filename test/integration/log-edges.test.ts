@@ -188,6 +188,26 @@ test('a group whose offsets are gone goes on where it is remembered to have been
   expect(found.find(({ partition }) => partition === 0)).toMatchObject({ offset: 10, start: 2 })
 })
 
+test('a rewind with Kafka’s tools is not lost when the relay dies right after it has joined', async () => {
+  await topic.publish(...messages('a', 10))
+  const recalled = [{ topic: topic.name, partition: 0, offset: 10, start: 2 }]
+  await positions.commitAsNobody(groupId, [{ topic: topic.name, partition: 0, offset: 3 }])
+  const kept: unknown[] = []
+  const relay = await start({
+    recalled,
+    // The first time it dies before that is done.
+    keep: async (it) => {
+      const [committed] = await positions.readCommitted(groupId, [topic.name])
+      kept.push({ it, isTheirs: committed?.start === undefined, offset: committed?.offset })
+      if (kept.length === 1) throw new Error('Redis is away')
+    },
+  })
+  await hasRead(relay, valuesOf('a', 10, 3))
+  const first = [expect.objectContaining({ topic: topic.name, partition: 0, offset: 3, start: 2 })]
+  expect(kept).toEqual([1, 2].map(() => ({ it: first, isTheirs: true, offset: 3 })))
+  await isSettled()
+})
+
 test('a fetch that does not follow on the last one loses nothing, and is counted', async () => {
   interface Group {
     readonly groupId: string

@@ -79,6 +79,11 @@ export class MemoryLog implements LogReader {
     this.#committed.set(nameOf(partition), { ...partition, ...note, offset })
   }
 
+  /** The group has committed nothing, or its members did not let anybody. */
+  forget(): void {
+    this.#committed.clear()
+  }
+
   /** From that offset on a transaction of another producer is open; `undefined` when it has ended. */
   hide(partition: TopicPartition, offset: number | undefined): void {
     if (offset === undefined) this.#hidden.delete(nameOf(partition))

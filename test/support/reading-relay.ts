@@ -3,7 +3,7 @@ import type { PassedPosition } from '../../src/intake/log-edges.ts'
 import type { PartitionLane } from '../../src/intake/partition-lane.ts'
 import type { GroupPosition } from '../../src/kafka/group-positions.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
-import { KafkaRecordSource } from '../../src/kafka/kafka-record-source.ts'
+import { KafkaRecordSource, type KafkaRecordSourceOptions } from '../../src/kafka/kafka-record-source.ts'
 
 export interface ReadingOptions {
   readonly kafkaBrokers: string
@@ -11,6 +11,7 @@ export interface ReadingOptions {
   readonly groupId: string
   readonly startFrom?: 'latest' | 'earliest'
   readonly recalled?: readonly GroupPosition[]
+  readonly keep?: KafkaRecordSourceOptions['keep']
 }
 
 /** What of a relay reads the log: its source and its assignment, with work that settles each record at once. */
@@ -33,6 +34,7 @@ export class ReadingRelay {
     groupId,
     startFrom = 'earliest',
     recalled = [],
+    keep = async () => undefined,
   }: ReadingOptions) {
     this.source = new KafkaRecordSource({
       kafka: createKafkaClient(kafkaBrokers.split(','), 'test', () => undefined),
@@ -41,6 +43,7 @@ export class ReadingRelay {
       startFrom,
       stallMs: 45_000,
       sessionTimeoutMs: 3_000,
+      keep,
       onTrouble: () => undefined,
       onMembership: () => undefined,
       edges: {

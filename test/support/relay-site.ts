@@ -5,7 +5,13 @@ import type { JWK } from 'jose'
 import { createScratchDirectory, type ScratchDirectory } from '../stack/scratch-directory.ts'
 import { type InputOptions, type InputRecord, inputRecord } from './input-record.ts'
 import type { JsonWebKeyWithId } from './ledger/protocol.ts'
-import { type RelayOptions, type RelayProcess, relayEnvironment, startRelay } from './relay-process.ts'
+import {
+  launchRelay,
+  type RelayOptions,
+  type RelayProcess,
+  relayEnvironment,
+  startRelay,
+} from './relay-process.ts'
 import { RelyingPartyServer } from './relying-party-server.ts'
 import { privateJwk, replaceFile } from './signing-key-file.ts'
 import { TopicLog, type TopicOptions } from './topic-log.ts'
@@ -139,6 +145,15 @@ export class RelaySite {
       env: this.environment(env),
       ...(readyTimeoutMs !== undefined && { readyTimeoutMs }),
     })
+    this.#relays.add(relay)
+    return relay
+  }
+
+  /** Resolves when its process is there, which ends with the site, or before. */
+  async launchRelay(): Promise<RelayProcess> {
+    const { kafkaBrokers, redisUrl } = this.#options
+    const surroundings = { kafkaBrokers, redisUrl, issuer: ISSUER, signingKeysFile: this.keysFile }
+    const relay = await launchRelay({ ...surroundings, env: this.environment() })
     this.#relays.add(relay)
     return relay
   }

@@ -33,6 +33,27 @@ test.each([
     { kind: 'known', offset: 40, start: 5, appliedFrom: 40, committed: 50 },
   ],
   [
+    'a start that was noted, of which nothing is read yet',
+    {
+      committed: committed(10, { start: 60, topicId: 'id' }),
+      applied: [{ ...here, offset: 10, start: 60, topicId: 'id' }],
+    },
+    { kind: 'noted', offset: 10, start: 60, appliedFrom: 10 },
+  ],
+  [
+    'the same when Redis was emptied since',
+    { committed: committed(10, { start: 60, topicId: 'id' }) },
+    { kind: 'noted', offset: 10, start: 60 },
+  ],
+  [
+    'not a start that the group has passed, when an old copy of the store knows the note only',
+    {
+      committed: committed(70, { start: 60, topicId: 'id' }),
+      applied: [{ ...here, offset: 10, start: 60, topicId: 'id' }],
+    },
+    { kind: 'known', offset: 10, start: 60, committed: 70 },
+  ],
+  [
     'what an operator has set, forward',
     { committed: committed(90), applied: applied(40) },
     { kind: 'known', offset: 90, start: 5 },

@@ -38,6 +38,7 @@ test('a partition that is resumed while a crashed consumer is being replaced doe
     onMembership: () => undefined,
     edges: { positionPassed: () => undefined, openTransactions: () => undefined },
     recall: async () => [],
+    keep: async () => undefined,
   })
   void source.start(
     {
@@ -111,6 +112,7 @@ test('a consumer that crashes between its assignment and the end of its join giv
     onMembership: () => undefined,
     edges: { positionPassed: () => undefined, openTransactions: () => undefined },
     recall: async () => [],
+    keep: async () => undefined,
   })
   void source.start(
     {

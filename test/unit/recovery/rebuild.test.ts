@@ -318,7 +318,8 @@ test('nobody takes a server for proved that came in during a rebuild, though the
     code: expect.stringMatching(/LR_UNAVAILABLE|LR_REGISTRY_LOST/),
   })
   expect((await epoch.read())?.isOfThisRun ?? false).toBe(false)
-  expect(await epoch.positions()).toEqual([])
+  // Where the group begins is noted, and nothing of it is applied.
+  expect((await epoch.positions()).map(({ offset }) => offset)).toEqual([0, 0, 0])
   await relay().ensure(new AbortController().signal)
   expect(await held(registrations)).toHaveLength(registrations.length)
 })
@@ -403,6 +404,61 @@ test('at a first start the group begins at the noted ends, and what is written m
   expect(ranAgain).toEqual([])
   expect(await held(registrations)).toEqual(['o0', 'o2', 'o3', 'o4'])
 })
+
+/** A first start is interrupted while it reads, and users log in and out before the next one. */
+const interruptions: [string, (it: ReturnType<typeof site>) => Promise<unknown>][] = [
+  ['the same process tries again', (it) => it.ensure()],
+  ['another process starts', (it) => it.relay().ensure(new AbortController().signal)],
+  [
+    'Redis is emptied',
+    (it) => {
+      it.epoch.lose()
+      return it.ensure()
+    },
+  ],
+  [
+    'the store was in use, and the topic is new to the group',
+    async (it) => {
+      await proveEmpty(it.epoch)
+      return it.relay().ensure(new AbortController().signal)
+    },
+  ],
+  [
+    'the group has members, and Redis is emptied',
+    (it) => {
+      it.log.forget()
+      it.epoch.lose()
+      return it.ensure()
+    },
+  ],
+]
+
+test.each(interruptions)(
+  'what begins and ends during a first start that is interrupted is told later: %s',
+  async (_, again) => {
+    const it = site()
+    it.register(at(0), 0)
+    it.register(at(1), 1)
+    it.terminate(at(1).sessionId, 1)
+    const read = vi.spyOn(it.log, 'read').mockImplementationOnce(async () => {
+      throw new Error('interrupted')
+    })
+    await expect(it.ensure()).rejects.toThrow('interrupted')
+    it.register(at(2), 2)
+    it.terminate(at(2).sessionId, 2)
+    await again(it)
+    expect(read.mock.calls.length).toBeGreaterThan(1)
+    const ends = [1, 2, 0]
+    expect(await it.epoch.positions()).toMatchObject(ends.map((offset) => ({ offset, start: offset })))
+    expect(await it.log.committed('g', [INPUT])).toMatchObject(
+      ends.map((offset) => ({ offset, start: offset })),
+    )
+    // What ended before the start is over.
+    expect(it.ranAgain.filter((trigger) => trigger !== '2/1')).toEqual([])
+    expect(await it.held([at(0), at(1)])).toEqual(['o0'])
+    expect(it.forgotten).toEqual([])
+  },
+)
 
 test('a second replica that starts at the same time takes the first one’s ends', async () => {
   const { log, register, relay, terminate } = site()

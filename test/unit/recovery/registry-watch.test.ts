@@ -63,6 +63,15 @@ test('a store that stays as it is gets heartbeats and positions, and is complete
   expect([it.completed, it.losses()]).toEqual([[false], 0])
 })
 
+test('a topic that was created anew and has reached the offset of the one before is written as the new one', async () => {
+  await using it = await site()
+  await it.pass(2_000)
+  const anew = { ...position, start: 1, topicId: 'anew' }
+  it.applied.splice(0, 1, anew)
+  await it.pass(2_000)
+  expect(await it.epoch.positions()).toEqual([anew])
+})
+
 test('a store that shows its epoch but has gone back in time is completed, and not believed', async () => {
   await using it = await site()
   await it.pass(2_000)
@@ -101,4 +110,14 @@ test('a store out of reach is not a lost one', async () => {
   await it.pass(3_000)
   expect(read).toHaveBeenCalled()
   expect([it.completed, it.losses()]).toEqual([[false], 0])
+})
+
+test('a position that an operator has set is kept at once, and never in a store that is not proved', async () => {
+  await using it = await site()
+  const set = { ...position, offset: 3 }
+  await it.watch.keepPositions([set])
+  expect(await it.epoch.positions()).toEqual([set])
+  it.epoch.failOver(it.epoch.copy(), 'run-2')
+  await expect(it.watch.keepPositions([position])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+  expect(await it.epoch.positions()).toEqual([set])
 })
