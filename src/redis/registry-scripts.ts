@@ -32,7 +32,8 @@ local function instantOf(json, from)
   y = tonumber(y) - (m >= 10 and 1 or 0)
   local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400) + math.floor((153 * m + 2) / 5) + d - 719469
   local zone = (sign == '+' and -1 or 1) * ((tonumber(zoneH) or 0) * 60 + (tonumber(zoneMin) or 0))
-  return ((days * 24 + h) * 60 + min + zone) * 60000 + math.floor((s + (tonumber('0' .. fraction) or 0)) * 1000)
+  -- Digits, because 7.972 * 1000 is a little less than 7972.
+  return ((days * 24 + h) * 60 + min + zone) * 60000 + s * 1000 + tonumber(string.sub(fraction .. '000', 2, 4))
 end
 local function dateOf(json)
   local _, last = string.find(json or '', '"registeredAt"', 1, true)
