@@ -132,7 +132,7 @@ export class Deliverer {
     }
     delivery.attempts++
     remember(delivery, result)
-    rememberPace(delivery, result, durationMs)
+    rememberPace(report)
     this.#tellBreaker(report)
     this.#options.release(delivery, result.kind === 'answered')
     switch (verdict) {
@@ -249,11 +249,13 @@ function retryAfterOf(result: AttemptResult): string | undefined {
   return result.kind === 'answered' ? result.retryAfter : undefined
 }
 
-function rememberPace(delivery: Delivery, result: AttemptResult, durationMs: number): void {
+function rememberPace({ delivery, verdict, result, durationMs }: Omit<AttemptReport, 'next'>): void {
   const { probeTimeout } = delivery.rp
-  if (result.kind === 'answered') probeTimeout.answered(durationMs)
-  else if (result.kind === 'unreachable' && result.code === 'LR_ATTEMPT_TIMEOUT' && isProbe(delivery))
-    probeTimeout.hung()
+  if (result.kind === 'blocked') return
+  if (result.kind === 'unreachable' && result.code === 'LR_ATTEMPT_TIMEOUT') {
+    if (isProbe(delivery)) probeTimeout.hung()
+  } else if (verdict === 'retry') probeTimeout.failed()
+  else probeTimeout.answered(durationMs)
 }
 
 function subjectsOf({ registration, companions }: Delivery): readonly Registration[] {

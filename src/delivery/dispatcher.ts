@@ -78,7 +78,7 @@ export class Dispatcher {
       lingering: this.#unproven.lingering,
       claiming: this.#unproven.claiming,
       atOrigins: [...this.#standings.origins].reduce(
-        (sum, it) => sum + it.inFlight + it.lingering + it.probePlaces,
+        (sum, it) => sum + it.inFlight + it.lingering + it.probes + it.probePlaces,
         0,
       ),
       retriesInFlight: this.#retriesInFlight,

@@ -3,9 +3,10 @@ import { Standing } from './standing.ts'
 /** What one replica knows of one host: hundreds of RPs may stand behind it, and hang with it. */
 export interface Origin {
   readonly name: string
-  /** Attempts under way, of all its RPs, probes included; and those of them that gave their place back. */
+  /** Attempts under way, of all its RPs, probes included; those of them that gave their place back; and the probes. */
   inFlight: number
   lingering: number
+  probes: number
   /** Places that probes of its RPs hold. */
   probePlaces: number
   /** The look after which the last attempt ended by itself. */
@@ -33,6 +34,7 @@ export class Origins {
         name,
         inFlight: 0,
         lingering: 0,
+        probes: 0,
         probePlaces: 0,
         endedAtLook: 0,
         standing: new Standing(this.#unansweredMax),

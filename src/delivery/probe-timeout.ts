@@ -1,8 +1,10 @@
 /** Long enough for an RP that is well, short enough to find out soon that another one hangs. */
 const TIMEOUT_MS_MIN = 1_500
-/** An RP that has answered slowly lately may be as slow again, and twice as slow after a restart. */
+/** An RP that has been slow lately may be as slow again, and twice as slow after a restart. */
 const SLACK_FACTOR = 2
-/** An RP that answers more slowly than it ever did has a chance as well: every so many probes that hang. */
+/** One that was cut off may only have needed more: so much more has the next. */
+const GROWTH = 2
+/** An RP that is slower than it ever was has a chance as well: every so many probes that hang. */
 const FULL_EVERY = 4
 /** Of what was slowest before, per answer: after some twenty answers it hardly counts. */
 const KEPT = 0.95
@@ -11,16 +13,25 @@ const KEPT = 0.95
 export class ProbeTimeout {
   #slowestMs = 0
   #hungInARow = 0
+  #hasFailed = false
 
-  /** The RP has answered. */
+  /** The RP has taken a token, or refused it for good. */
   answered(ms: number): void {
     this.#slowestMs = Math.max(ms, this.#slowestMs * KEPT)
     this.#hungInARow = 0
+    this.#hasFailed = false
+  }
+
+  /** It has failed in a way that may pass, and did not hang: how soon does not tell how long it takes when it is well. */
+  failed(): void {
+    this.#hungInARow = 0
+    this.#hasFailed = true
   }
 
   /** A probe got no answer in time. */
   hung(): void {
     this.#hungInARow++
+    this.#hasFailed = false
   }
 
   /** Its last probe got no answer in time. */
@@ -30,7 +41,8 @@ export class ProbeTimeout {
 
   /** For the next probe; at most `maxMs`, the time-out of every other attempt. Milliseconds. */
   next(maxMs: number): number {
-    if (this.#hungInARow % FULL_EVERY === FULL_EVERY - 1) return maxMs
-    return Math.min(Math.max(SLACK_FACTOR * this.#slowestMs, TIMEOUT_MS_MIN), maxMs)
+    const cutOff = this.#hungInARow % FULL_EVERY
+    if (this.#hasFailed || cutOff === FULL_EVERY - 1) return maxMs
+    return Math.min(Math.max(SLACK_FACTOR * this.#slowestMs, TIMEOUT_MS_MIN) * GROWTH ** cutOff, maxMs)
   }
 }

@@ -62,6 +62,7 @@ export class ProbeTurns {
   }
 
   begin(delivery: Delivery, origin: Origin, look: number): void {
+    origin.probes++
     origin.probePlaces++
     delivery.rp.probe = delivery
     delivery.rp.probedAtMs = this.#options.clock.monotonic()
@@ -73,7 +74,9 @@ export class ProbeTurns {
   end(delivery: Delivery): boolean {
     if (this.#probes.size === 0 || !this.#probes.delete(delivery)) return false
     if (delivery.rp.probe === delivery) delivery.rp.probe = undefined
-    if (this.#places.giveBack(delivery)) (delivery.host as Origin).probePlaces--
+    const origin = delivery.host as Origin
+    origin.probes--
+    if (this.#places.giveBack(delivery)) origin.probePlaces--
     return true
   }
 

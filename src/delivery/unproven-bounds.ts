@@ -109,7 +109,7 @@ export class UnprovenBounds {
         : this.#lingeringMaxPerOrigin - origin.lingering,
       origin === undefined || !this.#standings.isHung(origin)
         ? Number.POSITIVE_INFINITY
-        : Math.ceil(this.#maxInFlightPerRp * part) - (origin.inFlight - origin.lingering),
+        : Math.ceil(this.#maxInFlightPerRp * part) - (origin.inFlight - origin.lingering - origin.probes),
       standing === 'hung' ? 1 - (rp.inFlight - rp.lingering) : Number.POSITIVE_INFINITY,
     )
     const startsLeft = this.#startedMaxPerLook - this.#startedSinceLook - claiming

@@ -38,8 +38,10 @@ export interface FailedOutcomesOptions {
  */
 export class FailedOutcomes {
   readonly #options: FailedOutcomesOptions
+  /** By login: the same ids may be used again. */
   readonly #failed = new Map<string, Failed>()
-  readonly #sent = new Set<string>()
+  /** The dates of the logins that were told, by the name of the registration. */
+  readonly #sent = new Map<string, Set<number>>()
 
   constructor(options: FailedOutcomesOptions) {
     this.#options = options
@@ -56,8 +58,15 @@ export class FailedOutcomes {
 
   /** What is owed, in the order in which it failed. `nowMs`: milliseconds since the epoch. */
   owed(nowMs: number): OwedByFailure[] {
-    return [...this.#failed].flatMap(([name, failed]) => {
-      if (this.#sent.has(name)) return []
+    const owed = new Map<string, Failed>()
+    for (const failed of this.#failed.values()) {
+      const name = registrationKey(failed.registration)
+      if (this.#wasSent(failed.registration)) continue
+      // The registry has one place for the name, which is the last one's.
+      owed.delete(name)
+      owed.set(name, failed)
+    }
+    return [...owed.values()].map((failed) => {
       const { registration, origin, recordedAtMs, trace, trigger, untilMs } = failed
       const cause = {
         origin,
@@ -69,13 +78,23 @@ export class FailedOutcomes {
         untilMs,
         ...trace,
       }
-      return [{ cause, registration, registrations: [registration], broken: [], trigger }]
+      return { cause, registration, registrations: [registration], broken: [], trigger }
     })
   }
 
   #takeSent(record: WireRecord): void {
     const settled = readOutcome(record)
-    if (settled !== undefined) this.#sent.add(registrationKey(settled))
+    if (settled === undefined) return
+    const name = registrationKey(settled)
+    const dates = this.#sent.get(name) ?? new Set()
+    this.#sent.set(name, dates.add(settled.registeredAtMs))
+  }
+
+  /** Of a failed one without a date nobody can say that another login was meant. */
+  #wasSent(registration: Registration): boolean {
+    const dates = this.#sent.get(registrationKey(registration))
+    const { registeredAtMs } = registration
+    return dates !== undefined && (registeredAtMs === undefined || dates.has(registeredAtMs))
   }
 
   #takeFailed(record: WireRecord): void {
@@ -92,12 +111,12 @@ export class FailedOutcomes {
     const isWanted = !outcome.isDiscarded || withDiscarded
     book.took(matches, isServed && isWanted)
     if (!matches || !isServed) return
-    const name = registrationKey(registration)
-    this.#failed.delete(name)
+    const login = `${registrationKey(registration)}\n${registration.registeredAtMs ?? ''}`
+    this.#failed.delete(login)
     // What was given up after it had failed is not wanted any more either.
     if (!isWanted) return
     const untilMs = registration.registeredAtMs ?? settled.registeredAtMs
     const { origin: trigger, recordedAtMs } = settled
-    this.#failed.set(name, { ...outcome, trigger, untilMs, recordedAtMs })
+    this.#failed.set(login, { ...outcome, trigger, untilMs, recordedAtMs })
   }
 }

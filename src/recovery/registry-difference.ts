@@ -5,7 +5,7 @@ import type { WireRecord } from '../events/wire-record.ts'
 import { hiddenIn, type LogReader, type PartitionBounds, type PartitionRange } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
+import type { HeldRegistration, RegistrationKey, Registry, RegistryStep } from '../registry/registry.ts'
 import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import { recordsIn } from './replay-range.ts'
@@ -172,7 +172,7 @@ export class RegistryDifference {
 
   #settle(outcome: SettledByLog): void {
     const { outcome: known } = this.#entry(outcome)
-    if (known === undefined || known.registeredAtMs < outcome.registeredAtMs) this.#note(outcome, { outcome })
+    if (known === undefined || isEarlier(known, outcome)) this.#note(outcome, { outcome })
   }
 
   /** An outcome may stand before its registration, in another partition. */
@@ -216,7 +216,7 @@ export class RegistryDifference {
       const found = await registry.find(settled)
       for (const [i, logged] of settled.entries()) {
         const held = found[i]
-        if (held === undefined || (!('reason' in held) && !isSettledBy(logged.outcome, held))) continue
+        if (held === undefined || (!('reason' in held) && isOwedDespite(logged.outcome, held))) continue
         surplus.set(registrationKey(logged), { ...logged, difference: 'settled' })
       }
     }, signal)
@@ -235,6 +235,18 @@ export class RegistryDifference {
 
 function endBefore(before: readonly PartitionRange[], { topic, partition, from }: PartitionRange): number {
   return before.find((it) => it.topic === topic && it.partition === partition)?.to ?? from
+}
+
+/** Of several for one login the last counts: one that failed may have been reopened, and sent. */
+function isEarlier(a: SettledByLog, b: SettledByLog): boolean {
+  const isSameLogin = a.registeredAtMs === b.registeredAtMs
+  return isSameLogin ? a.recordedAtMs < b.recordedAtMs : a.registeredAtMs < b.registeredAtMs
+}
+
+/** It belongs to a later login, or was reopened since. */
+function isOwedDespite(outcome: SettledByLog | undefined, held: HeldRegistration): boolean {
+  const { recordedAtMs = Number.POSITIVE_INFINITY } = outcome ?? {}
+  return !isSettledBy(outcome, held) || (held.reopenedAtMs ?? Number.NEGATIVE_INFINITY) >= recordedAtMs
 }
 
 /** A registration without a date is settled by any outcome of its name. */

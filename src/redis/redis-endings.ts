@@ -113,7 +113,11 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
               ...part.flatMap(({ keys }) => [
                 markOf(keys),
                 keys.length,
-                ...keys.flatMap((key) => [...dated(key), key.recordedAtMs > recentMs ? 1 : 0]),
+                ...keys.flatMap((key) => [
+                  ...dated(key),
+                  key.recordedAtMs,
+                  key.recordedAtMs > recentMs ? 1 : 0,
+                ]),
               ]),
             ]),
           weightOf,

@@ -4,7 +4,7 @@ import type { RecoveryRegistry } from '../recovery/recovery-registry.ts'
 import { groupsOf, type OwedGroup } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
-import { scanMembersScript, scanNamesScript } from './bounded-reads.ts'
+import { scanMembersScript, scanNamesScript, TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
@@ -15,14 +15,34 @@ import { sessionsOfUser } from './user-index.ts'
 import { wholeSessions, wholeSessionsScripts } from './whole-sessions.ts'
 
 /**
- * KEYS: session. ARGV: life in ms, oidcSessionId, JSON, the deadline that it begins with. What is there already stays as it
- * is. Returns the deadline of what stands there.
+ * KEYS: session and tombstone. ARGV: life in ms, oidcSessionId, JSON, the deadline that it begins with, its date ('' without
+ * one). What is there already stays as it is. The tombstone does not say any more that it is settled. Returns the deadline
+ * of what stands there.
  */
 const reopenScript = redisScript(`
-local deadline = ARGV[4]
-if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 then
-  deadline = string.match(redis.call('HGET', KEYS[1], ARGV[2]), '^{"reopenedUntil":(%d+)') or deadline
+local function unsettle(key, id, date)
+  local length = redis.pcall('STRLEN', key)
+  if type(length) ~= 'number' or length == 0 or length > ${TOMBSTONE_BYTES_MAX} then return end
+  local tombstone = redis.call('GET', key)
+  local whole, from = tombstone, 1
+  while true do
+    local first, last = string.find(tombstone, '\\n' .. id, from, true)
+    if not first then break end
+    local to = (string.find(tombstone, '\\n', last + 1, true) or #tombstone + 1) - 1
+    local rest = string.sub(tombstone, last + 1, to)
+    local noted = tonumber(string.match(rest, '^\\t(%d+)$') or '')
+    -- That of a later login under the same id stays.
+    if rest == '' or noted and not (date and noted > date) then
+      tombstone = string.sub(tombstone, 1, first - 1) .. string.sub(tombstone, to + 1)
+      from = first
+    else from = last + 1 end
+  end
+  if tombstone ~= whole then redis.call('SET', key, tombstone, 'KEEPTTL') end
 end
+
+local deadline = ARGV[4]
+if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 1 then unsettle(KEYS[2], ARGV[2], tonumber(ARGV[5]))
+else deadline = string.match(redis.call('HGET', KEYS[1], ARGV[2]), '^{"reopenedUntil":(%d+)') or deadline end
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return deadline
 `)
@@ -66,16 +86,18 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   async reopen(
     failed: readonly { readonly registration: Registration; readonly deadlineMs: number }[],
   ): Promise<number[]> {
+    const now = Date.now()
     const replies = await this.#redis.pipeline(
       failed.map(({ registration: it, deadlineMs }) =>
         evalScript(
           reopenScript,
-          [this.#keys.session(it.issuer, it.sessionId)],
+          [...this.#calls.keysOf(it)],
           [
-            Math.max(this.#sessionLifetimeMs, deadlineMs - Date.now()),
+            Math.max(this.#sessionLifetimeMs, deadlineMs - now),
             it.oidcSessionId,
-            `{"reopenedUntil":${deadlineMs},${writeRegistration(it).slice(1)}`,
+            `{"reopenedUntil":${deadlineMs},"reopenedAt":${now},${writeRegistration(it).slice(1)}`,
             deadlineMs,
+            it.registeredAtMs ?? '',
           ],
         ),
       ),

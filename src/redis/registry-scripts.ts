@@ -32,7 +32,8 @@ local function instantOf(json, from)
   y = tonumber(y) - (m >= 10 and 1 or 0)
   local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400) + math.floor((153 * m + 2) / 5) + d - 719469
   local zone = (sign == '+' and -1 or 1) * ((tonumber(zoneH) or 0) * 60 + (tonumber(zoneMin) or 0))
-  return ((days * 24 + h) * 60 + min + zone) * 60000 + math.floor((s + (tonumber('0' .. fraction) or 0)) * 1000)
+  -- Digits, because 7.972 * 1000 is a little less than 7972.
+  return ((days * 24 + h) * 60 + min + zone) * 60000 + s * 1000 + tonumber(string.sub(fraction .. '000', 2, 4))
 end
 local function dateOf(json)
   local _, last = string.find(json or '', '"registeredAt"', 1, true)
@@ -87,6 +88,15 @@ local function settledUntil(tombstone, id)
     if date and not (latest and latest > date) then latest = date end
     from = last + 1
   end
+end`
+
+/**
+ * When a failed registration was made owed once more: `redis-recovery-registry.ts` writes it at the head of the JSON. What
+ * the log said until then does not settle it. Nothing for any other registration.
+ */
+const REOPENED_AT = `
+local function reopenedAt(json)
+  return tonumber(string.match(json or '', '^{"reopenedUntil":%d+,"reopenedAt":(%d+)') or '')
 end`
 
 /** Lengthens a life, never shortens it, and leaves what has no end. (EXPIRE GT needs Redis 7.) */
@@ -153,6 +163,7 @@ const NAMES_BYTES_MAX = 4_194_304
  */
 export const registerScript = redisScript(`
 ${DATE_OF}
+${REOPENED_AT}
 ${MARKS_OF}
 ${SETTLED_UNTIL}
 ${TOMBSTONE}
@@ -191,12 +202,15 @@ for i = 1, #KEYS, 4 do
     stood = redis.call('HEXISTS', session, id)
     isFull = stood == 0
   elseif not isSettled then stood = 1 - redis.call('HSETNX', session, id, json) end
-  local stored = stood == 1 and date and dateOf(redis.call('HGET', session, id))
+  local standing = stood == 1 and redis.call('HGET', session, id)
+  local stored = standing and date and dateOf(standing)
+  -- The record from which it was made once comes again when the registry is built from the log.
+  local isReopened = standing and reopenedAt(standing) and not (date and stored and date > stored)
   if isFull then line = 1
   elseif isSettled or stored and stored > date then line, stood = 0, 0
   else
     local foreign = enlist(KEYS[i + 2], ARGV[at], life == -1 and -1 or math.max(life, lifetime))
-    if stood == 1 then redis.call('HSET', session, id, json) end
+    if stood == 1 and not isReopened then redis.call('HSET', session, id, json) end
     if life == -2 or (life >= 0 and life < lifetime) then redis.call('PEXPIRE', session, lifetime) end
     if ended then
       local marks = marksOf(ended)
@@ -448,20 +462,23 @@ return {}
 
 /**
  * KEYS: sessions. ARGV: TTL of a tombstone in ms, then for each session its mark, how many registrations, and
- * oidcSessionId, date, and whether it may still come, of each. Removes them, and notes on the tombstone those that were
- * not there or may come again.
+ * oidcSessionId, date, when its outcome was written, and whether it may still come, of each. Removes them, and notes on the
+ * tombstone those that were not there or may come again. One that was reopened after its outcome is owed.
  */
 export const forgetScript = redisScript(`
 ${DATE_OF}
+${REOPENED_AT}
 local at = 2
 for i = 1, #KEYS, 2 do
-  local last, lines = at + 1 + 3 * tonumber(ARGV[at + 1]), {}
-  for j = at + 2, last, 3 do
+  local last, lines = at + 1 + 4 * tonumber(ARGV[at + 1]), {}
+  for j = at + 2, last, 4 do
     local id, stored = ARGV[j], redis.call('HGET', KEYS[i], ARGV[j])
     local date = dateOf(stored)
-    local isMeant = stored and not (date and date > tonumber(ARGV[j + 1]))
+    local reopened = reopenedAt(stored)
+    local isOwed = reopened and reopened >= tonumber(ARGV[j + 2])
+    local isMeant = stored and not isOwed and not (date and date > tonumber(ARGV[j + 1]))
     if isMeant then redis.call('HDEL', KEYS[i], id) end
-    if not isMeant or ARGV[j + 2] == '1' then lines[#lines + 1] = '\\n' .. id .. '\\t' .. ARGV[j + 1] end
+    if not isOwed and (not isMeant or ARGV[j + 3] == '1') then lines[#lines + 1] = '\\n' .. id .. '\\t' .. ARGV[j + 1] end
   end
   if #lines > 0 then
     redis.call('SET', KEYS[i + 1], ARGV[at], 'NX')

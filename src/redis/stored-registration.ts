@@ -60,7 +60,13 @@ export function readStored(json: StoredValue, key: RegistrationKey): HeldRegistr
   const result = readRegistration(whole, issuer)
   if (result.kind === 'registration') {
     const pendingOutcome = readPendingOutcome(data)
-    return pendingOutcome === undefined ? result.registration : { ...result.registration, pendingOutcome }
+    const { reopenedAt } = data as { readonly reopenedAt?: unknown }
+    if (pendingOutcome === undefined && typeof reopenedAt !== 'number') return result.registration
+    return {
+      ...result.registration,
+      ...(pendingOutcome !== undefined && { pendingOutcome }),
+      ...(typeof reopenedAt === 'number' && { reopenedAtMs: reopenedAt }),
+    }
   }
   return { issuer, sessionId, oidcSessionId, reason: result.reason, partial: result.partial }
 }

@@ -38,6 +38,8 @@ export interface PendingOutcome {
 /** A registration as the store holds it. */
 export interface HeldRegistration extends Registration {
   readonly pendingOutcome?: PendingOutcome
+  /** It had failed and was made owed once more: no outcome from before that settles it. Milliseconds since the epoch. */
+  readonly reopenedAtMs?: number
 }
 
 /** A field of a session's hash that is not a registration; the identity provider may write there itself. */
@@ -114,7 +116,8 @@ export interface Registry {
   settle(settled: readonly RegistrationKey[]): Promise<void>
   /**
    * Removes registrations of which the log says that they are settled, and remembers each that may still come: its
-   * registration may stand in another partition and be read later, or come twice. One that was made later stays.
+   * registration may stand in another partition and be read later, or come twice. One that was made later stays, and so does
+   * one that was reopened since.
    */
   forget(settled: readonly SettledByLog[]): Promise<void>
   /**

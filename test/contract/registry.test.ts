@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { RedisRecoveryRegistry } from '../../src/redis/redis-recovery-registry.ts'
 import { RedisRegistry } from '../../src/redis/redis-registry.ts'
 import { MemoryRegistry } from '../support/memory-registry.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
@@ -73,5 +74,53 @@ describe('a pending outcome beside what an identity provider has written', () =>
     const json = JSON.stringify({ ...rest, registeredAt: registeredAtMs, pendingOutcome: pending })
     await fixture.redis.command('HSET', key(), 'oidc-1', json)
     expect(await registryOn(fixture).find([name])).toEqual([registration])
+  })
+})
+
+describe('what failed and was reopened', () => {
+  let fixture: RedisFixture
+  let registry: RedisRegistry
+  beforeEach(async () => {
+    fixture = await RedisFixture.create()
+    registry = registryOn(fixture)
+  })
+  afterEach(() => fixture[Symbol.asyncDispose]())
+
+  const registration = sampleRegistration()
+  const record = { kind: 'register', registration, origin: sampleOrigin() } as const
+  const { issuer, sessionId, oidcSessionId, registeredAtMs } = { registeredAtMs: 0, ...registration }
+  const outcome = (recordedAtMs: number) => ({
+    ...{ issuer, sessionId, oidcSessionId, registeredAtMs, recordedAtMs },
+    origin: sampleOrigin(),
+    occurredAtMs: registeredAtMs,
+  })
+  const owedAgain = expect.objectContaining({ ...registration, reopenedAtMs: expect.any(Number) })
+
+  async function reopen(): Promise<void> {
+    const { keys, redis } = fixture
+    const recovery = new RedisRecoveryRegistry({ keys, redis, sessionLifetimeMs: 86_400_000 })
+    await recovery.reopen([{ registration, deadlineMs: Date.now() + 60_000 }])
+  }
+
+  test('outlives a look at the log from its start, and is settled by what is written since', async () => {
+    const failed = outcome(Date.now())
+    await registry.apply([record])
+    await registry.forget([failed])
+    await reopen()
+    await registry.apply([record])
+    await registry.forget([failed])
+    expect(await registry.find([registration])).toEqual([owedAgain])
+    await registry.forget([outcome(Date.now() + 1)])
+    expect(await registry.find([registration])).toEqual([undefined])
+    expect(await registry.areSettled([registration])).toEqual([true])
+  })
+
+  test('is not remembered as settled, so that it does not vanish without an outcome', async () => {
+    const [longer, later] = [{ ...outcome(Date.now()), oidcSessionId: `${oidcSessionId}0` }, registration]
+    await registry.forget([outcome(Date.now()), longer])
+    await reopen()
+    await registry.forget([outcome(0)])
+    await fixture.redis.command('DEL', fixture.keys.session(issuer, sessionId))
+    expect(await registry.areSettled([later, longer])).toEqual([false, true])
   })
 })

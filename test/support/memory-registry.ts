@@ -76,6 +76,7 @@ export class MemoryRegistry implements Registry {
       const session = this.#session(outcome)
       const { oidcSessionId, registeredAtMs } = outcome
       const held = session.registrations.get(oidcSessionId)
+      if ((held?.reopenedAtMs ?? Number.NEGATIVE_INFINITY) >= outcome.recordedAtMs) continue
       if (held !== undefined && isDated(held, registeredAtMs)) session.registrations.delete(oidcSessionId)
       const ending = endingOfOutcome(outcome)
       if (session.endings.length === 0 && ending !== undefined) session.endings.push(ending)

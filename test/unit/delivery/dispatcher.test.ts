@@ -387,6 +387,32 @@ describe('dispatcher', () => {
     expect(rps.filter((index) => submit(index).isTaken)).toHaveLength(2)
   })
 
+  test('one not tried yet is asked although more probes are under way behind its host than an RP may have attempts', () => {
+    const { clock, dispatcher, end, rp, submit } = dispatcherFixture({
+      maxInFlight: 32,
+      maxInFlightPerRp: 8,
+      maxWaiting: 400,
+    })
+    const rps = Array.from({ length: 10 }, (_, index) => index)
+    clock.chance = 0
+    for (const index of rps) submit(index)
+    for (let looks = 0; looks < 5; looks++) dispatcher.look()
+    for (const index of rps) {
+      for (let n = 0; n < 5; n++) rp(index).breaker.failed()
+      rp(index).probeTimeout.hung()
+      end(0, false)
+    }
+    clock.nowMs += 1_000
+    for (let looks = 0; looks < 50; looks++) {
+      dispatcher.look()
+      for (const index of rps) submit(index)
+    }
+    expect(dispatcher.taken.probes).toBe(10)
+    expect(submit(10).isTaken).toBe(true)
+    for (let left = 11; left > 0; left--) end(0, false)
+    expect(dispatcher.taken).toMatchObject({ probes: 0, atOrigins: 0 })
+  })
+
   test('claims under way do not count on the same places', () => {
     const { dispatcher, relyingParties } = dispatcherFixture({
       maxInFlight: 16,

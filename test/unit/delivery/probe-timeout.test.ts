@@ -17,6 +17,27 @@ test.each([
   },
 )
 
+test('one that was cut off is followed by longer ones, up to the whole time-out', () => {
+  const timeout = new ProbeTimeout()
+  const given = Array.from({ length: 5 }, () => {
+    const ms = timeout.next(10_000)
+    timeout.hung()
+    return ms
+  })
+  expect(given).toEqual([1_500, 3_000, 6_000, 10_000, 1_500])
+})
+
+test('how soon an RP fails does not tell how long it takes when it is back', () => {
+  const timeout = new ProbeTimeout()
+  timeout.answered(20)
+  timeout.failed()
+  expect(timeout.next(10_000)).toBe(10_000)
+  timeout.hung()
+  expect(timeout.next(10_000)).toBe(3_000)
+  timeout.answered(20)
+  expect(timeout.next(10_000)).toBe(1_500)
+})
+
 test('an answer begins the count of those that hang anew', () => {
   const timeout = new ProbeTimeout()
   for (let n = 0; n < 3; n++) timeout.hung()

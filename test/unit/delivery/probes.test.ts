@@ -9,6 +9,7 @@ const unreachable = (code: string) =>
   ({ kind: 'unreachable', code, message: '', staleConnection: false }) as const
 const timedOut = unreachable('LR_ATTEMPT_TIMEOUT')
 const refused = unreachable('ECONNREFUSED')
+const unavailable = { kind: 'answered', status: 503 } as const
 
 const COOLDOWN_MS_MAX = 8_000
 const ATTEMPT_TIMEOUT_MS = 10_000
@@ -216,7 +217,7 @@ describe('an RP that is well again', () => {
 })
 
 describe('a probe', () => {
-  test('of an RP that hangs has a short time-out, and every fourth the whole one', async () => {
+  test('of an RP that hangs has a short time-out, each further one a longer, and every fourth the whole one', async () => {
     const site = network(() => hangs, { BREAKER_FAILURES: '1' })
     await site.during(async () => {
       await site.logout(['rp'], 'a')
@@ -224,8 +225,25 @@ describe('a probe', () => {
     })
     const [first, ...probes] = site.asked.map(({ probeTimeoutMs }) => probeTimeoutMs)
     expect(first).toBeUndefined()
-    expect(probes.slice(0, 8)).toEqual([1_500, 1_500, 1_500, 10_000, 1_500, 1_500, 1_500, 10_000])
+    expect(probes.slice(0, 8)).toEqual([1_500, 3_000, 6_000, 10_000, 1_500, 3_000, 6_000, 10_000])
   })
+
+  test.each([unavailable, refused])(
+    'of an RP that failed at once is not cut off when it is back but slow',
+    async (before) => {
+      let isBack = false
+      const site = network(() => (isBack ? hangs : before), { BREAKER_FAILURES: '1' })
+      await site.during(async () => {
+        await site.logout(['rp'], 'a')
+        await site.pass(20_000)
+        isBack = true
+        const backAtMs = site.now()
+        await site.pass(COOLDOWN_MS_MAX)
+        const first = site.asked.find(({ atMs }) => atMs > backAtMs)
+        expect(first?.probeTimeoutMs).toBe(ATTEMPT_TIMEOUT_MS)
+      })
+    },
+  )
 
   test('of an RP that answers slowly closes its breaker all the same', async () => {
     const site = network(() => hangs, { BREAKER_FAILURES: '1' })

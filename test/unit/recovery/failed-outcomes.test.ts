@@ -97,3 +97,13 @@ test('asked again later, what is owed is the same, and means no login that was m
   expect(late).toEqual(early)
   expect(early.map(({ cause }) => cause.untilMs)).toEqual([WRITTEN, registeredAt])
 })
+
+test('a login that was told hides no other one under the same ids that failed', () => {
+  const later = { ...one, registeredAtMs: (one.registeredAtMs ?? 0) + 1_000 }
+  const { registeredAtMs: _, ...undated } = one
+  expect(owedOf([record(1, sent, one), record(2, expired, later)]).owed[0]?.registration).toEqual(later)
+  expect(owedOf([record(1, expired, one), record(2, sent, later)]).owed[0]?.registration).toEqual(one)
+  expect(owedOf([record(1, expired, one), record(2, discarded, later)]).offsets).toEqual([1])
+  expect(owedOf([record(1, expired, one), record(2, expired, later)]).offsets).toEqual([2])
+  expect(owedOf([record(1, sent, one), record(2, expired, undated)]).offsets).toEqual([])
+})

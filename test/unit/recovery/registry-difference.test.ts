@@ -5,6 +5,7 @@ import type { Outcome } from '../../../src/events/outcome.ts'
 import { type Registration, writeRegistration } from '../../../src/events/registration.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
 import { RegistryDifference } from '../../../src/recovery/registry-difference.ts'
+import type { HeldRegistration } from '../../../src/registry/registry.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
@@ -46,10 +47,10 @@ async function site(held: readonly Registration[]) {
         ...{ topic: TOPIC, partition, timestampMs },
         value: { type: 'backchannel-logout-registered', ...JSON.parse(writeRegistration(registration)) },
       }),
-    settle: (registration: Registration, partition: number) => {
+    settle: (registration: Registration, partition: number, recordedAtMs = timestampMs) => {
       const origin = sampleOrigin({ topic: TOPIC, offset: 0 })
       const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
-      log.appendOutgoing(outcomeRecord(TOPIC, sent, registration, cause), partition, timestampMs)
+      log.appendOutgoing(outcomeRecord(TOPIC, sent, registration, cause), partition, recordedAtMs)
     },
   }
 }
@@ -104,4 +105,14 @@ test('an outcome behind another producer’s open transaction settles: nothing i
   settle(b, 2)
   log.hide({ topic: TOPIC, partition: 2 }, 0)
   expect(await find()).toEqual({ b: 'settled' })
+})
+
+test('what was reopened after its failure is owed, until an outcome that was written since', async () => {
+  const reopenedAtMs = timestampMs + 1
+  const { find, register, settle } = await site([{ ...a, reopenedAtMs } as HeldRegistration])
+  register(a, 0)
+  settle(a, 0)
+  expect(await find()).toEqual({})
+  settle(a, 0, reopenedAtMs + 1)
+  expect(await find()).toEqual({ a: 'settled' })
 })
