@@ -153,7 +153,7 @@ export class Deliverer {
       case 'retry':
       case 'blocked':
       case 'doubtful': {
-        if (verdict === 'doubtful') delivery.doubtful++
+        if (verdict !== 'retry') delivery.doubtful++
         const decision = this.#decide(delivery, verdict, result)
         if (decision.kind === 'give-up') {
           events.attempted({ ...report, next: 'none' })

@@ -34,7 +34,7 @@ export interface Delivery {
   readonly deadlineMs: number
   /** Attempts made so far; the running one is counted when it ends. */
   attempts: number
-  /** How many of them ended in a doubtful answer (400, 3xx). */
+  /** How many of them ended in a doubtful answer (400, 3xx), or were refused by the egress guard. */
   doubtful: number
   lastStatus: number | undefined
   lastError: string | undefined

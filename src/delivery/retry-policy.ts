@@ -18,7 +18,7 @@ export interface RetryContext {
   readonly verdict: 'retry' | 'doubtful' | 'blocked'
   /** Attempts made, the failed one included. */
   readonly attempts: number
-  /** Doubtful answers, this one included. */
+  /** Doubtful answers and refusals by the egress guard, this one included. */
   readonly doubtful: number
   readonly deadlineMs: number
   /** The `Retry-After` header, verbatim. */
@@ -54,13 +54,13 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
       return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'exhausted' }
     }
     let delayMs: number
+    const { doubtfulDelaysMs } = options
+    const spaced = doubtfulDelaysMs[doubtful - 1]
     if (verdict === 'doubtful') {
-      const spaced = options.doubtfulDelaysMs[doubtful - 1]
       if (spaced === undefined) return { kind: 'give-up', reason: 'rejected' }
       delayMs = spaced
     } else if (verdict === 'blocked') {
-      const { doubtfulDelaysMs } = options
-      delayMs = doubtfulDelaysMs[attempts - 1] ?? doubtfulDelaysMs.at(-1) ?? Number.POSITIVE_INFINITY
+      delayMs = spaced ?? doubtfulDelaysMs.at(-1) ?? Number.POSITIVE_INFINITY
     } else if (openUntilMs > 0) delayMs = openUntilMs - now
     else {
       // The exponent is bounded, so that the product stays a number that can be compared.

@@ -17,10 +17,20 @@ const KEPT_MS = 24 * 60 * 60_000
 /** Whoever makes clients up must not fill the page. */
 const KEPT_MAX = 50
 
-/** Keeps what was noted of clients until it is looked at, one note of a kind for each. */
+interface Kept extends NotedClient {
+  readonly atMs: number
+  /** How often it was noted: a real client goes on, and whoever makes clients up needs another one each time. */
+  readonly times: number
+}
+
+/**
+ * Keeps what was noted of clients until it is looked at, one note of a kind for each. When there are too many, the kind
+ * that has the most gives up the one that was noted least often, and longest ago.
+ */
 export class ClientNotes {
   readonly #options: ClientNotesOptions
-  readonly #noted = new Map<string, NotedClient & { atMs: number }>()
+  /** By kind, then by client; what was noted last stands last. */
+  readonly #noted = new Map<ClientNote['kind'], Map<string, Kept>>()
 
   constructor(options: ClientNotesOptions) {
     this.#options = options
@@ -28,24 +38,42 @@ export class ClientNotes {
 
   add(clientId: string, note: ClientNote): void {
     const { clock, onNew } = this.#options
-    const key = `${note.kind} ${clientId}`
-    const known = this.#noted.get(key)
-    if (known !== undefined && isSame(known.note, note)) {
-      known.atMs = clock.now()
-      return
-    }
-    this.#noted.delete(key)
-    this.#noted.set(key, { clientId, note, atMs: clock.now() })
-    for (const oldest of this.#noted.keys()) {
-      if (this.#noted.size <= KEPT_MAX) break
-      this.#noted.delete(oldest)
-    }
+    const ofKind = this.#noted.get(note.kind) ?? new Map<string, Kept>()
+    this.#noted.set(note.kind, ofKind)
+    const known = ofKind.get(clientId)
+    const isKnown = known !== undefined && isSame(known.note, note)
+    ofKind.delete(clientId)
+    const kept = { clientId, note: isKnown ? known.note : note, atMs: clock.now() }
+    ofKind.set(clientId, { ...kept, times: (known?.times ?? 0) + 1 })
+    if (isKnown) return
+    if (this.#all().length > KEPT_MAX) this.#forgetOne(clientId)
     onNew({ clientId, note })
   }
 
   read(): readonly NotedClient[] {
     const sinceMs = this.#options.clock.now() - KEPT_MS
-    return [...this.#noted.values()].filter(({ atMs }) => atMs > sinceMs)
+    return this.#all().filter(({ atMs }) => atMs > sinceMs)
+  }
+
+  #all(): Kept[] {
+    return [...this.#noted.values()].flatMap((ofKind) => [...ofKind.values()])
+  }
+
+  /** Not the newest, or what is noted once everything has been noted often would never be seen. */
+  #forgetOne(newest: string): void {
+    const most = Math.max(...[...this.#noted.values()].map(({ size }) => size))
+    const [, ofKind] = [...this.#noted]
+      .filter(([, { size }]) => size === most)
+      // Tokens that go elsewhere than the client's registrations say matter most.
+      .sort(([a], [b]) => Number(a === 'origin-overridden') - Number(b === 'origin-overridden'))[0] as [
+      ClientNote['kind'],
+      Map<string, Kept>,
+    ]
+    let least: Kept | undefined
+    for (const kept of ofKind.values()) {
+      if (kept.clientId !== newest && (least === undefined || kept.times < least.times)) least = kept
+    }
+    if (least !== undefined) ofKind.delete(least.clientId)
   }
 }
 

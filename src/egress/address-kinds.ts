@@ -70,10 +70,10 @@ export function embedded(address: Address): ipaddr.IPv4[] {
   if (isInRange(six, TEREDO)) {
     return [v4At(six, 4), new ipaddr.IPv4(bytesOf(six, 12).map((byte) => byte ^ 255))]
   }
-  // In a local NAT64 prefix of 48 bits the IPv4 address stands around the ninth byte (RFC 6052 §2.2).
+  // Behind a local NAT64 prefix of 48, 56 or 64 bits the IPv4 address stands around the ninth byte (RFC 6052 §2.2).
   if (isInRange(six, LOCAL_NAT64)) {
-    const bytes = six.toByteArray()
-    return [v4At(six, 12), new ipaddr.IPv4([...bytes.slice(6, 8), ...bytes.slice(9, 11)])]
+    const bytes = six.toByteArray().toSpliced(8, 1)
+    return [v4At(six, 12), ...[6, 7, 8].map((first) => new ipaddr.IPv4(bytes.slice(first, first + 4)))]
   }
   return isInRange(six, V4_COMPATIBLE) || isIsatap(six) || LAST_BYTES.some((range) => isInRange(six, range))
     ? [v4At(six, 12)]

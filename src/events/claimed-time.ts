@@ -2,9 +2,9 @@
 export const CLOCK_TOLERANCE_MS = 5_000
 
 /** Seconds since the epoch, read as milliseconds, lie before it; so do 0 and −1, which stand for "no time". */
-const EARLIEST_MS = Date.UTC(2001, 0, 1)
+export const EARLIEST_MS = Date.UTC(2001, 0, 1)
 /** Microseconds since the epoch, read as milliseconds, lie behind it. */
-const LATEST_MS = Date.UTC(3000, 0, 1)
+export const LATEST_MS = Date.UTC(3000, 0, 1)
 
 /** Whether a stated time, in milliseconds since the epoch, can be one at which somebody logged in or out. */
 export function isTime(ms: number | undefined): ms is number {

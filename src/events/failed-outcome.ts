@@ -2,8 +2,8 @@ import { type FailureReason, outcomeTypes } from './outcome.ts'
 import { readRegistration } from './read-registration.ts'
 import type { Registration } from './registration.ts'
 import { readTraceContext, type TraceContext } from './trace-context.ts'
-import type { TriggerOrigin } from './trigger.ts'
-import { cloudEventType, headerText, type WireRecord } from './wire-record.ts'
+import { originId, type TriggerOrigin } from './trigger.ts'
+import { cloudEventType, headerText, positionOf, type WireRecord } from './wire-record.ts'
 
 export type FailedOutcomeResult =
   | {
@@ -32,7 +32,7 @@ export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | und
   }
   const result = readRegistration(data, '')
   if (result.kind === 'invalid' || result.registration.issuer === '') return { kind: 'unusable' }
-  const id = headerText(headers, 'ce_id') ?? `${topic}/${partition}/${offset}`
+  const id = originId(headerText(headers, 'ce_id')) ?? positionOf(record)
   return {
     kind: 'failed',
     registration: result.registration,

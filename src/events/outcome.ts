@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { isTime } from './claimed-time.ts'
 import type { Registration } from './registration.ts'
-import type { TriggerOrigin } from './trigger.ts'
+import { isOrigin, type TriggerOrigin } from './trigger.ts'
 import { cloudEventType, type WireRecord } from './wire-record.ts'
 
 /**
@@ -167,9 +167,7 @@ function writtenUntilMs(timestampMs: number): number {
 
 function readOrigin(trigger: unknown): TriggerOrigin | undefined {
   if (typeof trigger !== 'object' || trigger === null) return undefined
-  const { id, topic, partition, offset } = trigger as Record<string, unknown>
-  if (typeof id !== 'string' || typeof topic !== 'string') return undefined
-  return typeof partition === 'number' && typeof offset === 'number'
-    ? { id, topic, partition, offset }
-    : undefined
+  const { id, topic, partition, offset } = trigger as TriggerOrigin
+  const origin = { id, topic, partition, offset }
+  return isOrigin(origin) ? origin : undefined
 }

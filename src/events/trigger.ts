@@ -18,6 +18,30 @@ export function idOfRecord(position: RecordPosition, timestampMs: number): strin
   return `${positionOf(position)}@${timestampMs}`
 }
 
+const TOPIC = /^[\w.-]{1,249}$/
+const PARTITION_MAX = 2 ** 31 - 1
+
+/** An id that would forge lines or swell every key counts as none. */
+export function originId(id: string | undefined): string | undefined {
+  return id && id.length <= 256 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : undefined
+}
+
+/** Whether it can be where a trigger came from: others write outcomes and marks as well. */
+export function isOrigin({ id, topic, partition, offset }: Record<keyof TriggerOrigin, unknown>): boolean {
+  return (
+    identifier.safeParse(id).success &&
+    typeof topic === 'string' &&
+    TOPIC.test(topic) &&
+    isCount(partition) &&
+    partition <= PARTITION_MAX &&
+    isCount(offset)
+  )
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
 /**
  * Whether both are the same record. An earlier version named a record after its position alone: then nothing more is
  * known.

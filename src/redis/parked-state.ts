@@ -15,6 +15,9 @@ const count = z.int().nonnegative()
 /** Attempts, doubtful ones, last status, last error, and the origin that was called. */
 const fieldsSchema = z.tuple([count, count, count, z.string(), z.string().optional()])
 
+/** The furthest from the epoch that a `Date` can be. */
+const DATE_MS_MAX = 8.64e15
+
 /** Stands for a trace context that is not there. */
 const NONE = '-'
 
@@ -24,7 +27,7 @@ const NONE = '-'
  */
 export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlineMs } }: ParkedName): string {
   const { id, topic, partition, offset } = cause.origin
-  const times = `${deadlineMs.toString(36)} ${cause.occurredAtMs.toString(36)}${encodeUntil(cause)}`
+  const times = `${encodeTime(deadlineMs)} ${encodeTime(cause.occurredAtMs)}${encodeUntil(cause)}`
   const position = `${topic} ${partition} ${offset.toString(36)}`
   const everywhere = cause.everywhere ? 1 : 0
   const ownId = id === positionOf({ topic, partition, offset }) ? '' : id
@@ -86,7 +89,18 @@ export function decodeProgress(json: string): Progress {
 
 /** The cut-off is a moment later than the time; an earlier version, which may read this, wrote none. */
 function encodeUntil({ occurredAtMs, untilMs }: ParkedState['cause']): string {
-  return untilMs === undefined || !Number.isFinite(untilMs) ? '' : `+${(untilMs - occurredAtMs).toString(36)}`
+  return untilMs === undefined || !Number.isFinite(untilMs)
+    ? ''
+    : `+${(dateOf(untilMs) - dateOf(occurredAtMs)).toString(36)}`
+}
+
+function encodeTime(ms: number): string {
+  return dateOf(ms).toString(36)
+}
+
+/** Times come from what others wrote, and may be any number: a date that is read as it was written. */
+function dateOf(ms: number): number {
+  return Math.trunc(Math.max(Math.min(ms, DATE_MS_MAX), -DATE_MS_MAX)) || 0
 }
 
 function decodeUntil(occurredAt: string): { untilMs?: number } {

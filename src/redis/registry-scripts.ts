@@ -1,4 +1,4 @@
-import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
+import { CLOCK_TOLERANCE_MS, EARLIEST_MS, LATEST_MS } from '../events/claimed-time.ts'
 import {
   BOUND,
   MARK_BYTES_MAX,
@@ -48,6 +48,28 @@ end`
  * somebody else has written the first line.
  */
 const MARKS_OF = `
+local function isCount(value, max)
+  return type(value) == 'number' and value >= 0 and value <= max and value % 1 == 0
+end
+local function isTimeOrNone(value)
+  if value == nil or value == cjson.null then return true end
+  return type(value) == 'number' and value % 1 == 0 and value >= ${EARLIEST_MS} and value < ${LATEST_MS}
+end
+local function isIdentifier(text)
+  if type(text) ~= 'string' or text == '' or string.find(text, '[%z\\1-\\31\\127]') then return false end
+  if #text > 1024 and select(2, string.gsub(text, '[^\\128-\\191]', '')) > 1024 then return false end
+  return not (string.find(text, '\\194[\\128-\\159]') or string.find(text, '\\226\\128[\\168\\169]'))
+end
+local function isMark(it)
+  if not (isIdentifier(it[1]) and type(it[2]) == 'string' and #it[2] <= 249) then return false end
+  if not string.find(it[2], '^[%w_.-]+$') then return false end
+  if not (isCount(it[3], ${2 ** 31 - 1}) and isCount(it[4], ${Number.MAX_SAFE_INTEGER})) then return false end
+  if not (isTimeOrNone(it[5]) and isTimeOrNone(it[6]) and isTimeOrNone(it[7])) then return false end
+  for n = 9, 10 do
+    if it[n] ~= nil and type(it[n]) ~= 'string' then return false end
+  end
+  return it[${USER_FIELD}] == nil or isIdentifier(it[${USER_FIELD}])
+end
 local function marksOf(tombstone)
   local marks, from = {}, 1
   while true do
@@ -55,7 +77,7 @@ local function marksOf(tombstone)
     local text = string.sub(tombstone, #marks == 0 and from or from + 1, last)
     local mayBe = string.sub(text, 1, 1) == '[' and #text <= ${MARK_BYTES_MAX}
     local isRead, mark = pcall(cjson.decode, mayBe and text or '')
-    if not (isRead and type(mark) == 'table' and type(mark[1]) == 'string') then
+    if not (isRead and type(mark) == 'table' and isMark(mark)) then
       if #marks == 0 then from = last + 1 end
       return marks, string.sub(tombstone, #marks == 0 and from or from - 1)
     end

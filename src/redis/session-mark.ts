@@ -1,4 +1,7 @@
-import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
+import { CLOCK_TOLERANCE_MS, isTime } from '../events/claimed-time.ts'
+import { identifier } from '../events/identifier.ts'
+import { readTraceContext } from '../events/trace-context.ts'
+import { isOrigin } from '../events/trigger.ts'
 import type { Ending } from '../registry/ending.ts'
 
 /*
@@ -51,14 +54,15 @@ export function readMark(line: string, otherwise: Ending): Ending | undefined {
     return { origin, ...times, everywhere: true, ...(deadline !== undefined && { deadlineMs: deadline }) }
   }
   const [traceparent, tracestate, userId] = trace
+  // It becomes a header toward the RP, and a word of what is parked.
+  const context = readTraceContext(traceparent || undefined, tracestate || undefined)
   return {
     origin,
     untilMs,
     occurredAtMs,
     ...(deadlineMs != null && { deadlineMs }),
     everywhere: everywhere === 1,
-    ...(traceparent && { traceparent }),
-    ...(tracestate && { tracestate }),
+    ...context,
     ...(userId !== undefined && { userId }),
   }
 }
@@ -101,15 +105,17 @@ function fieldsOf(line: string): Fields | undefined {
   }
 }
 
-/** Somebody else may have written there. */
-function isMark([id, topic, partition, offset, ...times]: readonly unknown[]): boolean {
-  const [untilMs, occurredAtMs, deadlineMs] = times
+/** Somebody else may have written there. `MARKS_OF` in `registry-scripts.ts` holds to the same rules. */
+function isMark([id, topic, partition, offset, ...others]: readonly unknown[]): boolean {
+  const [untilMs, occurredAtMs, deadlineMs, , traceparent, tracestate, userId] = others
   return (
-    typeof id === 'string' &&
-    typeof topic === 'string' &&
-    typeof partition === 'number' &&
-    typeof offset === 'number' &&
-    [untilMs, occurredAtMs, deadlineMs].every((it) => it == null || typeof it === 'number') &&
-    times.slice(4).every((it) => typeof it === 'string')
+    isOrigin({ id, topic, partition, offset }) &&
+    [untilMs, occurredAtMs, deadlineMs].every((it) => it == null || isWholeTime(it)) &&
+    [traceparent, tracestate].every((it) => it === undefined || typeof it === 'string') &&
+    (userId === undefined || identifier.safeParse(userId).success)
   )
+}
+
+function isWholeTime(value: unknown): boolean {
+  return Number.isInteger(value) && isTime(value as number)
 }

@@ -1,4 +1,4 @@
-import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
+import { CLOCK_TOLERANCE_MS, isTime } from '../events/claimed-time.ts'
 import type { SettledByLog } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TraceContext } from '../events/trace-context.ts'
@@ -93,11 +93,13 @@ export function groupsOf(
   return groups
 }
 
-/** As much of an ending as one of its outcomes tells; `undefined` where it does not name its trigger. */
+/** As much of an ending as one of its outcomes tells; `undefined` where it does not name its trigger, or no time. */
 export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: SettledByLog): Ending | undefined {
   if (origin === undefined) return undefined
-  const occurred = occurredAtMs ?? registeredAtMs
-  const untilMs = Math.max(occurred + CLOCK_TOLERANCE_MS, registeredAtMs)
+  const [occurred] = [occurredAtMs, registeredAtMs].filter(isTime).map(Math.trunc)
+  if (occurred === undefined) return undefined
+  const latest = isTime(registeredAtMs) ? Math.trunc(registeredAtMs) : 0
+  const untilMs = Math.max(occurred + CLOCK_TOLERANCE_MS, latest)
   return { origin, occurredAtMs: occurred, untilMs, everywhere: false }
 }
 

@@ -7,7 +7,7 @@ import type { PassedPosition } from '../intake/log-edges.ts'
 import type { Verdict } from '../transports/transport.ts'
 import { BoundedTallies } from './bounded-tallies.ts'
 import { exportProcess } from './process-metrics.ts'
-import { type MetricName, TalliedCounter } from './tallied-counter.ts'
+import { type MetricName, shownLabels, TalliedCounter } from './tallied-counter.ts'
 import { TalliedHistogram } from './tallied-histogram.ts'
 
 const ATTEMPT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -163,7 +163,7 @@ export class Metrics {
       async collect() {
         const values = await read()
         this.reset()
-        for (const { labels, value } of values) this.set(labels, value)
+        for (const { labels, value } of values) this.inc(shownLabels(labels), value)
       },
     })
   }

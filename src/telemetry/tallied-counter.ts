@@ -1,4 +1,5 @@
 import { Counter, type Registry } from 'prom-client'
+import { printable } from '../lib/printable.ts'
 
 /** A count that is raised where something happens. */
 export interface Tally {
@@ -10,6 +11,11 @@ export interface MetricName {
   /** Without the prefix. */
   readonly name: string
   readonly help: string
+}
+
+/** Client ids are among them, which others make up. What looks the same afterwards is to be added up. */
+export function shownLabels<T extends Readonly<Record<string, string>>>(labels: T): T {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, printable(value)])) as T
 }
 
 type Labels<L extends string> = Readonly<Record<L, string>>
@@ -52,7 +58,7 @@ export class TalliedCounter<L extends string = never> extends Counter<L> {
   /** Called by the library before it reads. */
   collect(): void {
     this.reset()
-    for (const { labels, tally } of this.#tallies.values()) this.inc(labels, tally.count)
+    for (const { labels, tally } of this.#tallies.values()) this.inc(shownLabels(labels), tally.count)
   }
 
   #key(labels: Labels<L>): string {

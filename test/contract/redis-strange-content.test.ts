@@ -214,6 +214,25 @@ describe('sessions and users', () => {
     expect(suspects()).toEqual([fixture.keys.signedOut(ISSUER, 'user-1')])
   })
 
+  test('one mark whose numbers can be no time stops nobody, and a later sign-out takes its place', async () => {
+    const mark = '["x","t",0,5,9e15,1.7e12,2e17,0]'
+    await registry().apply([register({}), register({ oidcSessionId: 'oidc-2', sessionId: 'session-2' })])
+    await command('SET', fixture.keys.signedOut(ISSUER, 'user-1'), mark)
+    await command('SET', fixture.keys.ended(ISSUER, 'session-1'), mark)
+    const [first, second] = await owed(end('session-1'), end('session-2'))
+    expect([first?.ids, second?.ids]).toEqual([['oidc-1'], ['oidc-2']])
+    await owed(signOut('user-1'))
+    expect(await registry().apply([register({ sessionId: 'session-3' })])).toMatchObject([
+      { kind: 'registered', endedBy: { everywhere: true } },
+    ])
+    const cause = { origin: sampleOrigin(), occurredAtMs: 9e15, untilMs: 1e300, everywhere: false }
+    const state = { attempts: 0, doubtful: 0, deadlineMs: 2e17, cause }
+    const name = { rpKey: `${ISSUER}|rp`, issuer: ISSUER, sessionId: 'session-3', oidcSessionId: 'oidc-1' }
+    const backlog = new RedisBacklog(fixture.redis, fixture.keys)
+    await backlog.park([{ ...name, dueMs: NOW, state }])
+    expect(await backlog.claim(name.rpKey, NOW, LEASE, 1)).toMatchObject([{ oidcSessionId: 'oidc-1' }])
+  })
+
   test.each(['["x"]', '["x","t",0,1,null,null,null,1]', '["x","t",0,1,"a"]', '[]', '[[[', '{}', '\u0000'])(
     "a mark %j that is not the relay's holds up neither a registration nor an end",
     async (mark) => {

@@ -5,6 +5,7 @@ import type { Registration } from '../registration.ts'
 import { readTraceContext } from '../trace-context.ts'
 import {
   idOfRecord,
+  originId,
   type SessionTerminated,
   sessionTerminatedData,
   type Trigger,
@@ -178,9 +179,4 @@ function interpret(
 
 function poison(type: KnownType, reason: string): DecodeResult {
   return { kind: 'poison', reason, type }
-}
-
-/** An id that would forge lines or swell every key counts as none. */
-function originId(id: string | undefined): string | undefined {
-  return id !== undefined && id.length <= 256 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : undefined
 }

@@ -35,9 +35,9 @@ const LOG_APPEND_TIME_FLAG = 0x08
 const TRANSACTION_FLAG = 0x10
 const CONTROL_FLAG = 0x20
 
-/** Each record costs an object, however few bytes it has. */
+/** Each record costs objects, however few bytes it has: here, as a `WireRecord`, and in the queue of its partition. */
 const RECORDS_MAX = 100_000
-const RECORD_BYTES = 200
+const RECORD_BYTES = 260
 /**
  * When what a response brought takes so much memory, the batches after it are left for the next one: a hundred small ones
  * may each hold nearly as much as one may. Bytes.

@@ -76,7 +76,7 @@ describe('deliver', () => {
     expect(clientNotes).toMatchObject([{ kind: 'egress-refused', why: '10.0.0.1 is private' }])
     expect([outcomes(), isStillOwed]).toEqual([[], true])
     expect(reports).toMatchObject([{ verdict: 'blocked', next: { retryDueMs: clock.nowMs + 31_000 } }])
-    expect(parked?.state).toMatchObject({ attempts: 1, doubtful: 0 })
+    expect(parked?.state).toMatchObject({ attempts: 1, doubtful: 1 })
     clock.nowMs += 31_000
     attempts.length = 0
     core.backlogLoop.start()

@@ -49,7 +49,7 @@ describe('at an RP whose breaker is open', () => {
 
 describe('what the egress guard refused', () => {
   const blocked = (attempts: number, more: Partial<RetryContext> = {}) =>
-    decide({ verdict: 'blocked', attempts, deadlineMs: Number.MAX_SAFE_INTEGER, ...more })
+    decide({ verdict: 'blocked', attempts, doubtful: attempts, deadlineMs: Number.MAX_SAFE_INTEGER, ...more })
 
   test('is looked at again after each of the doubtful delays, then after the last again and again', () => {
     const delays = [1, 2, 3, 4, 49].map((attempts) => blocked(attempts))
@@ -58,11 +58,18 @@ describe('what the egress guard refused', () => {
     )
   })
 
+  test('is looked at again after the first of them where other failures came before, and not given up at once', () => {
+    expect(blocked(9, { doubtful: 1, deadlineMs: NOW + 600_000 })).toEqual({
+      kind: 'retry',
+      dueMs: NOW + 31_000,
+    })
+  })
+
   test('ends as blocked, by its deadline, by its attempts, and at once where there are no doubtful delays', () => {
     const end = { kind: 'give-up', reason: 'blocked' }
     expect(blocked(1, { deadlineMs: NOW + 31_000 })).toEqual(end)
     expect(blocked(50)).toEqual(end)
-    expect(decide({ verdict: 'blocked' }, { doubtfulDelaysMs: [] })).toEqual(end)
+    expect(decide({ verdict: 'blocked', doubtful: 1 }, { doubtfulDelaysMs: [] })).toEqual(end)
   })
 })
 

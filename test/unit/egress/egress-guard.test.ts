@@ -243,6 +243,8 @@ describe('egress guard, what the operator allowed', () => {
     ...[
       '64:ff9b:1::a9fe:a9fe',
       '64:ff9b:1:a9fe:a9:fe00::',
+      '64:ff9b:1:a9:fe:a9fe::',
+      '64:ff9b:1:0:a9:fea9:fe00:0',
       '2002:a9fe:a9fe::',
       '2001::5601:5601',
       '::a9fe:a9fe',

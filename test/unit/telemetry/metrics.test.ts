@@ -45,6 +45,17 @@ describe('tallied metrics', () => {
   })
 })
 
+test('a client id that turns the direction of what follows is shown without that', async () => {
+  const metrics = new Metrics()
+  metrics.failedAt.of('shop\u202Egnp').count++
+  metrics.failedAt.of('shop\u202Dgnp').count++
+  const labels = { client_id: 'shop\u202Egnp' }
+  metrics.labelledGauge('g', 'G.', ['client_id'], async () => [{ labels, value: 2 }])
+  const text = await metrics.registry.metrics()
+  expect(text).toContain('logout_relay_delivery_failures_total{client_id="shop\uFFFDgnp"} 2\n')
+  expect(text).toContain('logout_relay_g{client_id="shop\uFFFDgnp"} 2\n')
+})
+
 test('the build is shown with its version', async () => {
   const metrics = new Metrics()
   metrics.showBuild('1.2.3')
