@@ -91,6 +91,6 @@ test('a Redis that may not tell who it is: each new connection has the store com
   await site.topic.publish(...[...known, ...lost].map((it) => site.terminated(it)))
   await ledger.waitFor({ distinctMin: 40 })
   await allApplied()
-  expect(await aliveSessions()).toEqual([])
+  await eventually(async () => expect(await aliveSessions()).toEqual([]))
   admin.disconnect()
 })

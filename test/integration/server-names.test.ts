@@ -108,7 +108,10 @@ test.each(['localhost', 'localhost.'])('Redis at rediss://%s is told the name wi
 
 test.each(['localhost', 'localhost.'])('Kafka at %s over TLS is told the name without dot', async (host) => {
   const { names, port } = await router((socket) => socket.end())
-  const admin = createKafkaClient([`${host}:${port}`], 'test', () => undefined, { tls: { caFile } }).admin({
+  const admin = createKafkaClient([`${host}:${port}`], 'test', () => undefined, {
+    isTls: true,
+    tls: { caFile },
+  }).admin({
     retry: { retries: 0 },
   })
   await expect(admin.connect()).rejects.toThrow()

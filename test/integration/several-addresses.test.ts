@@ -195,7 +195,7 @@ describe('a name of whose addresses the first accepts and never shakes hands', (
     redis.start()
     await expect.poll(atRedis.secured, { timeout: PATIENCE_MS }).toBeGreaterThan(1)
     const atKafka = await besideSilent()
-    const kafka = createKafkaClient([`server.test:${atKafka.port}`], 'test', () => {}, { tls })
+    const kafka = createKafkaClient([`server.test:${atKafka.port}`], 'test', () => {}, { isTls: true, tls })
     const admin = kafka.admin({ retry: { retries: 0 } })
     await expect(admin.connect()).rejects.toThrow()
     expect(atKafka.secured()).toBeGreaterThan(1)
