@@ -107,14 +107,17 @@ export class RegistryWatch {
     const { clock, epoch, guard, rebuild } = this.#options
     if (performance.now() - this.#beatAtMs < BEAT_MS) return true
     this.#beatAtMs = performance.now()
-    await this.writePositions()
     // Another server may answer by now, of which it must not be said.
     if (!guard.isIntact) return true
     const before = this.#beats
     const beats = await epoch.beat(clock.now()).catch(() => undefined)
     if (beats === undefined) return true
     this.#beats = beats
-    if (beats > before) return true
+    if (beats > before) {
+      // Not before that: of a store that has gone back they would say that it lacks nothing.
+      await this.writePositions()
+      return true
+    }
     rebuild.distrust()
     return false
   }

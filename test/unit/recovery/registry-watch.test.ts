@@ -17,6 +17,8 @@ async function site() {
   const stopped = new AbortController()
   /** `true` for each time that the store was distrusted before it was completed. */
   const completed: boolean[] = []
+  /** The positions that the store showed each time before it was completed. */
+  const shown: (readonly AppliedPosition[])[] = []
   const applied: AppliedPosition[] = [position]
   let isDistrusted = false
   let losses = 0
@@ -33,6 +35,7 @@ async function site() {
       },
       ensure: async () => {
         completed.push(isDistrusted)
+        shown.push(await epoch.positions())
         isDistrusted = false
         await epoch.lock('owner', 60_000)
         return epoch.confirm('owner', Date.now(), epoch.runId)
@@ -46,6 +49,7 @@ async function site() {
     epoch,
     guard,
     losses: () => losses,
+    shown,
     watch,
     pass: (ms: number) => vi.advanceTimersByTimeAsync(ms),
     async [Symbol.asyncDispose]() {
@@ -78,7 +82,10 @@ test('a store that shows its epoch but has gone back in time is completed, and n
   const old = it.epoch.copy()
   await it.pass(5_000)
   it.epoch.failOver(old, it.epoch.runId)
+  // What was taken since the last beat, and is not in the store either.
+  it.applied.splice(0, 1, { ...position, offset: 9 })
   await it.pass(2_000)
+  expect(it.shown).toEqual([[], [position]])
   expect([it.completed, it.losses()]).toEqual([[false, true], 1])
   expect(it.guard.isIntact).toBe(true)
 })
