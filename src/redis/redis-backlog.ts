@@ -18,7 +18,7 @@ import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './pa
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { stretchScript } from './registry-scripts.ts'
+import { stretchScript } from './settling-scripts.ts'
 
 /** Arguments of one script call are bounded by Lua's stack. */
 const SCRIPT_ITEMS_MAX = 1_000

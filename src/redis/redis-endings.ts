@@ -5,15 +5,15 @@ import type { RegistrationKey, Registry } from '../registry/registry.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
+import { inParts, SCRIPT_WEIGHT_MAX, type SessionCalls, type SessionName } from './session-calls.ts'
+import { writeMark } from './session-mark.ts'
 import {
   forgetScript,
   leaveIndexScript,
   notePendingScript,
   settledScript,
   settleScript,
-} from './registry-scripts.ts'
-import { inParts, SCRIPT_WEIGHT_MAX, type SessionCalls, type SessionName } from './session-calls.ts'
-import { writeMark } from './session-mark.ts'
+} from './settling-scripts.ts'
 
 export interface RedisEndingsOptions {
   readonly redis: RedisConnection

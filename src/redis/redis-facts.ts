@@ -18,7 +18,7 @@ import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
-import { SESSION_REGISTRATIONS_MAX } from './registry-scripts.ts'
+import { SESSION_REGISTRATIONS_MAX } from './register-script.ts'
 
 export interface RedisFactsOptions {
   readonly redis: RedisConnection

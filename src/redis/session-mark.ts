@@ -105,7 +105,7 @@ function fieldsOf(line: string): Fields | undefined {
   }
 }
 
-/** Somebody else may have written there. `MARKS_OF` in `registry-scripts.ts` holds to the same rules. */
+/** Somebody else may have written there. `MARKS_OF` in `lua-parts.ts` holds to the same rules. */
 function isMark([id, topic, partition, offset, ...others]: readonly unknown[]): boolean {
   const [untilMs, occurredAtMs, deadlineMs, , traceparent, tracestate, userId] = others
   return (

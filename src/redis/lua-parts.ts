@@ -1,0 +1,139 @@
+import { EARLIEST_MS, LATEST_MS } from '../events/claimed-time.ts'
+import { MARK_BYTES_MAX, TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
+
+/*
+ * KEYS[1] is always a session's hash and KEYS[2] its tombstone; further pairs follow where a script takes several
+ * sessions. `session-mark.ts` tells what a tombstone looks like.
+ */
+
+/** Where a mark names the user who alone is meant, counted from 1. */
+export const USER_FIELD = 11
+
+/**
+ * Date of a registration in its JSON, in milliseconds since the epoch; nothing where it has none. The relay writes a number,
+ * a provider perhaps an instant of RFC 3339. A pattern alone is ten times slower.
+ */
+export const DATE_OF = `
+local INSTANT = '^%s*:%s*"(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(%d%d)(%.?%d*)([Zz+-])(%d*):?(%d*)'
+local function instantOf(json, from)
+  local y, m, d, h, min, s, fraction, sign, zoneH, zoneMin = string.match(json, INSTANT, from)
+  if not y then return tonumber(string.match(json, '^%s*:%s*"(%d+)"', from)) end
+  -- Years begin in March here, so that a leap day is the last one.
+  m = (tonumber(m) + 9) % 12
+  y = tonumber(y) - (m >= 10 and 1 or 0)
+  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400) + math.floor((153 * m + 2) / 5) + d - 719469
+  local zone = (sign == '+' and -1 or 1) * ((tonumber(zoneH) or 0) * 60 + (tonumber(zoneMin) or 0))
+  -- Digits, because 7.972 * 1000 is a little less than 7972.
+  return ((days * 24 + h) * 60 + min + zone) * 60000 + s * 1000 + tonumber(string.sub(fraction .. '000', 2, 4))
+end
+local function dateOf(json)
+  local _, last = string.find(json or '', '"registeredAt"', 1, true)
+  if not last then return nil end
+  local digits = string.match(json, '^%s*:%s*(%d+)', last + 1)
+  if digits then return tonumber(digits) end
+  return instantOf(json, last + 1)
+end`
+
+/**
+ * The marks of a tombstone, in order, each as a table with its text; and what stands below them. There is none where
+ * somebody else has written the first line.
+ */
+export const MARKS_OF = `
+local function isCount(value, max)
+  return type(value) == 'number' and value >= 0 and value <= max and value % 1 == 0
+end
+local function isTimeOrNone(value)
+  if value == nil or value == cjson.null then return true end
+  return type(value) == 'number' and value % 1 == 0 and value >= ${EARLIEST_MS} and value < ${LATEST_MS}
+end
+local function isIdentifier(text)
+  if type(text) ~= 'string' or text == '' or string.find(text, '[%z\\1-\\31\\127]') then return false end
+  if #text > 1024 and select(2, string.gsub(text, '[^\\128-\\191]', '')) > 1024 then return false end
+  return not (string.find(text, '\\194[\\128-\\159]') or string.find(text, '\\226\\128[\\168\\169]'))
+end
+local function isMark(it)
+  if not (isIdentifier(it[1]) and type(it[2]) == 'string' and #it[2] <= 249) then return false end
+  if not string.find(it[2], '^[%w_.-]+$') then return false end
+  if not (isCount(it[3], ${2 ** 31 - 1}) and isCount(it[4], ${Number.MAX_SAFE_INTEGER})) then return false end
+  if not (isTimeOrNone(it[5]) and isTimeOrNone(it[6]) and isTimeOrNone(it[7])) then return false end
+  for n = 9, 10 do
+    if it[n] ~= nil and type(it[n]) ~= 'string' then return false end
+  end
+  return it[${USER_FIELD}] == nil or isIdentifier(it[${USER_FIELD}])
+end
+local function marksOf(tombstone)
+  local marks, from = {}, 1
+  while true do
+    local last = (string.find(tombstone, '\\n', from, true) or #tombstone + 1) - 1
+    local text = string.sub(tombstone, #marks == 0 and from or from + 1, last)
+    local mayBe = string.sub(text, 1, 1) == '[' and #text <= ${MARK_BYTES_MAX}
+    local isRead, mark = pcall(cjson.decode, mayBe and text or '')
+    if not (isRead and type(mark) == 'table' and isMark(mark)) then
+      if #marks == 0 then from = last + 1 end
+      return marks, string.sub(tombstone, #marks == 0 and from or from - 1)
+    end
+    marks[#marks + 1] = { text = text, fields = mark, untilMs = tonumber(mark[5]) or math.huge }
+    if last >= #tombstone or string.sub(tombstone, last + 2, last + 2) ~= '\\t' then
+      return marks, string.sub(tombstone, last + 1)
+    end
+    from = last + 2
+  end
+end`
+
+/** `false` without a tombstone. One that is larger than any of the relay's is not read. */
+export const TOMBSTONE = `
+local function tombstoneAt(key)
+  if redis.call('STRLEN', key) > ${TOMBSTONE_BYTES_MAX} then error('Expected a tombstone', 2) end
+  return redis.call('GET', key)
+end`
+
+/** Up to which date a tombstone says that an oidcSessionId is settled; nothing when it does not. */
+export const SETTLED_UNTIL = `
+local function settledUntil(tombstone, id)
+  local from, latest = 1, nil
+  while true do
+    local _, last = string.find(tombstone, '\\n' .. id, from, true)
+    if not last then return latest end
+    local sign = string.sub(tombstone, last + 1, last + 1)
+    -- An earlier version wrote no date.
+    if sign == '' or sign == '\\n' then return math.huge end
+    local date = sign == '\\t' and tonumber(string.match(tombstone, '^%d+', last + 2))
+    if date and not (latest and latest > date) then latest = date end
+    from = last + 1
+  end
+end`
+
+/**
+ * When a failed registration was made owed once more: `redis-recovery-registry.ts` writes it at the head of the JSON. What
+ * the log said until then does not settle it. Nothing for any other registration.
+ */
+export const REOPENED_AT = `
+local function reopenedAt(json)
+  return tonumber(string.match(json or '', '^{"reopenedUntil":%d+,"reopenedAt":(%d+)') or '')
+end`
+
+/** Lengthens a life, never shortens it, and leaves what has no end. (EXPIRE GT needs Redis 7.) */
+export const STRETCH = `
+local function stretch(key, ms)
+  local ttl = redis.call('PTTL', key)
+  if ttl >= 0 and ttl < ms then redis.call('PEXPIRE', key, ms) end
+end`
+
+/**
+ * The index of a user: session ids by the end of their life. An earlier version kept a plain set, which is converted
+ * when it is met; `false` for a key that holds something else.
+ */
+export const INDEX_OF_USER = `
+local function isIndex(key, endMs)
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'zset' or kind == 'none' then return true end
+  if kind ~= 'set' then return false end
+  local ids, ttl = redis.call('SMEMBERS', key), redis.call('PTTL', key)
+  redis.call('DEL', key)
+  for _, id in ipairs(ids) do redis.call('ZADD', key, endMs, id) end
+  if ttl > 0 then redis.call('PEXPIRE', key, ttl) end
+  return true
+end`
+
+/** A score before that is no time, or in seconds: whoever wrote it says nothing of when the session ends. */
+export const TIMES_FROM_MS = 978_307_200_000
