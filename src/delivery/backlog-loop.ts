@@ -39,7 +39,7 @@ const SWEPT_MAX = 200
 /** RPs that are looked through after the same look; the others have their turn with the next. */
 const SWEEPS_PER_LOOK = 64
 /** After an outage of many RPs their backlogs do not wait for one another's round trips. */
-const DRAINED_AT_ONCE = 8
+const DRAINED_AT_ONCE = 32
 
 /**
  * Takes parked deliveries up again when they are due, on every replica: parked, due → claim (lease) → deliver. It
@@ -163,24 +163,20 @@ export class BacklogLoop {
 
   /** Without a place among those that may be claimed: one delivery per RP at most, and all others may hang. */
   async #probe(rp: RelyingParty): Promise<boolean> {
-    const { clock, dispatcher, settings } = this.#options
+    const { clock, dispatcher } = this.#options
     if (dispatcher.roomForClaims(rp) === 0) return false
-    await settings.refresh([rp], 0)
     return (await this.#claim(rp, clock.now(), 1)) === 1
   }
 
   async #drain(rp: RelyingParty): Promise<boolean> {
-    const { clock, dispatcher, open, settings } = this.#options
-    const limit = Math.min(dispatcher.roomForClaims(rp), open.claimPlaces)
+    const { clock, dispatcher, open } = this.#options
+    const limit = open.reserve(dispatcher.roomForClaims(rp))
     if (limit === 0) {
       rp.hasDueBacklog = true
       return false
     }
-    open.reserve(limit)
     const kept = dispatcher.keepForClaim(rp, limit)
     try {
-      // As they are now: an operator who changes them and retries means the next attempt.
-      await settings.refresh([rp], 0)
       const isFull = (await this.#claim(rp, clock.now(), limit)) === limit
       if (!isFull) rp.hasDueBacklog = false
       return isFull
@@ -200,9 +196,8 @@ export class BacklogLoop {
    */
   async #sweep(rp: RelyingParty): Promise<boolean> {
     const { clock, deadlineMs, open } = this.#options
-    const limit = Math.min(SWEPT_MAX, open.claimPlaces)
+    const limit = open.reserve(SWEPT_MAX)
     if (limit === 0) return false
-    open.reserve(limit)
     try {
       const swept = await this.#claim(rp, clock.now() - deadlineMs, limit)
       if (swept < limit) rp.sweptAtMs = clock.monotonic()
@@ -213,8 +208,12 @@ export class BacklogLoop {
   }
 
   async #claim(rp: RelyingParty, dueUntilMs: number, limit: number): Promise<number> {
-    const { backlog, clock, leaseMs } = this.#options
-    const claimed = await backlog.claim(rp.key, dueUntilMs, clock.now() + leaseMs, limit)
+    const { backlog, clock, leaseMs, settings } = this.#options
+    const [claimed] = await Promise.all([
+      backlog.claim(rp.key, dueUntilMs, clock.now() + leaseMs, limit),
+      // As they are now: an operator who changes them and retries means the next attempt.
+      settings.refresh([rp], 0),
+    ])
     await this.#deliver(claimed)
     return claimed.length
   }

@@ -5,7 +5,10 @@ import { type Creditor, type Delivery, registrationKey } from './delivery.ts'
 
 /** Below that part of the bound, intake may go on; the gap makes it go on with more than one record. */
 const REOPEN_SHARE = 0.75
+/** Of the bound, always for claims; they take more while intake leaves more. */
 const CLAIM_SHARE = 0.5
+/** Of what claims always have: a look for due deliveries costs round trips, for one as for many. */
+const WORTH_A_LOOK = 0.25
 
 /**
  * The deliveries that this replica is working on, from their start to their settlement, by registration. Two
@@ -21,6 +24,8 @@ export class OpenDeliveries {
   readonly #onClaimPlaces: () => void
   #claimed = 0
   #reserved = 0
+  /** Claims found no place. */
+  #isClaimPlaceSought = false
   /** Those that no bound counts. */
   readonly #aside = new Set<Delivery>()
   #asideSize = 0
@@ -53,16 +58,21 @@ export class OpenDeliveries {
   }
 
   /**
-   * How many parked deliveries may be claimed now. They have room of their own, half of the bound, so that intake
-   * cannot keep them out; and no more, so that they do not pile up when outcomes cannot be published.
+   * How many parked deliveries may be claimed now. Half of the bound is theirs, so that intake cannot keep them out; beyond
+   * that they take what leaves intake open, and no more, so that they do not pile up when outcomes cannot be published.
    */
   get claimPlaces(): number {
-    return Math.max(this.#maxClaimed - this.#claimed - this.#reserved, 0)
+    const own = this.#maxClaimed - this.#claimed
+    const left = Math.floor(this.#max * REOPEN_SHARE) - 1 - this.#bounded
+    return Math.max(Math.max(own, left) - this.#reserved, 0)
   }
 
-  /** Keeps places for a claim that is under way. */
-  reserve(places: number): void {
+  /** Keeps places for a claim that is under way: at most so many as are wanted. */
+  reserve(wanted: number): number {
+    const places = Math.min(wanted, this.claimPlaces)
+    if (places < wanted) this.#isClaimPlaceSought = true
     this.#reserved += places
+    return places
   }
 
   unreserve(places: number): void {
@@ -102,7 +112,7 @@ export class OpenDeliveries {
     this.#close()
     return () => {
       this.#outcomes--
-      if (isClaimed) this.#unclaim()
+      if (isClaimed) this.#claimed--
       this.#reopen()
     }
   }
@@ -115,7 +125,7 @@ export class OpenDeliveries {
     if (this.#aside.has(delivery)) return
     this.#aside.add(delivery)
     this.#asideSize += 1 + delivery.companions.length
-    if (delivery.isClaimed) this.#unclaim()
+    if (delivery.isClaimed) this.#claimed--
     this.#reopen()
   }
 
@@ -128,7 +138,7 @@ export class OpenDeliveries {
 
   /** Ends a delivery: settled, or parked and in the hands of whoever claims it. */
   settle(delivery: Delivery): void {
-    if (!this.#leaveAside(delivery) && delivery.isClaimed) this.#unclaim()
+    if (!this.#leaveAside(delivery) && delivery.isClaimed) this.#claimed--
     this.#byRegistration.delete(nameOf(delivery.registration))
     for (const companion of delivery.companions) this.#byRegistration.delete(nameOf(companion))
     this.#reopen()
@@ -151,10 +161,9 @@ export class OpenDeliveries {
 
   #reopen(): void {
     if (this.#bounded < this.#max * REOPEN_SHARE) this.room.open()
-  }
-
-  #unclaim(): void {
-    if (--this.#claimed === Math.floor(this.#maxClaimed * REOPEN_SHARE)) this.#onClaimPlaces()
+    if (!this.#isClaimPlaceSought || this.claimPlaces < this.#maxClaimed * WORTH_A_LOOK) return
+    this.#isClaimPlaceSought = false
+    this.#onClaimPlaces()
   }
 }
 

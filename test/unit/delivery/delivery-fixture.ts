@@ -47,6 +47,11 @@ export function configOf(env: Record<string, string> = {}): Config {
   return readConfig({ ...requiredEnv, ...env })
 }
 
+/** How many may be claimed while nothing else is under way. */
+export function claimPlacesOf(maxUnsettled: number): number {
+  return Math.max(Math.ceil(maxUnsettled / 2), Math.floor(maxUnsettled * 0.75) - 1)
+}
+
 /** Nothing is taken of any bound: what was begun has been ended in every respect, on the rarest path too. */
 export function expectIdle(core: DeliveryCore, { delivery: { maxUnsettled } }: Config): void {
   const { claimPlaces, places, size } = core.open
@@ -61,7 +66,7 @@ export function expectIdle(core: DeliveryCore, { delivery: { maxUnsettled } }: C
     probePlaces: 0,
     waiting: 0,
     size: 0,
-    claimPlaces: Math.ceil(maxUnsettled / 2),
+    claimPlaces: claimPlacesOf(maxUnsettled),
     places: maxUnsettled,
     unsettled: 0,
   })

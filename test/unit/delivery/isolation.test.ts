@@ -3,7 +3,7 @@ import type { Registration } from '../../../src/events/registration.ts'
 import type { Registry } from '../../../src/registry/registry.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
-import { deliveryFixture } from './delivery-fixture.ts'
+import { claimPlacesOf, deliveryFixture } from './delivery-fixture.ts'
 
 const DEAD = `${ISSUER}|client-1`
 const ok = { kind: 'answered', status: 200 } as const
@@ -242,7 +242,7 @@ describe('deliveries that are claimed', () => {
     expect(attempts).toEqual([])
   })
 
-  test('are no more than half of the bound while outcomes cannot be published', async () => {
+  test('leave intake room while outcomes cannot be published', async () => {
     const fixture = deliveryFixture({
       env: { MAX_UNSETTLED: '20', MAX_IN_FLIGHT_PER_RP: '100' },
       acknowledged: () => new Promise(() => undefined),
@@ -257,13 +257,13 @@ describe('deliveries that are claimed', () => {
     clock.nowMs += 60_000
     core.backlogLoop.start()
     try {
-      await eventually(() => expect(core.open.size).toBe(10))
+      await eventually(() => expect(core.open.size).toBe(claimPlacesOf(20)))
       for (let turn = 0; turn < 30; turn++) {
         for (const attempt of attempts.splice(0)) attempt.answer(ok)
         core.backlogLoop.wake()
         await new Promise((resolve) => setImmediate(resolve))
       }
-      expect(core.open.size).toBe(10)
+      expect(core.open.size).toBe(claimPlacesOf(20))
     } finally {
       await core.backlogLoop.stop()
     }
@@ -289,7 +289,7 @@ describe('deliveries that are claimed', () => {
         core.backlogLoop.wake()
         await new Promise((resolve) => setImmediate(resolve))
       }
-      expect(core.settlement.size).toBe(10)
+      expect(core.settlement.size).toBe(claimPlacesOf(20))
       expect(core.open.claimPlaces).toBe(0)
     } finally {
       await core.backlogLoop.stop()
@@ -314,7 +314,9 @@ describe('deliveries that are claimed', () => {
     core.backlogLoop.start()
     try {
       // All that may be claimed is, and no attempt is under way: only the publishing can bring the next claim.
-      await eventually(() => expect([core.open.size, core.dispatcher.inFlight]).toEqual([10, 0]))
+      await eventually(() =>
+        expect([core.open.size, core.dispatcher.inFlight]).toEqual([claimPlacesOf(20), 0]),
+      )
       publishing.resolve()
       await eventually(() => expect(outcomes()).toHaveLength(30))
     } finally {
