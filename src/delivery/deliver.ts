@@ -3,7 +3,7 @@ import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { PendingOutcome } from '../registry/registry.ts'
-import type { Transport } from '../transports/transport.ts'
+import type { Prepared, Transport } from '../transports/transport.ts'
 import { NO_BACKLOG, type ParkedName } from './backlog.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
@@ -52,14 +52,18 @@ export class Deliverer {
   }
 
   attempt(delivery: Delivery): void {
-    const { attemptTimeoutMs, clients, clock, sender, tracing, transport } = this.#options
+    const { clock, transport } = this.#options
     const now = clock.now()
     if (now >= delivery.deadlineMs) {
       this.#options.release(delivery)
       this.#fail(delivery, 'expired')
       return
     }
-    const prepared = transport.prepare(delivery, now)
+    transport.prepare(delivery, now, (prepared) => this.#post(delivery, prepared))
+  }
+
+  #post(delivery: Delivery, prepared: Prepared): void {
+    const { attemptTimeoutMs, clients, sender, tracing, transport } = this.#options
     if (prepared.kind === 'invalid') {
       this.#options.release(delivery)
       this.#fail(delivery, 'invalid', prepared.message)

@@ -1,7 +1,9 @@
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
-import { Signer } from './signing/signer.ts'
+import { LocalSigner } from './signing/local-signer.ts'
+import { RsaThreads } from './signing/rsa-threads.ts'
 import { type KeyFileEvents, type KeyFileFacts, SigningKeys } from './signing/signing-keys.ts'
+import type { TokenSigner } from './signing/token-signer.ts'
 
 export interface IssuerSource {
   readonly issuer: string
@@ -10,7 +12,7 @@ export interface IssuerSource {
 
 interface Entry {
   readonly keys: SigningKeys
-  readonly signer: Signer
+  readonly signer: TokenSigner
 }
 
 /** The issuers that this relay speaks for, each with its keys. */
@@ -18,9 +20,10 @@ export class Issuers {
   readonly #entries = new Map<string, Entry>()
 
   constructor(sources: readonly IssuerSource[], clock: Clock) {
+    const rsa = new RsaThreads()
     for (const { issuer, signingKeysFile } of sources) {
       const keys = new SigningKeys(signingKeysFile, clock)
-      this.#entries.set(issuer, { keys, signer: new Signer(keys) })
+      this.#entries.set(issuer, { keys, signer: new LocalSigner(keys, rsa) })
     }
   }
 
@@ -42,7 +45,7 @@ export class Issuers {
     return this.#entries.has(issuer)
   }
 
-  signer(issuer: string): Signer | undefined {
+  signer(issuer: string): TokenSigner | undefined {
     return this.#entries.get(issuer)?.signer
   }
 

@@ -44,8 +44,11 @@ export interface Transport {
   readonly kind: string
   /** The `ce_type` of the outcomes in which its deliveries end. */
   readonly outcomeTypes: Readonly<Record<Outcome['kind'], OutcomeType>>
-  /** Called once per attempt, with the time in milliseconds since the epoch. Never throws. */
-  prepare(delivery: DeliveryContent, nowMs: number): Prepared
+  /**
+   * Called once per attempt, with the time in milliseconds since the epoch. `done` is called exactly once, perhaps before
+   * this returns. Never throws.
+   */
+  prepare(delivery: DeliveryContent, nowMs: number, done: (prepared: Prepared) => void): void
   /** The same verdict for the same result, whatever came before. Never throws. */
   judge(result: AttemptResult): Verdict
 }

@@ -1,4 +1,4 @@
-import { constants, type KeyObject, sign, verify } from 'node:crypto'
+import { constants, type KeyObject, type SignKeyObjectInput, sign, verify } from 'node:crypto'
 import type { TokenAlgorithm } from '../../events/registration.ts'
 import { joseSignatureOfDer } from './ecdsa-signature.ts'
 
@@ -17,25 +17,38 @@ export interface SigningKey {
   readonly publicJwk: Readonly<Record<string, unknown>>
 }
 
-/**
- * The JWS signature over `input` (RFC 7518 §3.3–3.5, RFC 8037 §3.1). Synchronous on purpose: per CPU-second it beats the thread
- * pool for every algorithm here, and the longest of them holds the event loop for about half a millisecond.
- */
-export function signature(algorithm: TokenAlgorithm, key: KeyObject, input: Buffer): string {
+export type RsaAlgorithm = Extract<TokenAlgorithm, 'RS256' | 'PS256'>
+
+export function isRsa(algorithm: TokenAlgorithm): algorithm is RsaAlgorithm {
+  return algorithm === 'RS256' || algorithm === 'PS256'
+}
+
+/** What `node:crypto` signs with for an RSA algorithm (RFC 7518 §3.3, §3.5). */
+export function rsaKey(algorithm: RsaAlgorithm, key: KeyObject): KeyObject | SignKeyObjectInput {
+  return algorithm === 'RS256'
+    ? key
+    : { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+}
+
+/** The JWS signature over `input` (RFC 7518 §3.3–3.5, RFC 8037 §3.1), made on this thread; or why there is none. */
+export function signature(algorithm: TokenAlgorithm, key: KeyObject, input: Buffer): Buffer | Error {
+  try {
+    return signatureOf(algorithm, key, input)
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function signatureOf(algorithm: TokenAlgorithm, key: KeyObject, input: Buffer): Buffer {
   switch (algorithm) {
     case 'RS256':
-      return sign('sha256', input, key).toString('base64url')
     case 'PS256':
-      return sign('sha256', input, {
-        key,
-        padding: constants.RSA_PKCS1_PSS_PADDING,
-        saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
-      }).toString('base64url')
+      return sign('sha256', input, rsaKey(algorithm, key))
     case 'ES256':
-      return joseSignatureOfDer(sign('sha256', input, key)).toString('base64url')
+      return joseSignatureOfDer(sign('sha256', input, key))
     case 'EdDSA':
     case 'Ed25519':
-      return sign(null, input, key).toString('base64url')
+      return sign(null, input, key)
     default:
       return algorithm satisfies never
   }
@@ -52,7 +65,7 @@ export function isVerified(algorithm: TokenAlgorithm, key: KeyObject, publicKey:
 
 function verifies(algorithm: TokenAlgorithm, key: KeyObject, publicKey: KeyObject): boolean {
   const input = Buffer.from('logout-relay')
-  const signed = Buffer.from(signature(algorithm, key, input), 'base64url')
+  const signed = signatureOf(algorithm, key, input)
   switch (algorithm) {
     case 'RS256':
       return verify('sha256', input, publicKey, signed)
@@ -77,7 +90,8 @@ function verifies(algorithm: TokenAlgorithm, key: KeyObject, publicKey: KeyObjec
 
 /** How long a signature of that key is in base64url, which is the same for all of them. */
 export function signatureCharacters(algorithm: TokenAlgorithm, key: KeyObject): number {
-  const isRsa = algorithm === 'RS256' || algorithm === 'PS256'
-  const bytes = isRsa ? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8) : EC_SIGNATURE_BYTES
+  const bytes = isRsa(algorithm)
+    ? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8)
+    : EC_SIGNATURE_BYTES
   return Math.ceil((bytes * 4) / 3)
 }

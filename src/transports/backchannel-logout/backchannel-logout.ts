@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type AttemptResult, headersFor } from '../../egress/sender.ts'
 import { outcomeTypes } from '../../events/outcome.ts'
 import type { TokenType } from '../../events/registration.ts'
-import type { Signer } from '../../issuers/signing/signer.ts'
+import type { TokenSigner } from '../../issuers/signing/token-signer.ts'
 import { messageOf } from '../../lib/errors.ts'
 import type { DeliveryContent, Prepared, Transport, Verdict } from '../transport.ts'
 import { logoutTokenPayload } from './claims.ts'
@@ -14,7 +14,7 @@ export interface BackchannelLogoutOptions {
   readonly lateAfterMs: number
   readonly issuers: {
     /** `undefined` for an issuer that this relay does not serve. */
-    signer(issuer: string): Pick<Signer, 'sign'> | undefined
+    signer(issuer: string): TokenSigner | undefined
   }
 }
 
@@ -31,28 +31,36 @@ export class BackchannelLogout implements Transport {
     this.#options = options
   }
 
-  prepare(delivery: DeliveryContent, nowMs: number): Prepared {
+  prepare(delivery: DeliveryContent, nowMs: number, done: (prepared: Prepared) => void): void {
     const { registration, rp, cause, companions } = delivery
     const { clients, issuers, lateAfterMs } = this.#options
-    try {
-      const signer = issuers.signer(registration.issuer)
-      if (signer === undefined) throw new Error(`issuer ${registration.issuer} is not configured here`)
-      const request = {
-        registration,
-        claims: rp.settings.claims ?? registration.claims ?? 'both',
-        late: companions.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
-      }
-      // Of its own, so that a retry is no replay to an RP that remembers them.
-      const jti = randomUUID()
-      const token = signer.sign(
-        rp.settings.alg ?? registration.alg ?? 'RS256',
-        clients.tokenType(delivery),
-        logoutTokenPayload(request, jti, nowMs),
-      )
-      return { kind: 'request', jti, headers: HEADERS, body: formOf(token) }
-    } catch (error) {
-      return { kind: 'invalid', message: messageOf(error) }
+    const signer = issuers.signer(registration.issuer)
+    if (signer === undefined) {
+      done({ kind: 'invalid', message: `issuer ${registration.issuer} is not configured here` })
+      return
     }
+    const request = {
+      registration,
+      claims: rp.settings.claims ?? registration.claims ?? 'both',
+      late: companions.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
+    }
+    // Of its own, so that a retry is no replay to an RP that remembers them.
+    const jti = randomUUID()
+    const header = {
+      alg: rp.settings.alg ?? registration.alg ?? 'RS256',
+      typ: clients.tokenType(delivery),
+    }
+    let payload: string
+    try {
+      payload = logoutTokenPayload(request, jti, nowMs)
+    } catch (error) {
+      done({ kind: 'invalid', message: messageOf(error) })
+      return
+    }
+    signer.sign(header, payload, (signed) => {
+      if (signed instanceof Error) done({ kind: 'invalid', message: messageOf(signed) })
+      else done({ kind: 'request', jti, headers: HEADERS, body: formOf(signed) })
+    })
   }
 
   judge(result: AttemptResult): Verdict {

@@ -82,90 +82,96 @@ const settings = fc.record({
     RETRY_DOUBTFUL_DELAYS_MS: fc.constantFrom('0', '100,200'),
   }),
   claims: fc.constantFrom('both' as const, 'sub' as const),
+  isSignedLater: fc.boolean(),
 })
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 test('whatever RPs answer and when: each delivery ends in one outcome or is parked, and nothing stays taken', async () => {
   await fc.assert(
-    fc.asyncProperty(settings, fc.array(step, { maxLength: 60 }), async ({ env, claims }, steps) => {
-      let logDoes: Extract<Step, { kind: 'log' }>['does'] = 'take'
-      const fixture = deliveryFixture({
-        env: { ...env, RETRY_POLL_MS: '10' },
-        settings: { claims },
-        acknowledged: async () => {
-          if (logDoes === 'hang') await new Promise(() => undefined)
-          if (logDoes === 'take') return
-          logDoes = 'take'
-          throw new Error('not enough replicas')
-        },
-      })
-      const { attempts, backlog, clock, core, published, registry } = fixture
-      const owed: HeldRegistration[] = []
-      const settled: boolean[] = []
-      const owe = async ({ rps, deadlineMs, everywhere, isDecided }: Extract<Step, { kind: 'owe' }>) => {
-        const fresh = rps.map((rp): HeldRegistration => {
-          const n = owed.length
-          const registration = sampleRegistration({
-            sessionId: `s${n}`,
-            oidcSessionId: `o${n}`,
-            clientId: `client-${rp}`,
-          })
-          owed.push(registration)
-          settled.push(false)
-          return registration
+    fc.asyncProperty(
+      settings,
+      fc.array(step, { maxLength: 60 }),
+      async ({ env, claims, isSignedLater }, steps) => {
+        let logDoes: Extract<Step, { kind: 'log' }>['does'] = 'take'
+        const fixture = deliveryFixture({
+          env: { ...env, RETRY_POLL_MS: '10' },
+          settings: { claims },
+          isSignedLater,
+          acknowledged: async () => {
+            if (logDoes === 'hang') await new Promise(() => undefined)
+            if (logDoes === 'take') return
+            logDoes = 'take'
+            throw new Error('not enough replicas')
+          },
         })
-        const origin = sampleOrigin()
-        await registry.apply(fresh.map((registration) => ({ kind: 'register', registration, origin })))
-        if (isDecided) {
-          const outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 } as const
-          const pendingOutcome = { outcome, origin, occurredAtMs: clock.now() }
-          await registry.notePending([{ ...(fresh[0] as HeldRegistration), pendingOutcome }])
-        }
-        const held = (await registry.find(fresh)) as HeldRegistration[]
-        await core.settings.refresh(
-          fresh.map(({ issuer, clientId }) => core.relyingParties.get(issuer, clientId)),
-        )
-        core.admission.admit(
-          held.map((registration, i) => ({
-            registration,
-            cause: { origin, occurredAtMs: clock.now(), everywhere },
-            deadlineMs: clock.now() + deadlineMs,
-            creditor: {
-              settled: () => {
-                settled[owed.indexOf(fresh[i] as HeldRegistration)] = true
-              },
-            },
-          })),
-        )
-      }
-      core.backlogLoop.start()
-      try {
-        for (const it of steps) {
-          if (it.kind === 'owe') await owe(it)
-          else if (it.kind === 'answer') {
-            const [attempt] = attempts.splice(it.which % Math.max(attempts.length, 1), 1)
-            attempt?.answer(it.result)
-          } else if (it.kind === 'log') logDoes = it.does
-          else if (it.kind === 'pass') {
-            clock.nowMs += it.ms
-            for (let looks = 0; looks < it.ms / 50 && looks < 10; looks++) core.dispatcher.look()
-          } else {
-            core.backlogLoop.wake()
-            await turn()
+        const { attempts, backlog, clock, core, published, registry } = fixture
+        const owed: HeldRegistration[] = []
+        const settled: boolean[] = []
+        const owe = async ({ rps, deadlineMs, everywhere, isDecided }: Extract<Step, { kind: 'owe' }>) => {
+          const fresh = rps.map((rp): HeldRegistration => {
+            const n = owed.length
+            const registration = sampleRegistration({
+              sessionId: `s${n}`,
+              oidcSessionId: `o${n}`,
+              clientId: `client-${rp}`,
+            })
+            owed.push(registration)
+            settled.push(false)
+            return registration
+          })
+          const origin = sampleOrigin()
+          await registry.apply(fresh.map((registration) => ({ kind: 'register', registration, origin })))
+          if (isDecided) {
+            const outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 } as const
+            const pendingOutcome = { outcome, origin, occurredAtMs: clock.now() }
+            await registry.notePending([{ ...(fresh[0] as HeldRegistration), pendingOutcome }])
           }
+          const held = (await registry.find(fresh)) as HeldRegistration[]
+          await core.settings.refresh(
+            fresh.map(({ issuer, clientId }) => core.relyingParties.get(issuer, clientId)),
+          )
+          core.admission.admit(
+            held.map((registration, i) => ({
+              registration,
+              cause: { origin, occurredAtMs: clock.now(), everywhere },
+              deadlineMs: clock.now() + deadlineMs,
+              creditor: {
+                settled: () => {
+                  settled[owed.indexOf(fresh[i] as HeldRegistration)] = true
+                },
+              },
+            })),
+          )
         }
-      } finally {
-        await core.backlogLoop.stop()
-      }
-      logDoes = 'take'
-      await fixture.endAll()
-      expectIdle(core, configOf(env))
-      const ended = published.map(({ value }) => JSON.parse(String(value)) as { oidcSessionId: string })
-      const ends = [...ended, ...backlog.parked].map(({ oidcSessionId }) => oidcSessionId)
-      expect(ends.sort()).toEqual(owed.map(({ oidcSessionId }) => oidcSessionId).sort())
-      expect(settled).not.toContain(false)
-    }),
+        core.backlogLoop.start()
+        try {
+          for (const it of steps) {
+            if (it.kind === 'owe') await owe(it)
+            else if (it.kind === 'answer') {
+              const [attempt] = attempts.splice(it.which % Math.max(attempts.length, 1), 1)
+              attempt?.answer(it.result)
+            } else if (it.kind === 'log') logDoes = it.does
+            else if (it.kind === 'pass') {
+              clock.nowMs += it.ms
+              for (let looks = 0; looks < it.ms / 50 && looks < 10; looks++) core.dispatcher.look()
+            } else {
+              core.backlogLoop.wake()
+              await turn()
+            }
+          }
+        } finally {
+          await core.backlogLoop.stop()
+        }
+        logDoes = 'take'
+        await fixture.endAll()
+        expectIdle(core, configOf(env))
+        const ended = published.map(({ value }) => JSON.parse(String(value)) as { oidcSessionId: string })
+        const ends = [...ended, ...backlog.parked].map(({ oidcSessionId }) => oidcSessionId)
+        expect(ends.sort()).toEqual(owed.map(({ oidcSessionId }) => oidcSessionId).sort())
+        expect(settled).not.toContain(false)
+      },
+    ),
     { numRuns: 150 },
   )
 })

@@ -28,6 +28,8 @@ interface FixtureOptions {
   readonly settings?: RpSettings
   /** Whether a key can sign. */
   readonly hasKey?: boolean
+  /** Tokens are signed in a later turn of the event loop, as by a thread pool. */
+  readonly isSignedLater?: boolean
   /** Resolves when the log acknowledges what was appended; rejects when it refuses. */
   readonly acknowledged?: () => Promise<void>
   /** RPs that have not answered before; all others have, and soon. */
@@ -84,7 +86,13 @@ export function expectIdle(core: DeliveryCore, { delivery: { maxUnsettled } }: C
  * the test has ended every attempt that is left is answered, the log takes everything, and then nothing may be taken.
  */
 export function deliveryFixture(options: FixtureOptions = {}) {
-  const { env = {}, settings = {}, hasKey = true, acknowledged = async () => undefined } = options
+  const {
+    env = {},
+    settings = {},
+    hasKey = true,
+    isSignedLater = false,
+    acknowledged = async () => undefined,
+  } = options
   const clock = manualClock()
   const { registry, backlog } = options.stores ?? {
     registry: new MemoryRegistry(),
@@ -121,9 +129,15 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     close: async () => undefined,
   }
   const signer: ReturnType<BackchannelLogoutOptions['issuers']['signer']> = {
-    sign: (alg, typ, json) => {
-      if (!hasKey) throw new RelayFault('LR_KEY_MISSING', `no ${alg} key signs now`)
-      return Buffer.from(JSON.stringify({ alg, typ, ...JSON.parse(json) }))
+    sign: ({ alg, typ }, payload, signed) => {
+      const answer = () =>
+        signed(
+          hasKey
+            ? Buffer.from(JSON.stringify({ alg, typ, ...JSON.parse(payload) }))
+            : new RelayFault('LR_KEY_MISSING', `no ${alg} key signs now`),
+        )
+      if (isSignedLater) setImmediate(answer)
+      else answer()
     },
   }
   const issuers = {
@@ -189,8 +203,9 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   /** Answers what is under way, and what follows from that, until nothing is. */
   const endAll = async (): Promise<void> => {
     ended.resolve()
-    while (unanswered.size > 0) {
+    while (unanswered.size > 0 || core.dispatcher.inFlight > 0) {
       for (const attempt of unanswered) attempt.answer({ kind: 'answered', status: 200 })
+      if (isSignedLater) await new Promise((resolve) => setImmediate(resolve))
     }
     await stored()
   }

@@ -8,6 +8,7 @@ import { type Outcome, readOutcome } from '../../../src/events/outcome.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import type {
   DeliveryContent,
+  Prepared,
   PreparedRequest,
   Transport,
   Verdict,
@@ -34,6 +35,15 @@ const DETAIL_BYTES_MAX = 512
 const HERE = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL', 'LR_LOCAL']
 const THERE = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'LR_ATTEMPT_TIMEOUT', 'UNKNOWN']
 
+/** Of a transport that answers at once. */
+export function preparedBy(transport: Transport, delivery: DeliveryContent, nowMs: number): Prepared {
+  const answers: Prepared[] = []
+  transport.prepare(delivery, nowMs, (prepared) => answers.push(prepared))
+  const [prepared] = answers
+  if (prepared === undefined || answers.length > 1) throw new Error(`${answers.length} answers`)
+  return prepared
+}
+
 /** What the core relies on, whatever the transport. */
 export function testTransport(name: string, create: () => Promise<TransportUnderTest>): void {
   describe(`transport ${name}`, () => {
@@ -43,7 +53,7 @@ export function testTransport(name: string, create: () => Promise<TransportUnder
     })
 
     function prepared(delivery = it.delivery): PreparedRequest {
-      const result = it.transport.prepare(deepFrozen(delivery), NOW)
+      const result = preparedBy(it.transport, deepFrozen(delivery), NOW)
       if (result.kind !== 'request') throw new Error(result.message)
       return result
     }
@@ -70,7 +80,7 @@ export function testTransport(name: string, create: () => Promise<TransportUnder
     })
 
     test('or tells why there is no request', () => {
-      const result = it.transport.prepare(deepFrozen(it.impossible), NOW)
+      const result = preparedBy(it.transport, deepFrozen(it.impossible), NOW)
       expect(result).toEqual({ kind: 'invalid', message: expect.stringMatching(/\S/) })
     })
 
@@ -95,7 +105,7 @@ export function testTransport(name: string, create: () => Promise<TransportUnder
         .tokenIn(body)
         .split('.')
         .map((part) => part.slice(3, 15))
-      const impossible = it.transport.prepare(it.impossible, NOW)
+      const impossible = preparedBy(it.transport, it.impossible, NOW)
       const errors = [
         ...[echo, `got ${echo}`, JSON.stringify({ error: echo }), echo.slice(0, at + 20)].map((said) =>
           errorText('HTTP 400', said.slice(0, DETAIL_BYTES_MAX)),

@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Signer } from '../../../../src/issuers/signing/signer.ts'
+import { LocalSigner } from '../../../../src/issuers/signing/local-signer.ts'
+import { RsaThreads } from '../../../../src/issuers/signing/rsa-threads.ts'
 import { SigningKeys } from '../../../../src/issuers/signing/signing-keys.ts'
 import { BackchannelLogout } from '../../../../src/transports/backchannel-logout/backchannel-logout.ts'
 import type { DeliveryContent } from '../../../../src/transports/transport.ts'
@@ -8,14 +9,14 @@ import { KeyFileOnDisk } from '../../issuers/signing/key-file-on-disk.ts'
 import { jwkOf, jwkSet, keyFor } from '../../issuers/signing/key-material.ts'
 import { manualClock } from '../../manual-clock.ts'
 import { ISSUER, sampleRegistration } from '../../sample-registration.ts'
-import { testTransport } from '../transport-contract.ts'
+import { preparedBy, testTransport } from '../transport-contract.ts'
 
 const LATE_AFTER_MS = 3_600_000
 const clock = manualClock()
 const jwks = (['RS256', 'ES256', 'EdDSA'] as const).map((alg) => jwkOf(keyFor(alg), { alg }))
 const file = new KeyFileOnDisk(jwkSet(...jwks))
 const keys = new SigningKeys(file.path, clock)
-const signer = new Signer(keys)
+const signer = new LocalSigner(keys, new RsaThreads(1))
 const transport = new BackchannelLogout({
   clients: { tokenType: ({ rp }) => (rp.settings.typ === 'JWT' ? 'JWT' : 'logout+jwt') },
   issuers: { signer: (issuer) => (issuer === ISSUER ? signer : undefined) },
@@ -42,7 +43,7 @@ function content(
 const tokenIn = (body: Buffer) => new URLSearchParams(body.toString()).get('logout_token') ?? ''
 
 function prepare(delivery: DeliveryContent) {
-  const prepared = transport.prepare(delivery, clock.now())
+  const prepared = preparedBy(transport, delivery, clock.now())
   if (prepared.kind !== 'request') throw new Error(prepared.message)
   const token = tokenIn(prepared.body)
   return { ...prepared, token, header: decodeProtectedHeader(token), payload: decodeJwt(token) }
@@ -103,7 +104,7 @@ describe('a back-channel logout', () => {
     ['an issuer that is not served', { issuer: 'https://other.example' }, 'https://other.example'],
     ['an algorithm without a key', { alg: 'PS256' }, 'PS256'],
   ] as const)('cannot be made for %s, which it names', (_, registration, named) => {
-    expect(transport.prepare(content(registration), clock.now())).toEqual({
+    expect(preparedBy(transport, content(registration), clock.now())).toEqual({
       kind: 'invalid',
       message: expect.stringContaining(named),
     })

@@ -1,7 +1,8 @@
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TokenAlgorithm, type TokenType, tokenAlgorithms } from '../../../../src/events/registration.ts'
-import { Signer } from '../../../../src/issuers/signing/signer.ts'
+import { LocalSigner } from '../../../../src/issuers/signing/local-signer.ts'
+import { RsaThreads } from '../../../../src/issuers/signing/rsa-threads.ts'
 import { SigningKeys } from '../../../../src/issuers/signing/signing-keys.ts'
 import { codeOf } from '../../../../src/lib/errors.ts'
 import { manualClock } from '../../manual-clock.ts'
@@ -13,7 +14,7 @@ const clock = manualClock()
 const keys = tokenAlgorithms.map((alg) => jwkOf(keyFor(alg), { alg, kid: `key-${alg}` }))
 const file = new KeyFileOnDisk(jwkSet(...keys))
 const signingKeys = new SigningKeys(file.path, clock)
-const signer = new Signer(signingKeys)
+const signer = new LocalSigner(signingKeys, new RsaThreads(2))
 
 beforeAll(() => signingKeys.load())
 afterAll(() => file[Symbol.dispose]())
@@ -43,19 +44,24 @@ function verify(token: string, typ = 'logout+jwt') {
 }
 
 /** As the RP reads it. */
-function sign(alg: TokenAlgorithm, typ: TokenType = 'logout+jwt'): string {
-  return signer.sign(alg, typ, JSON.stringify(claims)).toString()
+function sign(alg: TokenAlgorithm, typ: TokenType = 'logout+jwt'): Promise<string> {
+  return new Promise((resolve, reject) =>
+    signer.sign({ alg, typ }, JSON.stringify(claims), (signed) => {
+      if (signed instanceof Error) reject(signed)
+      else resolve(signed.toString())
+    }),
+  )
 }
 
 describe.each(tokenAlgorithms)('a logout token signed with %s', (alg) => {
   test('is what an RP verifies', async () => {
-    const { payload, protectedHeader } = await verify(sign(alg))
+    const { payload, protectedHeader } = await verify(await sign(alg))
     expect(protectedHeader).toEqual({ alg, typ: 'logout+jwt', kid: `key-${alg}` })
     expect(payload).toEqual(claims)
   })
 
   test('does not verify when a character of it is changed', async () => {
-    const [header, payload, signature] = sign(alg).split('.') as [string, string, string]
+    const [header, payload, signature] = (await sign(alg)).split('.') as [string, string, string]
     const forged = Buffer.from(payload, 'base64url').toString().replace('user-1', 'user-2')
     await expect(
       verify(`${header}.${Buffer.from(forged).toString('base64url')}.${signature}`),
@@ -66,7 +72,7 @@ describe.each(tokenAlgorithms)('a logout token signed with %s', (alg) => {
 describe('signer', () => {
   test('writes the typ that the RP wants, and remembers no other one', async () => {
     for (const typ of ['JWT', 'logout+jwt', 'JWT', 'logout+jwt'] as const) {
-      const token = sign('ES256', typ)
+      const token = await sign('ES256', typ)
       expect(decodeProtectedHeader(token)).toEqual({ alg: 'ES256', typ, kid: 'key-ES256' })
       await verify(token, typ)
     }
@@ -76,14 +82,41 @@ describe('signer', () => {
     using only = new KeyFileOnDisk(jwkSet(jwkOf(keyFor('ES256'))))
     const few = new SigningKeys(only.path, clock)
     await few.load()
-    const code = (() => {
-      try {
-        new Signer(few).sign('RS256', 'logout+jwt', '{}')
-        return undefined
-      } catch (error) {
-        return codeOf(error)
-      }
-    })()
-    expect(code).toBe('LR_KEY_MISSING')
+    const signed: (Buffer | Error)[] = []
+    new LocalSigner(few, new RsaThreads()).sign({ alg: 'RS256', typ: 'logout+jwt' }, '{}', (it) =>
+      signed.push(it),
+    )
+    expect(signed.map(codeOf)).toEqual(['LR_KEY_MISSING'])
+  })
+
+  test('makes a single RSA signature at once, and those that come in numbers beside one another', async () => {
+    const order: string[] = []
+    const signing = Array.from({ length: 20 }, async (_, i) => {
+      const token = await new Promise<string>((resolve, reject) =>
+        signer.sign(
+          { alg: i % 2 === 0 ? 'RS256' : 'PS256', typ: 'logout+jwt' },
+          JSON.stringify({ ...claims, jti: `${i}` }),
+          (it) => {
+            order.push(i === 0 ? 'first' : 'other')
+            if (it instanceof Error) reject(it)
+            else resolve(it.toString())
+          },
+        ),
+      )
+      expect((await verify(token)).payload.jti).toBe(`${i}`)
+    })
+    expect(order).toEqual(['first'])
+    await Promise.all(signing)
+    expect(order).toHaveLength(20)
+    await new Promise((resolve) => setImmediate(resolve))
+    signer.sign({ alg: 'RS256', typ: 'logout+jwt' }, '{}', () => order.push('later'))
+    expect(order.at(-1)).toBe('later')
+  })
+
+  test('makes every signature at once where there is one core', () => {
+    const alone = new LocalSigner(signingKeys, new RsaThreads(1))
+    let signed = 0
+    for (let i = 0; i < 5; i++) alone.sign({ alg: 'RS256', typ: 'logout+jwt' }, '{}', () => signed++)
+    expect(signed).toBe(5)
   })
 })
