@@ -6,6 +6,7 @@ import type { HeldRegistration, Registry } from '../registry/registry.ts'
 import type { Admission } from './admission.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { issuersInTurn } from './issuer-shares.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import { issuerOf, type RelyingParties, type RelyingParty } from './relying-party.ts'
 import type { Owed } from './resolve.ts'
@@ -104,7 +105,7 @@ export class BacklogLoop {
   async #look(): Promise<boolean> {
     const { dispatcher, guard } = this.#options
     if (!guard.isIntact) return false
-    const due = await this.#dueRps()
+    const due = issuersInTurn(await this.#dueRps())
     const silent = due.filter(({ breaker }) => !breaker.isClosed)
     const talking = due.filter(({ breaker }) => breaker.isClosed)
     // Probes first, and sweeps last: however many RPs hang, one that is well again need not wait for what they cost.
@@ -170,7 +171,7 @@ export class BacklogLoop {
 
   async #drain(rp: RelyingParty): Promise<boolean> {
     const { clock, dispatcher, open } = this.#options
-    const limit = open.reserve(dispatcher.roomForClaims(rp))
+    const limit = open.reserve(rp, dispatcher.roomForClaims(rp))
     if (limit === 0) {
       rp.hasDueBacklog = true
       return false
@@ -181,8 +182,8 @@ export class BacklogLoop {
       if (!isFull) rp.hasDueBacklog = false
       return isFull
     } finally {
-      open.unreserve(limit)
-      dispatcher.giveBackClaim(kept)
+      open.unreserve(rp, limit)
+      dispatcher.giveBackClaim(rp, kept)
     }
   }
 
@@ -196,13 +197,13 @@ export class BacklogLoop {
    */
   async #sweep(rp: RelyingParty): Promise<boolean> {
     const { clock, deadlineMs, open } = this.#options
-    const limit = open.reserve(SWEPT_MAX)
+    const limit = open.reserve(rp, SWEPT_MAX)
     if (limit === 0) return false
     try {
       const swept = await this.#claim(rp, clock.now() - deadlineMs, limit)
       if (swept < limit) rp.sweptAtMs = clock.monotonic()
     } finally {
-      open.unreserve(limit)
+      open.unreserve(rp, limit)
     }
     return false
   }

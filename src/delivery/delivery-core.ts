@@ -132,6 +132,7 @@ export class DeliveryCore {
       claimsPerPlace: leaseMs > 2 * attemptTimeoutMs ? 2 : 1,
       maxInFlight,
       maxInFlightPerRp,
+      shares: this.relyingParties.shares,
       maxWaiting: maxUnsettled,
       freePlaces: () => this.open.places,
       start: (delivery) => deliverer.attempt(delivery),

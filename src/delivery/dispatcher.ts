@@ -1,4 +1,5 @@
 import type { Delivery } from './delivery.ts'
+import type { IssuerShare, IssuerShares } from './issuer-shares.ts'
 import type { Origin } from './origins.ts'
 import { Places } from './places.ts'
 import { ProbeTurns } from './probe-turns.ts'
@@ -11,6 +12,8 @@ import { WaitingRoom, type WaitingRoomOptions } from './waiting-room.ts'
 export interface DispatcherOptions extends WaitingRoomOptions {
   /** Places for attempts, over all RPs; probes come on top, and attempts that have given their place back. */
   readonly maxInFlight: number
+  /** Of the issuers of all RPs. */
+  readonly shares: IssuerShares
   /** After so long a probe that has not ended is not waited for: another one may be made. Milliseconds. */
   readonly probeAloneMs: number
   /** Starts one attempt; `release` is called when it is over. */
@@ -41,9 +44,12 @@ export class Dispatcher {
   readonly #unproven: UnprovenBounds
   readonly #probes: ProbeTurns
   readonly #maxRetriesInFlight: number
-  readonly #lines = new WaitingLines((rp) => {
-    const attemptsMax = this.#attemptsMax(rp)
-    return rp.standing.kind === 'new' ? Math.min(attemptsMax, NEW_ATTEMPTS_MAX) : attemptsMax
+  readonly #lines = new WaitingLines({
+    attemptsMax: (rp) => {
+      const attemptsMax = this.#attemptsMax(rp)
+      return rp.standing.kind === 'new' ? Math.min(attemptsMax, NEW_ATTEMPTS_MAX) : attemptsMax
+    },
+    mayStart: (share) => this.#placesLeftTo(share) > 0,
   })
   #retriesInFlight = 0
   /** Parked deliveries of an RP that is not quick, or stands behind a host that hangs, may be claimed at the next look. */
@@ -98,7 +104,7 @@ export class Dispatcher {
     if (standing === 'quick') return this.#room.roomForClaims(rp, attemptsMax)
     // A claim costs three round trips, for one as for many, and a slow RP is in no hurry.
     if (standing === 'slow' && rp.inFlight > attemptsMax / 2) return 0
-    const placesLeft = this.#placesLeft(true)
+    const placesLeft = this.#placesLeft(rp, true)
     return this.#unproven.room({ rp, origin, attemptsMax, placesLeft, kept: true })
   }
 
@@ -108,12 +114,12 @@ export class Dispatcher {
    */
   keepForClaim(rp: RelyingParty, limit: number): number {
     const kept = this.#standings.of(rp) === 'quick' ? 0 : limit
-    this.#unproven.claiming += kept
+    this.#unproven.keep(rp, kept)
     return kept
   }
 
-  giveBackClaim(kept: number): void {
-    this.#unproven.claiming -= kept
+  giveBackClaim(rp: RelyingParty, kept: number): void {
+    this.#unproven.keep(rp, -kept)
   }
 
   /** Those that may be probed now, as many as there are places: first whose cool-down ended first. */
@@ -128,6 +134,7 @@ export class Dispatcher {
   submit(delivery: Delivery): boolean {
     const { rp } = delivery
     if (this.#isStopped) return false
+    rp.share.seen()
     const origin = this.#standings.originFor(delivery)
     delivery.host = origin
     // Behind an open breaker nothing waits; the one attempt that may be made starts at once.
@@ -180,6 +187,7 @@ export class Dispatcher {
    */
   look(): void {
     const untilLook = this.#standings.look()
+    this.#options.shares.look()
     if (this.#unproven.look()) this.#isRoomSought = true
     for (let it = this.#places.takeOldest(untilLook); it !== undefined; ) {
       this.#goesOnWithoutPlace(it)
@@ -205,8 +213,13 @@ export class Dispatcher {
     return Math.min(this.#options.maxInFlightPerRp, rp.breaker.attemptsMax)
   }
 
-  #placesLeft(isClaimed: boolean): number {
-    const left = this.#options.maxInFlight - this.#places.size
+  #placesLeftTo(share: IssuerShare): number {
+    const { maxInFlight } = this.#options
+    return share.left(share.places, this.#places.size, maxInFlight)
+  }
+
+  #placesLeft({ share }: RelyingParty, isClaimed: boolean): number {
+    const left = Math.min(this.#options.maxInFlight - this.#places.size, this.#placesLeftTo(share))
     return isClaimed ? Math.min(left, this.#maxRetriesInFlight - this.#retriesInFlight) : left
   }
 
@@ -214,7 +227,7 @@ export class Dispatcher {
   #startAtOnce(delivery: Delivery, origin: Origin): boolean {
     const { rp, isClaimed } = delivery
     const attemptsMax = this.#attemptsMax(rp)
-    const placesLeft = this.#placesLeft(isClaimed)
+    const placesLeft = this.#placesLeft(rp, isClaimed)
     const mayStart =
       (isClaimed || !rp.hasDueBacklog) &&
       this.#unproven.room({ rp, origin, attemptsMax, placesLeft, kept: !isClaimed }) > 0
@@ -226,11 +239,9 @@ export class Dispatcher {
   #begin(delivery: Delivery, origin: Origin, isUnproven: boolean): void {
     const { rp } = delivery
     this.#places.take(delivery, this.#standings.now)
+    rp.share.places++
     delivery.isUnproven = isUnproven
-    if (isUnproven) {
-      this.#unproven.places++
-      this.#unproven.started(this.#standings.of(rp, origin))
-    }
+    if (isUnproven) this.#unproven.started(rp, this.#standings.of(rp, origin))
     if (delivery.isClaimed) this.#retriesInFlight++
     this.#start(delivery, rp, origin)
   }
@@ -251,9 +262,10 @@ export class Dispatcher {
     return true
   }
 
-  #leftPlace({ isClaimed, isUnproven }: Delivery): void {
+  #leftPlace({ isClaimed, isUnproven, rp }: Delivery): void {
+    rp.share.places--
     if (isClaimed) this.#retriesInFlight--
-    if (isUnproven) this.#unproven.places--
+    if (isUnproven) this.#unproven.leftPlace(rp)
   }
 
   #goesOnWithoutPlace(delivery: Delivery): void {

@@ -2,6 +2,8 @@ import type { Registration } from '../events/registration.ts'
 import { ChurningMap } from '../lib/churning-map.ts'
 import { Gate } from '../lib/gate.ts'
 import { type Creditor, type Delivery, registrationKey } from './delivery.ts'
+import type { IssuerShare } from './issuer-shares.ts'
+import type { RelyingParty } from './relying-party.ts'
 
 /** Below that part of the bound, intake may go on; the gap makes it go on with more than one record. */
 const REOPEN_SHARE = 0.75
@@ -67,16 +69,21 @@ export class OpenDeliveries {
     return Math.max(Math.max(own, left) - this.#reserved, 0)
   }
 
-  /** Keeps places for a claim that is under way: at most so many as are wanted. */
-  reserve(wanted: number): number {
-    const places = Math.min(wanted, this.claimPlaces)
-    if (places < wanted) this.#isClaimPlaceSought = true
+  /** Keeps places for a claim at this RP that is under way: at most so many as are wanted. */
+  reserve({ share }: RelyingParty, wanted: number): number {
+    const left = this.claimPlaces
+    const leftToIssuer = this.#claimPlacesOf(share)
+    const places = Math.min(wanted, left, leftToIssuer)
+    if (left < wanted) this.#isClaimPlaceSought = true
+    if (leftToIssuer < wanted) share.areClaimPlacesSought = true
     this.#reserved += places
+    share.claimPlaces += places
     return places
   }
 
-  unreserve(places: number): void {
+  unreserve({ share }: RelyingParty, places: number): void {
     this.#reserved -= places
+    share.claimPlaces -= places
   }
 
   /** How many more there is room for; 0 when there are more than there should be. */
@@ -97,7 +104,7 @@ export class OpenDeliveries {
   }
 
   add(delivery: Delivery): void {
-    if (delivery.isClaimed) this.#claimed++
+    this.#count(delivery, 1)
     this.#byRegistration.set(nameOf(delivery.registration), delivery)
     for (const companion of delivery.companions) {
       this.#byRegistration.set(nameOf(companion), delivery)
@@ -125,28 +132,41 @@ export class OpenDeliveries {
     if (this.#aside.has(delivery)) return
     this.#aside.add(delivery)
     this.#asideSize += 1 + delivery.companions.length
-    if (delivery.isClaimed) this.#claimed--
-    this.#reopen()
+    this.#count(delivery, -1)
+    this.#reopen(delivery.rp.share)
   }
 
   /** What was set aside has ended: it waits for its outcome to be published, and counts as all others that do. */
   takeBack(delivery: Delivery): void {
     if (!this.#leaveAside(delivery)) return
-    if (delivery.isClaimed) this.#claimed++
+    this.#count(delivery, 1)
     this.#close()
   }
 
   /** Ends a delivery: settled, or parked and in the hands of whoever claims it. */
   settle(delivery: Delivery): void {
-    if (!this.#leaveAside(delivery) && delivery.isClaimed) this.#claimed--
+    if (!this.#leaveAside(delivery)) this.#count(delivery, -1)
     this.#byRegistration.delete(nameOf(delivery.registration))
     for (const companion of delivery.companions) this.#byRegistration.delete(nameOf(companion))
-    this.#reopen()
+    this.#reopen(delivery.rp.share)
     for (const creditor of delivery.creditors) creditor.settled()
   }
 
   get #bounded(): number {
     return this.#byRegistration.size - this.#asideSize + this.#outcomes
+  }
+
+  #count({ companions, isClaimed, rp: { share } }: Delivery, change: 1 | -1): void {
+    share.unsettled += change * (1 + companions.length)
+    if (!isClaimed) return
+    this.#claimed += change
+    share.claimPlaces += change
+  }
+
+  /** None as long as they are too few: a claim costs round trips, for one as for many. */
+  #claimPlacesOf(share: IssuerShare): number {
+    const left = share.left(share.claimPlaces, this.#claimed + this.#reserved, this.#maxClaimed)
+    return left < Math.min(share.of(this.#maxClaimed), this.#maxClaimed * WORTH_A_LOOK) ? 0 : left
   }
 
   #leaveAside(delivery: Delivery): boolean {
@@ -159,9 +179,14 @@ export class OpenDeliveries {
     if (this.#bounded >= this.#max) this.room.close()
   }
 
-  #reopen(): void {
+  #reopen(share?: IssuerShare): void {
     if (this.#bounded < this.#max * REOPEN_SHARE) this.room.open()
-    if (!this.#isClaimPlaceSought || this.claimPlaces < this.#maxClaimed * WORTH_A_LOOK) return
+    if (!this.#isClaimPlaceSought && share?.areClaimPlacesSought !== true) return
+    if (this.claimPlaces < this.#maxClaimed * WORTH_A_LOOK) return
+    if (share?.areClaimPlacesSought === true) {
+      if (this.#claimPlacesOf(share) === 0) return
+      share.areClaimPlacesSought = false
+    }
     this.#isClaimPlaceSought = false
     this.#onClaimPlaces()
   }

@@ -4,6 +4,7 @@ import { Fifo } from '../lib/fifo.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
 import { Breaker, type BreakerPolicy } from './breaker.ts'
 import type { Delivery } from './delivery.ts'
+import { type IssuerShare, IssuerShares } from './issuer-shares.ts'
 import { Pace } from './pace.ts'
 import { ProbeTimeout } from './probe-timeout.ts'
 import { Standing } from './standing.ts'
@@ -14,6 +15,8 @@ export interface RelyingParty {
   readonly key: string
   readonly issuer: string
   readonly clientId: string
+  /** What its issuer takes of all bounds. */
+  readonly share: IssuerShare
   settings: RpSettings
   /** Where the last attempt went; before the first one nowhere. */
   calledOrigin: string | undefined
@@ -46,7 +49,7 @@ export interface RelyingParty {
   hasDueBacklog: boolean
   /** When its backlog was last looked through for deliveries past their deadline. */
   sweptAtMs: number
-  /** It stands in the dispatcher's list of those that may start an attempt. */
+  /** It stands among those of its issuer that may start an attempt. */
   hasTurn: boolean
   usedAt: number
 }
@@ -73,6 +76,7 @@ const IDLE_ENTRIES_MAX = 20_000
 
 /** The RPs seen so far; those that are idle are forgotten when there are too many. */
 export class RelyingParties {
+  readonly shares = new IssuerShares()
   readonly #entries = new Map<string, RelyingParty>()
   readonly #breakerPolicy: BreakerPolicy
   readonly #clock: Clock
@@ -93,6 +97,7 @@ export class RelyingParties {
         key,
         issuer,
         clientId,
+        share: this.shares.join(issuer),
         settings: {},
         calledOrigin: undefined,
         settingsReadAtMs: Number.NEGATIVE_INFINITY,
@@ -134,7 +139,9 @@ export class RelyingParties {
   #forgetIdle(): void {
     for (const [key, rp] of this.#entries) {
       const isIdle = rp.inFlight === 0 && waitingAt(rp) === 0 && rp.breaker.isClosed
-      if (isIdle && rp.usedAt < this.#uses - IDLE_ENTRIES_MAX / 2) this.#entries.delete(key)
+      if (!isIdle || rp.usedAt >= this.#uses - IDLE_ENTRIES_MAX / 2) continue
+      this.#entries.delete(key)
+      this.shares.leave(rp)
     }
   }
 }

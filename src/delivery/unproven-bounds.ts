@@ -1,3 +1,4 @@
+import type { IssuerShare } from './issuer-shares.ts'
 import type { Origin } from './origins.ts'
 import type { RelyingParty } from './relying-party.ts'
 import { SLOW_LOOKS, type StandingKind } from './standing.ts'
@@ -68,8 +69,23 @@ export class UnprovenBounds {
   }
 
   /** An attempt begins at an RP that has this standing. */
-  started(standing: StandingKind): void {
-    if (isLate(standing)) this.#startedSinceLook++
+  started({ share }: RelyingParty, standing: StandingKind): void {
+    this.places++
+    share.unproven++
+    if (!isLate(standing)) return
+    this.#startedSinceLook++
+    share.startedSinceLook++
+  }
+
+  leftPlace({ share }: RelyingParty): void {
+    this.places--
+    share.unproven--
+  }
+
+  /** So many more places are kept for claims at this RP, or fewer. */
+  keep({ share }: RelyingParty, change: number): void {
+    this.claiming += change
+    share.claiming += change
   }
 
   /**
@@ -90,19 +106,23 @@ export class UnprovenBounds {
   lingers(rp: RelyingParty, origin: Origin, change: 1 | -1): void {
     this.#lingering += change
     rp.lingering += change
+    rp.share.lingering += change
     origin.lingering += change
   }
 
   /** How many attempts may be started at an RP; 0 for none. */
   room({ rp, origin, attemptsMax, placesLeft, kept }: Asked): number {
     const standing = this.#standings.of(rp, origin)
+    const { share } = rp
     const claiming = kept ? this.claiming : 0
+    const claimingOwn = kept ? share.claiming : 0
     // Those that hang are asked now and then; what they take must not keep slow and new ones from being told.
     const part = rp.standing.kind === 'hung' ? KNOWN_TO_HANG_SHARE : 1
     const room = Math.min(
       placesLeft - claiming,
       Math.ceil(this.#placesMax * part) - this.places - claiming,
-      Math.ceil(this.#lingeringMax * part) - this.#lingering,
+      share.left(share.unproven + claimingOwn, this.places + claiming, this.#placesMax),
+      this.#lingeringLeft(share, Math.ceil(this.#lingeringMax * part)),
       this.#attemptsMax(standing, attemptsMax) - rp.inFlight,
       origin === undefined || origin.standing.kind === 'quick' || rp.standing.kind === 'quick'
         ? Number.POSITIVE_INFINITY
@@ -112,10 +132,24 @@ export class UnprovenBounds {
         : Math.ceil(this.#maxInFlightPerRp * part) - (origin.inFlight - origin.lingering - origin.probes),
       standing === 'hung' ? 1 - (rp.inFlight - rp.lingering) : Number.POSITIVE_INFINITY,
     )
-    const startsLeft = this.#startedMaxPerLook - this.#startedSinceLook - claiming
+    const startsMax = this.#startedMaxPerLook
+    const starting = this.#startedSinceLook + claiming
+    const startsLeft = Math.min(
+      startsMax - starting,
+      share.left(share.startedSinceLook + claimingOwn, starting, startsMax),
+    )
     if (room <= 0 || !isLate(standing)) return Math.max(room, 0)
     if (startsLeft <= 0) this.#isRoomSought = true
     return Math.max(Math.min(room, startsLeft), 0)
+  }
+
+  /** As many as one RP may have at a time each issuer has always: others may have come before it, and hang for long. */
+  #lingeringLeft(share: IssuerShare, max: number): number {
+    const left = Math.min(
+      max - this.#lingering,
+      share.left(share.lingering, this.#lingering, this.#lingeringMax),
+    )
+    return Math.max(left, this.#maxInFlightPerRp - share.lingering)
   }
 
   #attemptsMax(standing: StandingKind, attemptsMax: number): number {

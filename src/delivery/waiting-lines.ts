@@ -1,19 +1,27 @@
 import { Fifo } from '../lib/fifo.ts'
 import type { Delivery } from './delivery.ts'
+import type { IssuerShare } from './issuer-shares.ts'
 import { type RelyingParty, waitingAt } from './relying-party.ts'
 
+export interface WaitingLinesOptions {
+  readonly attemptsMax: (rp: RelyingParty) => number
+  /** The RPs of that issuer may hold one more place. */
+  readonly mayStart: (share: IssuerShare) => boolean
+}
+
 /**
- * Deliveries that wait for a place, in two lines for each RP: first attempts, and further ones. The RPs take turns, one
- * attempt each, so that one with a thousand waiting deliveries does not stand before one with a single one.
+ * Deliveries that wait for a place, in two lines for each RP: first attempts, and further ones. The issuers take turns, one
+ * attempt each, and the RPs of an issuer take those turns in turn: neither an RP with a thousand waiting deliveries nor an
+ * issuer with a thousand RPs stands before one with a single one.
  */
 export class WaitingLines {
-  /** RPs that have a waiting delivery and may start it. */
-  readonly #turns = new Fifo<RelyingParty>()
-  readonly #attemptsMax: (rp: RelyingParty) => number
+  /** Those of which an RP has a waiting delivery and may start it; one that is alone stays, to cost nothing. */
+  readonly #turns = new Fifo<IssuerShare>()
+  readonly #options: WaitingLinesOptions
   #size = 0
 
-  constructor(attemptsMax: (rp: RelyingParty) => number) {
-    this.#attemptsMax = attemptsMax
+  constructor(options: WaitingLinesOptions) {
+    this.#options = options
   }
 
   get size(): number {
@@ -29,18 +37,37 @@ export class WaitingLines {
   }
 
   giveTurn(rp: RelyingParty): void {
-    if (rp.hasTurn || waitingAt(rp) === 0 || rp.inFlight >= this.#attemptsMax(rp)) return
+    if (rp.hasTurn || waitingAt(rp) === 0 || rp.inFlight >= this.#options.attemptsMax(rp)) return
     rp.hasTurn = true
-    this.#turns.push(rp)
+    const { share } = rp
+    share.turns.push(rp)
+    if (share.hasTurn) return
+    share.hasTurn = true
+    this.#turns.push(share)
   }
 
   /**
-   * Takes out the delivery whose turn it is; its RP gets another turn by `giveTurn`. An RP that may start none now, because
-   * it has further attempts alone and there are too many of those, is passed over, so one round is the most there is to do.
+   * Takes out the delivery whose turn it is; its RP gets another turn by `giveTurn`. An issuer, or an RP, that may start none
+   * now, because it has further attempts alone and there are too many of those, is passed over, so one round is the most
+   * there is to do.
    */
   next(mayRetry: boolean): Delivery | undefined {
-    for (let passed = 0; passed < this.#turns.size; ) {
-      const rp = this.#turns.shift() as RelyingParty
+    for (let left = this.#turns.size; left > 0; left--) {
+      const share = this.#turns.peek() as IssuerShare
+      const delivery = this.#options.mayStart(share) ? this.#nextOf(share, mayRetry) : undefined
+      if (this.#turns.size > 1) {
+        this.#turns.shift()
+        if (share.turns.size > 0) this.#turns.push(share)
+        else share.hasTurn = false
+      }
+      if (delivery !== undefined) return delivery
+    }
+    return undefined
+  }
+
+  #nextOf({ turns }: IssuerShare, mayRetry: boolean): Delivery | undefined {
+    for (let passed = 0; passed < turns.size; ) {
+      const rp = turns.shift() as RelyingParty
       if (waitingAt(rp) === 0) {
         rp.hasTurn = false
         continue
@@ -51,7 +78,7 @@ export class WaitingLines {
         this.#size--
         return delivery
       }
-      this.#turns.push(rp)
+      turns.push(rp)
       passed++
     }
     return undefined
@@ -66,6 +93,7 @@ export class WaitingLines {
   }
 
   endTurns(): void {
+    for (const { turns } of this.#turns) turns.clear()
     this.#turns.clear()
   }
 }

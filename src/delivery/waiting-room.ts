@@ -67,6 +67,7 @@ export class WaitingRoom {
 
   /** True when one more may wait. Remembers the RPs that have more than their share. */
   mayTake({ rp, isClaimed }: Delivery): boolean {
+    if (!isClaimed && !rp.share.isAlone && this.#isShareFull(rp)) return false
     const waiting = isClaimed ? rp.waitingRetry.size : rp.waitingFirst.size
     if (rp.standing.kind === 'new') return waiting < NEW_MAX
     if (!isPrompt(rp)) return waiting < this.#shareNow
@@ -107,6 +108,11 @@ export class WaitingRoom {
   #maxClaimed(rp: RelyingParty, attemptsMax: number): number {
     const inLease = this.#claimsPerPlace * attemptsMax - rp.inFlight
     return Math.max(Math.min(inLease, this.#share), Math.floor(this.#lentTo(rp) / 2))
+  }
+
+  /** Then intake would wait for it; what has been claimed was counted before. */
+  #isShareFull({ share }: RelyingParty): boolean {
+    return share.left(share.unsettled, this.#maxWaiting - this.#freePlaces(), this.#maxWaiting) < 0
   }
 
   /** The less, the fuller the room is: its last places are for RPs that are prompt. */

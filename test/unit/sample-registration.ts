@@ -3,6 +3,7 @@ import type { TriggerOrigin } from '../../src/events/trigger.ts'
 import type { Ending } from '../../src/registry/ending.ts'
 
 export const ISSUER = 'https://op.example/realms/a'
+export const OTHER_ISSUER = 'https://op.example/realms/b'
 
 /** A registration that is valid in every field; a test names only what it is about. */
 export function sampleRegistration(overrides: Partial<Registration> = {}): Registration {

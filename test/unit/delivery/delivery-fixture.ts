@@ -16,7 +16,7 @@ import {
 import { MemoryBacklog } from '../../support/memory-backlog.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
-import { ISSUER, sampleOrigin } from '../sample-registration.ts'
+import { ISSUER, OTHER_ISSUER, sampleOrigin } from '../sample-registration.ts'
 
 export interface SentAttempt extends AttemptRequest {
   /** Gives the attempt its result. */
@@ -37,6 +37,8 @@ interface FixtureOptions {
   /** Those of another replica. */
   readonly stores?: { readonly registry: MemoryRegistry; readonly backlog: MemoryBacklog }
 }
+
+const served = new Set([ISSUER, OTHER_ISSUER])
 
 const requiredEnv = {
   KAFKA_BROKERS: 'localhost:9092',
@@ -78,6 +80,8 @@ export function expectIdle(core: DeliveryCore, { delivery: { maxUnsettled } }: C
     const waiting = waitingFirst.size + waitingRetry.size
     const idle = { inFlight: 0, lingering: 0, probe: undefined, waiting: 0, isSilent: !breaker.isClosed }
     expect({ clientId, inFlight, lingering, probe, waiting, isSilent }).toEqual({ clientId, ...idle })
+    const { unsettled, claimPlaces, places, unproven, lingering: without, claiming } = rp.share
+    expect([unsettled, claimPlaces, places, unproven, without, claiming]).toEqual([0, 0, 0, 0, 0, 0])
   }
 }
 
@@ -141,8 +145,8 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     },
   }
   const issuers = {
-    has: (issuer: string) => issuer === ISSUER,
-    signer: (issuer: string) => (issuer === ISSUER ? signer : undefined),
+    has: (issuer: string) => served.has(issuer),
+    signer: (issuer: string) => (served.has(issuer) ? signer : undefined),
   }
   const settle = registry.settle.bind(registry)
   registry.settle = async (keys) => {

@@ -51,6 +51,7 @@ function dispatcherFixture(bounds: Bounds, failsAtOnce: (delivery: Delivery) => 
   const dispatcher: Dispatcher = new Dispatcher({
     claimsPerPlace: 2,
     ...bounds,
+    shares: relyingParties.shares,
     freePlaces: () => bounds.maxWaiting,
     clock,
     probeAloneMs: 8_000,
@@ -423,7 +424,7 @@ describe('dispatcher', () => {
     if (one === undefined || other === undefined) throw new Error('there are two')
     const kept = dispatcher.keepForClaim(one, dispatcher.roomForClaims(one))
     expect([kept, dispatcher.roomForClaims(other)]).toEqual([8, 0])
-    dispatcher.giveBackClaim(kept)
+    dispatcher.giveBackClaim(one, kept)
     expect(dispatcher.roomForClaims(other)).toBe(8)
   })
 
