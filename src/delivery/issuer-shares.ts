@@ -79,6 +79,11 @@ export class IssuerShares {
     return this.#active.size
   }
 
+  /** Of an issuer that has RPs here. */
+  get(issuer: string): IssuerShare | undefined {
+    return this.#byIssuer.get(issuer)
+  }
+
   /** Of an issuer that has one RP more. */
   join(issuer: string): IssuerShare {
     let share = this.#byIssuer.get(issuer)

@@ -91,8 +91,10 @@ export class OpenDeliveries {
     return Math.max(this.#max - this.#bounded, 0)
   }
 
-  get isHalfFull(): boolean {
-    return this.#bounded >= this.#max / 2
+  /** Half of the room is taken; while others are told too, half of what the issuer may have of it as well. */
+  isHalfFullFor(share: IssuerShare | undefined): boolean {
+    if (share === undefined || this.#bounded < this.#max / 2) return false
+    return share.isAlone || share.unsettled >= share.of(this.#max) / 2
   }
 
   /** True when the registration is being delivered already; the creditor then waits for that delivery. */

@@ -1,3 +1,4 @@
+import type { IssuerShares } from '../delivery/issuer-shares.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import { delay } from '../lib/deferred.ts'
 import { Gate } from '../lib/gate.ts'
@@ -6,7 +7,8 @@ import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionLane } from './partition-lane.ts'
 
 export interface FanOutsOptions {
-  readonly open: Pick<OpenDeliveries, 'isHalfFull'>
+  readonly open: Pick<OpenDeliveries, 'isHalfFullFor'>
+  readonly shares: Pick<IssuerShares, 'get'>
   readonly stopped: AbortSignal
   /** Those of all intake. */
   readonly turns: Turns
@@ -20,6 +22,7 @@ export interface FanOut {
   readonly lane: Lane
   /** Memory that the record holds. */
   readonly bytes: number
+  readonly issuer: string
   /** What is gone through: a user's sessions, or a session's registrations. */
   readonly subject: string
   /** The trigger's cut-off. Milliseconds since the epoch. */
@@ -37,6 +40,15 @@ interface Sweep {
   next?: Sweep
 }
 
+/** What the fan-outs of one issuer have in common. */
+interface OfIssuer {
+  /** At most one of them asks for a turn of intake. */
+  readonly turns: Turns
+  fanOuts: number
+  /** Deliveries of theirs. */
+  underWay: number
+}
+
 /** Above it no further record is taken. */
 const HELD_BYTES_MAX = 16 * 1_024 * 1_024
 /** About what a sweep remembers: a page of session ids. */
@@ -44,7 +56,7 @@ const PAGE_BYTES = 16 * 1_024
 /** And a record beside its content. */
 const RECORD_BYTES = 1_024
 const LOOK_MS = 5
-/** With more deliveries of theirs under way than that they wait: whatever is under way, others stand behind it. */
+/** With more deliveries of an issuer's under way than that its fan-outs wait: whatever is under way, others stand behind it. */
 const OPEN_MAX = 16
 /** While nobody else has anything to send. */
 const OPEN_ALONE_MAX = 128
@@ -52,7 +64,7 @@ const ALONE_MS = 1_000
 
 /**
  * Triggers that end more than fits into one step: the sessions of a user who has thousands. Their parts are taken one at a
- * time, between the records of everybody else, and only while few deliveries of theirs are under way; the trigger stays open
+ * time for each issuer, between the records of everybody else, and only while few deliveries of theirs are under way; the trigger stays open
  * until the last. However often a user signs out meanwhile, one sweep follows on the one that is under way, with the latest
  * cut-off: it finds whatever the others would.
  */
@@ -60,11 +72,9 @@ export class FanOuts {
   /** Open while there may be more of them; intake waits for it. */
   readonly room = new Gate(true)
   readonly #options: FanOutsOptions
-  /** At most one of them asks for a turn of intake. */
-  readonly #ownTurns = new Turns()
+  readonly #ofIssuer = new Map<string, OfIssuer>()
   readonly #sweeps = new WeakMap<Lane, Map<string, Sweep>>()
   #heldBytes = 0
-  #underWay = 0
   #othersAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: FanOutsOptions) {
@@ -77,14 +87,16 @@ export class FanOuts {
   }
 
   /** As the record, for what the parts after the first bring. */
-  counted(record: OpenRecord): OpenRecord {
+  counted(issuer: string, record: OpenRecord): OpenRecord {
+    const ofIssuer = this.#of(issuer)
     return {
       owe: () => {
-        this.#underWay++
+        ofIssuer.underWay++
         record.owe()
       },
       settled: () => {
-        this.#underWay--
+        ofIssuer.underWay--
+        this.#forget(issuer, ofIssuer)
         record.settled()
       },
     }
@@ -93,11 +105,15 @@ export class FanOuts {
   /** Calls `part` until it answers that there is no more. True then, and false when the lane was closed before. */
   async run(fanOut: FanOut): Promise<boolean> {
     const bytes = fanOut.bytes + RECORD_BYTES
+    const ofIssuer = this.#of(fanOut.issuer)
+    ofIssuer.fanOuts++
     this.#hold(bytes)
     try {
       return await this.#sweepFor(fanOut).done
     } finally {
       this.#hold(-bytes)
+      ofIssuer.fanOuts--
+      this.#forget(fanOut.issuer, ofIssuer)
     }
   }
 
@@ -115,7 +131,7 @@ export class FanOuts {
     }
     const done = (running?.done ?? Promise.resolve(true)).then(async () => {
       ofLane.set(subject, sweep)
-      const isDone = await this.#goThrough(lane, sweep.fanOut.part)
+      const isDone = await this.#goThrough(sweep.fanOut)
       if (sweep.next === undefined) ofLane.delete(subject)
       return isDone
     })
@@ -125,11 +141,11 @@ export class FanOuts {
     return sweep
   }
 
-  async #goThrough(lane: Lane, part: Part): Promise<boolean> {
+  async #goThrough(fanOut: FanOut): Promise<boolean> {
     this.#hold(PAGE_BYTES)
     try {
       for (;;) {
-        const came = await this.#inTurn(lane, part)
+        const came = await this.#inTurn(fanOut)
         if (came !== 'more') return came === 'done'
       }
     } finally {
@@ -143,18 +159,33 @@ export class FanOuts {
     else this.room.open()
   }
 
-  get #isBusy(): boolean {
-    const isAlone = performance.now() - this.#othersAtMs > ALONE_MS
-    return this.#underWay > (isAlone ? OPEN_ALONE_MAX : OPEN_MAX)
+  #of(issuer: string): OfIssuer {
+    let ofIssuer = this.#ofIssuer.get(issuer)
+    if (ofIssuer === undefined) {
+      ofIssuer = { turns: new Turns(), fanOuts: 0, underWay: 0 }
+      this.#ofIssuer.set(issuer, ofIssuer)
+    }
+    return ofIssuer
   }
 
-  async #inTurn(lane: Lane, part: Part) {
-    const { open, stopped, turns } = this.#options
+  #forget(issuer: string, { fanOuts, underWay }: OfIssuer): void {
+    if (fanOuts === 0 && underWay === 0) this.#ofIssuer.delete(issuer)
+  }
+
+  #isBusy(issuer: string, { underWay }: OfIssuer): boolean {
+    const { open, shares } = this.#options
+    const isAlone = performance.now() - this.#othersAtMs > ALONE_MS
+    return underWay > (isAlone ? OPEN_ALONE_MAX : OPEN_MAX) || open.isHalfFullFor(shares.get(issuer))
+  }
+
+  async #inTurn({ issuer, lane, part }: FanOut) {
+    const { stopped, turns } = this.#options
     const isWanted = () => !lane.isClosed && !stopped.aborted
-    const endOwnTurn = await this.#ownTurns.take()
+    const ofIssuer = this.#of(issuer)
+    const endOwnTurn = await ofIssuer.turns.take()
     try {
       // A lane that is held may be released, or belong to somebody else soon.
-      while (isWanted() && (this.#isBusy || open.isHalfFull || !lane.isOpen)) await delay(LOOK_MS, stopped)
+      while (isWanted() && (this.#isBusy(issuer, ofIssuer) || !lane.isOpen)) await delay(LOOK_MS, stopped)
       if (!isWanted()) return 'given-up'
       const endTurn = await turns.take()
       try {

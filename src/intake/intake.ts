@@ -62,7 +62,12 @@ export class Intake {
     this.#options = options
     this.#beforeStart = new BeforeStart(options)
     this.#handover = new Handover(options, (item, reason) => this.#refuse(item, reason))
-    this.#fanOuts = new FanOuts({ open: options.open, stopped: this.#stopped.signal, turns: this.#turns })
+    this.#fanOuts = new FanOuts({
+      open: options.open,
+      shares: options.relyingParties.shares,
+      stopped: this.#stopped.signal,
+      turns: this.#turns,
+    })
   }
 
   /** Takes no further slice. */
@@ -251,12 +256,13 @@ export class Intake {
     so: { next: OwedAnswer['next']; count: number; isRefused: boolean },
   ): Promise<void> {
     const isWanted = () => !lane.isClosed
-    const counted = { ...item, record: this.#fanOuts.counted(item.record) }
+    const step = item.step as TriggerStep
+    const counted = { ...item, record: this.#fanOuts.counted(step.issuer, item.record) }
     const { settings } = this.#options
     const isDone = await this.#fanOuts.run({
       lane,
       bytes: item.wire.value?.byteLength ?? 0,
-      ...subjectOf(item.step as TriggerStep),
+      ...subjectOf(step),
       startOver: () => {
         so.next = async () => (await this.#ask(lane, [item]))[0] as OwedAnswer
       },
@@ -300,8 +306,8 @@ export class Intake {
   }
 }
 
-function subjectOf(step: TriggerStep): { subject: string; untilMs: number } {
+function subjectOf(step: TriggerStep): { issuer: string; subject: string; untilMs: number } {
   const { ending, issuer, kind, userId } = step
   const sessionId = kind === 'end-session' ? step.sessionId : undefined
-  return { subject: JSON.stringify([issuer, sessionId, userId]), untilMs: ending.untilMs }
+  return { issuer, subject: JSON.stringify([issuer, sessionId, userId]), untilMs: ending.untilMs }
 }

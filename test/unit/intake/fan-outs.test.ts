@@ -1,18 +1,28 @@
 import { describe, expect, test } from 'vitest'
 import { FanOuts } from '../../../src/intake/fan-outs.ts'
 import { Turns } from '../../../src/lib/turns.ts'
+import { ISSUER, OTHER_ISSUER } from '../sample-registration.ts'
 
 const PARTS = 3
 
 function fixture() {
   const stop = new AbortController()
-  const fanOuts = new FanOuts({ open: { isHalfFull: false }, stopped: stop.signal, turns: new Turns() })
+  const fanOuts = new FanOuts({
+    open: { isHalfFullFor: () => false },
+    shares: { get: () => undefined },
+    stopped: stop.signal,
+    turns: new Turns(),
+  })
   const lane = { isOpen: true, isClosed: false }
   const read: string[] = []
   const ended: string[] = []
   const anew: string[] = []
   /** A sign-out; it reads so many parts. */
-  function signOut(name: string, untilMs: number, { subject = 'user-1', bytes = 0 } = {}): Promise<void> {
+  function signOut(
+    name: string,
+    untilMs: number,
+    { issuer = ISSUER, subject = 'user-1', bytes = 0 } = {},
+  ): Promise<void> {
     let left = PARTS
     const startOver = () => {
       left = PARTS
@@ -22,7 +32,7 @@ function fixture() {
       read.push(name)
       return --left > 0 ? ('more' as const) : ('done' as const)
     }
-    const isDone = fanOuts.run({ lane, subject, untilMs, bytes, part, startOver })
+    const isDone = fanOuts.run({ issuer, lane, subject, untilMs, bytes, part, startOver })
     return isDone.then((it) => void ended.push(`${name} ${it ? 'done' : 'given up'}`))
   }
   return { anew, ended, fanOuts, lane, read, signOut, stop }
@@ -54,6 +64,30 @@ describe('fan-outs', () => {
     const { read, signOut } = fixture()
     await Promise.all([signOut('a', 1), signOut('b', 1, { subject: 'user-2' })])
     expect(read).toEqual(['a', 'b', 'a', 'b', 'a', 'b'])
+  })
+
+  test('users of one issuer do not stand before those of another', async () => {
+    const { ended, read, signOut } = fixture()
+    const many = Array.from({ length: 50 }, (_, n) => signOut('many', 1, { subject: `user-${n}` }))
+    await signOut('other', 1, { issuer: OTHER_ISSUER, subject: 'user' })
+    expect(read.length).toBeLessThanOrEqual(2 * PARTS + 1)
+    await Promise.all(many)
+    expect(ended).toHaveLength(51)
+  })
+
+  test('an issuer of which enough is under way does not make another wait', async () => {
+    const { fanOuts, signOut } = fixture()
+    fanOuts.othersGoOn()
+    const record = fanOuts.counted(ISSUER, { owe: () => undefined, settled: () => undefined })
+    for (let n = 0; n < 100; n++) record.owe()
+    let isDone = false
+    const waiting = signOut('many', 1).then(() => {
+      isDone = true
+    })
+    await signOut('other', 1, { issuer: OTHER_ISSUER, subject: 'user' })
+    expect(isDone).toBe(false)
+    for (let n = 0; n < 100; n++) record.settled()
+    await waiting
   })
 
   test('all are given up when their partition goes to somebody else', async () => {
