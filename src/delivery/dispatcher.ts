@@ -286,7 +286,8 @@ export class Dispatcher {
   #tellOfRoom(rp: RelyingParty, origin: Origin): void {
     // Not after each attempt: those of an RP that is not quick end so seldom that the next look is soon enough.
     if (rp.breaker.isClosed && this.#standings.of(rp, origin) !== 'quick') this.#isRoomSought = true
-    else if (this.roomForClaims(rp) > 0) {
+    // Its issuer is told when claims may have more; until then each attempt that ends would ask for nothing.
+    else if (!rp.share.areClaimPlacesSought && this.roomForClaims(rp) > 0) {
       rp.hasDueBacklog = false
       this.#options.onRoom()
     }
