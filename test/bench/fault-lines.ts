@@ -4,6 +4,7 @@ import type { Measurements } from './measurements.ts'
 import type { RebuildRun } from './rebuild.ts'
 import type { SharingRun } from './sharing.ts'
 import { median } from './statistics.ts'
+import type { TenantsRun } from './tenants.ts'
 
 /** In words what the table of programs does not hold: a paragraph or a few lines per stage. */
 export function faultLines(measured: Measurements): string {
@@ -12,6 +13,7 @@ export function faultLines(measured: Measurements): string {
     sizeLines,
     isolationLines,
     sharingLines,
+    tenantsLines,
     parkedLines,
     rebuildLines,
     replayLines,
@@ -75,6 +77,16 @@ function sharingLines({ sharing }: Measurements): string[] {
       `all are told ${of((run) => run.recoveredAfterSeconds)} s after that, twice ${of((run) => run.duplicates, 0)}.`
     )
   })
+}
+
+function tenantsLines({ tenants }: Measurements): string[] {
+  if (tenants.length === 0) return []
+  const of = (read: (run: TenantsRun) => number) => amount(median(tenants.map(read)), 1)
+  return [
+    `A tenant beside one with 2,000 RPs that logs out ${tenants[0]?.owed} deliveries: latency p50 ${of((run) => run.p50Ms)} ms, p99 ${of((run) => run.p99Ms)} ms, ` +
+      `alone ${of((run) => run.aloneP50Ms)} and ${of((run) => run.aloneP99Ms)} ms; its trigger behind all those of the other is sent after ${of((run) => run.behindSeconds)} s; ` +
+      `all of the other is sent after ${of((run) => run.seconds)} s, alone ${of((run) => run.aloneSeconds)} s.`,
+  ]
 }
 
 function parkedLines({ parked }: Measurements): string[] {

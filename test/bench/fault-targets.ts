@@ -13,6 +13,7 @@ export function judgeFaults(measured: Measurements): TargetResult[] {
     judgeSize,
     judgeIsolation,
     judgeSharing,
+    judgeTenants,
     judgeParked,
     judgeRebuild,
     judgeReplay,
@@ -82,6 +83,16 @@ function judgeSharing({ sharing }: Measurements): TargetResult[] {
       ),
     ]
   })
+}
+
+function judgeTenants({ tenants }: Measurements): TargetResult[] {
+  if (tenants.length === 0) return []
+  const ratio = median(tenants.map((run) => run.p99Ms / run.aloneP99Ms))
+  const duplicates = tenants.reduce((sum, run) => sum + run.duplicates, 0)
+  return [
+    atMost('a tenant beside the mass logout of another, latency p99, with / without', ratio, 2),
+    atMost('mass logout of a tenant, duplicate deliveries', duplicates, 0),
+  ]
 }
 
 function judgeParked({ parked: [run] }: Measurements): TargetResult[] {

@@ -65,6 +65,11 @@ export class KafkaLog {
     if (written !== messages.length) throw new Error(`${written} records instead of ${messages.length}`)
   }
 
+  /** Several records, unchecked: others may be writing. */
+  async produceSome(topic: string, messages: readonly Message[]): Promise<void> {
+    await this.#producer.send({ topic, messages: [...messages] })
+  }
+
   /** One record, unchecked, as soon as possible. */
   async produceOne(topic: string, message: Message): Promise<void> {
     await this.#producer.send({ topic, messages: [message] })

@@ -9,6 +9,7 @@ import { measureRebuild, type RebuildRun } from './rebuild.ts'
 import { measureReplay, type ReplayRun } from './replay.ts'
 import { measureSharing, type SharingRun } from './sharing.ts'
 import { measureSteady, type SteadyRun } from './steady.ts'
+import { measureTenants, type TenantsRun } from './tenants.ts'
 import { measureThroughput, type ThroughputRun } from './throughput.ts'
 
 /** Ten times the usual work shows what grows with it. */
@@ -24,6 +25,8 @@ export interface Measurements {
   readonly isolation: IsolationRun[]
   /** A mass logout at RPs of which many are slow or hang. */
   readonly sharing: SharingRun[]
+  /** A tenant beside the mass logout of another. */
+  readonly tenants: TenantsRun[]
   readonly parked: ParkedRun[]
   readonly rebuild: RebuildRun[]
   readonly replay: ReplayRun[]
@@ -43,6 +46,7 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
     size: [],
     isolation: [],
     sharing: [],
+    tenants: [],
     parked: [],
     rebuild: [],
     replay: [],
@@ -106,6 +110,13 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
         appendProgress(`isolation ${round}/${runs}`, run),
       )
       measured.sharing.push(...sharing)
+    }
+  }
+  if (stages.includes('tenants') && withRelay) {
+    for (const round of rounds) {
+      const run = await measureTenants(context, firstAlgorithm, options)
+      measured.tenants.push(run)
+      appendProgress(`tenants ${round}/${runs}`, run)
     }
   }
   if (stages.includes('rebuild') && withRelay) {

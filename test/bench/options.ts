@@ -9,6 +9,7 @@ export const stageNames = [
   'crash',
   'size',
   'isolation',
+  'tenants',
   'parked',
   'rebuild',
   'replay',

@@ -45,8 +45,8 @@ export function programEnvironment(
     KAFKA_START_FROM: 'earliest',
     REDIS_URL: place.redisUrl,
     REDIS_PREFIX: place.redisPrefix,
-    ISSUER,
-    SIGNING_KEYS_FILE: place.signingKeysFile,
+    // A file names the issuers and their keys itself.
+    ...(settings.ISSUERS_FILE === undefined && { ISSUER, SIGNING_KEYS_FILE: place.signingKeysFile }),
     EGRESS_ALLOW_HTTP: 'true',
     EGRESS_ALLOW: '127.0.0.0/8',
     PORT: '0',

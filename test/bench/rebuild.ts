@@ -188,6 +188,7 @@ async function fillTopic(
     await kafka.produce(place.topic, messages)
   }
   const strangers = Array.from({ length: triggers - ended.length }, () => ({
+    issuer: ISSUER,
     sessionId: randomUUID(),
     userId: randomUUID(),
   }))

@@ -11,6 +11,7 @@ const REGISTRATION_TTL_SECONDS = 4 * 3_600
 const SESSIONS_PER_PIPELINE = 500
 
 export interface BenchSession {
+  readonly issuer: string
   readonly sessionId: string
   readonly userId: string
   readonly relyingParties: readonly RelyingParty[]
@@ -21,6 +22,7 @@ export function makeSessions(
   count: number,
   relyingParties: readonly RelyingParty[],
   registrationsPerSession = REGISTRATIONS_PER_SESSION,
+  issuer = ISSUER,
 ): BenchSession[] {
   if (relyingParties.length < registrationsPerSession)
     throw new Error(`${registrationsPerSession} registrations per session need as many relying parties`)
@@ -28,6 +30,7 @@ export function makeSessions(
   const longest = Math.floor((relyingParties.length - 1) / Math.max(registrationsPerSession - 1, 1))
   const step = Math.min(Math.floor(relyingParties.length / registrationsPerSession) + 1, longest)
   return Array.from({ length: count }, (_, session) => ({
+    issuer,
     sessionId: randomUUID(),
     userId: randomUUID(),
     relyingParties: Array.from({ length: registrationsPerSession }, (_, registration) => {
@@ -49,8 +52,8 @@ export async function seedRegistrations(
   for (let start = 0; start < sessions.length; start += SESSIONS_PER_PIPELINE) {
     const pipeline = redis.pipeline()
     for (const session of sessions.slice(start, start + SESSIONS_PER_PIPELINE)) {
-      const sessionKey = `${prefix}:session:{${ISSUER}|${session.sessionId}}`
-      const userKey = `${prefix}:user:{${ISSUER}|${session.userId}}`
+      const sessionKey = `${prefix}:session:{${session.issuer}|${session.sessionId}}`
+      const userKey = `${prefix}:user:{${session.issuer}|${session.userId}}`
       pipeline
         .hset(sessionKey, registrationFields(session, alg, registeredAtMs))
         .expire(sessionKey, REGISTRATION_TTL_SECONDS)
@@ -61,8 +64,8 @@ export async function seedRegistrations(
   }
 }
 
-export function trigger({ sessionId, userId }: Pick<BenchSession, 'sessionId' | 'userId'>): Message {
-  return cloudEvent('session-terminated', sessionId, { issuer: ISSUER, sessionId, userId })
+export function trigger({ issuer, sessionId, userId }: Omit<BenchSession, 'relyingParties'>): Message {
+  return cloudEvent('session-terminated', sessionId, { issuer, sessionId, userId })
 }
 
 /** A CloudEvent in binary mode, as the documented records are. */
@@ -99,13 +102,13 @@ export interface BenchRegistration {
 }
 
 export function makeRegistrations(
-  { sessionId, userId, relyingParties }: BenchSession,
+  { issuer, sessionId, userId, relyingParties }: BenchSession,
   alg: BenchAlgorithm,
   registeredAtMs = Date.now(),
 ): BenchRegistration[] {
   const registeredAt = new Date(registeredAtMs).toISOString()
   return relyingParties.map(({ clientId, backchannelLogoutUri }) => ({
-    issuer: ISSUER,
+    issuer,
     sessionId,
     oidcSessionId: randomBytes(18).toString('base64url'),
     clientId,
