@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { issuersInTurn } from '../../../src/delivery/issuer-shares.ts'
+import type { RelyingParty } from '../../../src/delivery/relying-party.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ISSUER, OTHER_ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { deliveryFixture, type SentAttempt } from './delivery-fixture.ts'
+import { knownRelyingParties } from './known-relying-parties.ts'
+
+type Named = (name: string) => RelyingParty
 
 const ok = { kind: 'answered', status: 200 } as const
 const PLACES = 256
@@ -86,6 +91,15 @@ function tenants(
   }
 }
 
+test('RPs that are due are claimed for issuer by issuer, and of one issuer as they came', () => {
+  const relyingParties = knownRelyingParties()
+  const [a, b, c] = [ISSUER, OTHER_ISSUER, `${ISSUER}/c`].map(
+    (issuer) => (name: string) => relyingParties.get(issuer, name),
+  ) as [Named, Named, Named]
+  const due = [a('1'), a('2'), a('3'), a('4'), b('1'), c('1'), b('2')]
+  expect(issuersInTurn(due)).toEqual([a('1'), b('1'), c('1'), a('2'), b('2'), a('3'), a('4')])
+})
+
 describe('an issuer with two thousand RPs and a mass logout', () => {
   test('does not make intake wait while another issuer is told too', async () => {
     const { core, few, logout, stored, toldOfFew } = tenants(() => 'later')
@@ -108,10 +122,11 @@ describe('an issuer with two thousand RPs and a mass logout', () => {
   })
 
   test('has it again when the other has had nothing for a minute', async () => {
-    const { core, few, logout, look } = tenants(() => 'never')
+    const { core, few, logout, look, stored } = tenants(() => 'never')
     await few(0)
     look(20 * 60 + 1)
     for (const slice of massLogout(UNSETTLED)) await logout(slice)
+    await stored()
     expect(core.open.room.isOpen).toBe(false)
   })
 
