@@ -40,7 +40,8 @@ const redisUrl = z.string().superRefine((text, context) => {
   const problem = redisUrlProblem(text)
   if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
 })
-const issuer = z
+/** Of an issuer, wherever it is configured. */
+export const issuer = z
   .string()
   .refine(
     (text) => URL.canParse(text) && /^https?:\/\//.test(text) && !/[?#|\s]/.test(text),
@@ -94,6 +95,9 @@ const address = z
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
+
+/** The time that a delivery may be given, wherever it is configured. */
+export const RETRY_DEADLINE = { minMs: 100, maxMs: 30 * DAY } as const
 
 /**
  * Every option of the service: its name in the environment, what is accepted, its default and what it means. The
@@ -207,7 +211,7 @@ export const optionsSchema = z.object({
     .describe(
       'Attempts per delivery; then it is `failed: exhausted`. While its RP does not answer at all, those that probe it count only as far as the retry delays leave time for.',
     ),
-  RETRY_DEADLINE_MS: integer(100, 30 * DAY)
+  RETRY_DEADLINE_MS: integer(RETRY_DEADLINE.minMs, RETRY_DEADLINE.maxMs)
     .prefault(String(HOUR))
     .describe('Time per delivery; then it is `failed: expired`.'),
   RETRY_DOUBTFUL_DELAYS_MS: delays

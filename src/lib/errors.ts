@@ -1,6 +1,7 @@
 /** Every fault this service throws on purpose carries one of these codes; they are stable, messages are not. */
 export type FaultCode =
   | 'LR_CONFIG_INVALID'
+  | 'LR_ISSUERS_INVALID'
   | 'LR_KEYS_INVALID'
   | 'LR_KEY_MISSING'
   | 'LR_EGRESS_BLOCKED'
