@@ -69,7 +69,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
       redis: look(redisChecks(expected), () => redisFacts.read()),
       topics: look(topicChecks(expected), () => topicFacts.read()),
       log: look(logChecks, () => edges.read()),
-      keys: look(keyChecks, () => issuers.keyFiles()),
+      keys: look(keyChecks, () => ({ problem: issuers.problem, keyFiles: issuers.keyFiles() })),
       clients: look(clientChecks, () => clients.read()),
       process: look(processChecks, () => ofProcess),
     },

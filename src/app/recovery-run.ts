@@ -1,6 +1,7 @@
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
 import { hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
+import type { Issuers } from '../issuers/issuers.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
@@ -22,6 +23,8 @@ import { createPipeline, createRebuild, createStores, type StoreConfig, type Sto
 
 export interface RecoveryRunOptions {
   readonly config: StoreConfig
+  /** They need no keys. */
+  readonly issuers: Issuers
   readonly kafka: ConstructorParameters<typeof KafkaLogReader>[0]
   readonly topics: KafkaTopics
   readonly redis: RedisConnection
@@ -60,7 +63,7 @@ export class RecoveryRun {
     this.#clock = clock
     this.#topics = options.topics
     this.#onNote = onNote
-    const pipeline = createPipeline(config, (issuer) => config.issuers.some((it) => it.issuer === issuer))
+    const pipeline = createPipeline(options.issuers)
     this.#pipeline = pipeline
     this.#stores = createStores(config, redis, clock)
     const { parkOwed, recovery, registry } = this.#stores
@@ -116,7 +119,7 @@ export class RecoveryRun {
       selection,
       sliceTriggers,
       formats: pipeline.decoders,
-      isServedIssuer: pipeline.serves,
+      isServedIssuer: (issuer) => pipeline.serves(issuer),
       triggers,
       lateAfterMs: deadlineMs,
       outcomeTopic,

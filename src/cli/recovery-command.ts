@@ -1,6 +1,8 @@
+import { createIssuers } from '../app/create-issuers.ts'
 import { storeLayout } from '../app/engine.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
 import { layout, readConfigPart } from '../config/config.ts'
+import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { unreachableFault } from '../recovery/patience.ts'
 import { describeFailure } from '../recovery/selection.ts'
@@ -25,6 +27,8 @@ export async function runRecovery(
     kafka: { ...storeLayout.kafka, ...kafkaClient },
     redis: layout.redis,
   })
+  const issuers = createIssuers(config, systemClock)
+  await issuers.open()
   const redis = await openRedis(config.redis)
   try {
     const { kafka, topics } = await openKafka(config.kafka)
@@ -33,6 +37,7 @@ export async function runRecovery(
       const run = new RecoveryRun({
         ...options,
         config,
+        issuers,
         kafka,
         redis,
         topics,

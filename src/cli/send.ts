@@ -29,7 +29,7 @@ export function addSend(program: Command): void {
 
 function withOptions(command: Command): Command {
   return command
-    .option('--issuer <url>', 'the issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'the issuer, where there are several', parseIssuer)
     .option('--reason <text>', 'why, for whoever reads the topic')
     .option('--topic <name>', 'the first of KAFKA_TOPICS when not given')
     .addOption(

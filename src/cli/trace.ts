@@ -30,7 +30,7 @@ export function addTrace(program: Command): void {
     .command('trace')
     .description('every record about a session or a user, and what Redis holds, as a timeline')
     .argument('<session or user>', 'the id of either', id('<session or user>'))
-    .option('--issuer <url>', 'the issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'the issuer, where there are several', parseIssuer)
     .option('--since <time>', 'how far back: a duration such as 2h or 7d, or an ISO 8601 time', '24h')
     .option('--json', 'one line of JSON per record, then one with the summary')
     .addHelpText(
@@ -48,7 +48,7 @@ Examples:
 async function trace(asked: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const sinceMs = parseTime(options.since, Date.now(), '--since')
-  const { issuer, config } = readConfigFor(
+  const { issuer, config, resolveIssuer } = await readConfigFor(
     {
       kafka: {
         ...kafkaClient,
@@ -74,7 +74,7 @@ async function trace(asked: string, options: Options): Promise<void> {
         issuer,
         sinceMs,
         topics,
-        decoders: new Decoders(issuer),
+        decoders: new Decoders(resolveIssuer),
         outcomeTopic,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),

@@ -38,6 +38,7 @@ export function readOptions<Name extends keyof ReadOptions>(
   const problems = briefly([
     ...secrets.problems.filter(({ name }) => isWanted(name)).map(({ line }) => line),
     ...issues.filter(({ path }) => isWanted(path[0])).map((issue) => problemLine(issue, env)),
+    ...issuerProblems(given, env).filter((line) => isWanted(line.split(':', 1)[0])),
     ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ])
   if (problems.length > 0) throw faultOf(problems)
@@ -84,9 +85,24 @@ function problemLine(
   env: Environment,
 ): string {
   const name = String(path[0])
-  if (code !== 'invalid_type' || path.length > 1) return `${name}: ${message}`
+  return code !== 'invalid_type' || path.length > 1
+    ? `${name}: ${message}`
+    : `${name}: ${required(name, env)}`
+}
+
+function required(name: string, env: Environment): string {
   const misspelt = misspeltOptions(env).find(({ meant }) => meant === name)
-  return `${name}: is required${misspelt === undefined ? '' : `, and ${misspelt.name} is no option`}`
+  return `is required${misspelt === undefined ? '' : `, and ${misspelt.name} is no option`}`
+}
+
+/** One issuer stands in two options, several stand in a file. */
+function issuerProblems(given: Environment, env: Environment): string[] {
+  const short = ['ISSUER', 'SIGNING_KEYS_FILE'] as const
+  return given.ISSUERS_FILE === undefined
+    ? short.filter((name) => given[name] === undefined).map((name) => `${name}: ${required(name, env)}`)
+    : short
+        .filter((name) => given[name] !== undefined)
+        .map((name) => `${name}: must not be set beside ISSUERS_FILE`)
 }
 
 /** The options that are right by themselves, beside others that may be wrong. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { allowEntryProblem } from '../egress/allow-entry.ts'
@@ -84,6 +84,14 @@ const readableFile = z.string().superRefine((path, context) => {
     context.addIssue({ code: 'custom', message: `the file cannot be read (${codeOf(error)})` })
   }
 })
+/** The same, or a directory. */
+const readablePath = z.string().superRefine((path, context) => {
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `cannot be read (${codeOf(error)})` })
+  }
+})
 const text = z.string().min(1, 'must not be empty')
 const address = z
   .string()
@@ -161,13 +169,22 @@ export const optionsSchema = z.object({
     .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes, colons or underscores')
     .prefault('lr')
     .describe('Prefix of every key in Redis.'),
-  ISSUER: issuer.describe('The issuer whose logouts are sent, byte for byte as in its ID tokens.'),
-  SIGNING_KEYS_FILE: readableFile.describe(
-    'Private keys of the issuer: a JWK set or PEM. Read again when it changes.',
-  ),
+  ISSUER: issuer
+    .optional()
+    .describe(
+      'The issuer whose logouts are sent, byte for byte as in its ID tokens. Of several: `ISSUERS_FILE`.',
+    ),
+  SIGNING_KEYS_FILE: readableFile
+    .optional()
+    .describe('Private keys of that issuer: a JWK set or PEM. Read again when it changes.'),
+  ISSUERS_FILE: readablePath
+    .optional()
+    .describe(
+      'Instead of these two: the issuers with their keys, as YAML or JSON, or a directory of such files. Read again when it changes.',
+    ),
   SIGNING_KEYS_RELOAD_MS: integer(100, HOUR)
     .prefault('2000')
-    .describe('How often the key file is looked at.'),
+    .describe('How often the key files and `ISSUERS_FILE` are looked at.'),
   SIGNING_KEYS_PUBLISHED_CHECK_MS: integer(0, DAY)
     .prefault(String(5 * MINUTE))
     .describe("How often the issuer's own JWK set is looked at for the signing keys; 0: never."),

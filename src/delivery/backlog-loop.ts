@@ -5,6 +5,7 @@ import { isDatedUntil } from '../registry/ending.ts'
 import type { HeldRegistration, Registry } from '../registry/registry.ts'
 import type { Admission } from './admission.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
+import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import { issuerOf, type RelyingParties, type RelyingParty } from './relying-party.ts'
@@ -17,13 +18,10 @@ export interface BacklogLoopOptions {
   readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly guard: { readonly isIntact: boolean }
-  /** How long a delivery may be tried. Milliseconds. */
-  readonly deadlineMs: number
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
   readonly claiming: RepeatedStep
-  /** Of an issuer that is not served here nothing is claimed: another relay may be able to sign for it. */
-  readonly isServedIssuer: (issuer: string) => boolean
+  readonly issuers: DeliveryIssuers
   /** Between two looks at the index. Milliseconds. */
   readonly pollMs: number
   readonly open: OpenDeliveries
@@ -122,13 +120,14 @@ export class BacklogLoop {
 
   /** All of them: RPs that do not answer stay due, and must not hide the others. */
   async #dueRps(): Promise<RelyingParty[]> {
-    const { backlog, clock, isServedIssuer, relyingParties } = this.#options
+    const { backlog, clock, issuers, relyingParties } = this.#options
     const now = clock.now()
     const due: RelyingParty[] = []
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
       for (const rpKey of page) {
-        if (isServedIssuer(issuerOf(rpKey))) due.push(relyingParties.byKey(rpKey))
+        // Of another issuer nothing is claimed: another relay may be able to sign for it.
+        if (issuers.get(issuerOf(rpKey))?.isEnabled) due.push(relyingParties.byKey(rpKey))
       }
       if (page.length < RPS_PER_PAGE) return due
     }
@@ -195,7 +194,8 @@ export class BacklogLoop {
    * is parked or later, so one that was due a whole deadline ago is past its own.
    */
   async #sweep(rp: RelyingParty): Promise<boolean> {
-    const { clock, deadlineMs, open } = this.#options
+    const { clock, issuers, open } = this.#options
+    const deadlineMs = issuers.get(rp.issuer)?.deadlineMs ?? 0
     const limit = open.reserve(SWEPT_MAX)
     if (limit === 0) return false
     try {

@@ -53,11 +53,36 @@ export function checkKeyPermissions({ mode }: Pick<KeyFileFacts, 'mode'>): Found
   return ok(`${shown}: nobody else may read it${(mode & 0o040) === 0 ? '' : ' but its group'}`)
 }
 
-export const keyChecks: readonly Check<readonly KeyFileFacts[]>[] = [
-  { name: 'keys-file', runs: 'always', find: (files) => files.flatMap(checkKeyFile) },
-  { name: 'keys-signing', runs: 'always', find: (files) => files.flatMap(checkKeysLost) },
-  { name: 'keys-left-out', runs: 'always', find: (files) => files.flatMap(checkKeysLeftOut) },
-  { name: 'keys-permissions', runs: 'always', find: (files) => files.map(checkKeyPermissions) },
+/** What a relay knows of its issuers. */
+export interface IssuerFacts {
+  /** Why the configuration cannot be used as it is now, so that the one before stays in force. */
+  readonly problem: string | undefined
+  readonly keyFiles: readonly (KeyFileFacts & { readonly issuer: string })[]
+}
+
+/** Where there are several the finding is about one of them. */
+function ofEach(find: (file: KeyFileFacts) => readonly Found[]) {
+  return ({ keyFiles }: IssuerFacts): readonly Found[] =>
+    keyFiles.flatMap((file) =>
+      find(file).map((found) => {
+        if (keyFiles.length === 1) return found
+        return { ...found, about: found.about === undefined ? file.issuer : `${file.issuer} ${found.about}` }
+      }),
+    )
+}
+
+function checkIssuersFile({ problem }: IssuerFacts): Found[] {
+  if (problem === undefined) return []
+  const text = `the issuers of before stay in force, and the next start will fail: ${problem}`
+  return [warning(text, 'correct ISSUERS_FILE, or the key file that is named')]
+}
+
+export const keyChecks: readonly Check<IssuerFacts>[] = [
+  { name: 'issuers-file', runs: 'always', find: checkIssuersFile },
+  { name: 'keys-file', runs: 'always', find: ofEach(checkKeyFile) },
+  { name: 'keys-signing', runs: 'always', find: ofEach(checkKeysLost) },
+  { name: 'keys-left-out', runs: 'always', find: ofEach(checkKeysLeftOut) },
+  { name: 'keys-permissions', runs: 'always', find: ofEach((file) => [checkKeyPermissions(file)]) },
 ]
 
 /** Each algorithm with the key that signs it now. */

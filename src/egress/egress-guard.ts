@@ -19,6 +19,8 @@ export interface EgressPolicy {
   readonly allow: readonly string[]
 }
 
+let guards = 0
+
 /**
  * Decides where a logout token may go. A back-channel logout URI is chosen by whoever registers an RP, so without
  * a guard the relay would be a way to POST into the operator's own network.
@@ -31,6 +33,8 @@ export interface EgressPolicy {
  * choose; metadata addresses are not opened by a range either.
  */
 export class EgressGuard {
+  /** Another one for each guard of the process. */
+  readonly id = ++guards
   readonly #allowHttp: boolean
   readonly #hosts = new Set<string>()
   readonly #ranges: Range[] = []

@@ -13,7 +13,6 @@ import { limitReading } from './read-limit.ts'
 import { buildConnector } from './undici.ts'
 
 export interface ConnectorOptions {
-  readonly guard: EgressGuard
   readonly names: NameResolver
   /** From the start of the name's lookup to the end of the TLS handshake. Milliseconds. */
   readonly timeoutMs: number
@@ -27,7 +26,7 @@ export interface ConnectorOptions {
  * and the address that a socket really has is checked once more before a byte is written.
  */
 export function guardedConnector(options: ConnectorOptions): GuardedConnector {
-  const { guard, names, timeoutMs: timeoutMsMax, answerBytesMax } = options
+  const { names, timeoutMs: timeoutMsMax, answerBytesMax } = options
   const shakeHands = buildConnector({
     allowH2: false,
     // undici's own timers may be a second late, and so long the socket would outlive its attempt.
@@ -40,7 +39,7 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
   } as Connector.BuildOptions)
   const failures = new RecentFailures()
 
-  return ({ timeoutMs = timeoutMsMax, ...options }, callback) => {
+  return ({ guard, timeoutMs = timeoutMsMax, ...options }, callback) => {
     const hostname = options.hostname.replace(/^\[|\]$/g, '')
     const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80)
     let giveUp = (): void => undefined
@@ -110,9 +109,9 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
 /** As undici sets it. */
 const KEEP_ALIVE_MS = 60_000
 
-/** One of undici, for which the time may be less. */
+/** One of undici, with what may be connected to, and for which the time may be less. */
 export type GuardedConnector = (
-  options: Connector.Options & { readonly timeoutMs?: number },
+  options: Connector.Options & { readonly guard: EgressGuard; readonly timeoutMs?: number },
   callback: Connector.Callback,
 ) => void
 

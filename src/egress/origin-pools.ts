@@ -1,4 +1,7 @@
 import type { Dispatcher, Pool } from 'undici'
+import type { EgressGuard } from './egress-guard.ts'
+
+type CreatePool = (origin: string, egress: EgressGuard, connectTimeoutMs?: number) => Pool
 
 const SWEEP_MS = 15_000
 const IDLE_MS_MAX = 60_000
@@ -19,7 +22,7 @@ interface Entry {
 }
 
 /**
- * One pool per origin, closed after a minute without use, and replaced after two; requests that run are never cut. There may be thousands of origins in one mass logout; those
+ * One pool per origin and guard, closed after a minute without use, and replaced after two; requests that run are never cut. There may be thousands of origins in one mass logout; those
  * for which there is no room any more get a connection for each attempt. To drop others for them would only make
  * everyone connect anew.
  */
@@ -27,27 +30,34 @@ export class OriginPools {
   readonly #entries = new Map<string, Entry>()
   /** Kept no longer, with requests that still run. */
   readonly #closing = new Set<Pool>()
-  readonly #create: (origin: string, connectTimeoutMs?: number) => Pool
+  readonly #create: CreatePool
   readonly #timer: NodeJS.Timeout
   readonly #ageMsMax: number
 
-  constructor(create: (origin: string, connectTimeoutMs?: number) => Pool, ageMsMax = AGE_MS_MAX) {
+  constructor(create: CreatePool, ageMsMax = AGE_MS_MAX) {
     this.#create = create
     this.#ageMsMax = ageMsMax
     this.#timer = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, ageMsMax))
     this.#timer.unref()
   }
 
-  dispatch(origin: string, request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    const entry = this.#entries.get(origin)
+  dispatch(
+    origin: string,
+    egress: EgressGuard,
+    request: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): void {
+    // What one issuer may reach must not become reachable to another by a connection that is there.
+    const name = `${egress.id} ${origin}`
+    const entry = this.#entries.get(name)
     if (entry !== undefined) {
       entry.lastUsedAtMs = performance.now()
       entry.pool.dispatch(request, handler)
       return
     }
-    const pool = this.#create(origin)
+    const pool = this.#create(origin, egress)
     const isKept = this.#entries.size < POOLS_MAX
-    if (isKept) this.#keep(origin, pool)
+    if (isKept) this.#keep(name, pool)
     pool.dispatch(request, handler)
     if (!isKept) this.#close(pool)
   }
@@ -55,11 +65,12 @@ export class OriginPools {
   /** Over a connection of its own, which ends with it, and which is given up after so long when it cannot be made. */
   dispatchAlone(
     origin: string,
+    egress: EgressGuard,
     request: Dispatcher.DispatchOptions,
     handler: Dispatcher.DispatchHandler,
     connectTimeoutMs: number,
   ): void {
-    const pool = this.#create(origin, connectTimeoutMs)
+    const pool = this.#create(origin, egress, connectTimeoutMs)
     pool.dispatch(request, handler)
     this.#close(pool)
   }
@@ -71,18 +82,18 @@ export class OriginPools {
     this.#entries.clear()
   }
 
-  #keep(origin: string, pool: Pool): void {
+  #keep(name: string, pool: Pool): void {
     const now = performance.now()
     const retiresAtMs = now + this.#ageMsMax * (1 - Math.random() * AGE_JITTER)
-    this.#entries.set(origin, { pool, retiresAtMs, lastUsedAtMs: now })
+    this.#entries.set(name, { pool, retiresAtMs, lastUsedAtMs: now })
   }
 
   #sweep(): void {
     const now = performance.now()
     const idleSince = now - (this.#entries.size < POOLS_MAX ? IDLE_MS_MAX : IDLE_MS_MAX_WHEN_FULL)
-    for (const [origin, { pool, retiresAtMs, lastUsedAtMs }] of this.#entries) {
+    for (const [name, { pool, retiresAtMs, lastUsedAtMs }] of this.#entries) {
       if (lastUsedAtMs > idleSince && retiresAtMs > now) continue
-      this.#entries.delete(origin)
+      this.#entries.delete(name)
       this.#close(pool)
     }
   }

@@ -1,4 +1,5 @@
 import type { LogoutEndpoint } from '../events/logout-endpoint.ts'
+import type { EgressGuard } from './egress-guard.ts'
 
 /** What a transport has to say. */
 export interface AttemptMessage {
@@ -10,6 +11,8 @@ export interface AttemptMessage {
 /** One HTTP POST. */
 export interface AttemptRequest extends AttemptMessage {
   readonly endpoint: LogoutEndpoint
+  /** Where its issuer's tokens may go. Connections are shared by those who have the same. */
+  readonly egress: EgressGuard
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
   /**

@@ -10,7 +10,6 @@ import type { AttemptRequest, AttemptResult, Sender } from './sender.ts'
 import { Pool } from './undici.ts'
 
 export interface UndiciSenderOptions {
-  readonly guard: EgressGuard
   /** From the start of an attempt to the end of its answer, connecting included. Milliseconds. */
   readonly attemptTimeoutMs: number
   /** Upper bound on connections to one origin. */
@@ -49,21 +48,17 @@ export class UndiciSender implements Sender {
   #spareUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: UndiciSenderOptions) {
-    const { guard, attemptTimeoutMs, connectionsPerOriginMax, names = new NameResolver() } = options
+    const { attemptTimeoutMs, connectionsPerOriginMax, names = new NameResolver() } = options
     this.#names = names
     const connect = guardedConnector({
-      guard,
       names,
       timeoutMs: attemptTimeoutMs,
       answerBytesMax: ANSWER_BYTES_MAX,
     })
     this.#timeoutMs = attemptTimeoutMs
-    const createPool = (origin: string, timeoutMs?: number) =>
+    const createPool = (origin: string, guard: EgressGuard, timeoutMs = attemptTimeoutMs) =>
       new Pool(origin, {
-        connect:
-          timeoutMs === undefined
-            ? connect
-            : (options, callback) => connect({ ...options, timeoutMs }, callback),
+        connect: (options, callback) => connect({ ...options, guard, timeoutMs }, callback),
         connections: connectionsPerOriginMax,
         pipelining: 1,
         allowH2: false,
@@ -76,7 +71,7 @@ export class UndiciSender implements Sender {
   }
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
-    const { endpoint, body, probeTimeoutMs } = request
+    const { endpoint, egress, body, probeTimeoutMs } = request
     const timeoutMs = probeTimeoutMs ?? this.#timeoutMs
     const now = performance.now()
     const attempt = new Attempt(now + timeoutMs, requestBytesMax(request), (result) => {
@@ -91,8 +86,8 @@ export class UndiciSender implements Sender {
       headers: headersOf(request),
       body,
     } as const
-    if (probeTimeoutMs === undefined) this.#pools.dispatch(endpoint.origin, post, attempt)
-    else this.#pools.dispatchAlone(endpoint.origin, post, attempt, probeTimeoutMs)
+    if (probeTimeoutMs === undefined) this.#pools.dispatch(endpoint.origin, egress, post, attempt)
+    else this.#pools.dispatchAlone(endpoint.origin, egress, post, attempt, probeTimeoutMs)
   }
 
   async close(): Promise<void> {

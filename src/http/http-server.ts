@@ -14,7 +14,16 @@ const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 export interface StatusSource {
   /** What is not ready, by part, with the reason; empty when everything is. */
   notReady(): Record<string, string>
-  publicJwks(): Readonly<Record<string, unknown>>[]
+  readonly issuers: JwksSource
+}
+
+/** The public keys by issuer. */
+export interface JwksSource {
+  /** The only issuer; `undefined` where there are several. */
+  readonly only: string | undefined
+  known(): Iterable<{ readonly id: string }>
+  /** `undefined` for an issuer that is not known. */
+  jwks(issuer: string): Promise<readonly Readonly<Record<string, unknown>>[] | undefined>
 }
 
 /** Probes, scrapers, twenty viewers, and some who look; a quarter of what a process may open where that is little. */
@@ -30,6 +39,8 @@ const LIMITS = {
   // Answered here instead, like everything else.
   requireHostHeader: false,
 } as const
+/** Issuers that the index of key sets names. */
+const INDEX_MAX = 10_000
 /** A connection on which nothing moves for so long is ended: one that does not take its answer, too. */
 const SILENCE_MS_MAX = 10_000
 
@@ -114,16 +125,37 @@ export class HttpServer {
       const body = { status: isReady ? 'ready' : 'not ready', ...notReady }
       answer(response, isReady ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`)
     } else if (path === '/jwks.json') {
-      // Short, so that a key that is published before it signs is seen in time.
-      response.setHeader('cache-control', 'public, max-age=60')
-      const body = JSON.stringify({ keys: this.#status.publicJwks() })
-      answer(response, 200, 'application/jwk-set+json', body)
+      this.#answerJwks(
+        response,
+        new URLSearchParams(request.url?.slice(path.length + 1)).get('issuer'),
+      ).catch(() => answer(response, 503, 'text/plain', 'the keys of that issuer cannot be read\n'))
     } else if (path === '/metrics') {
       this.#readMetrics().then(
         (text) => answer(response, 200, this.#metrics.registry.contentType, text),
         () => answer(response, 500, 'text/plain', 'the metrics could not be read\n'),
       )
     } else if (!this.#page.answer(path, request, response)) answerText(response, 404)
+  }
+
+  /** Never of several issuers together: two of them may use one `kid`. */
+  async #answerJwks(response: ServerResponse, asked: string | null): Promise<void> {
+    const { issuers } = this.#status
+    const issuer = asked ?? issuers.only
+    if (issuer === undefined) {
+      const index = [...issuers.known()]
+        .slice(0, INDEX_MAX)
+        .map(({ id }) => ({ issuer: id, jwks: `/jwks.json?issuer=${encodeURIComponent(id)}` }))
+      answer(response, 200, 'application/json', JSON.stringify({ issuers: index }))
+      return
+    }
+    const keys = await issuers.jwks(issuer)
+    if (keys === undefined) {
+      answerText(response, 404)
+      return
+    }
+    // Short, so that a key that is published before it signs is seen in time.
+    response.setHeader('cache-control', 'public, max-age=60')
+    answer(response, 200, 'application/jwk-set+json', JSON.stringify({ keys }))
   }
 
   /** The status of a request that is answered whatever it asks for. */

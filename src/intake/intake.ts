@@ -130,7 +130,7 @@ export class Intake {
 
   /** One thing that a record says, for which the record owes one. What asks nothing of the registry is settled here. */
   #takeUp(decoded: DecodeResult, wire: WireRecord, record: OpenRecord, slice: SliceItem[]): void {
-    const { clock, deadlineMs, events, pipeline, tracing } = this.#options
+    const { clock, events, pipeline, tracing } = this.#options
     if (decoded.kind === 'skipped') {
       events.skipped(decoded.reason)
       record.settled()
@@ -146,7 +146,7 @@ export class Intake {
     const isServed = pipeline.serves(issuer)
     // Begun before the registry is asked: its mark tells everybody whose deliveries these are.
     const span = isServed && decoded.kind === 'trigger' ? tracing?.resolving(decoded.trigger, now) : undefined
-    const step = pipeline.step(decoded, now + deadlineMs, span?.context)
+    const step = pipeline.step(decoded, now, span?.context)
     if (step !== undefined) {
       slice.push({ decoded, step, wire, record, span })
       return

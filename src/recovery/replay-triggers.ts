@@ -68,22 +68,25 @@ export class ReplayTriggers {
 
   /** The same for triggers that were read before, whose own deadlines do not count. */
   async runAgain(triggers: readonly TriggerStep[], to: TakeTriggers): Promise<void> {
-    const { book, clock, deadlineMs } = this.#options
-    const untilMs = clock.now() + deadlineMs
+    const { book, clock, pipeline } = this.#options
+    const now = clock.now()
     for (const _ of triggers) book.took(true)
-    const steps = triggers.map((it) => ({ ...it, ending: { ...it.ending, deadlineMs: untilMs } }))
+    const steps = triggers.map((it) => ({
+      ...it,
+      ending: { ...it.ending, deadlineMs: now + pipeline.deadlineMs(it.issuer) },
+    }))
     await this.#apply(steps, to)
   }
 
   #stepOf(decoded: DecodeResult): TriggerStep | undefined {
-    const { book, clock, deadlineMs, filter, pipeline } = this.#options
+    const { book, clock, filter, pipeline } = this.#options
     if (decoded.kind === 'poison') book.took(true, false)
     if (decoded.kind !== 'trigger') return undefined
     if (!mayConcern(filter, decoded.trigger)) {
       book.took(false)
       return undefined
     }
-    const step = pipeline.step(decoded, clock.now() + deadlineMs)
+    const step = pipeline.step(decoded, clock.now())
     const isUsable = step !== undefined && step.kind !== 'register'
     book.took(true, isUsable)
     return isUsable ? step : undefined

@@ -118,7 +118,7 @@ export class StoreFromLog {
   }
 
   #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {
-    const { clock, deadlineMs, pipeline, tombstoneMs } = this.#options
+    const { clock, pipeline, tombstoneMs } = this.#options
     const isOver = partition !== undefined && record.offset < partition.start
     // Nobody has taken it in yet, so it comes to a member of the group.
     if (!isOver && partition?.kind !== 'known') return
@@ -127,7 +127,7 @@ export class StoreFromLog {
       const recordedAtMs = claimedTime(record.timestampMs, now, now)
       // The time of what nobody has taken in yet has not begun.
       const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
-      const step = pipeline.step(decoded, sinceMs + deadlineMs)
+      const step = pipeline.step(decoded, sinceMs)
       if (step === undefined || step.kind === 'register') return
       const isOld = recordedAtMs < now - tombstoneMs
       const fate = isOver ? 'over' : 'run'

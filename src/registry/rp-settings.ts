@@ -7,6 +7,8 @@ export interface RpSettings {
   /** What it asks for, as in a registration. */
   readonly typ?: string
   readonly claims?: SubjectClaims
+  /** Its tokens always carry `sid`. */
+  readonly sessionRequired?: boolean
 }
 
 export interface RpName {

@@ -69,7 +69,7 @@ export interface SnapshotSources {
   readonly delivery: Pick<DeliveryOptions, 'maxInFlight' | 'maxUnsettled'>
   readonly failures: RecentFailures
   readonly guard: Pick<EpochGuard, 'isIntact'>
-  readonly issuer: string
+  readonly issuers: { readonly only: string | undefined; known(): Iterable<unknown> }
   readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
   /** What is not ready, by part, with the reason. */
@@ -105,7 +105,7 @@ export class StatusReader {
     return {
       atMs,
       version: this.#sources.version,
-      issuer: this.#sources.issuer,
+      issuer: this.#sources.issuers.only ?? `${[...this.#sources.issuers.known()].length} issuers`,
       uptimeMs: atMs - this.#startedAtMs,
       notReady: Object.entries(this.#sources.notReady()).map(([part, reason]) => ({
         part,

@@ -149,7 +149,8 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.triggers.tally({ type, result }).count++
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
-      this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; see ISSUER')
+      if (this.#faults.isNews(`issuer ${issuer}`))
+        this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here, or not enabled')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger
       this.#log.debug({ trigger: origin.id, type, session: sessionId, result, owed }, 'trigger')
@@ -218,9 +219,9 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   /** No fault: an issuer need not have discovery, nor be reachable from here. */
-  publicationUnknown(error: unknown, failures: number): void {
+  publicationUnknown(issuer: string, error: unknown, failures: number): void {
     if (failures > 1) return
-    this.#log.info({ error: messageOf(error) }, "the issuer's JWK set could not be looked at")
+    this.#log.info({ issuer, error: messageOf(error) }, "the issuer's JWK set could not be looked at")
   }
 
   /**

@@ -62,10 +62,10 @@ export function exportState(
   metrics.labelledGauge(
     'signing_key_published',
     "1 for a key that the issuer's JWK set holds, 0 for one that it does not; absent while that is not known.",
-    ['kid', 'signs'],
+    ['issuer', 'kid', 'signs'],
     async () =>
-      publication.known().map(({ kid, signs, isPublished }) => ({
-        labels: { kid, signs },
+      publication.known().map(({ issuer, kid, signs, isPublished }) => ({
+        labels: { issuer, kid, signs },
         value: isPublished ? 1 : 0,
       })),
   )

@@ -1,7 +1,7 @@
 import type { AttemptMessage, AttemptResult } from '../egress/sender.ts'
 import type { Outcome, OutcomeType } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
-import type { RpSettings } from '../registry/rp-settings.ts'
+import type { RpName, RpSettings } from '../registry/rp-settings.ts'
 
 /**
  * What an attempt's result means for the delivery.
@@ -16,7 +16,7 @@ export type Verdict = 'sent' | 'doubtful' | 'retry' | 'rejected' | 'blocked' | '
 
 /** What a transport reads of a delivery. */
 export interface DeliveryContent {
-  readonly rp: { readonly clientId: string; readonly settings: RpSettings }
+  readonly rp: RpName & { readonly settings: RpSettings }
   readonly registration: Registration
   /** Further registrations that the same message settles. */
   readonly companions: readonly Registration[]
@@ -34,6 +34,8 @@ export type Prepared =
   | PreparedRequest
   /** The registration, or the lack of a key, makes a request impossible. Holds nothing of a key or a token. */
   | { readonly kind: 'invalid'; readonly message: string }
+  /** What signs cannot do so now; later it may. Holds nothing of a key or a token. */
+  | { readonly kind: 'unready'; readonly message: string }
 
 /**
  * How what is owed becomes a request, and what an answer to it means. Waiting, retry, breaker, backlog and outcomes are

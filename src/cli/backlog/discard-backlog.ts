@@ -48,7 +48,7 @@ export function addDiscardBacklog(backlog: Command): void {
       'give up parked deliveries of an RP: each ends as backchannel-logout-failed, reason discarded',
     )
     .argument('<client>', 'the RP', id('<client>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'its issuer, where there are several', parseIssuer)
     .option('--session <id>', 'those of this session alone', id('--session'))
     .option('--yes', 'do not ask; needed where nobody can be asked')
     .option('--json', 'one line of JSON per delivery')

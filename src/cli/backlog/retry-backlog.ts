@@ -38,7 +38,7 @@ export function addRetryBacklog(backlog: Command): void {
     .description('make parked deliveries due now; those that a relay is at are left to it')
     .argument('[client]', 'the RP', id('<client>'))
     .option('--all', 'every RP')
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'its issuer, where there are several', parseIssuer)
     .option('--session <id>', 'those of this session alone', id('--session'))
     .option('--json', 'one line of JSON per RP')
     .addHelpText('after', '\nExamples:\n  $ logout-relay backlog retry shop')

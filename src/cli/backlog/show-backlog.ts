@@ -34,7 +34,7 @@ export function addShowBacklog(backlog: Command): void {
     .command('show')
     .description('the parked deliveries of an RP, due first before the others')
     .argument('<client>', 'the RP', id('<client>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'its issuer, where there are several', parseIssuer)
     .option('--session <id>', 'those of this session alone', id('--session'))
     .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per delivery')

@@ -1,8 +1,10 @@
+import { createIssuers } from '../../app/create-issuers.ts'
 import { readConfig } from '../../config/config.ts'
 import type { OutgoingRecord } from '../../delivery/outcome-log.ts'
 import { Decoders } from '../../events/decoding/decode-record.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { letterAgain } from '../../recovery/dead-letters-again.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
@@ -24,10 +26,11 @@ export async function sendDeadLetters(
 ): Promise<void> {
   const config = readConfig()
   const { deadLetterTopic: topic, topics: inputs } = config.kafka
-  const [{ issuer }] = config.issuers
+  const issuers = createIssuers(config, systemClock)
+  await issuers.open()
   const { kafka, topics } = await openKafka(config.kafka)
   const log = new KafkaOutcomeLog(kafka, topics)
-  const decoders = new Decoders(issuer)
+  const decoders = new Decoders((name) => issuers.resolve(name))
   let [sent, left] = [0, 0]
   try {
     const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)

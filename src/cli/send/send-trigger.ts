@@ -26,7 +26,7 @@ export interface SendOptions {
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, config } = readConfigFor(
+  const { issuer, config } = await readConfigFor(
     { ...kafkaClient, topics: layout.kafka.topics, outcomeTopic: layout.kafka.outcomeTopic },
     options.issuer,
   )

@@ -43,7 +43,7 @@ export function addListSessions(sessions: Command): void {
   sessions
     .command('list')
     .description('sessions that have registrations')
-    .option('--issuer <url>', 'sessions of this issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'sessions of this issuer, where there are several', parseIssuer)
     .option('--user <id>', 'sessions of this user', id('--user'))
     .option('--client <id>', 'sessions under which this RP is registered', id('--client'))
     .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)

@@ -56,7 +56,11 @@ export function addRegisterSession(sessions: Command): void {
   sessions
     .command('register')
     .description('write registrations to Redis, as the relay does with those on the topic')
-    .option('--issuer <url>', 'issuer of registrations that name none; ISSUER when not given', parseIssuer)
+    .option(
+      '--issuer <issuer>',
+      'issuer of registrations that name none, where there are several',
+      parseIssuer,
+    )
     .option('--stdin', 'read registrations from standard input: JSON, one object or one per line')
     .option('--session <id>', 'sessionId: the session at the provider')
     .option('--oidc-session <id>', 'oidcSessionId: names the registration within its session')
@@ -84,7 +88,11 @@ Examples:
 async function registerSession(options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const lifetimes = readConfigPart(layout.registry)
-  const registrations = await given(options, readConfigFor({}, options.issuer).issuer)
+  const { issuer, resolveIssuer } = await readConfigFor({}, options.issuer)
+  const registrations = (await given(options, issuer)).map((it) => ({
+    ...it,
+    issuer: resolveIssuer(it.issuer) ?? it.issuer,
+  }))
   await withRedis(options.issuer, async ({ keys, redis }) => {
     const registry = new RedisRegistry({ ...lifetimes, keys, redis })
     const rows: ResultRow[] = []

@@ -34,7 +34,7 @@ export function addRemoveSession(sessions: Command): void {
     .command('remove')
     .description('remove registrations of a session from Redis; their RPs are NOT told of any logout')
     .argument('<session>', 'its id', id('<session>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'its issuer, where there are several', parseIssuer)
     .option('--oidc-session <id>', 'this registration alone', id('--oidc-session'))
     .option('--client <id>', 'those of this RP alone', id('--client'))
     .option('--yes', 'do not ask; needed where nobody can be asked')

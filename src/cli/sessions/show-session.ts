@@ -22,7 +22,7 @@ export function addShowSession(sessions: Command): void {
     .command('show')
     .description('what Redis holds of one session: registrations, whether it has ended, what was settled')
     .argument('<session>', 'its id', id('<session>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .option('--issuer <issuer>', 'its issuer, where there are several', parseIssuer)
     .option('--json', 'one line of JSON')
     .addHelpText('after', '\nExamples:\n  $ logout-relay sessions show iPOqb3da')
     .action(showSession)

@@ -27,20 +27,26 @@ export type DecodeResult =
   | { readonly kind: 'skipped'; readonly reason: 'empty' | 'outcome' | 'unknown-type' }
   | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
 
+/**
+ * The `iss` of what a record calls its issuer, which may be an alias; of a record that names none, the only one there is,
+ * and `undefined` where there are several.
+ */
+export type ResolveIssuer = (name: string | undefined) => string | undefined
+
 /** The formats that the relay reads, in the order in which they are asked. */
 export const registeredDecoders: readonly Decoder[] = [cloudEventsBinary, cloudEventsStructured, plainJson]
 
+const NO_ISSUER = 'data.issuer: is required, because this relay serves several issuers'
 const EMPTY: DecodeResult = { kind: 'skipped', reason: 'empty' }
 const UNKNOWN: DecodeResult = { kind: 'skipped', reason: 'unknown-type' }
 
 /** What records say, whatever their format. */
 export class Decoders {
   readonly #decoders: readonly Decoder[]
-  readonly #defaultIssuer: string
+  readonly #resolveIssuer: ResolveIssuer
 
-  /** `defaultIssuer`: the one to assume where a record names none. */
-  constructor(defaultIssuer: string, decoders: readonly Decoder[] = registeredDecoders) {
-    this.#defaultIssuer = defaultIssuer
+  constructor(resolveIssuer: ResolveIssuer, decoders: readonly Decoder[] = registeredDecoders) {
+    this.#resolveIssuer = resolveIssuer
     this.#decoders = decoders
   }
 
@@ -95,7 +101,7 @@ export class Decoders {
   }
 
   #resultOf(said: Decoded, index: number, record: WireRecord, nowMs: number): DecodeResult {
-    if (said.kind === 'envelope') return interpret(said, index, record, this.#defaultIssuer, nowMs)
+    if (said.kind === 'envelope') return interpret(said, index, record, this.#resolveIssuer, nowMs)
     return said.kind === 'poison' ? { ...said, type: 'unknown' } : said
   }
 }
@@ -104,7 +110,7 @@ function interpret(
   envelope: Envelope,
   index: number,
   record: WireRecord,
-  defaultIssuer: string,
+  resolveIssuer: ResolveIssuer,
   nowMs: number,
 ): DecodeResult {
   const { topic, partition, offset } = record
@@ -128,10 +134,12 @@ function interpret(
     case 'session-terminated': {
       const parsed = sessionTerminatedData.safeParse(envelope.data)
       if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
-      const { issuer, sessionId, userId, reason } = parsed.data
+      const { sessionId, userId, reason } = parsed.data
+      const issuer = resolveIssuer(parsed.data.issuer)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
       const trigger: SessionTerminated = {
         type: envelope.type,
-        issuer: issuer ?? defaultIssuer,
+        issuer,
         sessionId,
         // It means the session as it stood when the record was written: a stale time does not save it.
         untilMs: writtenAtMs + CLOCK_TOLERANCE_MS,
@@ -144,10 +152,12 @@ function interpret(
     case 'user-signed-out': {
       const parsed = userSignedOutData.safeParse(envelope.data)
       if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
-      const { issuer, sessionId, userId, reason } = parsed.data
+      const { sessionId, userId, reason } = parsed.data
+      const issuer = resolveIssuer(parsed.data.issuer)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
       const trigger: UserSignedOut = {
         type: envelope.type,
-        issuer: issuer ?? defaultIssuer,
+        issuer,
         userId,
         untilMs: (sessionId === undefined ? occurredAtMs : writtenAtMs) + CLOCK_TOLERANCE_MS,
         ...(sessionId !== undefined && { sessionId }),
@@ -157,16 +167,19 @@ function interpret(
       return { kind: 'trigger', trigger }
     }
     case 'backchannel-logout-registered': {
-      const result = readRegistration(envelope.data, defaultIssuer)
+      const result = readRegistration(envelope.data, resolveIssuer(undefined) ?? '')
       if (result.kind === 'invalid') return poison(envelope.type, result.reason)
       // A registration without a time of its own was made when its record was written, and none was made after that: read
       // again later, it must not be dated after its own outcome.
       const { registration } = result
+      const issuer = registration.issuer === '' ? undefined : resolveIssuer(registration.issuer)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
       const saidMs = registration.registeredAtMs ?? envelope.timeMs
       return {
         kind: 'registration',
         registration: {
           ...registration,
+          issuer,
           registeredAtMs: claimedTime(saidMs, recordedAtMs, writtenAtMs),
         },
         origin,

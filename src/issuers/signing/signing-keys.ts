@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, realpath } from 'node:fs/promises'
+import { sep } from 'node:path'
 import { type TokenAlgorithm, tokenAlgorithms } from '../../events/registration.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { messageOf, RelayFault } from '../../lib/errors.ts'
@@ -23,9 +24,12 @@ export interface KeyFileFacts {
   readonly problem: string | undefined
 }
 
+/** After so long a file that could not be read is tried again for the next token. */
+const RETRY_MS = 2_000
+
 /**
- * The signing keys of one issuer, read from a file and read again when it changes. A file that turns bad while
- * the service runs leaves the keys in use as they were.
+ * The signing keys of one issuer, read from a file when they are first needed, and again when it changes. A file that turns
+ * bad while the service runs leaves the keys in use as they were.
  */
 export class SigningKeys {
   #keys: readonly SigningKey[] = []
@@ -35,52 +39,50 @@ export class SigningKeys {
   #mode = 0
   /** Of what was read last, and not its text: whoever gets hold of the heap must not find the private keys in it. */
   #contentHash = ''
-  #timer: NodeJS.Timeout | undefined
-  #closed = false
+  #loading: Promise<void> | undefined
+  #failedAtMs = Number.NEGATIVE_INFINITY
+  #failures = 0
   readonly #file: string
+  readonly #folder: string | undefined
   readonly #clock: Clock
 
-  constructor(file: string, clock: Clock) {
+  /** `folder`: links followed, the file must lie in it; anywhere when it is missing. */
+  constructor(file: string, clock: Clock, folder?: string) {
     this.#file = file
     this.#clock = clock
+    this.#folder = folder
   }
 
-  /** Throws `LR_KEYS_INVALID` when the file cannot be read or holds no usable key. */
-  async load(): Promise<void> {
-    await this.#reload()
+  get isLoaded(): boolean {
+    return this.#keys.length > 0
+  }
+
+  /** Throws `LR_KEYS_INVALID` when the file cannot be read or holds no usable key. Once read, it is not read again here. */
+  load(): Promise<void> {
+    if (this.isLoaded) return Promise.resolve()
+    const isTooSoon = this.#clock.monotonic() - this.#failedAtMs < RETRY_MS
+    if (isTooSoon) return Promise.reject(new RelayFault('LR_KEYS_INVALID', this.#problem ?? ''))
+    this.#loading ??= this.#first().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
   }
 
   /**
-   * Looks at the file every `everyMs`. Its content is compared, not its date: mounted secrets are swapped behind
-   * a symbolic link, which file watching and modification times both miss.
+   * Reads the file again, if it has changed. Its content is compared, not its date: mounted secrets are swapped behind
+   * a symbolic link, which file watching and modification times both miss. Never throws.
    */
-  watch(everyMs: number, events: KeyFileEvents): void {
-    let failures = 0
-    let said = ''
-    const look = async (): Promise<void> => {
-      try {
-        const isNew = await this.#reload()
-        failures = 0
-        this.#problem = undefined
-        if (isNew) events.onReloaded(this.#keys.map((key) => key.kid))
-      } catch (error) {
-        failures = messageOf(error) === said ? failures + 1 : 1
-        said = messageOf(error)
-        this.#problem = said
-        events.onReloadFailed(error, failures)
-      }
+  async look(events: KeyFileEvents): Promise<void> {
+    try {
+      const isNew = await this.#reload()
+      this.#failures = 0
+      this.#problem = undefined
+      if (isNew) events.onReloaded(this.#keys.map((key) => key.kid))
+    } catch (error) {
+      this.#failures = messageOf(error) === this.#problem ? this.#failures + 1 : 1
+      this.#problem = messageOf(error)
+      events.onReloadFailed(error, this.#failures)
     }
-    const again = (): void => {
-      if (this.#closed) return
-      this.#timer = setTimeout(() => look().finally(again), everyMs)
-      this.#timer.unref()
-    }
-    again()
-  }
-
-  close(): void {
-    this.#closed = true
-    clearTimeout(this.#timer)
   }
 
   /**
@@ -130,6 +132,17 @@ export class SigningKeys {
     return { mode: this.#mode, leftOut: this.#leftOut, lost: this.#lost, problem: this.#problem }
   }
 
+  async #first(): Promise<void> {
+    try {
+      await this.#reload()
+      this.#problem = undefined
+    } catch (error) {
+      this.#problem = messageOf(error)
+      this.#failedAtMs = this.#clock.monotonic()
+      throw error
+    }
+  }
+
   /** False when the file is as it was. */
   async #reload(): Promise<boolean> {
     const content = await this.#read()
@@ -146,12 +159,20 @@ export class SigningKeys {
 
   async #read(): Promise<Buffer> {
     try {
+      await this.#checkFolder()
       await using file = await open(this.#file)
       this.#mode = (await file.stat()).mode
       return await file.readFile()
     } catch (error) {
       throw new RelayFault('LR_KEYS_INVALID', `the signing key file cannot be read: ${messageOf(error)}`)
     }
+  }
+
+  /** A link that leads out of it would sign with the keys of somebody else. */
+  async #checkFolder(): Promise<void> {
+    if (this.#folder === undefined) return
+    const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#folder)])
+    if (!file.startsWith(`${folder}${sep}`)) throw new Error('it lies outside the folder of the issuers file')
   }
 }
 

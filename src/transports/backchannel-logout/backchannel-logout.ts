@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type AttemptResult, headersFor } from '../../egress/sender.ts'
 import { outcomeTypes } from '../../events/outcome.ts'
-import type { TokenType } from '../../events/registration.ts'
+import type { TokenAlgorithm, TokenType } from '../../events/registration.ts'
 import type { TokenSigner } from '../../issuers/signing/token-signer.ts'
-import { messageOf } from '../../lib/errors.ts'
+import { codeOf, messageOf } from '../../lib/errors.ts'
 import type { DeliveryContent, Prepared, Transport, Verdict } from '../transport.ts'
 import { logoutTokenPayload } from './claims.ts'
 import { classify } from './classify.ts'
@@ -14,7 +14,14 @@ export interface BackchannelLogoutOptions {
   readonly lateAfterMs: number
   readonly issuers: {
     /** `undefined` for an issuer that this relay does not serve. */
-    signer(issuer: string): TokenSigner | undefined
+    get(issuer: string):
+      | {
+          readonly signer: TokenSigner
+          /** Of clients and registrations that name none. */
+          readonly alg: TokenAlgorithm
+          readonly tokenLifetimeMs: number
+        }
+      | undefined
   }
 }
 
@@ -34,20 +41,22 @@ export class BackchannelLogout implements Transport {
   prepare(delivery: DeliveryContent, nowMs: number, done: (prepared: Prepared) => void): void {
     const { registration, rp, cause, companions } = delivery
     const { clients, issuers, lateAfterMs } = this.#options
-    const signer = issuers.signer(registration.issuer)
-    if (signer === undefined) {
+    const issuer = issuers.get(registration.issuer)
+    if (issuer === undefined) {
       done({ kind: 'invalid', message: `issuer ${registration.issuer} is not configured here` })
       return
     }
     const request = {
       registration,
+      sessionRequired: rp.settings.sessionRequired ?? registration.sessionRequired,
+      lifetimeMs: issuer.tokenLifetimeMs,
       claims: rp.settings.claims ?? registration.claims ?? 'both',
       late: companions.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
     }
     // Of its own, so that a retry is no replay to an RP that remembers them.
     const jti = randomUUID()
     const header = {
-      alg: rp.settings.alg ?? registration.alg ?? 'RS256',
+      alg: rp.settings.alg ?? registration.alg ?? issuer.alg,
       typ: clients.tokenType(delivery),
     }
     let payload: string
@@ -57,9 +66,11 @@ export class BackchannelLogout implements Transport {
       done({ kind: 'invalid', message: messageOf(error) })
       return
     }
-    signer.sign(header, payload, (signed) => {
-      if (signed instanceof Error) done({ kind: 'invalid', message: messageOf(signed) })
-      else done({ kind: 'request', jti, headers: HEADERS, body: formOf(signed) })
+    issuer.signer.sign(header, payload, (signed) => {
+      if (signed instanceof Error) {
+        const kind = codeOf(signed) === 'LR_KEY_MISSING' ? 'invalid' : 'unready'
+        done({ kind, message: messageOf(signed) })
+      } else done({ kind: 'request', jti, headers: HEADERS, body: formOf(signed) })
     })
   }
 

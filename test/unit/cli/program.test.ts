@@ -46,7 +46,7 @@ describe('every command', async () => {
     [['sessions', 'list', '--usr', 'alice'], 'Did you mean --user?'],
     [['sessions', 'list', 'alice'], 'too many arguments'],
     [['sessions', 'list', '--limit', '0'], '--limit: must be a whole number'],
-    [['sessions', 'list', '--issuer', 'login'], '--issuer: must be the https'],
+    [['sessions', 'list', '--issuer', 'a\nb'], '--issuer: must not contain control characters'],
     [['sessions', 'show'], "missing required argument 'session'"],
     [['sessions', 'show', ''], '<session>: must not be empty'],
     [['sessions', 'remove', 's', '--client', 'a\nb'], '--client: must not contain control characters'],

@@ -153,11 +153,14 @@ describe('deliver', () => {
     )
   })
 
-  test('an issuer that this relay does not serve cannot be signed for', async () => {
+  test('of an issuer that is not served any more stays parked, without an attempt', async () => {
     const fixture = deliveryFixture()
-    await fixture.owe([sampleRegistration({ issuer: 'https://other.example' })])
+    const [creditor] = await fixture.owe([sampleRegistration({ issuer: 'https://other.example' })])
     await fixture.stored()
-    expect(fixture.outcomes()).toMatchObject([{ reason: 'invalid', attempts: 0 }])
+    expect(fixture.attempts).toEqual([])
+    expect(fixture.outcomes()).toEqual([])
+    expect(await fixture.backlog.sizes(1)).toMatchObject([{ size: 1 }])
+    expect(creditor?.isSettled).toBe(true)
   })
 })
 

@@ -19,7 +19,7 @@ export function wireRecord(value: unknown, headers: WireHeaders = {}): WireRecor
 
 /** What a record says that says one thing. */
 export function decodeOne(record: WireRecord, nowMs: number): DecodeResult {
-  const result = new Decoders(ISSUER).decode(record, nowMs)
+  const result = new Decoders((name = ISSUER) => name).decode(record, nowMs)
   if (!('kind' in result)) throw new Error('a record that says several things')
   return result
 }

@@ -6,10 +6,11 @@ import { DeadLetters } from '../../../src/intake/dead-letters.ts'
 import { Intake } from '../../../src/intake/intake.ts'
 import { PartitionLane } from '../../../src/intake/partition-lane.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
-import { deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
+import { configOf, deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
 import { foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { wireRecord } from '../events/wire-records.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { servedIssuer } from '../served-issuer.ts'
 
 interface FixtureOptions {
   readonly signedOutWithoutSession?: 'fan-out' | 'ignore'
@@ -64,9 +65,8 @@ function intakeFixture(options: FixtureOptions = {}) {
     onRefused: () => undefined,
     open: core.open,
     pipeline: new Pipeline(
-      new Decoders(ISSUER, [...registeredDecoders, foreignFormat]),
-      (issuer) => issuer === ISSUER,
-      signedOutWithoutSession,
+      new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat]),
+      servedIssuer({ signedOutWithoutSession, deadlineMs: configOf(env).delivery.retry.deadlineMs }),
     ),
     registryStep: ignored,
     relyingParties: core.relyingParties,

@@ -19,6 +19,7 @@ import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { FOREIGN_TYPE, foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleRegistration } from '../sample-registration.ts'
+import { servedIssuer } from '../served-issuer.ts'
 
 const INPUT = 'input'
 const OUTCOMES = 'outcomes'
@@ -58,8 +59,8 @@ function site() {
     saying('session-terminated', { sessionId: 'of another', issuer: 'https://other.example' }),
   )
   log.commit({ topic: INPUT, partition: 0 }, 2)
-  const decoders = new Decoders(ISSUER, [...registeredDecoders, foreignFormat])
-  const pipeline = new Pipeline(decoders, (issuer) => issuer === ISSUER, 'fan-out')
+  const decoders = new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat])
+  const pipeline = new Pipeline(decoders, servedIssuer())
   return { clock, log, pipeline, registry: new MemoryRegistry() }
 }
 
@@ -163,7 +164,7 @@ test('outcomes may go back to it, and addresses are found in it', async () => {
   const { clock, log, pipeline, registry } = site()
   const origin = { topic: INPUT, partition: 0, offset: 1 }
   expect((await lookUpOrigins(log, [INPUT], pipeline.decoders, [origin], signal))(origin)).toBe(true)
-  const without = new Decoders(ISSUER)
+  const without = new Decoders((name = ISSUER) => name)
   expect((await lookUpOrigins(log, [INPUT], without, [origin], signal))(origin)).toBe(false)
   const recovery = { all: async () => undefined }
   const addresses = new RegisteredAddresses({
@@ -182,7 +183,7 @@ test('a dead letter is read by the formats of the topic that it came from, and i
     ...foreignFormat,
     decode: (record, headers) => (record.topic === INPUT ? foreignFormat.decode(record, headers) : undefined),
   }
-  const decoders = new Decoders(ISSUER, [...registeredDecoders, ofInput])
+  const decoders = new Decoders((name = ISSUER) => name, [...registeredDecoders, ofInput])
   const fateOf = (...said: readonly unknown[]) => {
     const record = foreignRecord(...said)
     const from = { 'dead-letter-topic': INPUT, 'dead-letter-partition': '0', 'dead-letter-timestamp': '1' }

@@ -17,6 +17,7 @@ import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { servedIssuer } from '../served-issuer.ts'
 
 /* A rebuild from a log of several partitions, in which things happen while it is read. */
 
@@ -41,7 +42,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const forgotten: PartitionStart[] = []
   const lacked: PartitionStart[] = []
   const own: { topic: string; partition: number; next: number }[] = []
-  const pipeline = new Pipeline(new Decoders(ISSUER), (issuer) => issuer === ISSUER, 'fan-out')
+  const pipeline = new Pipeline(new Decoders((name = ISSUER) => name), servedIssuer())
   const store = new StoreFromLog({
     clock,
     registry,

@@ -26,7 +26,7 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
     delivery: { maxInFlight: 256, maxUnsettled: 320 },
     failures: new RecentFailures(clock),
     guard: { isIntact: true },
-    issuer: 'https://op.example',
+    issuers: { only: 'https://op.example', known: () => [{}] },
     lag: new ConsumerLag(async () => []),
     metrics: new Metrics(),
     notReady: () => ({}),

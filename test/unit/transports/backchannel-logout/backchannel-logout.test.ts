@@ -19,7 +19,9 @@ const keys = new SigningKeys(file.path, clock)
 const signer = new LocalSigner(keys, new RsaThreads(1))
 const transport = new BackchannelLogout({
   clients: { tokenType: ({ rp }) => (rp.settings.typ === 'JWT' ? 'JWT' : 'logout+jwt') },
-  issuers: { signer: (issuer) => (issuer === ISSUER ? signer : undefined) },
+  issuers: {
+    get: (issuer) => (issuer === ISSUER ? { signer, alg: 'RS256', tokenLifetimeMs: 120_000 } : undefined),
+  },
   lateAfterMs: LATE_AFTER_MS,
 })
 
@@ -32,7 +34,7 @@ function content(
   rest: Partial<DeliveryContent> = {},
 ): DeliveryContent {
   return {
-    rp: { clientId: 'client-1', settings },
+    rp: { issuer: ISSUER, clientId: 'client-1', settings },
     registration: sampleRegistration(registration),
     companions: [],
     cause: { occurredAtMs: clock.now() },
