@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { RelayFault } from '../lib/errors.ts'
 
 /** An ordinary answer fits into one. */
-const SLICE_BYTES = 2_048
+const CHUNK_BYTES = 2_048
 
 /**
  * Destroys a connection over which more than twice `bytesMax` bytes come in return for one request, and hands what
@@ -24,15 +24,15 @@ export function limitReading(socket: Socket, bytesMax: number): void {
     if (size !== undefined) return read.call(socket, size)
     // Else what is left in the buffer of a connection that was given up would still be parsed.
     if (socket.destroyed) return null
-    const slice: Buffer | null =
-      socket.readableLength > SLICE_BYTES ? read.call(socket, SLICE_BYTES) : read.call(socket)
-    if (slice === null) return null
-    bytesRead += slice.length
-    if (bytesRead <= bytesMax) return slice
+    const chunk: Buffer | null =
+      socket.readableLength > CHUNK_BYTES ? read.call(socket, CHUNK_BYTES) : read.call(socket)
+    if (chunk === null) return null
+    bytesRead += chunk.length
+    if (bytesRead <= bytesMax) return chunk
     if (socket.bytesWritten !== bytesWritten) {
       bytesWritten = socket.bytesWritten
       bytesRead = 0
-      return slice
+      return chunk
     }
     socket.destroy(new RelayFault('LR_ANSWER_TOO_LONG', 'the answer is longer than is read'))
     return null

@@ -21,8 +21,8 @@ export class BeforeStart {
   }
 
   /** What is left to do of the registry's answer to a record from before the start. Throws as the registry does; safe to repeat. */
-  async withoutOwed(step: RegistryStep, answer: RegistryAnswer): Promise<RegistryAnswer> {
-    if (answer.kind === 'owed') return this.#endedSilently(answer)
+  async settleSilently(step: RegistryStep, answer: RegistryAnswer): Promise<RegistryAnswer> {
+    if (answer.kind === 'owed') return this.#settleOwed(answer)
     if (step.kind !== 'register' || answer.kind !== 'registered' || answer.endedBy === undefined)
       return answer
     const { registration } = step
@@ -39,13 +39,13 @@ export class BeforeStart {
   }
 
   /** What belongs to another trigger is left to that one. Nor is there a dead letter: sent again it would be told. */
-  async #endedSilently({ groups, next }: OwedAnswer): Promise<OwedAnswer> {
+  async #settleOwed({ groups, next }: OwedAnswer): Promise<OwedAnswer> {
     const settled = settledInSilence(groups)
     if (settled.length > 0) await this.#options.registry.forget(settled)
     return {
       kind: 'owed',
       groups: [],
-      ...(next !== undefined && { next: async () => this.#endedSilently(await next()) }),
+      ...(next !== undefined && { next: async () => this.#settleOwed(await next()) }),
     }
   }
 }

@@ -1,5 +1,5 @@
 import { settledWithin } from '../lib/deferred.ts'
-import type { PartitionLane } from './partition-lane.ts'
+import type { PartitionQueue } from './partition-queue.ts'
 
 interface PartitionEnd {
   readonly topic: string
@@ -8,8 +8,8 @@ interface PartitionEnd {
   readonly end: number
 }
 
-type SeenLane = Pick<PartitionLane, 'topic' | 'partition' | 'endOffset'> & {
-  readonly tracker: Pick<PartitionLane['tracker'], 'committable'>
+type SeenQueue = Pick<PartitionQueue, 'topic' | 'partition' | 'endOffset'> & {
+  readonly tracker: Pick<PartitionQueue['tracker'], 'committable'>
 }
 
 const WAIT_MS_MAX = 500
@@ -40,7 +40,7 @@ export class ConsumerLag {
   }
 
   /** Records, as of the last look or fetch; `undefined` before the first of them. */
-  of({ topic, partition, endOffset, tracker }: SeenLane): number | undefined {
+  of({ topic, partition, endOffset, tracker }: SeenQueue): number | undefined {
     const end = Math.max(this.#ends.get(`${topic}/${partition}`) ?? -1, endOffset)
     return end < 0 ? undefined : Math.max(end - tracker.committable, 0)
   }

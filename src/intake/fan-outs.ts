@@ -1,23 +1,23 @@
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import { delay } from '../lib/deferred.ts'
 import { Gate } from '../lib/gate.ts'
-import { Turns } from '../lib/turns.ts'
+import { Mutex } from '../lib/mutex.ts'
 import type { OpenRecord } from './offset-tracker.ts'
-import type { PartitionLane } from './partition-lane.ts'
+import type { PartitionQueue } from './partition-queue.ts'
 
 export interface FanOutsOptions {
   readonly open: Pick<OpenDeliveries, 'isHalfFull'>
   readonly stopped: AbortSignal
   /** Those of all intake. */
-  readonly turns: Turns
+  readonly mutex: Mutex
 }
 
-type Lane = Pick<PartitionLane, 'isOpen' | 'isClosed'>
+type Queue = Pick<PartitionQueue, 'isOpen' | 'isClosed'>
 type Part = () => Promise<'more' | 'done' | 'given-up'>
 
 export interface FanOut {
   /** Of the record that asks for it. */
-  readonly lane: Lane
+  readonly queue: Queue
   /** Memory that the record holds. */
   readonly bytes: number
   /** What is gone through: a user's sessions, or a session's registrations. */
@@ -61,8 +61,8 @@ export class FanOuts {
   readonly room = new Gate(true)
   readonly #options: FanOutsOptions
   /** At most one of them asks for a turn of intake. */
-  readonly #ownTurns = new Turns()
-  readonly #sweeps = new WeakMap<Lane, Map<string, Sweep>>()
+  readonly #ownMutex = new Mutex()
+  readonly #sweeps = new WeakMap<Queue, Map<string, Sweep>>()
   #heldBytes = 0
   #underWay = 0
   #othersAtMs = Number.NEGATIVE_INFINITY
@@ -72,7 +72,7 @@ export class FanOuts {
   }
 
   /** Somebody else has something to send. */
-  othersGoOn(): void {
+  noteOtherTraffic(): void {
     this.#othersAtMs = performance.now()
   }
 
@@ -83,14 +83,14 @@ export class FanOuts {
         this.#underWay++
         record.owe()
       },
-      settled: () => {
+      acknowledge: () => {
         this.#underWay--
-        record.settled()
+        record.acknowledge()
       },
     }
   }
 
-  /** Calls `part` until it answers that there is no more. True then, and false when the lane was closed before. */
+  /** Calls `part` until it answers that there is no more. True then, and false when the queue was closed before. */
   async run(fanOut: FanOut): Promise<boolean> {
     const bytes = fanOut.bytes + RECORD_BYTES
     this.#hold(bytes)
@@ -103,10 +103,10 @@ export class FanOuts {
 
   /** One that has begun may have passed what this one means; one that waits reads it all after this. */
   #sweepFor(fanOut: FanOut): Sweep {
-    const { lane, subject } = fanOut
-    const ofLane = this.#sweeps.get(lane) ?? new Map<string, Sweep>()
-    this.#sweeps.set(lane, ofLane)
-    const running = ofLane.get(subject)
+    const { queue, subject } = fanOut
+    const ofQueue = this.#sweeps.get(queue) ?? new Map<string, Sweep>()
+    this.#sweeps.set(queue, ofQueue)
+    const running = ofQueue.get(subject)
     if (running !== undefined) fanOut.startOver()
     const waiting = running?.next
     if (waiting !== undefined) {
@@ -114,23 +114,23 @@ export class FanOuts {
       return waiting
     }
     const done = (running?.done ?? Promise.resolve(true)).then(async () => {
-      ofLane.set(subject, sweep)
-      const isDone = await this.#goThrough(lane, sweep.fanOut.part)
-      if (sweep.next === undefined) ofLane.delete(subject)
+      ofQueue.set(subject, sweep)
+      const isDone = await this.#runParts(queue, sweep.fanOut.part)
+      if (sweep.next === undefined) ofQueue.delete(subject)
       return isDone
     })
     const sweep: Sweep = { fanOut, done }
-    if (running === undefined) ofLane.set(subject, sweep)
+    if (running === undefined) ofQueue.set(subject, sweep)
     else running.next = sweep
     return sweep
   }
 
-  async #goThrough(lane: Lane, part: Part): Promise<boolean> {
+  async #runParts(queue: Queue, part: Part): Promise<boolean> {
     this.#hold(PAGE_BYTES)
     try {
       for (;;) {
-        const came = await this.#inTurn(lane, part)
-        if (came !== 'more') return came === 'done'
+        const result = await this.#runPart(queue, part)
+        if (result !== 'more') return result === 'done'
       }
     } finally {
       this.#hold(-PAGE_BYTES)
@@ -148,22 +148,22 @@ export class FanOuts {
     return this.#underWay > (isAlone ? OPEN_ALONE_MAX : OPEN_MAX)
   }
 
-  async #inTurn(lane: Lane, part: Part) {
-    const { open, stopped, turns } = this.#options
-    const isWanted = () => !lane.isClosed && !stopped.aborted
-    const endOwnTurn = await this.#ownTurns.take()
+  async #runPart(queue: Queue, part: Part) {
+    const { open, stopped, mutex } = this.#options
+    const isWanted = () => !queue.isClosed && !stopped.aborted
+    const releaseOwn = await this.#ownMutex.acquire()
     try {
-      // A lane that is held may be released, or belong to somebody else soon.
-      while (isWanted() && (this.#isBusy || open.isHalfFull || !lane.isOpen)) await delay(LOOK_MS, stopped)
+      // A queue that is held may be released, or belong to somebody else soon.
+      while (isWanted() && (this.#isBusy || open.isHalfFull || !queue.isOpen)) await delay(LOOK_MS, stopped)
       if (!isWanted()) return 'given-up'
-      const endTurn = await turns.take()
+      const release = await mutex.acquire()
       try {
         return isWanted() ? await part() : 'given-up'
       } finally {
-        endTurn()
+        release()
       }
     } finally {
-      endOwnTurn()
+      releaseOwn()
     }
   }
 }

@@ -12,7 +12,7 @@ import type { OpenRecord } from './offset-tracker.ts'
 
 export type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
 
-export interface SliceItem {
+export interface BatchItem {
   readonly decoded: Taken
   readonly step: RegistryStep
   readonly wire: WireRecord
@@ -38,16 +38,16 @@ export interface HandoverOptions {
 /** Hands what the registry answers over to the delivery. */
 export class Handover {
   readonly #options: HandoverOptions
-  readonly #refuse: (item: SliceItem, reason: string) => void
+  readonly #refuse: (item: BatchItem, reason: string) => void
 
   /** `refuse`: some or all of an item cannot be carried out. */
-  constructor(options: HandoverOptions, refuse: (item: SliceItem, reason: string) => void) {
+  constructor(options: HandoverOptions, refuse: (item: BatchItem, reason: string) => void) {
     this.#options = options
     this.#refuse = refuse
   }
 
   /** Returns how many deliveries are owed. */
-  part(item: SliceItem, answer: OwedAnswer, known: Known): number {
+  deliverOwed(item: BatchItem, answer: OwedAnswer, known: Known): number {
     const { record } = item
     const { admission } = this.#options
     if (answer.refused !== undefined) this.#refuse(item, answer.refused)
@@ -64,7 +64,7 @@ export class Handover {
   }
 
   /** A login that raced the logout: its session has ended, so the RP is told at once. */
-  late(
+  deliverLate(
     decoded: Extract<Taken, { kind: 'registration' }>,
     record: OpenRecord,
     answer: RegistryAnswer,
@@ -93,7 +93,7 @@ export class Handover {
   /** What nobody was told of is delivered; what somebody may be delivering joins that where it is done here. */
   #sort(
     { relation, ending, registrations }: Pick<OwedGroup, 'relation' | 'ending' | 'registrations'>,
-    creditor: OpenRecord,
+    sourceRecord: OpenRecord,
     fresh: Owed[],
     { again, further }: Known,
   ): void {
@@ -103,7 +103,7 @@ export class Handover {
       registration,
       cause: ending,
       deadlineMs,
-      creditor,
+      sourceRecord,
     })
     if (relation === 'fresh') {
       for (const registration of registrations) fresh.push(owedOf(registration))
@@ -113,8 +113,8 @@ export class Handover {
     // Whoever has what is left of it ends it; it has come late, and has a time of its own.
     const isOver = relation === 'further' && clock.now() >= deadlineMs
     for (const registration of registrations) {
-      if (open.join(registration, creditor)) continue
-      if (isOver) creditor.settled()
+      if (open.join(registration, sourceRecord)) continue
+      if (isOver) sourceRecord.acknowledge()
       else known.push(owedOf(registration))
     }
   }

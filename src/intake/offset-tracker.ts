@@ -5,7 +5,7 @@ export interface OpenRecord {
   /** One thing more must be settled before the record is. */
   owe(): void
   /** One thing is settled. Calls beyond what is owed are ignored: a fault may settle twice. */
-  settled(): void
+  acknowledge(): void
 }
 
 /**
@@ -89,7 +89,7 @@ class Entry implements OpenRecord {
     this.#owed++
   }
 
-  settled(): void {
+  acknowledge(): void {
     if (this.#owed === 0) return
     this.#owed--
     if (this.#owed === 0) this.#onSettled()

@@ -42,7 +42,7 @@ export class EdgeWatch {
     this.#topicIds = new Map(topicIds)
     for (const { offset: wanted, recordMs, ...partition } of voided) {
       const position = assigned.find((it) => isSame(it, partition))?.position ?? 0
-      void this.#tell(member, 'recreated', { ...partition, wanted, position, recordMs })
+      void this.#report(member, 'recreated', { ...partition, wanted, position, recordMs })
     }
     this.#timer ??= setInterval(() => void this.#look(), WATCH_MS).unref()
   }
@@ -140,10 +140,10 @@ export class EdgeWatch {
       ...(why !== 'retention' && { start: from }),
       ...(topicId && { topicId }),
     })
-    void this.#tell(member, why, { topic, partition, wanted, position: from, recordMs })
+    void this.#report(member, why, { topic, partition, wanted, position: from, recordMs })
   }
 
-  async #tell(
+  async #report(
     member: GroupMember,
     why: PassedPosition['why'],
     passed: TopicPartition & { wanted: number; position: number; recordMs?: number | undefined },

@@ -1,5 +1,5 @@
 import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
-import { RecentWords } from '../lib/recent-words.ts'
+import { RecentMessages } from '../lib/recent-messages.ts'
 import { addressForKafkajs } from './broker-address.ts'
 import { CONNECTION_TIMEOUT_MS, type KafkaSecurity, securityConfig } from './kafka-security.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
@@ -18,7 +18,7 @@ export function createKafkaClient(
   log: KafkaLog,
   security: KafkaSecurity = {},
 ): KafkaClient {
-  const said = new RecentWords()
+  const recent = new RecentMessages()
   return new Kafka({
     clientId,
     ...securityConfig(security),
@@ -27,7 +27,7 @@ export function createKafkaClient(
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
     logLevel: logLevel.WARN,
-    logCreator: () => (entry) => forward(entry, said, log),
+    logCreator: () => (entry) => forward(entry, recent, log),
   })
 }
 
@@ -47,10 +47,10 @@ function inTurn(brokers: readonly string[]): () => Promise<string[]> {
  */
 function forward(
   { level, namespace, log: { message, timestamp, logger, stack, ...details } }: LogEntry,
-  said: RecentWords,
+  recent: RecentMessages,
   log: KafkaLog,
 ) {
   const line = `kafka ${namespace}: ${message}`
-  const isNews = () => said.isNews(`${line} ${details.broker} ${details.error}`)
-  log(level === logLevel.ERROR && isNews() ? 'warn' : 'debug', line, details)
+  const isNew = () => recent.isNew(`${line} ${details.broker} ${details.error}`)
+  log(level === logLevel.ERROR && isNew() ? 'warn' : 'debug', line, details)
 }

@@ -36,18 +36,18 @@ export class KafkaFactsReader implements ExaminedKafka {
 
   async brokers(): Promise<readonly BrokerFacts[]> {
     const { topics } = this.#options
-    const { brokers } = await this.#patiently(() => topics.ask((admin) => admin.describeCluster()))
+    const { brokers } = await this.#retrying(() => topics.ask((admin) => admin.describeCluster()))
     return brokers
   }
 
   topics(): Promise<readonly TopicFacts[]> {
     const { topics, names } = this.#options
-    return this.#patiently(() => new TopicFactsReader(topics, names).read())
+    return this.#retrying(() => new TopicFactsReader(topics, names).read())
   }
 
   async layout(topic: string): Promise<TopicLayout> {
     const { topics } = this.#options
-    const partitions = await this.#patiently(() => topics.layout(topic))
+    const partitions = await this.#retrying(() => topics.layout(topic))
     return {
       limits: await this.#fact(async (admin) => limitsIn(await describeLimits(admin, topic))),
       partitions: partitions.map(({ partitionId, leader, replicas, isr }) => ({
@@ -131,11 +131,11 @@ export class KafkaFactsReader implements ExaminedKafka {
           return { unread }
         }
       }, `Describe on group ${groupId} and on its topics`)
-    return this.#patiently(ask)
+    return this.#retrying(ask)
   }
 
   /** A broker that has just died is asked for some seconds more, by chance; another answers the next time. */
-  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+  async #retrying<T>(ask: () => Promise<T>): Promise<T> {
     this.#endsAtMs ??= performance.now() + TIME_MS
     const leftMs = Math.max(0, this.#endsAtMs - performance.now())
     const answer = ask()
@@ -148,7 +148,7 @@ export class KafkaFactsReader implements ExaminedKafka {
       if (codeOf(error) === 'LR_REFUSED') throw error
       if (performance.now() + PAUSE_MS + TIME_MS / 2 > this.#endsAtMs) throw error
       await delay(PAUSE_MS)
-      return this.#patiently(ask)
+      return this.#retrying(ask)
     }
   }
 }

@@ -8,7 +8,7 @@ import { delay } from '../lib/deferred.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { GroupPositions } from './group-positions.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import {
@@ -130,7 +130,7 @@ export class KafkaLogReader implements LogReader {
             // Once more in vain counts: the broker does not agree with itself.
             if (++failures <= this.#failuresMax) continue
           }
-          const fault = explained(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
+          const fault = explainRefusal(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
           if (codeOf(fault) === 'LR_REFUSED' || ++failures > this.#failuresMax) throw fault
           await delay(Math.min(100 * 2 ** failures, 1_000), signal)
         }

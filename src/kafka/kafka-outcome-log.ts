@@ -2,7 +2,7 @@ import type { Kafka, Message, PartitionMetadata, Producer } from 'kafkajs'
 import type { OutcomeLog, OutgoingRecord } from '../delivery/outcome-log.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
 import { partitionOfKey } from './key-partition.ts'
@@ -43,7 +43,10 @@ export class KafkaOutcomeLog implements OutcomeLog {
         })
       }
       await this.#discard()
-      throw explained(error, `Write on topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`)
+      throw explainRefusal(
+        error,
+        `Write on topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`,
+      )
     }
   }
 

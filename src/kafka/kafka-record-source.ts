@@ -6,7 +6,7 @@ import { delay, settledWithin } from '../lib/deferred.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { EdgeWatch } from './edge-watch.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import { type GroupMember, hookedAssigner } from './kafkajs/group-internals.ts'
 import { extentOf } from './kafkajs/record-set.ts'
@@ -60,7 +60,7 @@ export class KafkaRecordSource implements RecordSource {
     this.#options = options
     this.#commits = new OffsetCommits({
       committable: () => this.#listener?.committable() ?? [],
-      onRefused: (error) => this.#heed(error),
+      onRefused: (error) => this.#noteRefusal(error),
     })
     this.#watch = new EdgeWatch({
       edges: options.edges,
@@ -198,7 +198,7 @@ export class KafkaRecordSource implements RecordSource {
 
   #trouble(what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown): void {
     const { groupId, onTrouble, topics } = this.#options
-    onTrouble(what, explained(error, `Read on group ${groupId} and on topics ${topics.join(', ')}`))
+    onTrouble(what, explainRefusal(error, `Read on group ${groupId} and on topics ${topics.join(', ')}`))
   }
 
   #restart(consumer: Consumer, what: 'crashed' | 'stalled', error: unknown): void {
@@ -221,7 +221,7 @@ export class KafkaRecordSource implements RecordSource {
   }
 
   /** A commit may tell what kafkajs, busy with the retries of a fetch, would notice seconds later. */
-  #heed(error: unknown): void {
+  #noteRefusal(error: unknown): void {
     const { type } = error as { type?: string }
     if (type === 'UNKNOWN_MEMBER_ID' && this.#consumer !== undefined) {
       this.#restart(this.#consumer, 'crashed', error)

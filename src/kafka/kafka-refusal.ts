@@ -15,7 +15,7 @@ interface KafkaError {
  * What Kafka refuses for good, as a fault `LR_REFUSED` that names it and its remedy; anything else is returned as it is.
  * `rights` are those that were needed, as Kafka calls them: "Write on topic a".
  */
-export function explained(error: unknown, rights: string): unknown {
+export function explainRefusal(error: unknown, rights: string): unknown {
   for (
     let it = error as KafkaError | undefined;
     it != null;

@@ -2,7 +2,7 @@ import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import type { TopicPartition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import { type Cluster, createCluster } from './kafkajs/kafka-cluster.ts'
 import { fetchBounds, type PartitionBounds, timeAt } from './partition-bounds.ts'
 
@@ -150,7 +150,7 @@ export class KafkaTopics {
       return await request(await this.#admin)
     } catch (error) {
       await this.close()
-      throw explained(error, rights)
+      throw explainRefusal(error, rights)
     }
   }
 
@@ -161,7 +161,7 @@ export class KafkaTopics {
       return await request(await this.#cluster)
     } catch (error) {
       await this.close()
-      throw explained(error, rights)
+      throw explainRefusal(error, rights)
     }
   }
 

@@ -4,8 +4,8 @@ import { outcomeTypes, readOutcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 import { cloudEventType, type WireRecord } from '../events/wire-record.ts'
-import type { ReplayBook } from './replay-book.ts'
 import { concerns, type ReplayFilter } from './replay-filter.ts'
+import type { ReplayTally } from './replay-tally.ts'
 import type { Selected } from './selection.ts'
 
 type Failed = Extract<FailedOutcomeResult, { kind: 'failed' }> & {
@@ -23,7 +23,7 @@ export interface OwedByFailure extends Selected {
 }
 
 export interface FailedOutcomesOptions {
-  readonly book: ReplayBook
+  readonly tally: ReplayTally
   readonly filter: ReplayFilter
   readonly isServedIssuer: (issuer: string) => boolean
   /** An outcome that does not tell when its session ended counts as that old at least: then it is late. Milliseconds. */
@@ -98,18 +98,18 @@ export class FailedOutcomes {
   }
 
   #takeFailed(record: WireRecord): void {
-    const { book, filter, isServedIssuer, withDiscarded } = this.#options
+    const { tally, filter, isServedIssuer, withDiscarded } = this.#options
     const outcome = readFailedOutcome(record)
     const settled = readOutcome(record)
     if (outcome?.kind !== 'failed' || settled === undefined) {
-      book.took(true, false)
+      tally.countRead(true, false)
       return
     }
     const { registration } = outcome
     const matches = concerns(filter, registration)
     const isServed = isServedIssuer(registration.issuer)
     const isWanted = !outcome.isDiscarded || withDiscarded
-    book.took(matches, isServed && isWanted)
+    tally.countRead(matches, isServed && isWanted)
     if (!matches || !isServed) return
     const login = `${registrationKey(registration)}\n${registration.registeredAtMs ?? ''}`
     this.#failed.delete(login)

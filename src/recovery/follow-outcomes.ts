@@ -1,26 +1,26 @@
 import { type OutcomeDetails, readOutcomeDetails } from '../events/read-outcome-details.ts'
 import { type LogReader, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
-import type { ReplayBook } from './replay-book.ts'
+import type { ReplayTally } from './replay-tally.ts'
 
 /** Learns from the log what became of deliveries that the relays make. */
 export class FollowOutcomes {
   readonly #reader: LogReader
   readonly #topic: string
-  readonly #book: ReplayBook
+  readonly #tally: ReplayTally
   readonly #onFailed: (outcome: OutcomeDetails) => void
   /** Where to read on, by partition. */
   readonly #positions = new Map<number, number>()
 
-  /** `onFailed`: a delivery that is in the book has failed. */
+  /** `onFailed`: a delivery that is in the tally has failed. */
   constructor(
     reader: LogReader,
     topic: string,
-    book: ReplayBook,
+    tally: ReplayTally,
     onFailed: (outcome: OutcomeDetails) => void,
   ) {
     this.#reader = reader
     this.#topic = topic
-    this.#book = book
+    this.#tally = tally
     this.#onFailed = onFailed
   }
 
@@ -41,7 +41,7 @@ export class FollowOutcomes {
         for (const record of records) {
           const outcome = readOutcomeDetails(record)
           if (outcome === undefined) continue
-          if (this.#book.decide(outcome, outcome.kind) && outcome.kind === 'failed') this.#onFailed(outcome)
+          if (this.#tally.settle(outcome, outcome.kind) && outcome.kind === 'failed') this.#onFailed(outcome)
         }
         // A batch may go on behind the range, with records that were left out.
         this.#positions.set(partition, Math.min(nextOffset, ends.get(partition) ?? nextOffset))

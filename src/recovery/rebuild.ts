@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
-import type { AppliedPosition, EpochStore, ShownEpoch } from '../registry/epoch-store.ts'
+import type { AppliedPosition, EpochStore, StoredEpoch } from '../registry/epoch-store.ts'
 import { type Missing, MissingFromLog, type MissingFromLogOptions } from './missing-from-log.ts'
 
 export interface RebuildOptions extends MissingFromLogOptions {
@@ -122,7 +122,7 @@ export class Rebuild {
   }
 
   /** The store is proved, and this replica has nothing to add. */
-  async #isEnough(shown: ShownEpoch): Promise<boolean> {
+  async #isEnough(shown: StoredEpoch): Promise<boolean> {
     if (!shown.isOfThisRun) return false
     if (this.#last === undefined) {
       // A replica that starts has written nothing elsewhere; but its group may never have read of a topic.
@@ -143,7 +143,7 @@ export class Rebuild {
     return starts.some(({ isBehind }) => isBehind) && !(await reader.hasMembers(groupId))
   }
 
-  #isLast(shown: ShownEpoch | undefined): boolean {
+  #isLast(shown: StoredEpoch | undefined): boolean {
     return (
       shown !== undefined && this.#last?.id === shown.id && this.#last.runId === this.#options.epoch.runId
     )
@@ -179,7 +179,7 @@ export class Rebuild {
     // What was not run again would never be: an epoch says that it was.
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
     const proof = isProved
-      ? { id: (shown as ShownEpoch).id, runId }
+      ? { id: (shown as StoredEpoch).id, runId }
       : await epoch.confirm(this.#owner, clock.now(), runId)
     if (proof === undefined)
       throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
@@ -229,7 +229,7 @@ export class Rebuild {
   }
 
   async #missing(
-    shown: ShownEpoch | undefined,
+    shown: StoredEpoch | undefined,
     isProved: boolean,
     starts: readonly PartitionStart[],
   ): Promise<Missing> {

@@ -85,7 +85,7 @@ export class RegistryDifference {
    * Registers what is missing and removes what is settled. Nothing that is settled is registered on the way, not even
    * for a moment in which a replica might see it. What is not on the log stays.
    */
-  async mend(found: readonly Difference[], signal: AbortSignal): Promise<void> {
+  async repair(found: readonly Difference[], signal: AbortSignal): Promise<void> {
     const { clock, pipeline, reader, registry } = this.#options
     const settled = found.flatMap(({ difference, outcome }) =>
       difference === 'settled' && outcome !== undefined ? [outcome] : [],

@@ -19,7 +19,7 @@ export interface RegistryWatchOptions {
 /** Between two looks at the epoch. Intake checks it with every step, so this is for times when nothing comes in. */
 const LOOK_MS = 500
 /** Between two heartbeats. What a store that falls back has to be told again is no more than that, and the lag of its copy. */
-const BEAT_MS = 1_000
+const HEARTBEAT_MS = 1_000
 const RETRY_MS_MAX = 5_000
 
 /**
@@ -30,7 +30,7 @@ export class RegistryWatch {
   readonly #options: RegistryWatchOptions
   readonly #written = new Map<string, AppliedPosition>()
   #beats = 0
-  #beatAtMs = Number.NEGATIVE_INFINITY
+  #heartbeatAtMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
 
   constructor(options: RegistryWatchOptions) {
@@ -95,7 +95,7 @@ export class RegistryWatch {
         (shown) => guard.accepts(shown?.id, epoch.runId),
         () => true,
       )
-      if (isIntact && (await this.#beat())) continue
+      if (isIntact && (await this.#heartbeat())) continue
       guard.lose()
       onLost()
       await this.#restore(signal)
@@ -103,14 +103,14 @@ export class RegistryWatch {
   }
 
   /** False when the store has gone back in time without showing another epoch. */
-  async #beat(): Promise<boolean> {
+  async #heartbeat(): Promise<boolean> {
     const { clock, epoch, guard, rebuild } = this.#options
-    if (performance.now() - this.#beatAtMs < BEAT_MS) return true
-    this.#beatAtMs = performance.now()
+    if (performance.now() - this.#heartbeatAtMs < HEARTBEAT_MS) return true
+    this.#heartbeatAtMs = performance.now()
     // Another server may answer by now, of which it must not be said.
     if (!guard.isIntact) return true
     const before = this.#beats
-    const beats = await epoch.beat(clock.now()).catch(() => undefined)
+    const beats = await epoch.heartbeat(clock.now()).catch(() => undefined)
     if (beats === undefined) return true
     this.#beats = beats
     if (beats > before) {

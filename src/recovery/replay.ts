@@ -5,7 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Registry } from '../registry/registry.ts'
 import { FailedOutcomes, type FailedOutcomesOptions, type OwedByFailure } from './failed-outcomes.ts'
 import { type Formats, lookUpOrigins } from './origin-lookup.ts'
-import type { Patience } from './patience.ts'
+import type { OutageBudget } from './outage-budget.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { RegisteredAddresses } from './registered-addresses.ts'
 import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
@@ -18,13 +18,13 @@ export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarde
   readonly groupId: string
   readonly inputTopics: readonly string[]
   readonly outcomeTopic: string
-  readonly patience: Patience
+  readonly outageBudget: OutageBudget
   readonly formats: Formats
   readonly reader: LogReader
   readonly recovery: Pick<RecoveryRegistry, 'owed'>
   readonly registry: Pick<Registry, 'apply'>
   readonly selection: Selection
-  readonly sliceTriggers: number
+  readonly batchTriggers: number
   readonly triggers: ReplayTriggers
 }
 
@@ -86,7 +86,7 @@ export class Replay {
     withDiscarded: boolean,
     list: ReplayRequest['list'],
   ): Promise<void> {
-    const { clock, outcomeTopic, patience, reader, selection, sliceTriggers } = this.#options
+    const { clock, outcomeTopic, outageBudget, reader, selection, batchTriggers } = this.#options
     const failed = new FailedOutcomes({ ...this.#options, withDiscarded })
     const ends = (await reader.bounds([outcomeTopic])).map(wholeOf)
     // What was sent meanwhile stands after the range, perhaps in another partition.
@@ -100,29 +100,29 @@ export class Replay {
     }
     await this.#read(whole, take, (...read) => reader.readOutcomes(...read))
     const found = failed.owed(clock.now())
-    if (patience.signal.aborted) return
+    if (outageBudget.signal.aborted) return
     const owed = await this.#withoutForged(found)
     this.forged = found.length - owed.length
     if (list !== undefined) {
       list(owed)
       return
     }
-    for (let i = 0; i < owed.length && !patience.signal.aborted; i += sliceTriggers) {
-      await selection.takeFailed(owed.slice(i, i + sliceTriggers))
+    for (let i = 0; i < owed.length && !outageBudget.signal.aborted; i += batchTriggers) {
+      await selection.takeFailed(owed.slice(i, i + batchTriggers))
     }
   }
 
   async #withoutForged(owed: readonly OwedByFailure[]): Promise<OwedByFailure[]> {
-    const { addresses, formats, inputTopics, outcomeTopic, patience, reader } = this.#options
+    const { addresses, formats, inputTopics, outcomeTopic, outageBudget, reader } = this.#options
     const topics = [...new Set([...inputTopics, outcomeTopic])]
     const triggers = owed.flatMap(({ trigger }) => trigger ?? [])
-    const isHeld = await lookUpOrigins(reader, topics, formats, triggers, patience.signal)
+    const isHeld = await lookUpOrigins(reader, topics, formats, triggers, outageBudget.signal)
     const caused = owed.filter(({ trigger }) => trigger !== undefined && isHeld(trigger))
     // To a topic of its own only relays write.
     if (!inputTopics.includes(outcomeTopic)) return caused
     const isRegistered = await addresses.lookUp(
       caused.map(({ registration }) => registration),
-      patience.signal,
+      outageBudget.signal,
     )
     return caused.filter(({ registration }) => isRegistered(registration))
   }
@@ -132,7 +132,7 @@ export class Replay {
     take: (batch: RecordBatch) => Promise<void>,
     read: LogReader['read'] = (...reading) => this.#options.reader.read(...reading),
   ): Promise<void> {
-    const { patience } = this.#options
+    const { outageBudget } = this.#options
     const parts = ranges.filter(({ from, to }) => from < to)
     this.recordsTotal = recordsIn(parts)
     const endOf = (batch: RecordBatch) =>
@@ -142,13 +142,13 @@ export class Replay {
         parts,
         async (batch) => {
           await take(batch)
-          if (patience.signal.aborted) return
+          if (outageBudget.signal.aborted) return
           this.records += Math.min(batch.nextOffset, endOf(batch)) - batch.fetchedOffset
         },
-        patience.signal,
+        outageBudget.signal,
       )
     } catch (error) {
-      if (!patience.signal.aborted) throw error
+      if (!outageBudget.signal.aborted) throw error
     }
   }
 }

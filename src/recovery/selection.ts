@@ -8,15 +8,15 @@ import { codeOf } from '../lib/errors.ts'
 import type { RateLimit } from '../lib/rate-limit.ts'
 import type { BrokenRegistration, Registry } from '../registry/registry.ts'
 import type { FollowOutcomes } from './follow-outcomes.ts'
+import type { OutageBudget } from './outage-budget.ts'
 import type { NotParked, OwedByCause, ParkOwed } from './park-owed.ts'
-import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
-import type { ReplayBook } from './replay-book.ts'
+import type { ReplayTally } from './replay-tally.ts'
 
 export interface SelectionOptions {
   /** Of a first attempt. Milliseconds. */
   readonly attemptTimeoutMs: number
-  readonly book: ReplayBook
+  readonly tally: ReplayTally
   readonly clock: Clock
   /** From now on, also for a trigger of long ago, whose own deadline is over. Milliseconds. */
   readonly deadlineMs: number
@@ -27,7 +27,7 @@ export interface SelectionOptions {
   /** No relay delivers what is parked. */
   readonly onUnserved: () => void
   readonly parkOwed: ParkOwed
-  readonly patience: Patience
+  readonly outageBudget: OutageBudget
   readonly rate: RateLimit | undefined
   readonly reader: Pick<LogReader, 'hasMembers'>
   readonly recovery: Pick<RecoveryRegistry, 'reopen'>
@@ -85,13 +85,13 @@ export class Selection {
    * default it waits for no longer than there are relays.
    */
   async settle(waitMs: number | undefined): Promise<void> {
-    const { attemptTimeoutMs, book, clock, deadlineMs, onUnserved, patience } = this.#options
+    const { attemptTimeoutMs, tally, clock, deadlineMs, onUnserved, outageBudget } = this.#options
     const untilMs = clock.monotonic() + (waitMs ?? deadlineMs + attemptTimeoutMs + OVERTIME_MS)
     let isTold = false
     let looksWithout = 0
     let membersAtMs = Number.NEGATIVE_INFINITY
     await this.#look()
-    while (book.counts.parked > 0 && !patience.signal.aborted) {
+    while (tally.counts.parked > 0 && !outageBudget.signal.aborted) {
       if (clock.monotonic() - membersAtMs >= MEMBERS_LOOK_MS) {
         // One that is started again is away for a moment.
         looksWithout = (await this.#isServed()) ? 0 : looksWithout + 1
@@ -102,10 +102,10 @@ export class Selection {
         if (isUnserved && waitMs === undefined) return
       }
       if (clock.monotonic() >= untilMs) return
-      await delay(Math.min(LOOK_MS, untilMs - clock.monotonic()), patience.signal)
-      const before = book.counts.parked
+      await delay(Math.min(LOOK_MS, untilMs - clock.monotonic()), outageBudget.signal)
+      const before = tally.counts.parked
       await this.#look()
-      if (book.counts.parked === before) await this.#forgetSettled()
+      if (tally.counts.parked === before) await this.#forgetSettled()
     }
   }
 
@@ -113,17 +113,17 @@ export class Selection {
     selected: readonly Selected[],
     prepare: (groups: readonly OwedByCause[]) => Promise<readonly OwedByCause[]>,
   ): Promise<void> {
-    const { book, onNotParked, parkOwed, patience, rate } = this.#options
+    const { tally, onNotParked, parkOwed, outageBudget, rate } = this.#options
     const groups = selected.map((it) => this.#fresh(it))
     const all = groups.flatMap(({ registrations, broken }) => [...registrations, ...broken])
     if (all.length === 0) return
-    await rate?.take(all.length, patience.signal)
-    const refused = await patience.repeat('Redis', async () => parkOwed.park(await prepare(groups)))
+    await rate?.take(all.length, outageBudget.signal)
+    const refused = await outageBudget.repeat('Redis', async () => parkOwed.park(await prepare(groups)))
     if (refused === undefined) return
     const notParked = new Set<Registration | BrokenRegistration>(refused.map((it) => it.registration))
     for (const it of all) {
       if (notParked.has(it)) onNotParked(it)
-      else book.park(it)
+      else tally.park(it)
     }
     if (this.#options.clock.monotonic() - this.#lookedAtMs >= LOOK_MS) await this.#look()
   }
@@ -133,14 +133,14 @@ export class Selection {
    * long as it leaves time for an attempt.
    */
   #fresh({ cause, registrations, broken, deadlineMs: own = 0, mayBeUnderWay }: Selected): OwedByCause {
-    const { attemptTimeoutMs, book, clock, deadlineMs } = this.#options
+    const { attemptTimeoutMs, tally, clock, deadlineMs } = this.#options
     const now = clock.now()
     const dueMs = mayBeUnderWay === true ? firstAttemptEndMs(now, attemptTimeoutMs) : now
     return {
       cause,
       dueMs,
-      registrations: registrations.filter((it) => book.begin(it)),
-      broken: broken.filter((it) => book.begin(it)),
+      registrations: registrations.filter((it) => tally.add(it)),
+      broken: broken.filter((it) => tally.add(it)),
       deadlineMs: own > dueMs ? own : dueMs + deadlineMs,
     }
   }
@@ -151,22 +151,22 @@ export class Selection {
   }
 
   async #look(): Promise<void> {
-    const { clock, follow, patience } = this.#options
-    await follow.look(patience.signal).catch((error: unknown) => {
-      if (!patience.signal.aborted) throw error
+    const { clock, follow, outageBudget } = this.#options
+    await follow.look(outageBudget.signal).catch((error: unknown) => {
+      if (!outageBudget.signal.aborted) throw error
     })
     this.#lookedAtMs = clock.monotonic()
   }
 
   /** A relay may have published an outcome just before this process began to read them, and removed the registration since. */
   async #forgetSettled(): Promise<void> {
-    const { book, patience, registry } = this.#options
-    const page = book.nextParked(LOOKED_UP_MAX)
+    const { tally, outageBudget, registry } = this.#options
+    const page = tally.nextParked(LOOKED_UP_MAX)
     const look = async () => {
       const [found, areSettled] = [await registry.find(page), await registry.areSettled(page)]
       return page.filter((_, i) => found[i] === undefined && areSettled[i])
     }
-    const gone = await patience.repeat('Redis', look).catch((error: unknown) => {
+    const gone = await outageBudget.repeat('Redis', look).catch((error: unknown) => {
       // The relays complete it, and then go on with what is owed.
       if (codeOf(error) !== 'LR_REGISTRY_LOST') throw error
       return []
@@ -174,7 +174,7 @@ export class Selection {
     if (gone === undefined || gone.length === 0) return
     // Its outcome was published before that, and may have come since the last look.
     await this.#look()
-    for (const it of gone) book.forget(it)
+    for (const it of gone) tally.forget(it)
   }
 }
 

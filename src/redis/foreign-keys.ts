@@ -63,7 +63,7 @@ export async function foreignAmong(
   pairs: readonly (readonly [session: string, ended: string])[],
 ): Promise<Map<number, string>> {
   const types = await redis.pipeline(pairs.flatMap((pair) => pair.map((key) => ['TYPE', key])))
-  const sizes = await redis.tolerant(pairs.map(([, ended]) => ['STRLEN', ended]))
+  const sizes = await redis.tolerantPipeline(pairs.map(([, ended]) => ['STRLEN', ended]))
   const foreign = new Map<number, string>()
   const note = (i: number, key: string, reason: string): void => {
     redis.suspects.note(key)

@@ -13,12 +13,12 @@ import {
   setAsideScript,
 } from './backlog-scripts.ts'
 import { FOREIGN } from './foreign-keys.ts'
-import { lifeUntil } from './lives.ts'
 import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './parked-state.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import { stretchScript } from './settling-scripts.ts'
+import { timeToLiveMs } from './time-to-live.ts'
 
 /** Arguments of one script call are bounded by Lua's stack. */
 const SCRIPT_ITEMS_MAX = 1_000
@@ -108,7 +108,7 @@ export class RedisBacklog implements Backlog {
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
-    const [reply] = await this.#redis.tolerant([
+    const [reply] = await this.#redis.tolerantPipeline([
       evalScript(claimScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, Math.min(limit, SCRIPT_ITEMS_MAX)]),
     ])
     // It stays in the index: whoever mends its key may bring back what was parked there.
@@ -147,7 +147,7 @@ export class RedisBacklog implements Backlog {
         rpOf.push(rpKey)
       }
     }
-    const left = await this.#redis.tolerant(commands)
+    const left = await this.#redis.tolerantPipeline(commands)
     for (const [i, rpKey] of rpOf.entries()) if (left[i] === FOREIGN) this.#noted(rpKey, undefined)
     const emptied = new Set(rpOf.filter((_, i) => left[i] === 0))
     for (const rpKey of emptied) await this.#reindex(rpKey, '')
@@ -157,13 +157,13 @@ export class RedisBacklog implements Backlog {
     const call = evalScript(firstRpsScript, [this.#keys.backlogs()], [limit])
     const flat = (await this.#redis.command(...call)) as string[]
     const rps = flat.filter((_, i) => i % 2 === 0)
-    const sizes = await this.#redis.tolerant(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
+    const sizes = await this.#redis.tolerantPipeline(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
     const sizeOf = (reply: unknown) => (reply === FOREIGN ? 0 : Number(reply))
     return rps.map((rpKey, i) => ({ rpKey, size: sizeOf(sizes[i]), nextDueMs: Number(flat[2 * i + 1]) }))
   }
 
   async earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]> {
-    const found = await this.#redis.tolerant(
+    const found = await this.#redis.tolerantPipeline(
       rpKeys.map((rpKey) =>
         evalScript(earliestDeadlineScript, [this.#keys.backlog(rpKey)], [ENDS_LOOKED_AT]),
       ),
@@ -180,10 +180,14 @@ export class RedisBacklog implements Backlog {
     commands: readonly RpCommand[],
     index: readonly RedisCommand[],
   ): Promise<{ refused: ReadonlySet<string>; replies: unknown[] }> {
-    const lives = this.#stretches(deliveries)
-    const all = await this.#redis.tolerant([...lives, ...commands.map(({ command }) => command), ...index])
-    const replies = all.slice(lives.length, lives.length + commands.length)
-    if (all.slice(lives.length + commands.length).includes(FOREIGN)) {
+    const stretches = this.#stretches(deliveries)
+    const all = await this.#redis.tolerantPipeline([
+      ...stretches,
+      ...commands.map(({ command }) => command),
+      ...index,
+    ])
+    const replies = all.slice(stretches.length, stretches.length + commands.length)
+    if (all.slice(stretches.length + commands.length).includes(FOREIGN)) {
       this.#redis.suspects.note(this.#keys.backlogs())
       throw new RelayFault('LR_REFUSED', 'WRONGTYPE: the index of the backlogs in Redis holds something else')
     }
@@ -201,13 +205,13 @@ export class RedisBacklog implements Backlog {
   /** The registrations outlive the deadline, and so does the memory of what became of them. */
   #stretches(deliveries: readonly ParkedDelivery[]): RedisCommand[] {
     const now = Date.now()
-    const lives = new Map<string, { issuer: string; sessionId: string; ms: number }>()
+    const sessions = new Map<string, { issuer: string; sessionId: string; ms: number }>()
     for (const { issuer, sessionId, state } of deliveries) {
       const name = `${issuer}\n${sessionId}`
-      const ms = Math.max(lives.get(name)?.ms ?? 0, lifeUntil(state.deadlineMs, now))
-      lives.set(name, { issuer, sessionId, ms })
+      const ms = Math.max(sessions.get(name)?.ms ?? 0, timeToLiveMs(state.deadlineMs, now))
+      sessions.set(name, { issuer, sessionId, ms })
     }
-    return [...lives.values()].map(({ issuer, sessionId, ms }) => {
+    return [...sessions.values()].map(({ issuer, sessionId, ms }) => {
       const keys = [this.#keys.session(issuer, sessionId), this.#keys.ended(issuer, sessionId)]
       return evalScript(stretchScript, keys, [ms])
     })

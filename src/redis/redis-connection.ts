@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
 import { RedisConnector } from './redis-connector.ts'
-import { explained, inPlainWords } from './redis-refusal.ts'
+import { explainRefusal, hideClientWording } from './redis-refusal.ts'
 import { type RedisSecurity, securityOptions } from './redis-security.ts'
 
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
@@ -27,11 +27,11 @@ export interface RedisConnectionOptions {
 const SILENCE_MS_MAX = 5_000
 const RECONNECT_DELAY_MS_MAX = 1_000
 /** Before the name of a run that a server does not tell: that of the connection, so that no two are taken for one. */
-const UNTOLD_RUN = 'untold-'
+const UNKNOWN_RUN = 'untold-'
 
 /** The server's `run_id` could not be asked for, so each new connection may lead to another server. */
-export function isUntoldRun(runId: string): boolean {
-  return runId.startsWith(UNTOLD_RUN)
+export function isUnknownRun(runId: string): boolean {
+  return runId.startsWith(UNKNOWN_RUN)
 }
 
 /**
@@ -76,7 +76,7 @@ export class RedisConnection {
           onUp()
         },
         (error: unknown) => {
-          onDown(explained(error))
+          onDown(explainRefusal(error))
           // Nothing may be asked of a server that has not told who it is; the next connection tries again.
           this.#redis.disconnect(true)
         },
@@ -85,7 +85,7 @@ export class RedisConnection {
     this.#redis.on('close', () => {
       this.#isUp = false
     })
-    this.#redis.on('error', (error: unknown) => onDown(explained(error)))
+    this.#redis.on('error', (error: unknown) => onDown(explainRefusal(error)))
   }
 
   get isUp(): boolean {
@@ -115,7 +115,7 @@ export class RedisConnection {
   }
 
   /** As `pipeline`, but a command that meets a key which holds something else fails alone: its reply is `FOREIGN`. */
-  tolerant(commands: readonly RedisCommand[]): Promise<unknown[]> {
+  tolerantPipeline(commands: readonly RedisCommand[]): Promise<unknown[]> {
     return this.#sendKnown(commands, replyOrForeign)
   }
 
@@ -131,9 +131,9 @@ export class RedisConnection {
   async #askRun(): Promise<string> {
     try {
       const info = String(await this.#redis.call('INFO', 'server'))
-      return /^run_id:(\w+)/m.exec(info)?.[1] ?? UNTOLD_RUN + randomUUID()
+      return /^run_id:(\w+)/m.exec(info)?.[1] ?? UNKNOWN_RUN + randomUUID()
     } catch (error) {
-      if (messageOf(error).startsWith('NOPERM')) return UNTOLD_RUN + randomUUID()
+      if (messageOf(error).startsWith('NOPERM')) return UNKNOWN_RUN + randomUUID()
       throw error
     }
   }
@@ -186,7 +186,7 @@ export class RedisConnection {
 }
 
 function reply(answer: PromiseSettledResult<unknown>): unknown {
-  if (answer.status === 'rejected') throw inPlainWords(answer.reason)
+  if (answer.status === 'rejected') throw hideClientWording(answer.reason)
   return answer.value
 }
 

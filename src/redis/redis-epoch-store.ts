@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
-import type { AppliedPosition, EpochStore, ShownEpoch } from '../registry/epoch-store.ts'
+import type { AppliedPosition, EpochStore, StoredEpoch } from '../registry/epoch-store.ts'
 import { isWrongType } from './foreign-keys.ts'
-import { isUntoldRun, type RedisCommand, type RedisConnection } from './redis-connection.ts'
+import { isUnknownRun, type RedisCommand, type RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 
@@ -52,7 +52,7 @@ export class RedisEpochStore implements EpochStore {
     return this.#redis.runId
   }
 
-  async read(): Promise<ShownEpoch | undefined> {
+  async read(): Promise<StoredEpoch | undefined> {
     const [id, runId, heartbeat, proved] = await this.#epochFields()
     if (typeof id !== 'string' || typeof runId !== 'string') return undefined
     return {
@@ -61,7 +61,7 @@ export class RedisEpochStore implements EpochStore {
       provedAtMs: timeOf(proved),
       // A run that is not told is known by the connection alone, which was another one for whoever set the epoch.
       isOfThisRun: runId === this.#redis.runId,
-      isUntold: isUntoldRun(runId),
+      isUnknownRun: isUnknownRun(runId),
     }
   }
 
@@ -81,7 +81,7 @@ export class RedisEpochStore implements EpochStore {
     if ((await this.#redis.command('GET', this.#lock)) !== owner) return undefined
     const shown = await this.#epochFields()
     // Where no server tells its run, each relay proves the store for itself; a new id would send the others to do it again.
-    const isShared = isUntoldRun(runId) && typeof shown[0] === 'string' && isUntoldRun(String(shown[1]))
+    const isShared = isUnknownRun(runId) && typeof shown[0] === 'string' && isUnknownRun(String(shown[1]))
     const id = isShared ? String(shown[0]) : randomUUID()
     // Asked and written in one turn of the event loop, in which no other connection can come up.
     if (this.#redis.runId !== runId) return undefined
@@ -109,7 +109,7 @@ export class RedisEpochStore implements EpochStore {
     await this.#redis.command('DEL', this.#positions)
   }
 
-  async beat(nowMs: number): Promise<number> {
+  async heartbeat(nowMs: number): Promise<number> {
     const [beats] = await this.#redis.pipeline([
       ['HINCRBY', this.#epoch, 'beats', 1],
       ['HSET', this.#epoch, 'heartbeat', nowMs],

@@ -196,7 +196,7 @@ export class RedisFactsReader {
       if (startsLike(key, keys.backlog(''))) return ['ZCOUNT', key, '+inf', '+inf']
       return startsLike(key, keys.session('', '')) ? ['HLEN', key] : undefined
     })
-    const replies = await redis.tolerant(commands.filter((it) => it !== undefined))
+    const replies = await redis.tolerantPipeline(commands.filter((it) => it !== undefined))
     return found.map((it, i) => {
       const command = commands[i]
       if (command === undefined) return it
@@ -224,7 +224,7 @@ export class RedisFactsReader {
       const bytes = boundOf(it)
       return bytes === undefined ? [] : [{ key: it.key, bytes }]
     })
-    const replies = await redis.tolerant(
+    const replies = await redis.tolerantPipeline(
       bounded.map(({ bytes, key }) => evalScript(isOversizeScript, [key], [bytes])),
     )
     const oversize = new Set(bounded.filter((_, i) => replies[i] === 1).map(({ key }) => key))

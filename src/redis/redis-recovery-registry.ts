@@ -149,7 +149,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   async *#sessionsOf(step: TriggerStep): AsyncGenerator<string[]> {
     if (step.kind === 'end-session') yield [step.sessionId]
     else {
-      const run = async (command: RedisCommand) => (await this.#calls.checked([command]))[0]
+      const run = async (command: RedisCommand) => (await this.#calls.pipelineGuarded([command]))[0]
       yield* sessionsOfUser(run, this.#keys.user(step.issuer, step.userId))
     }
   }
@@ -157,16 +157,16 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   /** As the registry answers when it ends them. */
   async #owedBy(step: TriggerStep, sessionIds: readonly string[]): Promise<OwedGroup[]> {
     const { issuer, ending } = step
-    const groups = await this.#calls.skippingForeign(
+    const groups = await this.#calls.runSkippingForeign(
       sessionIds.map((sessionId): SessionName => ({ issuer, sessionId })),
       (session) => session,
       async (sound) => {
         const pairs = sound.map((session) => this.#calls.keysOf(session))
         const hashes = await wholeSessions(
-          (commands) => this.#calls.checked(commands),
+          (commands) => this.#calls.pipelineGuarded(commands),
           sound.map((session, i) => ({ ...session, key: pairs[i]?.[0] ?? '' })),
         )
-        const marks = await this.#calls.checked(
+        const marks = await this.#calls.pipelineGuarded(
           pairs.map(([, ended]) => ['GETRANGE', ended, 0, MARKS_BYTES_MAX - 1]),
         )
         return sound.map((_, i) => {

@@ -12,13 +12,13 @@ import type {
 import { readFieldsScript } from './bounded-reads.ts'
 import type { SuspectKeys } from './foreign-keys.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { RedisEndings } from './redis-endings.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
+import { RedisSettlement } from './redis-settlement.ts'
 import { registerScript, SESSION_REGISTRATIONS_MAX } from './register-script.ts'
 import { SessionCalls } from './session-calls.ts'
-import { type EndStep, SessionEnds } from './session-ends.ts'
 import { readMark } from './session-mark.ts'
+import { type EndStep, SessionTermination } from './session-termination.ts'
 import { readStored, type StoredValue } from './stored-registration.ts'
 
 export interface RedisRegistryOptions {
@@ -40,8 +40,8 @@ export class RedisRegistry implements Registry {
   readonly #keys: RedisKeys
   readonly #sessionLifetimeMs: number
   readonly #calls: SessionCalls
-  readonly #ends: SessionEnds
-  readonly #endings: RedisEndings
+  readonly #termination: SessionTermination
+  readonly #settlement: RedisSettlement
   readonly #suspects: SuspectKeys
 
   constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
@@ -49,8 +49,8 @@ export class RedisRegistry implements Registry {
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     const parts = { redis, keys, sessionLifetimeMs, tombstoneMs, calls: this.#calls }
-    this.#ends = new SessionEnds(parts)
-    this.#endings = new RedisEndings(parts)
+    this.#termination = new SessionTermination(parts)
+    this.#settlement = new RedisSettlement(parts)
     this.#suspects = redis.suspects
     redis.register(registerScript)
   }
@@ -62,7 +62,7 @@ export class RedisRegistry implements Registry {
       // The sessions of a user are known after a first answer only, so such a step stands alone: what comes
       // later in the log must not be seen by it.
       if (step.kind === 'end-user') {
-        answers.push(...(await this.#applyRun(run)), await this.#ends.endUser(step))
+        answers.push(...(await this.#applyRun(run)), await this.#termination.endUser(step))
         run = []
       } else run.push(step)
     }
@@ -71,25 +71,25 @@ export class RedisRegistry implements Registry {
   }
 
   notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
-    return this.#endings.notePending(decided)
+    return this.#settlement.notePending(decided)
   }
 
   settle(settled: readonly RegistrationKey[]): Promise<void> {
-    return this.#endings.settle(settled)
+    return this.#settlement.settle(settled)
   }
 
   forget(settled: Parameters<Registry['forget']>[0]): Promise<void> {
-    return this.#endings.forget(settled)
+    return this.#settlement.forget(settled)
   }
 
   areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
-    return this.#endings.areSettled(keys)
+    return this.#settlement.areSettled(keys)
   }
 
   async find(
     keys: readonly RegistrationKey[],
   ): Promise<(HeldRegistration | BrokenRegistration | undefined)[]> {
-    const values = await this.#calls.guarded(keys, (part) =>
+    const values = await this.#calls.evalGuarded(keys, (part) =>
       evalScript(
         readFieldsScript,
         part.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId)),
@@ -111,8 +111,8 @@ export class RedisRegistry implements Registry {
       const run = steps.slice(i, next)
       answers.push(
         ...(isEnd
-          ? await this.#ends.endSessions(run as EndStep[])
-          : await this.#calls.skippingForeign(
+          ? await this.#termination.endSessions(run as EndStep[])
+          : await this.#calls.runSkippingForeign(
               run as RegisterStep[],
               ({ registration }) => registration,
               (sound) => this.#register(sound),
@@ -129,7 +129,7 @@ export class RedisRegistry implements Registry {
    * The look for a sign-out comes last: one that missed the registration had left its mark by then.
    */
   async #register(steps: readonly RegisterStep[]): Promise<RegistryAnswer[]> {
-    const replies = await this.#calls.guarded(steps, (part) =>
+    const replies = await this.#calls.evalGuarded(steps, (part) =>
       evalScript(
         registerScript,
         part.flatMap(({ registration }) => this.#registrationKeys(registration)),
@@ -163,7 +163,7 @@ export class RedisRegistry implements Registry {
       signedOut.push({ at: i, step: { issuer, sessionId, ending } })
       return { kind: 'registered', ...isRepeated, endedBy: ending }
     })
-    const ended = await this.#ends.endSessions(signedOut.map(({ step }) => step))
+    const ended = await this.#termination.endSessions(signedOut.map(({ step }) => step))
     for (const [i, { at }] of signedOut.entries()) {
       // Between the two calls another trigger may have ended the session.
       const { registration } = steps[at] as RegisterStep

@@ -44,7 +44,9 @@ export class RedisRpSettings implements RpSettingsStore {
   async load(rps: readonly RpName[]): Promise<RpSettings[]> {
     const { redis, keys } = this.#options
     const names = rps.map(({ issuer, clientId }) => keys.client(issuer, clientId))
-    const replies = await redis.tolerant(names.map((key) => evalScript(readSettingsScript, [key], FIELDS)))
+    const replies = await redis.tolerantPipeline(
+      names.map((key) => evalScript(readSettingsScript, [key], FIELDS)),
+    )
     return rps.map((rp, i) => {
       const reply = replies[i]
       if (reply !== FOREIGN) return this.#read(rp, reply as (string | number | null)[])

@@ -28,7 +28,7 @@ export class SessionCalls {
    * Runs a step for many sessions. One whose keys hold something else, or something that a script cannot bear, must not
    * hold up the others: it is left out, and answered apart.
    */
-  async skippingForeign<T, R>(
+  async runSkippingForeign<T, R>(
     items: readonly T[],
     sessionOf: (item: T) => SessionName,
     run: (items: readonly T[]) => Promise<R[]>,
@@ -42,15 +42,20 @@ export class SessionCalls {
       const sound = items.filter((_, i) => !foreign.has(i))
       const answers =
         foreign.size > 0 || sound.length < 2
-          ? await this.skippingForeign(sound, sessionOf, run, answerForeign)
+          ? await this.runSkippingForeign(sound, sessionOf, run, answerForeign)
           : [
-              ...(await this.skippingForeign(
+              ...(await this.runSkippingForeign(
                 sound.slice(0, sound.length / 2),
                 sessionOf,
                 run,
                 answerForeign,
               )),
-              ...(await this.skippingForeign(sound.slice(sound.length / 2), sessionOf, run, answerForeign)),
+              ...(await this.runSkippingForeign(
+                sound.slice(sound.length / 2),
+                sessionOf,
+                run,
+                answerForeign,
+              )),
             ]
       let at = 0
       return items.map((item, i) => {
@@ -73,14 +78,14 @@ export class SessionCalls {
   }
 
   /** A script call for many sessions at once; resolves with its answer for each, in order. */
-  async guarded<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): Promise<unknown[]> {
-    return (await this.checked(inParts(sessions, call))).flat()
+  async evalGuarded<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): Promise<unknown[]> {
+    return (await this.pipelineGuarded(inParts(sessions, call))).flat()
   }
 
   /** The replies, if the store still held the registry after the last of them. */
-  async checked(
+  async pipelineGuarded(
     commands: readonly RedisCommand[],
-    send: 'pipeline' | 'tolerant' = 'pipeline',
+    send: 'pipeline' | 'tolerantPipeline' = 'pipeline',
   ): Promise<unknown[]> {
     if (this.#guard === undefined || commands.length === 0) return this.#redis[send](commands)
     const { runId } = this.#redis

@@ -2,12 +2,12 @@ import type { TopicPartition } from '../events/wire-record.ts'
 import type { StoreProof } from './epoch-guard.ts'
 
 /** What a store shows of itself. */
-export interface ShownEpoch {
+export interface StoredEpoch {
   readonly id: string
   /** It was set on the server that answers now, and not on one from which this one has an older copy. */
   readonly isOfThisRun: boolean
   /** The server does not say which run of it answers, so that nobody can tell whether it is the same one. */
-  readonly isUntold: boolean
+  readonly isUnknownRun: boolean
   /** When a relay last wrote that it is there: what any relay had written before is in the store. Milliseconds since the epoch. */
   readonly heartbeatMs: number | undefined
   /** When the epoch was set: until then all replicas' work is in this store, whatever server they worked with. Milliseconds. */
@@ -33,7 +33,7 @@ export interface EpochStore {
   /** Which run of the server answers now. */
   readonly runId: string
   /** `undefined` when there is no epoch: the store is empty, or is being built for the first time. */
-  read(): Promise<ShownEpoch | undefined>
+  read(): Promise<StoredEpoch | undefined>
   /** Takes the lock for `ms`; false when another owner has it. Atomic. */
   lock(owner: string, ms: number): Promise<boolean>
   /** Prolongs the lock; false when it is not the owner's any more. */
@@ -58,5 +58,5 @@ export interface EpochStore {
    * Writes the heartbeat, and returns how many there were, this one included. Fewer than before: the store has gone back
    * in time.
    */
-  beat(nowMs: number): Promise<number>
+  heartbeat(nowMs: number): Promise<number>
 }

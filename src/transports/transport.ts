@@ -19,7 +19,7 @@ export interface DeliveryContent {
   readonly rp: { readonly clientId: string; readonly settings: RpSettings }
   readonly registration: Registration
   /** Further registrations that the same message settles. */
-  readonly companions: readonly Registration[]
+  readonly coalesced: readonly Registration[]
   /** `occurredAtMs` is when the session ended. Milliseconds since the epoch. */
   readonly cause: { readonly occurredAtMs: number }
 }

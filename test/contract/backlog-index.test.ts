@@ -40,7 +40,7 @@ function interleaved(after: number, between: () => Promise<unknown>): RedisBackl
     return replies
   }
   return new RedisBacklog(
-    { register: () => undefined, pipeline, tolerant: pipeline } as unknown as RedisConnection,
+    { register: () => undefined, pipeline, tolerantPipeline: pipeline } as unknown as RedisConnection,
     fixture.keys,
   )
 }
@@ -57,7 +57,7 @@ function interrupted(between: () => Promise<void>): RedisBacklog {
     register: () => undefined,
     command: (...command: RedisCommand) => trip(() => redis.command(...command)),
     pipeline: (commands: readonly RedisCommand[]) => trip(() => redis.pipeline(commands)),
-    tolerant: (commands: readonly RedisCommand[]) => trip(() => redis.tolerant(commands)),
+    tolerantPipeline: (commands: readonly RedisCommand[]) => trip(() => redis.tolerantPipeline(commands)),
   }
   return new RedisBacklog(connection as unknown as RedisConnection, fixture.keys)
 }

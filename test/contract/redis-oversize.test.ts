@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RedisBacklog } from '../../src/redis/redis-backlog.ts'
-import { RedisBacklogDesk } from '../../src/redis/redis-backlog-desk.ts'
+import { RedisBacklogOperations } from '../../src/redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../src/redis/redis-backlog-view.ts'
 import type { RedisCommand } from '../../src/redis/redis-connection.ts'
 import { RedisFactsReader } from '../../src/redis/redis-facts.ts'
@@ -290,8 +290,8 @@ test('what is too large in the backlog of an RP is never due, and its deliveries
     expect(await view.sizes(10)).toMatchObject([{ rpKey, size: 2, oldestDueMs: 1 }])
     const claimed = await backlog.claim(rpKey, NOW, NOW + 30_000, 10)
     expect(claimed).toMatchObject([{ oidcSessionId: 'o', state: { attempts: 0 } }])
-    const desk = new RedisBacklogDesk(fixture.redis, fixture.keys)
-    expect((await desk.take(rpKey, [member], NOW + 60_000, NOW + 90_000)).taken).toHaveLength(1)
+    const operations = new RedisBacklogOperations(fixture.redis, fixture.keys)
+    expect((await operations.lease(rpKey, [member], NOW + 60_000, NOW + 90_000)).leased).toHaveLength(1)
     await backlog.remove(claimed)
     expect(await backlog.claim(rpKey, NOW * 2, NOW * 2, 10)).toEqual([])
     expect(await backlog.dueRps(NOW * 2, 0, 10)).toEqual([])

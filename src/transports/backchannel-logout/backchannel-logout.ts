@@ -32,7 +32,7 @@ export class BackchannelLogout implements Transport {
   }
 
   prepare(delivery: DeliveryContent, nowMs: number): Prepared {
-    const { registration, rp, cause, companions } = delivery
+    const { registration, rp, cause, coalesced } = delivery
     const { clients, issuers, lateAfterMs } = this.#options
     try {
       const signer = issuers.signer(registration.issuer)
@@ -40,7 +40,7 @@ export class BackchannelLogout implements Transport {
       const request = {
         registration,
         claims: rp.settings.claims ?? registration.claims ?? 'both',
-        late: companions.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
+        late: coalesced.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
       }
       // Of its own, so that a retry is no replay to an RP that remembers them.
       const jti = randomUUID()

@@ -32,7 +32,7 @@ function play(
   const settleSome = (readUntil: number): void => {
     for (let index = choose(left.length); index !== undefined; index = choose(left.length)) {
       const [settling] = left.splice(index, 1)
-      settling?.record.settled()
+      settling?.record.acknowledge()
       check(tracker, left, readUntil)
     }
   }
@@ -49,7 +49,7 @@ function play(
   }
   // A batch says where the next one starts; the end of the log may be a hole.
   tracker.skipTo(start + log.length)
-  for (const { record } of left.splice(0).reverse()) record.settled()
+  for (const { record } of left.splice(0).reverse()) record.acknowledge()
   return { tracker, advances }
 }
 
@@ -116,10 +116,10 @@ describe('offset tracker', () => {
     const tracker = new OffsetTracker(10)
     const first = tracker.begin(10)
     const second = tracker.begin(11)
-    first.settled()
-    first.settled()
+    first.acknowledge()
+    first.acknowledge()
     expect(tracker.committable).toBe(11)
-    second.settled()
+    second.acknowledge()
     expect(tracker.committable).toBe(12)
   })
 
@@ -127,9 +127,9 @@ describe('offset tracker', () => {
     const tracker = new OffsetTracker(10)
     const first = tracker.begin(10)
     const second = tracker.begin(11)
-    second.settled()
-    second.settled()
-    first.settled()
+    second.acknowledge()
+    second.acknowledge()
+    first.acknowledge()
     expect(tracker.committable).toBe(12)
   })
 
@@ -137,9 +137,9 @@ describe('offset tracker', () => {
     const tracker = new OffsetTracker(0)
     const record = tracker.begin(0)
     record.owe()
-    record.settled()
+    record.acknowledge()
     expect(tracker.committable).toBe(0)
-    record.settled()
+    record.acknowledge()
     expect(tracker.committable).toBe(1)
   })
 

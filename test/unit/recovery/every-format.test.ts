@@ -6,11 +6,11 @@ import { Pipeline } from '../../../src/intake/pipeline.ts'
 import type { TriggerStep } from '../../../src/intake/trigger-step.ts'
 import { letterAgain } from '../../../src/recovery/dead-letters-again.ts'
 import { lookUpOrigins } from '../../../src/recovery/origin-lookup.ts'
-import { Patience } from '../../../src/recovery/patience.ts'
+import { OutageBudget } from '../../../src/recovery/outage-budget.ts'
 import { Rebuild } from '../../../src/recovery/rebuild.ts'
 import { RegisteredAddresses } from '../../../src/recovery/registered-addresses.ts'
 import { RegistryDifference } from '../../../src/recovery/registry-difference.ts'
-import { ReplayBook } from '../../../src/recovery/replay-book.ts'
+import { ReplayTally } from '../../../src/recovery/replay-tally.ts'
 import { ReplayTriggers } from '../../../src/recovery/replay-triggers.ts'
 import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
@@ -98,17 +98,17 @@ async function rebuilt({ clock, log, pipeline, registry }: ReturnType<typeof sit
   return again
 }
 
-function replayed({ clock, pipeline }: ReturnType<typeof site>, sliceTriggers: number) {
-  const book = new ReplayBook()
+function replayed({ clock, pipeline }: ReturnType<typeof site>, batchTriggers: number) {
+  const tally = new ReplayTally()
   const asked: (readonly string[])[] = []
   const triggers = new ReplayTriggers({
-    book,
+    tally,
     clock,
     pipeline,
-    sliceTriggers,
+    batchTriggers,
     deadlineMs: HOUR,
     filter: {},
-    patience: new Patience(),
+    outageBudget: new OutageBudget(),
   })
   const to = {
     ask: async (steps: readonly TriggerStep[]) => {
@@ -117,7 +117,7 @@ function replayed({ clock, pipeline }: ReturnType<typeof site>, sliceTriggers: n
     },
     handOn: async () => undefined,
   }
-  return { asked, book, to, triggers }
+  return { asked, tally, to, triggers }
 }
 
 test('what a further format says is not dropped when Redis is lost', async () => {
@@ -128,18 +128,18 @@ test('what a further format says is not dropped when Redis is lost', async () =>
 
 test('a replay runs it again, as many at a time as it is asked to', async () => {
   const it = site()
-  const { asked, book, to, triggers } = replayed(it, 1)
+  const { asked, tally, to, triggers } = replayed(it, 1)
   await it.log.read(await it.log.bounds([INPUT]), ({ records }) => triggers.take(records, to), signal)
   expect(asked).toEqual(triggersAt.map((id) => [id]))
-  expect(book.counts).toMatchObject({ read: 3, matching: 3, skipped: 1 })
+  expect(tally.counts).toMatchObject({ read: 3, matching: 3, skipped: 1 })
 })
 
 test('a reconcile runs each trigger of a rebuild once, from now on', async () => {
   const it = site()
-  const { asked, book, to, triggers } = replayed(it, 64)
+  const { asked, tally, to, triggers } = replayed(it, 64)
   await triggers.runAgain(await rebuilt(it), to)
   expect(asked).toEqual([triggersAt])
-  expect(book.counts).toMatchObject({ read: 2, matching: 2, skipped: 0 })
+  expect(tally.counts).toMatchObject({ read: 2, matching: 2, skipped: 0 })
 })
 
 test('a comparison finds it missing, and registers it', async () => {
@@ -155,7 +155,7 @@ test('a comparison finds it missing, and registers it', async () => {
   expect(found.map(({ oidcSessionId, difference: kind }) => [oidcSessionId, kind])).toEqual(
     names.map((name) => [name, 'missing']),
   )
-  await difference.mend(found, signal)
+  await difference.repair(found, signal)
   expect(await registry.find(registrations)).toEqual(registrations)
 })
 

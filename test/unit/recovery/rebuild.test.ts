@@ -243,7 +243,7 @@ test('a server that has fallen behind gets what it lacks, from the positions tha
     [0, 1, 2].map((partition) => ({ topic: INPUT, partition, offset: 2, start: 2, topicId: '' })),
     epoch.runId,
   )
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   const copy = epoch.copy()
   registrations.slice(6).forEach((it, i) => void register(it, i % 3))
   await registry.apply(
@@ -330,7 +330,7 @@ test('an outcome that was published right before the last heartbeat counts: its 
   await ensure()
   settle(at(0), 1)
   clock.nowMs += 10_000
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   epoch.failOver(epoch.copy(), 'run-2')
   await ensure()
   expect(await held([at(0)])).toEqual([])
@@ -343,7 +343,7 @@ test('of a topic that the group has never read, what was settled long ago does n
   register(at(1), 0)
   settle(at(0), 1)
   clock.nowMs += HOUR
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   epoch.failOver(epoch.copy(), 'run-2')
   await ensure()
   expect(await held(registrations)).toEqual(['o1'])
@@ -583,7 +583,7 @@ test('what a replica settled while it stayed with the old primary for a minute d
   settle(at(1), 1)
   own.push({ topic: INPUT, partition: 0, next: 3 })
   clock.nowMs += 60_000
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   await ensure()
   expect(await held([at(0), at(1)])).toEqual(['o0'])
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Patience } from '../../../src/recovery/patience.ts'
+import { OutageBudget } from '../../../src/recovery/outage-budget.ts'
 import { Replay, type ReplayOptions } from '../../../src/recovery/replay.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { manualClock } from '../manual-clock.ts'
@@ -22,7 +22,7 @@ function site() {
     groupId: 'g',
     inputTopics: [TOPIC],
     outcomeTopic: TOPIC,
-    patience: new Patience(),
+    outageBudget: new OutageBudget(),
     reader: log,
     triggers: {
       take: async (records: readonly { partition: number; offset: number }[]) => {

@@ -4,15 +4,15 @@ import type { OwedAnswer, RegistryStep } from '../registry/registry.ts'
 import { NAME_BYTES_MAX, readFieldsScript, scanFieldsScript, scanMembersScript } from './bounded-reads.ts'
 import { endSessionsScript, hasExpired, NOT_ENDED, signOutScript, trimScript } from './ending-scripts.ts'
 import { FOREIGN, wrongTypeText } from './foreign-keys.ts'
-import { lifeUntil } from './lives.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import { inParts, SCRIPT_SESSIONS_MAX, type SessionCalls } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
 import { readSession, type StoredSession, type StoredValue } from './stored-registration.ts'
+import { timeToLiveMs } from './time-to-live.ts'
 
-export interface SessionEndsOptions {
+export interface SessionTerminationOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly calls: SessionCalls
@@ -46,14 +46,14 @@ export const OF_ANOTHER_USER =
   'userId: the registrations of this session belong to another user, so it was not ended'
 
 /** How sessions end in Redis: marked and read in one step, and in parts where they are many or large. */
-export class SessionEnds {
+export class SessionTermination {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #calls: SessionCalls
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
 
-  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: SessionEndsOptions) {
+  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: SessionTerminationOptions) {
     this.#redis = redis
     this.#keys = keys
     this.#calls = calls
@@ -72,7 +72,7 @@ export class SessionEnds {
     const [mark, index] = [this.#keys.signedOut(issuer, userId), this.#keys.user(issuer, userId)]
     const now = Date.now()
     // The records of the user's sessions are in other partitions and may be read later than this one: the mark comes first.
-    const [reply, scanned] = await this.#calls.checked(
+    const [reply, scanned] = await this.#calls.pipelineGuarded(
       [
         evalScript(
           signOutScript,
@@ -87,7 +87,7 @@ export class SessionEnds {
         ),
         lookAt(index, '0'),
       ],
-      'tolerant',
+      'tolerantPipeline',
     )
     const flags = Number(reply)
     if ((flags & 4) !== 0) this.#redis.suspects.note(mark)
@@ -101,7 +101,7 @@ export class SessionEnds {
   }
 
   async #endEach(steps: readonly EndStep[], onlyMeantUntil: number | ''): Promise<OwedAnswer[]> {
-    return this.#calls.skippingForeign(
+    return this.#calls.runSkippingForeign(
       steps,
       (step) => step,
       (sound) => this.#endSound(sound, onlyMeantUntil),
@@ -111,7 +111,7 @@ export class SessionEnds {
 
   async #endSound(steps: readonly EndStep[], onlyMeantUntil: number | ''): Promise<OwedAnswer[]> {
     const now = Date.now()
-    const replies = await this.#calls.checked(
+    const replies = await this.#calls.pipelineGuarded(
       inParts(steps, (part) =>
         evalScript(
           endSessionsScript,
@@ -120,7 +120,7 @@ export class SessionEnds {
             this.#tombstoneMs,
             ...part.flatMap(({ ending, userId }) => [
               writeMark(ending),
-              lifeUntil(ending.deadlineMs ?? now + this.#tombstoneMs, now),
+              timeToLiveMs(ending.deadlineMs ?? now + this.#tombstoneMs, now),
               userId === undefined ? '' : JSON.stringify(userId),
               onlyMeantUntil,
             ]),
@@ -167,7 +167,7 @@ export class SessionEnds {
     const next = from + REGISTRATIONS_PER_PART
     const part = names.slice(from, next)
     const session = this.#keys.session(issuer, sessionId)
-    const [values] = await this.#calls.checked([evalScript(readFieldsScript, [session], part)])
+    const [values] = await this.#calls.pipelineGuarded([evalScript(readFieldsScript, [session], part)])
     // What has been settled since is gone.
     const fields = part.flatMap((name, i) => {
       const value = (values as (StoredValue | null)[])[i]
@@ -184,7 +184,7 @@ export class SessionEnds {
   async #readOn(step: EndStep, marks: readonly Ending[], cursor: string): Promise<OwedAnswer> {
     const { ending, issuer, sessionId, userId } = step
     const session = this.#keys.session(issuer, sessionId)
-    const [reply] = await this.#calls.checked([
+    const [reply] = await this.#calls.pipelineGuarded([
       evalScript(scanFieldsScript, [session], [cursor, REGISTRATIONS_PER_PART]),
     ])
     const [next, fields] = reply as [string, StoredValue[]]
@@ -228,7 +228,7 @@ export class SessionEnds {
     )
     // What has expired is gone before it is looked at.
     if (!place.isUntrimmed && place.cursor !== undefined) commands.push(lookAt(index, place.cursor))
-    const replies = await this.#calls.checked(commands)
+    const replies = await this.#calls.pipelineGuarded(commands)
     if (!place.isUntrimmed) this.#noteLarge(index, replies.at(-1))
     const after = place.isUntrimmed
       ? { ...place, isUntrimmed: replies.at(-1) === 1 }

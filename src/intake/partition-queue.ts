@@ -8,9 +8,9 @@ import type { AssignedPartition, RecordBatch } from './record-source.ts'
 /** Records that may wait here; beyond that the partition is paused, and resumed at half. */
 const QUEUED_RECORDS_MAX = 100
 
-export interface LaneOptions extends AssignedPartition {
+export interface PartitionQueueOptions extends AssignedPartition {
   /** Works off the records of one partition, in order. Must not throw. */
-  readonly work: (lane: PartitionLane) => Promise<void>
+  readonly work: (queue: PartitionQueue) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
   readonly onAdvance: () => void
@@ -32,10 +32,10 @@ interface RestOfRecord {
 }
 
 /**
- * One partition of the assignment: its records that wait to be worked off, and what of it may be committed. A lane
+ * One partition of the assignment: its records that wait to be worked off, and what of it may be committed. A queue
  * belongs to one assignment; when that ends it is closed, and what its deliveries settle later moves nothing.
  */
-export class PartitionLane {
+export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   readonly tracker: OffsetTracker
@@ -49,14 +49,14 @@ export class PartitionLane {
   /** About the memory that what waits here holds. */
   queuedBytes = 0
   readonly #queue = new Fifo<Queued>()
-  readonly #options: LaneOptions
+  readonly #options: PartitionQueueOptions
   #isPaused = false
   #isClosed = false
   #isHeld = false
   #received: number
   #working: Promise<void> | undefined
 
-  constructor(options: LaneOptions) {
+  constructor(options: PartitionQueueOptions) {
     this.#options = options
     this.topic = options.topic
     this.partition = options.partition

@@ -2,9 +2,9 @@ import { delay } from '../lib/deferred.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 
 /** Longer than a broker or a replica takes to be replaced. */
-const BEARABLE_MS = 20_000
+const BUDGET_MS = 20_000
 const RETRY_DELAY_MS_MAX = 2_000
-const HOPELESS = new Set(['LR_REGISTRY_LOST', 'LR_REFUSED'])
+const PERMANENT_CODES = new Set(['LR_REGISTRY_LOST', 'LR_REFUSED'])
 /** Names of kafkajs' errors, and ioredis' words for a lost connection. */
 const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
 
@@ -12,10 +12,10 @@ const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
  * How long a command bears that Kafka or Redis is away. A service waits for ever; a command must tell its caller. When
  * patience ends, or the command is interrupted, `signal` aborts.
  */
-export class Patience {
-  readonly #over = new AbortController()
+export class OutageBudget {
+  readonly #ended = new AbortController()
   readonly #now: () => number
-  readonly #sufferingSinceMs = new Map<string, number>()
+  readonly #failingSinceMs = new Map<string, number>()
   #fault: RelayFault | undefined
 
   /** `now`: milliseconds on a clock that only goes forward. */
@@ -24,7 +24,7 @@ export class Patience {
   }
 
   get signal(): AbortSignal {
-    return this.#over.signal
+    return this.#ended.signal
   }
 
   /** Set when it ended because something stayed out of reach. */
@@ -33,19 +33,19 @@ export class Patience {
   }
 
   interrupt(): void {
-    this.#over.abort()
+    this.#ended.abort()
   }
 
   /** A fault of something that is tried again; `failures` counts those in a row, this one included. */
-  suffer(part: 'Kafka' | 'Redis', error: unknown, failures: number): void {
-    const sinceMs = failures === 1 ? undefined : this.#sufferingSinceMs.get(part)
-    if (sinceMs === undefined) this.#sufferingSinceMs.set(part, this.#now())
-    const isBearable = sinceMs === undefined || this.#now() - sinceMs < BEARABLE_MS
-    if (isBearable || this.#over.signal.aborted) return
+  noteFailure(part: 'Kafka' | 'Redis', error: unknown, failures: number): void {
+    const sinceMs = failures === 1 ? undefined : this.#failingSinceMs.get(part)
+    if (sinceMs === undefined) this.#failingSinceMs.set(part, this.#now())
+    const isWithinBudget = sinceMs === undefined || this.#now() - sinceMs < BUDGET_MS
+    if (isWithinBudget || this.#ended.signal.aborted) return
     this.#fault = new RelayFault('LR_UNREACHABLE', `${part} stays out of reach: ${messageOf(error)}`, {
       cause: error,
     })
-    this.#over.abort()
+    this.#ended.abort()
   }
 
   /** Repeats a step until it succeeds; `undefined` when patience ends. Throws what waiting cannot mend. */
@@ -54,9 +54,9 @@ export class Patience {
       try {
         return await step()
       } catch (error) {
-        if (HOPELESS.has(codeOf(error) ?? '')) throw error
+        if (PERMANENT_CODES.has(codeOf(error) ?? '')) throw error
         failures++
-        this.suffer(part, error, failures)
+        this.noteFailure(part, error, failures)
         await delay(Math.min(100 * 2 ** (failures - 1), RETRY_DELAY_MS_MAX), this.signal)
       }
     }

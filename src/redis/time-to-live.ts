@@ -5,6 +5,6 @@ const MARGIN_MS = 10 * 60_000
 const DEADLINE_MS_MAX = 30 * 24 * 60 * 60_000
 
 /** How long what a delivery needs must live, in ms from now. Both times in milliseconds since the epoch. */
-export function lifeUntil(deadlineMs: number, nowMs: number): number {
+export function timeToLiveMs(deadlineMs: number, nowMs: number): number {
   return Math.min(Math.max(Math.ceil(deadlineMs - nowMs) || 0, 0), DEADLINE_MS_MAX) + MARGIN_MS
 }

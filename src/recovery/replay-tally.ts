@@ -19,7 +19,7 @@ export interface ReplayCounts {
 }
 
 /** What became of the deliveries of one run. It holds a name for each that has no outcome yet. */
-export class ReplayBook {
+export class ReplayTally {
   /** Whether it is parked. */
   readonly #owed = new Map<string, boolean>()
   #read = 0
@@ -44,14 +44,14 @@ export class ReplayBook {
   }
 
   /** `matches`: the filters let it through. `isUsable`: it can be run again. */
-  took(matches: boolean, isUsable = true): void {
+  countRead(matches: boolean, isUsable = true): void {
     this.#read++
     if (matches) this.#matching++
     if (matches && !isUsable) this.#skipped++
   }
 
-  /** False when a delivery for the registration is in the book already: two triggers ended its session. */
-  begin(key: RegistrationKey): boolean {
+  /** False when a delivery for the registration is in the tally already: two triggers ended its session. */
+  add(key: RegistrationKey): boolean {
     const name = registrationKey(key)
     if (this.#owed.has(name)) return false
     this.#owed.set(name, false)
@@ -65,15 +65,15 @@ export class ReplayBook {
     this.#parked++
   }
 
-  /** The delivery has its outcome. False for one that is not in the book, or had its outcome. */
-  decide(key: RegistrationKey, outcome: 'sent' | 'failed'): boolean {
+  /** The delivery has its outcome. False for one that is not in the tally, or had its outcome. */
+  settle(key: RegistrationKey, outcome: 'sent' | 'failed'): boolean {
     if (!this.forget(key)) return false
     if (outcome === 'sent') this.#sent++
     else this.#failed++
     return true
   }
 
-  /** It turned out that it was settled before, and so was not owed. False for one that is not in the book. */
+  /** It turned out that it was settled before, and so was not owed. False for one that is not in the tally. */
   forget(key: RegistrationKey): boolean {
     const name = registrationKey(key)
     if (this.#owed.get(name) === true) this.#parked--

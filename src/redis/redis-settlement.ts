@@ -15,7 +15,7 @@ import {
   settleScript,
 } from './settling-scripts.ts'
 
-export interface RedisEndingsOptions {
+export interface RedisSettlementOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly calls: SessionCalls
@@ -35,14 +35,14 @@ const weightOf = ({ keys }: OfSession): number => keys.length
 const firstOf = ({ first }: OfSession): SessionName => first
 
 /** How registrations end in Redis: their outcome is decided, or settled, or the log says that it was. */
-export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | 'forget' | 'areSettled'> {
+export class RedisSettlement implements Pick<Registry, 'notePending' | 'settle' | 'forget' | 'areSettled'> {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #calls: SessionCalls
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
 
-  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: RedisEndingsOptions) {
+  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: RedisSettlementOptions) {
     this.#redis = redis
     this.#keys = keys
     this.#calls = calls
@@ -127,7 +127,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   }
 
   async areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
-    const dates = await this.#calls.guarded(keys, (part) =>
+    const dates = await this.#calls.evalGuarded(keys, (part) =>
       evalScript(
         settledScript,
         part.map(({ issuer, sessionId }) => this.#keys.ended(issuer, sessionId)),
@@ -145,7 +145,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     keys: readonly K[],
     run: (sessions: readonly OfSession<K>[]) => Promise<void>,
   ): Promise<void> {
-    await this.#calls.skippingForeign(bySession(keys), firstOf, async (sessions) => {
+    await this.#calls.runSkippingForeign(bySession(keys), firstOf, async (sessions) => {
       await run(sessions)
       return []
     })
