@@ -1,8 +1,8 @@
-/** Lets one caller at a time through, in the order of asking. */
+/** Admits one caller at a time, in the order of the calls. */
 export class Mutex {
   #last: Promise<void> = Promise.resolve()
 
-  /** Resolves with the function that ends the turn, when all earlier turns have ended. */
+  /** Resolves with the function that releases the mutex, after all earlier callers have released it. */
   async acquire(): Promise<() => void> {
     const before = this.#last
     let end!: () => void

@@ -1,17 +1,17 @@
 const REPEAT_AFTER_MS = 60_000
 const MESSAGES_MAX = 200
 
-/** What was said within the last minute, so that nobody says the same again and again. Holds some hundred texts at most. */
+/** Remembers the messages of the last minute, to suppress repetitions. Holds at most a few hundred. */
 export class RecentMessages {
   readonly #now: () => number
   readonly #seenAtMs = new Map<string, number>()
 
-  /** `now`: milliseconds on a clock that only goes forward. */
+  /** `now`: milliseconds on a monotonic clock. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now
   }
 
-  /** Whether `text` was not said within the last minute; then it is said now. */
+  /** Whether `text` did not occur within the last minute. Records it. */
   isNew(text: string): boolean {
     const now = this.#now()
     const seenAtMs = this.#seenAtMs.get(text)
