@@ -14,34 +14,34 @@ export interface AssignmentOptions {
   readonly source: Pick<RecordSource, 'pause' | 'resume' | 'seek' | 'commit'>
   readonly work: (queue: PartitionQueue) => Promise<void>
   readonly commitIntervalMs: number
-  /** Makes what is still under way safe without its records; a rebalance takes them away. */
+  /** Secures deliveries under way before a rebalance takes their records away. */
   readonly handOver?: () => Promise<void>
   readonly onCommitFailed: (error: unknown) => void
   readonly onCommitted?: () => void
   readonly onOutcomeSkipped: () => void
   readonly onGap: (gap: FetchGap) => void
-  /** The partitions may be given up now, as far as they are settled. */
+  /** The partitions may be revoked now, up to their settled offsets. */
   readonly onRevoked: () => Promise<void>
 }
 
-/** A batch that did not follow on the last one. Both are offsets. */
+/** A batch that left a gap after the previous one. `wanted` and `fetched` are offsets. */
 export interface FetchGap extends TopicPartition {
   readonly wanted: number
   readonly fetched: number
 }
 
-/** How long a rebalance waits for deliveries under way; well below the time in which the group gives members up. */
+/** How long a rebalance waits for deliveries under way. Well below the time after which the group evicts a member. */
 const REVOKE_DRAIN_MS = 3_000
 const HAND_OVER_MS_MAX = 1_000
 const REVOKE_LOOK_MS = 10
 const REVOKED_MS_MAX = 1_000
 /**
- * What may wait in all queues together; beyond that nothing is fetched until half of it is handed on. A queue by itself is
- * full by the number of its records, and a few records may hold as much memory as thousands.
+ * What may wait in all queues together. Beyond it fetching pauses until half of it is processed. A queue's own limit counts
+ * records, but a few records may use as much memory as thousands.
  */
 const QUEUED_BYTES_MAX = 6 * 1_024 * 1_024
 
-/** The partitions that belong to this replica now, each with its queue; and their commits. */
+/** The partitions assigned to this replica, each with its queue, and their commits. */
 export class Assignment implements RecordListener {
   readonly #queues = new Map<string, PartitionQueue>()
   readonly #options: AssignmentOptions
@@ -66,8 +66,8 @@ export class Assignment implements RecordListener {
   }
 
   /**
-   * A record that another replica reads again while its deliveries are under way here is sent twice. So the group
-   * waits a moment for what has been started; what has not been started is left to the next owner.
+   * Another replica that reads a record while its deliveries are under way here sends them twice. So the rebalance waits a
+   * moment for started records. The next owner processes the others.
    */
   async onRevoking(): Promise<void> {
     this.#isRevoking = true
@@ -78,7 +78,7 @@ export class Assignment implements RecordListener {
     await settledWithin(this.#options.onRevoked(), REVOKED_MS_MAX)
   }
 
-  /** What has not been started is left to the next owner, who reads it again and may be at it by now. */
+  /** The next owner reads everything that has not started, and may have begun. */
   onLost(): void {
     for (const queue of this.#queues.values()) queue.hold()
   }
@@ -91,12 +91,12 @@ export class Assignment implements RecordListener {
       const name = nameOf(partition)
       kept.add(name)
       const queue = this.#queues.get(name)
-      // Somebody else may have been the owner in between, and have come further.
+      // Another replica may have owned the partition in between and committed a later position.
       if (queue !== undefined && position <= queue.tracker.committable && isSameTopic(queue, partition)) {
-        // Nothing is committed between two memberships.
+        // No commit is made between two memberships.
         if (position < queue.tracker.committable) this.#scheduleCommit()
         queue.release()
-        // The consumer may be another one, which knows nothing of it.
+        // A new consumer does not know which partitions are paused.
         if (queue.isPaused || this.#isFull) this.#options.source.pause(partition)
         continue
       }
@@ -118,7 +118,7 @@ export class Assignment implements RecordListener {
     }
     this.#replaceQueue(partition)
     this.#fetchAgain()
-    // It may be lower than what was committed, and without a record nothing would advance.
+    // The position may be lower than the committed one, and without a record nothing would trigger a commit.
     this.#scheduleCommit()
   }
 
@@ -135,7 +135,7 @@ export class Assignment implements RecordListener {
     }))
   }
 
-  /** Up to where the partitions are settled here, with what is kept beside it. */
+  /** The settled offset of each partition, as it is kept in the store. */
   applied(): AppliedPosition[] {
     return [...this.#queues.values()].map(({ topic, partition, start = 0, topicId = '', tracker }) => ({
       topic,
@@ -146,7 +146,7 @@ export class Assignment implements RecordListener {
     }))
   }
 
-  /** Takes nothing more over; resolves when no queue works any more, or after `ms`. */
+  /** Accepts no more records. Resolves when no queue works any more, or after `ms`. */
   async stop(ms: number): Promise<void> {
     clearTimeout(this.#commitTimer)
     const queues = [...this.#queues.values()]
@@ -157,7 +157,7 @@ export class Assignment implements RecordListener {
     await settledWithin(Promise.all(queues.map((queue) => queue.idle())), ms)
   }
 
-  /** Should it fail, the next owner sends again what is under way here, as after a crash. */
+  /** If it fails, the next owner repeats the deliveries under way, as after a crash. */
   async #handOver(): Promise<void> {
     const { handOver } = this.#options
     if (handOver !== undefined)
@@ -212,15 +212,15 @@ export class Assignment implements RecordListener {
     })
   }
 
-  /** One timer for all partitions, and none when nothing moves. */
+  /** One timer for all partitions, and none while nothing advances. */
   #scheduleCommit(): void {
     if (this.#commitTimer !== undefined) return
     const { commitIntervalMs, onCommitFailed, onCommitted, source } = this.#options
     this.#commitTimer = setTimeout(() => {
       this.#commitTimer = undefined
-      // The rebalance commits by itself when it has waited long enough.
+      // The rebalance itself commits after its wait.
       if (this.#isRevoking) return
-      // What is settled while a commit is under way is not in it.
+      // The commit under way does not include what settled since it began.
       if (this.#isCommitting) return this.#scheduleCommit()
       this.#isCommitting = true
       source.commit().then(
@@ -238,7 +238,7 @@ export class Assignment implements RecordListener {
   }
 }
 
-/** Where one of the ids is not known they are taken to be. */
+/** A missing id counts as the same topic. */
 function isSameTopic(queue: PartitionQueue, { topicId }: AssignedPartition): boolean {
   return !queue.topicId || !topicId || queue.topicId === topicId
 }

@@ -8,7 +8,7 @@ import type { PartitionQueue } from './partition-queue.ts'
 export interface FanOutsOptions {
   readonly open: Pick<OpenDeliveries, 'isHalfFull'>
   readonly stopped: AbortSignal
-  /** Those of all intake. */
+  /** The mutex of all intake. */
   readonly mutex: Mutex
 }
 
@@ -16,51 +16,51 @@ type Queue = Pick<PartitionQueue, 'isOpen' | 'isClosed'>
 type Part = () => Promise<'more' | 'done' | 'given-up'>
 
 export interface FanOut {
-  /** Of the record that asks for it. */
+  /** The queue of the record. */
   readonly queue: Queue
-  /** Memory that the record holds. */
+  /** Memory that the record uses. */
   readonly bytes: number
-  /** What is gone through: a user's sessions, or a session's registrations. */
+  /** The user or session that is read in parts. */
   readonly subject: string
   /** The trigger's cut-off. Milliseconds since the epoch. */
   readonly untilMs: number
   readonly part: Part
-  /** Forgets what was read: the first part is asked for anew. */
+  /** Discards what was read. The next part is the first again. */
   readonly startOver: () => void
 }
 
-/** Goes through its subject once, for all fan-outs that asked for it before it began. */
+/** Reads a subject once, for all fan-outs that were requested before it began. */
 interface Sweep {
   readonly done: Promise<boolean>
   fanOut: FanOut
-  /** The next of the same subject. */
+  /** The next sweep of the same subject. */
   next?: Sweep
 }
 
-/** Above it no further record is taken. */
+/** Above it intake accepts no more records. */
 const HELD_BYTES_MAX = 16 * 1_024 * 1_024
-/** About what a sweep remembers: a page of session ids. */
+/** Approximate memory of a sweep: a page of session ids. */
 const PAGE_BYTES = 16 * 1_024
-/** And a record beside its content. */
+/** Approximate memory of a record beside its content. */
 const RECORD_BYTES = 1_024
 const LOOK_MS = 5
-/** With more deliveries of theirs under way than that they wait: whatever is under way, others stand behind it. */
+/** Above so many deliveries of their own, fan-outs wait: other deliveries queue behind them. */
 const OPEN_MAX = 16
-/** While nobody else has anything to send. */
+/** The limit while nobody else sends. */
 const OPEN_ALONE_MAX = 128
 const ALONE_MS = 1_000
 
 /**
- * Triggers that end more than fits into one step: the sessions of a user who has thousands. Their parts are taken one at a
- * time, between the records of everybody else, and only while few deliveries of theirs are under way; the trigger stays open
- * until the last. However often a user signs out meanwhile, one sweep follows on the one that is under way, with the latest
- * cut-off: it finds whatever the others would.
+ * Triggers that end more than fits into one step, such as a user with thousands of sessions. Their parts run one at a time,
+ * between the records of others, and only while few of their deliveries are under way. The trigger stays open until the last
+ * part. Repeated sign-outs of a user share the next sweep, which uses the latest cut-off and so finds everything that any of
+ * them covers.
  */
 export class FanOuts {
-  /** Open while there may be more of them; intake waits for it. */
+  /** Open while more fan-outs may start; intake waits for it. */
   readonly room = new Gate(true)
   readonly #options: FanOutsOptions
-  /** At most one of them asks for a turn of intake. */
+  /** At most one fan-out waits for the mutex of intake. */
   readonly #ownMutex = new Mutex()
   readonly #sweeps = new WeakMap<Queue, Map<string, Sweep>>()
   #heldBytes = 0
@@ -71,12 +71,12 @@ export class FanOuts {
     this.#options = options
   }
 
-  /** Somebody else has something to send. */
+  /** Records that somebody else has deliveries to send. */
   noteOtherTraffic(): void {
     this.#othersAtMs = performance.now()
   }
 
-  /** As the record, for what the parts after the first bring. */
+  /** Wraps a record to count the deliveries of its later parts. */
   counted(record: OpenRecord): OpenRecord {
     return {
       owe: () => {
@@ -90,7 +90,7 @@ export class FanOuts {
     }
   }
 
-  /** Calls `part` until it answers that there is no more. True then, and false when the queue was closed before. */
+  /** Calls `part` until there is no more. True then; false when the queue was closed before. */
   async run(fanOut: FanOut): Promise<boolean> {
     const bytes = fanOut.bytes + RECORD_BYTES
     this.#hold(bytes)
@@ -101,7 +101,7 @@ export class FanOuts {
     }
   }
 
-  /** One that has begun may have passed what this one means; one that waits reads it all after this. */
+  /** A running sweep may have passed registrations that this fan-out covers. A waiting one will read them all. */
   #sweepFor(fanOut: FanOut): Sweep {
     const { queue, subject } = fanOut
     const ofQueue = this.#sweeps.get(queue) ?? new Map<string, Sweep>()
@@ -153,7 +153,7 @@ export class FanOuts {
     const isWanted = () => !queue.isClosed && !stopped.aborted
     const releaseOwn = await this.#ownMutex.acquire()
     try {
-      // A queue that is held may be released, or belong to somebody else soon.
+      // A held queue may soon be released, or its partition may move to another replica.
       while (isWanted() && (this.#isBusy || open.isHalfFull || !queue.isOpen)) await delay(LOOK_MS, stopped)
       if (!isWanted()) return 'given-up'
       const release = await mutex.acquire()

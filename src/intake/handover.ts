@@ -20,7 +20,7 @@ export interface BatchItem {
   readonly span: TriggerSpan | undefined
 }
 
-/** What a record found that somebody may be delivering already. */
+/** Deliveries that may be under way already. */
 export interface Known {
   readonly again: Owed[]
   readonly further: Owed[]
@@ -29,24 +29,24 @@ export interface Known {
 export interface HandoverOptions {
   readonly admission: Admission
   readonly clock: Clock
-  /** How long a delivery may be tried. Milliseconds. */
+  /** How long a delivery is tried. Milliseconds. */
   readonly deadlineMs: number
   readonly events: Pick<IntakeEvents, 'accepted'>
   readonly open: OpenDeliveries
 }
 
-/** Hands what the registry answers over to the delivery. */
+/** Hands the registry's answers over to the delivery. */
 export class Handover {
   readonly #options: HandoverOptions
   readonly #refuse: (item: BatchItem, reason: string) => void
 
-  /** `refuse`: some or all of an item cannot be carried out. */
+  /** `refuse` is called when an item cannot be carried out, in whole or in part. */
   constructor(options: HandoverOptions, refuse: (item: BatchItem, reason: string) => void) {
     this.#options = options
     this.#refuse = refuse
   }
 
-  /** Returns how many deliveries are owed. */
+  /** Returns the number of deliveries owed. */
   deliverOwed(item: BatchItem, answer: OwedAnswer, known: Known): number {
     const { record } = item
     const { admission } = this.#options
@@ -63,7 +63,7 @@ export class Handover {
     return count
   }
 
-  /** A login that raced the logout: its session has ended, so the RP is told at once. */
+  /** A login that raced the logout: its session has ended, so the RP is told at once. Returns the number of deliveries owed. */
   deliverLate(
     decoded: Extract<Taken, { kind: 'registration' }>,
     record: OpenRecord,
@@ -81,7 +81,7 @@ export class Handover {
     const now = clock.now()
     const { endedBy } = answer
     const relation = answer.isRepeated === true ? 'again' : 'fresh'
-    // Nothing was tried for it yet: it may come when the time of the others is over.
+    // It has not been attempted yet, but may arrive after its ending's deadline.
     const isOver = relation === 'fresh' && (endedBy.deadlineMs ?? now) <= now
     const ending = isOver ? { ...endedBy, deadlineMs: now + deadlineMs } : endedBy
     const fresh: Owed[] = []
@@ -90,7 +90,7 @@ export class Handover {
     return 1
   }
 
-  /** What nobody was told of is delivered; what somebody may be delivering joins that where it is done here. */
+  /** Delivers fresh registrations. Others join their delivery if it is under way here. */
   #sort(
     { relation, ending, registrations }: Pick<OwedGroup, 'relation' | 'ending' | 'registrations'>,
     sourceRecord: OpenRecord,
@@ -110,7 +110,7 @@ export class Handover {
       return
     }
     const known = relation === 'again' ? again : further
-    // Whoever has what is left of it ends it; it has come late, and has a time of its own.
+    // Whoever holds the delivery ends it. A late registration has its own deadline.
     const isOver = relation === 'further' && clock.now() >= deadlineMs
     for (const registration of registrations) {
       if (open.join(registration, sourceRecord)) continue
@@ -120,9 +120,9 @@ export class Handover {
   }
 
   /**
-   * What is left to do for what was known; each is to be repeated until it succeeds. What may be under way at another
-   * replica is never attempted beside that: a record that came again takes what nobody has, and a further trigger only makes
-   * due what is parked.
+   * The remaining steps for known deliveries; the caller repeats each until it succeeds. They never start an attempt beside
+   * another replica's: a repeated record takes only what nobody holds, and a further trigger only makes parked deliveries
+   * due.
    */
   stepsFor({ again, further }: Known): readonly (() => Promise<void>)[] {
     const { admission } = this.#options

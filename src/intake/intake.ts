@@ -24,38 +24,41 @@ export interface IntakeOptions {
   readonly admission: Admission
   readonly clock: Clock
   readonly deadLetters: DeadLetters
-  /** How long a delivery may be tried. Milliseconds. */
+  /** How long a delivery is tried. Milliseconds. */
   readonly deadlineMs: number
   readonly events: IntakeEvents
   readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
-  /** A record that cannot be carried out, for what it says or for what the registry holds; it becomes a dead letter. */
+  /** Called for a record that cannot be carried out because of its content or the registry's. It becomes a dead letter. */
   readonly onRefused: (record: RecordPosition, reason: string) => void
   readonly open: OpenDeliveries
   readonly pipeline: Pipeline
   readonly registry: Registry
-  /** Asking the registry, which is repeated until it answers. */
+  /** The repeated call of the registry. */
   readonly registryStep: RepeatedStep
   readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
   readonly tracing?: DeliveryTracing | undefined
 }
 
-/** Steps that share one round trip to the registry. More would only hold more registrations in memory at once. */
+/** Steps that share one round trip to the registry. More would only keep more registrations in memory. */
 const BATCH_RECORDS_MAX = 24
 const RETRY_DELAY_MS_MAX = 2_000
 
-/** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
+/**
+ * Turns records into owed registrations: decodes them, asks the registry in log order and hands deliveries over. Never waits
+ * for an RP.
+ */
 export class Intake {
   readonly #beforeStart: BeforeStart
   readonly #options: IntakeOptions
   readonly #stopped = new AbortController()
-  /** One partition's batch at a time: several that saw the same room would together fill it several times. */
+  /** Admits one batch at a time: several that see the same free places would fill them several times. */
   readonly #mutex = new Mutex()
   readonly #fanOuts: FanOuts
   readonly #handover: Handover
-  /** One dead letter has all of its record, however much of it cannot be carried out. */
+  /** Records that are in a dead letter. One letter holds the whole record. */
   readonly #deadLettered = new WeakSet<WireRecord>()
-  /** Deliveries that a record brought lately, on average; what a batch will bring is known only afterwards. */
+  /** The recent average of deliveries per record. It predicts the size of the next batch. */
   #owedPerRecord = 1
 
   constructor(options: IntakeOptions) {
@@ -65,7 +68,7 @@ export class Intake {
     this.#fanOuts = new FanOuts({ open: options.open, stopped: this.#stopped.signal, mutex: this.#mutex })
   }
 
-  /** Takes no further batch. */
+  /** Starts no further batch. */
   stop(): void {
     this.#stopped.abort()
     this.#options.open.room.open()
@@ -73,10 +76,10 @@ export class Intake {
     this.#fanOuts.room.open()
   }
 
-  /** Works off a partition's queue; `PartitionQueue` calls it when there is something in it. */
+  /** Processes a partition's queue. `PartitionQueue` calls it when the queue is not empty. */
   readonly work = async (queue: PartitionQueue): Promise<void> => {
     while (queue.queuedRecords > 0 && queue.isOpen && !this.#stopped.signal.aborted) {
-      // Not within a turn, which they need to make room.
+      // Not while holding the mutex, which fan-outs need to make room.
       await this.#fanOuts.room.wait()
       const release = await this.#mutex.acquire()
       try {
@@ -128,7 +131,7 @@ export class Intake {
     return batch
   }
 
-  /** One thing that a record says, for which the record owes one. What asks nothing of the registry is settled here. */
+  /** Adds one decoded result to the batch. Acknowledges a result that needs no step of the registry. */
   #accept(decoded: DecodeResult, wire: WireRecord, record: OpenRecord, batch: BatchItem[]): void {
     const { clock, deadlineMs, events, pipeline, tracing } = this.#options
     if (decoded.kind === 'skipped') {
@@ -144,7 +147,7 @@ export class Intake {
     const now = clock.now()
     const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
     const isServed = pipeline.serves(issuer)
-    // Begun before the registry is asked: its mark tells everybody whose deliveries these are.
+    // The span begins before the registry is asked, because the mark carries its context to every delivery.
     const span = isServed && decoded.kind === 'trigger' ? tracing?.resolving(decoded.trigger, now) : undefined
     const step = pipeline.step(decoded, now + deadlineMs, span?.context)
     if (step !== undefined) {
@@ -173,7 +176,7 @@ export class Intake {
       await this.#options.settings.refresh(this.#relyingPartiesOf(batch, found))
       return found
     })
-    // A closed queue's records are somebody else's now, who reads them again.
+    // The new owner of a closed queue reads its records again.
     if (answers === undefined || !isWanted()) return
     let owed = 0
     const known: Known = { again: [], further: [] }
@@ -188,14 +191,14 @@ export class Intake {
 
   async #ask(queue: PartitionQueue, batch: readonly BatchItem[]): Promise<RegistryAnswer[]> {
     const answers = await this.#options.registry.apply(batch.map(({ step }) => step))
-    // Few are, and none once the group has passed its start.
+    // Rare, and impossible once the group has passed its start.
     for (const [i, { step, wire }] of batch.entries())
       if (wire.offset < (queue.start ?? 0))
         answers[i] = await this.#beforeStart.settleSilently(step, answers[i] as RegistryAnswer)
     return answers
   }
 
-  /** Repeats a step until it succeeds; `undefined` when it is not wanted any more, or the service ends. */
+  /** Repeats a step until it succeeds. `undefined` when it is no longer wanted or the service stops. */
   async #untilDone<T>(isWanted: () => boolean, step: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 0; isWanted() && !this.#stopped.signal.aborted; ) {
       try {
@@ -227,7 +230,7 @@ export class Intake {
     return found
   }
 
-  /** Returns how many deliveries are owed. */
+  /** Returns the number of deliveries owed. */
   #handOver(queue: PartitionQueue, item: BatchItem, answer: RegistryAnswer, known: Known): number {
     const { decoded, record } = item
     if (decoded.kind === 'registration') {
@@ -244,7 +247,7 @@ export class Intake {
     return count
   }
 
-  /** What the parts of a trigger after the first bring. */
+  /** Delivers the parts of a trigger after the first. */
   async #fanOut(
     queue: PartitionQueue,
     item: BatchItem,

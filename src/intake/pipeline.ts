@@ -6,16 +6,16 @@ import type { RegistryStep } from '../registry/registry.ts'
 import { triggerStep } from './trigger-step.ts'
 
 /**
- * The one way from a record to what it asks of the registry, for whoever reads the log: its formats are asked, then whose
- * issuer it is, then what is to be done. What one reader takes for a trigger or a registration, all do.
+ * Turns a record into a registry step, for every reader of the log: decodes it, checks its issuer and derives the step. So
+ * all readers agree about each record.
  */
 export class Pipeline {
   readonly decoders: Decoders
-  /** Whether the relay speaks for that issuer. */
+  /** Whether the relay serves that issuer. */
   readonly serves: (issuer: string) => boolean
   readonly #signedOutWithoutSession: 'fan-out' | 'ignore'
 
-  /** `signedOutWithoutSession`: what it means, every session of the user or nothing. */
+  /** `signedOutWithoutSession`: whether it ends every session of the user or none. */
   constructor(
     decoders: Decoders,
     serves: (issuer: string) => boolean,
@@ -26,7 +26,7 @@ export class Pipeline {
     this.#signedOutWithoutSession = signedOutWithoutSession
   }
 
-  /** Hands over all that a record says, where it may say something of that kind. `nowMs`: the moment of reading. */
+  /** Decodes a record that may be of the wanted kind and passes each result to `take`. `nowMs`: the time of reading. */
   read(record: WireRecord, what: RecordKind, nowMs: number, take: (result: DecodeResult) => void): void {
     if (!this.decoders.mayConcern(record, what)) return
     const results = this.decoders.decode(record, nowMs)
@@ -35,9 +35,8 @@ export class Pipeline {
   }
 
   /**
-   * What the registry is to do; `undefined` where that is nothing: it is another issuer's, or has no effect. `deadlineMs`:
-   * until then the deliveries of a trigger are tried, in milliseconds since the epoch. `context`: the span that was begun for
-   * it, where there is one.
+   * The registry step; `undefined` for another issuer or a result without effect. `deadlineMs`: when a trigger's deliveries
+   * expire, in milliseconds since the epoch. `context`: the trigger's span, if there is one.
    */
   step(decoded: DecodeResult, deadlineMs = 0, context?: TraceContext): RegistryStep | undefined {
     if (decoded.kind === 'registration') {
