@@ -6,8 +6,8 @@ import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 
 /*
- * As in `backlog-scripts.ts`: KEYS[1] is an RP's sorted set of parked deliveries by due time, KEYS[2] the hash of their
- * state in the same slot.
+ * As in `backlog-scripts.ts`: KEYS[1] is an RP's sorted set of parked deliveries by due time, KEYS[2] the hash of their state
+ * in the same slot.
  */
 
 const IS_LEASED = `${LEASE_OF}
@@ -28,8 +28,8 @@ return {due, held}
 `)
 
 /**
- * ARGV: now, end of the lease, members. Returns pairs of member and progress of those that nobody else holds, then how
- * many are held.
+ * ARGV: now, end of the lease, members. Returns pairs of member and progress for those that nobody else holds, then the
+ * number of held ones.
  */
 const leaseScript = redisScript(`${IS_LEASED}${PROGRESS_OF}
 local answer, held = {}, 0
@@ -49,7 +49,7 @@ answer[#answer + 1] = tostring(held)
 return answer
 `)
 
-/** What an operator does to chosen parked deliveries. Idempotent; throws when Redis is out of reach. */
+/** An operator's operations on chosen parked deliveries. Idempotent. Throws when Redis is out of reach. */
 export class RedisBacklogOperations {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
@@ -60,7 +60,7 @@ export class RedisBacklogOperations {
     redis.register(makeDueNowScript, leaseScript)
   }
 
-  /** Makes deliveries due now; those that a replica holds are left to it. At most 1,000 members. */
+  /** Makes deliveries due now, except those that a replica holds. At most 1,000 members. */
   async makeDue(
     rpKey: string,
     members: readonly string[],
@@ -69,15 +69,14 @@ export class RedisBacklogOperations {
     if (members.length === 0) return { due: 0, held: 0 }
     const call = evalScript(makeDueNowScript, this.#rpKeys(rpKey), [nowMs, ...members])
     const [due, held] = (await this.#redis.command(...call)) as [number, number]
-    // After the backlog, as when parking: a crash in between leaves it to the next look at the old due time.
+    // After the backlog, as in parking: a crash in between only delays the delivery to its old due time.
     if (due > 0) await this.#redis.command('ZADD', this.#keys.backlogs(), 'LT', nowMs, rpKey)
     return { due, held }
   }
 
   /**
-   * Takes deliveries away from the replicas until `leaseUntilMs`, whether they are due or not; those that a replica
-   * holds are left to it and counted, and of several for one registration only the first is taken. At most 1,000
-   * members.
+   * Leases deliveries, due or not, until `leaseUntilMs`, so that no replica claims them. Counts those that a replica holds.
+   * Of several for one registration it leases only the first. At most 1,000 members.
    */
   async lease(
     rpKey: string,
