@@ -8,10 +8,10 @@ const { Kafka, logLevel } = kafkajs
 
 export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: string, details: object) => void
 
-/** Short: the service has its own patience, and a dead broker must be noticed before the group gives us up. */
+/** Short: the service itself retries, and must notice a dead broker before the group evicts this member. */
 const REQUEST_TIMEOUT_MS = 5_000
 
-/** A client that is quiet when it is idle. */
+/** A client that logs nothing while idle. */
 export function createKafkaClient(
   brokers: readonly string[],
   clientId: string,
@@ -32,8 +32,8 @@ export function createKafkaClient(
 }
 
 /**
- * One broker for each attempt to connect: the next, whoever asks, from a random first. Drawn anew each time, a dead one
- * may come up for every attempt of a connect; from a fixed first, it costs every connect a time-out.
+ * Returns one broker per connection attempt, in rotation from a random first. A random choice could hit a dead broker in
+ * every attempt of a connect; a fixed first broker would cost every connect a time-out when it is dead.
  */
 function inTurn(brokers: readonly string[]): () => Promise<string[]> {
   let next = Math.floor(Math.random() * brokers.length)
@@ -42,8 +42,8 @@ function inTurn(brokers: readonly string[]): () => Promise<string[]> {
 }
 
 /**
- * kafkajs logs as errors what it then repairs by itself; what matters comes as a thrown error as well. It asks a broker
- * that is away several times a second and says so each time: again within the minute, that is for those who debug.
+ * kafkajs logs errors that it then repairs; serious ones are also thrown. It tries a broker that is away several times a
+ * second. Repetitions within a minute go to the debug level.
  */
 function forward(
   { level, namespace, log: { message, timestamp, logger, stack, ...details } }: LogEntry,

@@ -33,7 +33,7 @@ export interface RunnerPrototype {
   heartbeat(): Promise<void>
 }
 
-/** What came without a record for a reader is handed on like the rest, and all of it ends where its last batch ends. */
+/** Hands on fetches without a readable record too, and ends each fetch where its last batch ends. */
 export function handOnEveryBatch(prototype: BatchPrototype, runner: RunnerPrototype): void {
   const { lastOffset } = prototype
   const { handleBatch } = runner
@@ -44,7 +44,7 @@ export function handOnEveryBatch(prototype: BatchPrototype, runner: RunnerProtot
   }
   prototype.lastOffset = function endOfLastBatch() {
     const end = extentOf(this.rawMessages)?.lastOffset
-    // The first batch that is fetched may begin before what was asked for, but holds it.
+    // The first batch may begin before the requested offset, which it holds.
     return end === undefined ? lastOffset.call(this) : String(Math.max(end, Number(this.fetchedOffset)))
   }
   runner.handleBatch = async function handOn(batch) {
@@ -61,7 +61,7 @@ export interface FetchedRecords<R extends Record> {
   readonly abortedTransactions?: readonly { producerId: string; firstOffset: string }[] | null
 }
 
-/** The records without those of the aborted transactions; the control records among them are left. */
+/** The records without those of aborted transactions. Control records stay. */
 export function withoutAborted<R extends Record>({ messages, abortedTransactions }: FetchedRecords<R>): R[] {
   const begins = [...(abortedTransactions ?? [])].sort(
     (a, b) => Number(a.firstOffset) - Number(b.firstOffset),
@@ -74,7 +74,7 @@ export function withoutAborted<R extends Record>({ messages, abortedTransactions
       aborted.add(begins[next]?.producerId as string)
     }
     const { producerId = '', inTransaction = false } = record.batchContext ?? {}
-    // Of either kind: the transaction of this producer that was open ends here.
+    // A control record of either kind ends this producer's open transaction.
     if (record.isControlRecord) aborted.delete(producerId)
     else if (inTransaction && aborted.has(producerId)) return false
     return true
