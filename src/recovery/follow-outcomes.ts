@@ -2,16 +2,16 @@ import { type OutcomeDetails, readOutcomeDetails } from '../events/read-outcome-
 import { type LogReader, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
 import type { ReplayTally } from './replay-tally.ts'
 
-/** Learns from the log what became of deliveries that the relays make. */
+/** Reads from the log how the relays' deliveries ended. */
 export class FollowOutcomes {
   readonly #reader: LogReader
   readonly #topic: string
   readonly #tally: ReplayTally
   readonly #onFailed: (outcome: OutcomeDetails) => void
-  /** Where to read on, by partition. */
+  /** The next offset of each partition. */
   readonly #positions = new Map<number, number>()
 
-  /** `onFailed`: a delivery that is in the tally has failed. */
+  /** `onFailed` is called when a delivery of the tally has failed. */
   constructor(
     reader: LogReader,
     topic: string,
@@ -24,12 +24,12 @@ export class FollowOutcomes {
     this.#onFailed = onFailed
   }
 
-  /** What is written from now on counts. */
+  /** Counts outcomes that are written from now on. */
   async start(): Promise<void> {
     for (const { partition, to } of await this.#bounds()) this.#positions.set(partition, to)
   }
 
-  /** Reads what was written since the last look. */
+  /** Reads the outcomes since the last call. */
   async look(signal: AbortSignal): Promise<void> {
     const ranges = (await this.#bounds())
       .map((it): PartitionRange => ({ ...it, from: this.#positions.get(it.partition) ?? it.from }))
@@ -43,7 +43,7 @@ export class FollowOutcomes {
           if (outcome === undefined) continue
           if (this.#tally.settle(outcome, outcome.kind) && outcome.kind === 'failed') this.#onFailed(outcome)
         }
-        // A batch may go on behind the range, with records that were left out.
+        // A batch may extend beyond the range, over records that were left out.
         this.#positions.set(partition, Math.min(nextOffset, ends.get(partition) ?? nextOffset))
       },
       signal,

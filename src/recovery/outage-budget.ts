@@ -1,16 +1,16 @@
 import { delay } from '../lib/deferred.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 
-/** Longer than a broker or a replica takes to be replaced. */
+/** Longer than the failover of a broker or a replica takes. */
 const BUDGET_MS = 20_000
 const RETRY_DELAY_MS_MAX = 2_000
 const PERMANENT_CODES = new Set(['LR_REGISTRY_LOST', 'LR_REFUSED'])
-/** Names of kafkajs' errors, and ioredis' words for a lost connection. */
+/** Error names of kafkajs and messages of ioredis for a lost connection. */
 const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
 
 /**
- * How long a command bears that Kafka or Redis is away. A service waits for ever; a command must tell its caller. When
- * patience ends, or the command is interrupted, `signal` aborts.
+ * How long a command tolerates an outage of Kafka or Redis. A service waits for ever; a command must report to its caller.
+ * `signal` aborts when the budget is spent or the command is interrupted.
  */
 export class OutageBudget {
   readonly #ended = new AbortController()
@@ -18,7 +18,7 @@ export class OutageBudget {
   readonly #failingSinceMs = new Map<string, number>()
   #fault: RelayFault | undefined
 
-  /** `now`: milliseconds on a clock that only goes forward. */
+  /** `now`: milliseconds on a monotonic clock. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now
   }
@@ -27,7 +27,7 @@ export class OutageBudget {
     return this.#ended.signal
   }
 
-  /** Set when it ended because something stayed out of reach. */
+  /** Set when an outage spent the budget. */
   get fault(): RelayFault | undefined {
     return this.#fault
   }
@@ -36,7 +36,7 @@ export class OutageBudget {
     this.#ended.abort()
   }
 
-  /** A fault of something that is tried again; `failures` counts those in a row, this one included. */
+  /** Notes a failure of a repeated step. `failures`: consecutive failures, this one included. */
   noteFailure(part: 'Kafka' | 'Redis', error: unknown, failures: number): void {
     const sinceMs = failures === 1 ? undefined : this.#failingSinceMs.get(part)
     if (sinceMs === undefined) this.#failingSinceMs.set(part, this.#now())
@@ -48,7 +48,7 @@ export class OutageBudget {
     this.#ended.abort()
   }
 
-  /** Repeats a step until it succeeds; `undefined` when patience ends. Throws what waiting cannot mend. */
+  /** Repeats a step until it succeeds; `undefined` when the budget is spent. Throws errors that waiting cannot remedy. */
   async repeat<T>(part: 'Kafka' | 'Redis', step: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 0; !this.signal.aborted; ) {
       try {
@@ -64,7 +64,7 @@ export class OutageBudget {
   }
 }
 
-/** What the clients of Kafka and Redis throw when they give up, as the fault that a caller is told. */
+/** Turns an error of the Kafka or Redis client that has given up into a fault for the caller. */
 export function unreachableFault(error: unknown): unknown {
   const isGivenUp =
     codeOf(error) === 'LR_UNAVAILABLE' ||

@@ -13,7 +13,7 @@ import type { Selected } from './selection.ts'
 export interface ReplayTriggersOptions {
   readonly tally: ReplayTally
   readonly clock: Clock
-  /** From now on, also for a trigger of long ago. Milliseconds. */
+  /** Counted from now, also for an old trigger. Milliseconds. */
   readonly deadlineMs: number
   readonly filter: ReplayFilter
   readonly outageBudget: OutageBudget
@@ -23,12 +23,12 @@ export interface ReplayTriggersOptions {
 }
 
 export interface TakeTriggers {
-  /** Ends the sessions, or only looks what is owed. */
+  /** Ends the sessions, or only reads what is owed. */
   readonly ask: (steps: readonly TriggerStep[]) => Promise<readonly (readonly OwedGroup[])[]>
   readonly handOn: (owed: readonly Selected[]) => Promise<void>
 }
 
-/** What is owed by each of the steps, which are carried out. */
+/** Carries out the steps and returns what each is owed. */
 export async function endedBy(
   registry: Pick<Registry, 'apply'>,
   steps: readonly TriggerStep[],
@@ -42,7 +42,7 @@ export async function endedBy(
   return owed
 }
 
-/** From the records of a range to what their triggers are still owed: decode, filter, ask the registry, hand on. */
+/** Turns the records of a range into what their triggers are still owed: decodes, filters, asks the registry, hands over. */
 export class ReplayTriggers {
   readonly #options: ReplayTriggersOptions
 
@@ -59,14 +59,14 @@ export class ReplayTriggers {
     }
     for (const record of records) {
       if (outageBudget.signal.aborted) return
-      // Most of what is read are registrations and outcomes.
+      // Most records are registrations and outcomes.
       pipeline.read(record, 'trigger', clock.now(), collect)
       if (steps.length >= batchTriggers) await this.#apply(steps.splice(0), to)
     }
     await this.#apply(steps, to)
   }
 
-  /** The same for triggers that were read before, whose own deadlines do not count. */
+  /** Runs triggers that were read before. Their own deadlines do not count. */
   async runAgain(triggers: readonly TriggerStep[], to: TakeTriggers): Promise<void> {
     const { tally, clock, deadlineMs } = this.#options
     const untilMs = clock.now() + deadlineMs
@@ -104,7 +104,7 @@ export class ReplayTriggers {
       const broken = group.broken.filter((it) => concerns(filter, { ...it.partial, ...it }))
       if (registrations.length + broken.length === 0) return []
       const { deadlineMs } = ending
-      // By an ending that nobody knew before nobody has anything in hand.
+      // A fresh ending was unknown to all relays, so none is delivering for it.
       const mayBeUnderWay = relation !== 'fresh'
       const deadline = deadlineMs !== undefined && { deadlineMs }
       return [{ cause: ending, registrations, broken, mayBeUnderWay, ...deadline }]

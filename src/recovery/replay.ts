@@ -30,31 +30,34 @@ export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarde
 
 export interface ReplayRequest {
   readonly range: RequestedRange
-  /** Deliver again what ended in `failed` in the range, instead of running its triggers. */
+  /** Delivers failed outcomes of the range again, instead of running its triggers. */
   readonly failed: boolean
-  /** With `failed`: also what an operator discarded. */
+  /** With `failed`: includes deliveries that an operator discarded. */
   readonly discarded: boolean
-  /** Set for a dry run: told what is owed, and nothing is parked or written. */
+  /** Set for a dry run: it receives what is owed, and nothing is parked or written. */
   readonly list?: (owed: readonly Selected[]) => void
 }
 
-/** Runs a range of the log again. It joins no group and commits nothing. */
+/** Runs a range of the log again. Joins no group and commits nothing. */
 export class Replay {
   readonly #options: ReplayOptions
   records = 0
   recordsTotal = 0
-  /** In the range, but not committed by the group, whose members are about to deliver that themselves. */
+  /** Records of the range that the group has not committed. Its members are about to deliver them. */
   recordsLeft = 0
-  /** In the range, but behind another producer's open transaction. */
+  /** Parts of the range behind another producer's open transaction. */
   hidden: readonly PartitionRange[] = []
-  /** Failed outcomes that no relay can have written: their trigger, or the address, is nobody's. */
+  /** Failed outcomes that no relay can have written: their trigger or their address was never registered. */
   forged = 0
 
   constructor(options: ReplayOptions) {
     this.#options = options
   }
 
-  /** Resolves when everything that is owed is parked, or patience ends. Throws `LR_USAGE` for an impossible range. */
+  /**
+   * Resolves when everything that is owed is parked, or the outage budget is spent. Throws `LR_USAGE` for an impossible
+   * range.
+   */
   async run({ range, failed, discarded, list }: ReplayRequest): Promise<void> {
     const { inputTopics, outcomeTopic, reader } = this.#options
     const wanted = await resolveRange(range, failed ? [outcomeTopic] : inputTopics, reader)
@@ -89,7 +92,7 @@ export class Replay {
     const { clock, outcomeTopic, outageBudget, reader, selection, batchTriggers } = this.#options
     const failed = new FailedOutcomes({ ...this.#options, withDiscarded })
     const ends = (await reader.bounds([outcomeTopic])).map(wholeOf)
-    // What was sent meanwhile stands after the range, perhaps in another partition.
+    // What was sent meanwhile is recorded after the range, perhaps in another partition.
     const whole = ends.map(({ topic, partition, to }) => {
       const part = wanted.find((it) => it.partition === partition)
       return { topic, partition, from: Math.min(part?.from ?? to, to), to }
@@ -118,7 +121,7 @@ export class Replay {
     const triggers = owed.flatMap(({ trigger }) => trigger ?? [])
     const isHeld = await lookUpOrigins(reader, topics, formats, triggers, outageBudget.signal)
     const caused = owed.filter(({ trigger }) => trigger !== undefined && isHeld(trigger))
-    // To a topic of its own only relays write.
+    // Only relays write to a separate outcome topic.
     if (!inputTopics.includes(outcomeTopic)) return caused
     const isRegistered = await addresses.lookUp(
       caused.map(({ registration }) => registration),

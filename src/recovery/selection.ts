@@ -14,17 +14,17 @@ import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { ReplayTally } from './replay-tally.ts'
 
 export interface SelectionOptions {
-  /** Of a first attempt. Milliseconds. */
+  /** Time of a first attempt. Milliseconds. */
   readonly attemptTimeoutMs: number
   readonly tally: ReplayTally
   readonly clock: Clock
-  /** From now on, also for a trigger of long ago, whose own deadline is over. Milliseconds. */
+  /** Counted from now, also for an old trigger whose own deadline has passed. Milliseconds. */
   readonly deadlineMs: number
   readonly follow: FollowOutcomes
   readonly groupId: string
-  /** Nothing can be parked for that RP. */
+  /** The RP has no backlog, so its delivery is not parked. */
   readonly onNotParked: (registration: NotParked['registration']) => void
-  /** No relay delivers what is parked. */
+  /** No relay is running to deliver what is parked. */
   readonly onUnserved: () => void
   readonly parkOwed: ParkOwed
   readonly outageBudget: OutageBudget
@@ -34,21 +34,21 @@ export interface SelectionOptions {
   readonly registry: Pick<Registry, 'areSettled' | 'find'>
 }
 
-/** What was selected: its deadline is its ending's, if that has one. */
+/** Selected deliveries. Their deadline is that of their ending, if it has one. */
 export interface Selected extends Omit<OwedByCause, 'deadlineMs' | 'dueMs'> {
   readonly deadlineMs?: number
-  /** A relay may have the first attempt in hand, and what it has in hand is not parked. */
+  /** A relay may be making the first attempt, and a delivery under way is not parked. */
   readonly mayBeUnderWay?: boolean
 }
 
 const LOOK_MS = 500
 const MEMBERS_LOOK_MS = 10_000
-/** What expires is found a moment later. */
+/** A relay finds expired deliveries a moment later. */
 const OVERTIME_MS = 10_000
-/** Deliveries without an outcome that are looked up in the registry at a time. */
+/** Deliveries without an outcome that are looked up in the registry together. */
 const LOOKED_UP_MAX = 1_000
 
-/** What `replay` and `reconcile` have selected: parked for the relays, and followed by the outcomes on the log. */
+/** Parks what `replay` and `reconcile` have selected, and follows its outcomes on the log. */
 export class Selection {
   readonly #options: SelectionOptions
   #lookedAtMs = Number.NEGATIVE_INFINITY
@@ -57,12 +57,12 @@ export class Selection {
     this.#options = options
   }
 
-  /** Resolves when everything is parked, or patience ends, in which case the rest stays as it was. */
+  /** Resolves when everything is parked, or the outage budget is spent. The rest stays as it was then. */
   async take(selected: readonly Selected[]): Promise<void> {
     await this.#take(selected, async (groups) => groups)
   }
 
-  /** The same for what has failed, whose registrations are gone. */
+  /** The same for failed deliveries, whose registrations are gone. */
   async takeFailed(selected: readonly Selected[]): Promise<void> {
     await this.#take(selected, async (groups) => {
       const deadlines = await this.#options.recovery.reopen(
@@ -81,8 +81,8 @@ export class Selection {
   }
 
   /**
-   * Resolves when every delivery has its outcome; or `waitMs` have passed, by default a deadline; or patience ends. By
-   * default it waits for no longer than there are relays.
+   * Resolves when every delivery has its outcome, `waitMs` have passed (by default one deadline) or the outage budget is
+   * spent. By default also when no relay is running.
    */
   async settle(waitMs: number | undefined): Promise<void> {
     const { attemptTimeoutMs, tally, clock, deadlineMs, onUnserved, outageBudget } = this.#options
@@ -93,7 +93,7 @@ export class Selection {
     await this.#look()
     while (tally.counts.parked > 0 && !outageBudget.signal.aborted) {
       if (clock.monotonic() - membersAtMs >= MEMBERS_LOOK_MS) {
-        // One that is started again is away for a moment.
+        // A relay that restarts is away for a moment.
         looksWithout = (await this.#isServed()) ? 0 : looksWithout + 1
         const isUnserved = looksWithout > (Number.isFinite(membersAtMs) ? 1 : 0)
         membersAtMs = clock.monotonic()
@@ -129,8 +129,8 @@ export class Selection {
   }
 
   /**
-   * Without what another trigger has brought up already. The deadline is the relays' own, so that there is one delivery, as
-   * long as it leaves time for an attempt.
+   * Leaves out what another trigger selected already. Uses the ending's own deadline, so that the relays see the same
+   * delivery, unless it leaves no time for an attempt.
    */
   #fresh({ cause, registrations, broken, deadlineMs: own = 0, mayBeUnderWay }: Selected): OwedByCause {
     const { attemptTimeoutMs, tally, clock, deadlineMs } = this.#options
@@ -158,7 +158,7 @@ export class Selection {
     this.#lookedAtMs = clock.monotonic()
   }
 
-  /** A relay may have published an outcome just before this process began to read them, and removed the registration since. */
+  /** A relay may have published an outcome just before this process began to read, and removed the registration since. */
   async #forgetSettled(): Promise<void> {
     const { tally, outageBudget, registry } = this.#options
     const page = tally.nextParked(LOOKED_UP_MAX)
@@ -167,12 +167,12 @@ export class Selection {
       return page.filter((_, i) => found[i] === undefined && areSettled[i])
     }
     const gone = await outageBudget.repeat('Redis', look).catch((error: unknown) => {
-      // The relays complete it, and then go on with what is owed.
+      // The relays complete the store and then continue.
       if (codeOf(error) !== 'LR_REGISTRY_LOST') throw error
       return []
     })
     if (gone === undefined || gone.length === 0) return
-    // Its outcome was published before that, and may have come since the last look.
+    // Its outcome was published earlier and may have arrived since the last reading.
     await this.#look()
     for (const it of gone) tally.forget(it)
   }
