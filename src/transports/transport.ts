@@ -14,38 +14,38 @@ import type { RpSettings } from '../registry/rp-settings.ts'
  */
 export type Verdict = 'sent' | 'doubtful' | 'retry' | 'rejected' | 'blocked' | 'local'
 
-/** What a transport reads of a delivery. */
+/** The part of a delivery that a transport reads. */
 export interface DeliveryContent {
   readonly rp: { readonly clientId: string; readonly settings: RpSettings }
   readonly registration: Registration
   /** Further registrations that the same message settles. */
   readonly coalesced: readonly Registration[]
-  /** `occurredAtMs` is when the session ended. Milliseconds since the epoch. */
+  /** `occurredAtMs`: when the session ended. Milliseconds since the epoch. */
   readonly cause: { readonly occurredAtMs: number }
 }
 
 export interface PreparedRequest extends AttemptMessage {
   readonly kind: 'request'
-  /** Of the token in the body: what the log and the outcome name this attempt by. */
+  /** The id of the token in the body. Log and outcome identify the attempt by it. */
   readonly jti: string
 }
 
 export type Prepared =
   | PreparedRequest
-  /** The registration, or the lack of a key, makes a request impossible. Holds nothing of a key or a token. */
+  /** No request is possible because of the registration or a missing key. `message` contains no key or token. */
   | { readonly kind: 'invalid'; readonly message: string }
 
 /**
- * How what is owed becomes a request, and what an answer to it means. Waiting, retry, breaker, backlog and outcomes are
- * the core's, whatever the transport.
+ * Turns a delivery into a request and judges the answer. The core does waiting, retries, breaker, backlog and outcomes for
+ * every transport.
  */
 export interface Transport {
-  /** A word of its own. */
+  /** A unique name. */
   readonly kind: string
-  /** The `ce_type` of the outcomes in which its deliveries end. */
+  /** The `ce_type` of its outcomes. */
   readonly outcomeTypes: Readonly<Record<Outcome['kind'], OutcomeType>>
   /** Called once per attempt, with the time in milliseconds since the epoch. Never throws. */
   prepare(delivery: DeliveryContent, nowMs: number): Prepared
-  /** The same verdict for the same result, whatever came before. Never throws. */
+  /** Depends only on the result. Never throws. */
   judge(result: AttemptResult): Verdict
 }
