@@ -158,7 +158,7 @@ export class RecoveryRun {
       runAgain: (triggers, built) =>
         this.#triggers.runAgain(triggers, {
           ask: (steps) => endedBy(built, steps),
-          handOn: (owed) => this.#selection.take(owed),
+          handOver: (owed) => this.#selection.take(owed),
         }),
       stores: this.#stores,
     })

@@ -18,7 +18,7 @@ export interface DeliveryCause {
   readonly everywhere: boolean
 }
 
-/** Somebody who waits for a delivery to be settled: a record whose offset must not move before. */
+/** A record whose offset must not move before its deliveries are settled. */
 export interface SourceRecord {
   acknowledge(): void
 }

@@ -86,7 +86,7 @@ export class WaitingRoom {
     return waiting > max / 2 ? 0 : max - waiting
   }
 
-  /** The RPs that were lent room and have become slow: intake may be waiting for what they fill. */
+  /** The RPs that use burst credit and have become slow: intake may be waiting for the room that they fill. */
   takeBack(): RelyingParty[] {
     const slow: RelyingParty[] = []
     for (const rp of this.#bursting) {

@@ -10,10 +10,10 @@ export interface PassedPosition {
   readonly topic: string
   readonly partition: number
   /**
-   * `retention`: the records from `wanted` on were dropped. `recreated`: they were in a topic of this name that was
-   * deleted. `shortened`: the log ends before it. `forgotten`: neither Kafka nor Redis knows it any more, although Redis
-   * holds the registry; reading begins as at a first start. `lacked`: a Redis that had fallen behind lacks what the log has
-   * dropped.
+   * `retention`: the log dropped the records from `wanted` on. `recreated`: they were in a deleted topic of this name.
+   * `shortened`: the log ends before `wanted`. `forgotten`: neither Kafka nor Redis has a position any more, although Redis
+   * holds the registry; reading begins as at a first start. `lacked`: Redis had fallen behind and lacks records that the
+   * log has dropped.
    */
   readonly why: 'retention' | 'recreated' | 'shortened' | 'forgotten' | 'lacked'
   /** The next offset to read. */

@@ -24,12 +24,12 @@ export interface StartFacts {
 /** Where a partition begins for this group. */
 export interface PartitionStart extends AppliedPosition {
   /**
-   * - `known`: the group has read of it before.
-   * - `noted`: its start is noted, and nobody has come that far: what stands before that may not be read yet.
-   * - `added`: the group has read of its topic, but not of it, or of another topic under this name: all of it is news.
-   * - `first`: the group has never read of its topic. `offset` is then where it begins, and what the topic holds before
-   *   that is read for its registrations alone. `start` lies beyond it while another producer's transaction is open: what
-   *   is between stood on the log before the group, and can only be read through it later.
+   * - `known`: the group has read the partition before.
+   * - `noted`: its start is noted but not reached, so earlier records may be unread.
+   * - `added`: the group has read its topic, but not this partition, or an older topic of this name. All records are new.
+   * - `first`: the group has never read its topic. It begins at `offset`; earlier records are read only for registrations.
+   *   While another producer's transaction is open, `start` lies beyond `offset`: the records between are older than the
+   *   group, and the group reads them later.
    */
   readonly kind: 'known' | 'noted' | 'added' | 'first'
   /**

@@ -22,7 +22,7 @@ export function createKafkaClient(
   return new Kafka({
     clientId,
     ...securityConfig(security),
-    brokers: inTurn(brokers),
+    brokers: rotated(brokers),
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
@@ -35,7 +35,7 @@ export function createKafkaClient(
  * Returns one broker per connection attempt, in rotation from a random first. A random choice could hit a dead broker in
  * every attempt of a connect; a fixed first broker would cost every connect a time-out when it is dead.
  */
-function inTurn(brokers: readonly string[]): () => Promise<string[]> {
+function rotated(brokers: readonly string[]): () => Promise<string[]> {
   let next = Math.floor(Math.random() * brokers.length)
   const addresses = brokers.map(addressForKafkajs)
   return async () => [addresses[next++ % addresses.length] as string]

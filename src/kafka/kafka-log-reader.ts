@@ -126,7 +126,7 @@ export class KafkaLogReader implements LogReader {
           ahead = undefined
           for (const range of left.values()) range.fetchFrom = range.from
           if (isOutOfRange(error)) {
-            await goOnAtWhatIsLeft(cluster, left)
+            await skipToAvailable(cluster, left)
             // A repeated failure counts: the broker contradicts itself.
             if (++failures <= this.#failuresMax) continue
           }
@@ -157,7 +157,7 @@ function isOutOfRange(error: unknown): boolean {
 }
 
 /** Retention may overtake a reader, and a topic may be recreated during a read. */
-async function goOnAtWhatIsLeft(cluster: Cluster, left: Left): Promise<void> {
+async function skipToAvailable(cluster: Cluster, left: Left): Promise<void> {
   for (const bounds of await fetchBounds(cluster, topicsOf([...left.values()]))) {
     const range = left.get(nameOf(bounds))
     if (range === undefined) continue

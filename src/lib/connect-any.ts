@@ -53,8 +53,8 @@ export function connectAny(
   { addresses, port, timeoutMs, handshake, failures, onFailed }: ConnectAnyOptions,
   done: (error: Error | null, socket?: Socket) => void,
 ): () => void {
-  const inTurn = familiesInTurn(addresses)
-  const left = (failures?.lastOf(inTurn) ?? inTurn).slice(0, TRIES_MAX)
+  const alternating = familiesInTurn(addresses)
+  const left = (failures?.lastOf(alternating) ?? alternating).slice(0, TRIES_MAX)
   const endsAtMs = performance.now() + timeoutMs
   const staggerMsMax = timeoutMs / left.length
   const open = new Map<Socket, Try>()
@@ -115,7 +115,7 @@ export function connectAny(
       if (isOver || !open.has(socket)) return
       begun.isConnected = true
       wait()
-      const shaken: Parameters<Handshake>[1] = (error, usable) => {
+      const onHandshake: Parameters<Handshake>[1] = (error, usable) => {
         if (isOver || !open.has(socket)) return
         if (error !== null || !usable) {
           failed(socket, error ?? new Error('no socket'))
@@ -124,8 +124,8 @@ export function connectAny(
         if (usable === socket) socket.off('error', onError)
         won(socket, usable)
       }
-      if (handshake === undefined) shaken(null, socket)
-      else handshake(socket, shaken)
+      if (handshake === undefined) onHandshake(null, socket)
+      else handshake(socket, onHandshake)
     })
     wait()
   }

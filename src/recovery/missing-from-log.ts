@@ -116,15 +116,15 @@ export class MissingFromLog {
     const { onProgress } = this.#options
     const recordsTotal = ranges.reduce((sum, { from, to }) => sum + Math.max(to - from, 0), 0)
     let records = 0
-    let told = 0
+    let reported = 0
     onProgress({ phase, records, recordsTotal })
     await read(
       ranges,
       async (batch: RecordBatch) => {
         await take(batch.records)
         records += batch.nextOffset - batch.fetchedOffset
-        if (records - told < PROGRESS_EVERY_RECORDS) return
-        told = records
+        if (records - reported < PROGRESS_EVERY_RECORDS) return
+        reported = records
         onProgress({ phase, records, recordsTotal })
       },
       signal,

@@ -16,7 +16,7 @@ const ADDED = /^dead-letter-/
  * The original record of a dead letter, with its partition and time. Its place in the log's order is lost; its time decides
  * which logins it covers.
  */
-export function letterAgain(
+export function originalRecord(
   letter: WireRecord,
   inputTopics: readonly string[],
   decoders: Decoders,

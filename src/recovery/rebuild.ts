@@ -66,7 +66,7 @@ export class Rebuild {
    */
   async ensure(signal: AbortSignal): Promise<StoreProof | undefined> {
     const { epoch, onProgress } = this.#options
-    let isTold = false
+    let isReported = false
     while (!signal.aborted) {
       const shown = await epoch.read()
       if (shown !== undefined && (await this.#isEnough(shown))) {
@@ -75,8 +75,8 @@ export class Rebuild {
       if (await epoch.lock(this.#owner, LOCK_MS)) {
         return this.#adopt(await this.#holdingLock(signal, (held) => this.#complete(held)))
       }
-      if (!isTold) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
-      isTold = true
+      if (!isReported) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
+      isReported = true
       await delay(WAIT_MS, signal)
     }
     return undefined

@@ -25,7 +25,7 @@ export interface RegistryDifferenceOptions {
  * How a registration differs.
  * - `missing`: on the log and not settled, but not in the registry.
  * - `settled`: in the registry, but the log says that it is settled.
- * - `unlogged`: in the registry, but not on the log; the identity provider may have written it there itself.
+ * - `unlogged`: in the registry, but not on the log; the identity provider may have written it to Redis.
  */
 export type Difference = RegistrationKey & {
   readonly difference: 'missing' | 'settled' | 'unlogged'
@@ -78,7 +78,7 @@ export class RegistryDifference {
       after.map((it) => ({ ...it, from: endBefore(before, it) })),
       signal,
     )
-    return found.flatMap((it) => this.#still(it))
+    return found.flatMap((it) => this.#stillDiffers(it))
   }
 
   /**
@@ -224,7 +224,7 @@ export class RegistryDifference {
   }
 
   /** Drops a difference that later records explain. */
-  #still(found: Difference): Difference[] {
+  #stillDiffers(found: Difference): Difference[] {
     const logged = this.#logged.get(registrationKey(found))
     if (found.difference === 'missing')
       return logged !== undefined && isSettledBy(logged.outcome, logged) ? [] : [found]

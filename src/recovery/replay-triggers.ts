@@ -25,7 +25,7 @@ export interface ReplayTriggersOptions {
 export interface TakeTriggers {
   /** Ends the sessions, or only reads what is owed. */
   readonly ask: (steps: readonly TriggerStep[]) => Promise<readonly (readonly OwedGroup[])[]>
-  readonly handOn: (owed: readonly Selected[]) => Promise<void>
+  readonly handOver: (owed: readonly Selected[]) => Promise<void>
 }
 
 /** Carries out the steps and returns what each is owed. */
@@ -95,7 +95,7 @@ export class ReplayTriggers {
       await this.#applyBatch(steps.slice(i, i + batchTriggers), to)
   }
 
-  async #applyBatch(batch: readonly TriggerStep[], { ask, handOn }: TakeTriggers): Promise<void> {
+  async #applyBatch(batch: readonly TriggerStep[], { ask, handOver }: TakeTriggers): Promise<void> {
     const { filter, outageBudget } = this.#options
     const answers = await outageBudget.repeat('Redis', () => ask(batch))
     if (answers === undefined) return
@@ -109,6 +109,6 @@ export class ReplayTriggers {
       const deadline = deadlineMs !== undefined && { deadlineMs }
       return [{ cause: ending, registrations, broken, mayBeUnderWay, ...deadline }]
     })
-    await handOn(owed)
+    await handOver(owed)
   }
 }

@@ -75,11 +75,11 @@ export class Replay {
       list === undefined
         ? {
             ask: (steps: readonly TriggerStep[]) => endedBy(registry, steps),
-            handOn: (owed: readonly Selected[]) => selection.take(owed),
+            handOver: (owed: readonly Selected[]) => selection.take(owed),
           }
         : {
             ask: (steps: readonly TriggerStep[]) => recovery.owed(steps),
-            handOn: async (owed: readonly Selected[]) => list(owed),
+            handOver: async (owed: readonly Selected[]) => list(owed),
           }
     await this.#read(ranges, ({ records }) => triggers.take(records, to))
   }

@@ -87,7 +87,7 @@ export class Selection {
   async settle(waitMs: number | undefined): Promise<void> {
     const { attemptTimeoutMs, tally, clock, deadlineMs, onUnserved, outageBudget } = this.#options
     const untilMs = clock.monotonic() + (waitMs ?? deadlineMs + attemptTimeoutMs + OVERTIME_MS)
-    let isTold = false
+    let isReported = false
     let looksWithout = 0
     let membersAtMs = Number.NEGATIVE_INFINITY
     await this.#look()
@@ -97,8 +97,8 @@ export class Selection {
         looksWithout = (await this.#isServed()) ? 0 : looksWithout + 1
         const isUnserved = looksWithout > (Number.isFinite(membersAtMs) ? 1 : 0)
         membersAtMs = clock.monotonic()
-        if (isUnserved && !isTold) onUnserved()
-        isTold ||= isUnserved
+        if (isUnserved && !isReported) onUnserved()
+        isReported ||= isUnserved
         if (isUnserved && waitMs === undefined) return
       }
       if (clock.monotonic() >= untilMs) return

@@ -144,15 +144,15 @@ export class StoreFromLog {
     if (young.length > 0) over.push(...settledInSilence((await endedBy(registry, young)).flat()))
     const asked = items.filter(({ fate }) => fate.endsWith('-if-owed'))
     const answers = await recovery.owed(asked.map(({ step }) => step))
-    const owing = new Set<Item>()
+    const stillOwed = new Set<Item>()
     for (const [i, item] of asked.entries()) {
       const groups = answers[i] ?? []
       if (groups.length === 0) continue
       if (item.fate === 'over-if-owed') over.push(...settledInSilence(groups))
-      else owing.add(item)
+      else stillOwed.add(item)
     }
     if (over.length > 0) await registry.forget(over)
-    const again = items.filter((item) => item.fate === 'run' || owing.has(item))
+    const again = items.filter((item) => item.fate === 'run' || stillOwed.has(item))
     const steps = again.map(({ step }) => step)
     if (steps.length > 0) await runAgain(steps, registry, signal)
   }

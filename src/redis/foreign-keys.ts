@@ -41,7 +41,7 @@ export function isWrongType(error: unknown): boolean {
  * Errors of Lua or its JSON reader about a value. Redis 7 appends the position. All other script errors are refusals of the
  * server.
  */
-const OF_LUA = new RegExp(
+const LUA_DATA_ERROR = new RegExp(
   [
     'user_script:\\s?\\d+: (attempt to|bad argument|Expected|too many results|malformed|invalid)',
     '(Expected \\w+ .*|Found too many nested .*|too many results to unpack.*) on @user_script',
@@ -50,15 +50,15 @@ const OF_LUA = new RegExp(
 )
 
 /** A script failed because of the data, not because of the server. A repetition would fail again. */
-export function isOfData(error: unknown): boolean {
-  return isWrongType(error) || OF_LUA.test(messageOf(error))
+export function isDataError(error: unknown): boolean {
+  return isWrongType(error) || LUA_DATA_ERROR.test(messageOf(error))
 }
 
 /**
  * Finds the pairs of session key and tombstone key that hold foreign data or an oversize tombstone. Returns the reason by
  * index, and notes the keys as suspect.
  */
-export async function foreignAmong(
+export async function findForeign(
   redis: RedisConnection,
   pairs: readonly (readonly [session: string, ended: string])[],
 ): Promise<Map<number, string>> {

@@ -72,7 +72,7 @@ export class RedisConnection {
       },
     })
     this.#redis.on('ready', () => {
-      this.#askRun().then(
+      this.#readRunId().then(
         (runId) => {
           this.#runId = runId
           this.#isUp = true
@@ -131,7 +131,7 @@ export class RedisConnection {
   }
 
   /** The first command of a connection. */
-  async #askRun(): Promise<string> {
+  async #readRunId(): Promise<string> {
     try {
       const info = String(await this.#redis.call('INFO', 'server'))
       return /^run_id:(\w+)/m.exec(info)?.[1] ?? UNKNOWN_RUN + randomUUID()

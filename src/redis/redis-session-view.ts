@@ -1,7 +1,7 @@
 import type { TriggerOrigin } from '../events/trigger.ts'
 import type { BrokenRegistration, HeldRegistration } from '../registry/registry.ts'
 import { MARK_BYTES_MAX, scanMembersScript } from './bounded-reads.ts'
-import { foreignAmong, isWrongType } from './foreign-keys.ts'
+import { findForeign, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { literalPattern, scannedKeys } from './scanned-keys.ts'
@@ -76,7 +76,7 @@ export class RedisSessionView {
       replies = await this.#lookAt(sessions)
     } catch (error) {
       if (!isWrongType(error)) throw error
-      foreign = await foreignAmong(this.#redis, pairs)
+      foreign = await findForeign(this.#redis, pairs)
       if (foreign.size === 0) throw error
       const answers = await this.#lookAt(sessions.filter((_, i) => !foreign.has(i)))
       replies = pairs.flatMap((_, i) => (foreign.has(i) ? [undefined, -2, 0, '', -2] : answers.splice(0, 5)))

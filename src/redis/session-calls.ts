@@ -1,7 +1,7 @@
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
-import { foreignAmong, isOfData, isWrongType } from './foreign-keys.ts'
+import { findForeign, isDataError, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
@@ -37,7 +37,7 @@ export class SessionCalls {
     try {
       return await run(items)
     } catch (error) {
-      if (!isOfData(error)) throw error
+      if (!isDataError(error)) throw error
       const foreign = await this.#foreignOf(items.map(sessionOf), error)
       const sound = items.filter((_, i) => !foreign.has(i))
       const answers =
@@ -67,7 +67,7 @@ export class SessionCalls {
 
   /** The reason for each session that cannot be processed, by index. For several sessions only those with a foreign key. */
   async #foreignOf(sessions: readonly SessionName[], error: unknown): Promise<Map<number, string>> {
-    const foreign = await foreignAmong(
+    const foreign = await findForeign(
       this.#redis,
       sessions.map((session) => this.keysOf(session)),
     )

@@ -207,7 +207,7 @@ export class SessionTermination {
     if (!isOver) nexts.push(() => this.#goOn(step, left))
     // A session may belong to another user by now. The index is only a hint.
     const refused = answers.find((it) => it.refused !== undefined && it.refused !== OF_ANOTHER_USER)?.refused
-    const next = inTurn(nexts, (part) => ({ ...part, groups: groupsOfUser(part.groups, userId) }))
+    const next = chained(nexts, (part) => ({ ...part, groups: groupsOfUser(part.groups, userId) }))
     const groups = groupsOfUser(
       answers.flatMap((it) => it.groups),
       userId,
@@ -268,12 +268,12 @@ function partly(groups: readonly OwedGroup[], next: Next | undefined): OwedAnswe
 }
 
 /** Chains the parts one after the other, with their own further parts. */
-function inTurn(nexts: readonly Next[], each: (part: OwedAnswer) => OwedAnswer): Next | undefined {
+function chained(nexts: readonly Next[], each: (part: OwedAnswer) => OwedAnswer): Next | undefined {
   const [head, ...rest] = nexts
   if (head === undefined) return undefined
   return async () => {
     const { next, ...part } = each(await head())
-    const after = inTurn(next === undefined ? rest : [next, ...rest], each)
+    const after = chained(next === undefined ? rest : [next, ...rest], each)
     return { ...part, ...(after !== undefined && { next: after }) }
   }
 }

@@ -21,10 +21,10 @@ export interface Ending extends TraceContext {
 }
 
 /**
- * What a trigger is to a registration that it ends.
- * - `fresh`: nobody was told of an end before.
- * - `again`: the very same record has ended it before. Its delivery may be under way somewhere, or parked, or neither.
- * - `further`: another trigger has ended it, whose delivery this is.
+ * The relation of a trigger to a registration that it ends.
+ * - `fresh`: no trigger has ended it before.
+ * - `again`: the same record has ended it before. Its delivery may be under way, or parked, or neither.
+ * - `further`: another trigger has ended it and owns the delivery.
  */
 export type Relation = 'fresh' | 'again' | 'further'
 

@@ -5,12 +5,12 @@ import type { RpSettings } from '../registry/rp-settings.ts'
 
 /**
  * What an attempt's result means for the delivery.
- * - `sent`: the RP accepted what it was sent. Only for an answer, as the next two.
- * - `doubtful`: RPs answer so while something of theirs is cold or half deployed, and also when they mean it.
+ * - `sent`: the RP accepted the message. Only for an answer, as the next two.
+ * - `doubtful`: RPs give this answer while a cache is cold or a deployment is unfinished, and also as a rejection.
  * - `rejected`: the RP will not accept this delivery.
- * - `retry`: the fault may pass.
+ * - `retry`: the fault may be temporary.
  * - `blocked`: the egress guard refused the address. Only for that.
- * - `local`: nothing was sent, for want of something on this side; it says nothing of the RP. Never for an answer.
+ * - `local`: nothing was sent for lack of a local resource, which says nothing about the RP. Never for an answer.
  */
 export type Verdict = 'sent' | 'doubtful' | 'retry' | 'rejected' | 'blocked' | 'local'
 

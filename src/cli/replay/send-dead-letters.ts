@@ -4,7 +4,7 @@ import { Decoders } from '../../events/decoding/decode-record.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { RelayFault } from '../../lib/errors.ts'
-import { letterAgain } from '../../recovery/dead-letters-again.ts'
+import { originalRecord } from '../../recovery/original-record.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
 import { openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -47,7 +47,7 @@ export async function sendDeadLetters(
           for (const letter of records) {
             if (letter.offset >= end) continue
             const name = `${topic}/${partition}/${letter.offset}`
-            const fate = letterAgain(letter, inputs, decoders, Date.now())
+            const fate = originalRecord(letter, inputs, decoders, Date.now())
             if (fate.kind === 'left') {
               left++
               output.note(`left: ${name}: ${fate.why}`)

@@ -3,7 +3,7 @@ const POLYNOMIAL = 0x82f63b78
 const LANES = 8
 
 /**
- * `TABLES[lane][byte]`: what a byte adds that `lane` more bytes follow. Signed, because V8 treats a value above 2^31 as
+ * `TABLES[lane][byte]`: the contribution of a byte before `lane` more bytes. Signed, because V8 treats a value above 2^31 as
  * floating point until its last compiler has optimised the code, which happens late at a batch at a time.
  */
 const TABLES: readonly Int32Array[] = buildTables()

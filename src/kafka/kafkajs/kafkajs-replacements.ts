@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { crc32c } from './crc32c.ts'
 import {
   type BatchPrototype,
-  handOnEveryBatch,
+  deliverEveryBatch,
   type RunnerPrototype,
   withoutAborted,
 } from './fetched-batch.ts'
@@ -24,7 +24,7 @@ replace('kafkajs/src/producer/groupMessagesPerPartition.js', () => groupByPartit
 replace('kafkajs/src/protocol/requests/metadata/index.js', tolerantMetadata)
 replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', recordSetDecoding)
 replace('kafkajs/src/consumer/filterAbortedMessages.js', () => withoutAborted)
-handOnEveryBatch(
+deliverEveryBatch(
   (require('kafkajs/src/consumer/batch') as { prototype: BatchPrototype }).prototype,
   (require('kafkajs/src/consumer/runner') as { prototype: RunnerPrototype }).prototype,
 )

@@ -4,12 +4,12 @@ import { TooLarge } from './too-large.ts'
 import { UnreadableRecords } from './unreadable-records.ts'
 
 /*
- * The records that a fetch brings of a partition, in batches (Kafka's record format v2):
+ * Decodes the batches that a fetch returns for a partition (Kafka's record format v2):
  * RecordBatch => FirstOffset Length PartitionLeaderEpoch Magic CRC Attributes LastOffsetDelta FirstTimestamp MaxTimestamp
  *   ProducerId ProducerEpoch FirstSequence Count Records
  *
- * kafkajs inflates whatever comes, and an error of a single batch ends the fetch, which is then repeated for ever. Here
- * what cannot be read, or would fill the memory, is stepped over: an entry stands in its place for the dead letters.
+ * kafkajs inflates every batch, and one bad batch fails the fetch, which kafkajs then repeats for ever. This decoder skips
+ * a batch that is unreadable or too large, and puts an entry for the dead letters in its place.
  */
 
 interface Decoder {

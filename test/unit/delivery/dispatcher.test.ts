@@ -302,7 +302,7 @@ describe('dispatcher', () => {
     expect(dispatcher.roomForClaims(rp(0))).toBe(0)
   })
 
-  test('a quick RP that hangs gives back what it was lent, though nothing more comes for it', () => {
+  test('a quick RP that hangs gives back its burst credit, though nothing more comes for it', () => {
     const { clock, dispatcher, rp, submit, shed } = quickRp()
     for (let n = 0; n < 300; n++) submit(0)
     expect(shed).toEqual([])
@@ -312,7 +312,7 @@ describe('dispatcher', () => {
     expect([waitingAt(rp(0)), dispatcher.waiting]).toEqual([0, 0])
   })
 
-  test('a quick RP that becomes slow gives back what it was lent', () => {
+  test('a quick RP that becomes slow gives back its burst credit', () => {
     const { clock, dispatcher, end, submit, shed } = quickRp()
     for (let n = 0; n < 300; n++) submit(0)
     for (let n = 0; n < 4; n++) {

@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers())
 const partition = { topic: 't', partition: 0 }
 const COMMIT_MS = 10
 
-/** An assignment of which the test settles the records; `refusals`: commits that the group refuses first. */
+/** An assignment whose records the test settles. `refusals`: how many commits the group refuses first. */
 function site(refusals = 0) {
   const open: OpenRecord[] = []
   const commits: unknown[] = []

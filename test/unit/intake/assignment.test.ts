@@ -56,7 +56,7 @@ test('what is settled while a slow commit is under way is committed as well, tho
       resume: () => undefined,
 
       seek: () => undefined,
-      // As the source does: whoever asks while one is under way gets that one.
+      // As the source does: concurrent callers share one commit.
       commit: () => {
         if (underWay === undefined) {
           underWay = Promise.withResolvers<void>()
@@ -89,7 +89,7 @@ test('what is settled while a slow commit is under way is committed as well, tho
   expect(commits).toHaveLength(1)
   takeOne(1)
   expect(assignment.committable()).toEqual([{ ...partition, offset: 2 }])
-  // The timer of the second passes while the first is under way.
+  // The second timer fires while the first commit is under way.
   await vi.advanceTimersByTimeAsync(20)
   underWay = undefined
   commits[0]?.resolve()
@@ -106,7 +106,7 @@ test('a replica that is no member any more sends nothing of what its next owner 
       seek: () => undefined,
       commit: async () => undefined,
     },
-    // As intake does: whoever has no room waits, and looks again whether the queue is still open.
+    // As intake does: it waits for room, and then checks that the queue is still open.
     work: async (queue) => {
       while (queue.queuedRecords > 0 && queue.isOpen) {
         await room.wait()
@@ -129,7 +129,7 @@ test('a replica that is no member any more sends nothing of what its next owner 
   room.open()
   await vi.advanceTimersByTimeAsync(10)
   expect(handedOn).toEqual([])
-  // Nobody else has come further meanwhile.
+  // No other replica has committed a later position.
   assignment.onAssigned([{ ...partition, position: 0 }])
   await vi.advanceTimersByTimeAsync(10)
   expect(handedOn).toEqual([0])
@@ -163,7 +163,7 @@ test('what was settled while the replica was no member is committed when it is o
   assignment.onBatch({ ...partition, records: [record], fetchedOffset: 0, nextOffset: 1, endOffset: 1 })
   assignment.onLost()
   open[0]?.acknowledge()
-  // As nobody's member the source commits nothing.
+  // Without a member the source commits nothing.
   await vi.advanceTimersByTimeAsync(10)
   commits.length = 0
   assignment.onAssigned([{ ...partition, position: 0 }])
@@ -202,7 +202,7 @@ test('a few records that hold much memory stop every partition from being fetche
   expect([...fetched]).toEqual([0, 1, 2])
   take(1, 5_000_000)
   expect([...fetched]).toEqual([])
-  // A new member of the group is told so as well.
+  // A new member is paused as well.
   assignment.onAssigned(partitions)
   expect([...fetched]).toEqual([])
   gate.open()

@@ -11,7 +11,7 @@ function fixture() {
   const read: string[] = []
   const ended: string[] = []
   const anew: string[] = []
-  /** A sign-out; it reads so many parts. */
+  /** A sign-out that reads so many parts. */
   function signOut(name: string, untilMs: number, { subject = 'user-1', bytes = 0 } = {}): Promise<void> {
     let left = PARTS
     const startOver = () => {
@@ -38,7 +38,7 @@ describe('fan-outs', () => {
     expect(ended).toEqual(['a done', 'b done', 'd done', 'c done'])
     await signOut('e', 5)
     expect(read.slice(2 * PARTS)).toEqual(times('e'))
-    // What they had read before they waited may be old; the last one did not wait.
+    // Those that waited start over, because what they had read may be stale. The last one did not wait.
     expect(anew).toEqual(['b', 'd', 'c'])
   })
 

@@ -13,12 +13,12 @@ import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sampl
 
 interface FixtureOptions {
   readonly signedOutWithoutSession?: 'fan-out' | 'ignore'
-  /** How often the registry cannot be reached. */
+  /** How often the registry is unreachable. */
   readonly failures?: number
   readonly env?: Record<string, string>
   /** Resolves when the log acknowledges outcomes. */
   readonly acknowledged?: () => Promise<void>
-  /** Those of another replica. */
+  /** The stores of another replica. */
   readonly stores?: Pick<ReturnType<typeof deliveryFixture>, 'registry' | 'backlog'>
   /** Where the group first started in every partition. */
   readonly start?: number
@@ -96,7 +96,7 @@ function intakeFixture(options: FixtureOptions = {}) {
     letters,
     openLane,
     skipped,
-    /** Puts records at the end of the log and waits until all are handed on. */
+    /** Appends records to the log and waits until all are processed. */
     async read(...records: WireRecord[]): Promise<void> {
       const from = next
       const placed = records.map((record) => ({ ...record, topic: 't', partition: 0, offset: next++ }))
@@ -190,7 +190,7 @@ describe('intake', () => {
     const sessions = Array.from({ length: 120 }, (_, i) => `session-${i}`)
     for (const sessionId of sessions) {
       for (const oidcSessionId of ['a', 'b', 'c']) {
-        // An RP each, so that none is parked because its RP has enough of them.
+        // One RP each, so that no RP reaches its limit and parks.
         const clientId = `${sessionId}-${oidcSessionId}`
         const owed = sampleRegistration({ sessionId, oidcSessionId, clientId })
         await apply([{ kind: 'register', registration: owed, origin: sampleOrigin() }])
@@ -212,7 +212,7 @@ describe('intake', () => {
     }
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(core.open.size).toBeGreaterThanOrEqual(10)
-    // The first records are taken without knowing what they bring.
+    // The first records are taken before their number of deliveries is known.
     expect(core.open.size).toBeLessThanOrEqual(10 * 3)
   })
 
@@ -232,7 +232,7 @@ describe('intake', () => {
     const { attempts, queue, outcomes, read, registry, stored } = intakeFixture({
       acknowledged: () => acknowledgement.promise,
     })
-    // As an identity provider that writes to Redis itself may have left them; the registry in memory has none.
+    // As an identity provider may have written them to Redis. The registry in memory has none.
     const broken = ['a', 'b'].map((oidcSessionId) => ({
       ...{ issuer: ISSUER, sessionId: 'session-1', oidcSessionId, partial: {} },
       reason: 'registration: is not JSON',
@@ -460,7 +460,7 @@ describe('a session that has ended before', () => {
   const env = { ATTEMPT_TIMEOUT_MS: '10000' }
   const second = () => signedOut({ sessionId: 'session-1', id: 'second' })
 
-  /** The first trigger was read, and its delivery is parked after an answer that tells nothing. */
+  /** The first trigger was read, and its delivery is parked after a retryable answer. */
   async function parked() {
     const fixture = intakeFixture({ env })
     await fixture.read(registered(), terminated('session-1', { id: 'first' }))
@@ -554,7 +554,7 @@ describe('a session that has ended before', () => {
     const died = intakeFixture({ env })
     const { backlog, registry } = died
     const record = terminated('session-1', { id: 'first' })
-    // So that it stands at the same offset.
+    // To reach the same offset.
     const before = Array.from({ length: 3 }, () => wireRecord(null))
     await died.read(
       registered(),
@@ -567,7 +567,7 @@ describe('a session that has ended before', () => {
     const next = intakeFixture({ env, stores: { backlog, registry } })
     await next.read(...before, record)
     expect(next.attempts).toHaveLength(2)
-    // A third one, while the second is at it.
+    // A third one, while the second is processing it.
     const third = intakeFixture({ env, stores: { backlog, registry } })
     await third.read(...before, record)
     expect(third.attempts).toEqual([])

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OffsetTracker, type OpenRecord } from '../../../src/intake/offset-tracker.ts'
 
-/** What a log holds, one entry per offset: a record that owes so much, one to be skipped, or a hole. */
+/** One entry per offset of a log: a record with so many deliveries, a skipped record, or a gap. */
 type LogEntry = { kind: 'record'; owes: number } | { kind: 'skipped' } | { kind: 'hole' }
 
 const logEntry: fc.Arbitrary<LogEntry> = fc.oneof(
@@ -17,8 +17,8 @@ interface Settling {
 }
 
 /**
- * Plays a log into a tracker. Every record brings as many settlings as it owes, and one for itself; `choose` says,
- * between any two steps of reading, which of those outstanding happen.
+ * Plays a log into a tracker. Every record needs an acknowledgement per delivery and one for itself. `choose` picks the
+ * outstanding ones that happen between two steps of reading.
  */
 function play(
   start: number,
@@ -47,7 +47,7 @@ function play(
     check(tracker, left, offset + 1)
     settleSome(offset + 1)
   }
-  // A batch says where the next one starts; the end of the log may be a hole.
+  // A batch says where the next one starts. The log may end with a gap.
   tracker.skipTo(start + log.length)
   for (const { record } of left.splice(0).reverse()) record.acknowledge()
   return { tracker, advances }

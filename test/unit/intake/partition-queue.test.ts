@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { PartitionQueue } from '../../../src/intake/partition-queue.ts'
 import { wireRecord } from '../events/wire-records.ts'
 
-/** A queue that is worked off by hand, and tells when it is paused. */
-function laneFixture(position: number) {
+/** A queue that the test drains, and that reports when it is paused. */
+function queueFixture(position: number) {
   let isPaused = false
   let skippedOutcomes = 0
   const queue = new PartitionQueue({
@@ -24,7 +24,7 @@ function laneFixture(position: number) {
     onOutcomeSkipped: () => skippedOutcomes++,
     onGap: () => undefined,
   })
-  // The test itself works the queue off.
+  // The test itself drains the queue.
   queue.hold()
   return {
     queue,
@@ -34,7 +34,7 @@ function laneFixture(position: number) {
       const records = offsets.map((offset) => ({ ...wireRecord({}), offset }))
       queue.take({ topic: 't', partition: 0, records, fetchedOffset, nextOffset, endOffset: nextOffset })
     },
-    /** Takes everything out, settles it, and gives the offsets of the records. */
+    /** Takes and settles everything, and returns the offsets of the records. */
     drain(): number[] {
       const offsets: number[] = []
       for (let item = queue.next(); item !== undefined; item = queue.next()) {
@@ -56,7 +56,7 @@ describe('partition queue', () => {
     })
     fc.assert(
       fc.property(fc.nat(100), batches, (position, fetches) => {
-        const { queue, take, drain } = laneFixture(position)
+        const { queue, take, drain } = queueFixture(position)
         const got: number[] = []
         for (const { back, length, drains } of fetches) {
           const from = Math.max(queue.nextWanted - back, position)
@@ -75,7 +75,7 @@ describe('partition queue', () => {
   })
 
   test('a fetch that would leave a hole is not taken', () => {
-    const { queue, take, drain } = laneFixture(10)
+    const { queue, take, drain } = queueFixture(10)
     take([15, 16], 15, 17)
     expect(queue.nextWanted).toBe(10)
     expect(drain()).toEqual([])
@@ -84,7 +84,7 @@ describe('partition queue', () => {
   })
 
   test('pauses beyond its bound and resumes at half, once each', () => {
-    const { queue, take, isPaused } = laneFixture(0)
+    const { queue, take, isPaused } = queueFixture(0)
     let next = 0
     for (; !isPaused() && next < 10_000; next += 100)
       take(
@@ -100,7 +100,7 @@ describe('partition queue', () => {
   })
 
   test('the relay’s own outcomes take no room, and hold no offset', () => {
-    const { queue, drain, skippedOutcomes } = laneFixture(0)
+    const { queue, drain, skippedOutcomes } = queueFixture(0)
     const outcome = (offset: number) => ({
       ...wireRecord({}, { ce_type: 'backchannel-logout-sent' }),
       offset,
@@ -112,7 +112,7 @@ describe('partition queue', () => {
   })
 
   test('closed, it takes nothing and has nothing left', () => {
-    const { queue, take, drain } = laneFixture(0)
+    const { queue, take, drain } = queueFixture(0)
     take([0, 1], 0, 2)
     queue.close()
     take([2], 2, 3)

@@ -4,8 +4,8 @@ import type { Decoder } from '../../../src/events/decoding/decoder.ts'
 import { writeRegistration } from '../../../src/events/registration.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
 import type { TriggerStep } from '../../../src/intake/trigger-step.ts'
-import { letterAgain } from '../../../src/recovery/dead-letters-again.ts'
 import { lookUpOrigins } from '../../../src/recovery/origin-lookup.ts'
+import { originalRecord } from '../../../src/recovery/original-record.ts'
 import { OutageBudget } from '../../../src/recovery/outage-budget.ts'
 import { Rebuild } from '../../../src/recovery/rebuild.ts'
 import { RegisteredAddresses } from '../../../src/recovery/registered-addresses.ts'
@@ -37,7 +37,7 @@ const registrations = names.map((name) =>
 const WRITTEN_MS = manualClock().nowMs - 1_000
 const triggersAt = ['', '#1'].map((part) => `${INPUT}/0/1@${WRITTEN_MS}${part}`)
 
-/** A log of two records in a format of somebody else: three registrations, and the ends of two of them. */
+/** A log of two records in a foreign format: three registrations, and the ends of two of them. */
 function site() {
   const clock = manualClock()
   const log = new MemoryLog({ [INPUT]: 1, [OUTCOMES]: 1 })
@@ -115,7 +115,7 @@ function replayed({ clock, pipeline }: ReturnType<typeof site>, batchTriggers: n
       asked.push(idsOf(steps))
       return []
     },
-    handOn: async () => undefined,
+    handOver: async () => undefined,
   }
   return { asked, tally, to, triggers }
 }
@@ -187,7 +187,7 @@ test('a dead letter is read by the formats of the topic that it came from, and i
     const record = foreignRecord(...said)
     const from = { 'dead-letter-topic': INPUT, 'dead-letter-partition': '0', 'dead-letter-timestamp': '1' }
     const letter = { ...record, topic: 'dead', headers: { ...record.headers, ...from } }
-    return letterAgain(letter, [INPUT], decoders, Date.now())
+    return originalRecord(letter, [INPUT], decoders, Date.now())
   }
   const nothing = { kind: 'skipped', reason: 'unknown-type' }
   const whole = saying('session-terminated', { sessionId: 'ended' })

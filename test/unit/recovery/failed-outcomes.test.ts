@@ -9,7 +9,7 @@ import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration
 
 const expired: Outcome = { kind: 'failed', reason: 'expired', attempts: 1 }
 const discarded: Outcome = { kind: 'failed', reason: 'discarded', attempts: 1 }
-/** When the outcomes were. */
+/** When the outcomes were written. */
 const WRITTEN = 1_700_000_100_000
 const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
 const one = sampleRegistration({ oidcSessionId: 'one' })

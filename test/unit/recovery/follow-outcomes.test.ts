@@ -22,7 +22,7 @@ test('an outcome that is fetched behind the end of one look is read by the next'
   await follow.start()
   publish(0)
   const read = log.read.bind(log)
-  // What came after the ends were asked for is in the same batch, as a broker sends it, and not part of the range.
+  // The batch also holds records written after the ends were read, as a broker sends it.
   log.read = async (ranges, take, signal) => {
     log.read = read
     publish(1)

@@ -7,7 +7,7 @@ import { manualClock } from '../manual-clock.ts'
 const TOPIC = 'input'
 const range = { kind: 'time', fromMs: 0 } as const
 
-/** Two partitions of five and three triggers; of the first the group has committed two, of the second all. */
+/** Partitions of five and three triggers. The group has committed two of the first, and all of the second. */
 function site() {
   const log = new MemoryLog({ [TOPIC]: 2 })
   for (const partition of [0, 0, 0, 0, 0, 1, 1, 1]) {

@@ -66,7 +66,7 @@ test('what nobody was told of before is due now; what a relay may have in hand, 
     { oidcSessionId: 'oidc-1', dueMs: clock.nowMs },
     { oidcSessionId: 'other', dueMs: clock.nowMs + ATTEMPT_MS + 1_000 },
   ])
-  // Under a lease until then: another run leaves it alone, too.
+  // A lease protects it until then, also from another run.
   const now = clock.nowMs + ATTEMPT_MS
   expect(await backlog.claim(`${ISSUER}|client-1`, now, now + 1, 10)).toHaveLength(1)
 })
@@ -78,7 +78,7 @@ test('the deadline is that of the ending while it lasts, and the whole time from
   await selection.take([
     { ...owed, deadlineMs },
     { ...owed, registrations: [late], deadlineMs: clock.nowMs - 1 },
-    // Over before a relay could begin.
+    // It expires before a relay could start.
     { ...owed, registrations: [soon], deadlineMs: clock.nowMs + ATTEMPT_MS, mayBeUnderWay: true },
   ])
   const deadlines = backlog.parked.map(({ state }) => state.deadlineMs)

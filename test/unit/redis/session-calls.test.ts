@@ -7,7 +7,7 @@ import { EpochGuard } from '../../../src/registry/epoch-guard.ts'
 const keys = new RedisKeys('lr')
 const READ: RedisCommand = ['HGETALL', 'session']
 
-/** A store that is emptied, or not, right before it carries out the command of that name. */
+/** A store that may be emptied just before it executes the named command. */
 function callsOn(emptiedBefore: string | undefined): SessionCalls {
   let epoch: string | null = 'epoch'
   const run = ([name]: RedisCommand): unknown => {

@@ -32,7 +32,7 @@ const odd: readonly unknown[] = [
   '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
 ]
 const valid = ['trigger-1', 'session-events', 0, 7, time, time, time, 0] as const
-/** Marks of which some fields are anything. */
+/** Marks with arbitrary values in some fields. */
 const lines = fc
   .tuple(
     fc.dictionary(fc.nat(11).map(String), fc.constantFrom(...odd), { maxKeys: 3 }),
