@@ -80,7 +80,6 @@ export class NameLookup {
     throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be asked for ${name}`)
   }
 
-  /** Cancels questions that are under way. */
   close(): void {
     this.#resolver?.cancel()
   }

@@ -1,13 +1,11 @@
 import type { LogoutEndpoint } from '../events/logout-endpoint.ts'
 
-/** The message of a transport. */
 export interface AttemptMessage {
   /** Begins with those of `headersFor`. Few: with request line and trace they are assumed to stay below 400 bytes. */
   readonly headers: string[]
   readonly body: Buffer
 }
 
-/** One HTTP POST. */
 export interface AttemptRequest extends AttemptMessage {
   readonly endpoint: LogoutEndpoint
   readonly traceparent?: string | undefined

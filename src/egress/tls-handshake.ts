@@ -14,7 +14,6 @@ export interface ShownCertificate {
 export type HandshakeAnswer =
   | {
       readonly kind: 'established'
-      /** Such as `TLSv1.3`. */
       readonly protocol: string
       readonly certificate: ShownCertificate
       /** Why an attempt would refuse the certificate; undefined if it would not. */

@@ -13,7 +13,6 @@ export interface UndiciSenderOptions {
   readonly guard: EgressGuard
   /** From the start of an attempt to the end of its answer, including the connect. Milliseconds. */
   readonly attemptTimeoutMs: number
-  /** The limit for connections to one origin. */
   readonly connectionsPerOriginMax: number
   readonly names?: NameResolver
   /** The maximum age of reused connections; has a default. */

@@ -121,7 +121,6 @@ export function isOutcome(record: WireRecord): boolean {
   return type !== undefined && isOutcomeType(type)
 }
 
-/** What an outcome record settled. */
 export interface SettledByLog extends Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> {
   /**
    * The outcome settles a registration made up to then; later ones belong to a later login. If the outcome names no date, the

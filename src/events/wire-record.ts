@@ -1,4 +1,3 @@
-/** The position of a record in the log. */
 export interface RecordPosition {
   readonly topic: string
   readonly partition: number

@@ -8,7 +8,6 @@ import type { PartitionQueue } from './partition-queue.ts'
 export interface FanOutsOptions {
   readonly open: Pick<OpenDeliveries, 'isHalfFull'>
   readonly stopped: AbortSignal
-  /** The mutex of all intake. */
   readonly mutex: Mutex
 }
 
@@ -16,7 +15,6 @@ type Queue = Pick<PartitionQueue, 'isOpen' | 'isClosed'>
 type Part = () => Promise<'more' | 'done' | 'given-up'>
 
 export interface FanOut {
-  /** The queue of the record. */
   readonly queue: Queue
   /** Memory that the record uses. */
   readonly bytes: number
@@ -33,7 +31,6 @@ export interface FanOut {
 interface Sweep {
   readonly done: Promise<boolean>
   fanOut: FanOut
-  /** The next sweep of the same subject. */
   next?: Sweep
 }
 

@@ -68,7 +68,6 @@ export class Intake {
     this.#fanOuts = new FanOuts({ open: options.open, stopped: this.#stopped.signal, mutex: this.#mutex })
   }
 
-  /** Starts no further batch. */
   stop(): void {
     this.#stopped.abort()
     this.#options.open.room.open()

@@ -30,7 +30,6 @@ export interface PassedPosition {
 export interface OpenTransaction {
   readonly topic: string
   readonly partition: number
-  /** The first of them. */
   readonly from: number
   readonly records: number
   /** When it was first seen. Milliseconds since the epoch. */

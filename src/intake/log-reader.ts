@@ -30,7 +30,6 @@ export interface LogReader {
   topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Sets the positions of a group. False when it has members, since only they can commit then. */
   commitForEmptyGroup(groupId: string, positions: readonly AppliedPosition[]): Promise<boolean>
-  /** Whether the group has members. */
   hasMembers(groupId: string): Promise<boolean>
   /**
    * Passes every record of the ranges to `take`, each partition in order, one batch at a time. Resolves when all have been
@@ -60,7 +59,6 @@ export function hiddenIn(bounds: readonly PartitionBounds[]): PartitionRange[] {
     .filter(({ from, to }) => from < to)
 }
 
-/** For people. */
 export function describeHidden({ topic, partition, from, to }: PartitionRange): string {
   return `${to - from} record(s) of ${topic}, partition ${partition}, stand behind another producer's open transaction: of these only outcomes were looked at`
 }

@@ -72,7 +72,6 @@ export class PartitionQueue {
     return this.#isPaused
   }
 
-  /** Records may be taken from the queue. */
   get isOpen(): boolean {
     return !this.#isClosed && !this.#isHeld
   }
@@ -81,7 +80,6 @@ export class PartitionQueue {
     return this.#isClosed
   }
 
-  /** The offset of the next record to fetch. */
   get nextWanted(): number {
     return this.#received
   }

@@ -1,6 +1,5 @@
 import type { RecordPosition, TopicPartition, WireRecord } from '../events/wire-record.ts'
 
-/** A partition and the offset where reading continues. */
 export interface AssignedPartition extends TopicPartition, PositionMetadata {
   readonly position: number
 }
@@ -43,11 +42,9 @@ export interface RecordListener {
   onMoved(partition: AssignedPartition): void
   /** The next offset to read of a kept partition; `undefined` if it is unknown. */
   nextWanted(partition: TopicPartition): number | undefined
-  /** The committable offset of every assigned partition. */
   committable(): readonly CommittablePosition[]
 }
 
-/** A member of a consumer group. */
 export interface RecordSource {
   /** Joins the group and consumes until stopped. Resolves with the first assignment. */
   start(listener: RecordListener, signal: AbortSignal): Promise<void>

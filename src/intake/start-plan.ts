@@ -11,10 +11,8 @@ export interface CommittedPosition extends TopicPartition {
 }
 
 export interface StartFacts {
-  /** The readable range and the end of each input partition. */
   readonly bounds: readonly PartitionBounds[]
   readonly committed: readonly CommittedPosition[]
-  /** The positions in the store. */
   readonly applied: readonly AppliedPosition[]
   /** By topic. Empty or missing if the cluster has no ids. */
   readonly topicIds: ReadonlyMap<string, string>

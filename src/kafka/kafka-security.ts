@@ -23,7 +23,6 @@ const KEEP_ALIVE_MS = 60_000
 /** Short: a dead broker must be noticed before the group evicts this member. */
 export const CONNECTION_TIMEOUT_MS = 3_000
 
-/** The corresponding kafkajs configuration. */
 export function securityConfig({ isTls = false, tls = {}, sasl = {} }: KafkaSecurity): {
   ssl?: true
   sasl?: SASLOptions

@@ -95,7 +95,6 @@ export class KafkaTopics {
     )
   }
 
-  /** Whether the group has members. */
   async hasMembers(groupId: string): Promise<boolean> {
     const { groups } = await this.ask((admin) => admin.describeGroups([groupId]))
     return groups.some(({ members }) => members.length > 0)

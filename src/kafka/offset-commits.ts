@@ -7,7 +7,6 @@ import type { GroupMember } from './kafkajs/group-internals.ts'
 import { metadataText } from './position-metadata.ts'
 
 export interface OffsetCommitsOptions {
-  /** The committable offset of every assigned partition. */
   readonly committable: () => readonly CommittablePosition[]
   /** The group has refused a commit of the current membership. */
   readonly onRefused: (error: unknown) => void

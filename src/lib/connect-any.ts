@@ -130,7 +130,6 @@ export function connectAny(
     wait()
   }
 
-  /** Waits before the next address is tried. */
   const wait = (): void => {
     clearTimeout(timer)
     if (left.length === 0 || open.size === 0) return

@@ -28,7 +28,6 @@ export class DeadlineQueue<T extends Expiring> {
     this.#items.push(item)
   }
 
-  /** One of the items has ended. */
   ended(): void {
     this.#ended++
   }

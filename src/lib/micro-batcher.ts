@@ -30,12 +30,10 @@ export class MicroBatcher<T> {
     this.#options = options
   }
 
-  /** Items added and not yet flushed. */
   get size(): number {
     return this.#queue.length + this.#inFlight.length
   }
 
-  /** These items, in the order of `add`. */
   unflushed(): T[] {
     return [...this.#inFlight, ...this.#queue]
   }

@@ -7,11 +7,9 @@ import { type Formats, lookUpOrigins, mayBeOrigin } from './origin-lookup.ts'
 
 export interface DisbelievedOutcomes {
   readonly count: number
-  /** The position of the first of them. */
   readonly first: RecordPosition | undefined
 }
 
-/** For people. */
 export function describeDisbelieved({ count, first }: DisbelievedOutcomes): string {
   const where = first === undefined ? '' : `, the first at ${positionOf(first)}`
   return `${count} outcome(s) are not believed, because they do not stand on KAFKA_OUTCOME_TOPIC or name a trigger that is not on the log${where}: what they say is settled is not`

@@ -29,7 +29,6 @@ export class FollowOutcomes {
     for (const { partition, to } of await this.#bounds()) this.#positions.set(partition, to)
   }
 
-  /** Reads the outcomes since the last call. */
   async look(signal: AbortSignal): Promise<void> {
     const ranges = (await this.#bounds())
       .map((it): PartitionRange => ({ ...it, from: this.#positions.get(it.partition) ?? it.from }))

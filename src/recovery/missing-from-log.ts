@@ -19,9 +19,7 @@ export interface MissingFromLogOptions {
   readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain'>
 }
 
-/** The ranges to read, per partition. */
 export interface Missing {
-  /** Registrations and triggers. */
   readonly inputs: readonly PartitionRange[]
   readonly outcomes: readonly PartitionRange[]
 }
@@ -32,7 +30,6 @@ export interface RebuildProgress {
   readonly recordsTotal: number
 }
 
-/** For people. */
 export function describeProgress(progress: RebuildProgress | undefined): string {
   if (progress === undefined) return 'not yet looked at'
   const { phase, records, recordsTotal } = progress

@@ -27,7 +27,6 @@ export class OutageBudget {
     return this.#ended.signal
   }
 
-  /** Set when an outage spent the budget. */
   get fault(): RelayFault | undefined {
     return this.#fault
   }

@@ -178,7 +178,6 @@ export class Selection {
   }
 }
 
-/** For people. */
 export function describeFailure({ clientId, sessionId, reason, lastError }: OutcomeDetails): string {
   const why = lastError === undefined ? reason : `${reason} (${lastError})`
   return `failed: client ${clientId ?? '?'}, session ${sessionId}: ${why ?? 'no reason is given'}`

@@ -21,7 +21,6 @@ export interface SeenDelivery extends ParkedDelivery {
   readonly leasedUntilMs?: number
 }
 
-/** Arguments of one command. */
 const MEMBERS_MAX = 500
 
 /** Shows the backlog in Redis to people. Read-only; throws when Redis is out of reach. */

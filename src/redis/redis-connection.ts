@@ -45,7 +45,6 @@ export function isUnknownRun(runId: string): boolean {
 export class RedisConnection {
   readonly suspects: SuspectKeys
   readonly #redis: Redis
-  /** Script sources by digest. */
   readonly #scripts = new Map<string, string>()
   #isUp = false
   #runId = ''

@@ -240,7 +240,6 @@ export class RedisFactsReader {
     }
   }
 
-  /** Returns the keys of the first steps of a scan. */
   async #scan(stepsMax: number, ...filter: readonly string[]): Promise<string[]> {
     const found: string[] = []
     let cursor = '0'
@@ -267,7 +266,6 @@ function isWrong({ type, expected, isFull, isOversize, setAside }: PrefixedKey):
   return type !== expected || isFull === true || isOversize === true || setAside !== undefined
 }
 
-/** Whether both keys are of the same kind. */
 function startsLike(key: string, sample: string): boolean {
   return key.startsWith(sample.slice(0, sample.indexOf('{') + 1))
 }
@@ -281,7 +279,6 @@ function roleOf(role: string, host?: string, port?: string | number) {
   return { isReplica, ...(isReplica && host !== undefined && { master: `${host}:${port}` }) }
 }
 
-/** The value of the requested setting. */
 function settingIn(reply: unknown): string {
   const [, value] = reply as string[]
   if (value === undefined) throw Object.assign(new Error('Redis does not tell'), { name: 'ReplyError' })

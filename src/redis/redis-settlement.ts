@@ -25,7 +25,6 @@ export interface RedisSettlementOptions {
   readonly tombstoneMs: number
 }
 
-/** Registrations of one session. */
 interface OfSession<K extends RegistrationKey = RegistrationKey> {
   readonly first: K
   readonly keys: K[]

@@ -68,7 +68,6 @@ export function readMark(line: string, otherwise: Ending): Ending | undefined {
 
 /** The marks of a tombstone in order. `otherwise` fills missing fields. */
 export function readMarks(tombstone: string, otherwise: Ending): Ending[] {
-  // The usual case.
   if (tombstone === '') return []
   const marks: Ending[] = []
   for (const line of tombstone.split('\n')) {

@@ -3,7 +3,6 @@ import type { BrokenRegistration, HeldRegistration, RegistrationKey } from '../r
 import { NO_HASH, REGISTRATION_BYTES_MAX } from './bounded-reads.ts'
 import { readPendingOutcome } from './pending-outcome.ts'
 
-/** The content of a session's hash. */
 export interface StoredSession {
   readonly registrations: readonly HeldRegistration[]
   readonly broken: readonly BrokenRegistration[]

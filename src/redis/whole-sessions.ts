@@ -10,7 +10,6 @@ const SESSIONS_AT_ONCE = 32
 
 export const wholeSessionsScripts: readonly RedisScript[] = [readWholeScript, scanFieldsScript]
 
-/** A session with its key. */
 export interface SessionAt {
   readonly issuer: string
   readonly sessionId: string

@@ -125,7 +125,6 @@ function coveredBy(
   registrations: readonly HeldRegistration[],
   nowMs: number,
 ): readonly HeldRegistration[] {
-  // The usual case copies nothing.
   return registrations.every((it) => appliesTo(ending, it, nowMs))
     ? registrations
     : registrations.filter((it) => appliesTo(ending, it, nowMs))

@@ -70,7 +70,6 @@ function requireFit(fits: boolean): asserts fits {
   if (!fits) throw new RangeError('a block of LZ4 whose lengths do not fit')
 }
 
-/** A buffer that grows up to a bound. */
 class Output {
   readonly #bytesMax: number
   #bytes: Buffer

@@ -42,7 +42,6 @@ function blocksOf(bytes: Buffer): Block[] {
   for (let at = STREAM_HEAD_BYTES; at + CHUNK_SIZE_BYTES <= bytes.length; ) {
     const size = bytes.readUInt32BE(at)
     if (size === STREAM_MAGIC_HEAD) {
-      // Concatenated streams.
       at += STREAM_HEAD_BYTES
       continue
     }

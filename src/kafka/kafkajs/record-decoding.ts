@@ -225,7 +225,6 @@ export class Reader {
     return this.#buffer.toString('utf8', start, this.at)
   }
 
-  /** Returns where the skipped part began. */
   #skip(length: number): number {
     const start = this.at
     if (length < 0 || length > this.#end - start) throw new Malformed()
