@@ -10,12 +10,12 @@ import { RateLimit } from '../lib/rate-limit.ts'
 import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
 import { FollowOutcomes } from '../recovery/follow-outcomes.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
-import { Patience } from '../recovery/patience.ts'
+import { OutageBudget } from '../recovery/outage-budget.ts'
 import { RegisteredAddresses } from '../recovery/registered-addresses.ts'
 import { type Difference, RegistryDifference } from '../recovery/registry-difference.ts'
 import { Replay } from '../recovery/replay.ts'
-import { ReplayBook } from '../recovery/replay-book.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
+import { ReplayTally } from '../recovery/replay-tally.ts'
 import { endedBy, ReplayTriggers } from '../recovery/replay-triggers.ts'
 import { Selection } from '../recovery/selection.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
@@ -37,13 +37,13 @@ export interface RecoveryRunOptions {
 }
 
 /** Triggers that share round trips; those of a paced replay are parked one by one. */
-const SLICE_TRIGGERS = 256
+const BATCH_TRIGGERS = 256
 const READ_FAILURES_MAX = 8
 
 /** What `replay` and `reconcile` run: they select what is owed and park it, and the relays deliver. */
 export class RecoveryRun {
-  readonly book = new ReplayBook()
-  readonly patience = new Patience()
+  readonly tally = new ReplayTally()
+  readonly outageBudget = new OutageBudget()
   readonly reader: KafkaLogReader
   readonly replay: Replay
   readonly #config: StoreConfig
@@ -58,7 +58,7 @@ export class RecoveryRun {
 
   constructor(options: RecoveryRunOptions) {
     const { clock = systemClock, config, filter = {}, kafka, onFailed, onNote, perSecond, redis } = options
-    const { book, patience } = this
+    const { tally, outageBudget } = this
     this.#config = config
     this.#clock = clock
     this.#topics = options.topics
@@ -72,15 +72,15 @@ export class RecoveryRun {
     const { deadlineMs } = config.delivery.retry
     const reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
     this.reader = reader
-    this.#follow = new FollowOutcomes(reader, outcomeTopic, book, onFailed)
+    this.#follow = new FollowOutcomes(reader, outcomeTopic, tally, onFailed)
     const selection = new Selection({
-      book,
+      tally,
       clock,
       deadlineMs,
       groupId,
       parkOwed,
       attemptTimeoutMs,
-      patience,
+      outageBudget,
       reader,
       recovery,
       registry,
@@ -93,31 +93,31 @@ export class RecoveryRun {
       },
       onUnserved: () =>
         onNote(
-          `no relay of the consumer group ${groupId} is running: ${book.counts.parked} deliveries wait until one is`,
+          `no relay of the consumer group ${groupId} is running: ${tally.counts.parked} deliveries wait until one is`,
         ),
       rate: perSecond === undefined ? undefined : new RateLimit(perSecond),
     })
     this.#selection = selection
-    const sliceTriggers = perSecond === undefined ? SLICE_TRIGGERS : 1
+    const batchTriggers = perSecond === undefined ? BATCH_TRIGGERS : 1
     const triggers = new ReplayTriggers({
-      book,
+      tally,
       clock,
       deadlineMs,
       filter,
-      patience,
+      outageBudget,
       pipeline,
-      sliceTriggers,
+      batchTriggers,
     })
     this.#triggers = triggers
     this.replay = new Replay({
       ...{ clock, inputTopics, reader, recovery, registry },
       addresses: new RegisteredAddresses({ clock, inputTopics, pipeline, reader, recovery, registry }),
-      book,
+      tally,
       filter,
       groupId,
-      patience,
+      outageBudget,
       selection,
-      sliceTriggers,
+      batchTriggers,
       formats: pipeline.decoders,
       isServedIssuer: (issuer) => pipeline.serves(issuer),
       triggers,
@@ -137,7 +137,7 @@ export class RecoveryRun {
   async requireRegistry(): Promise<void> {
     const { epoch, guard } = this.#stores
     const shown = await epoch.read()
-    if (shown !== undefined && (shown.isOfThisRun || shown.isUntold))
+    if (shown !== undefined && (shown.isOfThisRun || shown.isUnknownRun))
       return guard.adopt({ id: shown.id, runId: epoch.runId })
     throw new RelayFault('LR_REGISTRY_LOST', 'Redis does not hold the registry')
   }
@@ -147,7 +147,7 @@ export class RecoveryRun {
    * Resolves with the differences that were found in a registry that was there.
    */
   async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<readonly Difference[]> {
-    let mended: readonly Difference[] = []
+    let repaired: readonly Difference[] = []
     const rebuild = createRebuild({
       onProgress,
       clock: this.#clock,
@@ -161,22 +161,22 @@ export class RecoveryRun {
       runAgain: (triggers, built) =>
         this.#triggers.runAgain(triggers, {
           ask: (steps) => endedBy(built, steps),
-          handOn: (owed) => this.#selection.take(owed),
+          handOver: (owed) => this.#selection.take(owed),
         }),
       stores: this.#stores,
     })
-    const { signal } = this.patience
+    const { signal } = this.outageBudget
     const complete = async (): Promise<void> => {
       const difference = this.difference()
       onProgress({ phase: 'registrations', records: 0, recordsTotal: 0 })
       const found = await difference.find(signal)
       if (difference.disbelieved.count > 0) this.#onNote(describeDisbelieved(difference.disbelieved))
-      await difference.mend(found, signal)
-      mended = found
+      await difference.repair(found, signal)
+      repaired = found
     }
     await rebuild.repeat(complete, signal)
     if (!signal.aborted) await this.requireRegistry()
-    return mended
+    return repaired
   }
 
   /** What cannot be read of the input topics before another producer's transaction has ended. */

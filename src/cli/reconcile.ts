@@ -50,19 +50,19 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   const dry = options.dryRun === true
   const output = new Output(options.json === true || process.stdout.isTTY !== true)
-  let mended: readonly Difference[] = []
+  let repaired: readonly Difference[] = []
   const at = { records: 0, recordsTotal: 0 }
-  const stateOf = ({ book }: RecoveryRun): ReplayState => ({ step: '', ...at, ...book.counts })
+  const stateOf = ({ tally }: RecoveryRun): ReplayState => ({ step: '', ...at, ...tally.counts })
   const build = async (run: RecoveryRun): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))
     try {
-      mended = await run.reconcile(({ phase, records, recordsTotal }) => {
+      repaired = await run.reconcile(({ phase, records, recordsTotal }) => {
         if (phase !== 'done') Object.assign(at, { records, recordsTotal })
         progress.begin(phase)
       })
       progress.begin('settle')
       await run.settle(waitMs)
-      return exitCodeOfCounts(run.book.counts)
+      return exitCodeOfCounts(run.tally.counts)
     } finally {
       progress.stop()
     }
@@ -76,8 +76,8 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   await runRecovery(output, perSecond === undefined ? {} : { perSecond }, work, (run) => {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
     if (dry) return
-    const { read, owed, sent, failed, parked, open } = run.book.counts
-    const { missing: registered, settled: removed } = countsOf(mended)
+    const { read, owed, sent, failed, parked, open } = run.tally.counts
+    const { missing: registered, settled: removed } = countsOf(repaired)
     summarize(output, { registered, removed, read, owed, sent, failed, parked, open, seconds })
     if (parked > 0) output.note(`${parked} are parked: relays go on with them until their deadline`)
   })
@@ -87,10 +87,10 @@ async function compare(run: RecoveryRun, output: Output): Promise<number> {
   const difference = run.difference()
   const progress = new ReplayProgress(output, () => {
     const { records, recordsTotal } = difference
-    return { step: '', records, recordsTotal, ...run.book.counts }
+    return { step: '', records, recordsTotal, ...run.tally.counts }
   })
   progress.begin('compare')
-  const found = await difference.find(run.patience.signal).finally(() => progress.stop())
+  const found = await difference.find(run.outageBudget.signal).finally(() => progress.stop())
   if (difference.disbelieved.count > 0) output.note(describeDisbelieved(difference.disbelieved))
   const titles = ['difference', 'session', 'oidcSession', 'client'] as const
   output.rows(

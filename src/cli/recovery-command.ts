@@ -4,7 +4,7 @@ import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
 import { layout, readConfigPart } from '../config/config.ts'
 import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
-import { unreachableFault } from '../recovery/patience.ts'
+import { unreachableFault } from '../recovery/outage-budget.ts'
 import { describeFailure } from '../recovery/selection.ts'
 import { kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
@@ -67,12 +67,12 @@ async function underSignals(
   const interrupt = (): void => {
     if (isInterrupted) process.exit(EXIT_CODE.interrupted)
     isInterrupted = true
-    const { parked } = run.book.counts
+    const { parked } = run.tally.counts
     tell(
       output,
       `interrupted: nothing more is selected; ${parked} deliveries are parked, and relays go on with them; once more ends at once`,
     )
-    run.patience.interrupt()
+    run.outageBudget.interrupt()
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
@@ -83,11 +83,11 @@ async function underSignals(
     code = await work()
     isDone = true
   } catch (error) {
-    if (!run.patience.signal.aborted) throw withMend(unreachableFault(error))
+    if (!run.outageBudget.signal.aborted) throw withMend(unreachableFault(error))
   } finally {
-    if (isDone || run.book.counts.read > 0) summary(run)
+    if (isDone || run.tally.counts.read > 0) summary(run)
   }
-  if (run.patience.fault !== undefined) throw run.patience.fault
+  if (run.outageBudget.fault !== undefined) throw run.outageBudget.fault
   return isInterrupted ? EXIT_CODE.interrupted : code
 }
 

@@ -79,7 +79,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     try {
       await run.requireRegistry()
       progress.begin('read')
-      const list = new OwedList(output, run.book)
+      const list = new OwedList(output, run.tally)
       await run.replay.run({
         range,
         failed: options.failed === true,
@@ -91,7 +91,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       progress.stop()
       if (dry) list.end()
       if (run.replay.hidden.length > 0) return EXIT_CODE.failed
-      return dry ? EXIT_CODE.ok : exitCodeOfCounts(run.book.counts)
+      return dry ? EXIT_CODE.ok : exitCodeOfCounts(run.tally.counts)
     } finally {
       progress.stop()
     }
@@ -99,7 +99,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
   await runRecovery(output, { filter, ...(perSecond !== undefined && { perSecond }) }, work, (run) => {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
     const left = run.replay.recordsLeft
-    const { read, matching, skipped, owed, sent, failed, parked, open } = run.book.counts
+    const { read, matching, skipped, owed, sent, failed, parked, open } = run.tally.counts
     const found = { read, matching, skipped, left, owed }
     // A dry run has sent nothing, so it tells nothing about that.
     summarize(output, dry ? found : { ...found, sent, failed, parked, open, seconds })
@@ -113,6 +113,6 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
   })
 }
 
-function stateOf({ book, replay }: RecoveryRun): ReplayState {
-  return { step: '', records: replay.records, recordsTotal: replay.recordsTotal, ...book.counts }
+function stateOf({ tally, replay }: RecoveryRun): ReplayState {
+  return { step: '', records: replay.records, recordsTotal: replay.recordsTotal, ...tally.counts }
 }

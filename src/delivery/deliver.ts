@@ -283,8 +283,8 @@ function rememberPace({ delivery, verdict, result, durationMs }: Omit<AttemptRep
   else probeTimeout.answered(durationMs)
 }
 
-function subjectsOf({ registration, companions }: Delivery): readonly Registration[] {
-  return companions.length === 0 ? [registration] : [registration, ...companions]
+function subjectsOf({ registration, coalesced }: Delivery): readonly Registration[] {
+  return coalesced.length === 0 ? [registration] : [registration, ...coalesced]
 }
 
 function parkedName(

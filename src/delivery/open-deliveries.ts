@@ -1,7 +1,7 @@
 import type { Registration } from '../events/registration.ts'
 import { ChurningMap } from '../lib/churning-map.ts'
 import { Gate } from '../lib/gate.ts'
-import { type Creditor, type Delivery, registrationKey } from './delivery.ts'
+import { type Delivery, registrationKey, type SourceRecord } from './delivery.ts'
 
 /** Below that part of the bound, intake may go on; the gap makes it go on with more than one record. */
 const REOPEN_SHARE = 0.75
@@ -88,19 +88,19 @@ export class OpenDeliveries {
     return this.#bounded >= this.#max / 2
   }
 
-  /** True when the registration is being delivered already; the creditor then waits for that delivery. */
-  join(registration: Registration, creditor: Creditor | undefined): boolean {
+  /** True when the registration is being delivered already; the record then waits for that delivery. */
+  join(registration: Registration, sourceRecord: SourceRecord | undefined): boolean {
     const open = this.#byRegistration.get(nameOf(registration))
     if (open === undefined) return false
-    if (creditor !== undefined) open.creditors.push(creditor)
+    if (sourceRecord !== undefined) open.sourceRecords.push(sourceRecord)
     return true
   }
 
   add(delivery: Delivery): void {
     if (delivery.isClaimed) this.#claimed++
     this.#byRegistration.set(nameOf(delivery.registration), delivery)
-    for (const companion of delivery.companions) {
-      this.#byRegistration.set(nameOf(companion), delivery)
+    for (const coalesced of delivery.coalesced) {
+      this.#byRegistration.set(nameOf(coalesced), delivery)
     }
     this.#close()
   }
@@ -124,7 +124,7 @@ export class OpenDeliveries {
   setAside(delivery: Delivery): void {
     if (this.#aside.has(delivery)) return
     this.#aside.add(delivery)
-    this.#asideSize += 1 + delivery.companions.length
+    this.#asideSize += 1 + delivery.coalesced.length
     if (delivery.isClaimed) this.#claimed--
     this.#reopen()
   }
@@ -140,9 +140,9 @@ export class OpenDeliveries {
   settle(delivery: Delivery): void {
     if (!this.#leaveAside(delivery) && delivery.isClaimed) this.#claimed--
     this.#byRegistration.delete(nameOf(delivery.registration))
-    for (const companion of delivery.companions) this.#byRegistration.delete(nameOf(companion))
+    for (const coalesced of delivery.coalesced) this.#byRegistration.delete(nameOf(coalesced))
     this.#reopen()
-    for (const creditor of delivery.creditors) creditor.settled()
+    for (const sourceRecord of delivery.sourceRecords) sourceRecord.acknowledge()
   }
 
   get #bounded(): number {
@@ -151,7 +151,7 @@ export class OpenDeliveries {
 
   #leaveAside(delivery: Delivery): boolean {
     if (this.#aside.size === 0 || !this.#aside.delete(delivery)) return false
-    this.#asideSize -= 1 + delivery.companions.length
+    this.#asideSize -= 1 + delivery.coalesced.length
     return true
   }
 

@@ -2,11 +2,11 @@ import { isIP, isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { type Address, embedded, isV4Compatible, parseAddress, type Range } from './address-kinds.ts'
 
-/** What an entry of `EGRESS_ALLOW` means. */
+/** The meaning of an entry of `EGRESS_ALLOW`. */
 export type AllowEntry =
   | { readonly kind: 'host'; readonly host: string }
   | { readonly kind: 'range'; readonly range: Range }
-  /** It could match nothing, or be read in two ways. `problem` says what is wrong, and what to write instead. */
+  /** It could match nothing, or is ambiguous. `problem` says what is wrong and what to write instead. */
   | { readonly kind: 'invalid'; readonly problem: string }
 
 export function parseAllowEntry(entry: string): AllowEntry {
@@ -20,8 +20,8 @@ export function parseAllowEntry(entry: string): AllowEntry {
 }
 
 /**
- * What is wrong with an entry of `EGRESS_ALLOW`, or `undefined`. It is quoted where it looks like what belongs there, and
- * not like a password in the wrong place.
+ * What is wrong with an entry of `EGRESS_ALLOW`, or `undefined`. Quotes the entry only if it looks like a host or address,
+ * since it could be a misplaced password.
  */
 export function allowEntryProblem(entry: string, position: number): string | undefined {
   const parsed = parseAllowEntry(entry)
@@ -30,7 +30,7 @@ export function allowEntryProblem(entry: string, position: number): string | und
   return `entry ${position}${shown} ${parsed.problem}`
 }
 
-/** As a URI shows it, and without the final dot, which says only where a name ends. */
+/** A host as in a URI, without the final dot. */
 export function canonicalHost(host: string): string {
   return host.toLowerCase().replace(/\.$/, '')
 }
@@ -50,7 +50,7 @@ function parseCidr(entry: string): AllowEntry {
   const bitsMax = bitsOf(address)
   if (bits > bitsMax)
     return invalid(`has a prefix of more than ${bitsMax} bits; write ${text}/${bitsMax} at most`)
-  // Elsewhere a leading zero makes an octal number of it.
+  // Other software reads a leading zero as octal.
   if (String(bits) !== prefix) {
     return invalid(`has a prefix with a leading zero; write ${text}/${bits} if that is meant`)
   }
@@ -79,7 +79,7 @@ function parseHost(entry: string): AllowEntry {
   }
   const host = canonicalHost(entry)
   const canonical = hostnameOf(host)
-  // As in a URI: what ends in a number is an IPv4 address in one spelling or another, and never a name.
+  // As in a URI: a host that ends in a number is an IPv4 address in some spelling, and never a name.
   if (canonical !== undefined && isIPv4(canonical) && !/[\\/]/.test(host)) {
     return invalid(`is another spelling of ${canonical}; write that if it is meant`)
   }
@@ -97,7 +97,7 @@ function parseHost(entry: string): AllowEntry {
   )
 }
 
-/** RFC 1123 §2.1, and underscores, which container networks use. */
+/** RFC 1123 §2.1, plus underscores, which container networks use. */
 function isName(host: string): boolean {
   return (
     host.length <= 253 &&
@@ -120,7 +120,7 @@ function written(address: ipaddr.IPv4, bits: number): string {
   return `write ${networkOf(address, bits)}/${bits}`
 }
 
-/** In the one spelling of it that has no second reading. */
+/** Parses only the unambiguous spelling of an address. */
 function addressOf(text: string): Address | undefined {
   return isIP(text) === 0 ? undefined : parseAddress(text)
 }

@@ -6,13 +6,13 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { BoundedConnections } from './bounded-connections.ts'
 
 /*
- * Not imported: the module form of `node:http` reads every export at once, and one of them loads all of fetch and
- * WebSocket, two megabytes of heap that nobody here calls.
+ * Not imported: the module form of `node:http` reads every export at once, which loads fetch and WebSocket, two megabytes of
+ * unused heap.
  */
 const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 
 export interface StatusSource {
-  /** What is not ready, by part, with the reason; empty when everything is. */
+  /** The parts that are not ready, each with the reason. Empty when all are. */
   notReady(): Record<string, string>
   readonly issuers: JwksSource
 }
@@ -26,25 +26,25 @@ export interface JwksSource {
   jwks(issuer: string): Promise<readonly Readonly<Record<string, unknown>>[] | undefined>
 }
 
-/** Probes, scrapers, twenty viewers, and some who look; a quarter of what a process may open where that is little. */
+/** Enough for probes, scrapers, twenty viewers and a few more; a quarter of the process's descriptors if that is less. */
 const CONNECTIONS_MAX = 64
 const LIMITS = {
-  // For the whole request, and for its head. Nobody who asks here has anything to upload.
+  // For the whole request and for its head. Clients have nothing to upload here.
   requestTimeout: 5_000,
   headersTimeout: 5_000,
-  // How often both are looked at: by default every half minute, which is how long half a request would be held.
+  // How often both are checked. By default half a request would be held for half a minute.
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 5_000,
   maxHeaderSize: 8_192,
-  // Answered here instead, like everything else.
+  // Answered by this server, like every other error.
   requireHostHeader: false,
 } as const
 /** Issuers that the index of key sets names. */
 const INDEX_MAX = 10_000
-/** A connection on which nothing moves for so long is ended: one that does not take its answer, too. */
+/** A connection without traffic for so long is closed, also one that does not read its answer. */
 const SILENCE_MS_MAX = 10_000
 
-/** Of every answer, so that nothing here is kept, framed, or taken for something that a browser runs. */
+/** Set on every answer: nothing may be cached, framed or sniffed as script. */
 const GUARDS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -53,7 +53,7 @@ const GUARDS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** What the parser refuses has no request that could be answered. */
+/** Statuses for requests that the parser refuses, by error code. */
 const REFUSALS: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_HEADER_OVERFLOW: 431,
@@ -66,7 +66,7 @@ export class HttpServer {
   readonly #metrics: Metrics
   readonly #status: StatusSource
   readonly #page: StatusPage
-  /** The address that it listens on where that is this machine's own; undefined where others may reach it. */
+  /** The loopback address that it listens on; undefined when other machines may reach it. */
   #loopback: string | undefined
   #reading: Promise<string> | undefined
 
@@ -84,7 +84,7 @@ export class HttpServer {
     })
   }
 
-  /** Resolves with the port that it listens on. `address`: of which interface; of all of them when missing. */
+  /** Resolves with the port. `address`: of one interface; all interfaces when missing. */
   listen(port: number, address?: string): Promise<number> {
     this.#page.start()
     return new Promise((resolve, reject) => {
@@ -111,7 +111,7 @@ export class HttpServer {
   #answer(request: IncomingMessage, response: ServerResponse, refused = this.#refused(request)): void {
     if (!this.#connections.answers(response)) return
     for (const [name, value] of Object.entries(GUARDS)) response.setHeader(name, value)
-    // Whatever follows as a body is not read.
+    // The body of the request is not read.
     if (hasBody(request) || refused !== undefined) response.shouldKeepAlive = false
     const path = (request.url ?? '/').split('?', 1)[0] as string
     if (refused !== undefined) answerText(response, refused)
@@ -153,23 +153,23 @@ export class HttpServer {
       answerText(response, 404)
       return
     }
-    // Short, so that a key that is published before it signs is seen in time.
+    // Short, so that clients see a key in the time between its publication and its first use.
     response.setHeader('cache-control', 'public, max-age=60')
     answer(response, 200, 'application/jwk-set+json', JSON.stringify({ keys }))
   }
 
-  /** The status of a request that is answered whatever it asks for. */
+  /** The status for a request that is refused whatever its path. */
   #refused({ headers, httpVersion }: IncomingMessage): number | undefined {
     const { host } = headers
     if (host === undefined) return httpVersion === '1.1' ? 400 : undefined
     if (this.#loopback === undefined) return undefined
-    // A page from elsewhere whose name was made to lead here is read by a browser as its own, see DNS rebinding.
+    // DNS rebinding: a foreign page could make its own name resolve to this server and read it as its own.
     const name = host.replace(/:\d*$/, '').toLowerCase()
     const own = isIPv6(this.#loopback) ? `[${this.#loopback}]` : this.#loopback
     return ['localhost', '127.0.0.1', '[::1]', own].includes(name) ? undefined : 421
   }
 
-  /** Once for all who ask at one time. */
+  /** Concurrent requests share one reading. */
   #readMetrics(): Promise<string> {
     this.#reading ??= this.#metrics.registry.metrics().finally(() => {
       this.#reading = undefined

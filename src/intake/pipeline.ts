@@ -18,8 +18,8 @@ export interface PipelineIssuers {
 }
 
 /**
- * The one way from a record to what it asks of the registry, for whoever reads the log: its formats are asked, then whose
- * issuer it is, then what is to be done. What one reader takes for a trigger or a registration, all do.
+ * Turns a record into a registry step, for every reader of the log: decodes it, checks its issuer and derives the step. So
+ * all readers agree about each record.
  */
 export class Pipeline {
   readonly decoders: Decoders
@@ -40,7 +40,7 @@ export class Pipeline {
     return this.#issuers.get(issuer)?.deadlineMs ?? 0
   }
 
-  /** Hands over all that a record says, where it may say something of that kind. `nowMs`: the moment of reading. */
+  /** Decodes a record that may be of the wanted kind and passes each result to `take`. `nowMs`: the time of reading. */
   read(record: WireRecord, what: RecordKind, nowMs: number, take: (result: DecodeResult) => void): void {
     if (!this.decoders.mayConcern(record, what)) return
     const results = this.decoders.decode(record, nowMs)
@@ -49,9 +49,8 @@ export class Pipeline {
   }
 
   /**
-   * What the registry is to do; `undefined` where that is nothing: it is another issuer's, or has no effect. `sinceMs`: from
-   * when the deliveries of a trigger are tried, in milliseconds since the epoch. `context`: the span that was begun for it,
-   * where there is one.
+   * The registry step; `undefined` for another issuer or a result without effect. `sinceMs`: from when a trigger's deliveries
+   * are tried, in milliseconds since the epoch. `context`: the trigger's span, if there is one.
    */
   step(decoded: DecodeResult, sinceMs = 0, context?: TraceContext): RegistryStep | undefined {
     if (decoded.kind === 'registration') {

@@ -1,10 +1,10 @@
 const INSERTS_MAX = 1_000
 
 /**
- * A string map for entries that come and go by the million. A `Map` that grows or shrinks links its old table to the
- * new one; once an old table is in the old generation, it keeps all later ones alive, with every entry they held at
- * that moment, until the next full garbage collection. That was a third of all that the relay allocated. So entries
- * are put into a new map now and then, and the old one dies as a whole when its last entry is gone.
+ * A string map for millions of short-lived entries. A `Map` that grows or shrinks links its old table to the new one. An old
+ * table in the old generation keeps all later tables alive, with their entries, until the next full garbage collection. That
+ * was a third of all memory that the relay allocated. So entries regularly go into a new map, and an old map is dropped when
+ * it is empty.
  */
 export class ChurningMap<V> {
   #young = new Map<string, V>()

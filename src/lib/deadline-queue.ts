@@ -8,15 +8,14 @@ interface Expiring {
 const ENDED_MIN = 256
 
 /**
- * Things that run out. What ended by itself is swept out now and then, all at
- * once: a `Set` would keep every table that it outgrew linked to the next, and with them what they held, until the
- * next full garbage collection.
+ * Items with a deadline. Ended items are swept out in bulk: a `Set` would link each outgrown table, with its items, to the
+ * next one until the next full garbage collection.
  */
 export class DeadlineQueue<T extends Expiring> {
   #items: T[] = []
   #ended = 0
 
-  /** When the next of them runs out. */
+  /** When the next item expires. */
   get nextEndsAtMs(): number | undefined {
     this.#sweep()
     let next: number | undefined
@@ -29,12 +28,11 @@ export class DeadlineQueue<T extends Expiring> {
     this.#items.push(item)
   }
 
-  /** One of the items is over. */
   ended(): void {
     this.#ended++
   }
 
-  /** Takes out what has run out by `now` and is not over. */
+  /** Removes and returns the items that expired by `now` and have not ended. */
   takeUntil(now: number): T[] {
     const expired = this.#items.filter((item) => !item.isOver && item.endsAtMs <= now)
     if (expired.length > 0) this.#items = this.#items.filter((item) => !item.isOver && item.endsAtMs > now)

@@ -5,7 +5,7 @@ const units = [
   ['second', 1_000],
 ] as const
 
-/** A span of time for people, in its two largest units: "30 days", "1 hour 30 minutes", "250 ms". */
+/** A duration for people, in its two largest units: "30 days", "1 hour 30 minutes", "250 ms". */
 export function durationText(ms: number): string {
   const words: string[] = []
   let rest = ms

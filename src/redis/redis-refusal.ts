@@ -4,16 +4,19 @@ import { messageOf, RelayFault } from '../lib/errors.ts'
 const TLS_OPTIONS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE' }
 
 /**
- * Why Redis does not let the relay in, as a fault `LR_REFUSED` that names it and its remedy; any other error is returned
- * as it is.
+ * Turns Redis' refusal of a connection into a fault `LR_REFUSED` with the reason and the remedy. Returns any other error
+ * unchanged.
  */
-export function explained(error: unknown): unknown {
+export function explainRefusal(error: unknown): unknown {
   const reason = reasonOf(messageOf(error)) ?? tlsRefusal(error, TLS_OPTIONS)
   return reason === undefined ? error : new RelayFault('LR_REFUSED', `Redis: ${reason}`, { cause: error })
 }
 
-/** What the client library says of a connection that is gone names its own options, which mean nothing to an operator. */
-export function inPlainWords(error: unknown): unknown {
+/**
+ * Replaces the client library's message about a lost connection: it names options of the library, which mean nothing to an
+ * operator.
+ */
+export function hideClientWording(error: unknown): unknown {
   if (!/maxRetriesPerRequest|enableOfflineQueue|^Connection is closed/.test(messageOf(error))) return error
   return new RelayFault('LR_UNAVAILABLE', 'the connection to Redis was lost', { cause: error })
 }

@@ -1,6 +1,6 @@
 import { readTlsFiles, type TlsFiles, type TlsParts } from '../lib/tls-files.ts'
 
-/** How Redis is connected to, beyond what its URL says. */
+/** Connection settings of Redis beyond its URL. */
 export interface RedisSecurity {
   readonly username?: string | undefined
   readonly password?: string | undefined
@@ -8,7 +8,7 @@ export interface RedisSecurity {
   readonly tls?: TlsFiles
 }
 
-/** The part of ioredis' options that says so; it goes over what the URL says. */
+/** The corresponding ioredis options. They override the URL. */
 export function securityOptions(
   url: string,
   { username, password, tls = {} }: RedisSecurity,

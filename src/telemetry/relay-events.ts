@@ -13,7 +13,7 @@ import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { PassedPosition } from '../intake/log-edges.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
-import { RecentWords } from '../lib/recent-words.ts'
+import { RecentMessages } from '../lib/recent-messages.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
 import { acceptedAttemptLine } from './attempt-line.ts'
@@ -42,7 +42,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #logsAccepted: boolean
   readonly #onFault: (part: string) => void
   readonly #failures: RecentFailures
-  readonly #faults = new RecentWords()
+  readonly #faults = new RecentMessages()
 
   constructor(
     { logger, stream }: Log,
@@ -149,7 +149,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.triggers.tally({ type, result }).count++
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
-      if (this.#faults.isNews(`issuer ${issuer}`))
+      if (this.#faults.isNew(`issuer ${issuer}`))
         this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here, or not enabled')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger
@@ -233,7 +233,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#failures.fault(part, error)
     this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }
-    if (failures === 1 && this.#faults.isNews(`${part} ${line.error}`)) this.#log.warn(line, 'fault')
+    if (failures === 1 && this.#faults.isNew(`${part} ${line.error}`)) this.#log.warn(line, 'fault')
     else this.#log.debug(line, 'fault goes on')
   }
 }

@@ -44,9 +44,9 @@ export function exportState(
     ['topic', 'partition'],
     async () => {
       await lag.refresh()
-      return [...assignment.lanes].map((lane) => ({
-        labels: { topic: lane.topic, partition: String(lane.partition) },
-        value: lag.of(lane) ?? 0,
+      return [...assignment.queues].map((queue) => ({
+        labels: { topic: queue.topic, partition: String(queue.partition) },
+        value: lag.of(queue) ?? 0,
       }))
     },
   )

@@ -5,8 +5,8 @@ import { ISSUER, sampleOrigin } from '../unit/sample-registration.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
 /*
- * The backlog of an RP and the index of RPs are written one after the other. Another replica may park in between; its
- * delivery would wait for ever if the RP were missing from the index then.
+ * An RP's backlog and the index of RPs are written one after the other. Another replica may park in between. If the RP is
+ * missing in the index then, that delivery waits for ever.
  */
 
 const NOW = 1_800_000_000_000
@@ -29,7 +29,7 @@ beforeEach(async () => {
 })
 afterEach(() => fixture[Symbol.asyncDispose]())
 
-/** A backlog on the same Redis; `between` runs after that many of its commands, as others' commands may. */
+/** A backlog on the same Redis. `between` runs after so many of its commands, like the commands of another client. */
 function interleaved(after: number, between: () => Promise<unknown>): RedisBacklog {
   const pipeline = async (commands: readonly RedisCommand[]) => {
     const replies: unknown[] = []
@@ -40,7 +40,7 @@ function interleaved(after: number, between: () => Promise<unknown>): RedisBackl
     return replies
   }
   return new RedisBacklog(
-    { register: () => undefined, pipeline, tolerant: pipeline } as unknown as RedisConnection,
+    { register: () => undefined, pipeline, tolerantPipeline: pipeline } as unknown as RedisConnection,
     fixture.keys,
   )
 }
@@ -57,7 +57,7 @@ function interrupted(between: () => Promise<void>): RedisBacklog {
     register: () => undefined,
     command: (...command: RedisCommand) => trip(() => redis.command(...command)),
     pipeline: (commands: readonly RedisCommand[]) => trip(() => redis.pipeline(commands)),
-    tolerant: (commands: readonly RedisCommand[]) => trip(() => redis.tolerant(commands)),
+    tolerantPipeline: (commands: readonly RedisCommand[]) => trip(() => redis.tolerantPipeline(commands)),
   }
   return new RedisBacklog(connection as unknown as RedisConnection, fixture.keys)
 }

@@ -5,7 +5,7 @@ import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { FittingLog } from '../../delivery/fitting-log.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { RedisBacklog } from '../../redis/redis-backlog.ts'
-import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
+import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import { id, parseIssuer } from '../arguments.ts'
@@ -86,7 +86,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
     const log = new KafkaOutcomeLog(kafka, topics)
     const fitting = new FittingLog(log, ({ topic }) => output.note(`an outcome was cut to fit into ${topic}`))
     try {
-      const desk = new RedisBacklogDesk(redis, keys)
+      const operations = new RedisBacklogOperations(redis, keys)
       const stages: DiscardOptions = {
         log: { append: (records) => reachable('Kafka', fitting.append(records)) },
         outcomeTopic: config.kafka.outcomeTopic,
@@ -98,8 +98,8 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       let held = 0
       const take = async (members: readonly string[]): Promise<number> => {
         const now = Date.now()
-        const found = await desk.take(rpKey, members, now, now + config.leaseMs)
-        const rows = (await discard(found.taken, stages)).map(rowOf)
+        const found = await operations.lease(rpKey, members, now, now + config.leaseMs)
+        const rows = (await discard(found.leased, stages)).map(rowOf)
         count += rows.length
         if (output.isJson) for (const row of rows) output.json(row)
         else shown.push(...rows.slice(0, ROWS_SHOWN_MAX - shown.length))

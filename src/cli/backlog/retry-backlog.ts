@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { RelayFault } from '../../lib/errors.ts'
-import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
+import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -52,12 +52,12 @@ async function retryBacklog(client: string | undefined, options: Options): Promi
   const output = new Output(options.json === true)
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisBacklogView(redis, keys)
-    const desk = new RedisBacklogDesk(redis, keys)
+    const operations = new RedisBacklogOperations(redis, keys)
     const rows: RetryRow[] = []
     for (const rpKey of client === undefined ? await rpsOf(view, issuer) : [`${issuer}|${client}`]) {
       let [due, held] = [0, 0]
       for await (const members of view.members(rpKey, options.session)) {
-        const done = await desk.hurry(rpKey, members, Date.now())
+        const done = await operations.makeDue(rpKey, members, Date.now())
         due += done.due
         held += done.held
       }

@@ -6,7 +6,7 @@ import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
-import { letterAgain } from '../../recovery/dead-letters-again.ts'
+import { originalRecord } from '../../recovery/original-record.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
 import { openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -50,7 +50,7 @@ export async function sendDeadLetters(
           for (const letter of records) {
             if (letter.offset >= end) continue
             const name = `${topic}/${partition}/${letter.offset}`
-            const fate = letterAgain(letter, inputs, decoders, Date.now())
+            const fate = originalRecord(letter, inputs, decoders, Date.now())
             if (fate.kind === 'left') {
               left++
               output.note(`left: ${name}: ${fate.why}`)

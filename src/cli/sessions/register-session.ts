@@ -108,7 +108,7 @@ async function registerSession(options: Options): Promise<void> {
       output.note('this stands in Redis alone: a registry that is built anew from the topic does not hold it')
     }
     const shown = await new RedisEpochStore(redis, keys).read()
-    if (shown === undefined || !(shown.isOfThisRun || shown.isUntold)) {
+    if (shown === undefined || !(shown.isOfThisRun || shown.isUnknownRun)) {
       output.note(
         'Redis does not hold the registry: no relay ran on it yet, or it was emptied and is built anew',
       )

@@ -4,8 +4,8 @@ import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
 import { isKnownType, unread } from './known-types.ts'
 
 /**
- * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The content type is
- * compared without case and without its parameters, as the binding demands.
+ * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The comparison of the content type
+ * ignores case and parameters, as the binding demands.
  */
 export const cloudEventsStructured: Decoder = {
   name: 'cloudevents-structured',
@@ -45,7 +45,7 @@ export const cloudEventsStructured: Decoder = {
   },
 }
 
-/** The media type of a whole CloudEvent, or of several; `undefined` for any other content. */
+/** The media type of a CloudEvent or a batch of them; `undefined` for any other content. */
 export function structuredType(contentType: string | undefined): string | undefined {
   const type = contentType?.trim().toLowerCase()
   return type?.startsWith('application/cloudevents') ? type.split(';', 1)[0]?.trim() : undefined

@@ -1,9 +1,9 @@
-/** More is not worth a call. */
+/** A longer copy is worth a call. */
 const BYTES_BY_HAND = 16
 
 /**
- * Repeats what stands `distance` bytes before `at`, as LZ77 does: the copy may run into its own beginning. Both ends must
- * lie within `out`.
+ * Copies `length` bytes from `distance` bytes before `at`, as LZ77 does: source and target may overlap. Both ends must lie
+ * within `out`.
  */
 export function copyMatch(out: Buffer, at: number, distance: number, length: number): void {
   const from = at - distance
@@ -12,7 +12,7 @@ export function copyMatch(out: Buffer, at: number, distance: number, length: num
     for (let to = at; to < end; to++) out[to] = out[to - distance] as number
     return
   }
-  // What is there already is doubled each time.
+  // Doubles the copied part each time.
   for (let to = at; to < end; ) {
     const part = Math.min(to - from, end - to)
     out.copyWithin(to, from, from + part)

@@ -3,14 +3,14 @@ const POLYNOMIAL = 0x82f63b78
 const LANES = 8
 
 /**
- * `TABLES[lane][byte]`: what a byte that is followed by `lane` more bytes adds. Signed, because a value above 2^31 is a
- * floating-point number to V8 until its last compiler has seen it, and a batch at a time it sees this rarely.
+ * `TABLES[lane][byte]`: the contribution of a byte before `lane` more bytes. Signed, because V8 treats a value above 2^31 as
+ * floating point until its last compiler has optimised the code, which happens late at a batch at a time.
  */
 const TABLES: readonly Int32Array[] = buildTables()
 
 /**
- * CRC-32C (RFC 3720 §12.1) of a record batch, eight bytes at a time. kafkajs takes one byte at a time, which came to
- * three percent of the relay's work.
+ * CRC-32C (RFC 3720 §12.1) of a record batch, eight bytes at a time. kafkajs takes one byte at a time, which was three
+ * percent of the relay's work.
  */
 export function crc32c(data: Buffer): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as unknown as readonly [

@@ -15,7 +15,9 @@ const IS_UNCOMPRESSED = 0x80000000
 const MATCH_LENGTH_MIN = 4
 const FIRST_BYTES_MIN = 64 * 1_024
 
-/** An LZ4 frame, as Kafka's producers write it. Throws `TooLarge` as soon as it holds more, and an error for what is none. */
+/**
+ * Inflates an LZ4 frame, as Kafka's producers write it. Throws `TooLarge` beyond `bytesMax`, another error for invalid input.
+ */
 export function inflateLz4(bytes: Buffer, bytesMax: number): Buffer {
   if (bytes.readUInt32LE(0) !== MAGIC) throw new RangeError('no frame of LZ4')
   const flags = bytes.readUInt8(FLAGS_AT)
@@ -30,7 +32,7 @@ export function inflateLz4(bytes: Buffer, bytesMax: number): Buffer {
     const end = start + (mark % IS_UNCOMPRESSED)
     requireFit(end <= bytes.length)
     if (mark >= IS_UNCOMPRESSED) output.append(bytes, start, end)
-    // A block may refer to those before it.
+    // A block may refer to earlier blocks.
     else inflateBlock(bytes, start, end, output)
     at = end + checksumBytes
   }
@@ -38,7 +40,7 @@ export function inflateLz4(bytes: Buffer, bytesMax: number): Buffer {
 
 function inflateBlock(bytes: Buffer, start: number, end: number, output: Output): void {
   let at = start
-  /** A length of 15 goes on in the next bytes, until one is less than 255. */
+  /** A length of 15 continues in the next bytes, up to the first below 255. */
   const lengthFrom = (nibble: number): number => {
     let length = nibble
     if (nibble < 15) return length
@@ -68,7 +70,6 @@ function requireFit(fits: boolean): asserts fits {
   if (!fits) throw new RangeError('a block of LZ4 whose lengths do not fit')
 }
 
-/** Grows as it is written to, up to a bound. */
 class Output {
   readonly #bytesMax: number
   #bytes: Buffer
@@ -79,7 +80,7 @@ class Output {
     this.#bytes = Buffer.allocUnsafe(Math.min(firstBytes, bytesMax))
   }
 
-  /** Records refer to it for as long as they wait, so it is not much larger than what it holds. */
+  /** Queued records keep it alive, so it is trimmed to its content. */
   get content(): Buffer {
     const content = this.#bytes.subarray(0, this.#length)
     return this.#length * 2 < this.#bytes.length ? Buffer.from(content) : content

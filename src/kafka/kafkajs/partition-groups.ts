@@ -13,7 +13,7 @@ interface Grouping<T extends Message> {
   }) => number
 }
 
-/** Messages by partition, in their order. kafkajs copies a partition's list for each message that it adds. */
+/** Groups messages by partition, in order. kafkajs copies a partition's list for each message that it adds. */
 export function groupByPartition<T extends Message>(grouping: Grouping<T>): Record<number, T[]> {
   const { topic, partitionMetadata, messages, partitioner } = grouping
   const groups: Record<number, T[]> = {}

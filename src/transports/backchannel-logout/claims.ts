@@ -1,6 +1,6 @@
 import type { Registration, SubjectClaims } from '../../events/registration.ts'
 
-/** The claim by which an RP knows a logout token (OIDC BCL 1.0 §2.4). */
+/** The claim that identifies a logout token (OIDC BCL 1.0 §2.4). */
 const EVENTS = '{"http://schemas.openid.net/event/backchannel-logout":{}}'
 
 export interface TokenRequest {
@@ -10,7 +10,7 @@ export interface TokenRequest {
   /** OIDC BCL 1.0 §4 asks for a short life, preferably at most two minutes. Milliseconds. */
   readonly lifetimeMs: number
   readonly claims: SubjectClaims
-  /** The logout comes so late that the user may have signed in again: `sub` alone would end those sessions too. */
+  /** The user may have signed in again since. `sub` alone would end the new sessions too. */
   readonly late: boolean
 }
 
@@ -25,9 +25,9 @@ export function effectiveClaims({
 }
 
 /**
- * The payload of a logout token as JSON (OIDC BCL 1.0 §2.4): `iss` byte for byte the issuer of the registration,
- * `exp` a token's lifetime after `iat`, never a `nonce`. Built as text, because this runs once per attempt and a string
- * costs a third of an object and its serialisation.
+ * The payload of a logout token as JSON (OIDC BCL 1.0 §2.4). `iss` is the registration's issuer byte for byte, `exp` is two
+ * minutes after `iat`, and `nonce` never occurs. Built as text because it runs once per attempt, and an object with its
+ * serialisation costs three times as much.
  */
 export function logoutTokenPayload(request: TokenRequest, jti: string, nowMs: number): string {
   const { registration } = request

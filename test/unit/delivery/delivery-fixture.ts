@@ -241,10 +241,10 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       cause: { occurredAtMs?: number; everywhere?: boolean } = {},
       forMs = 3_600_000,
     ) {
-      const creditors = registrations.map(() => ({ isSettled: false, settled: () => undefined }))
-      for (const creditor of creditors) {
-        creditor.settled = () => {
-          creditor.isSettled = true
+      const sourceRecords = registrations.map(() => ({ isSettled: false, acknowledge: () => undefined }))
+      for (const sourceRecord of sourceRecords) {
+        sourceRecord.acknowledge = () => {
+          sourceRecord.isSettled = true
           return undefined
         }
       }
@@ -257,10 +257,10 @@ export function deliveryFixture(options: FixtureOptions = {}) {
           registration,
           cause: { origin: sampleOrigin(), occurredAtMs: clock.now(), everywhere: false, ...cause },
           deadlineMs: clock.now() + forMs,
-          creditor: creditors[i] as { settled(): void },
+          sourceRecord: sourceRecords[i] as { acknowledge(): void },
         })),
       )
-      return creditors
+      return sourceRecords
     },
     endAll,
     /** Resolves when everything that was decided so far is stored. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { networkFault, tlsRefusal } from '../../../src/diagnosis/network-fault.ts'
-import { explained as explainedByKafka } from '../../../src/kafka/kafka-refusal.ts'
-import { explained as explainedByRedis } from '../../../src/redis/redis-refusal.ts'
+import { explainRefusal as explainedByKafka } from '../../../src/kafka/kafka-refusal.ts'
+import { explainRefusal as explainedByRedis } from '../../../src/redis/redis-refusal.ts'
 
 const names = { ca: 'THE_CA', cert: 'THE_CERT' }
 

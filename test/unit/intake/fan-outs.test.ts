@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { FanOuts } from '../../../src/intake/fan-outs.ts'
-import { Turns } from '../../../src/lib/turns.ts'
+import { Mutex } from '../../../src/lib/mutex.ts'
 
 const PARTS = 3
 
 function fixture() {
   const stop = new AbortController()
-  const fanOuts = new FanOuts({ open: { isHalfFull: false }, stopped: stop.signal, turns: new Turns() })
-  const lane = { isOpen: true, isClosed: false }
+  const fanOuts = new FanOuts({ open: { isHalfFull: false }, stopped: stop.signal, mutex: new Mutex() })
+  const queue = { isOpen: true, isClosed: false }
   const read: string[] = []
   const ended: string[] = []
   const anew: string[] = []
-  /** A sign-out; it reads so many parts. */
+  /** A sign-out that reads so many parts. */
   function signOut(name: string, untilMs: number, { subject = 'user-1', bytes = 0 } = {}): Promise<void> {
     let left = PARTS
     const startOver = () => {
@@ -22,10 +22,10 @@ function fixture() {
       read.push(name)
       return --left > 0 ? ('more' as const) : ('done' as const)
     }
-    const isDone = fanOuts.run({ lane, subject, untilMs, bytes, part, startOver })
+    const isDone = fanOuts.run({ queue, subject, untilMs, bytes, part, startOver })
     return isDone.then((it) => void ended.push(`${name} ${it ? 'done' : 'given up'}`))
   }
-  return { anew, ended, fanOuts, lane, read, signOut, stop }
+  return { anew, ended, fanOuts, queue, read, signOut, stop }
 }
 
 const times = (name: string) => Array.from({ length: PARTS }, () => name)
@@ -38,7 +38,7 @@ describe('fan-outs', () => {
     expect(ended).toEqual(['a done', 'b done', 'd done', 'c done'])
     await signOut('e', 5)
     expect(read.slice(2 * PARTS)).toEqual(times('e'))
-    // What they had read before they waited may be old; the last one did not wait.
+    // Those that waited start over, because what they had read may be stale. The last one did not wait.
     expect(anew).toEqual(['b', 'd', 'c'])
   })
 
@@ -57,9 +57,9 @@ describe('fan-outs', () => {
   })
 
   test('all are given up when their partition goes to somebody else', async () => {
-    const { ended, lane, signOut } = fixture()
+    const { ended, queue, signOut } = fixture()
     const all = ['a', 'b', 'c'].map((name, i) => signOut(name, i))
-    lane.isClosed = true
+    queue.isClosed = true
     await Promise.all(all)
     expect(ended).toEqual(['a given up', 'b given up', 'c given up'])
   })

@@ -19,7 +19,7 @@ const timestampMs = 1_800_000_000_000
 /** A log of three partitions beside a registry that holds `held`. */
 async function site(held: readonly Registration[]) {
   const log = new MemoryLog({ [TOPIC]: 3 })
-  // What every outcome here goes back to.
+  // The origin of every outcome here.
   const ended = { type: 'session-terminated', sessionId: 's' }
   log.append({ topic: TOPIC, partition: 0, timestampMs, value: ended })
   const registry = new MemoryRegistry()

@@ -12,7 +12,7 @@ const kinds = ['trigger', 'registration'] as const
 const decode = (record: WireRecord, ...formats: readonly Decoder[]) =>
   new Decoders((name = ISSUER) => name, [...registeredDecoders, ...formats]).decode(record, Date.now())
 
-/** A record whose value nobody may read. */
+/** A record whose value must not be read. */
 function unread(headers: WireHeaders): WireRecord {
   return Object.defineProperty({ ...wireRecord({}), headers }, 'value', {
     get: () => {

@@ -8,7 +8,7 @@ import {
   Reader,
 } from '../../../../src/kafka/kafkajs/record-decoding.ts'
 
-// kafkajs' own, as they are before the replacements take their places.
+// kafkajs' originals, without the replacements.
 const require = createRequire(import.meta.url)
 const encode = require('kafkajs/src/protocol/recordBatch/record/v0') as (fields: object) => { buffer: Buffer }
 const Decoder = require('kafkajs/src/protocol/decoder') as new (
@@ -27,7 +27,7 @@ const names = ['attributes', 'timestamp', 'offset', 'key', 'value', 'headers', '
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
 const field = fc.oneof(fc.string({ unit: 'grapheme' }), bytes)
-// What every object has by these names kafkajs takes for a header that came before.
+// kafkajs takes a property that every object has for an earlier header.
 const isPlainName = (text: string): boolean => !(text in {})
 const name = fc.oneof(
   fc.constant('ce_type'),
@@ -61,7 +61,7 @@ function kafkajsContext({ firstOffset, firstTimestamp, maxTimestamp, ...batch }:
   }
 }
 
-/** Among other bytes, as in a batch. */
+/** Decodes a record between other bytes, as in a batch. */
 function decoded(body: Buffer, batch: BatchContext): DecodedRecord {
   const around = Buffer.alloc(3, 0x7f)
   return new DecodedRecord(new Reader(Buffer.concat([around, body, around]), 3, 3 + body.length), batch)

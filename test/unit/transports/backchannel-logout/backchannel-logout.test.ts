@@ -36,7 +36,7 @@ function content(
   return {
     rp: { issuer: ISSUER, clientId: 'client-1', settings },
     registration: sampleRegistration(registration),
-    companions: [],
+    coalesced: [],
     cause: { occurredAtMs: clock.now() },
     ...rest,
   }
@@ -95,9 +95,9 @@ describe('a back-channel logout', () => {
 
   test('names the session when it is late, unless it tells of several', () => {
     const settings = { claims: 'sub' } as const
-    const at = (agoMs: number, companions: DeliveryContent['companions'] = []) =>
+    const at = (agoMs: number, coalesced: DeliveryContent['coalesced'] = []) =>
       'sid' in
-      prepare(content({}, settings, { cause: { occurredAtMs: clock.now() - agoMs }, companions })).payload
+      prepare(content({}, settings, { cause: { occurredAtMs: clock.now() - agoMs }, coalesced })).payload
     expect([at(LATE_AFTER_MS), at(LATE_AFTER_MS + 1)]).toEqual([false, true])
     expect(at(LATE_AFTER_MS + 1, [sampleRegistration({ oidcSessionId: 'b' })])).toBe(false)
   })

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { PartitionLane } from '../../../src/intake/partition-lane.ts'
+import { PartitionQueue } from '../../../src/intake/partition-queue.ts'
 import { wireRecord } from '../events/wire-records.ts'
 
-/** A lane that is worked off by hand, and tells when it is paused. */
-function laneFixture(position: number) {
+/** A queue that the test drains, and that reports when it is paused. */
+function queueFixture(position: number) {
   let isPaused = false
   let skippedOutcomes = 0
-  const lane = new PartitionLane({
+  const queue = new PartitionQueue({
     topic: 't',
     partition: 0,
     position,
@@ -24,24 +24,24 @@ function laneFixture(position: number) {
     onOutcomeSkipped: () => skippedOutcomes++,
     onGap: () => undefined,
   })
-  // The test itself works the queue off.
-  lane.hold()
+  // The test itself drains the queue.
+  queue.hold()
   return {
-    lane,
+    queue,
     isPaused: () => isPaused,
     skippedOutcomes: () => skippedOutcomes,
     take(offsets: number[], fetchedOffset: number, nextOffset: number): void {
       const records = offsets.map((offset) => ({ ...wireRecord({}), offset }))
-      lane.take({ topic: 't', partition: 0, records, fetchedOffset, nextOffset, endOffset: nextOffset })
+      queue.take({ topic: 't', partition: 0, records, fetchedOffset, nextOffset, endOffset: nextOffset })
     },
-    /** Takes everything out, settles it, and gives the offsets of the records. */
+    /** Takes and settles everything, and returns the offsets of the records. */
     drain(): number[] {
       const offsets: number[] = []
-      for (let item = lane.next(); item !== undefined; item = lane.next()) {
-        if ('skipTo' in item) lane.tracker.skipTo(item.skipTo)
+      for (let item = queue.next(); item !== undefined; item = queue.next()) {
+        if ('skipTo' in item) queue.tracker.skipTo(item.skipTo)
         else {
           offsets.push(item.record.offset)
-          lane.tracker.begin(item.record.offset).settled()
+          queue.tracker.begin(item.record.offset).acknowledge()
         }
       }
       return offsets
@@ -49,17 +49,17 @@ function laneFixture(position: number) {
   }
 }
 
-describe('partition lane', () => {
+describe('partition queue', () => {
   test('hands on every record of the log once, in order, however often parts of it are fetched again', () => {
     const batches = fc.array(fc.record({ back: fc.nat(5), length: fc.nat(6), drains: fc.boolean() }), {
       maxLength: 20,
     })
     fc.assert(
       fc.property(fc.nat(100), batches, (position, fetches) => {
-        const { lane, take, drain } = laneFixture(position)
+        const { queue, take, drain } = queueFixture(position)
         const got: number[] = []
         for (const { back, length, drains } of fetches) {
-          const from = Math.max(lane.nextWanted - back, position)
+          const from = Math.max(queue.nextWanted - back, position)
           take(
             Array.from({ length }, (_, i) => from + i),
             from,
@@ -68,23 +68,23 @@ describe('partition lane', () => {
           if (drains) got.push(...drain())
         }
         got.push(...drain())
-        expect(got).toEqual(Array.from({ length: lane.nextWanted - position }, (_, i) => position + i))
-        expect(lane.tracker.committable).toBe(lane.nextWanted)
+        expect(got).toEqual(Array.from({ length: queue.nextWanted - position }, (_, i) => position + i))
+        expect(queue.tracker.committable).toBe(queue.nextWanted)
       }),
     )
   })
 
   test('a fetch that would leave a hole is not taken', () => {
-    const { lane, take, drain } = laneFixture(10)
+    const { queue, take, drain } = queueFixture(10)
     take([15, 16], 15, 17)
-    expect(lane.nextWanted).toBe(10)
+    expect(queue.nextWanted).toBe(10)
     expect(drain()).toEqual([])
     take([10, 12], 10, 15)
-    expect([drain(), lane.nextWanted, lane.tracker.committable]).toEqual([[10, 12], 15, 15])
+    expect([drain(), queue.nextWanted, queue.tracker.committable]).toEqual([[10, 12], 15, 15])
   })
 
   test('pauses beyond its bound and resumes at half, once each', () => {
-    const { lane, take, isPaused } = laneFixture(0)
+    const { queue, take, isPaused } = queueFixture(0)
     let next = 0
     for (; !isPaused() && next < 10_000; next += 100)
       take(
@@ -93,41 +93,41 @@ describe('partition lane', () => {
         next + 100,
       )
     expect(next).toBeLessThan(10_000)
-    const most = lane.queuedRecords
-    while (isPaused()) lane.next()
-    expect(lane.queuedRecords).toBeGreaterThan(most * 0.3)
-    expect(lane.queuedRecords).toBeLessThan(most * 0.7)
+    const most = queue.queuedRecords
+    while (isPaused()) queue.next()
+    expect(queue.queuedRecords).toBeGreaterThan(most * 0.3)
+    expect(queue.queuedRecords).toBeLessThan(most * 0.7)
   })
 
   test('the relay’s own outcomes take no room, and hold no offset', () => {
-    const { lane, drain, skippedOutcomes } = laneFixture(0)
+    const { queue, drain, skippedOutcomes } = queueFixture(0)
     const outcome = (offset: number) => ({
       ...wireRecord({}, { ce_type: 'backchannel-logout-sent' }),
       offset,
     })
     const records = [outcome(0), { ...wireRecord({}), offset: 1 }, outcome(2), outcome(3)]
-    lane.take({ topic: 't', partition: 0, records, fetchedOffset: 0, nextOffset: 4, endOffset: 4 })
-    expect(lane.queuedRecords).toBeLessThanOrEqual(2)
-    expect([drain(), skippedOutcomes(), lane.tracker.committable]).toEqual([[1], 3, 4])
+    queue.take({ topic: 't', partition: 0, records, fetchedOffset: 0, nextOffset: 4, endOffset: 4 })
+    expect(queue.queuedRecords).toBeLessThanOrEqual(2)
+    expect([drain(), skippedOutcomes(), queue.tracker.committable]).toEqual([[1], 3, 4])
   })
 
   test('closed, it takes nothing and has nothing left', () => {
-    const { lane, take, drain } = laneFixture(0)
+    const { queue, take, drain } = queueFixture(0)
     take([0, 1], 0, 2)
-    lane.close()
+    queue.close()
     take([2], 2, 3)
-    expect([drain(), lane.isOpen, lane.queuedRecords]).toEqual([[], false, 0])
+    expect([drain(), queue.isOpen, queue.queuedRecords]).toEqual([[], false, 0])
   })
 
   test('held, it is not worked off until it is released', async () => {
     let works = 0
-    const lane: PartitionLane = new PartitionLane({
+    const queue: PartitionQueue = new PartitionQueue({
       topic: 't',
       partition: 0,
       position: 0,
       work: async () => {
         works++
-        while (lane.next() !== undefined);
+        while (queue.next() !== undefined);
       },
       pause: () => undefined,
       resume: () => undefined,
@@ -135,8 +135,8 @@ describe('partition lane', () => {
       onOutcomeSkipped: () => undefined,
       onGap: () => undefined,
     })
-    lane.hold()
-    lane.take({
+    queue.hold()
+    queue.take({
       topic: 't',
       partition: 0,
       records: [wireRecord({})],
@@ -144,10 +144,10 @@ describe('partition lane', () => {
       nextOffset: 43,
       endOffset: 43,
     })
-    await lane.idle()
+    await queue.idle()
     expect(works).toBe(0)
-    lane.release()
-    await lane.idle()
-    expect([works, lane.queuedRecords]).toEqual([1, 0])
+    queue.release()
+    await queue.idle()
+    expect([works, queue.queuedRecords]).toEqual([1, 0])
   })
 })

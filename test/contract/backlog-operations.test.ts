@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ParkedDelivery } from '../../src/delivery/backlog.ts'
 import { RedisBacklog } from '../../src/redis/redis-backlog.ts'
-import { RedisBacklogDesk } from '../../src/redis/redis-backlog-desk.ts'
+import { RedisBacklogOperations } from '../../src/redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../src/redis/redis-backlog-view.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
@@ -30,7 +30,7 @@ async function open() {
     view,
     members,
     backlog: new RedisBacklog(redis, keys),
-    desk: new RedisBacklogDesk(redis, keys),
+    operations: new RedisBacklogOperations(redis, keys),
   }
 }
 
@@ -48,7 +48,7 @@ describe('an operator at the backlog', () => {
   })
 
   test('makes due what is not due yet, and leaves alone what a replica holds', async () => {
-    const { fixture, view, backlog, desk, members } = await open()
+    const { fixture, view, backlog, operations, members } = await open()
     await using _ = fixture
     const deliveries = [
       parked('held', 't', NOW - 5),
@@ -57,29 +57,32 @@ describe('an operator at the backlog', () => {
     ]
     await backlog.park(deliveries)
     await backlog.claim(RP, NOW - 2, NOW + 30, 1)
-    expect(await desk.hurry(RP, await members(), NOW)).toEqual({ due: 2, held: 1 })
+    expect(await operations.makeDue(RP, await members(), NOW)).toEqual({ due: 2, held: 1 })
     expect(await view.first(RP, 10, NOW)).toMatchObject([
       { sessionId: 'old', dueMs: NOW - 1 },
       { sessionId: 'late', dueMs: NOW },
       { sessionId: 'held', dueMs: NOW + 30, leasedUntilMs: NOW + 30 },
     ])
     expect(await backlog.dueRps(NOW, 0, 10)).toEqual([RP])
-    expect(await desk.hurry(RP, ['gone\no\nx'], NOW)).toEqual({ due: 0, held: 0 })
+    expect(await operations.makeDue(RP, ['gone\no\nx'], NOW)).toEqual({ due: 0, held: 0 })
   })
 
   test('takes a delivery away from the replicas, and one at a time of two for one registration', async () => {
-    const { fixture, backlog, desk, members } = await open()
+    const { fixture, backlog, operations, members } = await open()
     await using _ = fixture
     const [first, second] = [parked('s', 't1', NOW + 50), parked('s', 't2', NOW + 60)]
     await backlog.park([first, second])
     const all = await members()
-    const once = await desk.take(RP, all, NOW, NOW + 30)
-    expect(once).toMatchObject({ taken: [{ sessionId: 's', state: { attempts: 1 } }], held: 1 })
+    const once = await operations.lease(RP, all, NOW, NOW + 30)
+    expect(once).toMatchObject({ leased: [{ sessionId: 's', state: { attempts: 1 } }], held: 1 })
     expect(await backlog.claim(RP, NOW + 20, NOW + 90, 10)).toEqual([])
-    await backlog.remove(once.taken)
-    expect(await desk.take(RP, all, NOW, NOW + 30)).toMatchObject({ taken: [{ sessionId: 's' }], held: 0 })
-    expect(await desk.take(RP, all, NOW + 31, NOW + 60)).toMatchObject({
-      taken: [{ sessionId: 's' }],
+    await backlog.remove(once.leased)
+    expect(await operations.lease(RP, all, NOW, NOW + 30)).toMatchObject({
+      leased: [{ sessionId: 's' }],
+      held: 0,
+    })
+    expect(await operations.lease(RP, all, NOW + 31, NOW + 60)).toMatchObject({
+      leased: [{ sessionId: 's' }],
       held: 0,
     })
   })

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { RelayFault } from '../../../src/lib/errors.ts'
-import { Patience, unreachableFault } from '../../../src/recovery/patience.ts'
+import { OutageBudget, unreachableFault } from '../../../src/recovery/outage-budget.ts'
 
 afterEach(() => void vi.useRealTimers())
 
@@ -8,46 +8,49 @@ const away = new Error('connect ECONNREFUSED')
 
 test('ends when something fails for twenty seconds in a row, however often that was', () => {
   let nowMs = 0
-  const patience = new Patience(() => nowMs)
-  for (let failures = 1; failures <= 500; failures++) patience.suffer('Redis', away, failures)
+  const outageBudget = new OutageBudget(() => nowMs)
+  for (let failures = 1; failures <= 500; failures++) outageBudget.noteFailure('Redis', away, failures)
   nowMs = 19_999
-  patience.suffer('Redis', away, 501)
-  expect(patience.signal.aborted).toBe(false)
+  outageBudget.noteFailure('Redis', away, 501)
+  expect(outageBudget.signal.aborted).toBe(false)
   nowMs = 20_000
-  patience.suffer('Redis', away, 502)
-  expect(patience.signal.aborted).toBe(true)
-  expect(patience.fault).toMatchObject({ code: 'LR_UNREACHABLE', message: expect.stringContaining('Redis') })
+  outageBudget.noteFailure('Redis', away, 502)
+  expect(outageBudget.signal.aborted).toBe(true)
+  expect(outageBudget.fault).toMatchObject({
+    code: 'LR_UNREACHABLE',
+    message: expect.stringContaining('Redis'),
+  })
 })
 
 test('a success in between begins it anew, and Kafka and Redis are two things', () => {
   let nowMs = 0
-  const patience = new Patience(() => nowMs)
-  patience.suffer('Kafka', away, 1)
+  const outageBudget = new OutageBudget(() => nowMs)
+  outageBudget.noteFailure('Kafka', away, 1)
   nowMs = 15_000
-  patience.suffer('Kafka', away, 1)
-  patience.suffer('Redis', away, 1)
+  outageBudget.noteFailure('Kafka', away, 1)
+  outageBudget.noteFailure('Redis', away, 1)
   nowMs = 30_000
-  patience.suffer('Kafka', away, 2)
-  patience.suffer('Redis', away, 2)
-  expect(patience.signal.aborted).toBe(false)
+  outageBudget.noteFailure('Kafka', away, 2)
+  outageBudget.noteFailure('Redis', away, 2)
+  expect(outageBudget.signal.aborted).toBe(false)
 })
 
 test('a step is repeated until it succeeds; what waiting cannot mend is thrown; an interrupt is no fault', async () => {
   vi.useFakeTimers()
-  const patience = new Patience()
+  const outageBudget = new OutageBudget()
   let failures = 2
   const step = async () => {
     if (failures-- > 0) throw away
     return 'done'
   }
-  const repeated = patience.repeat('Redis', step)
+  const repeated = outageBudget.repeat('Redis', step)
   await vi.advanceTimersByTimeAsync(1_000)
   expect(await repeated).toBe('done')
   const lost = new RelayFault('LR_REGISTRY_LOST', 'lost')
-  await expect(patience.repeat('Redis', () => Promise.reject(lost))).rejects.toBe(lost)
-  patience.interrupt()
-  expect(await patience.repeat('Redis', step)).toBeUndefined()
-  expect(patience.fault).toBeUndefined()
+  await expect(outageBudget.repeat('Redis', () => Promise.reject(lost))).rejects.toBe(lost)
+  outageBudget.interrupt()
+  expect(await outageBudget.repeat('Redis', step)).toBeUndefined()
+  expect(outageBudget.fault).toBeUndefined()
 })
 
 test('what the clients throw is told as out of reach, what the program throws is not', () => {

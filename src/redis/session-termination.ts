@@ -4,15 +4,15 @@ import type { OwedAnswer, RegistryStep } from '../registry/registry.ts'
 import { NAME_BYTES_MAX, readFieldsScript, scanFieldsScript, scanMembersScript } from './bounded-reads.ts'
 import { endSessionsScript, hasExpired, NOT_ENDED, signOutScript, trimScript } from './ending-scripts.ts'
 import { FOREIGN, wrongTypeText } from './foreign-keys.ts'
-import { lifeUntil } from './lives.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import { inParts, SCRIPT_SESSIONS_MAX, type SessionCalls } from './session-calls.ts'
 import { readMark, writeMark } from './session-mark.ts'
 import { readSession, type StoredSession, type StoredValue } from './stored-registration.ts'
+import { timeToLiveMs } from './time-to-live.ts'
 
-export interface SessionEndsOptions {
+export interface SessionTerminationOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly calls: SessionCalls
@@ -24,20 +24,20 @@ export type EndStep = Omit<Extract<RegistryStep, { kind: 'end-session' }>, 'kind
 type EndUserStep = Extract<RegistryStep, { kind: 'end-user' }>
 type Next = () => Promise<OwedAnswer>
 
-/** Where a user's index is being read. */
+/** The position in a user's index. */
 interface Place {
   readonly ids: readonly string[]
-  /** `undefined` when it was read to its end. */
+  /** `undefined` at the end of the index. */
   readonly cursor: string | undefined
-  /** There are expired entries that have not left it. */
+  /** The index still holds expired entries. */
   readonly isUntrimmed: boolean
-  /** The last of the sessions that were looked at are over: more of them cost nobody anything. */
+  /** The last sessions were all over, so reading more at once costs little. */
   readonly isIdle?: boolean
 }
 
-/** Entries of an index, or registrations of a session, that Redis looks through at once. */
+/** Entries of an index, or registrations of a session, that one scan step reads. */
 const SCAN_COUNT = 128
-/** Few, so that whoever comes next need not wait for what they bring. */
+/** Few, so that the next caller does not wait for their deliveries. */
 const SESSIONS_PER_PART = 32
 const REGISTRATIONS_PER_PART = 64
 const TRIMS_AT_ONCE = 4
@@ -45,15 +45,15 @@ const TRIMS_AT_ONCE = 4
 export const OF_ANOTHER_USER =
   'userId: the registrations of this session belong to another user, so it was not ended'
 
-/** How sessions end in Redis: marked and read in one step, and in parts where they are many or large. */
-export class SessionEnds {
+/** Ends sessions in Redis: marks and reads them in one step, or in parts if they are many or large. */
+export class SessionTermination {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #calls: SessionCalls
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
 
-  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: SessionEndsOptions) {
+  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: SessionTerminationOptions) {
     this.#redis = redis
     this.#keys = keys
     this.#calls = calls
@@ -71,8 +71,8 @@ export class SessionEnds {
     const { issuer, userId, ending } = step
     const [mark, index] = [this.#keys.signedOut(issuer, userId), this.#keys.user(issuer, userId)]
     const now = Date.now()
-    // The records of the user's sessions are in other partitions and may be read later than this one: the mark comes first.
-    const [reply, scanned] = await this.#calls.checked(
+    // Records of the user's sessions are in other partitions and may be read later. So the mark comes first.
+    const [reply, scanned] = await this.#calls.pipelineGuarded(
       [
         evalScript(
           signOutScript,
@@ -87,7 +87,7 @@ export class SessionEnds {
         ),
         lookAt(index, '0'),
       ],
-      'tolerant',
+      'tolerantPipeline',
     )
     const flags = Number(reply)
     if ((flags & 4) !== 0) this.#redis.suspects.note(mark)
@@ -101,7 +101,7 @@ export class SessionEnds {
   }
 
   async #endEach(steps: readonly EndStep[], onlyMeantUntil: number | ''): Promise<OwedAnswer[]> {
-    return this.#calls.skippingForeign(
+    return this.#calls.runSkippingForeign(
       steps,
       (step) => step,
       (sound) => this.#endSound(sound, onlyMeantUntil),
@@ -111,7 +111,7 @@ export class SessionEnds {
 
   async #endSound(steps: readonly EndStep[], onlyMeantUntil: number | ''): Promise<OwedAnswer[]> {
     const now = Date.now()
-    const replies = await this.#calls.checked(
+    const replies = await this.#calls.pipelineGuarded(
       inParts(steps, (part) =>
         evalScript(
           endSessionsScript,
@@ -120,7 +120,7 @@ export class SessionEnds {
             this.#tombstoneMs,
             ...part.flatMap(({ ending, userId }) => [
               writeMark(ending),
-              lifeUntil(ending.deadlineMs ?? now + this.#tombstoneMs, now),
+              timeToLiveMs(ending.deadlineMs ?? now + this.#tombstoneMs, now),
               userId === undefined ? '' : JSON.stringify(userId),
               onlyMeantUntil,
             ]),
@@ -131,7 +131,7 @@ export class SessionEnds {
     return steps.map((step, i) => {
       const found = replies[Math.floor(i / SCRIPT_SESSIONS_MAX)] as unknown[]
       const at = 3 * (i % SCRIPT_SESSIONS_MAX)
-      // Those before it were so large that the call has left it for another one.
+      // The sessions before it were so large that the call did not process it.
       if (at >= found.length)
         return partly([], async () => first(await this.#endEach([step], onlyMeantUntil)))
       const [standing, fields, more] = found.slice(at, at + 3) as [
@@ -156,7 +156,7 @@ export class SessionEnds {
     return partly([], () => this.#readOn(step, marks, '0'))
   }
 
-  /** The next registrations of a session that ended with these. */
+  /** The next registrations of an ended session, by name. */
   async #readNamed(
     step: EndStep,
     marks: readonly Ending[],
@@ -167,8 +167,8 @@ export class SessionEnds {
     const next = from + REGISTRATIONS_PER_PART
     const part = names.slice(from, next)
     const session = this.#keys.session(issuer, sessionId)
-    const [values] = await this.#calls.checked([evalScript(readFieldsScript, [session], part)])
-    // What has been settled since is gone.
+    const [values] = await this.#calls.pipelineGuarded([evalScript(readFieldsScript, [session], part)])
+    // Settled registrations are gone.
     const fields = part.flatMap((name, i) => {
       const value = (values as (StoredValue | null)[])[i]
       return value == null ? [] : [name, value]
@@ -177,14 +177,11 @@ export class SessionEnds {
     return partly(groups, next >= names.length ? undefined : () => this.#readNamed(step, marks, names, next))
   }
 
-  /**
-   * The next registrations of a session that has more than it may. They may have been found, or come in,
-   * before, so they are told apart from those that nobody was told of.
-   */
+  /** The next registrations of an oversize session. Some may have been found before or added since, so none counts as fresh. */
   async #readOn(step: EndStep, marks: readonly Ending[], cursor: string): Promise<OwedAnswer> {
     const { ending, issuer, sessionId, userId } = step
     const session = this.#keys.session(issuer, sessionId)
-    const [reply] = await this.#calls.checked([
+    const [reply] = await this.#calls.pipelineGuarded([
       evalScript(scanFieldsScript, [session], [cursor, REGISTRATIONS_PER_PART]),
     ])
     const [next, fields] = reply as [string, StoredValue[]]
@@ -196,7 +193,7 @@ export class SessionEnds {
     return partly(groups, next === '0' ? undefined : () => this.#readOn(step, marks, next))
   }
 
-  /** As many of the user's sessions as go into one call. */
+  /** Ends as many of the user's sessions as fit into one call. */
   async #endPart(step: EndUserStep, place: Place): Promise<OwedAnswer> {
     const { issuer, userId, ending } = step
     const size = place.isIdle === true ? SCRIPT_SESSIONS_MAX : SESSIONS_PER_PART
@@ -208,9 +205,9 @@ export class SessionEnds {
     const isOver = left.ids.length === 0 && left.cursor === undefined && !left.isUntrimmed
     const nexts = answers.flatMap(({ next }) => next ?? [])
     if (!isOver) nexts.push(() => this.#goOn(step, left))
-    // Some of them may be another user's meanwhile; the index only says where to look.
+    // A session may belong to another user by now. The index is only a hint.
     const refused = answers.find((it) => it.refused !== undefined && it.refused !== OF_ANOTHER_USER)?.refused
-    const next = inTurn(nexts, (part) => ({ ...part, groups: groupsOfUser(part.groups, userId) }))
+    const next = chained(nexts, (part) => ({ ...part, groups: groupsOfUser(part.groups, userId) }))
     const groups = groupsOfUser(
       answers.flatMap((it) => it.groups),
       userId,
@@ -226,9 +223,9 @@ export class SessionEnds {
     const commands: RedisCommand[] = Array.from({ length: trims }, () =>
       evalScript(trimScript, [index], [until]),
     )
-    // What has expired is gone before it is looked at.
+    // Expired entries are removed before the index is read.
     if (!place.isUntrimmed && place.cursor !== undefined) commands.push(lookAt(index, place.cursor))
-    const replies = await this.#calls.checked(commands)
+    const replies = await this.#calls.pipelineGuarded(commands)
     if (!place.isUntrimmed) this.#noteLarge(index, replies.at(-1))
     const after = place.isUntrimmed
       ? { ...place, isUntrimmed: replies.at(-1) === 1 }
@@ -236,7 +233,7 @@ export class SessionEnds {
     return this.#endPart(step, { ...after, isIdle: place.isIdle === true })
   }
 
-  /** Of an index, the entries that were left out, because no session has such an id. */
+  /** Notes an index that contains entries too long for a session id. */
   #noteLarge(index: string, scanned: unknown): void {
     const [, , left] = scanned as [string, string[], number]
     if (left > 0) this.#redis.suspects.note(index)
@@ -250,7 +247,7 @@ function lookAt(index: string, cursor: string): RedisCommand {
 function placeAfter(scanned: unknown, isUntrimmed: boolean): Place {
   const [cursor, flat] = scanned as [string, string[]]
   const now = Date.now() - CLOCK_TOLERANCE_MS
-  // Every second one is a score.
+  // Every second item is a score.
   const ids = flat.filter((_, i) => i % 2 === 0 && !hasExpired(Number(flat[i + 1]), now))
   return { ids: [...new Set(ids)], cursor: cursor === '0' ? undefined : cursor, isUntrimmed }
 }
@@ -270,13 +267,13 @@ function partly(groups: readonly OwedGroup[], next: Next | undefined): OwedAnswe
   return { kind: 'owed', groups, ...(next !== undefined && { next }) }
 }
 
-/** One after the other, and what each of them brings. */
-function inTurn(nexts: readonly Next[], each: (part: OwedAnswer) => OwedAnswer): Next | undefined {
+/** Chains the parts one after the other, with their own further parts. */
+function chained(nexts: readonly Next[], each: (part: OwedAnswer) => OwedAnswer): Next | undefined {
   const [head, ...rest] = nexts
   if (head === undefined) return undefined
   return async () => {
     const { next, ...part } = each(await head())
-    const after = inTurn(next === undefined ? rest : [next, ...rest], each)
+    const after = chained(next === undefined ? rest : [next, ...rest], each)
     return { ...part, ...(after !== undefined && { next: after }) }
   }
 }

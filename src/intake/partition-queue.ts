@@ -5,19 +5,19 @@ import { Fifo } from '../lib/fifo.ts'
 import { OffsetTracker, type OpenRecord } from './offset-tracker.ts'
 import type { AssignedPartition, RecordBatch } from './record-source.ts'
 
-/** Records that may wait here; beyond that the partition is paused, and resumed at half. */
+/** Beyond so many queued records the partition is paused; at half it is resumed. */
 const QUEUED_RECORDS_MAX = 100
 
-export interface LaneOptions extends AssignedPartition {
-  /** Works off the records of one partition, in order. Must not throw. */
-  readonly work: (lane: PartitionLane) => Promise<void>
+export interface PartitionQueueOptions extends AssignedPartition {
+  /** Processes the records of one partition in order. Must not throw. */
+  readonly work: (queue: PartitionQueue) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
   readonly onAdvance: () => void
   readonly onOutcomeSkipped: () => void
-  /** All records of a batch are handed on, and do not hold its memory any more. */
+  /** All records of a batch have left the queue and free its memory. */
   readonly onDrained?: () => void
-  /** A batch does not follow on what was taken: it is left out, and what comes before it is to be fetched. */
+  /** A batch left a gap, so it was dropped. The caller fetches from `wanted`. */
   readonly onGap: (wanted: number, fetched: number) => void
 }
 
@@ -25,38 +25,38 @@ type Queued =
   | { readonly record: WireRecord; readonly rest?: RestOfRecord }
   | { readonly skipTo: number; readonly bytes: number }
 
-/** What is left of a record that says more than is taken at once. */
+/** The results of a record that are left for later batches. */
 interface RestOfRecord {
   readonly open: OpenRecord
   readonly results: readonly DecodeResult[]
 }
 
 /**
- * One partition of the assignment: its records that wait to be worked off, and what of it may be committed. A lane
- * belongs to one assignment; when that ends it is closed, and what its deliveries settle later moves nothing.
+ * The queued records of one assigned partition and its committable offset. A queue belongs to one assignment. After its end
+ * the queue is closed, and deliveries that settle later have no effect on it.
  */
-export class PartitionLane {
+export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   readonly tracker: OffsetTracker
-  /** Of the topic that it reads; `undefined` where it is not known. */
+  /** The id of the topic; `undefined` if it is unknown. */
   readonly topicId: string | undefined
-  /** Where the group first started in it; `undefined` where it is not known. */
+  /** Where the group first started in the partition; `undefined` if it is unknown. */
   readonly start: number | undefined
   endOffset = -1
-  /** Time of the last record that was taken. Milliseconds since the epoch. */
+  /** Time of the last record taken. Milliseconds since the epoch. */
   recordMs: number | undefined
-  /** About the memory that what waits here holds. */
+  /** Approximate memory of the queued records. */
   queuedBytes = 0
   readonly #queue = new Fifo<Queued>()
-  readonly #options: LaneOptions
+  readonly #options: PartitionQueueOptions
   #isPaused = false
   #isClosed = false
   #isHeld = false
   #received: number
   #working: Promise<void> | undefined
 
-  constructor(options: LaneOptions) {
+  constructor(options: PartitionQueueOptions) {
     this.#options = options
     this.topic = options.topic
     this.partition = options.partition
@@ -67,12 +67,11 @@ export class PartitionLane {
     this.tracker = new OffsetTracker(options.position, options.onAdvance)
   }
 
-  /** Holds more than it wants: its partition is not fetched. */
+  /** The queue is full, so its partition is not fetched. */
   get isPaused(): boolean {
     return this.#isPaused
   }
 
-  /** Something may be taken from it and handed on. */
   get isOpen(): boolean {
     return !this.#isClosed && !this.#isHeld
   }
@@ -81,7 +80,6 @@ export class PartitionLane {
     return this.#isClosed
   }
 
-  /** The offset of the next record that is wanted from the log. */
   get nextWanted(): number {
     return this.#received
   }
@@ -90,14 +88,14 @@ export class PartitionLane {
     return this.#queue.size
   }
 
-  /** Resolves when everything that was taken over has been handed on. */
+  /** Resolves when the queue has no more work. */
   async idle(): Promise<void> {
     await this.#working
   }
 
   take(batch: RecordBatch): void {
     if (this.#isClosed) return
-    // Taking it would leave a hole that nobody reads again.
+    // Accepting it would lose the records of the gap.
     if (batch.fetchedOffset > this.#received) {
       this.#options.onGap(this.#received, batch.fetchedOffset)
       return
@@ -105,9 +103,9 @@ export class PartitionLane {
     this.endOffset = batch.endOffset
     this.recordMs = batch.records.at(-1)?.timestampMs ?? this.recordMs
     for (const record of batch.records) {
-      // After a rebalance the log may bring records again that are here already.
+      // After a rebalance the log may repeat records.
       if (record.offset < this.#received) continue
-      // The relay's own outcomes are most of the topic; they must not fill the queue before what counts.
+      // Most of the topic is the relay's own outcomes. They must not displace other records.
       if (isOutcome(record)) this.#options.onOutcomeSkipped()
       else this.#queue.push({ record })
     }
@@ -119,13 +117,13 @@ export class PartitionLane {
     this.#startWork()
   }
 
-  /** What comes next begins at this offset: there is nothing before it but what was taken. */
+  /** Moves on to an offset. There are no records before it but those that were taken. */
   skipTo(offset: number): void {
     this.#advanceTo(offset)
     this.#startWork()
   }
 
-  /** Hands nothing more on until it is released: the partition may be taken away. */
+  /** Stops processing until `release`: the partition may be revoked. */
   hold(): void {
     this.#isHeld = true
   }
@@ -148,7 +146,7 @@ export class PartitionLane {
     return item
   }
 
-  /** It comes next. */
+  /** Makes the rest of a record the next item. */
   putBack(record: WireRecord, rest: RestOfRecord): void {
     if (!this.#isClosed) this.#queue.unshift({ record, rest })
   }
@@ -167,7 +165,7 @@ export class PartitionLane {
     })
   }
 
-  /** The partition belongs to somebody else now, who will read from the committed offset. */
+  /** Another replica now owns the partition and reads from the committed offset. */
   close(): void {
     this.#isClosed = true
     this.#queue.clear()

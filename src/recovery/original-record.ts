@@ -2,10 +2,10 @@ import type { OutgoingRecord } from '../delivery/outcome-log.ts'
 import type { Decoders } from '../events/decoding/decode-record.ts'
 import { headerText, type WireRecord } from '../events/wire-record.ts'
 
-/** What a letter of the dead-letter topic is good for now. */
+/** What can be done with a dead letter now. */
 export type LetterFate =
   | { readonly kind: 'again'; readonly record: OutgoingRecord }
-  /** It still cannot be read, or is not whole, or says nothing to this relay. */
+  /** It is still unreadable, incomplete, or of no effect for this relay. */
   | { readonly kind: 'left'; readonly why: string }
 
 type Header = OutgoingRecord['headers'][string]
@@ -13,10 +13,10 @@ type Header = OutgoingRecord['headers'][string]
 const ADDED = /^dead-letter-/
 
 /**
- * The record that a dead letter was, for the partition and with the time that it had: its place in the order of the log is
- * lost, and its time is what tells which logins it means.
+ * The original record of a dead letter, with its partition and time. Its place in the log's order is lost; its time decides
+ * which logins it covers.
  */
-export function letterAgain(
+export function originalRecord(
   letter: WireRecord,
   inputTopics: readonly string[],
   decoders: Decoders,
@@ -31,9 +31,9 @@ export function letterAgain(
   if (!inputTopics.includes(topic)) return left(`it comes from ${topic || 'nowhere'}, none of KAFKA_TOPICS`)
   if (header('cut') !== undefined)
     return left(`it was cut; the whole of it may stand at ${topic}/${partition}/${header('offset')}`)
-  // Not by a spread: a record's content is read when it is asked for.
+  // Not by a spread: a record's content is read on demand.
   const { headers: all, key, offset, partition: at, value } = letter
-  // Of the topic that it goes to, whose formats may be others.
+  // With the target topic, which may have other formats.
   const record = { topic, partition: at, offset, timestampMs, key, value, headers: all }
   const decoded = [decoders.decode(record, nowMs)].flat()
   const poison = decoded.find((it) => it.kind === 'poison')
@@ -41,7 +41,7 @@ export function letterAgain(
   const [first] = decoded
   if (first?.kind === 'skipped' && decoded.every((it) => it.kind === 'skipped'))
     return left(`it is skipped: ${first.reason}`)
-  // Not by assignment: a header may have any name, `__proto__` too.
+  // Not by assignment: a header may be named `__proto__`.
   const headers = Object.fromEntries(
     Object.entries(all).filter(
       (header): header is [string, Header] => header[1] !== undefined && !ADDED.test(header[0]),

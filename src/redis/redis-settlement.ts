@@ -15,17 +15,16 @@ import {
   settleScript,
 } from './settling-scripts.ts'
 
-export interface RedisEndingsOptions {
+export interface RedisSettlementOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly calls: SessionCalls
-  /** How long a registration lives when nothing ends its session. Milliseconds. */
+  /** Lifetime of a registration whose session does not end. Milliseconds. */
   readonly sessionLifetimeMs: number
-  /** How long it is remembered that a session ended. Milliseconds. */
+  /** How long the end of a session is remembered. Milliseconds. */
   readonly tombstoneMs: number
 }
 
-/** Registrations of one session. */
 interface OfSession<K extends RegistrationKey = RegistrationKey> {
   readonly first: K
   readonly keys: K[]
@@ -34,15 +33,15 @@ interface OfSession<K extends RegistrationKey = RegistrationKey> {
 const weightOf = ({ keys }: OfSession): number => keys.length
 const firstOf = ({ first }: OfSession): SessionName => first
 
-/** How registrations end in Redis: their outcome is decided, or settled, or the log says that it was. */
-export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | 'forget' | 'areSettled'> {
+/** Settles registrations in Redis: stores decided outcomes, removes settled registrations, and applies what the log settled. */
+export class RedisSettlement implements Pick<Registry, 'notePending' | 'settle' | 'forget' | 'areSettled'> {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #calls: SessionCalls
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
 
-  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: RedisEndingsOptions) {
+  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: RedisSettlementOptions) {
     this.#redis = redis
     this.#keys = keys
     this.#calls = calls
@@ -72,9 +71,9 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   }
 
   /**
-   * An ended session without registrations needs no place among its user's sessions any more. A login under the same id may
-   * come between the two calls, and must keep its place: its life ends later than that of any login before. By how much
-   * clocks lie apart, a session that was shorter than that keeps its place too, until its life would have ended.
+   * Removes ended sessions without registrations from their user's index. A login with the same id may come between the two
+   * calls and must keep its entry, so only entries that end before a new login's would are removed. Because clocks differ,
+   * the entry of a very short session stays until its lifetime ends.
    */
   settle(settled: readonly RegistrationKey[]): Promise<void> {
     return this.#perSession(settled, async (sessions) => {
@@ -101,7 +100,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   }
 
   forget(settled: readonly SettledByLog[]): Promise<void> {
-    // What an old outcome settled was on the log before it; of what is younger the record may still come, or come again.
+    // An old outcome was written after its registration. The record of a younger one may still come, or come again.
     const recentMs = Date.now() - this.#tombstoneMs
     return this.#perSession(settled, async (sessions) => {
       await this.#redis.pipeline(
@@ -127,7 +126,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   }
 
   async areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
-    const dates = await this.#calls.guarded(keys, (part) =>
+    const dates = await this.#calls.evalGuarded(keys, (part) =>
       evalScript(
         settledScript,
         part.map(({ issuer, sessionId }) => this.#keys.ended(issuer, sessionId)),
@@ -145,7 +144,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
     keys: readonly K[],
     run: (sessions: readonly OfSession<K>[]) => Promise<void>,
   ): Promise<void> {
-    await this.#calls.skippingForeign(bySession(keys), firstOf, async (sessions) => {
+    await this.#calls.runSkippingForeign(bySession(keys), firstOf, async (sessions) => {
       await run(sessions)
       return []
     })
@@ -156,7 +155,7 @@ export class RedisEndings implements Pick<Registry, 'notePending' | 'settle' | '
   }
 }
 
-/** For each session how many, and id and date of each: in one list, because every delivery comes through here. */
+/** Number of registrations, then id and date of each, per session. A flat loop, because every delivery comes through here. */
 function settledArgs(sessions: readonly OfSession[]): (string | number)[] {
   const args: (string | number)[] = []
   for (const { keys } of sessions) {
@@ -166,12 +165,12 @@ function settledArgs(sessions: readonly OfSession[]): (string | number)[] {
   return args
 }
 
-/** As the scripts take it. */
+/** Script arguments of a registration: id and date. */
 function dated({ oidcSessionId, registeredAtMs }: RegistrationKey): (string | number)[] {
   return [oidcSessionId, registeredAtMs ?? '']
 }
 
-/** The mark for a session of which only its outcomes tell: as the first of them does that names its trigger. */
+/** The mark of a session that is known only by its outcomes: that of the first outcome that names its trigger. */
 function markOf(settled: readonly SettledByLog[]): string {
   for (const outcome of settled) {
     const ending = endingOfOutcome(outcome)
@@ -180,7 +179,7 @@ function markOf(settled: readonly SettledByLog[]): string {
   return ''
 }
 
-/** One entry per session, or several where that many of its registrations are meant, which then follow on each other. */
+/** One entry per session. A session with too many registrations for one call gets several consecutive entries. */
 function bySession<K extends RegistrationKey>(keys: readonly K[]): OfSession<K>[] {
   const sessions = new Map<string, OfSession<K>[]>()
   for (const key of keys) {

@@ -4,23 +4,23 @@ import type { RegistrationKey } from '../registry/registry.ts'
 export interface ReplayCounts {
   /** Triggers in the range, or failed outcomes. */
   readonly read: number
-  /** Those of them that the filters let through. */
+  /** Those that match the filters. */
   readonly matching: number
-  /** Of those, the ones that cannot be run again: another issuer's, without effect, or unreadable. */
+  /** Matching ones that cannot run again: another issuer's, without effect, or unreadable. */
   readonly skipped: number
-  /** Deliveries that were still owed; each ends in one of the next. */
+  /** Deliveries that were still owed: the sum of the next fields. */
   readonly owed: number
   readonly sent: number
   readonly failed: number
-  /** In the backlog, from where the relays deliver it. */
+  /** In the backlog, from which the relays deliver. */
   readonly parked: number
-  /** Not parked: given up by an interruption before, or its RP has no backlog. */
+  /** Not parked, after an interruption or because the RP has no backlog. */
   readonly open: number
 }
 
-/** What became of the deliveries of one run. It holds a name for each that has no outcome yet. */
-export class ReplayBook {
-  /** Whether it is parked. */
+/** Counts how the deliveries of one run end. Keeps the keys of those without an outcome. */
+export class ReplayTally {
+  /** Whether each is parked, by key. */
   readonly #owed = new Map<string, boolean>()
   #read = 0
   #matching = 0
@@ -43,15 +43,15 @@ export class ReplayBook {
     }
   }
 
-  /** `matches`: the filters let it through. `isUsable`: it can be run again. */
-  took(matches: boolean, isUsable = true): void {
+  /** `matches`: it passed the filters. `isUsable`: it can run again. */
+  countRead(matches: boolean, isUsable = true): void {
     this.#read++
     if (matches) this.#matching++
     if (matches && !isUsable) this.#skipped++
   }
 
-  /** False when a delivery for the registration is in the book already: two triggers ended its session. */
-  begin(key: RegistrationKey): boolean {
+  /** False if the registration is in the tally already, because two triggers ended its session. */
+  add(key: RegistrationKey): boolean {
     const name = registrationKey(key)
     if (this.#owed.has(name)) return false
     this.#owed.set(name, false)
@@ -65,22 +65,22 @@ export class ReplayBook {
     this.#parked++
   }
 
-  /** The delivery has its outcome. False for one that is not in the book, or had its outcome. */
-  decide(key: RegistrationKey, outcome: 'sent' | 'failed'): boolean {
+  /** Counts an outcome. False for a delivery that is not in the tally or was counted. */
+  settle(key: RegistrationKey, outcome: 'sent' | 'failed'): boolean {
     if (!this.forget(key)) return false
     if (outcome === 'sent') this.#sent++
     else this.#failed++
     return true
   }
 
-  /** It turned out that it was settled before, and so was not owed. False for one that is not in the book. */
+  /** Removes a delivery that turned out to be settled before. False for one that is not in the tally. */
   forget(key: RegistrationKey): boolean {
     const name = registrationKey(key)
     if (this.#owed.get(name) === true) this.#parked--
     return this.#owed.delete(name)
   }
 
-  /** Some of those that are parked, and others with the next call. */
+  /** Returns the next parked deliveries, in rotation. */
   nextParked(limit: number): RegistrationKey[] {
     const names: string[] = []
     for (const [name, isParked] of this.#owed) {
