@@ -1,12 +1,10 @@
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { LineBuffer } from './line-buffer.ts'
 
 export type { Logger } from 'pino'
 
 export interface Log {
   readonly logger: Logger
-  /** Takes a whole line, for the one place that makes its line itself. */
-  readonly stream: DestinationStream
   /** Writes out what is buffered; for the end of the process. */
   flush(): void
 }
@@ -15,7 +13,7 @@ let stampedMs = 0
 let stamp = ''
 
 /** `,"time":"<ISO 8601>"`, made once per millisecond: a busy relay writes several lines in one. */
-export function timestamp(): string {
+function timestamp(): string {
   const now = Date.now()
   if (now !== stampedMs) {
     stampedMs = now
@@ -35,5 +33,5 @@ export function createLog(level: string): Log {
     { level, base: null, timestamp, formatters: { level: (label) => ({ level: label }) } },
     stream,
   )
-  return { logger, stream, flush: () => stream.flushSync() }
+  return { logger, flush: () => stream.flushSync() }
 }
