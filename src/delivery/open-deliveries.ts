@@ -1,5 +1,4 @@
 import type { Registration } from '../events/registration.ts'
-import { ChurningMap } from '../lib/churning-map.ts'
 import { Gate } from '../lib/gate.ts'
 import { type Delivery, registrationKey, type SourceRecord } from './delivery.ts'
 
@@ -18,7 +17,7 @@ const WORTH_A_LOOK = 0.25
 export class OpenDeliveries {
   /** Open while there is room for more; intake waits for it. */
   readonly room = new Gate(true)
-  readonly #byRegistration = new ChurningMap<Delivery>()
+  readonly #byRegistration = new Map<string, Delivery>()
   readonly #max: number
   readonly #maxClaimed: number
   readonly #onClaimPlaces: () => void

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../lib/errors.ts'
+import { readTlsFiles, type TlsFiles, type TlsParts } from '../lib/tls-files.ts'
 import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
 import { RedisConnector } from './redis-connector.ts'
 import { explainRefusal, hideClientWording } from './redis-refusal.ts'
-import { type RedisSecurity, securityOptions } from './redis-security.ts'
 
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 
@@ -12,6 +12,14 @@ export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 export interface RedisScript {
   readonly sha: string
   readonly source: string
+}
+
+/** How Redis is connected to, beyond what its URL says. */
+interface RedisSecurity {
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  /** For `rediss://` only. */
+  readonly tls?: TlsFiles
 }
 
 export interface RedisConnectionOptions {
@@ -184,6 +192,18 @@ export class RedisConnection {
     } finally {
       stream.uncork()
     }
+  }
+}
+
+/** The part of ioredis' options that says so; it goes over what the URL says. */
+function securityOptions(
+  url: string,
+  { username, password, tls = {} }: RedisSecurity,
+): { username?: string; password?: string; tls?: TlsParts } {
+  return {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(url.startsWith('rediss:') && { tls: readTlsFiles(tls) }),
   }
 }
 

@@ -1,27 +1,12 @@
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type Logger, pino, stdTimeFunctions } from 'pino'
 import { LineBuffer } from './line-buffer.ts'
 
 export type { Logger } from 'pino'
 
 export interface Log {
   readonly logger: Logger
-  /** Takes a whole line, for the one place that makes its line itself. */
-  readonly stream: DestinationStream
   /** Writes out what is buffered; for the end of the process. */
   flush(): void
-}
-
-let stampedMs = 0
-let stamp = ''
-
-/** `,"time":"<ISO 8601>"`, made once per millisecond: a busy relay writes several lines in one. */
-export function timestamp(): string {
-  const now = Date.now()
-  if (now !== stampedMs) {
-    stampedMs = now
-    stamp = `,"time":"${new Date(now).toISOString()}"`
-  }
-  return stamp
 }
 
 /**
@@ -32,8 +17,13 @@ export function timestamp(): string {
 export function createLog(level: string): Log {
   const stream = new LineBuffer()
   const logger = pino(
-    { level, base: null, timestamp, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     stream,
   )
-  return { logger, stream, flush: () => stream.flushSync() }
+  return { logger, flush: () => stream.flushSync() }
 }

@@ -26,7 +26,7 @@ const TIMED_MAX = 100
 
 /** Gauges of what is owed and why it is not delivered, by RP. */
 export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs }: OwedState): void {
-  const { labels } = metrics.failedAt
+  const labels = metrics.clientFailures.clients
   /** A delivery is given its deadline when it is taken up, so the deadline tells its age. */
   const ageSeconds = (deadline: number): number =>
     Math.max((clock.now() - (deadline - deadlineMs)) / 1_000, 0)

@@ -16,8 +16,7 @@ import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { RecentMessages } from '../lib/recent-messages.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
-import { acceptedAttemptLine } from './attempt-line.ts'
-import type { Log, Logger } from './log.ts'
+import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 const levels = {
@@ -38,22 +37,18 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #clock: Clock
-  readonly #stream: Log['stream']
-  readonly #logsAccepted: boolean
   readonly #onFault: (part: string) => void
   readonly #failures: RecentFailures
   readonly #faults = new RecentMessages()
 
   constructor(
-    { logger, stream }: Log,
+    logger: Logger,
     metrics: Metrics,
     clock: Clock,
     onFault: (part: string) => void = () => undefined,
     failures = new RecentFailures(clock),
   ) {
     this.#log = logger
-    this.#stream = stream
-    this.#logsAccepted = logger.isLevelEnabled('info')
     this.#metrics = metrics
     this.#clock = clock
     this.#onFault = onFault
@@ -62,31 +57,30 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   attempted(report: AttemptReport): void {
     const { delivery, attemptNumber, jti, result, verdict, durationMs, next } = report
-    this.#metrics.attempts[verdict].count++
-    this.#metrics.attemptDuration.add(durationMs / 1_000)
+    this.#metrics.attempts.inc({ verdict })
+    this.#metrics.attemptDuration.observe(durationMs / 1_000)
+    const { registration, cause } = delivery
+    const line = {
+      trigger: cause.origin.id,
+      session: registration.sessionId,
+      client: registration.clientId,
+      attemptNumber,
+      verdict,
+      durationMs: Math.round(durationMs),
+      jti,
+      status: result.kind === 'answered' ? result.status : undefined,
+      origin: delivery.origin,
+    }
     if (verdict === 'sent') {
-      if (this.#logsAccepted) this.#stream.write(acceptedAttemptLine(report))
+      this.#log.info(line, 'attempt')
       return
     }
     if (verdict !== 'local') this.#failures.attemptFailed(delivery)
-    const { registration, cause } = delivery
+    const code = result.kind === 'unreachable' ? result.code : undefined
     this.#log.warn(
       {
-        trigger: cause.origin.id,
-        session: registration.sessionId,
-        client: registration.clientId,
-        attemptNumber,
-        verdict,
-        durationMs: Math.round(durationMs),
-        jti,
-        status: result.kind === 'answered' ? result.status : undefined,
-        origin: delivery.origin,
-        error:
-          verdict === 'local' || delivery.lastError === undefined
-            ? result.kind === 'unreachable'
-              ? result.code
-              : undefined
-            : delivery.lastError,
+        ...line,
+        error: verdict === 'local' ? code : (delivery.lastError ?? code),
         next: typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() },
       },
       'attempt',
@@ -95,16 +89,16 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void {
     if (outcome.kind === 'sent') {
-      this.#metrics.sent.count++
-      this.#metrics.triggerToSent.add(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
+      this.#metrics.deliveries.inc({ outcome: 'sent', reason: '' })
+      this.#metrics.triggerToSent.observe(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }
     const { attempts, lastError, origin, reason } = outcome
     this.#failures.failed(outcome, subject)
     const { sessionId: session, clientId: client } = subject
-    this.#metrics.failed[reason].count++
+    this.#metrics.deliveries.inc({ outcome: 'failed', reason })
     // What cannot be read may not even name its RP.
-    this.#metrics.failedAt.of(client ?? '').count++
+    this.#metrics.clientFailures.failed(client ?? '')
     this.#log.warn(
       { trigger: cause.origin.id, session, client, reason, attempts, origin, error: lastError },
       'delivery failed',
@@ -123,12 +117,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   parked(delivery: Delivery, why: ParkReason): void {
-    this.#metrics.parked[why].count++
+    this.#metrics.parked.inc({ why })
     this.#log.debug({ session: delivery.registration.sessionId, client: delivery.rp.clientId, why }, 'parked')
   }
 
   breakerOpened({ clientId }: RelyingParty, cooldownMs: number): void {
-    this.#metrics.breakerOpenings.count++
+    this.#metrics.breakerOpenings.inc()
     this.#log.warn({ client: clientId, cooldownMs }, 'the RP does not answer: its deliveries are parked')
   }
 
@@ -137,7 +131,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   published(sinceMs: number): void {
-    this.#metrics.outcomePublish.add(sinceMs / 1_000)
+    this.#metrics.outcomePublish.observe(sinceMs / 1_000)
   }
 
   accepted(
@@ -146,7 +140,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     owed: number,
   ): void {
     const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
-    this.#metrics.triggers.tally({ type, result }).count++
+    this.#metrics.triggers.inc({ type, result })
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
       if (this.#faults.isNew(`issuer ${issuer}`))
@@ -158,12 +152,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void {
-    this.#metrics.skipped[reason].count++
+    this.#metrics.skipped.inc({ reason })
   }
 
   poisoned(record: WireRecord, type: KnownType | 'unknown', reason: string): void {
     const { topic, partition, offset, value } = record
-    this.#metrics.deadLetters[type].count++
+    this.#metrics.deadLetters.inc({ type })
     this.#failures.poisoned(record, type, reason)
     this.#log.warn({ topic, partition, offset, bytes: value?.length ?? 0, type, reason }, 'poison record')
   }
@@ -181,8 +175,8 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   /** The log did not hold what was to be read next. */
   positionPassed(passed: PassedPosition): void {
     const { why, wanted, position } = passed
-    this.#metrics.passed[why].count++
-    this.#metrics.missed.count += Math.max(position - wanted, 0)
+    this.#metrics.passed.inc({ why })
+    this.#metrics.missed.inc(Math.max(position - wanted, 0))
     this.#log.warn(
       passed,
       passedTexts[why] ?? 'the log does not hold what comes next: reading goes on where it begins',
@@ -191,7 +185,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   /** A batch did not follow on the last one; what comes before it is fetched again. */
   gap(gap: FetchGap): void {
-    this.#metrics.fetchGaps.count++
+    this.#metrics.fetchGaps.inc()
     this.#log.warn(gap, 'a batch did not follow on the last one: what comes before it is fetched')
   }
 
@@ -209,12 +203,12 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   /** Redis does not hold what the log says: it was emptied, or started again from an old state. */
   registryLost(): void {
-    this.#metrics.registryLosses.count++
+    this.#metrics.registryLosses.inc()
     this.#log.warn('Redis has lost the registry: intake waits until it is built anew from the log')
   }
 
   rebuilding(progress: RebuildProgress): void {
-    if (progress.phase === 'done') this.#metrics.rebuilds.count++
+    if (progress.phase === 'done') this.#metrics.rebuilds.inc()
     this.#log.info(progress, 'building the registry from the log')
   }
 
@@ -229,7 +223,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
    * at most once a minute when it comes and goes.
    */
   fault(part: string, error: unknown, failures = 1): void {
-    this.#metrics.faults.tally({ part }).count++
+    this.#metrics.faults.inc({ part })
     this.#failures.fault(part, error)
     this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }

@@ -1,4 +1,3 @@
-import { copyMatch } from './copy-match.ts'
 import { TooLarge } from './too-large.ts'
 
 /* LZ4 frame format 1.6: magic, flags, block size, [content size], [dictionary], checksum, blocks, end mark. */
@@ -95,8 +94,11 @@ class Output {
   repeat(distance: number, length: number): void {
     requireFit(distance > 0 && distance <= this.#length)
     this.#makeRoom(length)
-    copyMatch(this.#bytes, this.#length, distance, length)
-    this.#length += length
+    const bytes = this.#bytes
+    // Byte by byte: it may run into its own beginning.
+    for (const end = this.#length + length; this.#length < end; this.#length++) {
+      bytes[this.#length] = bytes[this.#length - distance] as number
+    }
   }
 
   #makeRoom(length: number): void {

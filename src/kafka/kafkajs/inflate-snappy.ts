@@ -1,4 +1,3 @@
-import { copyMatch } from './copy-match.ts'
 import { TooLarge } from './too-large.ts'
 
 /* Java's producers write a stream of chunks with their sizes; all others write one bare block. */
@@ -87,7 +86,8 @@ function inflateBlock({ bytes, start }: Block, out: Buffer): void {
       }
       from += size
       requireRoom(at + length <= out.length && distance > 0 && distance <= at)
-      copyMatch(out, at, distance, length)
+      // Byte by byte: it may run into its own beginning.
+      for (let to = at; to < at + length; to++) out[to] = out[to - distance] as number
     }
     at += length
   }
