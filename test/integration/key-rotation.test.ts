@@ -15,7 +15,7 @@ let relay: RelayProcess
 const old = privateJwk('rsa', 'old')
 
 beforeAll(async () => {
-  site = await openSite()
+  site = await openSite({ env: { SIGNING_KEYS_RELOAD_MS: '100' } })
   await site.writeKeys(old)
   relay = await site.startRelay({ CHECK_INTERVAL_MS: '200' })
 })
