@@ -10,7 +10,7 @@ import { Examination, type ExaminedFinding } from './examination.ts'
 import { error, ok } from './finding.ts'
 import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from './issuer.ts'
 import { checkPublished, publishedKeys } from './key-published.ts'
-import { checkKeyPermissions, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
+import { checkKeyPermissions, checkKeysEnding, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
 import { shownUri } from './shown-uri.ts'
 
 export interface IssuerExamination {
@@ -78,6 +78,7 @@ async function examineKeyFile(
     }),
   )
   notes.note('keys-signing', checkSigning(keys.all, signing, clock.now()))
+  for (const found of checkKeysEnding(keys.facts, clock.now())) notes.note('keys-signing', found)
   const inUse = new Set(signing.values())
   return keys.all.map((key) => ({ key, signs: inUse.has(key) }))
 }

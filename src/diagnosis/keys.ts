@@ -20,6 +20,31 @@ function checkKeysLost({ lost }: Pick<KeyFileFacts, 'lost'>): Found[] {
   )
 }
 
+const DAY_MS = 86_400_000
+/** Told again with less time left, because each text is news once. */
+const ENDING = [
+  { withinMs: 3_600_000, text: 'within an hour' },
+  { withinMs: DAY_MS, text: 'within a day' },
+  { withinMs: 7 * DAY_MS, text: 'within a week' },
+] as const
+
+/** Whether a key is about to end that no other key of the file replaces. */
+export function checkKeysEnding({ endings }: Pick<KeyFileFacts, 'endings'>, nowMs: number): Found[] {
+  return endings.flatMap(({ algorithm, kid, endsAtMs }) => {
+    const at = new Date(endsAtMs).toISOString()
+    if (endsAtMs <= nowMs)
+      return warning(
+        `no key of the file signs ${algorithm} since ${at}: the logouts of RPs that want it fail as invalid`,
+        `add a key for ${algorithm}`,
+        algorithm,
+      )
+    const near = ENDING.find(({ withinMs }) => endsAtMs - nowMs <= withinMs)
+    if (near === undefined) return []
+    const text = `${kid} ends ${near.text}, at ${at}, and no key of the file signs ${algorithm} after it`
+    return warning(text, `add a key for ${algorithm} with a notBefore before that, and publish it`, algorithm)
+  })
+}
+
 /** Each key by itself, so that a further one is news. */
 export function checkKeysLeftOut({ leftOut }: Pick<KeyFileFacts, 'leftOut'>): Found[] {
   if (leftOut.length === 0) return [ok('every key of the file can sign')]
@@ -58,13 +83,15 @@ export interface IssuerFacts {
   /** Why the configuration cannot be used as it is now, so that the one before stays in force. */
   readonly problem: string | undefined
   readonly keyFiles: readonly (KeyFileFacts & { readonly issuer: string })[]
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
 }
 
 /** Where there are several the finding is about one of them. */
-function ofEach(find: (file: KeyFileFacts) => readonly Found[]) {
-  return ({ keyFiles }: IssuerFacts): readonly Found[] =>
+function ofEach(find: (file: KeyFileFacts, nowMs: number) => readonly Found[]) {
+  return ({ keyFiles, nowMs }: IssuerFacts): readonly Found[] =>
     keyFiles.flatMap((file) =>
-      find(file).map((found) => {
+      find(file, nowMs).map((found) => {
         if (keyFiles.length === 1) return found
         return { ...found, about: found.about === undefined ? file.issuer : `${file.issuer} ${found.about}` }
       }),
@@ -80,7 +107,11 @@ function checkIssuersFile({ problem }: IssuerFacts): Found[] {
 export const keyChecks: readonly Check<IssuerFacts>[] = [
   { name: 'issuers-file', runs: 'always', find: checkIssuersFile },
   { name: 'keys-file', runs: 'always', find: ofEach(checkKeyFile) },
-  { name: 'keys-signing', runs: 'always', find: ofEach(checkKeysLost) },
+  {
+    name: 'keys-signing',
+    runs: 'always',
+    find: ofEach((file, nowMs) => [...checkKeysLost(file), ...checkKeysEnding(file, nowMs)]),
+  },
   { name: 'keys-left-out', runs: 'always', find: ofEach(checkKeysLeftOut) },
   { name: 'keys-permissions', runs: 'always', find: ofEach((file) => [checkKeyPermissions(file)]) },
 ]

@@ -15,6 +15,16 @@ export type KeyResult =
   | { readonly key: SigningKey }
   | { readonly reason: string; readonly isMistake: boolean }
 
+/** What a file says of a key beside the key itself. */
+interface KeyMembers {
+  readonly kid?: string | undefined
+  readonly alg?: string | undefined
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+}
+
+const ALWAYS: KeyMembers = { notBeforeMs: 0, notAfterMs: Number.POSITIVE_INFINITY }
+
 type Unusable = Exclude<KeyResult, { key: unknown }>
 
 const RSA_BITS_MIN = 2_048
@@ -23,9 +33,9 @@ const RSA_BITS_MAX = 8_192
 const SHOWN_MAX = 40
 const KID_RULE =
   'its kid must be a text of 1 to 1,024 characters without control characters and marks of direction; give it another one'
-/** `notBefore` is a member of our own, in seconds as in a JWT. */
-const NOT_BEFORE_RULE =
-  'its notBefore must be seconds since the epoch (not milliseconds) or an ISO 8601 date, of 1970 to 2199'
+/** `notBefore` and `notAfter` are members of our own, in seconds as in a JWT. */
+const timeRule = (name: string) =>
+  `its ${name} must be seconds since the epoch (not milliseconds) or an ISO 8601 date, of 1970 to 2199`
 const ISO_DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/
 const TIMES_UNTIL_MS = Date.UTC(2200, 0)
 
@@ -47,14 +57,22 @@ export async function keyOfJwk(json: unknown): Promise<KeyResult> {
   if (purpose !== undefined) return other(purpose)
   if (kid != null && !isName(kid)) return left(KID_RULE)
   if (alg != null && typeof alg !== 'string') return left('its alg must be a text')
-  const notBeforeMs = notBefore(jwk)
-  if (Number.isNaN(notBeforeMs)) return left(NOT_BEFORE_RULE)
+  const notBeforeMs = timeOf(jwk.notBefore, 0)
+  if (Number.isNaN(notBeforeMs)) return left(timeRule('notBefore'))
+  const notAfterMs = timeOf(jwk.notAfter, Number.POSITIVE_INFINITY)
+  if (Number.isNaN(notAfterMs)) return left(timeRule('notAfter'))
+  if (notAfterMs <= notBeforeMs) return left('its notAfter must be after its notBefore')
   const privateKey = imported(() => createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }))
   if ('reason' in privateKey) return privateKey
   const { d, p, q, dp, dq, qi, oth, ...publicHalf } = jwk
   if (!isSameKey(publicHalf, privateKey))
     return left('its private and its public half do not belong together')
-  return signingKey(privateKey, { kid: kid ?? undefined, alg: alg ?? undefined, notBeforeMs })
+  return signingKey(privateKey, {
+    kid: kid ?? undefined,
+    alg: alg ?? undefined,
+    notBeforeMs,
+    notAfterMs,
+  })
 }
 
 export async function keyOfPem(block: string): Promise<KeyResult> {
@@ -65,7 +83,7 @@ export async function keyOfPem(block: string): Promise<KeyResult> {
     return left('it is in the format of OpenSSH; write it as PKCS #8, with "ssh-keygen -p -m PKCS8" say')
   }
   const privateKey = imported(() => createPrivateKey(block))
-  return 'reason' in privateKey ? privateKey : signingKey(privateKey, { notBeforeMs: 0 })
+  return 'reason' in privateKey ? privateKey : signingKey(privateKey, ALWAYS)
 }
 
 /** What a JWK says it is for, where that is not to sign (RFC 7517 §4.2, §4.3). */
@@ -96,8 +114,8 @@ function isName(kid: unknown): kid is string {
 }
 
 /** In milliseconds; `NaN` for what is no time, or in other units than it should be. */
-function notBefore({ notBefore: value }: Jwk): number {
-  if (value == null) return 0
+function timeOf(value: unknown, otherwise: number): number {
+  if (value == null) return otherwise
   // An engine finds a date in nearly any words with a number among them.
   const isDate = typeof value === 'string' && ISO_DATE.test(value)
   const ms = typeof value === 'number' ? value * 1_000 : isDate ? Date.parse(value) : Number.NaN
@@ -106,7 +124,7 @@ function notBefore({ notBefore: value }: Jwk): number {
 
 async function signingKey(
   privateKey: KeyObject,
-  { kid, alg, notBeforeMs }: { kid?: string | undefined; alg?: string | undefined; notBeforeMs: number },
+  { kid, alg, notBeforeMs, notAfterMs }: KeyMembers,
 ): Promise<KeyResult> {
   const possible = algorithmsOf(privateKey)
   if ('reason' in possible) return possible
@@ -126,7 +144,7 @@ async function signingKey(
   const published = alg ?? (algorithms.length === 1 ? algorithms[0] : undefined)
   const name = kid ?? (await calculateJwkThumbprint(publicJwk))
   const shownJwk = { ...publicJwk, kid: name, use: 'sig', ...(published !== undefined && { alg: published }) }
-  return { key: { kid: name, algorithms, notBeforeMs, privateKey, publicJwk: shownJwk } }
+  return { key: { kid: name, algorithms, notBeforeMs, notAfterMs, privateKey, publicJwk: shownJwk } }
 }
 
 function algorithmsOf(key: KeyObject): readonly TokenAlgorithm[] | Unusable {

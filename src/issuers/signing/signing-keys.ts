@@ -13,6 +13,14 @@ export interface KeyFileEvents {
   onReloadFailed(error: unknown, failures: number): void
 }
 
+export interface KeyEnding {
+  readonly algorithm: TokenAlgorithm
+  /** Of the last key that signs it. */
+  readonly kid: string
+  /** Until then, and no longer, a key of the file signs. Milliseconds since the epoch. */
+  readonly endsAtMs: number
+}
+
 export interface KeyFileFacts {
   /** Its permissions, as in `stat`. */
   readonly mode: number
@@ -20,6 +28,8 @@ export interface KeyFileFacts {
   readonly leftOut: readonly LeftOutKey[]
   /** What keys of before signed, and those in force do not. */
   readonly lost: readonly TokenAlgorithm[]
+  /** Algorithms that no key signs from some time on. */
+  readonly endings: readonly KeyEnding[]
   /** Why the file cannot be used as it is now, so that older keys stay in force. */
   readonly problem: string | undefined
 }
@@ -86,14 +96,14 @@ export class SigningKeys {
   }
 
   /**
-   * The key that signs `algorithm` now: of those past their `notBefore`, the one that became valid last.
+   * The key that signs `algorithm` now: of those between their `notBefore` and `notAfter`, the one that became valid last.
    * Throws `LR_KEY_MISSING` when there is none.
    */
   keyFor(algorithm: TokenAlgorithm): SigningKey {
     const now = this.#clock.now()
     let best: SigningKey | undefined
     for (const key of this.#keys) {
-      if (key.notBeforeMs > now || !key.algorithms.includes(algorithm)) continue
+      if (!isValid(key, now) || !key.algorithms.includes(algorithm)) continue
       const isNewer = best === undefined || key.notBeforeMs > best.notBeforeMs
       if (isNewer || (key.notBeforeMs === best?.notBeforeMs && hasOtherName(best, algorithm))) best = key
     }
@@ -108,7 +118,7 @@ export class SigningKeys {
     const now = this.#clock.now()
     const signing = new Set<SigningKey>()
     for (const algorithm of tokenAlgorithms) {
-      if (this.#keys.some((key) => key.notBeforeMs <= now && key.algorithms.includes(algorithm)))
+      if (this.#keys.some((key) => isValid(key, now) && key.algorithms.includes(algorithm)))
         signing.add(this.keyFor(algorithm))
     }
     return this.#keys.flatMap((key) => {
@@ -129,7 +139,33 @@ export class SigningKeys {
 
   /** What is to be said about the file, as it was seen last. */
   get facts(): KeyFileFacts {
-    return { mode: this.#mode, leftOut: this.#leftOut, lost: this.#lost, problem: this.#problem }
+    return {
+      mode: this.#mode,
+      leftOut: this.#leftOut,
+      lost: this.#lost,
+      endings: this.#endings(),
+      problem: this.#problem,
+    }
+  }
+
+  #endings(): KeyEnding[] {
+    const now = this.#clock.now()
+    return tokenAlgorithms.flatMap((algorithm) => {
+      const keys = this.#keys.filter((key) => key.algorithms.includes(algorithm))
+      // Each key that takes over in time moves the end.
+      let [last] = keys.filter((key) => isValid(key, now)).sort(byEnd)
+      for (let next = last; next !== undefined; ) {
+        last = next
+        const { notAfterMs } = last
+        next = keys
+          .filter((key) => key.notBeforeMs <= notAfterMs && key.notAfterMs > notAfterMs)
+          .sort(byEnd)[0]
+      }
+      // Where none signs now the last one has ended, or none has begun.
+      last ??= keys.filter((key) => key.notAfterMs <= now).sort(byEnd)[0]
+      if (last === undefined || last.notAfterMs === Number.POSITIVE_INFINITY) return []
+      return { algorithm, kid: last.kid, endsAtMs: last.notAfterMs }
+    })
   }
 
   async #first(): Promise<void> {
@@ -174,6 +210,15 @@ export class SigningKeys {
     const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#folder)])
     if (!file.startsWith(`${folder}${sep}`)) throw new Error('it lies outside the folder of the issuers file')
   }
+}
+
+function isValid({ notBeforeMs, notAfterMs }: SigningKey, nowMs: number): boolean {
+  return notBeforeMs <= nowMs && nowMs < notAfterMs
+}
+
+/** The longest first. */
+function byEnd(a: SigningKey, b: SigningKey): number {
+  return b.notAfterMs === a.notAfterMs ? 0 : b.notAfterMs - a.notAfterMs
 }
 
 /** The key may be published under the other name of its algorithm, and some RPs compare it. */

@@ -56,6 +56,30 @@ describe('signing keys', () => {
     expect(keys.keyFor('ES256').kid).toBe('new')
   })
 
+  test('a key signs until its notAfter, and its end is known unless another key of the file takes over', async () => {
+    const until = (kid: string, from: number, to: number) => ({
+      ...jwkOf(ecKey(), { kid }),
+      notBefore: 1_800_000_000 + from,
+      notAfter: 1_800_000_000 + to,
+    })
+    const keys = await keysIn(
+      jwkSet(until('first', 0, 100), until('second', 90, 200), until('late', 201, 300)),
+    )
+    clock.nowMs = 1_800_000_089_000
+    expect(keys.keyFor('ES256').kid).toBe('first')
+    expect(keys.facts.endings).toEqual([{ algorithm: 'ES256', kid: 'second', endsAtMs: 1_800_000_200_000 }])
+    clock.nowMs = 1_800_000_199_999
+    expect(keys.keyFor('ES256').kid).toBe('second')
+    clock.nowMs = 1_800_000_200_000
+    expect(() => keys.keyFor('ES256')).toThrow(/ES256/)
+    expect(keys.facts.endings).toMatchObject([{ kid: 'second' }])
+    clock.nowMs = 1_800_000_201_000
+    expect(keys.keyFor('ES256').kid).toBe('late')
+    const forEver = await keysIn(jwkSet(until('first', 0, 100), oldKey))
+    expect(forEver.facts.endings).toEqual([])
+    clock.nowMs = 1_800_000_000_000
+  })
+
   test('of several valid keys the one that became valid last signs, wherever it stands', async () => {
     for (const order of [0, 1]) {
       const set = [
