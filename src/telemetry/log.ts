@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { LineBuffer } from './line-buffer.ts'
+import type { Tally } from './tallied-counter.ts'
 
 export type { Logger } from 'pino'
 
@@ -7,6 +8,10 @@ export interface Log {
   readonly logger: Logger
   /** Takes a whole line, for the one place that makes its line itself. */
   readonly stream: DestinationStream
+  /** Lines that were dropped because nobody read them. */
+  readonly dropped: Tally
+  /** Resolves with whether everything is written, after so many milliseconds at most. */
+  written(ms: number): Promise<boolean>
   /** Writes out what is buffered; for the end of the process. */
   flush(): void
 }
@@ -30,10 +35,21 @@ export function timestamp(): string {
  * relay three percent of its time and hide such a mistake instead of showing it.
  */
 export function createLog(level: string): Log {
-  const stream = new LineBuffer()
+  const stream = new LineBuffer(droppedLine)
   const logger = pino(
     { level, base: null, timestamp, formatters: { level: (label) => ({ level: label }) } },
     stream,
   )
-  return { logger, stream, flush: () => stream.flushSync() }
+  return {
+    logger,
+    stream,
+    dropped: stream.dropped,
+    written: (ms) => stream.written(ms),
+    flush: () => stream.flushSync(),
+  }
+}
+
+function droppedLine(lines: number): string {
+  const msg = 'standard output was not read: the lines before this one are missing'
+  return `{"level":"warn"${timestamp()},"lines":${lines},"msg":"${msg}"}\n`
 }

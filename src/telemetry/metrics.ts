@@ -111,6 +111,10 @@ export class Metrics {
     'Times that this replica built the registry from the log.',
   )
 
+  readonly logLinesDropped = new TalliedCounter(
+    this.#named('log_lines_dropped_total', 'Lines of the log that were dropped because nobody read them.'),
+  )
+
   readonly attempts = this.attemptsMade.tallies(verdicts, (verdict) => ({ verdict }))
   readonly skipped = this.skippedRecords.tallies(skipReasons, (reason) => ({ reason }))
   readonly parked = this.parkings.tallies(parkReasons, (why) => ({ why }))

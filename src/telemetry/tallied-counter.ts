@@ -42,6 +42,11 @@ export class TalliedCounter<L extends string = never> extends Counter<L> {
     return entry.tally
   }
 
+  /** Shows a tally that somebody else raises. */
+  show(labels: Labels<L>, tally: Tally): void {
+    this.#tallies.set(this.#key(labels), { labels, tally })
+  }
+
   /** Shows these labels no more. Returns what they had counted. */
   drop(labels: Labels<L>): number {
     const key = this.#key(labels)
