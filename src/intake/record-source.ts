@@ -9,12 +9,15 @@ export interface AssignedPartition extends TopicPartition, PositionMetadata {
 export type CommittablePosition = RecordPosition & Pick<PositionMetadata, 'recordMs'>
 
 /** A run of records of one partition, in log order. */
-export interface RecordBatch extends TopicPartition {
-  readonly records: readonly WireRecord[]
+export interface RecordBatch<Records extends Iterable<WireRecord> = readonly WireRecord[]>
+  extends TopicPartition {
+  readonly records: Records
   /** The offset that was asked for; at most the first record's. */
   readonly fetchedOffset: number
   /** The offset after the batch; larger than the last record's plus one where the log has holes. */
   readonly nextOffset: number
+  /** Time of the last record. Milliseconds since the epoch. */
+  readonly recordMs?: number | undefined
   /** About the memory that its records hold for as long as one of them waits. */
   readonly bytes?: number
   /** The end of the partition when the batch was read. */
@@ -24,7 +27,7 @@ export interface RecordBatch extends TopicPartition {
 /** Who consumes. None of the calls may throw. */
 export interface RecordListener {
   /** Takes records over without waiting for anything: the adapter's loop also sends the heartbeats. */
-  onBatch(batch: RecordBatch): void
+  onBatch(batch: RecordBatch<Iterable<WireRecord>>): void
   /**
    * The partitions are about to be dealt out anew. Resolves when what is in flight is settled as far as possible; the group waits.
    * What is committable then is committed before the partitions are given up.
