@@ -19,6 +19,9 @@ export class MemoryBacklog implements Backlog {
     return [...new Set(due.map(({ rpKey }) => rpKey))].slice(from, from + limit)
   }
 
+  /** It has no index. */
+  async tidyIndex(): Promise<void> {}
+
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
     const claimed: ParkedDelivery[] = []
     const due = byDueTime(this.#parked.get(rpKey)?.values() ?? []).filter(({ dueMs }) => dueMs <= nowMs)
