@@ -75,6 +75,7 @@ export class Service {
     const { logger } = log
     const metrics = new Metrics()
     metrics.showBuild(version)
+    metrics.logLinesDropped = log.dropped
     const failures = new RecentFailures(clock)
     const hurry = (part: string): void => {
       if (part === 'redis') this.#checkup.hurry(part)

@@ -10,6 +10,9 @@ import { openTracing } from '../telemetry/opentelemetry.ts'
 
 const NPM_SHELL_LOOK_MS = 500
 
+/** At the end: for whoever reads the log. */
+const LOG_MS = 5_000
+
 export function addServe(program: Command): void {
   program
     .command('serve')
@@ -51,6 +54,8 @@ async function serve(): Promise<void> {
   })
   await Promise.race([service.start(), stopped])
   await stopped
+  // The thread that waits for a reader would keep the process from ending for as long as nobody reads.
+  if (!(await log.written(LOG_MS))) process.kill(process.pid, 'SIGKILL')
 }
 
 /**

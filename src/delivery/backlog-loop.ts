@@ -36,6 +36,9 @@ const SWEEP_EVERY_MS = 5_000
 const SWEPT_MAX = 200
 /** RPs that are looked through after the same look; the others have their turn with the next. */
 const SWEEPS_PER_LOOK = 64
+/** RPs of other issuers whose place in the index is looked at after the same look, once each. */
+const STRANGERS_PER_LOOK = 500
+const STRANGERS_MAX = 20_000
 /** After an outage of many RPs their backlogs do not wait for one another's round trips. */
 const DRAINED_AT_ONCE = 32
 
@@ -49,6 +52,7 @@ export class BacklogLoop {
   #running: Promise<void> | undefined
   #sleeping: AbortController | undefined
   #isWoken = false
+  readonly #strangers = new Set<string>()
 
   constructor(options: BacklogLoopOptions) {
     this.#options = options
@@ -123,14 +127,25 @@ export class BacklogLoop {
     const { backlog, clock, issuers, relyingParties } = this.#options
     const now = clock.now()
     const due: RelyingParty[] = []
+    const strangers: string[] = []
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
       for (const rpKey of page) {
         // Of another issuer nothing is claimed: another relay may be able to sign for it.
         if (issuers.get(issuerOf(rpKey))?.isEnabled) due.push(relyingParties.byKey(rpKey))
+        else if (strangers.length < STRANGERS_PER_LOOK && !this.#strangers.has(rpKey)) strangers.push(rpKey)
       }
-      if (page.length < RPS_PER_PAGE) return due
+      if (page.length < RPS_PER_PAGE) break
     }
+    if (strangers.length > 0) await this.#tidy(strangers, now)
+    return due
+  }
+
+  /** No claim of this relay ever takes one out of the index that has no backlog, and every look passes over it. */
+  async #tidy(strangers: readonly string[], nowMs: number): Promise<void> {
+    await this.#options.backlog.tidyIndex(strangers, nowMs)
+    if (this.#strangers.size >= STRANGERS_MAX) this.#strangers.clear()
+    for (const rpKey of strangers) this.#strangers.add(rpKey)
   }
 
   /** True when one of the steps says so. RPs for which there is nothing to do cost no turn of the others. */

@@ -74,6 +74,8 @@ export interface Backlog {
   park(deliveries: readonly ParkedDelivery[]): Promise<ReadonlySet<string>>
   /** RPs that have a delivery due, the longest due first, from the given rank on. A hint: another replica may be faster. */
   dueRps(nowMs: number, from: number, limit: number): Promise<string[]>
+  /** Of these RPs, those that have nothing due now are not among `dueRps` any more before they have. */
+  tidyIndex(rpKeys: readonly string[], nowMs: number): Promise<void>
   /**
    * Takes due deliveries of one RP, oldest first. Each is leased: no other replica gets it before `leaseUntilMs`,
    * and then it is due again, should this replica have died. Of several for one registration, which two triggers may

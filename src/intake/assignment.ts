@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../events/wire-record.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { PartitionQueue } from './partition-queue.ts'
@@ -58,7 +58,7 @@ export class Assignment implements RecordListener {
     return this.#queues.values()
   }
 
-  onBatch(batch: RecordBatch): void {
+  onBatch(batch: RecordBatch<Iterable<WireRecord>>): void {
     this.#queues.get(nameOf(batch))?.take(batch)
     if (this.#isFull || this.#queuedBytes <= QUEUED_BYTES_MAX) return
     this.#isFull = true

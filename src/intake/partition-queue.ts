@@ -25,6 +25,13 @@ type Queued =
   | { readonly record: WireRecord; readonly rest?: RestOfRecord }
   | { readonly skipTo: number; readonly bytes: number }
 
+/** Records that are not looked at before it is their turn: what is made of one to wait takes more memory than its bytes. */
+interface Later {
+  readonly later: Iterator<WireRecord>
+  /** The first that was not here before. */
+  readonly from: number
+}
+
 /** The results of a record that are left for later batches. */
 interface RestOfRecord {
   readonly open: OpenRecord
@@ -48,11 +55,13 @@ export class PartitionQueue {
   recordMs: number | undefined
   /** Approximate memory of the queued records. */
   queuedBytes = 0
-  readonly #queue = new Fifo<Queued>()
+  readonly #queue = new Fifo<Queued | Later>()
   readonly #options: PartitionQueueOptions
   #isPaused = false
   #isClosed = false
   #isHeld = false
+  /** In the queue. */
+  #laters = 0
   #received: number
   #working: Promise<void> | undefined
 
@@ -93,7 +102,7 @@ export class PartitionQueue {
     await this.#working
   }
 
-  take(batch: RecordBatch): void {
+  take(batch: RecordBatch<Iterable<WireRecord>>): void {
     if (this.#isClosed) return
     // Accepting it would lose the records of the gap.
     if (batch.fetchedOffset > this.#received) {
@@ -101,13 +110,18 @@ export class PartitionQueue {
       return
     }
     this.endOffset = batch.endOffset
-    this.recordMs = batch.records.at(-1)?.timestampMs ?? this.recordMs
-    for (const record of batch.records) {
-      // After a rebalance the log may repeat records.
-      if (record.offset < this.#received) continue
-      // Most of the topic is the relay's own outcomes. They must not displace other records.
-      if (isOutcome(record)) this.#options.onOutcomeSkipped()
-      else this.#queue.push({ record })
+    this.recordMs = batch.recordMs ?? this.recordMs
+    const later: Later = { later: batch.records[Symbol.iterator](), from: this.#received }
+    let record: WireRecord | undefined
+    // What does not fit any more comes behind what is later already.
+    while (this.#laters === 0 && this.#queue.size <= QUEUED_RECORDS_MAX) {
+      record = this.#nextOf(later)
+      if (record === undefined) break
+      this.#queue.push({ record })
+    }
+    if (this.#laters > 0 || record !== undefined) {
+      this.#queue.push(later)
+      this.#laters++
     }
     this.#advanceTo(batch.nextOffset, batch.bytes)
     if (this.#queue.size > QUEUED_RECORDS_MAX && !this.#isPaused) {
@@ -134,16 +148,39 @@ export class PartitionQueue {
   }
 
   next(): Queued | undefined {
-    const item = this.#queue.shift()
+    const item = this.#shift()
     if (item !== undefined && 'skipTo' in item && item.bytes > 0) {
       this.queuedBytes -= item.bytes
       this.#options.onDrained?.()
     }
-    if (this.#isPaused && this.#queue.size <= QUEUED_RECORDS_MAX / 2 && !this.#isClosed) {
+    const isHalf = this.#laters === 0 && this.#queue.size <= QUEUED_RECORDS_MAX / 2
+    if (this.#isPaused && isHalf && !this.#isClosed) {
       this.#isPaused = false
       this.#options.resume(this)
     }
     return item
+  }
+
+  #shift(): Queued | undefined {
+    for (let head = this.#queue.peek(); head !== undefined && 'later' in head; head = this.#queue.peek()) {
+      const record = this.#nextOf(head)
+      if (record !== undefined) return { record }
+      this.#queue.shift()
+      this.#laters--
+    }
+    return this.#queue.shift() as Queued | undefined
+  }
+
+  #nextOf({ later, from }: Later): WireRecord | undefined {
+    for (let next = later.next(); !next.done; next = later.next()) {
+      const record = next.value
+      // After a rebalance the log may bring records again that are here already.
+      if (record.offset < from) continue
+      // The relay's own outcomes are most of the topic; they must not fill the queue before what counts.
+      if (!isOutcome(record)) return record
+      this.#options.onOutcomeSkipped()
+    }
+    return undefined
   }
 
   /** Makes the rest of a record the next item. */
@@ -169,6 +206,7 @@ export class PartitionQueue {
   close(): void {
     this.#isClosed = true
     this.#queue.clear()
+    this.#laters = 0
     this.queuedBytes = 0
   }
 }

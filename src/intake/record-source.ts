@@ -8,12 +8,15 @@ export interface AssignedPartition extends TopicPartition, PositionMetadata {
 export type CommittablePosition = RecordPosition & Pick<PositionMetadata, 'recordMs'>
 
 /** Consecutive records of one partition, in log order. */
-export interface RecordBatch extends TopicPartition {
-  readonly records: readonly WireRecord[]
+export interface RecordBatch<Records extends Iterable<WireRecord> = readonly WireRecord[]>
+  extends TopicPartition {
+  readonly records: Records
   /** The requested offset; not above the first record's. */
   readonly fetchedOffset: number
   /** The offset after the batch. Larger than the last record's plus one if the log has gaps. */
   readonly nextOffset: number
+  /** Time of the last record. Milliseconds since the epoch. */
+  readonly recordMs?: number | undefined
   /** Approximate memory that its records use as long as one of them is queued. */
   readonly bytes?: number
   /** The end of the partition when the batch was read. */
@@ -23,7 +26,7 @@ export interface RecordBatch extends TopicPartition {
 /** A consumer's listener. No method may throw. */
 export interface RecordListener {
   /** Takes records over without waiting: the adapter's loop also sends heartbeats. */
-  onBatch(batch: RecordBatch): void
+  onBatch(batch: RecordBatch<Iterable<WireRecord>>): void
   /**
    * A rebalance begins. Resolves when as much as possible of the work in flight is settled; the group waits. Committable
    * offsets are committed before the partitions are given up.

@@ -1,5 +1,5 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import type { TopicPartition } from '../events/wire-record.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import type { LogEdges } from '../intake/log-edges.ts'
 import type { AssignedPartition, RecordBatch, RecordListener, RecordSource } from '../intake/record-source.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
@@ -291,16 +291,23 @@ export class KafkaRecordSource implements RecordSource {
   }
 }
 
-function recordBatch({ batch }: EachBatchPayload): RecordBatch {
-  const { topic, partition } = batch
+/** Its records are made as they are taken: a batch may hold a hundred thousand. */
+function recordBatch({ batch }: EachBatchPayload): RecordBatch<Iterable<WireRecord>> {
+  const { messages, topic, partition } = batch
   const { fetchedOffset, rawMessages } = batch as unknown as { fetchedOffset: string; rawMessages: object }
   const part = { topic, partition, fetchedOffset: Number(fetchedOffset) }
+  const last = messages.at(-1)
   return {
     ...part,
     bytes: extentOf(rawMessages)?.bytes ?? 0,
     nextOffset: Number(batch.lastOffset()) + 1,
+    recordMs: last && Number(last.timestamp),
     endOffset: Number(batch.highWatermark),
-    records: batch.messages.map((message) => wireRecord(part, message)),
+    records: {
+      *[Symbol.iterator]() {
+        for (const message of messages) yield wireRecord(part, message)
+      },
+    },
   }
 }
 

@@ -121,15 +121,20 @@ return #ARGV
 const RP_BYTES_MAX = 2 * NAME_BYTES_MAX + 1
 
 /**
- * KEYS[1]: the index of RPs. ARGV: now, offset, limit. Returns RPs with something due. Removes members that are too long for
- * an RP.
+ * KEYS[1]: the index of RPs. ARGV: now, offset, limit. Returns how many left the index, then RPs with something due. Removes
+ * members that are no RP: too long, or without an issuer and a client.
  */
 export const dueRpsScript = redisScript(`
-local rps = {}
+local answer = {0}
 for _, rp in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', ARGV[2], ARGV[3])) do
-  if #rp > ${RP_BYTES_MAX} then redis.call('ZREM', KEYS[1], rp) else rps[#rps + 1] = rp end
+  if #rp <= ${RP_BYTES_MAX} and string.find(rp, '^[^|]+|.') then
+    answer[#answer + 1] = rp
+  else
+    redis.call('ZREM', KEYS[1], rp)
+    answer[1] = answer[1] + 1
+  end
 end
-return rps
+return answer
 `)
 
 /** KEYS[1]: the index of RPs. ARGV: limit. Returns a flat list of RPs and due times, the earliest first. */

@@ -104,7 +104,22 @@ export class RedisBacklog implements Backlog {
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
     const call = evalScript(dueRpsScript, [this.#keys.backlogs()], [nowMs, from, limit])
-    return (await this.#redis.command(...call)) as string[]
+    for (;;) {
+      const [left, ...rps] = (await this.#redis.command(...call)) as [number, ...string[]]
+      // Others have moved up into their places.
+      if (left === 0) return rps
+    }
+  }
+
+  async tidyIndex(rpKeys: readonly string[], nowMs: number): Promise<void> {
+    const found = await this.#redis.tolerantPipeline(
+      rpKeys.map((rpKey) => evalScript(nextDueScript, [this.#keys.backlog(rpKey)], [])),
+    )
+    const next = rpKeys.map((rpKey, i) => [rpKey, found[i]] as const)
+    const own = next.filter((it): it is readonly [string, string] => it[1] !== FOREIGN)
+    const late = own.map(([rpKey, score]) => [rpKey, dueTime(score)] as const)
+    const wrong = late.filter(([, due]) => due === '' || Number(due) > nowMs)
+    await Promise.all(wrong.map(([rpKey, due]) => this.#reindex(rpKey, due)))
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {

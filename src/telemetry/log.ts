@@ -5,6 +5,10 @@ export type { Logger } from 'pino'
 
 export interface Log {
   readonly logger: Logger
+  /** Lines that were dropped because nobody read them. */
+  dropped(): number
+  /** Resolves with whether everything is written, after so many milliseconds at most. */
+  written(ms: number): Promise<boolean>
   /** Writes out what is buffered; for the end of the process. */
   flush(): void
 }
@@ -15,7 +19,7 @@ export interface Log {
  * relay three percent of its time and hide such a mistake instead of showing it.
  */
 export function createLog(level: string): Log {
-  const stream = new LineBuffer()
+  const stream = new LineBuffer(droppedLine)
   const logger = pino(
     {
       level,
@@ -25,5 +29,15 @@ export function createLog(level: string): Log {
     },
     stream,
   )
-  return { logger, flush: () => stream.flushSync() }
+  return {
+    logger,
+    dropped: () => stream.dropped,
+    written: (ms) => stream.written(ms),
+    flush: () => stream.flushSync(),
+  }
+}
+
+function droppedLine(lines: number): string {
+  const msg = 'standard output was not read: the lines before this one are missing'
+  return `{"level":"warn"${stdTimeFunctions.isoTime()},"lines":${lines},"msg":"${msg}"}\n`
 }

@@ -111,7 +111,21 @@ export class Metrics {
     labelNames: ['version', 'node'],
   })
 
+  /** Lines of the log that were dropped; the log counts them. */
+  logLinesDropped: () => number = () => 0
+
   constructor() {
+    const dropped = () => this.logLinesDropped()
+    new Counter({
+      ...this.#named(
+        'log_lines_dropped_total',
+        'Lines of the log that were dropped because nobody read them.',
+      ),
+      collect() {
+        this.reset()
+        this.inc(dropped())
+      },
+    })
     for (const verdict of verdicts) this.attempts.inc({ verdict }, 0)
     for (const reason of skipReasons) this.skipped.inc({ reason }, 0)
     for (const why of parkReasons) this.parked.inc({ why }, 0)

@@ -13,6 +13,7 @@ import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { PassedPosition } from '../intake/log-edges.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
+import { Ration } from '../lib/ration.ts'
 import { RecentMessages } from '../lib/recent-messages.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
@@ -27,6 +28,9 @@ const levels = {
   unknown: 'debug',
 } as const satisfies Record<Severity, string>
 
+/** Beyond that the log would only repeat the dead-letter topic. */
+const POISON_LINES_PER_MINUTE = 200
+
 const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
   forgotten: 'nobody knows up to where it was read: reading begins as at a first start',
   lacked: 'Redis has fallen behind, and the log does not hold any more all that it lacks',
@@ -40,6 +44,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #onFault: (part: string) => void
   readonly #failures: RecentFailures
   readonly #faults = new RecentMessages()
+  readonly #poisonLines = new Ration(POISON_LINES_PER_MINUTE)
 
   constructor(
     logger: Logger,
@@ -159,7 +164,18 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     const { topic, partition, offset, value } = record
     this.#metrics.deadLetters.inc({ type })
     this.#failures.poisoned(record, type, reason)
-    this.#log.warn({ topic, partition, offset, bytes: value?.length ?? 0, type, reason }, 'poison record')
+    const said = this.#poisonLines.take()
+    if (said === undefined) return
+    const line = { topic, partition, offset, bytes: value?.length ?? 0, type, reason }
+    const { leftOut, isLast } = said
+    this.#log.warn(
+      {
+        ...line,
+        ...(leftOut > 0 && { leftOut }),
+        ...(isLast && { further: 'not logged within this minute' }),
+      },
+      'poison record',
+    )
   }
 
   /** A topic takes no record of that size, so only what identifies it was appended. */

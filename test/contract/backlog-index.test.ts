@@ -88,3 +88,37 @@ test.each([1, 2, 3])(
     expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
   },
 )
+
+const index = () => fixture.keys.backlogs()
+const zadd = (...names: readonly string[]) =>
+  fixture.redis.command('ZADD', index(), ...names.flatMap((name) => [1, name]))
+
+test('what names no RP leaves the index at the first look, however much there is: each look paged through it', async () => {
+  await other.park([parked('behind')])
+  for (let from = 0; from < 20_000; from += 1_000)
+    await zadd(...Array.from({ length: 1_000 }, (_, i) => `garbage-${from + i}`))
+  await zadd('', '|', '|client-1', `${ISSUER}|`)
+  expect(await other.dueRps(NOW, 0, 1_000)).toEqual([RP])
+  expect(await fixture.redis.command('ZRANGE', index(), 0, -1)).toEqual([RP])
+})
+
+test('of RPs whose place in the index is wrong, those without a backlog leave it', async () => {
+  const [late, foreign, none] = ['late', 'foreign', 'none'].map((it) => `${ISSUER}|${it}`) as [
+    string,
+    string,
+    string,
+  ]
+  await other.park([parked('due'), { ...parked('later', NOW + 10), rpKey: late }])
+  await fixture.redis.command('SET', fixture.keys.backlog(foreign), 'x')
+  await zadd(late, foreign, none)
+  await other.tidyIndex([RP, late, foreign, none], NOW)
+  // Whoever mends a key may bring back what was parked there.
+  expect(await other.dueRps(NOW, 0, 10)).toEqual([foreign, RP])
+  expect(await other.dueRps(NOW + 10, 0, 10)).toEqual([foreign, RP, late])
+})
+
+test('an RP that is taken out of the index while another replica parks for it is in it again', async () => {
+  await zadd(RP)
+  await interrupted(async () => void (await other.park([parked('new')]))).tidyIndex([RP], NOW)
+  expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
+})

@@ -20,6 +20,9 @@ export class MemoryBacklog implements Backlog {
     return inOrder.slice(from, from + limit).map(({ rpKey }) => rpKey)
   }
 
+  /** It has no index. */
+  async tidyIndex(): Promise<void> {}
+
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
     const claimed: ParkedDelivery[] = []
     const due = byDueTime(this.#parked.get(rpKey)?.values() ?? []).filter(({ dueMs }) => dueMs <= nowMs)

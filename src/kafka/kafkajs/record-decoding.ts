@@ -27,23 +27,32 @@ export const HEADERS_MAX = 1_000
  * HeaderValue]. Key, value and headers are read from the bytes on each access and not cached: a queued record is in the old
  * generation and would keep them until the next full garbage collection. A record with invalid lengths has none of them, and
  * a `problem`.
+ *
+ * A batch may hold a hundred thousand of them, so each is one small object beside the bytes of all.
  */
 export class DecodedRecord {
   readonly attributes: number
-  readonly offset: string
   readonly batchContext: BatchContext
-  readonly #timestampDelta: number
-  readonly #reader: Reader
+  readonly #bytes: Buffer
   readonly #contentAt: number
+  readonly #end: number
+  readonly #offsetDelta: number
+  readonly #timestampDelta: number
 
   /** Throws when its position in the batch cannot be read. */
-  constructor(reader: Reader, context: BatchContext) {
-    this.#reader = reader
+  constructor(bytes: Buffer, start: number, end: number, context: BatchContext) {
+    const reader = new Reader(bytes, start, end)
     this.batchContext = context
     this.attributes = reader.byte()
+    this.#bytes = bytes
     this.#timestampDelta = reader.varint()
-    this.offset = String(context.firstOffset + reader.varint())
+    this.#offsetDelta = reader.varint()
     this.#contentAt = reader.at
+    this.#end = end
+  }
+
+  get offset(): string {
+    return String(this.batchContext.firstOffset + this.#offsetDelta)
   }
 
   get isControlRecord(): boolean {
@@ -93,8 +102,7 @@ export class DecodedRecord {
   }
 
   #fromContent(): Reader {
-    this.#reader.at = this.#contentAt
-    return this.#reader
+    return new Reader(this.#bytes, this.#contentAt, this.#end)
   }
 }
 

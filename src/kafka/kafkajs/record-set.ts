@@ -35,9 +35,9 @@ const LOG_APPEND_TIME_FLAG = 0x08
 const TRANSACTION_FLAG = 0x10
 const CONTROL_FLAG = 0x20
 
-/** Each record costs objects, however few bytes it has: a `WireRecord` and a queue entry. */
+/** Each record costs an object and its places in lists, however few bytes it has. */
 const RECORDS_MAX = 100_000
-const RECORD_BYTES = 260
+const RECORD_BYTES = 120
 /**
  * Above so much memory for one response, its further batches are left for the next fetch: each of a hundred small ones may
  * inflate to nearly the limit of a batch. Bytes.
@@ -191,7 +191,7 @@ class RecordBatch {
         const length = reader.varint()
         if (length < 0 || length > reader.left) return next
         const end = reader.at + length
-        const record = new DecodedRecord(new Reader(content, reader.at, end), this.#context)
+        const record = new DecodedRecord(content, reader.at, end, this.#context)
         const offset = Number(record.offset)
         if (offset < next || offset > this.lastOffset) return next
         records.push(record)

@@ -99,6 +99,30 @@ describe('partition queue', () => {
     expect(queue.queuedRecords).toBeLessThan(most * 0.7)
   })
 
+  test('of a batch of ten thousand records few are made before their turn: they filled the memory', () => {
+    const { queue, drain, isPaused } = queueFixture(0)
+    let made = 0
+    function* records(from: number, to: number) {
+      for (let offset = from; offset < to; offset++) {
+        made++
+        yield { ...wireRecord({}), offset }
+      }
+    }
+    const take = (from: number, to: number) =>
+      queue.take({
+        ...{ topic: 't', partition: 0, fetchedOffset: from, nextOffset: to, endOffset: to },
+        records: records(Math.max(from - 5, 0), to),
+      })
+    take(0, 10_000)
+    take(10_000, 20_000)
+    expect(isPaused()).toBe(true)
+    expect(made).toBeLessThan(1_000)
+    expect(drain()).toEqual(Array.from({ length: 20_000 }, (_, i) => i))
+    expect([isPaused(), queue.tracker.committable]).toEqual([false, 20_000])
+    // Those that came twice were made, and left out.
+    expect(made).toBe(20_005)
+  })
+
   test('the relay’s own outcomes take no room, and hold no offset', () => {
     const { queue, drain, skippedOutcomes } = queueFixture(0)
     const outcome = (offset: number) => ({
