@@ -33,7 +33,7 @@ export function parseIssuer(text: string): string {
   } catch {
     throw new RelayFault(
       'LR_USAGE',
-      '--issuer: must be the https (or http) URL that stands in the ID tokens, without query and fragment',
+      '--issuer: must be the https (or http) URL from the ID tokens, without query and fragment',
     )
   }
 }

@@ -54,7 +54,7 @@ export function readOptions<Name extends keyof ReadOptions>(
 export function refuseUntrusted(env: Environment = process.env): void {
   if (env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return
   throw faultOf([
-    'NODE_TLS_REJECT_UNAUTHORIZED: must not be 0, or every certificate is taken for good; unset it, and name the authority in KAFKA_TLS_CA_FILE, REDIS_TLS_CA_FILE or, for RPs, NODE_EXTRA_CA_CERTS',
+    'NODE_TLS_REJECT_UNAUTHORIZED: must not be 0, or every certificate is accepted; unset it, and name your authority in KAFKA_TLS_CA_FILE, REDIS_TLS_CA_FILE or, for RPs, NODE_EXTRA_CA_CERTS',
   ])
 }
 
@@ -75,7 +75,7 @@ function briefly(lines: readonly string[]): string[] {
   const more = [...seen].filter(([, count]) => count > PROBLEMS_PER_OPTION_MAX)
   return [
     ...shown,
-    ...more.map(([name, count]) => `${name}: has ${count - PROBLEMS_PER_OPTION_MAX} further problems`),
+    ...more.map(([name, count]) => `${name}: has ${count - PROBLEMS_PER_OPTION_MAX} more problems`),
   ]
 }
 
@@ -86,7 +86,7 @@ function problemLine(
   const name = String(path[0])
   if (code !== 'invalid_type' || path.length > 1) return `${name}: ${message}`
   const misspelt = misspeltOptions(env).find(({ meant }) => meant === name)
-  return `${name}: is required${misspelt === undefined ? '' : `, and ${misspelt.name} is no option`}`
+  return `${name}: is required${misspelt === undefined ? '' : `; ${misspelt.name} is not an option`}`
 }
 
 /** The options that are right by themselves, beside others that may be wrong. */
