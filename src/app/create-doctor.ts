@@ -66,7 +66,7 @@ async function configuration({ problems }: EachOption): Promise<readonly Examine
 /** Without its options an area cannot be examined. */
 function notConfigured(area: Area): readonly ExaminedFinding[] {
   const notes = new Examination(area)
-  notes.noteUnknown('its options are not valid: see configuration')
+  notes.noteUnknown('its options are invalid: see the findings of configuration')
   return notes.all
 }
 
@@ -185,11 +185,12 @@ async function rpSettings(
     issuer: layout.issuers[0].issuer,
     clients: layout.clients,
   })
-  if (config === undefined) return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are needed for its settings')
+  if (config === undefined)
+    return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are required to read its settings')
   const clients = new ClientPolicy(config.clients, () => undefined)
   const refusal = endpointProblem(uri) === undefined && clients.refusal(clientId, logoutEndpoint(uri))
   if (refusal) {
-    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
+    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS if it is right')
   }
   const invalid: string[] = []
   try {
