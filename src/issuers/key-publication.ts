@@ -64,9 +64,9 @@ export class KeyPublication {
   async look(): Promise<void> {
     const { issuer, fetchJson } = this.#options
     const uri = jwksUriIn(await fetchJson(discoveryUri(issuer)))
-    if (uri === undefined) throw new Error('the metadata name no usable jwks_uri')
+    if (uri === undefined) throw new Error('the metadata has no usable jwks_uri')
     const { keys } = await fetchJson(uri)
-    if (!Array.isArray(keys)) throw new Error('the document at jwks_uri holds no list of keys')
+    if (!Array.isArray(keys)) throw new Error('the document at jwks_uri has no list of keys')
     this.#jwks = keys.filter((key) => typeof key === 'object' && key !== null)
   }
 }

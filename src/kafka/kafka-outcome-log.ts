@@ -38,7 +38,7 @@ export class KafkaOutcomeLog implements OutcomeLog {
       const type = protocolType(error)
       // An answer like any other, after which the producer is as good as before.
       if (type !== undefined && TOO_LARGE.has(type)) {
-        throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of that size', {
+        throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of this size', {
           cause: error,
         })
       }

@@ -42,7 +42,7 @@ export class Patience {
     if (sinceMs === undefined) this.#sufferingSinceMs.set(part, this.#now())
     const isBearable = sinceMs === undefined || this.#now() - sinceMs < BEARABLE_MS
     if (isBearable || this.#over.signal.aborted) return
-    this.#fault = new RelayFault('LR_UNREACHABLE', `${part} stays out of reach: ${messageOf(error)}`, {
+    this.#fault = new RelayFault('LR_UNREACHABLE', `${part} stays unreachable: ${messageOf(error)}`, {
       cause: error,
     })
     this.#over.abort()
@@ -70,7 +70,7 @@ export function unreachableFault(error: unknown): unknown {
     codeOf(error) === 'LR_UNAVAILABLE' ||
     (error instanceof Error && CLIENT_ERRORS.test(`${error.name} ${error.message}`))
   if (!isGivenUp) return error
-  return new RelayFault('LR_UNREACHABLE', `Kafka or Redis stays out of reach: ${messageOf(error)}`, {
+  return new RelayFault('LR_UNREACHABLE', `Kafka or Redis stays unreachable: ${messageOf(error)}`, {
     cause: error,
   })
 }

@@ -185,7 +185,10 @@ export class RedisBacklog implements Backlog {
     const replies = all.slice(lives.length, lives.length + commands.length)
     if (all.slice(lives.length + commands.length).includes(FOREIGN)) {
       this.#redis.suspects.note(this.#keys.backlogs())
-      throw new RelayFault('LR_REFUSED', 'WRONGTYPE: the index of the backlogs in Redis holds something else')
+      throw new RelayFault(
+        'LR_REFUSED',
+        'WRONGTYPE: another application uses the key of the backlog index in Redis',
+      )
     }
     const refused = new Set<string>()
     for (const [i, { rpKey }] of commands.entries())

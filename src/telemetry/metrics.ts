@@ -45,12 +45,12 @@ const poisonTypes = [...knownTypes, 'unknown'] as const
 export class Metrics {
   readonly registry = new Registry()
 
-  readonly triggers = new TalliedCounter(
-    this.#named('triggers_total', 'Triggers and registrations taken up.'),
-    ['type', 'result'],
-  )
+  readonly triggers = new TalliedCounter(this.#named('triggers_total', 'Triggers and registrations read.'), [
+    'type',
+    'result',
+  ])
   readonly skippedRecords = new TalliedCounter(
-    this.#named('records_skipped_total', 'Records that are not input.'),
+    this.#named('records_skipped_total', 'Records of other types, ignored.'),
     ['reason'],
   )
   readonly poison = new TalliedCounter(this.#named('dead_letters_total', 'Poison records.'), ['type'])
@@ -62,8 +62,8 @@ export class Metrics {
     this.#named('delivery_failures_total', 'Deliveries that failed for good, by RP.'),
     ['client_id'],
   )
-  readonly attemptsMade = new TalliedCounter(this.#named('attempts_total', 'Attempts made.'), ['verdict'])
-  readonly parkings = new TalliedCounter(this.#named('parked_total', 'Deliveries put into the backlog.'), [
+  readonly attemptsMade = new TalliedCounter(this.#named('attempts_total', 'Delivery attempts.'), ['verdict'])
+  readonly parkings = new TalliedCounter(this.#named('parked_total', 'Deliveries parked in the backlog.'), [
     'why',
   ])
   readonly faults = new TalliedCounter(
@@ -71,44 +71,44 @@ export class Metrics {
     ['part'],
   )
   readonly passedPositions = new TalliedCounter(
-    this.#named('positions_passed_total', 'Positions that the log did not hold any more.'),
+    this.#named('positions_passed_total', 'Positions whose records the topic no longer holds.'),
     ['why'],
   )
   readonly attemptDuration = new TalliedHistogram(
-    this.#named('attempt_duration_seconds', 'Time of one attempt.'),
+    this.#named('attempt_duration_seconds', 'Duration of one attempt.'),
     ATTEMPT_BUCKETS,
   )
   readonly triggerToSent = new TalliedHistogram(
-    this.#named('trigger_to_sent_seconds', 'From the trigger to the accepted logout.'),
+    this.#named('trigger_to_sent_seconds', 'Time from the trigger to the accepted logout.'),
     TRIGGER_BUCKETS,
   )
   readonly outcomePublish = new TalliedHistogram(
     this.#named(
       'outcome_publish_seconds',
-      'From an outcome to its acknowledgement by Kafka; the oldest of each batch.',
+      'Time from an outcome to its acknowledgement by Kafka; the oldest of each batch.',
     ),
     PUBLISH_BUCKETS,
   )
 
   readonly breakerOpenings = this.#plain(
     'breaker_openings_total',
-    'Times that an RP was found not to answer, or still not to answer.',
+    'Times that the breaker of an RP opened, or stayed open after a probe.',
   )
   readonly registryLosses = this.#plain(
     'registry_losses_total',
-    'Times that Redis was found without the registry while the relay ran.',
+    'Times that Redis lost the registry while the relay ran.',
   )
   readonly fetchGaps = this.#plain(
     'fetch_gaps_total',
-    'Batches that did not follow on the last one; what comes before them is fetched again.',
+    'Batches that left a gap after the last one; the relay fetches the gap again.',
   )
   readonly missed = this.#plain(
     'records_missed_total',
-    'Records that the log had dropped before they were read.',
+    'Records that the topic dropped before they were read.',
   )
   readonly rebuilds = this.#plain(
     'rebuilds_total',
-    'Times that this replica built the registry from the log.',
+    'Times that this replica rebuilt the registry from the topic.',
   )
 
   readonly attempts = this.attemptsMade.tallies(verdicts, (verdict) => ({ verdict }))
@@ -122,7 +122,7 @@ export class Metrics {
 
   readonly #build = new Gauge({
     name: 'logout_relay_build_info',
-    help: 'Always 1; the labels say which build runs.',
+    help: 'Always 1; the labels name the running build.',
     labelNames: ['version', 'node'],
     registers: [this.registry],
   })

@@ -29,8 +29,8 @@ const levels = {
 } as const satisfies Record<Severity, string>
 
 const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
-  forgotten: 'nobody knows up to where it was read: reading begins as at a first start',
-  lacked: 'Redis has fallen behind, and the log does not hold any more all that it lacks',
+  forgotten: 'its position is lost: reading starts as at a first start',
+  lacked: 'Redis fell behind, and the topic no longer holds all records that it lacks',
 }
 
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
@@ -129,11 +129,17 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   breakerOpened({ clientId }: RelyingParty, cooldownMs: number): void {
     this.#metrics.breakerOpenings.count++
-    this.#log.warn({ client: clientId, cooldownMs }, 'the RP does not answer: its deliveries are parked')
+    this.#log.warn(
+      { client: clientId, cooldownMs },
+      'breaker open, because the RP does not answer: its deliveries are parked',
+    )
   }
 
   breakerClosed({ clientId }: RelyingParty): void {
-    this.#log.info({ client: clientId }, 'the RP answers again: its backlog is delivered')
+    this.#log.info(
+      { client: clientId },
+      'breaker closed, because the RP answers again: its backlog is delivered',
+    )
   }
 
   published(sinceMs: number): void {
@@ -149,7 +155,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.triggers.tally({ type, result }).count++
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
-      this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; see ISSUER')
+      this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; compare ISSUER')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger
       this.#log.debug({ trigger: origin.id, type, session: sessionId, result, owed }, 'trigger')
@@ -184,14 +190,15 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.missed.count += Math.max(position - wanted, 0)
     this.#log.warn(
       passed,
-      passedTexts[why] ?? 'the log does not hold what comes next: reading goes on where it begins',
+      passedTexts[why] ??
+        'the topic no longer holds the next records: reading continues at its earliest record',
     )
   }
 
   /** A batch did not follow on the last one; what comes before it is fetched again. */
   gap(gap: FetchGap): void {
     this.#metrics.fetchGaps.count++
-    this.#log.warn(gap, 'a batch did not follow on the last one: what comes before it is fetched')
+    this.#log.warn(gap, 'a batch left a gap after the last one: the gap is fetched')
   }
 
   found({ severity, summary: _, ...finding }: Finding): void {
@@ -209,18 +216,18 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   /** Redis does not hold what the log says: it was emptied, or started again from an old state. */
   registryLost(): void {
     this.#metrics.registryLosses.count++
-    this.#log.warn('Redis has lost the registry: intake waits until it is built anew from the log')
+    this.#log.warn('Redis has lost the registry: intake waits until it is rebuilt from the topic')
   }
 
   rebuilding(progress: RebuildProgress): void {
     if (progress.phase === 'done') this.#metrics.rebuilds.count++
-    this.#log.info(progress, 'building the registry from the log')
+    this.#log.info(progress, 'rebuilding the registry from the topic')
   }
 
   /** No fault: an issuer need not have discovery, nor be reachable from here. */
   publicationUnknown(error: unknown, failures: number): void {
     if (failures > 1) return
-    this.#log.info({ error: messageOf(error) }, "the issuer's JWK set could not be looked at")
+    this.#log.info({ error: messageOf(error) }, "the issuer's JWK set could not be read")
   }
 
   /**
@@ -233,6 +240,6 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }
     if (failures === 1 && this.#faults.isNews(`${part} ${line.error}`)) this.#log.warn(line, 'fault')
-    else this.#log.debug(line, 'fault goes on')
+    else this.#log.debug(line, 'fault persists')
   }
 }
