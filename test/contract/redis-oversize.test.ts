@@ -403,7 +403,7 @@ test('a parked delivery whose session holds something else is broken, and those 
     oidcSessionId: 'fine',
   }))
   expect(await registry().find(names)).toMatchObject([
-    { reason: expect.stringContaining('something else') },
+    { reason: expect.stringContaining('another application') },
     { clientId: sampleRegistration().clientId },
   ])
 })

@@ -89,7 +89,7 @@ describe.concurrent('sessions', () => {
     const registered = await command(['sessions', 'register', ...options, '--json'])
     expect(registered.status).toBe(0)
     expect(registered.rows).toEqual([{ sessionId, clientId, oidcSessionId, result: 'registered' }])
-    expect(registered.stderr).toContain('Redis alone')
+    expect(registered.stderr).toContain('only Redis')
     const stored = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '')
     expect(stored).toMatchObject({ issuer: ISSUER, sid: sessionId, backchannelLogoutUri: uri })
     expect(
@@ -180,7 +180,7 @@ describe.concurrent('sessions', () => {
       stdout: '',
       stderr: expect.stringContaining('no session nobody'),
     })
-    expect(foreign).toMatchObject({ status: 0, stdout: expect.stringContaining('something else') })
+    expect(foreign).toMatchObject({ status: 0, stdout: expect.stringContaining('another application') })
   })
 
   test('a command that is misspelt is refused with a suggestion', async () => {

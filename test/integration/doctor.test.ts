@@ -211,7 +211,7 @@ test('a wrong configuration ends with 2, each problem a row, and the rest is exa
   const { REDIS_URL, ...others } = environment({ KAFKA_SESSION_TIMEOUT_MS: 'soon' })
   const { status, stdout, stderr } = await runDoctor(others)
   expect(status).toBe(2)
-  expect(stdout).toMatch(/^SEVERITY +CHECK +OF +FINDING AND REMEDY$/m)
+  expect(stdout).toMatch(/^SEVERITY +CHECK +ABOUT +FINDING AND REMEDY$/m)
   expect(stdout).toMatch(/^error +configuration +REDIS_URL +REDIS_URL: is required$/m)
   expect(stdout).toMatch(
     /^error +configuration +KAFKA_SESSION_TIMEOUT_MS +KAFKA_SESSION_TIMEOUT_MS: must be/m,
