@@ -71,7 +71,7 @@ async function configuration({ problems }: EachOption): Promise<readonly Examine
 /** Without its options an area cannot be examined. */
 function notConfigured(area: Area): readonly ExaminedFinding[] {
   const notes = new Examination(area)
-  notes.noteUnknown('its options are not valid: see configuration')
+  notes.noteUnknown('its options are invalid: see the findings of configuration')
   return notes.all
 }
 
@@ -213,7 +213,8 @@ async function rpSettings(
     clients: layout.clients,
     ...issuersLayout,
   })
-  if (config === undefined) return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are needed for its settings')
+  if (config === undefined)
+    return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are required to read its settings')
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
   const issuer = issuers.only
@@ -223,7 +224,7 @@ async function rpSettings(
   const rp = { issuer, clientId }
   const refusal = endpointProblem(uri) === undefined && clients.refusal(rp, logoutEndpoint(uri))
   if (refusal) {
-    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
+    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS if it is right')
   }
   const invalid: string[] = []
   try {

@@ -88,12 +88,12 @@ export class RecoveryRun {
       onNotParked: (it) => {
         const clientId = 'partial' in it ? it.partial.clientId : it.clientId
         onNote(
-          `client ${clientId ?? '?'}, session ${it.sessionId}: not parked, because the key of the RP's backlog in Redis holds something else (see the check redis-keys); put that right, then run this again`,
+          `client ${clientId ?? '?'}, session ${it.sessionId}: not parked, because another application uses the backlog key of the RP in Redis (see the check redis-keys); fix that, then run this command again`,
         )
       },
       onUnserved: () =>
         onNote(
-          `no relay of the consumer group ${groupId} is running: ${tally.counts.parked} deliveries wait until one is`,
+          `no relay of the consumer group ${groupId} is running: ${tally.counts.parked} deliveries wait for one to start`,
         ),
       rate: perSecond === undefined ? undefined : new RateLimit(perSecond),
     })

@@ -184,7 +184,7 @@ export class Service {
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,
       pipeline,
-      registryStep: repeats.step('intake', 'asking Redis what is owed', (error, failures) =>
+      registryStep: repeats.step('intake', 'reading owed deliveries from Redis', (error, failures) =>
         events.fault('redis', error, failures),
       ),
       relyingParties: this.#core.relyingParties,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { RecoveryRun } from '../app/recovery-run.ts'
+import { layout } from '../config/config.ts'
 import { describeHidden } from '../intake/log-reader.ts'
 import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
 import type { Difference } from '../recovery/registry-difference.ts'
@@ -20,26 +21,28 @@ interface ReconcileOptions {
 const examples = `
 Examples:
   logout-relay reconcile --dry-run     how Redis differs from the topic
-  logout-relay reconcile               complete Redis from the topic; relays may go on meanwhile
+  logout-relay reconcile               complete Redis from the topic, while relays run
 
-What is owed is parked, and delivered by the relays of KAFKA_GROUP_ID.
+It parks owed deliveries; the relays of ${layout.kafka.groupId} send them.
 
-Exit codes: 0 done, or nothing differs; 1 a delivery failed or is still parked, or with --dry-run something is missing
-or settled, or records could not be looked at, because another producer's transaction is open before them; 2 usage,
-3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve, without its keys.`
+Exit codes: 0 done, or Redis does not differ; 1 a delivery failed or is still parked, --dry-run found a difference, or
+an open transaction of another producer hides records; 2 wrong usage; 3 Kafka or Redis is unreachable;
+130 interrupted. It uses the configuration of serve, without signing keys.`
 
 /** `reconcile`: Redis, built from the topic. */
 export function addReconcile(program: Command): void {
   program
     .command('reconcile')
-    .description('build the registrations in Redis from the topic, and give the relays what is still owed')
-    .option('--dry-run', 'list how Redis differs from the topic; nothing is parked or written')
-    .option('--rate <n>', 'at most so many deliveries per second')
+    .description(
+      'complete the registrations in Redis from the topic, and park owed deliveries for the relays',
+    )
+    .option('--dry-run', 'list how Redis differs from the topic; change nothing')
+    .option('--rate <n>', 'maximum deliveries per second')
     .option(
       '--wait <duration>',
-      'wait so long for the outcomes (default: RETRY_DEADLINE_MS, while a relay runs)',
+      `how long to wait for the outcomes (default: ${layout.delivery.retry.deadlineMs}, while a relay runs)`,
     )
-    .option('--json', 'lines of JSON also on a terminal')
+    .option('--json', 'print lines of JSON on a terminal too')
     .addHelpText('after', examples)
     .action(reconcile)
 }
@@ -50,13 +53,13 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   const dry = options.dryRun === true
   const output = new Output(options.json === true || process.stdout.isTTY !== true)
-  let repaired: readonly Difference[] = []
+  let completed: readonly Difference[] = []
   const at = { records: 0, recordsTotal: 0 }
   const stateOf = ({ tally }: RecoveryRun): ReplayState => ({ step: '', ...at, ...tally.counts })
   const build = async (run: RecoveryRun): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))
     try {
-      repaired = await run.reconcile(({ phase, records, recordsTotal }) => {
+      completed = await run.reconcile(({ phase, records, recordsTotal }) => {
         if (phase !== 'done') Object.assign(at, { records, recordsTotal })
         progress.begin(phase)
       })
@@ -77,9 +80,9 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
     if (dry) return
     const { read, owed, sent, failed, parked, open } = run.tally.counts
-    const { missing: registered, settled: removed } = countsOf(repaired)
+    const { missing: registered, settled: removed } = countsOf(completed)
     summarize(output, { registered, removed, read, owed, sent, failed, parked, open, seconds })
-    if (parked > 0) output.note(`${parked} are parked: relays go on with them until their deadline`)
+    if (parked > 0) output.note(`${parked} are parked: relays retry them until their deadline`)
   })
 }
 
@@ -96,7 +99,7 @@ async function compare(run: RecoveryRun, output: Output): Promise<number> {
   output.rows(
     titles.map((title) => ({ title, cell: (row: ReturnType<typeof rowOf>) => row[title] })),
     found.map(rowOf),
-    'Redis holds what the topic says',
+    'Redis agrees with the topic',
   )
   const counts = countsOf(found)
   summarize(output, { registrations: difference.registrations, ...counts })

@@ -45,7 +45,7 @@ export async function runRecovery(
         onFailed: (outcome) => {
           if (++failures > FAILURES_TOLD_MAX) return
           tell(output, describeFailure(outcome))
-          if (failures === FAILURES_TOLD_MAX) tell(output, 'further failures are on the topic, as outcomes')
+          if (failures === FAILURES_TOLD_MAX) tell(output, 'the topic has further failures, as outcomes')
         },
       })
       process.exitCode = await underSignals(output, run, () => work(run), summary)
@@ -70,7 +70,7 @@ async function underSignals(
     const { parked } = run.tally.counts
     tell(
       output,
-      `interrupted: nothing more is selected; ${parked} deliveries are parked, and relays go on with them; once more ends at once`,
+      `interrupted: no more deliveries are selected; relays send the ${parked} parked ones; press Ctrl-C again to exit now`,
     )
     run.outageBudget.interrupt()
   }
@@ -83,7 +83,7 @@ async function underSignals(
     code = await work()
     isDone = true
   } catch (error) {
-    if (!run.outageBudget.signal.aborted) throw withMend(unreachableFault(error))
+    if (!run.outageBudget.signal.aborted) throw withRemedy(unreachableFault(error))
   } finally {
     if (isDone || run.tally.counts.read > 0) summary(run)
   }
@@ -91,12 +91,12 @@ async function underSignals(
   return isInterrupted ? EXIT_CODE.interrupted : code
 }
 
-/** A relay mends the loss of the registry by itself; a command does not. */
-function withMend(error: unknown): unknown {
+/** A relay rebuilds a lost registry by itself; a command does not. */
+function withRemedy(error: unknown): unknown {
   if (codeOf(error) !== 'LR_REGISTRY_LOST') return error
   const remedy =
-    'start a relay, which builds it from the topic, or run `logout-relay reconcile`; then run this again'
-  return new RelayFault('LR_REGISTRY_LOST', `${messageOf(error)} under REDIS_PREFIX; ${remedy}`, {
+    'start a relay or run `logout-relay reconcile` to rebuild it from the topic; then run this command again'
+  return new RelayFault('LR_REGISTRY_LOST', `${messageOf(error)} under ${layout.redis.prefix}; ${remedy}`, {
     cause: error,
   })
 }

@@ -15,7 +15,7 @@ export function parseTime(text: string, nowMs: number, argument = 'time'): numbe
   if (!Number.isNaN(atMs)) return atMs
   throw new RelayFault(
     'LR_USAGE',
-    `${argument}: "${text}" is no time; give a duration back from now such as 90s, 15m, 2h, 3d, or an ISO 8601 time with its zone such as 2026-01-31T09:30:00Z`,
+    `${argument}: "${text}" is not a time; give a duration before now such as 90s, 15m, 2h, 3d, or an ISO 8601 time with a time zone such as 2026-01-31T09:30:00Z`,
   )
 }
 
@@ -23,5 +23,8 @@ export function parseTime(text: string, nowMs: number, argument = 'time'): numbe
 export function parseDuration(text: string, argument = 'duration'): number {
   const ms = durationMs(text)
   if (ms !== undefined) return ms
-  throw new RelayFault('LR_USAGE', `${argument}: "${text}" is no duration; give one such as 90s, 15m, 2h, 3d`)
+  throw new RelayFault(
+    'LR_USAGE',
+    `${argument}: "${text}" is not a duration; give one such as 90s, 15m, 2h, 3d`,
+  )
 }

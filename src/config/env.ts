@@ -55,7 +55,7 @@ export function readOptions<Name extends keyof ReadOptions>(
 export function refuseUntrusted(env: Environment = process.env): void {
   if (env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return
   throw faultOf([
-    'NODE_TLS_REJECT_UNAUTHORIZED: must not be 0, or every certificate is taken for good; unset it, and name the authority in KAFKA_TLS_CA_FILE, REDIS_TLS_CA_FILE or, for RPs, NODE_EXTRA_CA_CERTS',
+    'NODE_TLS_REJECT_UNAUTHORIZED: must not be 0, or every certificate is accepted; unset it, and name your authority in KAFKA_TLS_CA_FILE, REDIS_TLS_CA_FILE or, for RPs, NODE_EXTRA_CA_CERTS',
   ])
 }
 
@@ -76,7 +76,7 @@ function briefly(lines: readonly string[]): string[] {
   const more = [...seen].filter(([, count]) => count > PROBLEMS_PER_OPTION_MAX)
   return [
     ...shown,
-    ...more.map(([name, count]) => `${name}: has ${count - PROBLEMS_PER_OPTION_MAX} further problems`),
+    ...more.map(([name, count]) => `${name}: has ${count - PROBLEMS_PER_OPTION_MAX} more problems`),
   ]
 }
 
@@ -92,7 +92,7 @@ function problemLine(
 
 function required(name: string, env: Environment): string {
   const misspelt = misspeltOptions(env).find(({ meant }) => meant === name)
-  return `is required${misspelt === undefined ? '' : `, and ${misspelt.name} is no option`}`
+  return `is required${misspelt === undefined ? '' : `; ${misspelt.name} is not an option`}`
 }
 
 /** One issuer stands in two options, several stand in a file. */

@@ -179,8 +179,8 @@ export class Admission {
     const { attempts, cause, lastError, lastStatus } = state
     const why =
       successor === undefined
-        ? 'its registration is not in Redis any more'
-        : 'a later login has taken the place of its registration'
+        ? 'its registration is no longer in Redis'
+        : 'a later login has replaced its registration'
     const outcome = {
       kind: 'failed',
       reason: 'expired',

@@ -57,7 +57,7 @@ export function firstAttemptEndMs(nowMs: number, attemptTimeoutMs: number): numb
 
 /** Why a delivery ends that can neither be attempted now nor be kept until it can. */
 export const NO_BACKLOG =
-  'its RP has no backlog: the key in Redis holds something else (see the check redis-keys), so nothing can be parked'
+  'it cannot be parked: another application uses the backlog key of its RP in Redis (see the check redis-keys)'
 
 export type Holder = 'caller' | 'backlog' | 'nobody'
 

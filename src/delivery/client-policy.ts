@@ -67,7 +67,7 @@ export class ClientPolicy {
     const { hostname } = new URL(origin)
     if (hosts.some((host) => isHost(host, hostname))) return undefined
     this.#onNote(rp, { kind: 'host-refused', to: origin })
-    return `${origin} is not among the hosts that CLIENT_HOSTS allows the client`
+    return `CLIENT_HOSTS does not allow ${origin} for this client`
   }
 
   /** The egress guard refused the address. Its delivery may wait for long, so that is not left to its outcome to tell. */

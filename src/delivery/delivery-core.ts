@@ -96,7 +96,7 @@ export class DeliveryCore {
       backlog,
       open: this.open,
       onRefused: (delivery) => this.stranded.take(delivery),
-      parking: repeats.step('parking', 'putting deliveries into the backlog', redisFault),
+      parking: repeats.step('parking', 'parking deliveries', redisFault),
     })
     this.settlement = new Settlement({
       backlog,
@@ -109,7 +109,7 @@ export class DeliveryCore {
       publishing: repeats.step('outcomes', 'publishing outcomes', (error, failures) =>
         events.fault('kafka-publish', error, failures),
       ),
-      removing: repeats.step('removal', 'removing what is settled', redisFault),
+      removing: repeats.step('removal', 'removing settled registrations', redisFault),
     })
     const deliverer = new Deliverer({
       clock,

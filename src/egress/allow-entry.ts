@@ -10,9 +10,9 @@ export type AllowEntry =
   | { readonly kind: 'invalid'; readonly problem: string }
 
 export function parseAllowEntry(entry: string): AllowEntry {
-  if (/\s/.test(entry)) return invalid('has a blank in it; separate entries by commas')
+  if (/\s/.test(entry)) return invalid('contains a space; separate entries by commas')
   if (entry.includes('%') && entry.includes(':')) {
-    return invalid('has a zone, which is part of no URI; write it without % and what follows it')
+    return invalid('has a zone, but no URI has one; remove the % and the rest')
   }
   if (entry.includes('/') && !entry.includes('://')) return parseCidr(entry)
   const address = addressOf(entry)
@@ -52,19 +52,19 @@ function parseCidr(entry: string): AllowEntry {
     return invalid(`has a prefix of more than ${bitsMax} bits; write ${text}/${bitsMax} at most`)
   // Other software reads a leading zero as octal.
   if (String(bits) !== prefix) {
-    return invalid(`has a prefix with a leading zero; write ${text}/${bits} if that is meant`)
+    return invalid(`has a prefix with a leading zero; write ${text}/${bits} if you mean that`)
   }
   if (isMapped(address) && bits >= 96) {
     const four = (address as ipaddr.IPv6).toIPv4Address()
     return invalid(
-      `matches nothing, as IPv4 addresses are compared in their own form; ${written(four, bits - 96)}`,
+      `matches nothing, because IPv4 addresses are compared as IPv4; ${written(four, bits - 96)}`,
     )
   }
   if (isV4Compatible(address) && bits > 96) return v4Compatible(address, bits)
   const network = networkOf(address, bits)
   if (network.toString() !== address.toString()) {
     return invalid(
-      `is an address and a range; write ${network}/${bits}, or ${address} if it is the one address`,
+      `is neither an address nor a range; write ${network}/${bits}, or ${address} for the address alone`,
     )
   }
   return { kind: 'range', range: [address, bits] }
@@ -75,22 +75,20 @@ function parseHost(entry: string): AllowEntry {
   if (bare !== undefined) return invalid(`has brackets; write ${bare}`)
   const [, portless] = /^([^:]+|\[.*\]):\d*$/.exec(entry) ?? []
   if (portless !== undefined && !/[/@]/.test(portless)) {
-    return invalid(`has a port, and every port is allowed; write ${withoutBrackets(portless)}`)
+    return invalid(`has a port, but an entry allows every port; write ${withoutBrackets(portless)}`)
   }
   const host = canonicalHost(entry)
   const canonical = hostnameOf(host)
   // As in a URI: a host that ends in a number is an IPv4 address in some spelling, and never a name.
   if (canonical !== undefined && isIPv4(canonical) && !/[\\/]/.test(host)) {
-    return invalid(`is another spelling of ${canonical}; write that if it is meant`)
+    return invalid(`is another spelling of ${canonical}; write that instead`)
   }
   if (host.includes('*') || host.startsWith('.')) {
-    return invalid(
-      'stands for many names, which is not possible; write each of them, or the range of their addresses',
-    )
+    return invalid('has a wildcard, which is not supported; write each name, or the range of their addresses')
   }
   if (isName(host) && canonical === host) return { kind: 'host', host }
   if (canonical !== undefined && isName(canonical) && !/[\s/:@?#%\\]/.test(host)) {
-    return invalid(`matches nothing, as URIs have it as ${canonical}; write that`)
+    return invalid(`matches nothing, because URIs contain it as ${canonical}; write that instead`)
   }
   return invalid(
     'is not a host, address or CIDR range; write a name or an address alone, without scheme, brackets or port',
@@ -133,7 +131,7 @@ function single(address: Address): AllowEntry {
 
 function v4Compatible(address: Address, bits: number): AllowEntry {
   const [four] = embedded(address) as [ipaddr.IPv4]
-  return invalid(`is a form of ${four} that nothing has an address in; ${written(four, bits - 96)}`)
+  return invalid(`is a form of ${four} that no address uses; ${written(four, bits - 96)}`)
 }
 
 function isMapped(address: Address): boolean {

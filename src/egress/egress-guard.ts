@@ -89,7 +89,7 @@ export class EgressGuard {
     if (this.#addresses.has(address.toString())) return undefined
     const all = [address, ...embedded(address)]
     if (all.some((each) => isMetadata(each) && !this.#addresses.has(each.toString()))) {
-      return 'a metadata service of a cloud; add the very address to EGRESS_ALLOW if it is meant'
+      return 'a cloud metadata service; add this exact address to EGRESS_ALLOW if it is right'
     }
     if (this.#isInRange(address)) return undefined
     if (isHostAllowed && !all.some((each) => each.range() === 'linkLocal')) return undefined
@@ -107,7 +107,7 @@ export class EgressGuard {
   }
 }
 
-const IF_MEANT = 'add it to EGRESS_ALLOW if it is meant'
+const IF_MEANT = 'add it to EGRESS_ALLOW if it is right'
 
 function blocked(message: string): RelayFault {
   return new RelayFault('LR_EGRESS_BLOCKED', message)

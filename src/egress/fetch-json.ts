@@ -15,10 +15,10 @@ export async function fetchJson(uri: string, timeoutMs: number): Promise<Readonl
   try {
     content = JSON.parse(answer.text)
   } catch {
-    throw new RelayFault('LR_UNREACHABLE', `${shown}: it is not JSON`)
+    throw new RelayFault('LR_UNREACHABLE', `${shown}: the answer is not JSON`)
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new RelayFault('LR_UNREACHABLE', `${shown}: it is not a JSON object`)
+    throw new RelayFault('LR_UNREACHABLE', `${shown}: the answer is not a JSON object`)
   }
   return content as Record<string, unknown>
 }

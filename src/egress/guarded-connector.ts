@@ -116,7 +116,7 @@ export type GuardedConnector = (
 ) => void
 
 function connectTimeout(): RelayFault {
-  return new RelayFault('LR_ATTEMPT_TIMEOUT', 'no connection within the time-out')
+  return new RelayFault('LR_ATTEMPT_TIMEOUT', 'no connection within the timeout')
 }
 
 /**

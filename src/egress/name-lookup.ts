@@ -54,7 +54,7 @@ export class NameLookup {
    */
   async find(name: string): Promise<FoundAddresses> {
     const found = await Promise.race([this.#search(name), late(LOOKUP_MS_MAX)])
-    if (found === undefined) throw nameFault('EAI_AGAIN', `no name server tells ${name} in time`)
+    if (found === undefined) throw nameFault('EAI_AGAIN', `no name server resolves ${name} in time`)
     return found
   }
 
@@ -72,12 +72,12 @@ export class NameLookup {
     }
     const isAsked = unanswered !== NOT_ASKED
     if (unanswered !== undefined && isAsked) {
-      throw nameFault('EAI_AGAIN', `no name server tells ${name} (${unanswered})`)
+      throw nameFault('EAI_AGAIN', `no name server resolves ${name} (${unanswered})`)
     }
     const found = await this.#askSystem(name)
     if (found !== undefined) return found
     if (isAsked) throw nameFault('ENOTFOUND', `${name} has no address`)
-    throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be asked for ${name}`)
+    throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be queried for ${name}`)
   }
 
   close(): void {

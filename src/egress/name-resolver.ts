@@ -49,7 +49,7 @@ export class NameResolver {
     } else if (name.error !== undefined && this.#lookups >= LOOKUPS_MAX_AGAIN) {
       done(name.error, [])
     } else if (this.#lookups >= LOOKUPS_MAX) {
-      done(new RelayFault('LR_LOCAL', `too many names are being looked up to begin with ${hostname}`), [])
+      done(new RelayFault('LR_LOCAL', `too many lookups are running to start one for ${hostname}`), [])
     } else {
       name.waiting = [done]
       this.#lookups++

@@ -33,7 +33,7 @@ export function limitReading(socket: Socket, bytesMax: number): void {
       bytesRead = 0
       return chunk
     }
-    socket.destroy(new RelayFault('LR_ANSWER_TOO_LONG', 'the answer is longer than is read'))
+    socket.destroy(new RelayFault('LR_ANSWER_TOO_LONG', 'the answer is too long'))
     return null
   }
 }

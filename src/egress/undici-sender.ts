@@ -141,7 +141,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   timeOut(): void {
-    const fault = new RelayFault('LR_ATTEMPT_TIMEOUT', 'no complete answer within the time-out')
+    const fault = new RelayFault('LR_ATTEMPT_TIMEOUT', 'no complete answer within the timeout')
     // Reported here and not by undici: a request that still waits for its connection has no controller.
     const controller = this.#controller
     this.#fail(fault)
@@ -181,7 +181,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#bodyBytes += chunk.length
     if (this.#bodyBytes > BODY_BYTES_MAX) {
       this.#answered()
-      controller.abort(new RelayFault('LR_BODY_TOO_LONG', 'the answer has a longer body than is read'))
+      controller.abort(new RelayFault('LR_BODY_TOO_LONG', 'the body of the answer is too long'))
     }
   }
 

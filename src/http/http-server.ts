@@ -89,7 +89,7 @@ export class HttpServer {
     this.#page.start()
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        error.message = `PORT ${port}${address === undefined ? '' : ` at BIND_ADDRESS ${address}`} cannot be listened on (${error.code}); set another`
+        error.message = `PORT ${port}${address === undefined ? '' : ` at BIND_ADDRESS ${address}`} cannot be opened (${error.code}); set another`
         reject(error)
       })
       this.#server.listen({ port, host: address }, () => {
@@ -206,6 +206,6 @@ function refusal(code = ''): string {
 
 function bodyOf(status: number): string {
   if (status === 421)
-    return 'this port answers to localhost only; ask for it by that name, or set BIND_ADDRESS\n'
+    return 'this port answers only requests for localhost; use that name, or set BIND_ADDRESS\n'
   return `${STATUS_CODES[status]?.toLowerCase()}\n`
 }

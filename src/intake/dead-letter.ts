@@ -50,7 +50,7 @@ function shortened(
   const cut = cutOnce(letter, origin)
   if (cut === undefined) return undefined
   const left = cut.value?.length ?? 0
-  const note = `the first ${left} of ${bytes} bytes; the dead-letter topic refuses more`
+  const note = `cut to the first ${left} of ${bytes} bytes, because the dead-letter topic refuses more`
   const noted = { ...cut, headers: { ...cut.headers, 'dead-letter-cut': note } }
   return { ...noted, shorter: () => shortened(noted, origin, bytes) }
 }

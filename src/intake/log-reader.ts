@@ -60,5 +60,5 @@ export function hiddenIn(bounds: readonly PartitionBounds[]): PartitionRange[] {
 }
 
 export function describeHidden({ topic, partition, from, to }: PartitionRange): string {
-  return `${to - from} record(s) of ${topic}, partition ${partition}, stand behind another producer's open transaction: of these only outcomes were looked at`
+  return `${to - from} record(s) of ${topic}, partition ${partition}, are behind an open transaction of another producer: only outcomes among them were read`
 }

@@ -99,9 +99,9 @@ export class KeyPublication {
   async #published(issuer: string): Promise<readonly Jwk[]> {
     const { fetchJson } = this.#options
     const uri = jwksUriIn(await fetchJson(discoveryUri(issuer)))
-    if (uri === undefined) throw new Error('the metadata name no usable jwks_uri')
+    if (uri === undefined) throw new Error('the metadata has no usable jwks_uri')
     const { keys } = await fetchJson(uri)
-    if (!Array.isArray(keys)) throw new Error('the document at jwks_uri holds no list of keys')
+    if (!Array.isArray(keys)) throw new Error('the document at jwks_uri has no list of keys')
     return keys.filter((key) => typeof key === 'object' && key !== null)
   }
 }

@@ -37,7 +37,7 @@ export class KafkaOutcomeLog implements OutcomeLog {
       const type = protocolType(error)
       // A regular answer. The producer remains usable.
       if (type !== undefined && TOO_LARGE.has(type)) {
-        throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of that size', {
+        throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of this size', {
           cause: error,
         })
       }

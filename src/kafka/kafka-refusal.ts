@@ -30,17 +30,17 @@ export function explainRefusal(error: unknown, rights: string): unknown {
 function reasonOf(error: KafkaError, rights: string): string | undefined {
   const message = messageOf(error)
   if (error.name === 'KafkaJSSASLAuthenticationError') {
-    return `it does not accept the user or the password (${message}); see KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM`
+    return `it rejects the user or the password (${message}); correct KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD or KAFKA_SASL_MECHANISM`
   }
   if (/mechanism is not supported by the server/i.test(message)) {
     return `${message}; set KAFKA_SASL_MECHANISM to one that this listener offers`
   }
   if (error.type?.endsWith('_AUTHORIZATION_FAILED')) {
-    return `the user has not the right (${error.type}); grant ${rights}`
+    return `the user lacks a right (${error.type}); grant ${rights}`
   }
   // kafkajs asks every broker and drops their errors.
   if (error.name === 'KafkaJSGroupCoordinatorNotFound') {
-    return `no broker names the coordinator of the group: the cluster is starting, or the user has not the right; grant ${rights}`
+    return `no broker names the coordinator of the group: the cluster is starting, or the user lacks a right; grant ${rights}`
   }
   return tlsRefusal(error, TLS_OPTIONS)
 }

@@ -127,7 +127,7 @@ export class KafkaTopics {
       if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return
       await delay(LEADERS_POLL_MS)
     }
-    const message = `topic ${topic} was created, but has no leaders yet, or this relay may not see it (Describe on topic ${topic})`
+    const message = `topic ${topic} was created, but it has no leaders yet, or this relay lacks the right Describe on it`
     throw new RelayFault('LR_UNAVAILABLE', message)
   }
 
@@ -180,7 +180,7 @@ export class KafkaTopics {
 function missing(topic: string) {
   return (error: unknown): never => {
     if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-      const remedy = `create it, with as many partitions as there may be replicas: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      const remedy = `create it with a partition for each replica that you may run: kafka-topics.sh --create --topic ${topic} --partitions 12`
       throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist; ${remedy}`, { cause: error })
     }
     throw error

@@ -95,7 +95,7 @@ class FlexibleReader {
   }
 
   bytes(length: number): Buffer {
-    if (this.#at + length > this.#buffer.length) throw new RangeError('the metadata end too early')
+    if (this.#at + length > this.#buffer.length) throw new RangeError('the metadata ends too early')
     this.#at += length
     return this.#buffer.subarray(this.#at - length, this.#at)
   }

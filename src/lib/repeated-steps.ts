@@ -46,7 +46,7 @@ export class RepeatedSteps {
     return Object.fromEntries(
       lasting.map(([name, { what, sinceMs, message }]) => [
         name,
-        `${what} has been repeated since ${new Date(sinceMs).toISOString()}: ${message}`,
+        `${what} has failed since ${new Date(sinceMs).toISOString()}: ${message}`,
       ]),
     )
   }

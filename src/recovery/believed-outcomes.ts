@@ -12,7 +12,7 @@ export interface DisbelievedOutcomes {
 
 export function describeDisbelieved({ count, first }: DisbelievedOutcomes): string {
   const where = first === undefined ? '' : `, the first at ${positionOf(first)}`
-  return `${count} outcome(s) are not believed, because they do not stand on KAFKA_OUTCOME_TOPIC or name a trigger that is not on the log${where}: what they say is settled is not`
+  return `${count} outcome(s) are ignored, because they are not on KAFKA_OUTCOME_TOPIC or their trigger is not on the topic${where}: their deliveries stay owed`
 }
 
 /**

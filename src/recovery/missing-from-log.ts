@@ -31,10 +31,10 @@ export interface RebuildProgress {
 }
 
 export function describeProgress(progress: RebuildProgress | undefined): string {
-  if (progress === undefined) return 'not yet looked at'
+  if (progress === undefined) return 'not read yet'
   const { phase, records, recordsTotal } = progress
-  if (phase === 'waiting') return 'another replica completes it from the log'
-  return `being completed from the log: ${phase}, ${records} of ${recordsTotal} records`
+  if (phase === 'waiting') return 'another replica is completing it from the topic'
+  return `being completed from the topic: ${phase}, ${records} of ${recordsTotal} records`
 }
 
 const PROGRESS_EVERY_RECORDS = 20_000

@@ -28,16 +28,16 @@ export function originalRecord(
     header('partition'),
     Number(header('timestamp')),
   ]
-  if (!inputTopics.includes(topic)) return left(`it comes from ${topic || 'nowhere'}, none of KAFKA_TOPICS`)
+  if (!inputTopics.includes(topic)) return left(`its topic ${topic || '(none)'} is not in KAFKA_TOPICS`)
   if (header('cut') !== undefined)
-    return left(`it was cut; the whole of it may stand at ${topic}/${partition}/${header('offset')}`)
+    return left(`it was cut; the whole record may still be at ${topic}/${partition}/${header('offset')}`)
   // Not by a spread: a record's content is read on demand.
   const { headers: all, key, offset, partition: at, value } = letter
   // With the target topic, which may have other formats.
   const record = { topic, partition: at, offset, timestampMs, key, value, headers: all }
   const decoded = [decoders.decode(record, nowMs)].flat()
   const poison = decoded.find((it) => it.kind === 'poison')
-  if (poison !== undefined) return left(`it still cannot be read: ${poison.reason}`)
+  if (poison !== undefined) return left(`it still cannot be decoded: ${poison.reason}`)
   const [first] = decoded
   if (first?.kind === 'skipped' && decoded.every((it) => it.kind === 'skipped'))
     return left(`it is skipped: ${first.reason}`)

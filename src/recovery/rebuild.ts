@@ -181,8 +181,7 @@ export class Rebuild {
     const proof = isProved
       ? { id: (shown as StoredEpoch).id, runId }
       : await epoch.confirm(this.#owner, clock.now(), runId)
-    if (proof === undefined)
-      throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
+    if (proof === undefined) throw new RelayFault('LR_UNAVAILABLE', 'Redis was lost again during the rebuild')
     await this.#commit(starts)
     this.#noted = []
     onProgress({ phase: 'done', records: 0, recordsTotal: 0 })

@@ -56,7 +56,7 @@ export class RegistryWatch {
   /** Stores positions that somebody else set for the group. Throws when the store is not proved or out of reach. */
   async keepPositions(positions: readonly AppliedPosition[]): Promise<void> {
     const { epoch, guard } = this.#options
-    if (!guard.isIntact) throw new RelayFault('LR_REGISTRY_LOST', 'Redis is being completed from the log')
+    if (!guard.isIntact) throw new RelayFault('LR_REGISTRY_LOST', 'Redis is being completed from the topic')
     await epoch.writePositions(positions, epoch.runId)
     this.#noteWritten(positions)
   }

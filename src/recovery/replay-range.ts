@@ -49,10 +49,10 @@ function checkOffsets(
 ): PartitionBounds {
   const name = `--offsets: ${topic}:${partition}`
   if (!topics.includes(topic)) {
-    throw new RelayFault('LR_USAGE', `${name}: the topic is none of those read here: ${topics.join(', ')}`)
+    throw new RelayFault('LR_USAGE', `${name}: the topic is not one of ${topics.join(', ')}`)
   }
   const held = bounds.find((it) => it.topic === topic && it.partition === partition)
-  if (held === undefined) throw new RelayFault('LR_USAGE', `${name}: the topic has no such partition`)
+  if (held === undefined) throw new RelayFault('LR_USAGE', `${name}: the topic does not have this partition`)
   const { to: readable, end = readable } = held
   if (held.from === end) throw new RelayFault('LR_USAGE', `${name}: the partition is empty`)
   const holds = `the partition holds ${held.from}-${end - 1}`

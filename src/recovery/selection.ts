@@ -180,5 +180,5 @@ export class Selection {
 
 export function describeFailure({ clientId, sessionId, reason, lastError }: OutcomeDetails): string {
   const why = lastError === undefined ? reason : `${reason} (${lastError})`
-  return `failed: client ${clientId ?? '?'}, session ${sessionId}: ${why ?? 'no reason is given'}`
+  return `failed: client ${clientId ?? '?'}, session ${sessionId}: ${why ?? 'no reason given'}`
 }

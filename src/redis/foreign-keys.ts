@@ -84,10 +84,10 @@ export async function findForeign(
 
 /** What is wrong with a key, and the remedy. */
 export function wrongTypeText(key: string, type: string, wanted: string): string {
-  return `the key ${key} in Redis holds a ${type} where the relay keeps a ${wanted}; find out who writes it, and delete or rename it`
+  return `the key ${key} in Redis holds a ${type} instead of a ${wanted}; delete or rename it, and find out who writes it`
 }
 
 function tooLargeText(key: string, bytes: number): string {
   const most = TOMBSTONE_BYTES_MAX.toLocaleString('en')
-  return `the key ${key} in Redis holds ${bytes.toLocaleString('en')} bytes, and the relay reads ${most} at most; find out who writes it, and delete it`
+  return `the key ${key} in Redis holds ${bytes.toLocaleString('en')} bytes, but the relay reads at most ${most}; delete it, and find out who writes it`
 }

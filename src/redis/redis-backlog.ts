@@ -204,7 +204,10 @@ export class RedisBacklog implements Backlog {
     const replies = all.slice(stretches.length, stretches.length + commands.length)
     if (all.slice(stretches.length + commands.length).includes(FOREIGN)) {
       this.#redis.suspects.note(this.#keys.backlogs())
-      throw new RelayFault('LR_REFUSED', 'WRONGTYPE: the index of the backlogs in Redis holds something else')
+      throw new RelayFault(
+        'LR_REFUSED',
+        'WRONGTYPE: another application uses the key of the backlog index in Redis',
+      )
     }
     const refused = new Set<string>()
     for (const [i, { rpKey }] of commands.entries())

@@ -281,7 +281,7 @@ function roleOf(role: string, host?: string, port?: string | number) {
 
 function settingIn(reply: unknown): string {
   const [, value] = reply as string[]
-  if (value === undefined) throw Object.assign(new Error('Redis does not tell'), { name: 'ReplyError' })
+  if (value === undefined) throw Object.assign(new Error('Redis does not report it'), { name: 'ReplyError' })
   return value
 }
 

@@ -23,10 +23,10 @@ export function hideClientWording(error: unknown): unknown {
 
 function reasonOf(message: string): string | undefined {
   if (message.startsWith('WRONGPASS') || /invalid (username-)?password/i.test(message)) {
-    return 'it does not accept the user or the password (WRONGPASS); see REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL'
+    return 'it rejects the user or the password (WRONGPASS); correct REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL'
   }
   if (message.startsWith('NOAUTH')) {
-    return 'it wants a password (NOAUTH); set REDIS_PASSWORD, and REDIS_USERNAME for a user of its own'
+    return 'it requires a password (NOAUTH); set REDIS_PASSWORD, and REDIS_USERNAME if it has users'
   }
   if (message.startsWith('NOPERM')) {
     return `${message}; grant the user the commands and keys that docs/configure.md lists`

@@ -181,7 +181,7 @@ export class RedisRegistry implements Registry {
     const most = SESSION_REGISTRATIONS_MAX.toLocaleString('en')
     return {
       kind: 'refused',
-      reason: `sessionId: this session has ${most} registrations, and may have no more`,
+      reason: `sessionId: this session has the maximum of ${most} registrations`,
     }
   }
 

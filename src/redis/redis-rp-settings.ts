@@ -62,7 +62,7 @@ export class RedisRpSettings implements RpSettingsStore {
       if (value == null) continue
       const problem =
         typeof value === 'number'
-          ? `has ${value.toLocaleString('en')} bytes, and may have at most ${SETTING_BYTES_MAX.toLocaleString('en')}`
+          ? `has ${value.toLocaleString('en')} bytes, but may have at most ${SETTING_BYTES_MAX.toLocaleString('en')}`
           : this.#assign(rp, settings, name, value)
       if (problem !== undefined) this.#options.onInvalid(rp, `${name}: ${problem}`)
     }

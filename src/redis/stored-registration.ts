@@ -8,7 +8,7 @@ export interface StoredSession {
   readonly broken: readonly BrokenRegistration[]
 }
 
-const NO_REGISTRATIONS = 'the key of the session in Redis holds something else than registrations'
+const NO_REGISTRATIONS = 'another application uses the key of the session in Redis'
 
 /** A session whose key holds foreign data. What it is owed is unknown and reported as a failure. */
 export function unreadableSession({
@@ -45,7 +45,7 @@ export function readStored(json: StoredValue, key: RegistrationKey): HeldRegistr
   const bytes = typeof json === 'number' ? json : bytesOf(json)
   if (typeof json === 'number' || bytes > REGISTRATION_BYTES_MAX) {
     const [has, most] = [bytes, REGISTRATION_BYTES_MAX].map((it) => it.toLocaleString('en'))
-    const reason = `registration: has ${has} bytes, and may have at most ${most}`
+    const reason = `registration: has ${has} bytes, but may have at most ${most}`
     return { issuer, sessionId, oidcSessionId, reason, partial: {} }
   }
   let data: unknown

@@ -50,64 +50,63 @@ const MISNAMED = [
 export class Metrics {
   readonly registry = new Registry()
 
-  readonly triggers = this.#counter('triggers_total', 'Triggers and registrations taken up.', [
-    'type',
-    'result',
-  ])
-  readonly skipped = this.#counter('records_skipped_total', 'Records that are not input.', ['reason'])
+  readonly triggers = this.#counter('triggers_total', 'Triggers and registrations read.', ['type', 'result'])
+  readonly skipped = this.#counter('records_skipped_total', 'Records of other types, ignored.', ['reason'])
   readonly deadLetters = this.#counter('dead_letters_total', 'Poison records.', ['type'])
   readonly deliveries = this.#counter('deliveries_total', 'Deliveries that ended.', ['outcome', 'reason'])
   readonly clientFailures = new ClientFailures({
     ...this.#named('delivery_failures_total', 'Deliveries that failed for good, by RP.'),
     clientsMax: CLIENT_LABELS_MAX,
   })
-  readonly attempts = this.#counter('attempts_total', 'Attempts made.', ['verdict'])
-  readonly parked = this.#counter('parked_total', 'Deliveries put into the backlog.', ['why'])
+  readonly attempts = this.#counter('attempts_total', 'Delivery attempts.', ['verdict'])
+  readonly parked = this.#counter('parked_total', 'Deliveries parked in the backlog.', ['why'])
   readonly faults = this.#counter('faults_total', 'Faults of Kafka, Redis or the keys, each retried.', [
     'part',
   ])
-  readonly passed = this.#counter('positions_passed_total', 'Positions that the log did not hold any more.', [
-    'why',
-  ])
+  readonly passed = this.#counter(
+    'positions_passed_total',
+    'Positions whose records the topic no longer holds.',
+    ['why'],
+  )
   readonly attemptDuration = new Histogram({
-    ...this.#named('attempt_duration_seconds', 'Time of one attempt.'),
+    ...this.#named('attempt_duration_seconds', 'Duration of one attempt.'),
     buckets: ATTEMPT_BUCKETS,
   })
   readonly triggerToSent = new Histogram({
-    ...this.#named('trigger_to_sent_seconds', 'From the trigger to the accepted logout.'),
+    ...this.#named('trigger_to_sent_seconds', 'Time from the trigger to the accepted logout.'),
     buckets: TRIGGER_BUCKETS,
   })
   readonly outcomePublish = new Histogram({
     ...this.#named(
       'outcome_publish_seconds',
-      'From an outcome to its acknowledgement by Kafka; the oldest of each batch.',
+      'Time from an outcome to its acknowledgement by Kafka; the oldest of each batch.',
     ),
     buckets: PUBLISH_BUCKETS,
   })
 
   readonly breakerOpenings = this.#counter(
     'breaker_openings_total',
-    'Times that an RP was found not to answer, or still not to answer.',
+    'Times that the breaker of an RP opened, or stayed open after a probe.',
   )
   readonly registryLosses = this.#counter(
     'registry_losses_total',
-    'Times that Redis was found without the registry while the relay ran.',
+    'Times that Redis lost the registry while the relay ran.',
   )
   readonly fetchGaps = this.#counter(
     'fetch_gaps_total',
-    'Batches that did not follow on the last one; what comes before them is fetched again.',
+    'Batches that left a gap after the last one; the relay fetches the gap again.',
   )
   readonly missed = this.#counter(
     'records_missed_total',
-    'Records that the log had dropped before they were read.',
+    'Records that the topic dropped before they were read.',
   )
   readonly rebuilds = this.#counter(
     'rebuilds_total',
-    'Times that this replica built the registry from the log.',
+    'Times that this replica rebuilt the registry from the topic.',
   )
 
   readonly #build = new Gauge({
-    ...this.#named('build_info', 'Always 1; the labels say which build runs.'),
+    ...this.#named('build_info', 'Always 1; the labels name the running build.'),
     labelNames: ['version', 'node'],
   })
 

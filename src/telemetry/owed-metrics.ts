@@ -7,7 +7,7 @@ export interface OwedState {
   readonly backlog: Backlog
   readonly clock: Clock
   readonly core: DeliveryCore
-  /** How long a delivery may be tried. Milliseconds. */
+  /** Time limit of a delivery. Milliseconds. */
   readonly deadlineMs: number
 }
 
@@ -94,16 +94,16 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs 
       }),
     )
 
-  metrics.gauge('delivery_deadline_seconds', 'How long a delivery may be tried.', () => deadlineMs / 1_000)
+  metrics.gauge('delivery_deadline_seconds', 'Time limit of a delivery.', () => deadlineMs / 1_000)
   byClient('backlog_deliveries', 'Parked deliveries by RP.', ({ parked }) => parked || undefined)
   byClient(
     'backlog_oldest_age_seconds',
-    'Since the oldest parked delivery of an RP was taken up.',
+    'Age of the oldest parked delivery of an RP.',
     ({ oldestAgeSeconds }) => oldestAgeSeconds,
   )
   metrics.labelledGauge(
     'oldest_delivery_age_seconds',
-    'Since the oldest delivery that is still owed was taken up, parked or in memory; 0 when none is owed.',
+    'Age of the oldest owed delivery, parked or in memory; 0 when none is owed.',
     [],
     async () => {
       const held = core.open.earliestDeadline()
@@ -111,12 +111,12 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs 
       return [{ labels: {}, value: Math.max(0, held === undefined ? 0 : ageSeconds(held), ...ages) }]
     },
   )
-  byClient('breaker_open', '1 for an RP that is not sent to.', ({ breakerOpenSeconds }) =>
+  byClient('breaker_open', '1 while the breaker of an RP is open.', ({ breakerOpenSeconds }) =>
     breakerOpenSeconds === undefined ? undefined : 1,
   )
   byClient(
     'breaker_open_seconds',
-    'For how long an RP has not been sent to, but for probes.',
+    'How long the breaker of an RP has been open.',
     ({ breakerOpenSeconds }) => breakerOpenSeconds,
   )
 }

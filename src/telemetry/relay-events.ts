@@ -32,8 +32,8 @@ const levels = {
 const POISON_LINES_PER_MINUTE = 200
 
 const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
-  forgotten: 'nobody knows up to where it was read: reading begins as at a first start',
-  lacked: 'Redis has fallen behind, and the log does not hold any more all that it lacks',
+  forgotten: 'its position is lost: reading starts as at a first start',
+  lacked: 'Redis fell behind, and the topic no longer holds all records that it lacks',
 }
 
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
@@ -128,11 +128,17 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   breakerOpened({ clientId }: RelyingParty, cooldownMs: number): void {
     this.#metrics.breakerOpenings.inc()
-    this.#log.warn({ client: clientId, cooldownMs }, 'the RP does not answer: its deliveries are parked')
+    this.#log.warn(
+      { client: clientId, cooldownMs },
+      'breaker open, because the RP does not answer: its deliveries are parked',
+    )
   }
 
   breakerClosed({ clientId }: RelyingParty): void {
-    this.#log.info({ client: clientId }, 'the RP answers again: its backlog is delivered')
+    this.#log.info(
+      { client: clientId },
+      'breaker closed, because the RP answers again: its backlog is delivered',
+    )
   }
 
   published(sinceMs: number): void {
@@ -195,7 +201,8 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.missed.inc(Math.max(position - wanted, 0))
     this.#log.warn(
       passed,
-      passedTexts[why] ?? 'the log does not hold what comes next: reading goes on where it begins',
+      passedTexts[why] ??
+        'the topic no longer holds the next records: reading continues at its earliest record',
     )
   }
 

@@ -91,7 +91,7 @@ async function oversize(): Promise<string[]> {
   return facts.prefixedKeys.value.filter((it) => it.isOversize).map(({ key }) => key)
 }
 
-const tooLarge = /^registration: has [\d,]+ bytes, and may have at most 65,536$/
+const tooLarge = /^registration: has [\d,]+ bytes, but may have at most 65,536$/
 
 test.each([
   ['one registration', `redis.call('HSET', KEYS[1], 'huge', huge)`, 1],
@@ -262,8 +262,8 @@ test('a setting of an RP too large is named and left out, and its other settings
   const rps = ['strange', 'none'].map((clientId) => ({ issuer: ISSUER, clientId }))
   expect(await withoutSendingMuch(() => settings.load(rps))).toEqual([{ claims: 'sid' }, {}])
   expect(problems).toEqual([
-    'backchannelLogoutUri: has 40,000,000 bytes, and may have at most 8,192',
-    'typ: has 40,000,000 bytes, and may have at most 8,192',
+    'backchannelLogoutUri: has 40,000,000 bytes, but may have at most 8,192',
+    'typ: has 40,000,000 bytes, but may have at most 8,192',
   ])
 })
 
@@ -403,7 +403,7 @@ test('a parked delivery whose session holds something else is broken, and those 
     oidcSessionId: 'fine',
   }))
   expect(await registry().find(names)).toMatchObject([
-    { reason: expect.stringContaining('something else') },
+    { reason: expect.stringContaining('another application') },
     { clientId: sampleRegistration().clientId },
   ])
 })

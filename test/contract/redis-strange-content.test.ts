@@ -187,7 +187,7 @@ describe('sessions and users', () => {
       const [strange, fine] = await owed(end('strange'), end('fine'))
       expect(fine?.ids).toEqual(['oidc-1'])
       expect(strange?.refused).toEqual([
-        expect.stringContaining(`${key} in Redis holds a ${type} where the relay keeps a ${wanted}`),
+        expect.stringContaining(`${key} in Redis holds a ${type} instead of a ${wanted}`),
       ])
       expect(await registry().apply([register({ sessionId: 'strange' })])).toEqual([
         { kind: 'refused', reason: strange?.refused[0] },

@@ -78,9 +78,7 @@ test('a user whose index is no sorted set: its sign-out becomes a dead letter, a
   await site.redis.hset(index, 'a', 'b')
   await site.topic.publish(site.registered(strange), signedOut(strange))
   const letter = await deadLetters.waitFor((it) => it.key === strange.userId)
-  expect(letter.headers['dead-letter-reason']).toContain(
-    `${index} in Redis holds a hash where the relay keeps a zset`,
-  )
+  expect(letter.headers['dead-letter-reason']).toContain(`${index} in Redis holds a hash instead of a zset`)
   await allOthersAreTold()
   await eventually(async () =>
     expect(await readMetric(relay, 'check_findings', { check: 'records-refused' })).toBe(1),

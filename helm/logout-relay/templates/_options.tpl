@@ -68,7 +68,7 @@ say then what is missing.
 */}}
 {{- define "logout-relay.check" -}}
 {{- if and .Values.autoscaling.enabled .Values.keda.enabled }}
-{{- fail "autoscaling.enabled and keda.enabled exclude each other: two autoscalers would fight over one Deployment" }}
+{{- fail "autoscaling.enabled and keda.enabled exclude each other: one Deployment can have only one autoscaler" }}
 {{- end }}
 {{- if and .Values.signingKeys.existingSecret .Values.signingKeys.value }}
 {{- fail "signingKeys.existingSecret and signingKeys.value exclude each other" }}
@@ -82,7 +82,7 @@ say then what is missing.
 {{- end }}
 {{- end }}
 {{- if regexMatch "^(localhost|127\\.|::1$)" (default "" .Values.config.BIND_ADDRESS) }}
-{{- fail "config.BIND_ADDRESS must not be a loopback address: probes, Service and Prometheus come from outside of the pod" }}
+{{- fail "config.BIND_ADDRESS must not be a loopback address: probes, Service and Prometheus connect from outside the pod" }}
 {{- end }}
 {{- if and (hasKey .Values.config "PORT") (not .Values.config.PORT) }}
 {{- fail "config.PORT must not be 0: Service and probes need to know the port" }}

@@ -44,13 +44,11 @@ const ROWS_SHOWN_MAX = 50
 export function addDiscardBacklog(backlog: Command): void {
   backlog
     .command('discard')
-    .description(
-      'give up parked deliveries of an RP: each ends as backchannel-logout-failed, reason discarded',
-    )
+    .description('give up parked deliveries of an RP: each fails with reason discarded')
     .argument('<client>', 'the RP', id('<client>'))
-    .option('--issuer <issuer>', 'its issuer, where there are several', parseIssuer)
-    .option('--session <id>', 'those of this session alone', id('--session'))
-    .option('--yes', 'do not ask; needed where nobody can be asked')
+    .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
+    .option('--session <id>', 'only those of this session', id('--session'))
+    .option('--yes', 'do not ask; required without a terminal')
     .option('--json', 'one line of JSON per delivery')
     .addHelpText('after', '\nExamples:\n  $ logout-relay backlog discard shop --session iPOqb3da')
     .action(discardBacklog)
@@ -72,11 +70,11 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
         ? await view.size(rpKey)
         : (await view.ofSession(rpKey, session, Date.now())).length
     if (size === 0) {
-      output.note(`nothing of that is parked for ${client} of ${issuer}`)
+      output.note(`no such delivery is parked for ${client} of ${issuer}`)
       process.exitCode = EXIT_CODE.failed
       return
     }
-    const question = `Give up ${size} parked deliveries for ${client}? The RP will not be told.`
+    const question = `Give up ${size} parked deliveries for ${client}? The RP will get no logout.`
     if (!(await confirm(question, options.yes))) {
       output.note('nothing was discarded')
       process.exitCode = EXIT_CODE.failed
@@ -115,9 +113,9 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       }
       output.redraw('')
       if (!output.isJson) output.rows(columns, shown, 'nothing was discarded')
-      if (count > shown.length && !output.isJson) output.line(`… ${count} altogether`)
+      if (count > shown.length && !output.isJson) output.line(`… ${count} in total`)
       if (held > 0) {
-        output.note(`${held} left to the relay that is at them; look again in a moment`)
+        output.note(`${held} left, because a relay holds them; try again in a moment`)
         process.exitCode = EXIT_CODE.failed
       }
     } finally {

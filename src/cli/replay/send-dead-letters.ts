@@ -80,8 +80,5 @@ export function checkAlone(options: Readonly<Record<string, unknown>>): void {
   const allowed = new Set(['deadLetters', 'from', 'to', 'offsets', 'dryRun', 'json'])
   const other = Object.keys(options).find((name) => !allowed.has(name) && options[name] !== undefined)
   if (other === undefined) return
-  throw new RelayFault(
-    'LR_USAGE',
-    `--${other}: is of no use with --dead-letters, whose records are sent again whole`,
-  )
+  throw new RelayFault('LR_USAGE', `--${other}: cannot be used with --dead-letters`)
 }

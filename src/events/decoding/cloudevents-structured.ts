@@ -24,7 +24,7 @@ export const cloudEventsStructured: Decoder = {
     const event = parsed.json
     if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
     const type = textOf(event.type)
-    if (type === undefined) return { kind: 'poison', reason: 'type: must be a string that is not empty' }
+    if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
     if (!isKnownType(type)) return unread(type)
     const data = dataOf(event)
     if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }

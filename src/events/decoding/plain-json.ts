@@ -19,7 +19,7 @@ export const plainJson: Decoder = {
     const json = parsed.json
     if (!isObject(json)) return { kind: 'poison', reason: 'value: must be a JSON object' }
     const type = textOf(json.type)
-    if (type === undefined) return { kind: 'poison', reason: 'type: must be a string that is not empty' }
+    if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
     if (!isKnownType(type)) return unread(type)
     return {
       kind: 'envelope',

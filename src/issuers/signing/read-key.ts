@@ -32,7 +32,7 @@ const RSA_BITS_MIN = 2_048
 const RSA_BITS_MAX = 8_192
 const SHOWN_MAX = 40
 const KID_RULE =
-  'its kid must be a text of 1 to 1,024 characters without control characters and marks of direction; give it another one'
+  'its kid must have 1 to 1,024 characters, without control or direction characters; set another kid'
 /** `notBefore` and `notAfter` are members of our own, in seconds as in a JWT. */
 const timeRule = (name: string) =>
   `its ${name} must be seconds since the epoch (not milliseconds) or an ISO 8601 date, of 1970 to 2199`
@@ -50,13 +50,13 @@ function other(reason: string): Unusable {
 }
 
 export async function keyOfJwk(json: unknown): Promise<KeyResult> {
-  if (typeof json !== 'object' || json === null) return left('it is no JWK')
+  if (typeof json !== 'object' || json === null) return left('it is not a JWK')
   const jwk = json as Jwk
   const { kid, alg } = jwk
   const purpose = otherPurpose(jwk)
   if (purpose !== undefined) return other(purpose)
   if (kid != null && !isName(kid)) return left(KID_RULE)
-  if (alg != null && typeof alg !== 'string') return left('its alg must be a text')
+  if (alg != null && typeof alg !== 'string') return left('its alg must be a string')
   const notBeforeMs = timeOf(jwk.notBefore, 0)
   if (Number.isNaN(notBeforeMs)) return left(timeRule('notBefore'))
   const notAfterMs = timeOf(jwk.notAfter, Number.POSITIVE_INFINITY)
@@ -65,8 +65,7 @@ export async function keyOfJwk(json: unknown): Promise<KeyResult> {
   const privateKey = imported(() => createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }))
   if ('reason' in privateKey) return privateKey
   const { d, p, q, dp, dq, qi, oth, ...publicHalf } = jwk
-  if (!isSameKey(publicHalf, privateKey))
-    return left('its private and its public half do not belong together')
+  if (!isSameKey(publicHalf, privateKey)) return left('its private and public halves do not match')
   return signingKey(privateKey, {
     kid: kid ?? undefined,
     alg: alg ?? undefined,
@@ -77,10 +76,10 @@ export async function keyOfJwk(json: unknown): Promise<KeyResult> {
 
 export async function keyOfPem(block: string): Promise<KeyResult> {
   if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(block)) {
-    return left('it is encrypted; decrypt it for the relay, with "openssl pkey" say')
+    return left('it is encrypted; decrypt it for the relay, for example with "openssl pkey"')
   }
   if (block.startsWith('-----BEGIN OPENSSH')) {
-    return left('it is in the format of OpenSSH; write it as PKCS #8, with "ssh-keygen -p -m PKCS8" say')
+    return left('it has the OpenSSH format; convert it to PKCS #8, for example with "ssh-keygen -p -m PKCS8"')
   }
   const privateKey = imported(() => createPrivateKey(block))
   return 'reason' in privateKey ? privateKey : signingKey(privateKey, ALWAYS)
@@ -88,14 +87,14 @@ export async function keyOfPem(block: string): Promise<KeyResult> {
 
 /** What a JWK says it is for, where that is not to sign (RFC 7517 §4.2, §4.3). */
 function otherPurpose({ kty, use, key_ops: operations, d, alg }: Jwk): string | undefined {
-  if (kty === 'oct') return 'it is symmetric: what verified tokens with it could sign them, too'
+  if (kty === 'oct') return 'it is symmetric: anyone who verifies tokens with it could also sign them'
   if (use != null && use !== 'sig') return `its use is ${shown(use)}, not "sig"`
   if (operations != null && !(Array.isArray(operations) && operations.includes('sign'))) {
-    return 'its key_ops do not name "sign"'
+    return 'its key_ops lack "sign"'
   }
   if (d === undefined) return 'it has no private half'
   if (typeof alg === 'string' && !(tokenAlgorithms as readonly string[]).includes(alg)) {
-    return `its alg is ${shown(alg)}, and the relay signs ${tokenAlgorithms.join(', ')}`
+    return `its alg is ${shown(alg)}, but the relay signs ${tokenAlgorithms.join(', ')}`
   }
   return undefined
 }
@@ -129,7 +128,7 @@ async function signingKey(
   const possible = algorithmsOf(privateKey)
   if ('reason' in possible) return possible
   if (alg !== undefined && !(possible as readonly string[]).includes(alg)) {
-    return left(`its alg ${shown(alg)} does not fit it; it can do ${possible.join(', ')}`)
+    return left(`its alg ${shown(alg)} does not fit it; it can sign ${possible.join(', ')}`)
   }
   // From the public half: an export of the private key would leave it in the heap as text.
   const publicKey = createPublicKey(privateKey)
@@ -138,7 +137,7 @@ async function signingKey(
   const algorithms =
     alg === undefined || privateKey.asymmetricKeyType === 'ed25519' ? possible : [alg as TokenAlgorithm]
   if (!algorithms.every((algorithm) => isVerified(algorithm, privateKey, publicKey))) {
-    return left('what it signs does not verify')
+    return left('its signatures do not verify')
   }
   // A key for several algorithms is published without `alg`: RPs take that as "any that fits".
   const published = alg ?? (algorithms.length === 1 ? algorithms[0] : undefined)
@@ -152,18 +151,18 @@ function algorithmsOf(key: KeyObject): readonly TokenAlgorithm[] | Unusable {
   switch (key.asymmetricKeyType) {
     case 'rsa':
       return modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX
-        ? left(`an RSA key has ${RSA_BITS_MIN} to ${RSA_BITS_MAX} bits, and this one ${modulusLength}`)
+        ? left(`an RSA key must have ${RSA_BITS_MIN} to ${RSA_BITS_MAX} bits; this one has ${modulusLength}`)
         : ['RS256', 'PS256']
     case 'ec':
       return namedCurve === 'prime256v1'
         ? ['ES256']
         : other(
-            `it is on the curve ${namedCurve ?? 'of no name'}; of the elliptic curves only P-256 is supported`,
+            `it is on the curve ${namedCurve ?? 'of no name'}; the only supported elliptic curve is P-256`,
           )
     case 'ed25519':
       return ['EdDSA', 'Ed25519']
     default:
-      return other(`it is of type ${key.asymmetricKeyType}, which signs no logout tokens`)
+      return other(`its type ${key.asymmetricKeyType} cannot sign logout tokens`)
   }
 }
 

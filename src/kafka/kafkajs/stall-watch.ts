@@ -23,7 +23,7 @@ export function watchForStall(
     if (isCurrent() && performance.now() - askedAtMs <= stallMs) return
     clearInterval(timer)
     if (isCurrent())
-      onStalled(new RelayFault('LR_UNAVAILABLE', `the consumer asked for nothing for ${stallMs} ms`))
+      onStalled(new RelayFault('LR_UNAVAILABLE', `the consumer fetched nothing for ${stallMs} ms`))
   }, LOOK_MS)
   timer.unref()
 }

@@ -338,8 +338,8 @@ describe('EGRESS_ALLOW', () => {
       ['127/8', '10.0.0.0/8'],
     ],
     ...[
-      ['*.example', 'each of them'],
-      ['.example', 'each of them'],
+      ['*.example', 'each name'],
+      ['.example', 'each name'],
       ['fe80::1%eth0', 'zone'],
       ['fe80::%eth0/64', 'zone'],
     ],

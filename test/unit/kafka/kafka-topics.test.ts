@@ -50,7 +50,7 @@ test('a created topic that gets no leaders is told of by name', async () => {
   vi.useFakeTimers()
   const { topics } = kafkaThatTells([[{ name: 'outcomes', partitions: partitions(-1) }]])
   const ensured = expect(topics.ensure('outcomes', { holdsLargeRecords: false })).rejects.toThrow(
-    'topic outcomes was created, but has no leaders yet',
+    'topic outcomes was created, but it has no leaders yet',
   )
   await vi.advanceTimersByTimeAsync(10_000)
   await ensured

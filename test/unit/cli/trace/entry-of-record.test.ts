@@ -86,7 +86,7 @@ describe('the records of the relay', () => {
         kind: 'sent',
         attempts: 1,
         status: 204,
-        text: 'told after 1 attempt, status 204',
+        text: 'sent after 1 attempt, status 204',
         triggerId: 'trigger-1',
       },
     ],
