@@ -14,6 +14,7 @@ import { topicChecks } from '../diagnosis/topics.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { TopicFactsReader } from '../kafka/topic-facts.ts'
+import { systemClock } from '../lib/clock.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
 import type { RedisKeys } from '../redis/redis-keys.ts'
@@ -69,7 +70,11 @@ export function createCheckup(parts: CheckupParts): Checkup {
       redis: look(redisChecks(expected), () => redisFacts.read()),
       topics: look(topicChecks(expected), () => topicFacts.read()),
       log: look(logChecks, () => edges.read()),
-      keys: look(keyChecks, () => issuers.keyFiles()),
+      keys: look(keyChecks, () => ({
+        problem: issuers.problem,
+        keyFiles: issuers.keyFiles(),
+        nowMs: systemClock.now(),
+      })),
       clients: look(clientChecks, () => clients.read()),
       process: look(processChecks, () => ofProcess),
     },

@@ -1,4 +1,5 @@
 import { layout } from '../config/config.ts'
+import { readIssuersFile } from '../config/issuers-file.ts'
 import type { EachOption } from '../config/read-each-option.ts'
 import { ClientPolicy } from '../delivery/client-policy.ts'
 import { lookAt } from '../diagnosis/check.ts'
@@ -9,7 +10,7 @@ import { examineIssuer } from '../diagnosis/examine-issuer.ts'
 import { examineKafka } from '../diagnosis/examine-kafka.ts'
 import { examineRedis } from '../diagnosis/examine-redis.ts'
 import { examineRelyingParty } from '../diagnosis/examine-relying-party.ts'
-import { error, type Found, unknown } from '../diagnosis/finding.ts'
+import { error, type Found, ok, unknown } from '../diagnosis/finding.ts'
 import { checkRpSettings } from '../diagnosis/relying-party.ts'
 import { EgressGuard } from '../egress/egress-guard.ts'
 import { fetchDocument } from '../egress/fetch-document.ts'
@@ -18,11 +19,12 @@ import type { AttemptResult } from '../egress/sender.ts'
 import { tlsHandshake } from '../egress/tls-handshake.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
+import { isPattern } from '../issuers/issuer-settings.ts'
 import { KafkaFactsReader } from '../kafka/kafka-facts-reader.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { systemClock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
-import { messageOf } from '../lib/errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { tcpConnect } from '../lib/tcp-connect.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
@@ -30,6 +32,7 @@ import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { emptyLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 import { expectedLayout, expectedOf, processFacts } from './create-checkup.ts'
+import { createIssuers, issuersLayout } from './create-issuers.ts'
 
 export interface DoctorParts {
   readonly configuration: EachOption
@@ -42,6 +45,8 @@ export interface DoctorParts {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000
+/** Each is three requests to somebody else. */
+const EXAMINED_ISSUERS_MAX = 50
 const DOCUMENT_LIMITS = { timeoutMs: 10_000, bytesMax: 1_024 * 1_024 }
 
 /** Examines everything that the configuration names, side by side, and returns what was found in order of areas. */
@@ -66,7 +71,7 @@ async function configuration({ problems }: EachOption): Promise<readonly Examine
 /** Without its options an area cannot be examined. */
 function notConfigured(area: Area): readonly ExaminedFinding[] {
   const notes = new Examination(area)
-  notes.noteUnknown('its options are not valid: see configuration')
+  notes.noteUnknown('its options are invalid: see the findings of configuration')
   return notes.all
 }
 
@@ -118,12 +123,36 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
 }
 
 async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]> {
-  return examineIssuer({
-    issuer: part(layout.issuers[0].issuer),
-    signingKeysFile: part(layout.issuers[0].signingKeysFile),
-    clock: systemClock,
-    fetchDocument: (uri) => fetchDocument(uri, DOCUMENT_LIMITS),
-  })
+  const parts = { clock: systemClock, fetchDocument: (uri: string) => fetchDocument(uri, DOCUMENT_LIMITS) }
+  const file = part(layout.issuers.file)
+  if (file === undefined) {
+    const [issuer, signingKeysFile] = [part(layout.issuers.issuer), part(layout.issuers.signingKeysFile)]
+    return examineIssuer({ ...parts, issuer, signingKeysFile })
+  }
+  const notes = new Examination('issuer')
+  try {
+    const { settings } = await readIssuersFile(file)
+    notes.note('issuers-file', ok(`${settings.length} issuer(s)`))
+    const listed = settings.filter((it) => it.isEnabled && !isPattern(it))
+    const examined = await Promise.all(
+      listed.slice(0, EXAMINED_ISSUERS_MAX).map(async ({ issuer, keysFile }) => {
+        const findings = await examineIssuer({ ...parts, issuer, signingKeysFile: keysFile })
+        return findings.map((it) => ({
+          ...it,
+          about: it.about === undefined ? issuer : `${issuer} ${it.about}`,
+        }))
+      }),
+    )
+    return [...notes.all, ...examined.flat()]
+  } catch (reason) {
+    if (codeOf(reason) !== 'LR_ISSUERS_INVALID') throw reason
+    notes.note(
+      'issuers-file',
+      error(messageOf(reason), 'correct ISSUERS_FILE: a relay would not start with it'),
+    )
+    notes.noteUnknown('ISSUERS_FILE is not valid')
+    return notes.all
+  }
 }
 
 async function relyingParty(
@@ -139,14 +168,13 @@ async function relyingParty(
   const names = new NameResolver()
   const { attemptTimeoutMs } = config
   const sender = new UndiciSender({
-    guard,
     names,
     attemptTimeoutMs,
     connectionsPerOriginMax: 1,
   })
   const timeoutMs = Math.min(attemptTimeoutMs, CONNECT_TIMEOUT_MS)
   const ask = (endpoint: LogoutEndpoint) =>
-    new Promise<AttemptResult>((done) => sender.send({ endpoint, ...emptyLogout }, done))
+    new Promise<AttemptResult>((done) => sender.send({ endpoint, egress: guard, ...emptyLogout }, done))
   try {
     return await examineRelyingParty({
       uri,
@@ -182,14 +210,21 @@ async function rpSettings(
   const config = configuration.part({
     url: layout.redis.url,
     prefix: layout.redis.prefix,
-    issuer: layout.issuers[0].issuer,
     clients: layout.clients,
+    ...issuersLayout,
   })
-  if (config === undefined) return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are needed for its settings')
-  const clients = new ClientPolicy(config.clients, () => undefined)
-  const refusal = endpointProblem(uri) === undefined && clients.refusal(clientId, logoutEndpoint(uri))
+  if (config === undefined)
+    return unknown('REDIS_URL, ISSUER and CLIENT_HOSTS are required to read its settings')
+  const issuers = createIssuers(config, systemClock)
+  await issuers.open()
+  const issuer = issuers.only
+  if (issuer === undefined)
+    return unknown('this relay serves several issuers, and the RP may be a client of each')
+  const clients = new ClientPolicy(config.clients, issuers, () => undefined)
+  const rp = { issuer, clientId }
+  const refusal = endpointProblem(uri) === undefined && clients.refusal(rp, logoutEndpoint(uri))
   if (refusal) {
-    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS, if it is meant')
+    return error(`${refusal}: its logouts are blocked`, 'add the host to CLIENT_HOSTS if it is right')
   }
   const invalid: string[] = []
   try {
@@ -197,9 +232,9 @@ async function rpSettings(
       keys: new RedisKeys(config.prefix),
       redis: await openRedis(),
       onInvalid: (_rp, fault) => invalid.push(fault),
-      uriProblem: (rp, it) => clients.refusal(rp.clientId, logoutEndpoint(it)),
+      uriProblem: (it, text) => clients.refusal(it, logoutEndpoint(text)),
     })
-    const [settings = {}] = await store.load([{ issuer: config.issuer, clientId }])
+    const [settings = {}] = await store.load([rp])
     return checkRpSettings(clientId, uri, settings, invalid)
   } catch (reason) {
     return unknown(`its settings could not be read: ${messageOf(reason)}`)

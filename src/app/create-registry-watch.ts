@@ -52,7 +52,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
       events.rebuilding(progress)
     },
     own: () =>
-      [...assignment.lanes].map(({ topic, partition, tracker }) => ({
+      [...assignment.queues].map(({ topic, partition, tracker }) => ({
         topic,
         partition,
         next: tracker.next,

@@ -4,7 +4,6 @@ import { ClientPolicy } from '../delivery/client-policy.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-core.ts'
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
-import { EgressGuard } from '../egress/egress-guard.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { Decoders } from '../events/decoding/decode-record.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
@@ -39,7 +38,7 @@ export const storeLayout = {
   },
   redis: { prefix: redis.prefix },
   registry: layout.registry,
-  issuers: [{ issuer: issuers[0].issuer }],
+  issuers: { file: issuers.file, issuer: issuers.issuer },
   delivery: {
     attemptTimeoutMs: delivery.attemptTimeoutMs,
     retry: { deadlineMs: delivery.retry.deadlineMs },
@@ -82,9 +81,8 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
 }
 
 /** The same for whoever reads the log, in this process and in any other. */
-export function createPipeline(config: StoreConfig, serves: (issuer: string) => boolean): Pipeline {
-  const [{ issuer }] = config.issuers
-  return new Pipeline(new Decoders(issuer), serves, config.delivery.userSignedOutWithoutSession)
+export function createPipeline(issuers: Issuers): Pipeline {
+  return new Pipeline(new Decoders((name) => issuers.resolve(name)), issuers)
 }
 
 export interface RebuildParts
@@ -122,7 +120,7 @@ export interface DeliveryParts {
   readonly events: DeliveryCoreOptions['events']
   readonly issuers: Issuers
   readonly log: OutcomeLog
-  readonly onClientNote: (clientId: string, note: ClientNote) => void
+  readonly onClientNote: (rp: RpName, note: ClientNote) => void
   readonly onInvalidSetting: (rp: RpName, problem: string) => void
   readonly repeats?: RepeatedSteps
   readonly stores: Stores
@@ -134,11 +132,10 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
   const { clock, config, events, issuers, log, onInvalidSetting, stores } = parts
   const { backlog, guard, keys, redis, registry } = stores
   const sender = new UndiciSender({
-    guard: new EgressGuard(config.egress),
     attemptTimeoutMs: config.delivery.attemptTimeoutMs,
     connectionsPerOriginMax: config.delivery.maxInFlight,
   })
-  const clients = new ClientPolicy(config.clients, parts.onClientNote)
+  const clients = new ClientPolicy(config.clients, issuers, parts.onClientNote)
   const core = new DeliveryCore({
     ...config.delivery,
     backlog,
@@ -156,7 +153,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
       keys,
       redis,
       onInvalid: onInvalidSetting,
-      uriProblem: ({ clientId }, uri) => clients.refusal(clientId, logoutEndpoint(uri)),
+      uriProblem: (rp, uri) => clients.refusal(rp, logoutEndpoint(uri)),
     }),
     issuers,
     transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.retry.deadlineMs }),

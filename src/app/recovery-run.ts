@@ -1,6 +1,7 @@
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
 import { hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
+import type { Issuers } from '../issuers/issuers.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
@@ -9,12 +10,12 @@ import { RateLimit } from '../lib/rate-limit.ts'
 import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
 import { FollowOutcomes } from '../recovery/follow-outcomes.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
-import { Patience } from '../recovery/patience.ts'
+import { OutageBudget } from '../recovery/outage-budget.ts'
 import { RegisteredAddresses } from '../recovery/registered-addresses.ts'
 import { type Difference, RegistryDifference } from '../recovery/registry-difference.ts'
 import { Replay } from '../recovery/replay.ts'
-import { ReplayBook } from '../recovery/replay-book.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
+import { ReplayTally } from '../recovery/replay-tally.ts'
 import { endedBy, ReplayTriggers } from '../recovery/replay-triggers.ts'
 import { Selection } from '../recovery/selection.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
@@ -22,6 +23,8 @@ import { createPipeline, createRebuild, createStores, type StoreConfig, type Sto
 
 export interface RecoveryRunOptions {
   readonly config: StoreConfig
+  /** They need no keys. */
+  readonly issuers: Issuers
   readonly kafka: ConstructorParameters<typeof KafkaLogReader>[0]
   readonly topics: KafkaTopics
   readonly redis: RedisConnection
@@ -34,13 +37,13 @@ export interface RecoveryRunOptions {
 }
 
 /** Triggers that share round trips; those of a paced replay are parked one by one. */
-const SLICE_TRIGGERS = 256
+const BATCH_TRIGGERS = 256
 const READ_FAILURES_MAX = 8
 
 /** What `replay` and `reconcile` run: they select what is owed and park it, and the relays deliver. */
 export class RecoveryRun {
-  readonly book = new ReplayBook()
-  readonly patience = new Patience()
+  readonly tally = new ReplayTally()
+  readonly outageBudget = new OutageBudget()
   readonly reader: KafkaLogReader
   readonly replay: Replay
   readonly #config: StoreConfig
@@ -55,12 +58,12 @@ export class RecoveryRun {
 
   constructor(options: RecoveryRunOptions) {
     const { clock = systemClock, config, filter = {}, kafka, onFailed, onNote, perSecond, redis } = options
-    const { book, patience } = this
+    const { tally, outageBudget } = this
     this.#config = config
     this.#clock = clock
     this.#topics = options.topics
     this.#onNote = onNote
-    const pipeline = createPipeline(config, (issuer) => config.issuers.some((it) => it.issuer === issuer))
+    const pipeline = createPipeline(options.issuers)
     this.#pipeline = pipeline
     this.#stores = createStores(config, redis, clock)
     const { parkOwed, recovery, registry } = this.#stores
@@ -69,15 +72,15 @@ export class RecoveryRun {
     const { deadlineMs } = config.delivery.retry
     const reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
     this.reader = reader
-    this.#follow = new FollowOutcomes(reader, outcomeTopic, book, onFailed)
+    this.#follow = new FollowOutcomes(reader, outcomeTopic, tally, onFailed)
     const selection = new Selection({
-      book,
+      tally,
       clock,
       deadlineMs,
       groupId,
       parkOwed,
       attemptTimeoutMs,
-      patience,
+      outageBudget,
       reader,
       recovery,
       registry,
@@ -85,38 +88,38 @@ export class RecoveryRun {
       onNotParked: (it) => {
         const clientId = 'partial' in it ? it.partial.clientId : it.clientId
         onNote(
-          `client ${clientId ?? '?'}, session ${it.sessionId}: not parked, because the key of the RP's backlog in Redis holds something else (see the check redis-keys); put that right, then run this again`,
+          `client ${clientId ?? '?'}, session ${it.sessionId}: not parked, because another application uses the backlog key of the RP in Redis (see the check redis-keys); fix that, then run this command again`,
         )
       },
       onUnserved: () =>
         onNote(
-          `no relay of the consumer group ${groupId} is running: ${book.counts.parked} deliveries wait until one is`,
+          `no relay of the consumer group ${groupId} is running: ${tally.counts.parked} deliveries wait for one to start`,
         ),
       rate: perSecond === undefined ? undefined : new RateLimit(perSecond),
     })
     this.#selection = selection
-    const sliceTriggers = perSecond === undefined ? SLICE_TRIGGERS : 1
+    const batchTriggers = perSecond === undefined ? BATCH_TRIGGERS : 1
     const triggers = new ReplayTriggers({
-      book,
+      tally,
       clock,
       deadlineMs,
       filter,
-      patience,
+      outageBudget,
       pipeline,
-      sliceTriggers,
+      batchTriggers,
     })
     this.#triggers = triggers
     this.replay = new Replay({
       ...{ clock, inputTopics, reader, recovery, registry },
       addresses: new RegisteredAddresses({ clock, inputTopics, pipeline, reader, recovery, registry }),
-      book,
+      tally,
       filter,
       groupId,
-      patience,
+      outageBudget,
       selection,
-      sliceTriggers,
+      batchTriggers,
       formats: pipeline.decoders,
-      isServedIssuer: pipeline.serves,
+      isServedIssuer: (issuer) => pipeline.serves(issuer),
       triggers,
       lateAfterMs: deadlineMs,
       outcomeTopic,
@@ -134,7 +137,7 @@ export class RecoveryRun {
   async requireRegistry(): Promise<void> {
     const { epoch, guard } = this.#stores
     const shown = await epoch.read()
-    if (shown !== undefined && (shown.isOfThisRun || shown.isUntold))
+    if (shown !== undefined && (shown.isOfThisRun || shown.isUnknownRun))
       return guard.adopt({ id: shown.id, runId: epoch.runId })
     throw new RelayFault('LR_REGISTRY_LOST', 'Redis does not hold the registry')
   }
@@ -144,7 +147,7 @@ export class RecoveryRun {
    * Resolves with the differences that were found in a registry that was there.
    */
   async reconcile(onProgress: (progress: RebuildProgress) => void): Promise<readonly Difference[]> {
-    let mended: readonly Difference[] = []
+    let repaired: readonly Difference[] = []
     const rebuild = createRebuild({
       onProgress,
       clock: this.#clock,
@@ -158,22 +161,22 @@ export class RecoveryRun {
       runAgain: (triggers, built) =>
         this.#triggers.runAgain(triggers, {
           ask: (steps) => endedBy(built, steps),
-          handOn: (owed) => this.#selection.take(owed),
+          handOver: (owed) => this.#selection.take(owed),
         }),
       stores: this.#stores,
     })
-    const { signal } = this.patience
+    const { signal } = this.outageBudget
     const complete = async (): Promise<void> => {
       const difference = this.difference()
       onProgress({ phase: 'registrations', records: 0, recordsTotal: 0 })
       const found = await difference.find(signal)
       if (difference.disbelieved.count > 0) this.#onNote(describeDisbelieved(difference.disbelieved))
-      await difference.mend(found, signal)
-      mended = found
+      await difference.repair(found, signal)
+      repaired = found
     }
     await rebuild.repeat(complete, signal)
     if (!signal.aborted) await this.requireRegistry()
-    return mended
+    return repaired
   }
 
   /** What cannot be read of the input topics before another producer's transaction has ended. */

@@ -5,12 +5,12 @@ import type { Checkup } from '../diagnosis/checkup.ts'
 import { ClientNotes } from '../diagnosis/client-notes.ts'
 import { EdgeNotes } from '../diagnosis/edge-notes.ts'
 import type { UndiciSender } from '../egress/undici-sender.ts'
-import { HttpServer } from '../http/http-server.ts'
+import { HttpServer, type JwksSource } from '../http/http-server.ts'
 import { Assignment } from '../intake/assignment.ts'
 import { ConsumerLag } from '../intake/consumer-lag.ts'
 import { DeadLetters } from '../intake/dead-letters.ts'
 import { Intake } from '../intake/intake.ts'
-import { Issuers } from '../issuers/issuers.ts'
+import type { Issuers } from '../issuers/issuers.ts'
 import type { KeyPublication } from '../issuers/key-publication.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
@@ -34,6 +34,7 @@ import { Metrics } from '../telemetry/metrics.ts'
 import type { Tracing } from '../telemetry/opentelemetry.ts'
 import { RelayEvents } from '../telemetry/relay-events.ts'
 import { createCheckup } from './create-checkup.ts'
+import { createIssuers } from './create-issuers.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
 import { createDelivery, createPipeline, createStores, type Stores } from './engine.ts'
 import { Readiness } from './readiness.ts'
@@ -74,16 +75,17 @@ export class Service {
     const { logger } = log
     const metrics = new Metrics()
     metrics.showBuild(version)
+    metrics.logLinesDropped = log.dropped
     const failures = new RecentFailures(clock)
     const hurry = (part: string): void => {
       if (part === 'redis') this.#checkup.hurry(part)
     }
-    const events = new RelayEvents(log, metrics, clock, hurry, failures)
+    const events = new RelayEvents(logger, metrics, clock, hurry, failures)
     this.#config = config
     this.#logger = logger
     this.#events = events
     this.#tracing = tracing
-    this.#issuers = new Issuers(config.issuers, clock)
+    this.#issuers = createIssuers(config, clock)
 
     const repeats = new RepeatedSteps(clock)
     this.#repeats = repeats
@@ -155,7 +157,7 @@ export class Service {
       log: outcomeLog,
       stores: this.#stores,
       tracing,
-      onClientNote: (clientId, note) => clients.add(clientId, note),
+      onClientNote: ({ clientId }, note) => clients.add(clientId, note),
       onInvalidSetting: (rp, problem) => logger.warn({ client: rp.clientId, problem }, 'RP setting ignored'),
     })
     this.#sender = delivery.sender
@@ -170,7 +172,7 @@ export class Service {
         events.fault('kafka-dead-letter', error, failures),
       ),
     })
-    const pipeline = createPipeline(config, (issuer) => this.#issuers.has(issuer))
+    const pipeline = createPipeline(this.#issuers)
     this.#intake = new Intake({
       clock,
       events,
@@ -182,7 +184,7 @@ export class Service {
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,
       pipeline,
-      registryStep: repeats.step('intake', 'asking Redis what is owed', (error, failures) =>
+      registryStep: repeats.step('intake', 'reading owed deliveries from Redis', (error, failures) =>
         events.fault('redis', error, failures),
       ),
       relyingParties: this.#core.relyingParties,
@@ -218,7 +220,6 @@ export class Service {
     const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
     this.#checkup = createCheckup({ clients, config, edges, events, keys, ...checked })
 
-    const [{ issuer }] = config.issuers
     const state = {
       assignment: this.#assignment,
       backlog,
@@ -227,14 +228,14 @@ export class Service {
       core: this.#core,
       delivery: config.delivery,
       guard,
-      issuer,
+      issuers: this.#issuers,
       lag: new ConsumerLag(() => this.#topics.bounds(config.kafka.topics, config.kafka.topics)),
       rebuilding: () => this.#readiness.rebuilding,
     }
     const notReady = () => this.notReady()
     const isReady = () => Object.keys(this.notReady()).length === 0
     const { publishedCheckMs } = config.signingKeys
-    const sources = { events, issuers: this.#issuers, publishedCheckMs }
+    const sources = { events, publishedCheckMs }
     this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
     const page = new StatusPage({ ...state, failures, metrics, notReady, version })
     this.#http = new HttpServer(metrics, this, page)
@@ -251,6 +252,14 @@ export class Service {
       },
       onReloadFailed: (error, failures) => {
         this.#events.fault('signing-keys', error, failures)
+        if (failures === 1) this.#checkup.hurry('keys')
+      },
+      onIssuersReloaded: (count) => {
+        this.#logger.info({ count }, 'issuers reloaded')
+        this.#checkup.hurry('keys')
+      },
+      onIssuersRefused: (error, failures) => {
+        this.#events.fault('issuers', error, failures)
         if (failures === 1) this.#checkup.hurry('keys')
       },
     })
@@ -311,8 +320,8 @@ export class Service {
     })
   }
 
-  publicJwks(): Readonly<Record<string, unknown>>[] {
-    return this.#issuers.publicJwks()
+  get issuers(): JwksSource {
+    return this.#issuers
   }
 
   async #flush(): Promise<void> {

@@ -1,6 +1,9 @@
-import { type Layout, layout, optionsIn, type Placed, place, readConfigPart } from '../config/config.ts'
-import { readOptions } from '../config/env.ts'
+import { createIssuers, issuersLayout } from '../app/create-issuers.ts'
+import { type Layout, layout, type Placed, readConfigPart } from '../config/config.ts'
+import { readEachOption } from '../config/read-each-option.ts'
+import type { ResolveIssuer } from '../events/decoding/decode-record.ts'
 import { identifier } from '../events/identifier.ts'
+import { systemClock } from '../lib/clock.ts'
 import { RelayFault } from '../lib/errors.ts'
 
 /** A whole number from 1 to `max`. Throws `LR_USAGE`, which names the argument. */
@@ -26,27 +29,41 @@ export function count(argument: string, max: number): (text: string) => number {
   return (text) => parseCount(text, argument, max)
 }
 
-/** An issuer as the configuration would accept it. */
+/** What a command is about, an alias or an `iss`: which of them is known only with the configuration. */
 export function parseIssuer(text: string): string {
-  try {
-    return readConfigPart(layout.issuers[0].issuer, { ISSUER: text })
-  } catch {
-    throw new RelayFault(
-      'LR_USAGE',
-      '--issuer: must be the https (or http) URL that stands in the ID tokens, without query and fragment',
-    )
-  }
+  return parseId(text, '--issuer')
 }
 
 /**
- * A part of the configuration, with the issuer that was given in place of `ISSUER`. Throws as `readConfigPart` does;
- * `ISSUER` need not be set when an issuer is given.
+ * A part of the configuration, and which issuer the command is about: that which was given, or the only one. With one given
+ * nothing need be configured of them. `resolveIssuer` reads records as that issuer's where they name none. Throws `LR_USAGE`,
+ * or as `readConfigPart` and `Issuers.open` do.
  */
-export function readConfigFor<const L extends Layout>(
+export async function readConfigFor<const L extends Layout>(
   part: L,
   given: string | undefined,
-): { readonly config: Placed<L>; readonly issuer: string } {
-  const { issuer } = layout.issuers[0]
-  const options = readOptions([...optionsIn(part), ...(given === undefined ? [issuer] : [])])
-  return { config: place<L>(part, options), issuer: given ?? options[issuer] }
+): Promise<{ readonly config: Placed<L>; readonly issuer: string; readonly resolveIssuer: ResolveIssuer }> {
+  const config = readConfigPart(part)
+  const configured =
+    given === undefined ? readConfigPart(issuersLayout) : readEachOption().part(issuersLayout)
+  const issuers = configured && createIssuers(configured, systemClock)
+  await issuers?.open()
+  const resolveIssuer: ResolveIssuer = (name) => issuers?.resolve(name) ?? name
+  const issuer = resolveIssuer(given)
+  if (issuer === undefined)
+    throw new RelayFault('LR_USAGE', '--issuer: is required, because this relay serves several issuers')
+  if (!isIssuer(issuer)) {
+    const what = 'must be the https (or http) URL that stands in the ID tokens, or an alias of ISSUERS_FILE'
+    throw new RelayFault('LR_USAGE', `--issuer: ${what}`)
+  }
+  return { config, issuer, resolveIssuer: (name = issuer) => resolveIssuer(name) }
+}
+
+function isIssuer(text: string): boolean {
+  try {
+    readConfigPart(layout.issuers.issuer, { ISSUER: text })
+    return true
+  } catch {
+    return false
+  }
 }

@@ -96,6 +96,8 @@ export async function reachable<T>(name: string, request: Promise<T>): Promise<T
     return await request
   } catch (error) {
     if (error instanceof RelayFault) throw error
-    throw new RelayFault('LR_UNREACHABLE', `${name} is out of reach: ${messageOf(error)}`, { cause: error })
+    throw new RelayFault('LR_UNREACHABLE', `${name} became unreachable: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }

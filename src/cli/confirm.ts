@@ -18,7 +18,7 @@ export async function confirm(
 ): Promise<boolean> {
   if (hasAgreed === true) return true
   if (input.isTTY !== true) {
-    throw new RelayFault('LR_USAGE', `--yes: is needed where nobody can be asked. ${question}`)
+    throw new RelayFault('LR_USAGE', `--yes: is required without a terminal. ${question}`)
   }
   const terminal = createInterface({ input, output })
   try {

@@ -20,17 +20,15 @@ const example = `
 Example:
   logout-relay doctor --rp https://shop.example.com/backchannel-logout
 
-It changes nothing. An RP is sent one POST with an empty logout_token, which ends no session.
-Exit codes: 0 no error (warnings allowed), 1 an error, 2 the configuration is wrong, 3 Kafka or Redis out of reach.`
+It changes nothing. It sends the RP one POST with an empty logout_token; that ends no session.
+Exit codes: 0 no error (warnings allowed), 1 an error, 2 the configuration is wrong, 3 Kafka or Redis is unreachable.`
 
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description(
-      'examine Kafka, Redis, the keys of the issuer and an RP, and say what to do about what is wrong',
-    )
-    .option('--rp <uri>', 'a back-channel logout URI to examine as well')
-    .option('--client <id>', 'the client id of that RP: looks at its settings in Redis')
+    .description('check Kafka, Redis, the keys of the issuer and an RP; print findings with remedies')
+    .option('--rp <uri>', 'also check this back-channel logout URI')
+    .option('--client <id>', 'client id of that RP: also check its settings in Redis')
     .option('--json', 'one line of JSON per finding')
     .addHelpText('after', example)
     .action(doctor)
@@ -38,12 +36,12 @@ export function addDoctor(program: Command): void {
 
 async function doctor({ rp, client, json = false }: DoctorArguments): Promise<void> {
   if (client !== undefined && rp === undefined) {
-    throw new RelayFault('LR_USAGE', '--client: names the RP of --rp, which is missing')
+    throw new RelayFault('LR_USAGE', '--client: requires --rp, because it names the RP of --rp')
   }
   const configuration = readEachOption()
   const redis = onceOpenedRedis(configuration)
   const output = new Output(json)
-  output.redraw('examining …')
+  output.redraw('checking …')
   try {
     const findings = await examineAll({
       configuration,
@@ -71,7 +69,7 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
 
 function required<T>(options: T | undefined, name: string): T {
   if (options !== undefined) return options
-  throw new RelayFault('LR_CONFIG_INVALID', `the options of ${name} are not valid`)
+  throw new RelayFault('LR_CONFIG_INVALID', `options of ${name} are invalid`)
 }
 
 function print(findings: readonly ExaminedFinding[], output: Output): void {
@@ -80,7 +78,7 @@ function print(findings: readonly ExaminedFinding[], output: Output): void {
     return
   }
   const { isTTY, columns: width } = process.stdout
-  output.rows(columns, linesOf(findings, isTTY ? width : Number.POSITIVE_INFINITY), 'nothing was examined')
+  output.rows(columns, linesOf(findings, isTTY ? width : Number.POSITIVE_INFINITY), 'nothing was checked')
   output.note(summaryOf(findings))
 }
 

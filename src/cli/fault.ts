@@ -3,9 +3,10 @@ import { codeOf, messageOf } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
 import { EXIT_CODE } from './exit-code.ts'
 
-/** Codes of faults that the operator mends by changing what was given; they need no stack. */
+/** Codes of faults that the operator corrects by changing what was given; they need no stack. */
 const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
   LR_CONFIG_INVALID: EXIT_CODE.usage,
+  LR_ISSUERS_INVALID: EXIT_CODE.usage,
   LR_KEYS_INVALID: EXIT_CODE.usage,
   LR_USAGE: EXIT_CODE.usage,
   LR_UNREACHABLE: EXIT_CODE.unreachable,

@@ -8,8 +8,8 @@ type Line = Readonly<Record<'severity' | 'check' | 'about' | 'text', string>>
 export const columns: readonly Column<Line>[] = [
   { title: 'SEVERITY', cell: ({ severity }) => severity },
   { title: 'CHECK', cell: ({ check }) => check },
-  { title: 'OF', cell: ({ about }) => about },
-  { title: 'FOUND, AND WHAT TO DO', cell: ({ text }) => text },
+  { title: 'ABOUT', cell: ({ about }) => about },
+  { title: 'FINDING AND REMEDY', cell: ({ text }) => text },
 ]
 
 const TEXT_WIDTH_MIN = 40

@@ -1,6 +1,6 @@
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import { timeText } from '../lib/time-text.ts'
-import type { ReplayBook } from '../recovery/replay-book.ts'
+import type { ReplayTally } from '../recovery/replay-tally.ts'
 import type { Selected } from '../recovery/selection.ts'
 import type { Output } from './output.ts'
 
@@ -21,20 +21,20 @@ const TABLE_ROWS_MAX = 1_000
 /** What a dry run finds owed, each delivery once: lines of JSON as they come, or one table. */
 export class OwedList {
   readonly #output: Output
-  readonly #book: ReplayBook
+  readonly #tally: ReplayTally
   readonly #rows: OwedRow[] = []
   #count = 0
 
-  constructor(output: Output, book: ReplayBook) {
+  constructor(output: Output, tally: ReplayTally) {
     this.#output = output
-    this.#book = book
+    this.#tally = tally
   }
 
   add(owed: readonly Selected[]): void {
     for (const { cause, registrations, broken } of owed) {
       const told = [...registrations, ...broken.map((it) => ({ ...it.partial, ...it }))]
       for (const it of told) {
-        if (!this.#book.begin(it)) continue
+        if (!this.#tally.add(it)) continue
         this.#count++
         const row = {
           client: it.clientId ?? '',

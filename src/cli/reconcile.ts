@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { RecoveryRun } from '../app/recovery-run.ts'
+import { layout } from '../config/config.ts'
 import { describeHidden } from '../intake/log-reader.ts'
 import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
 import type { Difference } from '../recovery/registry-difference.ts'
@@ -20,26 +21,28 @@ interface ReconcileOptions {
 const examples = `
 Examples:
   logout-relay reconcile --dry-run     how Redis differs from the topic
-  logout-relay reconcile               complete Redis from the topic; relays may go on meanwhile
+  logout-relay reconcile               complete Redis from the topic, while relays run
 
-What is owed is parked, and delivered by the relays of KAFKA_GROUP_ID.
+It parks owed deliveries; the relays of ${layout.kafka.groupId} send them.
 
-Exit codes: 0 done, or nothing differs; 1 a delivery failed or is still parked, or with --dry-run something is missing
-or settled, or records could not be looked at, because another producer's transaction is open before them; 2 usage,
-3 Kafka or Redis out of reach, 130 interrupted. The configuration is that of serve, without its keys.`
+Exit codes: 0 done, or Redis does not differ; 1 a delivery failed or is still parked, --dry-run found a difference, or
+an open transaction of another producer hides records; 2 wrong usage; 3 Kafka or Redis is unreachable;
+130 interrupted. It uses the configuration of serve, without signing keys.`
 
 /** `reconcile`: Redis, built from the topic. */
 export function addReconcile(program: Command): void {
   program
     .command('reconcile')
-    .description('build the registrations in Redis from the topic, and give the relays what is still owed')
-    .option('--dry-run', 'list how Redis differs from the topic; nothing is parked or written')
-    .option('--rate <n>', 'at most so many deliveries per second')
+    .description(
+      'complete the registrations in Redis from the topic, and park owed deliveries for the relays',
+    )
+    .option('--dry-run', 'list how Redis differs from the topic; change nothing')
+    .option('--rate <n>', 'maximum deliveries per second')
     .option(
       '--wait <duration>',
-      'wait so long for the outcomes (default: RETRY_DEADLINE_MS, while a relay runs)',
+      `how long to wait for the outcomes (default: ${layout.delivery.retry.deadlineMs}, while a relay runs)`,
     )
-    .option('--json', 'lines of JSON also on a terminal')
+    .option('--json', 'print lines of JSON on a terminal too')
     .addHelpText('after', examples)
     .action(reconcile)
 }
@@ -50,19 +53,19 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   const dry = options.dryRun === true
   const output = new Output(options.json === true || process.stdout.isTTY !== true)
-  let mended: readonly Difference[] = []
+  let completed: readonly Difference[] = []
   const at = { records: 0, recordsTotal: 0 }
-  const stateOf = ({ book }: RecoveryRun): ReplayState => ({ step: '', ...at, ...book.counts })
+  const stateOf = ({ tally }: RecoveryRun): ReplayState => ({ step: '', ...at, ...tally.counts })
   const build = async (run: RecoveryRun): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))
     try {
-      mended = await run.reconcile(({ phase, records, recordsTotal }) => {
+      completed = await run.reconcile(({ phase, records, recordsTotal }) => {
         if (phase !== 'done') Object.assign(at, { records, recordsTotal })
         progress.begin(phase)
       })
       progress.begin('settle')
       await run.settle(waitMs)
-      return exitCodeOfCounts(run.book.counts)
+      return exitCodeOfCounts(run.tally.counts)
     } finally {
       progress.stop()
     }
@@ -76,10 +79,10 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   await runRecovery(output, perSecond === undefined ? {} : { perSecond }, work, (run) => {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
     if (dry) return
-    const { read, owed, sent, failed, parked, open } = run.book.counts
-    const { missing: registered, settled: removed } = countsOf(mended)
+    const { read, owed, sent, failed, parked, open } = run.tally.counts
+    const { missing: registered, settled: removed } = countsOf(completed)
     summarize(output, { registered, removed, read, owed, sent, failed, parked, open, seconds })
-    if (parked > 0) output.note(`${parked} are parked: relays go on with them until their deadline`)
+    if (parked > 0) output.note(`${parked} are parked: relays retry them until their deadline`)
   })
 }
 
@@ -87,16 +90,16 @@ async function compare(run: RecoveryRun, output: Output): Promise<number> {
   const difference = run.difference()
   const progress = new ReplayProgress(output, () => {
     const { records, recordsTotal } = difference
-    return { step: '', records, recordsTotal, ...run.book.counts }
+    return { step: '', records, recordsTotal, ...run.tally.counts }
   })
   progress.begin('compare')
-  const found = await difference.find(run.patience.signal).finally(() => progress.stop())
+  const found = await difference.find(run.outageBudget.signal).finally(() => progress.stop())
   if (difference.disbelieved.count > 0) output.note(describeDisbelieved(difference.disbelieved))
   const titles = ['difference', 'session', 'oidcSession', 'client'] as const
   output.rows(
     titles.map((title) => ({ title, cell: (row: ReturnType<typeof rowOf>) => row[title] })),
     found.map(rowOf),
-    'Redis holds what the topic says',
+    'Redis agrees with the topic',
   )
   const counts = countsOf(found)
   summarize(output, { registrations: difference.registrations, ...counts })

@@ -1,8 +1,10 @@
+import { createIssuers } from '../app/create-issuers.ts'
 import { storeLayout } from '../app/engine.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
 import { layout, readConfigPart } from '../config/config.ts'
+import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
-import { unreachableFault } from '../recovery/patience.ts'
+import { unreachableFault } from '../recovery/outage-budget.ts'
 import { describeFailure } from '../recovery/selection.ts'
 import { kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
@@ -25,6 +27,8 @@ export async function runRecovery(
     kafka: { ...storeLayout.kafka, ...kafkaClient },
     redis: layout.redis,
   })
+  const issuers = createIssuers(config, systemClock)
+  await issuers.open()
   const redis = await openRedis(config.redis)
   try {
     const { kafka, topics } = await openKafka(config.kafka)
@@ -33,6 +37,7 @@ export async function runRecovery(
       const run = new RecoveryRun({
         ...options,
         config,
+        issuers,
         kafka,
         redis,
         topics,
@@ -40,7 +45,7 @@ export async function runRecovery(
         onFailed: (outcome) => {
           if (++failures > FAILURES_TOLD_MAX) return
           tell(output, describeFailure(outcome))
-          if (failures === FAILURES_TOLD_MAX) tell(output, 'further failures are on the topic, as outcomes')
+          if (failures === FAILURES_TOLD_MAX) tell(output, 'the topic has further failures, as outcomes')
         },
       })
       process.exitCode = await underSignals(output, run, () => work(run), summary)
@@ -62,12 +67,12 @@ async function underSignals(
   const interrupt = (): void => {
     if (isInterrupted) process.exit(EXIT_CODE.interrupted)
     isInterrupted = true
-    const { parked } = run.book.counts
+    const { parked } = run.tally.counts
     tell(
       output,
-      `interrupted: nothing more is selected; ${parked} deliveries are parked, and relays go on with them; once more ends at once`,
+      `interrupted: no more deliveries are selected; relays send the ${parked} parked ones; press Ctrl-C again to exit now`,
     )
-    run.patience.interrupt()
+    run.outageBudget.interrupt()
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
@@ -78,20 +83,20 @@ async function underSignals(
     code = await work()
     isDone = true
   } catch (error) {
-    if (!run.patience.signal.aborted) throw withMend(unreachableFault(error))
+    if (!run.outageBudget.signal.aborted) throw withRemedy(unreachableFault(error))
   } finally {
-    if (isDone || run.book.counts.read > 0) summary(run)
+    if (isDone || run.tally.counts.read > 0) summary(run)
   }
-  if (run.patience.fault !== undefined) throw run.patience.fault
+  if (run.outageBudget.fault !== undefined) throw run.outageBudget.fault
   return isInterrupted ? EXIT_CODE.interrupted : code
 }
 
-/** A relay mends the loss of the registry by itself; a command does not. */
-function withMend(error: unknown): unknown {
+/** A relay rebuilds a lost registry by itself; a command does not. */
+function withRemedy(error: unknown): unknown {
   if (codeOf(error) !== 'LR_REGISTRY_LOST') return error
   const remedy =
-    'start a relay, which builds it from the topic, or run `logout-relay reconcile`; then run this again'
-  return new RelayFault('LR_REGISTRY_LOST', `${messageOf(error)} under REDIS_PREFIX; ${remedy}`, {
+    'start a relay or run `logout-relay reconcile` to rebuild it from the topic; then run this command again'
+  return new RelayFault('LR_REGISTRY_LOST', `${messageOf(error)} under ${layout.redis.prefix}; ${remedy}`, {
     cause: error,
   })
 }

@@ -30,7 +30,7 @@ export function rangeOf({ from, to, offsets }: ReplayArguments, nowMs: number): 
   if (from === undefined) {
     throw new RelayFault(
       'LR_USAGE',
-      'no range: give --from TIME, and --to TIME if it ends before now, or --offsets TOPIC:PARTITION:FIRST-LAST',
+      'no range: give --from TIME (and --to TIME), or --offsets TOPIC:PARTITION:FIRST-LAST',
     )
   }
   const fromMs = parseTime(from, nowMs, '--from')
@@ -47,7 +47,7 @@ function offsetsOf(text: string): RequestedOffsets {
   if (topic === undefined) {
     throw new RelayFault(
       'LR_USAGE',
-      `--offsets: "${text}" is no range of offsets; give one such as session-events:0:1200-1500, or session-events:0:1200- up to the end`,
+      `--offsets: "${text}" is not a range of offsets; give one such as session-events:0:1200-1500, or session-events:0:1200- for all up to the end`,
     )
   }
   const from = Number(first)
@@ -70,9 +70,12 @@ export function filterOf({
   if (type !== undefined && !TRIGGER_TYPES.includes(type))
     throw new RelayFault('LR_USAGE', `--type: must be ${TRIGGER_TYPES.join(' or ')}`)
   if (discarded === true && failed !== true)
-    throw new RelayFault('LR_USAGE', '--discarded: is of use with --failed only')
+    throw new RelayFault('LR_USAGE', '--discarded: requires --failed')
   if (type !== undefined && failed === true)
-    throw new RelayFault('LR_USAGE', '--type: a failed outcome does not tell the type of its trigger')
+    throw new RelayFault(
+      'LR_USAGE',
+      '--type: cannot be used with --failed, because failed outcomes lack the type of their trigger',
+    )
   return {
     ...(type !== undefined && { type: type as Trigger['type'] }),
     ...(issuer !== undefined && { issuer }),

@@ -1,4 +1,4 @@
-import type { ReplayCounts } from '../recovery/replay-book.ts'
+import type { ReplayCounts } from '../recovery/replay-tally.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import type { Output } from './output.ts'
 

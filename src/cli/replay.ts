@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { RecoveryRun } from '../app/recovery-run.ts'
+import { layout } from '../config/config.ts'
 import { describeHidden } from '../intake/log-reader.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { Output } from './output.ts'
@@ -19,45 +20,45 @@ interface ReplayCommandOptions extends ReplayArguments {
 
 const examples = `
 Examples:
-  logout-relay replay --from 2h --dry-run                  what of the last two hours is still owed, and to whom
+  logout-relay replay --from 2h --dry-run                  list what is still owed of the last two hours
   logout-relay replay --from 2026-01-31T09:00:00Z --to 2026-01-31T10:00:00Z --rate 100
   logout-relay replay --offsets session-events:0:1200-1500 --client shop
-  logout-relay replay --from 1d --failed --client shop     what ended in failed, once more
-  logout-relay replay --from 1d --dead-letters             records that could not be carried out, once more
+  logout-relay replay --from 1d --failed --client shop     retry failed deliveries
+  logout-relay replay --from 1d --dead-letters             send dead letters again
 
-What is owed is parked, and delivered by the relays of KAFKA_GROUP_ID; the command follows what becomes of it.
+It parks owed deliveries; the relays of ${layout.kafka.groupId} send them. It then follows their outcomes.
 
-Exit codes: 0 everything that was owed is sent, 1 something failed or is still parked, or could not be looked at because
-another producer's transaction is open before it, 2 usage, 3 Kafka or Redis out of reach, 130 interrupted. The
-configuration is that of serve, without its keys.`
+Exit codes: 0 every owed delivery is sent; 1 one failed or is still parked, or an open transaction of another producer
+hides records; 2 wrong usage; 3 Kafka or Redis is unreachable; 130 interrupted. It uses the configuration of serve,
+without signing keys.`
 
 /** `replay`: a range of the topic, run again. */
 export function addReplay(program: Command): void {
   program
     .command('replay')
-    .description('run a range of the topic again: the relays are given what is still owed, nothing else')
-    .option('--from <time>', 'from then on: 90s, 15m, 2h, 3d back from now, or ISO 8601 with its zone')
-    .option('--to <time>', 'up to then (default: the end of the topic as it is now)')
+    .description('run a range of the topic again: park only what is still owed, for the relays')
+    .option('--from <time>', 'start of the range: 90s, 15m, 2h, 3d ago, or ISO 8601 with a time zone')
+    .option('--to <time>', 'end of the range (default: the current end of the topic)')
     .option(
       '--offsets <range>',
       'topic:partition:first-last instead of times; may be repeated',
       (it: string, all: string[] = []) => [...all, it],
     )
-    .option('--failed', 'deliver again what ended in `failed` in the range, and was not sent since')
-    .option('--discarded', 'with --failed: also what an operator discarded')
-    .option('--dead-letters', 'put the dead letters of the range back on the topics that they came from')
-    .option('--dry-run', 'list what is still owed, and to whom; nothing is parked or written')
-    .option('--type <type>', 'only triggers of that type: session-terminated, user-signed-out')
-    .option('--issuer <issuer>', 'only of that issuer')
-    .option('--session <id>', 'only of that session of the provider')
-    .option('--user <id>', 'only of that user')
-    .option('--client <id>', 'only to that relying party')
-    .option('--rate <n>', 'at most so many deliveries per second')
+    .option('--failed', 'retry deliveries that failed in the range and were not sent since')
+    .option('--discarded', 'with --failed: also deliveries that an operator discarded')
+    .option('--dead-letters', 'send the dead letters of the range to their topics again')
+    .option('--dry-run', 'list what is still owed, and to whom; change nothing')
+    .option('--type <type>', 'only triggers of this type: session-terminated, user-signed-out')
+    .option('--issuer <issuer>', 'only of this issuer')
+    .option('--session <id>', 'only of this session')
+    .option('--user <id>', 'only of this user')
+    .option('--client <id>', 'only to this RP')
+    .option('--rate <n>', 'maximum deliveries per second')
     .option(
       '--wait <duration>',
-      'wait so long for the outcomes (default: RETRY_DEADLINE_MS, while a relay runs)',
+      `how long to wait for the outcomes (default: ${layout.delivery.retry.deadlineMs}, while a relay runs)`,
     )
-    .option('--json', 'lines of JSON also on a terminal')
+    .option('--json', 'print lines of JSON on a terminal too')
     .addHelpText('after', examples)
     .action(replay)
 }
@@ -79,7 +80,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     try {
       await run.requireRegistry()
       progress.begin('read')
-      const list = new OwedList(output, run.book)
+      const list = new OwedList(output, run.tally)
       await run.replay.run({
         range,
         failed: options.failed === true,
@@ -91,7 +92,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       progress.stop()
       if (dry) list.end()
       if (run.replay.hidden.length > 0) return EXIT_CODE.failed
-      return dry ? EXIT_CODE.ok : exitCodeOfCounts(run.book.counts)
+      return dry ? EXIT_CODE.ok : exitCodeOfCounts(run.tally.counts)
     } finally {
       progress.stop()
     }
@@ -99,20 +100,20 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
   await runRecovery(output, { filter, ...(perSecond !== undefined && { perSecond }) }, work, (run) => {
     const seconds = Math.round(performance.now() - startedAtMs) / 1_000
     const left = run.replay.recordsLeft
-    const { read, matching, skipped, owed, sent, failed, parked, open } = run.book.counts
+    const { read, matching, skipped, owed, sent, failed, parked, open } = run.tally.counts
     const found = { read, matching, skipped, left, owed }
     // A dry run has sent nothing, so it tells nothing about that.
     summarize(output, dry ? found : { ...found, sent, failed, parked, open, seconds })
     if (run.replay.forged > 0)
       output.note(
-        `${run.replay.forged} failed outcomes are not believed, and nothing is sent for them: the log holds no such trigger, or the RP was never registered with that address`,
+        `${run.replay.forged} failed outcomes are ignored: the topic has no such trigger, or the RP was never registered with that address`,
       )
     for (const range of run.replay.hidden) output.note(describeHidden(range))
-    if (left > 0) output.note(`${left} records are not committed by the relays yet, and left to them`)
-    if (parked > 0) output.note(`${parked} are parked: relays go on with them until their deadline`)
+    if (left > 0) output.note(`${left} records are left to the relays, because they are not committed yet`)
+    if (parked > 0) output.note(`${parked} are parked: relays retry them until their deadline`)
   })
 }
 
-function stateOf({ book, replay }: RecoveryRun): ReplayState {
-  return { step: '', records: replay.records, recordsTotal: replay.recordsTotal, ...book.counts }
+function stateOf({ tally, replay }: RecoveryRun): ReplayState {
+  return { step: '', records: replay.records, recordsTotal: replay.recordsTotal, ...tally.counts }
 }

@@ -11,8 +11,8 @@ export function addSend(program: Command): void {
       '\nExamples:\n  $ logout-relay send session-terminated --session iPOqb3da --wait 30',
     )
   withOptions(send.command('session-terminated'))
-    .description('a session has ended: every RP of it is told')
-    .requiredOption('--session <id>', 'the session at the provider', id('--session'))
+    .description('end a session: each of its RPs gets a logout')
+    .requiredOption('--session <id>', 'the session id of the provider', id('--session'))
     .option('--user <id>', 'its user', id('--user'))
     .addHelpText(
       'after',
@@ -20,22 +20,22 @@ export function addSend(program: Command): void {
     )
     .action((options: SendOptions) => sendTrigger('session-terminated', options))
   withOptions(send.command('user-signed-out'))
-    .description('a user has signed out: of one session, or everywhere')
+    .description('sign a user out of one session, or everywhere')
     .requiredOption('--user <id>', 'the user', id('--user'))
-    .option('--session <id>', 'of this session alone; everywhere when not given', id('--session'))
+    .option('--session <id>', 'only this session (default: everywhere)', id('--session'))
     .addHelpText('after', '\nExamples:\n  $ logout-relay send user-signed-out --user alice --wait')
     .action((options: SendOptions) => sendTrigger('user-signed-out', options))
 }
 
 function withOptions(command: Command): Command {
   return command
-    .option('--issuer <url>', 'the issuer; ISSUER when not given', parseIssuer)
-    .option('--reason <text>', 'why, for whoever reads the topic')
-    .option('--topic <name>', 'the first of KAFKA_TOPICS when not given')
+    .option('--issuer <issuer>', 'the issuer (default: the only one)', parseIssuer)
+    .option('--reason <text>', 'reason, for readers of the topic')
+    .option('--topic <name>', 'topic (default: the first of KAFKA_TOPICS)')
     .addOption(
       new Option(
         '--wait [seconds]',
-        'follow what becomes of it: 0 when every RP was told, 1 when not (30 seconds)',
+        'wait for the outcomes; exit code 0 if all are sent, else 1 (default: 30 seconds)',
       ).preset('30'),
     )
     .option('--json', 'one line of JSON for the trigger, and one per outcome')

@@ -1,19 +1,32 @@
 import type { Command } from 'commander'
 import { Service } from '../app/service.ts'
 import { readConfig } from '../config/config.ts'
+import { describeOptions, type OptionDescription } from '../config/describe-options.ts'
+import { isStartedByNpm } from '../config/env.ts'
 import { version } from '../lib/version.ts'
 import { optimizeSooner } from '../runtime/optimize-sooner.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openTracing } from '../telemetry/opentelemetry.ts'
-import { watchNpmShell } from './npm-shell.ts'
-import { optionsHelp } from './options-help.ts'
+
+const NPM_SHELL_LOOK_MS = 500
+
+/** At the end: for whoever reads the log. */
+const LOG_MS = 5_000
 
 export function addServe(program: Command): void {
   program
     .command('serve')
     .description('consume triggers and deliver logouts until SIGTERM')
-    .addHelpText('after', () => `\nConfiguration (environment):\n${optionsHelp()}`)
+    .addHelpText(
+      'after',
+      () => `\nConfiguration (environment):\n${describeOptions().map(optionHelp).join('\n')}`,
+    )
     .action(serve)
+}
+
+function optionHelp({ name, description, required, defaultValue }: OptionDescription): string {
+  const note = required ? 'required' : defaultValue === undefined ? '' : `default ${defaultValue || 'empty'}`
+  return `  ${name}${note === '' ? '' : ` (${note})`}\n      ${description.replaceAll('`', '')}`
 }
 
 /** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. Resolves when it has drained. */
@@ -41,4 +54,22 @@ async function serve(): Promise<void> {
   })
   await Promise.race([service.start(), stopped])
   await stopped
+  // The thread that waits for a reader would keep the process from ending for as long as nobody reads.
+  if (!(await log.written(LOG_MS))) process.kill(process.pid, 'SIGKILL')
+}
+
+/**
+ * Calls `onGone` once when the shell that npm has put between itself and this process is gone. npm hands SIGTERM to that
+ * shell; where it is dash, it dies of it and tells nobody, and the service would be left behind. Does nothing for a
+ * process that npm has not started.
+ */
+function watchNpmShell(onGone: () => void): void {
+  if (!isStartedByNpm()) return
+  const shell = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return
+    clearInterval(timer)
+    onGone()
+  }, NPM_SHELL_LOOK_MS)
+  timer.unref()
 }

@@ -7,7 +7,7 @@ import { addShowSession } from './sessions/show-session.ts'
 export function addSessions(program: Command): void {
   const sessions = program
     .command('sessions')
-    .description('the sessions in Redis, and which RPs are registered under them')
+    .description('sessions in Redis and their registrations')
     .addHelpText('after', '\nExamples:\n  $ logout-relay sessions list --user alice')
   addListSessions(sessions)
   addShowSession(sessions)

@@ -1,12 +1,5 @@
+import { durationMs } from '../lib/duration-text.ts'
 import { RelayFault } from '../lib/errors.ts'
-
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
 
 /** With a zone always: a time without one would be read in the zone of whoever runs the command. */
 const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)$/i
@@ -22,7 +15,7 @@ export function parseTime(text: string, nowMs: number, argument = 'time'): numbe
   if (!Number.isNaN(atMs)) return atMs
   throw new RelayFault(
     'LR_USAGE',
-    `${argument}: "${text}" is no time; give a duration back from now such as 90s, 15m, 2h, 3d, or an ISO 8601 time with its zone such as 2026-01-31T09:30:00Z`,
+    `${argument}: "${text}" is not a time; give a duration before now such as 90s, 15m, 2h, 3d, or an ISO 8601 time with a time zone such as 2026-01-31T09:30:00Z`,
   )
 }
 
@@ -30,10 +23,8 @@ export function parseTime(text: string, nowMs: number, argument = 'time'): numbe
 export function parseDuration(text: string, argument = 'duration'): number {
   const ms = durationMs(text)
   if (ms !== undefined) return ms
-  throw new RelayFault('LR_USAGE', `${argument}: "${text}" is no duration; give one such as 90s, 15m, 2h, 3d`)
-}
-
-function durationMs(text: string): number | undefined {
-  const [, count, unit] = /^(\d{1,9})(ms|[smhd])$/.exec(text) ?? []
-  return count === undefined ? undefined : Number(count) * (UNIT_MS[unit as string] as number)
+  throw new RelayFault(
+    'LR_USAGE',
+    `${argument}: "${text}" is not a duration; give one such as 90s, 15m, 2h, 3d`,
+  )
 }

@@ -28,16 +28,16 @@ interface Options {
 export function addTrace(program: Command): void {
   program
     .command('trace')
-    .description('every record about a session or a user, and what Redis holds, as a timeline')
-    .argument('<session or user>', 'the id of either', id('<session or user>'))
-    .option('--issuer <url>', 'the issuer; ISSUER when not given', parseIssuer)
+    .description('show all records about a session or a user, and the state in Redis, as a timeline')
+    .argument('<session or user>', 'id of a session or a user', id('<session or user>'))
+    .option('--issuer <issuer>', 'the issuer (default: the only one)', parseIssuer)
     .option('--since <time>', 'how far back: a duration such as 2h or 7d, or an ISO 8601 time', '24h')
-    .option('--json', 'one line of JSON per record, then one with the summary')
+    .option('--json', 'one line of JSON per record, then one for the summary')
     .addHelpText(
       'after',
       `
-Exit code 0: every logout that was asked for was sent. 1: one failed, is still owed, or the id appears nowhere; or
-records could not be looked at, because another producer's transaction is open before them.
+Exit code 0: every requested logout is sent. 1: one failed or is still owed, the id appears nowhere, or an open
+transaction of another producer hides records.
 
 Examples:
   $ logout-relay trace alice --since 2h`,
@@ -48,7 +48,7 @@ Examples:
 async function trace(asked: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const sinceMs = parseTime(options.since, Date.now(), '--since')
-  const { issuer, config } = readConfigFor(
+  const { issuer, config, resolveIssuer } = await readConfigFor(
     {
       kafka: {
         ...kafkaClient,
@@ -74,7 +74,7 @@ async function trace(asked: string, options: Options): Promise<void> {
         issuer,
         sinceMs,
         topics,
-        decoders: new Decoders(issuer),
+        decoders: new Decoders(resolveIssuer),
         outcomeTopic,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),
@@ -111,7 +111,7 @@ async function existing({ topics }: KafkaBackend, inputs: readonly string[], own
   const found = await topics.ask((admin) => admin.listTopics())
   const missing = inputs.find((topic) => !found.includes(topic))
   if (missing !== undefined) {
-    throw new RelayFault('LR_TOPIC_MISSING', `topic ${missing} of KAFKA_TOPICS does not exist`)
+    throw new RelayFault('LR_TOPIC_MISSING', `topic ${missing} of ${layout.kafka.topics} does not exist`)
   }
   return [...new Set([...inputs, ...own.filter((topic) => found.includes(topic))])]
 }
@@ -131,7 +131,7 @@ function print(
   const since = new Date(sinceMs).toISOString()
   if (entries.length === 0) {
     output.note(
-      `${asked} of ${issuer} appears nowhere: not in Redis, and not on ${topics.join(', ')} since ${since}; --since looks further back`,
+      `${asked} of ${issuer} appears neither in Redis nor on ${topics.join(', ')} since ${since}; set --since to look further back`,
     )
     process.exitCode = EXIT_CODE.failed
     return
@@ -147,7 +147,7 @@ function print(
   } else {
     output.rows(columnsFor(entries), entries, '')
     output.line('')
-    output.line(summary.registrations === 0 ? 'no RP is or was registered for that' : summary.text)
+    output.line(summary.registrations === 0 ? 'no RP is or was registered for it' : summary.text)
   }
   if (!summary.isSettled) process.exitCode = EXIT_CODE.failed
 }

@@ -9,12 +9,12 @@ export interface RedisSite {
   readonly redis: Awaited<ReturnType<typeof openRedis>>
 }
 
-/** Runs a command about one issuer, `ISSUER` unless another is given, with a connection to Redis, which is closed afterwards. */
+/** Runs a command about one issuer, the only one unless another is given, with a connection to Redis, which is closed afterwards. */
 export async function withRedis<T>(
   givenIssuer: string | undefined,
   run: (site: RedisSite) => Promise<T>,
 ): Promise<T> {
-  const { issuer, config } = readConfigFor(layout.redis, givenIssuer)
+  const { issuer, config } = await readConfigFor(layout.redis, givenIssuer)
   const redis = await openRedis(config)
   try {
     return await run({ issuer, redis, keys: new RedisKeys(config.prefix) })

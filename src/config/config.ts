@@ -37,7 +37,7 @@ export const layout = {
     sessionLifetimeMs: 'SESSION_LIFETIME_MS',
     tombstoneMs: 'TOMBSTONE_MS',
   },
-  issuers: [{ issuer: 'ISSUER', signingKeysFile: 'SIGNING_KEYS_FILE' }],
+  issuers: { file: 'ISSUERS_FILE', issuer: 'ISSUER', signingKeysFile: 'SIGNING_KEYS_FILE' },
   signingKeys: {
     reloadMs: 'SIGNING_KEYS_RELOAD_MS',
     publishedCheckMs: 'SIGNING_KEYS_PUBLISHED_CHECK_MS',

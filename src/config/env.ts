@@ -38,6 +38,7 @@ export function readOptions<Name extends keyof ReadOptions>(
   const problems = briefly([
     ...secrets.problems.filter(({ name }) => isWanted(name)).map(({ line }) => line),
     ...issues.filter(({ path }) => isWanted(path[0])).map((issue) => problemLine(issue, env)),
+    ...issuerProblems(given, env).filter((line) => isWanted(line.split(':', 1)[0])),
     ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ])
   if (problems.length > 0) throw faultOf(problems)
@@ -54,7 +55,7 @@ export function readOptions<Name extends keyof ReadOptions>(
 export function refuseUntrusted(env: Environment = process.env): void {
   if (env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return
   throw faultOf([
-    'NODE_TLS_REJECT_UNAUTHORIZED: must not be 0, or every certificate is taken for good; unset it, and name the authority in KAFKA_TLS_CA_FILE, REDIS_TLS_CA_FILE or, for RPs, NODE_EXTRA_CA_CERTS',
+    'NODE_TLS_REJECT_UNAUTHORIZED: must not be 0, or every certificate is accepted; unset it, and name your authority in KAFKA_TLS_CA_FILE, REDIS_TLS_CA_FILE or, for RPs, NODE_EXTRA_CA_CERTS',
   ])
 }
 
@@ -75,7 +76,7 @@ function briefly(lines: readonly string[]): string[] {
   const more = [...seen].filter(([, count]) => count > PROBLEMS_PER_OPTION_MAX)
   return [
     ...shown,
-    ...more.map(([name, count]) => `${name}: has ${count - PROBLEMS_PER_OPTION_MAX} further problems`),
+    ...more.map(([name, count]) => `${name}: has ${count - PROBLEMS_PER_OPTION_MAX} more problems`),
   ]
 }
 
@@ -84,9 +85,24 @@ function problemLine(
   env: Environment,
 ): string {
   const name = String(path[0])
-  if (code !== 'invalid_type' || path.length > 1) return `${name}: ${message}`
+  return code !== 'invalid_type' || path.length > 1
+    ? `${name}: ${message}`
+    : `${name}: ${required(name, env)}`
+}
+
+function required(name: string, env: Environment): string {
   const misspelt = misspeltOptions(env).find(({ meant }) => meant === name)
-  return `${name}: is required${misspelt === undefined ? '' : `, and ${misspelt.name} is no option`}`
+  return `is required${misspelt === undefined ? '' : `; ${misspelt.name} is not an option`}`
+}
+
+/** One issuer stands in two options, several stand in a file. */
+function issuerProblems(given: Environment, env: Environment): string[] {
+  const short = ['ISSUER', 'SIGNING_KEYS_FILE'] as const
+  return given.ISSUERS_FILE === undefined
+    ? short.filter((name) => given[name] === undefined).map((name) => `${name}: ${required(name, env)}`)
+    : short
+        .filter((name) => given[name] !== undefined)
+        .map((name) => `${name}: must not be set beside ISSUERS_FILE`)
 }
 
 /** The options that are right by themselves, beside others that may be wrong. */

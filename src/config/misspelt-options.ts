@@ -110,7 +110,7 @@ function fewSlips(a: string, b: string): number {
 }
 
 /** Letters to insert, remove, replace, or swap with their neighbour (Damerau, optimal string alignment). */
-function slipsBetween(a: string, b: string): number {
+export function slipsBetween(a: string, b: string): number {
   let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {

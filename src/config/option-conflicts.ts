@@ -15,12 +15,14 @@ export function conflicts(options: Partial<Options>): string[] {
     RETRY_MAX_DELAY_MS = Infinity,
   } = options
   if (KAFKA_TOPICS.includes(KAFKA_DEAD_LETTER_TOPIC)) {
-    problems.push('KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or poison would go in circles')
+    problems.push(
+      'KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or the relay would read its own dead letters',
+    )
   }
   const leaseMsMin = ATTEMPT_TIMEOUT_MS + Math.min(ATTEMPT_TIMEOUT_MS * LEASE_MARGIN, LEASE_MARGIN_MS_MAX)
   if (RETRY_LEASE_MS <= leaseMsMin) {
     problems.push(
-      `RETRY_LEASE_MS: must be longer than ${leaseMsMin} ms with this ATTEMPT_TIMEOUT_MS, or two replicas make one attempt each`,
+      `RETRY_LEASE_MS: must be longer than ${leaseMsMin} ms with this ATTEMPT_TIMEOUT_MS, or two replicas may send the same logout`,
     )
   }
   if (RETRY_BASE_DELAY_MS > RETRY_MAX_DELAY_MS) {
@@ -34,7 +36,7 @@ function kafkaConflicts(options: Partial<Options>): string[] {
   const { KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD } = options
   const problems: string[] = []
   if (options.KAFKA_TLS === false && (KAFKA_TLS_CA_FILE ?? KAFKA_TLS_CERT_FILE ?? KAFKA_TLS_KEY_FILE)) {
-    problems.push('KAFKA_TLS: must be true for the other KAFKA_TLS options to mean anything')
+    problems.push('KAFKA_TLS: must be true when another KAFKA_TLS option is set')
   }
   problems.push(...together({ KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE }))
   problems.push(...together({ KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD }))
@@ -49,7 +51,7 @@ function redisConflicts(options: Partial<Options>): string[] {
     REDIS_URL?.startsWith('redis:') &&
     (REDIS_TLS_CA_FILE ?? REDIS_TLS_CERT_FILE ?? REDIS_TLS_KEY_FILE) !== undefined
   ) {
-    problems.push('REDIS_URL: must begin with rediss:// for the REDIS_TLS options to mean anything')
+    problems.push('REDIS_URL: must begin with rediss:// when a REDIS_TLS option is set')
   }
   if (REDIS_USERNAME !== undefined && REDIS_PASSWORD === undefined) {
     problems.push('REDIS_PASSWORD: is required with REDIS_USERNAME')

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { allowEntryProblem } from '../egress/allow-entry.ts'
@@ -34,17 +34,18 @@ const brokers = nonEmptyList.refine(
       const isHost = /^(\[[0-9a-f:.]+\]|[^\s:/@~[\]]+)$/i.test(host)
       return isHost && Number(port) >= 1 && Number(port) <= 65_535
     }),
-  'must be a comma-separated list of host:port, without scheme, the port from 1 to 65535, an IPv6 address in brackets',
+  'must be a comma-separated list of host:port, without scheme; ports from 1 to 65535, IPv6 addresses in brackets',
 )
 const redisUrl = z.string().superRefine((text, context) => {
   const problem = redisUrlProblem(text)
   if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
 })
-const issuer = z
+/** Of an issuer, wherever it is configured. */
+export const issuer = z
   .string()
   .refine(
     (text) => URL.canParse(text) && /^https?:\/\//.test(text) && !/[?#|\s]/.test(text),
-    'must be the https (or http) URL that stands in the ID tokens, without query and fragment',
+    'must be the https (or http) URL from the ID tokens, without query and fragment',
   )
 const topic = z
   .string()
@@ -62,7 +63,7 @@ const clientHosts = list.transform((entries, context) =>
     context.addIssue({
       code: 'custom',
       message:
-        'must be a comma-separated list of <client id>=<host>, a host without port, or *. and a domain',
+        'must be a comma-separated list of <client id>=<host>; a host has no port, and may be *. and a domain',
     })
     return []
   }),
@@ -83,17 +84,28 @@ const readableFile = z.string().superRefine((path, context) => {
     context.addIssue({ code: 'custom', message: `the file cannot be read (${codeOf(error)})` })
   }
 })
+/** The same, or a directory. */
+const readablePath = z.string().superRefine((path, context) => {
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `cannot be read (${codeOf(error)})` })
+  }
+})
 const text = z.string().min(1, 'must not be empty')
 const address = z
   .string()
   .refine(
     (text) => isIP(text) !== 0 || text === 'localhost',
-    'must be an address of this machine, such as 127.0.0.1 or ::1, without port and brackets',
+    'must be an address of this machine, such as 127.0.0.1 or ::1, without port or brackets',
   )
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
+
+/** The time that a delivery may be given, wherever it is configured. */
+export const RETRY_DEADLINE = { minMs: 100, maxMs: 30 * DAY } as const
 
 /**
  * Every option of the service: its name in the environment, what is accepted, its default and what it means. The
@@ -104,167 +116,176 @@ export const optionsSchema = z.object({
   KAFKA_TLS: flag.prefault('false').describe('Connect to Kafka over TLS.'),
   KAFKA_TLS_CA_FILE: readableFile
     .optional()
-    .describe('Authorities that Kafka is trusted by, as PEM. Default: those that Node.js knows.'),
+    .describe('Certificate authorities to trust for Kafka, as PEM. Default: those of Node.js.'),
   KAFKA_TLS_CERT_FILE: readableFile
     .optional()
-    .describe('Client certificate for Kafka with its chain, as PEM. With `KAFKA_TLS_KEY_FILE`.'),
-  KAFKA_TLS_KEY_FILE: readableFile.optional().describe('Key of that certificate, as PEM.'),
+    .describe('Client certificate for Kafka with its chain, as PEM. Requires `KAFKA_TLS_KEY_FILE`.'),
+  KAFKA_TLS_KEY_FILE: readableFile.optional().describe('Private key of that certificate, as PEM.'),
   KAFKA_SASL_MECHANISM: z
     .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be plain, scram-sha-256 or scram-sha-512')
     .optional()
-    .describe(
-      'How the relay logs in to Kafka: `plain`, `scram-sha-256` or `scram-sha-512`. Default: not at all.',
-    ),
-  KAFKA_SASL_USERNAME: text.optional().describe('User name at Kafka.'),
-  KAFKA_SASL_PASSWORD: text.optional().describe('Password at Kafka.'),
+    .describe('SASL mechanism for Kafka: `plain`, `scram-sha-256` or `scram-sha-512`. Default: no login.'),
+  KAFKA_SASL_USERNAME: text.optional().describe('User name for Kafka.'),
+  KAFKA_SASL_PASSWORD: text.optional().describe('Password for Kafka.'),
   KAFKA_TOPICS: nonEmptyList
     .pipe(z.array(topic))
     .prefault('session-events')
-    .describe('Topics that triggers and registrations are read from, comma-separated.'),
+    .describe('Topics to read triggers and registrations from, comma-separated.'),
   KAFKA_OUTCOME_TOPIC: topic.optional().describe('Topic for outcomes. Default: the first of `KAFKA_TOPICS`.'),
   KAFKA_DEAD_LETTER_TOPIC: topic
     .optional()
-    .describe('Topic for poison records. Default: `<first topic>.dead-letter`. Created when missing.'),
+    .describe('Topic for dead letters. Default: `<first topic>.dead-letter`. Created when missing.'),
   KAFKA_GROUP_ID: z
     .string()
     .min(1, 'must not be empty')
     .prefault('logout-relay')
-    .describe('Consumer group; the replicas of one relay share it.'),
+    .describe('Consumer group. The replicas of one relay share it.'),
   KAFKA_START_FROM: z
     .enum(['latest', 'earliest'], 'must be latest or earliest')
     .prefault('latest')
-    .describe('Where a new group starts with triggers. `latest`: old logouts are not sent.'),
+    .describe('Where a new group starts to read triggers. `latest`: it sends no old logouts.'),
   KAFKA_SESSION_TIMEOUT_MS: integer(1_000, 300_000)
     .prefault('6000')
-    .describe('After so long without a sign of life a crashed replica loses its partitions to the others.'),
+    .describe('A replica that sends no heartbeat for this long loses its partitions to the others.'),
   KAFKA_STALL_MS: integer(1_000, HOUR)
     .prefault('45000')
-    .describe('A consumer that asks for no records for so long has come to a standstill, and is replaced.'),
-  REDIS_URL: redisUrl.describe('Redis, `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.'),
-  REDIS_USERNAME: text.optional().describe('User of Redis; instead of the one in `REDIS_URL`.'),
-  REDIS_PASSWORD: text.optional().describe('Password of Redis; instead of the one in `REDIS_URL`.'),
+    .describe('A consumer that fetches nothing for this long has stalled; the relay replaces it.'),
+  REDIS_URL: redisUrl.describe(
+    'URL of Redis: `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.',
+  ),
+  REDIS_USERNAME: text.optional().describe('User name for Redis; replaces the one in `REDIS_URL`.'),
+  REDIS_PASSWORD: text.optional().describe('Password for Redis; replaces the one in `REDIS_URL`.'),
   REDIS_TLS_CA_FILE: readableFile
     .optional()
     .describe(
-      'Authorities that Redis is trusted by, as PEM, with `rediss://`. Default: those that Node.js knows.',
+      'Certificate authorities to trust for Redis, as PEM. Requires `rediss://`. Default: those of Node.js.',
     ),
   REDIS_TLS_CERT_FILE: readableFile
     .optional()
-    .describe('Client certificate for Redis with its chain, as PEM. With `REDIS_TLS_KEY_FILE`.'),
-  REDIS_TLS_KEY_FILE: readableFile.optional().describe('Key of that certificate, as PEM.'),
+    .describe('Client certificate for Redis with its chain, as PEM. Requires `REDIS_TLS_KEY_FILE`.'),
+  REDIS_TLS_KEY_FILE: readableFile.optional().describe('Private key of that certificate, as PEM.'),
   REDIS_PREFIX: z
     .string()
     .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes, colons or underscores')
     .prefault('lr')
     .describe('Prefix of every key in Redis.'),
-  ISSUER: issuer.describe('The issuer whose logouts are sent, byte for byte as in its ID tokens.'),
-  SIGNING_KEYS_FILE: readableFile.describe(
-    'Private keys of the issuer: a JWK set or PEM. Read again when it changes.',
-  ),
+  ISSUER: issuer
+    .optional()
+    .describe(
+      'The issuer to send logouts for, byte for byte as in its ID tokens. For several issuers set `ISSUERS_FILE`.',
+    ),
+  SIGNING_KEYS_FILE: readableFile
+    .optional()
+    .describe('Private keys of that issuer, as a JWK set or PEM. Reloaded when the file changes.'),
+  ISSUERS_FILE: readablePath
+    .optional()
+    .describe(
+      'Replaces these two: the issuers with their keys, as a YAML or JSON file or a directory of such files. Reloaded when it changes.',
+    ),
   SIGNING_KEYS_RELOAD_MS: integer(100, HOUR)
     .prefault('2000')
-    .describe('How often the key file is looked at.'),
+    .describe('How often the relay looks at the key files and `ISSUERS_FILE`.'),
   SIGNING_KEYS_PUBLISHED_CHECK_MS: integer(0, DAY)
     .prefault(String(5 * MINUTE))
-    .describe("How often the issuer's own JWK set is looked at for the signing keys; 0: never."),
+    .describe("How often the relay looks for its signing keys in the issuer's own JWK set; 0: never."),
   TOKEN_TYPE_JWT_CLIENTS: list
     .prefault('')
     .describe(
-      'Client ids whose tokens have the header type `JWT`, for RPs that know no other. All others get `logout+jwt`; no record decides that.',
+      'Ids of clients that accept only the header type `JWT`, comma-separated. All others get `logout+jwt`. No record can change that.',
     ),
   CLIENT_HOSTS: clientHosts
     .prefault('')
     .describe(
-      'Where the tokens of a client may go, `<client id>=<host>`, comma-separated, `*.example.com` for all below; of a client that is not named, anywhere.',
+      'Hosts that may receive the tokens of a client: `<client id>=<host>`, comma-separated. `*.example.com` stands for every name below. A client that is not listed may have any host.',
     ),
   USER_SIGNED_OUT_WITHOUT_SESSION: z
     .enum(['fan-out', 'ignore'], 'must be fan-out or ignore')
     .prefault('fan-out')
-    .describe('What `user-signed-out` without a session id means: every session of the user, or nothing.'),
+    .describe(
+      'What `user-signed-out` without a session id ends: every session of the user (`fan-out`), or nothing (`ignore`).',
+    ),
   SESSION_LIFETIME_MS: integer(MINUTE, 3_650 * DAY)
     .prefault(String(30 * DAY))
-    .describe('How long a registration is kept when nothing ends its session.'),
+    .describe('How long the relay keeps a registration whose session does not end.'),
   TOMBSTONE_MS: integer(1_000, 30 * DAY)
     .prefault(String(HOUR))
-    .describe('How long it is remembered that a session ended, for registrations that come late or again.'),
+    .describe('How long the relay remembers an ended session, for registrations that come late or again.'),
   EGRESS_ALLOW_HTTP: flag.prefault('false').describe('Accept `http` back-channel logout URIs.'),
   EGRESS_ALLOW: egressAllow
     .prefault('')
     .describe(
-      'Hosts, addresses and CIDR ranges that may be reached although they are not public; a metadata service of a cloud by its very address only.',
+      'Hosts, addresses and CIDR ranges that are not public but may be reached. A cloud metadata service must be listed by its exact address.',
     ),
   ATTEMPT_TIMEOUT_MS: integer(50, 5 * MINUTE)
     .prefault('10000')
-    .describe('Time for one attempt, from connecting to the end of the answer.'),
+    .describe('Time limit of one attempt, from connecting to the end of the answer.'),
   RETRY_BASE_DELAY_MS: integer(1, HOUR)
     .prefault('1000')
-    .describe('Upper bound of the first retry delay; doubled for each further one, with full jitter.'),
+    .describe('Upper bound of the first retry delay. It doubles with each retry, with full jitter.'),
   RETRY_MAX_DELAY_MS: integer(1, DAY)
     .prefault(String(5 * MINUTE))
     .describe('Upper bound of any retry delay.'),
   RETRY_MAX_ATTEMPTS: integer(1, 1_000)
     .prefault('50')
     .describe(
-      'Attempts per delivery; then it is `failed: exhausted`. While its RP does not answer at all, those that probe it count only as far as the retry delays leave time for.',
+      'Attempts per delivery; then it is `failed: exhausted`. While its RP does not answer at all, probes count only as often as the retry delays would allow.',
     ),
-  RETRY_DEADLINE_MS: integer(100, 30 * DAY)
+  RETRY_DEADLINE_MS: integer(RETRY_DEADLINE.minMs, RETRY_DEADLINE.maxMs)
     .prefault(String(HOUR))
-    .describe('Time per delivery; then it is `failed: expired`.'),
+    .describe('Time limit of a delivery; then it is `failed: expired`.'),
   RETRY_DOUBTFUL_DELAYS_MS: delays
     .transform((entries) => entries.map(Number).filter((ms) => ms > 0))
     .prefault('31000,120000,660000')
     .describe(
-      'Delays after doubtful answers (400, 404, 3xx), one per further attempt; `0`: reject at once. Also after an address that the egress guard refused, the last of them again and again until the deadline.',
+      'Delays after doubtful answers (400, 404, 3xx), one per retry; `0`: fail at once. They also apply when the egress guard refuses an address; then the last one repeats until the deadline.',
     ),
   RETRY_AFTER_MAX_MS: integer(0, DAY)
     .prefault(String(10 * MINUTE))
-    .describe('A longer `Retry-After` of an RP is cut to that.'),
+    .describe('Upper bound of the `Retry-After` of an RP.'),
   RETRY_POLL_MS: integer(10, MINUTE)
     .prefault('250')
-    .describe('How often the backlog is looked at for deliveries that are due.'),
+    .describe('How often the relay looks for due deliveries in the backlog.'),
   RETRY_LEASE_MS: integer(1_000, HOUR)
     .prefault('30000')
     .describe(
-      'How long a replica holds a parked delivery that it took up; longer than `ATTEMPT_TIMEOUT_MS`, by a quarter of it or five seconds.',
+      'How long a replica holds a parked delivery that it claimed. Must exceed `ATTEMPT_TIMEOUT_MS` by a quarter of it, or by five seconds if that is less.',
     ),
   BREAKER_FAILURES: integer(1, 1_000)
     .prefault('5')
-    .describe('Retryable failures in a row after which nothing is sent to an RP for a while.'),
+    .describe('Retryable failures in a row that open the breaker of an RP.'),
   BREAKER_COOLDOWN_MS: integer(10, HOUR)
     .prefault('1000')
-    .describe('How long nothing is sent then; doubled each time that the one attempt after it fails.'),
+    .describe('How long an open breaker waits before its one probe. It doubles with each probe that fails.'),
   BREAKER_MAX_COOLDOWN_MS: integer(10, HOUR)
     .prefault('8000')
-    .describe('Upper bound of that; an RP that is back hears of it after so long at the latest.'),
+    .describe('Upper bound of that. An RP that answers again is probed within this time.'),
   MAX_IN_FLIGHT: integer(1, 100_000)
     .prefault('256')
     .describe(
-      'Attempts at one time. Those that have waited for an answer for a quarter of a second come on top, up to three times as many as a rule, and probes of RPs that do not answer, one for each at most.',
+      'Concurrent attempts. Attempts without an answer after 250 ms come on top, usually up to three times as many. So do probes, at most one per RP.',
     ),
-  MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Attempts at one time at one RP.'),
+  MAX_IN_FLIGHT_PER_RP: integer(1, 10_000).prefault('8').describe('Concurrent attempts per RP.'),
   MAX_UNSETTLED: integer(1, 1_000_000)
     .prefault('320')
     .describe(
-      'Deliveries held in memory; beyond it intake waits, and half as many more may be claimed from the backlog. One RP may have a sixteenth of them waiting, a quick one what it takes in half a second, but no more than half of them while other RPs are told too; for a slow one nothing waits.',
+      'Deliveries held in memory. At this limit intake waits; half as many more may be claimed from the backlog. A sixteenth of them may wait for one RP. For a fast RP as many may wait as it takes in half a second, but at most half of them while others have deliveries too. For a slow RP none wait.',
     ),
   COMMIT_INTERVAL_MS: integer(10, MINUTE)
     .prefault('500')
-    .describe('How often settled offsets are committed.'),
+    .describe('How often the relay commits settled offsets.'),
   CHECK_INTERVAL_MS: integer(100, HOUR)
     .prefault('30000')
-    .describe('How often Redis and the topics are checked for settings that lose logouts.'),
+    .describe('How often the relay checks Redis and the topics for settings that lose logouts.'),
   DRAIN_MS: integer(0, 10 * MINUTE)
     .prefault('15000')
-    .describe('On SIGTERM: time for attempts under way; what is left is parked.'),
+    .describe('On SIGTERM: time for attempts in flight to end. The relay parks the rest.'),
   PORT: integer(0, 65_535)
     .prefault('8080')
-    .describe(
-      'Port of the status page, `/livez`, `/readyz`, `/metrics` and `/jwks.json`; 0 chooses a free one.',
-    ),
+    .describe('Port of the status page, `/livez`, `/readyz`, `/metrics` and `/jwks.json`; 0: any free port.'),
   BIND_ADDRESS: address
     .optional()
     .describe(
-      'Address that this port is opened at. Default: every address of the machine, as Kubernetes needs it. On `127.0.0.1` or `::1` only requests for `localhost` are answered.',
+      'Address to listen on. Default: every address of the machine, as Kubernetes needs it. On `127.0.0.1` or `::1` the relay answers only requests for `localhost`.',
     ),
   LOG_LEVEL: z
     .enum(
@@ -272,7 +293,7 @@ export const optionsSchema = z.object({
       'must be fatal, error, warn, info, debug or silent',
     )
     .prefault('info')
-    .describe('Least severe level that is logged.'),
+    .describe('Least severe level to log.'),
 })
 
 export type Options = z.infer<typeof optionsSchema>

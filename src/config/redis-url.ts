@@ -1,5 +1,5 @@
 const REMEDY =
-  'in user and password write what means something in a URL as its code (% as %25, @ as %40, / as %2F, # as %23), or give them as REDIS_USERNAME and REDIS_PASSWORD'
+  'percent-encode user and password (% as %25, @ as %40, / as %2F, # as %23), or set REDIS_USERNAME and REDIS_PASSWORD'
 
 /** What is wrong with a `REDIS_URL`, without a word of it, or `undefined`. */
 export function redisUrlProblem(text: string): string | undefined {
@@ -11,8 +11,9 @@ export function redisUrlProblem(text: string): string | undefined {
   ) {
     return `must be a redis:// or rediss:// URL; ${REMEDY}`
   }
-  if (![url.username, url.password].every(isDecodable)) return `has a % that begins no code; ${REMEDY}`
-  if (!/^(\/\d*)?$/.test(url.pathname)) return 'must have nothing but the number of a database after the host'
+  if (![url.username, url.password].every(isDecodable))
+    return `has a % that is not a percent-encoding; ${REMEDY}`
+  if (!/^(\/\d*)?$/.test(url.pathname)) return 'must have only a database number after the host'
   return undefined
 }
 

@@ -27,7 +27,7 @@ export function readSecretFiles(env: Environment): SecretFiles {
     const file = env[`${name}_FILE`]
     if (file === undefined || file === '') continue
     if (env[name] !== undefined && env[name] !== '') {
-      problems.push({ name, line: `${name}_FILE: must not be set beside ${name}` })
+      problems.push({ name, line: `${name}_FILE: must not be set together with ${name}` })
       continue
     }
     try {

@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { BrokenRegistration, HeldRegistration, PendingOutcome, Registry } from '../registry/registry.ts'
 import { type Backlog, firstAttemptEndMs, NO_BACKLOG, type ParkedDelivery, unattempted } from './backlog.ts'
-import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
+import type { Delivery, DeliveryCause, SourceRecord } from './delivery.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
@@ -39,12 +39,12 @@ export class Admission {
     this.#options = options
   }
 
-  /** Takes over what is owed. Every creditor is told when its registration is settled, or safe in the backlog. */
+  /** Takes over what is owed. Every waiting record is told when its registration is settled, or safe in the backlog. */
   admit(owed: readonly Owed[]): void {
     const { clock, conclude, dispatcher, expire, open, relyingParties } = this.#options
     const now = clock.now()
     const isLate = ({ occurredAtMs }: DeliveryCause) => now - occurredAtMs > this.#options.lateAfterMs
-    const fresh = owed.filter(({ registration, creditor }) => !open.join(registration, creditor))
+    const fresh = owed.filter(({ registration, sourceRecord }) => !open.join(registration, sourceRecord))
     for (const delivery of planDeliveries(fresh, relyingParties, isLate)) {
       open.add(delivery)
       const { pendingOutcome } = delivery.registration
@@ -55,7 +55,7 @@ export class Admission {
   }
 
   /**
-   * Takes over what was owed before, unless somebody has it: what is parked or leased stays as it is. Every creditor is
+   * Takes over what was owed before, unless somebody has it: what is parked or leased stays as it is. Every waiting record is
    * told, because whatever is not taken over is safe in the backlog. Throws when Redis cannot be reached.
    */
   async readmit(owed: readonly Owed[]): Promise<void> {
@@ -77,12 +77,14 @@ export class Admission {
     this.admit(
       taken
         .filter((_, i) => !areSettled[i])
-        .map(({ it: { creditor, ...it }, isParked }) =>
-          isParked ? { ...it, parked: unattempted(it, now).state } : { ...it, ...(creditor && { creditor }) },
+        .map(({ it: { sourceRecord, ...it }, isParked }) =>
+          isParked
+            ? { ...it, parked: unattempted(it, now).state }
+            : { ...it, ...(sourceRecord && { sourceRecord }) },
         ),
     )
     const open = new Set(taken.filter(({ isParked }, i) => !isParked && !areSettled[i]).map(({ it }) => it))
-    for (const it of owed) if (!open.has(it)) it.creditor?.settled()
+    for (const it of owed) if (!open.has(it)) it.sourceRecord?.acknowledge()
   }
 
   /**
@@ -94,7 +96,7 @@ export class Admission {
     const now = clock.now()
     const deliveries = [...open.all()].filter(({ isHeld }) => isHeld !== true)
     const parked = deliveries.map((delivery) =>
-      [delivery.registration, ...delivery.companions].map((registration) =>
+      [delivery.registration, ...delivery.coalesced].map((registration) =>
         unattempted({ ...delivery, registration }, now + leaseMs),
       ),
     )
@@ -105,13 +107,13 @@ export class Admission {
       at += parked[i]?.length ?? 0
       if (!isKept) continue
       delivery.isHeld = true
-      for (const creditor of delivery.creditors.splice(0)) creditor.settled()
+      for (const sourceRecord of delivery.sourceRecords.splice(0)) sourceRecord.acknowledge()
     }
   }
 
   /**
    * Makes due what is parked, and sees to it that what is not is looked at when a first attempt must have ended. Every
-   * creditor is told. Throws when the backlog cannot be reached.
+   * record is told. Throws when the backlog cannot be reached.
    */
   async makeDue(owed: readonly Owed[]): Promise<void> {
     const { attemptTimeoutMs, backlog, clock } = this.#options
@@ -123,7 +125,7 @@ export class Admission {
     )
     const isKept = ({ registration: { issuer, clientId } }: Owed) => !refused.has(`${issuer}|${clientId}`)
     this.admit(owed.filter((it) => !isKept(it)))
-    for (const it of owed) if (isKept(it)) it.creditor?.settled()
+    for (const it of owed) if (isKept(it)) it.sourceRecord?.acknowledge()
   }
 
   /** Keeps a delivery for which there is no room now, or whose RP does not answer. */
@@ -142,7 +144,7 @@ export class Admission {
   refuse(
     broken: BrokenRegistration,
     cause: DeliveryCause,
-    creditor: Creditor | undefined,
+    sourceRecord: SourceRecord | undefined,
     parked?: ParkedDelivery,
   ): void {
     const { events, open, settlement } = this.#options
@@ -153,7 +155,7 @@ export class Admission {
     const isFinal = open.addOutcome({ isClaimed: parked !== undefined })
     const done = (): void => {
       isFinal()
-      creditor?.settled()
+      sourceRecord?.acknowledge()
     }
     settlement.add({ outcome, subject, cause, done, ...(parked && { parked }) })
   }
@@ -177,8 +179,8 @@ export class Admission {
     const { attempts, cause, lastError, lastStatus } = state
     const why =
       successor === undefined
-        ? 'its registration is not in Redis any more'
-        : 'a later login has taken the place of its registration'
+        ? 'its registration is no longer in Redis'
+        : 'a later login has replaced its registration'
     const outcome = {
       kind: 'failed',
       reason: 'expired',

@@ -5,6 +5,7 @@ import { isDatedUntil } from '../registry/ending.ts'
 import type { HeldRegistration, Registry } from '../registry/registry.ts'
 import type { Admission } from './admission.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
+import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { issuersInTurn } from './issuer-shares.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
@@ -18,13 +19,10 @@ export interface BacklogLoopOptions {
   readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly guard: { readonly isIntact: boolean }
-  /** How long a delivery may be tried. Milliseconds. */
-  readonly deadlineMs: number
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
   readonly claiming: RepeatedStep
-  /** Of an issuer that is not served here nothing is claimed: another relay may be able to sign for it. */
-  readonly isServedIssuer: (issuer: string) => boolean
+  readonly issuers: DeliveryIssuers
   /** Between two looks at the index. Milliseconds. */
   readonly pollMs: number
   readonly open: OpenDeliveries
@@ -39,6 +37,9 @@ const SWEEP_EVERY_MS = 5_000
 const SWEPT_MAX = 200
 /** RPs that are looked through after the same look; the others have their turn with the next. */
 const SWEEPS_PER_LOOK = 64
+/** RPs of other issuers whose place in the index is looked at after the same look, once each. */
+const STRANGERS_PER_LOOK = 500
+const STRANGERS_MAX = 20_000
 /** After an outage of many RPs their backlogs do not wait for one another's round trips. */
 const DRAINED_AT_ONCE = 32
 
@@ -52,6 +53,7 @@ export class BacklogLoop {
   #running: Promise<void> | undefined
   #sleeping: AbortController | undefined
   #isWoken = false
+  readonly #strangers = new Set<string>()
 
   constructor(options: BacklogLoopOptions) {
     this.#options = options
@@ -123,16 +125,28 @@ export class BacklogLoop {
 
   /** All of them: RPs that do not answer stay due, and must not hide the others. */
   async #dueRps(): Promise<RelyingParty[]> {
-    const { backlog, clock, isServedIssuer, relyingParties } = this.#options
+    const { backlog, clock, issuers, relyingParties } = this.#options
     const now = clock.now()
     const due: RelyingParty[] = []
+    const strangers: string[] = []
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
       for (const rpKey of page) {
-        if (isServedIssuer(issuerOf(rpKey))) due.push(relyingParties.byKey(rpKey))
+        // Of another issuer nothing is claimed: another relay may be able to sign for it.
+        if (issuers.get(issuerOf(rpKey))?.isEnabled) due.push(relyingParties.byKey(rpKey))
+        else if (strangers.length < STRANGERS_PER_LOOK && !this.#strangers.has(rpKey)) strangers.push(rpKey)
       }
-      if (page.length < RPS_PER_PAGE) return due
+      if (page.length < RPS_PER_PAGE) break
     }
+    if (strangers.length > 0) await this.#tidy(strangers, now)
+    return due
+  }
+
+  /** No claim of this relay ever takes one out of the index that has no backlog, and every look passes over it. */
+  async #tidy(strangers: readonly string[], nowMs: number): Promise<void> {
+    await this.#options.backlog.tidyIndex(strangers, nowMs)
+    if (this.#strangers.size >= STRANGERS_MAX) this.#strangers.clear()
+    for (const rpKey of strangers) this.#strangers.add(rpKey)
   }
 
   /** True when one of the steps says so. RPs for which there is nothing to do cost no turn of the others. */
@@ -196,7 +210,8 @@ export class BacklogLoop {
    * is parked or later, so one that was due a whole deadline ago is past its own.
    */
   async #sweep(rp: RelyingParty): Promise<boolean> {
-    const { clock, deadlineMs, open } = this.#options
+    const { clock, issuers, open } = this.#options
+    const deadlineMs = issuers.get(rp.issuer)?.deadlineMs ?? 0
     const limit = open.reserve(rp, SWEPT_MAX)
     if (limit === 0) return false
     try {

@@ -57,7 +57,7 @@ export function firstAttemptEndMs(nowMs: number, attemptTimeoutMs: number): numb
 
 /** Why a delivery ends that can neither be attempted now nor be kept until it can. */
 export const NO_BACKLOG =
-  'its RP has no backlog: the key in Redis holds something else (see the check redis-keys), so nothing can be parked'
+  'it cannot be parked: another application uses the backlog key of its RP in Redis (see the check redis-keys)'
 
 export type Holder = 'caller' | 'backlog' | 'nobody'
 
@@ -74,6 +74,8 @@ export interface Backlog {
   park(deliveries: readonly ParkedDelivery[]): Promise<ReadonlySet<string>>
   /** RPs that have a delivery due, the longest due first, from the given rank on. A hint: another replica may be faster. */
   dueRps(nowMs: number, from: number, limit: number): Promise<string[]>
+  /** Of these RPs, those that have nothing due now are not among `dueRps` any more before they have. */
+  tidyIndex(rpKeys: readonly string[], nowMs: number): Promise<void>
   /**
    * Takes due deliveries of one RP, oldest first. Each is leased: no other replica gets it before `leaseUntilMs`,
    * and then it is due again, should this replica have died. Of several for one registration, which two triggers may

@@ -1,8 +1,10 @@
 import { type ClientHost, isHost } from '../egress/client-host.ts'
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { TokenType } from '../events/registration.ts'
+import type { RpName } from '../registry/rp-settings.ts'
 import type { DeliveryContent } from '../transports/transport.ts'
 import type { Delivery } from './delivery.ts'
+import type { ConfiguredClient, DeliveryIssuers } from './delivery-issuers.ts'
 import { endpointOf } from './relying-party.ts'
 
 export interface ClientPolicyOptions {
@@ -12,7 +14,7 @@ export interface ClientPolicyOptions {
   readonly hosts: readonly ClientHost[]
 }
 
-type OnNote = (clientId: string, note: ClientNote) => void
+type OnNote = (rp: RpName, note: ClientNote) => void
 
 /**
  * What the operator has laid down for single clients. Records and `lr:client` are written by others, so neither can change
@@ -21,9 +23,11 @@ type OnNote = (clientId: string, note: ClientNote) => void
 export class ClientPolicy {
   readonly #jwtClients: ReadonlySet<string>
   readonly #hosts: ReadonlyMap<string, readonly ClientHost[]>
+  readonly #issuers: DeliveryIssuers
   readonly #onNote: OnNote
 
-  constructor(options: ClientPolicyOptions, onNote: OnNote) {
+  constructor(options: ClientPolicyOptions, issuers: DeliveryIssuers, onNote: OnNote) {
+    this.#issuers = issuers
     this.#jwtClients = new Set(options.jwtTyped)
     this.#hosts = Map.groupBy(options.hosts, ({ clientId }) => clientId)
     this.#onNote = onNote
@@ -31,10 +35,11 @@ export class ClientPolicy {
 
   /** With a `typ` of somebody else's choosing the relay would sign what a resource server takes for an access token. */
   tokenType({ rp, registration }: DeliveryContent): TokenType {
-    const type = this.#jwtClients.has(rp.clientId) ? 'JWT' : 'logout+jwt'
+    const isJwtTyped = this.#jwtClients.has(rp.clientId) || this.#configured(rp)?.isJwtTyped === true
+    const type = isJwtTyped ? 'JWT' : 'logout+jwt'
     const asked = rp.settings.typ ?? registration.typ
     if (asked !== undefined && asked !== type && asked !== 'logout+jwt') {
-      this.#onNote(rp.clientId, { kind: 'type-ignored', asked })
+      this.#onNote(rp, { kind: 'type-ignored', asked })
     }
     return type
   }
@@ -46,28 +51,36 @@ export class ClientPolicy {
     const { origin: to } = endpoint
     const before = rp.calledOrigin
     rp.calledOrigin = to
-    if ((uri === undefined && before === to) || this.#hosts.has(rp.clientId)) return endpoint
+    if ((uri === undefined && before === to) || this.#hostsOf(rp) !== undefined) return endpoint
     const registered = logoutEndpoint(registration.backchannelLogoutUri).origin
-    if (registered !== to) this.#onNote(rp.clientId, { kind: 'origin-overridden', from: registered, to })
+    if (registered !== to) this.#onNote(rp, { kind: 'origin-overridden', from: registered, to })
     else if (before !== undefined && before !== to) {
-      this.#onNote(rp.clientId, { kind: 'origin-changed', from: before, to })
+      this.#onNote(rp, { kind: 'origin-changed', from: before, to })
     }
     return endpoint
   }
 
   /** What the operator has against sending that client's tokens there, or `undefined`. */
-  refusal(clientId: string, { origin }: LogoutEndpoint): string | undefined {
-    const hosts = this.#hosts.get(clientId)
+  refusal(rp: RpName, { origin }: LogoutEndpoint): string | undefined {
+    const hosts = this.#hostsOf(rp)
     if (hosts === undefined) return undefined
     const { hostname } = new URL(origin)
     if (hosts.some((host) => isHost(host, hostname))) return undefined
-    this.#onNote(clientId, { kind: 'host-refused', to: origin })
-    return `${origin} is not among the hosts that CLIENT_HOSTS allows the client`
+    this.#onNote(rp, { kind: 'host-refused', to: origin })
+    return `CLIENT_HOSTS does not allow ${origin} for this client`
   }
 
   /** The egress guard refused the address. Its delivery may wait for long, so that is not left to its outcome to tell. */
   blocked({ rp }: Delivery, { origin }: LogoutEndpoint, why: string): void {
-    this.#onNote(rp.clientId, { kind: 'egress-refused', to: origin, why })
+    this.#onNote(rp, { kind: 'egress-refused', to: origin, why })
+  }
+
+  #hostsOf(rp: RpName): readonly ClientHost[] | undefined {
+    return this.#hosts.get(rp.clientId) ?? this.#configured(rp)?.hosts
+  }
+
+  #configured({ issuer, clientId }: RpName): ConfiguredClient | undefined {
+    return this.#issuers.get(issuer)?.client(clientId)
   }
 }
 

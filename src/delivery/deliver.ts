@@ -1,3 +1,4 @@
+import type { EgressGuard } from '../egress/egress-guard.ts'
 import type { AttemptResult, Sender } from '../egress/sender.ts'
 import type { Outcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
@@ -8,6 +9,7 @@ import { NO_BACKLOG, type ParkedName } from './backlog.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import type { Delivery, DeliveryCause } from './delivery.ts'
 import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
+import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
@@ -22,6 +24,7 @@ export interface DelivererOptions {
   readonly clients: ClientPolicy
   readonly clock: Clock
   readonly events: DeliveryEvents
+  readonly issuers: DeliveryIssuers
   readonly open: OpenDeliveries
   readonly parking: Parking
   readonly retryPolicy: RetryPolicy
@@ -52,27 +55,36 @@ export class Deliverer {
   }
 
   attempt(delivery: Delivery): void {
-    const { clock, transport } = this.#options
+    const { clock, issuers, transport } = this.#options
     const now = clock.now()
     if (now >= delivery.deadlineMs) {
       this.#options.release(delivery)
       this.#fail(delivery, 'expired')
       return
     }
-    transport.prepare(delivery, now, (prepared) => this.#post(delivery, prepared))
+    const issuer = issuers.get(delivery.rp.issuer)
+    if (issuer?.isEnabled !== true) {
+      this.#putOff(delivery, `issuer ${delivery.rp.issuer} is not configured here`)
+      return
+    }
+    transport.prepare(delivery, now, (prepared) => this.#post(delivery, prepared, issuer.egress))
   }
 
-  #post(delivery: Delivery, prepared: Prepared): void {
+  #post(delivery: Delivery, prepared: Prepared, egress: EgressGuard): void {
     const { attemptTimeoutMs, clients, sender, tracing, transport } = this.#options
     if (prepared.kind === 'invalid') {
       this.#options.release(delivery)
       this.#fail(delivery, 'invalid', prepared.message)
       return
     }
+    if (prepared.kind === 'unready') {
+      this.#putOff(delivery, prepared.message)
+      return
+    }
     const { jti, headers, body } = prepared
     const endpoint = clients.endpoint(delivery)
     delivery.origin = endpoint.origin
-    const refusal = clients.refusal(delivery.rp.clientId, endpoint)
+    const refusal = clients.refusal(delivery.rp, endpoint)
     if (refusal !== undefined) {
       this.#judge(delivery, jti, { kind: 'blocked', message: refusal }, 0)
       return
@@ -81,12 +93,21 @@ export class Deliverer {
     const span = tracing?.attempting(delivery, endpoint)
     const { traceparent, tracestate } = span?.context ?? delivery.cause
     const probeTimeoutMs = isProbe(delivery) ? delivery.rp.probeTimeout.next(attemptTimeoutMs) : undefined
-    sender.send({ endpoint, headers, body, traceparent, tracestate, probeTimeoutMs }, (result) => {
+    const request = { endpoint, egress, headers, body, traceparent, tracestate, probeTimeoutMs }
+    sender.send(request, (result) => {
       const durationMs = performance.now() - startedAtMs
       span?.end(result, transport.judge(result))
       if (result.kind === 'blocked') clients.blocked(delivery, endpoint, result.message)
       this.#judge(delivery, jti, result, durationMs)
     })
+  }
+
+  /** For want of something on this side nothing was attempted, and nothing is known of the RP. */
+  #putOff(delivery: Delivery, why: string): void {
+    const { clock, parking, release } = this.#options
+    delivery.lastError = errorText('not attempted', why)
+    release(delivery)
+    parking.park(delivery, clock.now() + Math.ceil(LOCAL_RETRY_MS * (0.5 + clock.random())))
   }
 
   /** Ends a delivery whose deadline passed while it waited; no attempt of it is under way. */
@@ -262,8 +283,8 @@ function rememberPace({ delivery, verdict, result, durationMs }: Omit<AttemptRep
   else probeTimeout.answered(durationMs)
 }
 
-function subjectsOf({ registration, companions }: Delivery): readonly Registration[] {
-  return companions.length === 0 ? [registration] : [registration, ...companions]
+function subjectsOf({ registration, coalesced }: Delivery): readonly Registration[] {
+  return coalesced.length === 0 ? [registration] : [registration, ...coalesced]
 }
 
 function parkedName(

@@ -11,6 +11,7 @@ import type { BreakerPolicy } from './breaker.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import { Deliverer } from './deliver.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
+import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { OpenDeliveries } from './open-deliveries.ts'
@@ -57,7 +58,7 @@ export interface DeliveryCoreOptions extends DeliveryOptions {
   readonly sender: Sender
   readonly tracing?: DeliveryTracing | undefined
   readonly transport: Transport
-  readonly issuers: { has(issuer: string): boolean }
+  readonly issuers: DeliveryIssuers
 }
 
 const LOOK_EVERY_MS = 50
@@ -90,12 +91,12 @@ export class DeliveryCore {
     this.#options = options
     this.relyingParties = new RelyingParties(breaker, clock)
     this.open = new OpenDeliveries(maxUnsettled, () => this.backlogLoop.wake())
-    this.settings = new RpSettingsCache(settingsStore, clock)
+    this.settings = new RpSettingsCache(settingsStore, clock, options.issuers)
     this.parking = new Parking({
       backlog,
       open: this.open,
       onRefused: (delivery) => this.stranded.take(delivery),
-      parking: repeats.step('parking', 'putting deliveries into the backlog', redisFault),
+      parking: repeats.step('parking', 'parking deliveries', redisFault),
     })
     this.settlement = new Settlement({
       backlog,
@@ -108,11 +109,12 @@ export class DeliveryCore {
       publishing: repeats.step('outcomes', 'publishing outcomes', (error, failures) =>
         events.fault('kafka-publish', error, failures),
       ),
-      removing: repeats.step('removal', 'removing what is settled', redisFault),
+      removing: repeats.step('removal', 'removing settled registrations', redisFault),
     })
     const deliverer = new Deliverer({
       clock,
       clients: options.clients,
+      issuers: options.issuers,
       events,
       sender,
       transport,
@@ -173,10 +175,9 @@ export class DeliveryCore {
       open: this.open,
       relyingParties: this.relyingParties,
       settings: this.settings,
-      deadlineMs,
       leaseMs,
       pollMs: options.pollMs,
-      isServedIssuer: (issuer) => options.issuers.has(issuer),
+      issuers: options.issuers,
       claiming: repeats.step('backlog', 'claiming parked deliveries', redisFault),
     })
   }

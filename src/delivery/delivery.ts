@@ -18,9 +18,9 @@ export interface DeliveryCause {
   readonly everywhere: boolean
 }
 
-/** Somebody who waits for a delivery to be settled: a record whose offset must not move before. */
-export interface Creditor {
-  settled(): void
+/** A record whose offset must not move before its deliveries are settled. */
+export interface SourceRecord {
+  acknowledge(): void
 }
 
 /** The logout owed to one RP for one registration. */
@@ -28,7 +28,7 @@ export interface Delivery {
   readonly rp: RelyingParty
   readonly registration: HeldRegistration
   /** Further registrations at the RP that the same token settles. */
-  readonly companions: readonly Registration[]
+  readonly coalesced: readonly Registration[]
   readonly cause: DeliveryCause
   /** After that no attempt is made. Milliseconds since the epoch. */
   readonly deadlineMs: number
@@ -46,7 +46,7 @@ export interface Delivery {
   isHeld: boolean
   /** A reused connection was closed under the last attempt, which was made again at once. */
   wasResent: boolean
-  readonly creditors: Creditor[]
+  readonly sourceRecords: SourceRecord[]
   /** Whose place it takes; set when it is taken up by the dispatcher, as what follows. */
   host: Origin | undefined
   /** It was started at an RP that has not shown that it is quick. */

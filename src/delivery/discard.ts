@@ -52,7 +52,7 @@ function unlessSettled(
 ): BrokenRegistration | undefined {
   if (isSettled === true) return undefined
   const partial = { clientId: rpKey.slice(rpKey.indexOf('|') + 1) }
-  return { issuer, sessionId, oidcSessionId, reason: 'it is not in Redis any more', partial }
+  return { issuer, sessionId, oidcSessionId, reason: 'it is no longer in Redis', partial }
 }
 
 function discarded({ attempts, lastStatus, lastError }: ParkedState): Outcome {

@@ -1,7 +1,6 @@
 import type { Registration } from '../events/registration.ts'
-import { ChurningMap } from '../lib/churning-map.ts'
 import { Gate } from '../lib/gate.ts'
-import { type Creditor, type Delivery, registrationKey } from './delivery.ts'
+import { type Delivery, registrationKey, type SourceRecord } from './delivery.ts'
 import type { IssuerShare } from './issuer-shares.ts'
 import type { RelyingParty } from './relying-party.ts'
 
@@ -20,7 +19,7 @@ const WORTH_A_LOOK = 0.25
 export class OpenDeliveries {
   /** Open while there is room for more; intake waits for it. */
   readonly room = new Gate(true)
-  readonly #byRegistration = new ChurningMap<Delivery>()
+  readonly #byRegistration = new Map<string, Delivery>()
   readonly #max: number
   readonly #maxClaimed: number
   readonly #onClaimPlaces: () => void
@@ -50,13 +49,17 @@ export class OpenDeliveries {
     return new Set(this.#byRegistration.values())
   }
 
-  /** The earliest deadline of those held, in milliseconds since the epoch; `undefined` when there is none. */
-  earliestDeadline(): number | undefined {
-    let earliest: number | undefined
-    for (const { deadlineMs } of this.#byRegistration.values()) {
-      if (earliest === undefined || deadlineMs < earliest) earliest = deadlineMs
+  /**
+   * When the longest held one was taken up, as `sinceMs` tells it of an issuer and a deadline; `undefined` when there is none.
+   * Milliseconds since the epoch.
+   */
+  oldestSinceMs(sinceMs: (issuer: string, deadlineMs: number) => number): number | undefined {
+    let oldest: number | undefined
+    for (const { deadlineMs, rp } of this.#byRegistration.values()) {
+      const since = sinceMs(rp.issuer, deadlineMs)
+      if (oldest === undefined || since < oldest) oldest = since
     }
-    return earliest
+    return oldest
   }
 
   /**
@@ -97,19 +100,19 @@ export class OpenDeliveries {
     return share.isAlone || share.unsettled >= share.of(this.#max) / 2
   }
 
-  /** True when the registration is being delivered already; the creditor then waits for that delivery. */
-  join(registration: Registration, creditor: Creditor | undefined): boolean {
+  /** True when the registration is being delivered already; the record then waits for that delivery. */
+  join(registration: Registration, sourceRecord: SourceRecord | undefined): boolean {
     const open = this.#byRegistration.get(nameOf(registration))
     if (open === undefined) return false
-    if (creditor !== undefined) open.creditors.push(creditor)
+    if (sourceRecord !== undefined) open.sourceRecords.push(sourceRecord)
     return true
   }
 
   add(delivery: Delivery): void {
     this.#count(delivery, 1)
     this.#byRegistration.set(nameOf(delivery.registration), delivery)
-    for (const companion of delivery.companions) {
-      this.#byRegistration.set(nameOf(companion), delivery)
+    for (const coalesced of delivery.coalesced) {
+      this.#byRegistration.set(nameOf(coalesced), delivery)
     }
     this.#close()
   }
@@ -133,7 +136,7 @@ export class OpenDeliveries {
   setAside(delivery: Delivery): void {
     if (this.#aside.has(delivery)) return
     this.#aside.add(delivery)
-    this.#asideSize += 1 + delivery.companions.length
+    this.#asideSize += 1 + delivery.coalesced.length
     this.#count(delivery, -1)
     this.#reopen(delivery.rp.share)
   }
@@ -149,17 +152,17 @@ export class OpenDeliveries {
   settle(delivery: Delivery): void {
     if (!this.#leaveAside(delivery)) this.#count(delivery, -1)
     this.#byRegistration.delete(nameOf(delivery.registration))
-    for (const companion of delivery.companions) this.#byRegistration.delete(nameOf(companion))
+    for (const coalesced of delivery.coalesced) this.#byRegistration.delete(nameOf(coalesced))
     this.#reopen(delivery.rp.share)
-    for (const creditor of delivery.creditors) creditor.settled()
+    for (const sourceRecord of delivery.sourceRecords) sourceRecord.acknowledge()
   }
 
   get #bounded(): number {
     return this.#byRegistration.size - this.#asideSize + this.#outcomes
   }
 
-  #count({ companions, isClaimed, rp: { share } }: Delivery, change: 1 | -1): void {
-    share.unsettled += change * (1 + companions.length)
+  #count({ coalesced, isClaimed, rp: { share } }: Delivery, change: 1 | -1): void {
+    share.unsettled += change * (1 + coalesced.length)
     if (!isClaimed) return
     this.#claimed += change
     share.claimPlaces += change
@@ -173,7 +176,7 @@ export class OpenDeliveries {
 
   #leaveAside(delivery: Delivery): boolean {
     if (this.#aside.size === 0 || !this.#aside.delete(delivery)) return false
-    this.#asideSize -= 1 + delivery.companions.length
+    this.#asideSize -= 1 + delivery.coalesced.length
     return true
   }
 

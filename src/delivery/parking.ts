@@ -62,7 +62,7 @@ function parkedDeliveries({ delivery, dueMs }: Parked): ParkedDelivery[] {
     ...(lastError !== undefined && { lastError }),
     ...(origin !== undefined && { origin }),
   }
-  return [delivery.registration, ...delivery.companions].map(
+  return [delivery.registration, ...delivery.coalesced].map(
     ({ issuer, sessionId, oidcSessionId }: Registration) => ({
       rpKey: delivery.rp.key,
       issuer,

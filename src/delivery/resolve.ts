@@ -1,6 +1,6 @@
 import type { HeldRegistration } from '../registry/registry.ts'
 import type { ParkedState } from './backlog.ts'
-import type { Creditor, Delivery, DeliveryCause } from './delivery.ts'
+import type { Delivery, DeliveryCause, SourceRecord } from './delivery.ts'
 import type { RelyingParties, RelyingParty } from './relying-party.ts'
 
 /** A registration that must be told, with what is known of earlier attempts when it comes from the backlog. */
@@ -8,7 +8,7 @@ export interface Owed {
   readonly registration: HeldRegistration
   readonly cause: DeliveryCause
   readonly deadlineMs: number
-  readonly creditor?: Creditor
+  readonly sourceRecord?: SourceRecord
   readonly parked?: ParkedState
 }
 
@@ -22,7 +22,7 @@ export function planDeliveries(
   isLate: (cause: DeliveryCause) => boolean = () => false,
 ): Delivery[] {
   const deliveries: Delivery[] = []
-  const groups = new Map<string, { first: Owed; rp: RelyingParty; companions: Owed[] }>()
+  const groups = new Map<string, { first: Owed; rp: RelyingParty; coalesced: Owed[] }>()
   for (const item of owed) {
     const { registration } = item
     const rp = relyingParties.get(registration.issuer, registration.clientId)
@@ -33,10 +33,10 @@ export function planDeliveries(
     // One that may be tried for longer must not end with the others, and stands in the backlog under its own deadline.
     const name = `${rp.key}\n${registration.sub}\n${item.cause.origin.id}\n${item.deadlineMs}`
     const group = groups.get(name)
-    if (group === undefined) groups.set(name, { first: item, rp, companions: [] })
-    else group.companions.push(item)
+    if (group === undefined) groups.set(name, { first: item, rp, coalesced: [] })
+    else group.coalesced.push(item)
   }
-  for (const { first, rp, companions } of groups.values()) deliveries.push(delivery(first, rp, companions))
+  for (const { first, rp, coalesced } of groups.values()) deliveries.push(delivery(first, rp, coalesced))
   return deliveries
 }
 
@@ -50,15 +50,15 @@ function isToldOnce({ registration, cause }: Owed, rp: RelyingParty): boolean {
   )
 }
 
-function delivery(item: Owed, rp: RelyingParty, companions: readonly Owed[]): Delivery {
+function delivery(item: Owed, rp: RelyingParty, coalesced: readonly Owed[]): Delivery {
   const { registration, cause, deadlineMs, parked } = item
-  const creditors: Creditor[] = []
-  if (item.creditor !== undefined) creditors.push(item.creditor)
-  for (const { creditor } of companions) if (creditor !== undefined) creditors.push(creditor)
+  const sourceRecords: SourceRecord[] = []
+  if (item.sourceRecord !== undefined) sourceRecords.push(item.sourceRecord)
+  for (const { sourceRecord } of coalesced) if (sourceRecord !== undefined) sourceRecords.push(sourceRecord)
   return {
     rp,
     registration,
-    companions: companions.map((companion) => companion.registration),
+    coalesced: coalesced.map((coalesced) => coalesced.registration),
     cause,
     deadlineMs,
     attempts: parked?.attempts ?? 0,
@@ -70,7 +70,7 @@ function delivery(item: Owed, rp: RelyingParty, companions: readonly Owed[]): De
     isClaimed: parked !== undefined,
     isHeld: parked !== undefined,
     wasResent: false,
-    creditors,
+    sourceRecords,
     host: undefined,
     isUnproven: false,
     placeIn: undefined,

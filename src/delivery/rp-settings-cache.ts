@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { RpSettingsStore } from '../registry/rp-settings.ts'
+import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { RelyingParty } from './relying-party.ts'
 
 /** How long a change of an RP's settings may take to be seen; long enough that a busy RP costs one read per second. */
@@ -9,10 +10,12 @@ const AGE_MS_MAX = 1_000
 export class RpSettingsCache {
   readonly #store: RpSettingsStore
   readonly #clock: Clock
+  readonly #issuers: DeliveryIssuers
 
-  constructor(store: RpSettingsStore, clock: Clock) {
+  constructor(store: RpSettingsStore, clock: Clock, issuers: DeliveryIssuers) {
     this.#store = store
     this.#clock = clock
+    this.#issuers = issuers
   }
 
   /**
@@ -28,7 +31,8 @@ export class RpSettingsCache {
     if (stale.length === 0) return
     const settings = await this.#store.load(stale)
     for (const [i, rp] of stale.entries()) {
-      rp.settings = settings[i] ?? {}
+      const configured = this.#issuers.get(rp.issuer)?.client(rp.clientId)?.settings
+      rp.settings = { ...configured, ...settings[i] }
       rp.settingsReadAtMs = now
     }
   }

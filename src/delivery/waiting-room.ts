@@ -22,11 +22,11 @@ const NEW_MAX = 2
  * A quick RP may have waiting what it takes in that time: with few RPs all of a mass logout would otherwise be parked
  * and claimed again, at twice the cost.
  */
-const LENT_MS = 500
+const BURST_MS = 500
 /** An RP that takes longer for an attempt holds what waits for it so long that intake must not wait for that. */
 const PROMPT_MS = 100
 /** Not more than that part of the room while others are told something too: intake must not pause for one RP. */
-const LENT_SHARE_MAX = 1 / 2
+const BURST_SHARE_MAX = 1 / 2
 /** After so long nobody else counts. */
 const ALONE_MS = 60_000
 /** Not at every short pause: what is taken back is parked for nothing when the RP goes on at once. */
@@ -43,8 +43,8 @@ export class WaitingRoom {
   readonly #freePlaces: () => number
   readonly #maxWaiting: number
   readonly #share: number
-  readonly #lentMax: number
-  readonly #borrowers = new Set<RelyingParty>()
+  readonly #burstMax: number
+  readonly #bursting = new Set<RelyingParty>()
   #movedLast: RelyingParty | undefined
   /** When something ended at another RP than before it. */
   #sharedAtMs = Number.NEGATIVE_INFINITY
@@ -55,7 +55,7 @@ export class WaitingRoom {
     this.#clock = clock
     this.#claimsPerPlace = claimsPerPlace
     this.#share = Math.max(Math.floor(maxWaiting * SHARE), maxInFlightPerRp)
-    this.#lentMax = Math.floor(maxWaiting * LENT_SHARE_MAX)
+    this.#burstMax = Math.floor(maxWaiting * BURST_SHARE_MAX)
   }
 
   /** An attempt has ended. */
@@ -72,8 +72,8 @@ export class WaitingRoom {
     if (rp.standing.kind === 'new') return waiting < NEW_MAX
     if (!isPrompt(rp)) return waiting < this.#shareNow
     if (waiting < this.#share) return true
-    if (waiting >= this.#lentTo(rp)) return false
-    this.#borrowers.add(rp)
+    if (waiting >= this.#burstCredit(rp)) return false
+    this.#bursting.add(rp)
     return true
   }
 
@@ -87,16 +87,16 @@ export class WaitingRoom {
     return waiting > max / 2 ? 0 : max - waiting
   }
 
-  /** The RPs that were lent room and have become slow: intake may be waiting for what they fill. */
+  /** The RPs that use burst credit and have become slow: intake may be waiting for the room that they fill. */
   takeBack(): RelyingParty[] {
     const slow: RelyingParty[] = []
-    for (const rp of this.#borrowers) {
+    for (const rp of this.#bursting) {
       const waiting = waitingAt(rp)
       if (waiting > this.#share) {
-        if (waiting <= TAKEN_BACK_FACTOR * this.#lentTo(rp)) continue
+        if (waiting <= TAKEN_BACK_FACTOR * this.#burstCredit(rp)) continue
         slow.push(rp)
       }
-      this.#borrowers.delete(rp)
+      this.#bursting.delete(rp)
     }
     return slow
   }
@@ -107,7 +107,7 @@ export class WaitingRoom {
    */
   #maxClaimed(rp: RelyingParty, attemptsMax: number): number {
     const inLease = this.#claimsPerPlace * attemptsMax - rp.inFlight
-    return Math.max(Math.min(inLease, this.#share), Math.floor(this.#lentTo(rp) / 2))
+    return Math.max(Math.min(inLease, this.#share), Math.floor(this.#burstCredit(rp) / 2))
   }
 
   /** Then intake would wait for it; what has been claimed was counted before. */
@@ -121,11 +121,11 @@ export class WaitingRoom {
   }
 
   /** 0 for an RP that has not shown that it is quick, or has ended nothing for so long. */
-  #lentTo(rp: RelyingParty): number {
+  #burstCredit(rp: RelyingParty): number {
     const now = this.#clock.monotonic()
-    if (now - rp.movedAtMs >= LENT_MS) return 0
-    const soonTaken = Math.floor(rp.pace.perMs * LENT_MS)
-    return now - this.#sharedAtMs < ALONE_MS ? Math.min(soonTaken, this.#lentMax) : soonTaken
+    if (now - rp.movedAtMs >= BURST_MS) return 0
+    const soonTaken = Math.floor(rp.pace.perMs * BURST_MS)
+    return now - this.#sharedAtMs < ALONE_MS ? Math.min(soonTaken, this.#burstMax) : soonTaken
   }
 }
 

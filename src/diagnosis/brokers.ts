@@ -5,7 +5,7 @@ import type { BrokerFacts } from './facts.ts'
 import { error, type Found, hint, ok, warning } from './finding.ts'
 import { networkFault } from './network-fault.ts'
 
-const useTls = 'set KAFKA_TLS=true, and let KAFKA_BROKERS name listeners that speak TLS'
+const useTls = 'set KAFKA_TLS=true, and set KAFKA_BROKERS to TLS listeners'
 
 /** Who listens between relay and brokers must not read the password, nor who is logged out where. */
 export function checkKafkaTransport(
@@ -19,8 +19,8 @@ export function checkKafkaTransport(
     return ok(`${shown}: on this machine, without TLS`)
   }
   return mechanism === 'plain'
-    ? warning(`${shown}: without TLS, so the password of SASL PLAIN goes over the network in clear`, useTls)
-    : hint(`${shown}: without TLS; whoever listens on the way reads who is logged out where`, useTls)
+    ? warning(`${shown}: without TLS, so the network sees the SASL PLAIN password in clear text`, useTls)
+    : hint(`${shown}: without TLS, so the network sees who is logged out where`, useTls)
 }
 
 /** A broker, with what came of connecting to the address that it advertises. */
@@ -29,10 +29,10 @@ export type TriedBroker = BrokerFacts & { readonly answer: TcpAnswer }
 /** The addresses that brokers advertise are others than those in `KAFKA_BROKERS`, and may not be reachable from here. */
 function checkBroker({ nodeId, host, port, answer }: TriedBroker): Found {
   const address = `${host}:${port}`
-  if (answer.kind === 'connected') return ok(`${address} takes connections`, String(nodeId))
+  if (answer.kind === 'connected') return ok(`${address} accepts connections`, String(nodeId))
   return error(
-    `${address}, which it advertises: ${networkFault(answer.code).what}; the partitions that it leads can be neither read nor written from here`,
-    'see whether it runs, and whether the address in its advertised.listeners can be reached from here',
+    `advertised address ${address}: ${networkFault(answer.code).what}; the relay can neither read nor write the partitions of this broker`,
+    'check that the broker runs, and that this machine can reach the address in its advertised.listeners',
     String(nodeId),
   )
 }

@@ -37,6 +37,7 @@ const checksByArea = {
     'redis-shared-database',
   ],
   issuer: [
+    'issuers-file',
     'keys-file',
     'keys-left-out',
     'keys-permissions',

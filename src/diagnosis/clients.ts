@@ -10,24 +10,24 @@ export function findingOfClient({ clientId, note }: NotedClient): Finding {
         check: 'client-token-type',
         about: clientId,
         severity: 'warning',
-        text: `registrations or settings of ${clientId} ask for tokens of ${typeText(note.asked)}; they are signed as logout+jwt`,
+        text: `registrations or settings of ${clientId} ask for ${typeText(note.asked)}; the relay signs logout+jwt instead`,
         remedy:
-          'list the client in TOKEN_TYPE_JWT_CLIENTS if its RP takes nothing but JWT; else find out who asks, and take typ out',
+          'list the client in TOKEN_TYPE_JWT_CLIENTS if its RP accepts only JWT; else remove typ where it is set',
       }
     case 'origin-overridden':
       return {
         check: 'client-origin',
         about: clientId,
         severity: 'warning',
-        text: `settings of ${clientId} in Redis send its logouts to ${note.to}, while its registrations say ${note.from}`,
-        remedy: `${IF_MEANT}; else correct or remove backchannelLogoutUri of its lr:client key, and find out who wrote it`,
+        text: `settings of ${clientId} in Redis send its logouts to ${note.to}, but its registrations name ${note.from}`,
+        remedy: `${IF_MEANT}; else correct or remove backchannelLogoutUri in its lr:client key, and find out who wrote it`,
       }
     case 'origin-changed':
       return {
         check: 'client-origin',
         about: clientId,
         severity: 'hint',
-        text: `logouts of ${clientId} went to ${note.from} before, and go to ${note.to} now`,
+        text: `logouts of ${clientId} now go to ${note.to}, not to ${note.from} as before`,
         remedy: `${IF_MEANT}; else find out who writes its registrations`,
       }
     case 'host-refused':
@@ -35,28 +35,28 @@ export function findingOfClient({ clientId, note }: NotedClient): Finding {
         check: 'client-origin',
         about: clientId,
         severity: 'warning',
-        text: `logouts of ${clientId} were to go to ${note.to}, which CLIENT_HOSTS does not allow`,
-        remedy: 'add the host to CLIENT_HOSTS if it is meant; else find out who wrote that URI',
+        text: `CLIENT_HOSTS does not allow logouts of ${clientId} to ${note.to}`,
+        remedy: 'add the host to CLIENT_HOSTS if it is right; else find out who wrote that URI',
       }
     case 'egress-refused':
       return {
         check: 'client-origin',
         about: clientId,
         severity: 'warning',
-        text: `logouts of ${clientId} to ${note.to} were refused by the egress guard, and are parked: ${note.why}`,
+        text: `the egress guard refuses logouts of ${clientId} to ${note.to}, so they are parked: ${note.why}`,
         remedy:
-          'correct the name in the DNS, or EGRESS_ALLOW, before their deadline; else find out who wrote that URI',
+          'correct the DNS name or EGRESS_ALLOW before their deadline; else find out who wrote that URI',
       }
     default:
       return note satisfies never
   }
 }
 
-const IF_MEANT = 'if that is meant, list the hosts of the client in CLIENT_HOSTS'
+const IF_MEANT = 'list the hosts of the client in CLIENT_HOSTS if that is right'
 
 /** What was asked for may be anything, so it is not repeated. */
 function typeText(asked: string): string {
-  return /^(application\/)?jwt$/i.test(asked) ? 'the type JWT' : 'another type'
+  return /^(application\/)?jwt$/i.test(asked) ? 'the token type JWT' : 'another token type'
 }
 
 export const clientChecks = (['client-token-type', 'client-origin'] as const).map(

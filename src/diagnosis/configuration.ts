@@ -34,7 +34,7 @@ export function checkNodeVersion(version: string): Found {
   const releases = missed.map((it) => `${it.version} of ${it.date} (${it.advisories})`)
   return hint(
     `Node.js ${version} lacks the fixes of its security releases: ${releases.join('; ')}`,
-    `run on Node.js ${newest.version} or the newest ${major}.x, and take an image that holds it`,
+    `use Node.js ${newest.version} or the newest ${major}.x, or an image with it`,
   )
 }
 
@@ -54,19 +54,19 @@ function checkOptions(problems: readonly string[]): Found[] {
   if (problems.length === 0) return [ok('every option is valid')]
   return problems.map((line) => {
     const name = line.split(':', 1)[0] as string
-    return error(line, `set ${name} in the environment; docs/configure.md lists what it may be`, name)
+    return error(line, `set ${name} in the environment; docs/configure.md lists its values`, name)
   })
 }
 
 /** A value is never shown: it may be a secret. */
 export function checkMisspelt(misspelt: readonly MisspeltOption[]): Found[] {
-  if (misspelt.length === 0) return [ok('no variable looks like an option that is misspelt')]
+  if (misspelt.length === 0) return [ok('no variable looks like a misspelt option')]
   return misspelt.map(({ name, meant }) =>
     warning(
-      `${name} is set, which is no option of the relay, so it has no effect`,
+      `${name} is set, but it is not an option of the relay and has no effect`,
       meant === undefined
-        ? 'take it out, or set the option that is meant; logout-relay serve --help lists them all'
-        : `set ${meant} instead if that is meant; else take ${name} out`,
+        ? 'remove it, or set the right option; logout-relay serve --help lists them all'
+        : `set ${meant} instead, or remove ${name}`,
       name,
     ),
   )

@@ -32,8 +32,8 @@ export class Examination {
     try {
       for (const { check, ...found } of await make()) this.note(check, found)
     } catch (reason) {
-      const remedy = 'see to the other errors first, then run the doctor again'
-      const failed = error(`it could not be looked up: ${messageOf(reason)}`, remedy)
+      const remedy = 'fix the other errors first, then run logout-relay doctor again'
+      const failed = error(`this check failed: ${messageOf(reason)}`, remedy)
       for (const check of checks) if (!this.#has(check)) this.note(check, failed)
     }
   }

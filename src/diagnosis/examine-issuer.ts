@@ -10,7 +10,7 @@ import { Examination, type ExaminedFinding } from './examination.ts'
 import { error, ok } from './finding.ts'
 import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from './issuer.ts'
 import { checkPublished, publishedKeys } from './key-published.ts'
-import { checkKeyPermissions, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
+import { checkKeyPermissions, checkKeysEnding, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
 import { shownUri } from './shown-uri.ts'
 
 export interface IssuerExamination {
@@ -47,7 +47,7 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
     notes.noteUnknown('the keys could not be read', checks)
   }
   notes.noteUnknown(
-    issuer === undefined ? 'ISSUER is not valid' : `what ${shownUri(issuer)} publishes could not be read`,
+    issuer === undefined ? 'ISSUER is not valid' : `the documents of ${shownUri(issuer)} could not be read`,
   )
   return notes.all
 }
@@ -65,7 +65,7 @@ async function examineKeyFile(
   } catch (reason) {
     // The path is the operator's; what was in the file is never quoted.
     const about = codeOf(reason) === 'LR_KEYS_INVALID' ? '' : 'the signing key file: '
-    const remedy = 'let SIGNING_KEYS_FILE name a JWK set or PEM that the relay may read'
+    const remedy = 'set SIGNING_KEYS_FILE to a JWK set or PEM that the relay may read'
     notes.note('keys-file', error(about + messageOf(reason), remedy))
     return []
   }
@@ -78,6 +78,7 @@ async function examineKeyFile(
     }),
   )
   notes.note('keys-signing', checkSigning(keys.all, signing, clock.now()))
+  for (const found of checkKeysEnding(keys.facts, clock.now())) notes.note('keys-signing', found)
   const inUse = new Set(signing.values())
   return keys.all.map((key) => ({ key, signs: inUse.has(key) }))
 }
@@ -108,7 +109,10 @@ async function examinePublished(
   notes.note('issuer-logout-support', checkLogoutSupport(document.content))
   const jwksUri = jwksUriIn(document.content)
   if (jwksUri === undefined) {
-    notes.note('issuer-jwks', error('the metadata name no jwks_uri', 'see to the metadata of the provider'))
+    notes.note(
+      'issuer-jwks',
+      error('the metadata has no jwks_uri', 'add jwks_uri to the metadata of the provider'),
+    )
     return undefined
   }
   const set = contentOf(jwksUri, await fetchDocument(jwksUri))

@@ -35,7 +35,7 @@ export async function examineKafka(examination: KafkaExamination): Promise<reado
   ])
   for (const answer of answers) notes.note('kafka-bootstrap', answer)
   if (typeof opened === 'string') {
-    notes.note('kafka-reachable', error(opened, 'see to the brokers that KAFKA_BROKERS names'))
+    notes.note('kafka-reachable', error(opened, 'check the brokers in KAFKA_BROKERS'))
     notes.noteUnknown('Kafka could not be reached')
     return notes.all
   }
@@ -53,7 +53,7 @@ async function tryBootstrap(broker: string, { open, connect }: KafkaExamination)
   const tcp = await connect(broker.slice(0, end), Number(broker.slice(end + 1)))
   if (tcp.kind === 'failed') {
     const { what, remedy } = networkFault(tcp.code)
-    const full = `${remedy}; if it is gone for good, take it out of KAFKA_BROKERS`
+    const full = `${remedy}; if the broker no longer exists, remove it from KAFKA_BROKERS`
     return warning(`${broker}: ${what}`, full, broker)
   }
   try {
@@ -61,8 +61,8 @@ async function tryBootstrap(broker: string, { open, connect }: KafkaExamination)
     return ok(`${broker} answers`, broker)
   } catch (reason) {
     return warning(
-      `${broker} takes connections but cannot be used: ${messageOf(reason)}`,
-      'see whether it is a listener of Kafka for clients, with or without TLS and SASL as configured here, and whether the address in its advertised.listeners can be reached from here',
+      `${broker} accepts connections but cannot be used: ${messageOf(reason)}`,
+      'check that it is a client listener with the TLS and SASL settings of this relay, and that this machine can reach its advertised.listeners',
       broker,
     )
   }

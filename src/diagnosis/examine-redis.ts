@@ -32,7 +32,7 @@ export async function examineRedis({
   notes.note('redis-tls', checkTransport(redisUrl, hasPassword))
   const redis = await open().catch((reason: unknown) => messageOf(reason))
   if (typeof redis === 'string') {
-    const remedy = 'see whether it runs, and whether REDIS_URL names it, its user and its password'
+    const remedy = 'check that it runs, and that REDIS_URL has the right address, user and password'
     notes.note('redis-reachable', error(`${redis} (${shownRedisUrl(redisUrl)})`, remedy))
     notes.noteUnknown('Redis could not be reached')
     return notes.all

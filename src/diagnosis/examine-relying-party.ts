@@ -44,8 +44,8 @@ export async function examineRelyingParty(
     notes.note(
       'rp-uri',
       error(
-        `the URI ${fault}: a registration with it is a poison record`,
-        'correct --rp, or the registration',
+        `the URI ${fault}, so a registration with it is a poison record`,
+        'correct --rp or the registration',
       ),
     )
     notes.noteUnknown('the URI cannot be used', unknownAfter(settings !== undefined, 'https:'))
@@ -73,9 +73,9 @@ async function goThere(url: URL, examination: RelyingPartyExamination, notes: Ex
   if (permitted.length === 0) return 'the egress guard refuses it'
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
   const reached = await examineConnections(permitted, port, examination, notes)
-  if (reached.length === 0) return 'nothing can be connected to'
+  if (reached.length === 0) return 'no address accepts connections'
   if (url.protocol === 'https:' && !(await examineTls(reached, port, hostname, examination, notes))) {
-    return 'there is no TLS that an attempt would accept'
+    return 'no address offers TLS that the relay accepts'
   }
   notes.note('rp-answer', checkAnswer(await ask(logoutEndpoint(uri))))
   return ''
@@ -121,12 +121,12 @@ function examineGuard(
   try {
     guard.checkProtocol(protocol)
   } catch (refusal) {
-    const remedy = 'register an https URI; on a trusted network only, set EGRESS_ALLOW_HTTP'
+    const remedy = 'register an https URI, or set EGRESS_ALLOW_HTTP on a trusted network'
     notes.note('rp-egress', error(`the egress guard refuses: ${messageOf(refusal)}`, remedy), protocol)
     return []
   }
   if (protocol === 'http:') {
-    const text = 'http, which EGRESS_ALLOW_HTTP allows: whoever listens on the way reads who is logged out'
+    const text = 'http, allowed by EGRESS_ALLOW_HTTP: the network sees who is logged out'
     notes.note('rp-egress', warning(text, 'register an https URI'), protocol)
   }
   return permitted
@@ -146,7 +146,7 @@ async function examineConnections(
     if (answer.kind === 'connected') {
       notes.note(
         'rp-connects',
-        ok(`port ${port} takes connections, after ${measuredText(answer.ms)}`),
+        ok(`port ${port} accepts connections, after ${measuredText(answer.ms)}`),
         address,
       )
     } else {

@@ -15,8 +15,8 @@ export function checkGroupState(
   const name = `the group ${groupId}`
   if (state.endsWith('Rebalance')) {
     return warning(
-      `${name} deals out its partitions anew (${state}), and reads nothing meanwhile`,
-      'look again in half a minute; if it does so all the time, see why relays are restarted or too slow',
+      `${name} is rebalancing (${state}) and reads nothing meanwhile`,
+      'look again in 30 seconds; if it goes on, find out why relays restart or are too slow',
     )
   }
   if (members.length > 0) return ok(`${name} is ${state.toLowerCase()}, with ${members.length} member(s)`)
@@ -24,12 +24,9 @@ export function checkGroupState(
   return hasProgress || state === 'Empty'
     ? error(
         `${name} has no members: no relay reads the triggers`,
-        'start a relay, and see in its log why it is not ready',
+        'start a relay, or read in its log why it is not ready',
       )
-    : hint(
-        `${name} does not exist yet: no relay has consumed with it`,
-        'start a relay, or correct KAFKA_GROUP_ID',
-      )
+    : hint(`${name} does not exist yet: no relay has used it`, 'start a relay, or correct KAFKA_GROUP_ID')
 }
 
 /** Whether the members are relays, and not more than there is to read. `partitions` is the number of all of the input. */
@@ -39,13 +36,13 @@ export function checkGroupMembers({ members }: GroupFacts, partitions: number): 
   )
   if (strangers.length > 0) {
     return error(
-      `members that are no relays share the group (client id ${strangers.slice(0, 3).join(', ')}): what they read, no relay reads`,
-      'give them, or the relay by KAFKA_GROUP_ID, another group',
+      `other programs are members of the group (client id ${strangers.slice(0, 3).join(', ')}): no relay reads the partitions that they get`,
+      'give them another group, or set another KAFKA_GROUP_ID for the relay',
     )
   }
   if (members.length > partitions) {
     return hint(
-      `${members.length} members share ${partitions} partition(s): ${members.length - partitions} of them read nothing, and only help with the backlog`,
+      `${members.length} members share ${partitions} partition(s): ${members.length - partitions} of them read nothing and only deliver from the backlog`,
       'run fewer replicas, or add partitions',
     )
   }
@@ -59,29 +56,29 @@ export function checkPositions(topic: string, partitions: readonly PartitionProg
   const dropped = known.reduce((sum, { committed = 0, low }) => sum + Math.max(low - committed, 0), 0)
   if (dropped > 0) {
     return error(
-      `${topic} has dropped ${dropped} record(s) that were never read: their logouts are not sent`,
-      `raise retention.ms of ${topic}, and add replicas if the relay does not keep up`,
+      `${topic} has dropped ${dropped} unread record(s): their logouts are not sent`,
+      `raise retention.ms of ${topic}, and add replicas if the relay is too slow`,
       topic,
     )
   }
   const beyond = known.filter(({ committed = 0, high }) => committed > high)
   if (beyond.length > 0) {
     return error(
-      `${topic} ends before what was read of it in ${beyond.length} partition(s): it has lost records, or is another topic`,
-      'start the relay, which reads it from its earliest record; see why it has lost records',
+      `${topic} ends before the position of the group in ${beyond.length} partition(s): it lost records, or it is another topic`,
+      'start the relay, so that it reads the topic from its earliest record; find out why records are lost',
       topic,
     )
   }
-  return ok(`${topic} holds what is read next`, topic)
+  return ok(`${topic} holds the next record of each partition`, topic)
 }
 
 /** Whether what was read was read of this topic, and not of one that had its name before. */
 export function checkIdentity(topic: string, partitions: readonly PartitionProgress[]): Found {
   const others = partitions.filter(({ isOfOther }) => isOfOther).length
-  if (others === 0) return ok(`${topic} is the topic that was read`, topic)
+  if (others === 0) return ok(`${topic} is the topic that the group has read`, topic)
   return warning(
-    `${topic} was deleted and created anew, or is in another cluster: ${others} position(s) of the group are of the old one`,
-    'start the relay, which reads it from its beginning; what was not read of the old one is gone',
+    `${topic} was deleted and recreated, or is in another cluster: ${others} position(s) of the group belong to the old topic`,
+    'start the relay, so that it reads the topic from its beginning; unread records of the old topic are lost',
     topic,
   )
 }
@@ -98,10 +95,10 @@ export function checkTransactions(
   )
   if (first === undefined) return ok(`no transaction hides the end of ${topic}`, topic)
   const { partition, readable, high, hiddenSinceMs = nowMs } = first
-  const others = more.length === 0 ? '' : ` (and so in ${more.length} more)`
+  const others = more.length === 0 ? '' : ` (and in ${more.length} more partitions)`
   return error(
-    `${high - readable} record(s) of ${topic}, partition ${partition}, wait behind a transaction that another producer left open ` +
-      `at offset ${readable}, for ${durationText(Math.floor((nowMs - hiddenSinceMs) / 1_000) * 1_000)}${others}: their logouts are not sent before it ends`,
+    `${high - readable} record(s) of ${topic}, partition ${partition}, wait behind an open transaction of another producer ` +
+      `at offset ${readable}, for ${durationText(Math.floor((nowMs - hiddenSinceMs) / 1_000) * 1_000)}${others}: their logouts wait until it ends`,
     openTransactionRemedy(topic, partition, readable),
     topic,
   )
@@ -114,7 +111,7 @@ export function checkGroupLag(
   deadlineMs: number,
 ): Found {
   if (partitions.every(({ committed }) => committed === undefined)) {
-    return ok('nothing committed yet: a group that is new begins where KAFKA_START_FROM says', topic)
+    return ok('nothing committed yet: a new group starts where KAFKA_START_FROM says', topic)
   }
   const lags = partitions.map((it) => ({
     ...it,
@@ -126,8 +123,8 @@ export function checkGroupLag(
   const old = lags.filter(({ committed, low, young }) => Math.max(committed ?? low, low) < young)
   if (old.length > 0) {
     return error(
-      `${text}, and in ${old.length} partition(s) some are older than RETRY_DEADLINE_MS (${durationText(deadlineMs)})`,
-      'see in the log of the relay what it waits for: Redis, outcomes that are not taken, or no member at all; add replicas if it only is too slow',
+      `${text}; in ${old.length} partition(s) some are older than RETRY_DEADLINE_MS (${durationText(deadlineMs)})`,
+      'read in the log of the relay what it waits for, such as Redis or Kafka; add replicas if it is only too slow',
       topic,
     )
   }
@@ -137,10 +134,10 @@ export function checkGroupLag(
 /** `letters`: of the last day. */
 export function checkDeadLetters(letters: Fact<number>): Found {
   if ('unread' in letters) return unknown(`the dead-letter topic could not be read: ${letters.unread}`)
-  if (letters.value === 0) return ok('no record became a dead letter within a day')
+  if (letters.value === 0) return ok('no dead letters within a day')
   return warning(
-    `${letters.value} records became dead letters within a day: nobody was told for them`,
-    'read their header dead-letter-reason, put right what it names, and send them again with logout-relay replay --dead-letters --from 1d',
+    `${letters.value} records became dead letters within a day, and caused no logouts`,
+    'fix the cause in their header dead-letter-reason, then run logout-relay replay --dead-letters --from 1d',
   )
 }
 
@@ -153,7 +150,7 @@ export interface GroupExamination {
 }
 
 export function groupChecks({ groupId }: Pick<Expectations, 'groupId'>): readonly Check<GroupExamination>[] {
-  const remedy = `let the relay's Kafka user describe the group ${groupId}`
+  const remedy = `allow the relay's Kafka user to describe the group ${groupId}`
   const read =
     (check: (facts: GroupFacts, examined: GroupExamination) => Found) => (examined: GroupExamination) => {
       const { group } = examined
@@ -187,7 +184,7 @@ export function progressChecks({
   groupId,
   retryDeadlineMs,
 }: Pick<Expectations, 'groupId' | 'retryDeadlineMs'>): readonly Check<ProgressExamination>[] {
-  const remedy = `let the relay's Kafka user describe the group ${groupId} and its topics`
+  const remedy = `allow the relay's Kafka user to describe the group ${groupId} and its topics`
   const ofEach =
     (check: (of: TopicProgress, nowMs: number) => Found) =>
     ({ progress, nowMs }: ProgressExamination): Found[] =>

@@ -23,15 +23,12 @@ export function contentOf(uri: string, answer: DocumentAnswer): DocumentContent 
   }
   if (answer.status >= 300 && answer.status < 400) {
     return unusable(
-      `it redirects (${answer.status}), which many RPs do not follow`,
-      'let it answer itself, with 200',
+      `it redirects (${answer.status}); many RPs do not follow redirects`,
+      'configure the provider to answer here with 200',
     )
   }
   if (answer.status !== 200) {
-    return unusable(
-      `the answer is ${answer.status}`,
-      'see whether ISSUER is right, and why the provider answers so',
-    )
+    return unusable(`the answer is ${answer.status}`, 'check ISSUER, and why the provider gives this answer')
   }
   try {
     const content: unknown = JSON.parse(answer.text)
@@ -41,7 +38,7 @@ export function contentOf(uri: string, answer: DocumentAnswer): DocumentContent 
   } catch {
     // Said below.
   }
-  return unusable('the answer is not a JSON object', 'see what is served there')
+  return unusable('the answer is not a JSON object', 'check what the provider serves there')
 }
 
 const SKEW_WARNING_MS = 5_000
@@ -53,8 +50,8 @@ export function checkDiscovery(issuer: string, { issuer: published }: Metadata):
   if (published === issuer) return ok(`${shownUri(discoveryUri(issuer))} names the same issuer`)
   const named = typeof published === 'string' ? `"${published.slice(0, 200)}"` : 'none'
   return error(
-    `the issuer in the metadata is ${named}, in ISSUER "${issuer}": RPs compare them byte for byte, and refuse every token`,
-    'set ISSUER to what stands in the metadata and in the ID tokens; give registrations and triggers the same issuer',
+    `the metadata names the issuer ${named}, but ISSUER is "${issuer}": RPs compare them byte for byte and refuse every token`,
+    'set ISSUER to the issuer in the metadata and ID tokens; use it in registrations and triggers too',
   )
 }
 
@@ -62,14 +59,14 @@ export function checkDiscovery(issuer: string, { issuer: published }: Metadata):
 export function checkLogoutSupport(metadata: Metadata): Found {
   if (metadata.backchannel_logout_supported !== true) {
     return warning(
-      'the metadata do not say backchannel_logout_supported: RPs that configure themselves from them do not ask for logouts',
-      'set backchannel_logout_supported and backchannel_logout_session_supported in the metadata of the provider, where it lets you',
+      'the metadata lacks backchannel_logout_supported: RPs that configure themselves from it do not ask for logouts',
+      'set backchannel_logout_supported and backchannel_logout_session_supported in the metadata, if the provider allows it',
     )
   }
   if (metadata.backchannel_logout_session_supported !== true) {
     return hint(
-      'the metadata do not say backchannel_logout_session_supported: RPs may not expect a sid',
-      'set it, where the provider lets you',
+      'the metadata lacks backchannel_logout_session_supported: RPs may not expect a sid',
+      'set it in the metadata, if the provider allows it',
     )
   }
   return ok('backchannel_logout_supported, backchannel_logout_session_supported')
@@ -84,7 +81,7 @@ export function checkClock(answer: DocumentAnswer): Found {
   const { date = '', age = '0', sentAtMs, answeredAtMs } = answer
   const dateMs = Date.parse(date)
   if (Number.isNaN(dateMs))
-    return hint('the issuer tells no time', 'keep the clocks of provider and relay by NTP')
+    return hint('the issuer sends no Date header', 'synchronize the clocks of provider and relay by NTP')
   // What a cache serves has the date at which it was stored.
   const issuerMs = dateMs + 500 + Number(age) * 1_000
   const skewMs = (sentAtMs + answeredAtMs) / 2 - issuerMs
@@ -93,10 +90,10 @@ export function checkClock(answer: DocumentAnswer): Found {
   if (size <= SKEW_WARNING_MS) return ok("this machine's clock and the issuer's agree")
   const ahead = skewMs > 0
   const text = `this machine's clock is about ${measuredText(Math.abs(skewMs))} ${ahead ? 'ahead of' : 'behind'} the issuer's`
-  const remedy = 'set both clocks by NTP'
+  const remedy = 'synchronize both clocks by NTP'
   if (size <= SKEW_PROBLEM_MS) return warning(`${text}: strict RPs refuse such tokens`, remedy)
   const how = ahead
-    ? 'to RPs the tokens come from the future'
+    ? 'its tokens look issued in the future'
     : 'the tokens expire before or soon after they arrive'
   return error(`${text}: ${how}, and they refuse them`, remedy)
 }

@@ -16,14 +16,14 @@ export type PublishedKeys =
 /** The keys of a JWK set (RFC 7517 §5). A private or a symmetric key in it is a leak. */
 export function publishedKeys({ keys }: Jwk): PublishedKeys {
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'object' && key !== null)) {
-    return unusable('the document at jwks_uri holds no list of keys', 'see what is served there')
+    return unusable('the document at jwks_uri has no list of keys', 'check what the provider serves there')
   }
   const jwks = keys as Jwk[]
   const leaked = jwks.filter(({ d, k }) => d !== undefined || k !== undefined)
   if (leaked.length > 0) {
     return unusable(
-      `the JWK set of the issuer shows private keys (kid ${leaked.map(({ kid }) => String(kid).slice(0, 100)).join(', ')}): whoever reads it can sign as the issuer`,
-      'take them out at once, and replace these keys',
+      `the JWK set of the issuer shows private keys (kid ${leaked.map(({ kid }) => String(kid).slice(0, 100)).join(', ')}): anyone who reads it can sign as the issuer`,
+      'remove them at once, and replace these keys',
     )
   }
   return { kind: 'read', jwks }
@@ -43,14 +43,14 @@ export function checkPublished(key: SigningKey, jwks: readonly Jwk[], nowMs: num
   if (other !== undefined && named.length === 0) {
     const published = typeof other.kid === 'string' ? `as kid ${other.kid.slice(0, 100)}` : 'without a kid'
     return error(
-      `the key is in the issuer's JWK set ${published}, but tokens name kid ${key.kid}: RPs do not find it`,
+      `the key is in the issuer's JWK set ${published}, but tokens name kid ${key.kid}, so RPs do not find it`,
       `set the kid of the key in SIGNING_KEYS_FILE to the one in the JWK set (PEM has none: write it as a JWK)`,
     )
   }
   if (named.length > 0) {
     return error(
-      `kid ${key.kid} in the issuer's JWK set is another key: RPs refuse every token that this one signs`,
-      'let SIGNING_KEYS_FILE hold the private half of the key that is published, or give each key a kid of its own',
+      `kid ${key.kid} in the issuer's JWK set is another key: RPs refuse every token of this one`,
+      'put the private half of the published key into SIGNING_KEYS_FILE, or give each key its own kid',
     )
   }
   return missing(key, nowMs)
@@ -58,16 +58,16 @@ export function checkPublished(key: SigningKey, jwks: readonly Jwk[], nowMs: num
 
 function missing({ kid, notBeforeMs }: SigningKey, nowMs: number): Found {
   const text = `kid ${kid} is not in the issuer's JWK set`
-  const remedy = `publish it: add the key that /jwks.json of the relay shows to the JWK set of the issuer`
+  const remedy = `publish it: copy the key from /jwks.json of the relay to the JWK set of the issuer`
   const leftMs = notBeforeMs - nowMs
-  if (leftMs <= 0) return error(`${text}: RPs refuse every token that it signs`, remedy)
+  if (leftMs <= 0) return error(`${text}: RPs refuse every token of this key`, remedy)
   const when = `it signs in ${durationText(Math.max(1_000, leftMs - (leftMs % 1_000)))}`
   return leftMs < PUBLISHED_BEFORE_MS
     ? error(
-        `${text}, and ${when}; RPs may need ten minutes to see it`,
-        `${remedy}, and put off its notBefore`,
+        `${text}, but ${when}; RPs may need ten minutes to see it`,
+        `${remedy}, and set a later notBefore`,
       )
-    : warning(`${text} yet; ${when}`, `${remedy} ten minutes before that at the latest`)
+    : warning(`${text} yet; ${when}`, `${remedy} at least ten minutes before that`)
 }
 
 /** The published form may forbid what the relay does with the key. */
@@ -80,7 +80,7 @@ function checkUse({ kid, algorithms }: SigningKey, { alg, use, key_ops: operatio
         : undefined
   if (forbids !== undefined) {
     return error(
-      `kid ${kid} is published with ${forbids}: RPs do not verify with it`,
+      `kid ${kid} is published with ${forbids}, so RPs do not use it to verify`,
       'publish it with use "sig"',
     )
   }
@@ -89,8 +89,8 @@ function checkUse({ kid, algorithms }: SigningKey, { alg, use, key_ops: operatio
   }
   if (!(algorithms as readonly unknown[]).includes(alg)) {
     return error(
-      `kid ${kid} is published for ${String(alg)}, and the relay signs ${algorithms.join(' and ')} with it: RPs refuse that`,
-      'publish it with the alg that it has in SIGNING_KEYS_FILE',
+      `kid ${kid} is published for ${String(alg)}, but the relay signs ${algorithms.join(' and ')} with it: RPs refuse its tokens`,
+      'publish it with its alg in SIGNING_KEYS_FILE',
     )
   }
   const others = algorithms.filter((it) => it !== alg).join(' and ')

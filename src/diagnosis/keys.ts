@@ -6,58 +6,107 @@ import { error, type Found, hint, ok, warning } from './finding.ts'
 
 function checkKeyFile({ problem }: Pick<KeyFileFacts, 'problem'>): Found[] {
   if (problem === undefined) return []
-  const text = `the signing keys of before stay in force, and the next start will fail: ${problem}`
-  return [warning(text, 'let SIGNING_KEYS_FILE name a JWK set or PEM with a key that can sign')]
+  const text = `the relay keeps its previous signing keys, but its next start will fail: ${problem}`
+  return [warning(text, 'set SIGNING_KEYS_FILE to a JWK set or PEM with a key that can sign')]
 }
 
 function checkKeysLost({ lost }: Pick<KeyFileFacts, 'lost'>): Found[] {
   return lost.map((algorithm) =>
     warning(
-      `no key of the file signs ${algorithm} any more: the logouts of RPs that want it fail as invalid`,
-      `add a key for ${algorithm}; where no RP wants it, start the relay again`,
+      `no key in the file signs ${algorithm} any more: logouts of RPs that require it fail as invalid`,
+      `add a key for ${algorithm}; if no RP requires it, restart the relay`,
       algorithm,
     ),
   )
 }
 
+const DAY_MS = 86_400_000
+/** Told again with less time left, because each text is news once. */
+const ENDING = [
+  { withinMs: 3_600_000, text: 'within an hour' },
+  { withinMs: DAY_MS, text: 'within a day' },
+  { withinMs: 7 * DAY_MS, text: 'within a week' },
+] as const
+
+/** Whether a key is about to end that no other key of the file replaces. */
+export function checkKeysEnding({ endings }: Pick<KeyFileFacts, 'endings'>, nowMs: number): Found[] {
+  return endings.flatMap(({ algorithm, kid, endsAtMs }) => {
+    const at = new Date(endsAtMs).toISOString()
+    if (endsAtMs <= nowMs)
+      return warning(
+        `no key of the file signs ${algorithm} since ${at}: the logouts of RPs that want it fail as invalid`,
+        `add a key for ${algorithm}`,
+        algorithm,
+      )
+    const near = ENDING.find(({ withinMs }) => endsAtMs - nowMs <= withinMs)
+    if (near === undefined) return []
+    const text = `${kid} ends ${near.text}, at ${at}, and no key of the file signs ${algorithm} after it`
+    return warning(text, `add a key for ${algorithm} with a notBefore before that, and publish it`, algorithm)
+  })
+}
+
 /** Each key by itself, so that a further one is news. */
 export function checkKeysLeftOut({ leftOut }: Pick<KeyFileFacts, 'leftOut'>): Found[] {
-  if (leftOut.length === 0) return [ok('every key of the file can sign')]
+  if (leftOut.length === 0) return [ok('every key in the file can sign')]
   return leftOut.map(({ name, reason, isMistake }) => {
-    const text = `the relay does not sign with ${name} of the key file: ${reason}`
+    const text = `the relay does not use ${name} of the key file: ${reason}`
     return isMistake
-      ? warning(text, 'correct this key, or take it out of the file', name)
-      : hint(
-          text,
-          'nothing, where it is meant for something else; a file with the signing keys alone is safer',
-          name,
-        )
+      ? warning(text, 'correct this key, or remove it from the file', name)
+      : hint(text, 'use a file with the signing keys alone; ignore this if the key has another use', name)
   })
 }
 
 /** What the permissions of the file allow to others than its owner. `mode` as in `stat`. */
 export function checkKeyPermissions({ mode }: Pick<KeyFileFacts, 'mode'>): Found {
   const shown = (mode & 0o777).toString(8).padStart(4, '0')
-  const remedy = 'chmod 600; for a mounted Kubernetes secret, set its defaultMode to 0440'
+  const remedy = 'run chmod 600; for a mounted Kubernetes secret, set its defaultMode to 0440'
   // Windows keeps permissions elsewhere, and shows every file as open to all.
   const isTold = process.platform !== 'win32'
   if (isTold && (mode & 0o022) !== 0) {
-    return warning(
-      `others than its owner may write the key file (${shown}): they can sign as the issuer`,
-      remedy,
-    )
+    return warning(`other users may write the key file (${shown}), so they can sign as the issuer`, remedy)
   }
   if (isTold && (mode & 0o004) !== 0) {
-    return warning(`everybody on this machine may read the key file (${shown})`, remedy)
+    return warning(`every user of this machine may read the key file (${shown})`, remedy)
   }
-  return ok(`${shown}: nobody else may read it${(mode & 0o040) === 0 ? '' : ' but its group'}`)
+  return ok(`${shown}: only its owner${(mode & 0o040) === 0 ? '' : ' and group'} may read it`)
 }
 
-export const keyChecks: readonly Check<readonly KeyFileFacts[]>[] = [
-  { name: 'keys-file', runs: 'always', find: (files) => files.flatMap(checkKeyFile) },
-  { name: 'keys-signing', runs: 'always', find: (files) => files.flatMap(checkKeysLost) },
-  { name: 'keys-left-out', runs: 'always', find: (files) => files.flatMap(checkKeysLeftOut) },
-  { name: 'keys-permissions', runs: 'always', find: (files) => files.map(checkKeyPermissions) },
+/** What a relay knows of its issuers. */
+export interface IssuerFacts {
+  /** Why the configuration cannot be used as it is now, so that the one before stays in force. */
+  readonly problem: string | undefined
+  readonly keyFiles: readonly (KeyFileFacts & { readonly issuer: string })[]
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
+}
+
+/** Where there are several the finding is about one of them. */
+function ofEach(find: (file: KeyFileFacts, nowMs: number) => readonly Found[]) {
+  return ({ keyFiles, nowMs }: IssuerFacts): readonly Found[] =>
+    keyFiles.flatMap((file) =>
+      find(file, nowMs).map((found) => {
+        if (keyFiles.length === 1) return found
+        return { ...found, about: found.about === undefined ? file.issuer : `${file.issuer} ${found.about}` }
+      }),
+    )
+}
+
+function checkIssuersFile({ problem }: IssuerFacts): Found[] {
+  if (problem === undefined) return []
+  const text = `the issuers of before stay in force, and the next start will fail: ${problem}`
+  return [warning(text, 'correct ISSUERS_FILE, or the key file that is named')]
+}
+
+export const keyChecks: readonly Check<IssuerFacts>[] = [
+  { name: 'issuers-file', runs: 'always', find: checkIssuersFile },
+  { name: 'keys-file', runs: 'always', find: ofEach(checkKeyFile) },
+  {
+    name: 'keys-signing',
+    runs: 'always',
+    find: ofEach((file, nowMs) => [...checkKeysLost(file), ...checkKeysEnding(file, nowMs)]),
+  },
+  { name: 'keys-left-out', runs: 'always', find: ofEach(checkKeysLeftOut) },
+  { name: 'keys-permissions', runs: 'always', find: ofEach((file) => [checkKeyPermissions(file)]) },
 ]
 
 /** Each algorithm with the key that signs it now. */
@@ -72,15 +121,15 @@ export function checkSigning(keys: readonly SigningKey[], signing: SigningNow, n
   if (texts.length === 0) {
     const first = Math.min(...keys.map(({ notBeforeMs }) => notBeforeMs))
     return error(
-      `no key signs before ${new Date(first).toISOString()}: until then no logout is sent`,
-      'add a key that signs now, or take notBefore from one',
+      `no key signs before ${new Date(first).toISOString()}, so no logout is sent until then`,
+      'add a key that signs now, or remove notBefore from one',
     )
   }
   const text = texts.join(', ')
   if (!signing.has('RS256')) {
     return warning(
-      `${text}; no key signs RS256, which a registration means that names no alg: its logouts fail as invalid`,
-      'add an RSA key, or give every registration its alg',
+      `${text}; no key signs RS256, the default of registrations without alg: their logouts fail as invalid`,
+      'add an RSA key, or set alg in every registration',
     )
   }
   const next = keys.filter(({ notBeforeMs }) => notBeforeMs > nowMs)
@@ -91,8 +140,8 @@ export function checkSigning(keys: readonly SigningKey[], signing: SigningNow, n
 /** A key that neither signs nor will sign is one that was forgotten. */
 export function idleKey(kid: string): Found {
   return hint(
-    `${kid} signs nothing: a newer key of the file has taken its place`,
-    'take it out of the key file; leave it in the JWK set of the issuer until its last tokens have expired',
+    `${kid} signs nothing: a newer key in the file has replaced it`,
+    'remove it from the key file; keep it in the JWK set of the issuer until its last tokens have expired',
     kid,
   )
 }

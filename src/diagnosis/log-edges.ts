@@ -32,23 +32,23 @@ function textsOf(
   switch (why) {
     case 'retention':
       return [
-        `${topic} has dropped ${missed} record(s) that were never read, so their logouts are not sent`,
-        `raise retention.ms of ${topic}, and add replicas if the relay does not keep up; have the sessions of that time ended again`,
+        `${topic} has dropped ${missed} unread record(s): their logouts are not sent`,
+        `raise retention.ms of ${topic}, and add replicas if the relay is too slow; end the sessions of that time again`,
       ]
     case 'lacked':
       return [
-        `Redis had fallen behind, and ${topic} has dropped ${missed} record(s) that it lacks, so what was registered or ended by them is not known`,
-        `raise retention.ms of ${topic} to SESSION_LIFETIME_MS; see why Redis fell back so far; have the sessions of that time ended again`,
+        `Redis fell behind, and ${topic} has dropped ${missed} record(s) that Redis lacks: their registrations and triggers are lost`,
+        `raise retention.ms of ${topic} to SESSION_LIFETIME_MS; find out why Redis fell behind; end the sessions of that time again`,
       ]
     case 'forgotten':
       return [
-        `neither Kafka nor Redis knows up to where ${topic} was read, although Redis holds the registry: it is read from where KAFKA_START_FROM says, and what came before that is not sent`,
-        `send what was missed with "logout-relay replay --from" the time at which the relay last ran; keep offsets.retention.minutes of the brokers above the time that no relay runs`,
+        `Redis holds the registry, but Kafka and Redis have lost the positions of ${topic}: reading starts where KAFKA_START_FROM says, and earlier logouts are not sent`,
+        `run logout-relay replay --from the time of the last run; set offsets.retention.minutes of the brokers above the longest downtime of the relay`,
       ]
     default:
       return [
-        `${topic} ends before what was read of it, so it has lost records, and is read from its earliest record again`,
-        `see why ${topic} has lost records: an unclean election of a leader, or a topic that was created anew`,
+        `${topic} ends before the position of the relay, so it lost records; the relay reads it from its earliest record again`,
+        `find out why ${topic} lost records: an unclean leader election, or a topic that was recreated`,
       ]
   }
 }
@@ -68,9 +68,9 @@ function checkRecreated({ passed }: LogFacts): Found[] {
   const recreated = passed.filter(({ why }) => why === 'recreated')
   return [...Map.groupBy(recreated, ({ topic }) => topic)].map(([topic, all]) =>
     warning(
-      `${topic} was deleted and created anew, or is in another cluster: it is read from its beginning; the old one was read ` +
-        `up to ${all.map(({ partition, wanted }) => `${partition}:${wanted}`).join(', ')}, and what was behind that is gone`,
-      `do not delete ${topic} while a relay reads it; have the sessions ended again whose triggers it took along`,
+      `${topic} was deleted and recreated, or is in another cluster: the relay reads it from its beginning; it had read the old one ` +
+        `up to ${all.map(({ partition, wanted }) => `${partition}:${wanted}`).join(', ')}, and later records are lost`,
+      `end the sessions of the lost triggers again; do not delete ${topic} while a relay reads it`,
       topic,
     ),
   )
@@ -80,8 +80,8 @@ function checkRecreated({ passed }: LogFacts): Found[] {
 function checkOpenTransactions({ open }: LogFacts): Found[] {
   return open.map(({ topic, partition, from, records, sinceMs }) =>
     warning(
-      `${records} record(s) of ${topic}, partition ${partition}, wait behind a transaction that another producer left open ` +
-        `at offset ${from}, since ${new Date(sinceMs).toISOString()}: their logouts are not sent before it ends`,
+      `${records} record(s) of ${topic}, partition ${partition}, wait behind an open transaction of another producer ` +
+        `at offset ${from}, since ${new Date(sinceMs).toISOString()}: their logouts wait until it ends`,
       openTransactionRemedy(topic, partition, from),
       `${topic}/${partition}`,
     ),
@@ -100,8 +100,8 @@ export function openTransactionRemedy(topic: string, partition: number, from: nu
 function checkRecordsRefused({ refused }: LogFacts): Found[] {
   return refused.map(({ reason, count, topic, partition, offset }) =>
     warning(
-      `${count} records became dead letters, the last of them ${topic}/${partition}/${offset}: ${reason}`,
-      'put right what the reason names; then send the records again from the dead-letter topic with logout-relay replay --dead-letters',
+      `${count} records became dead letters, the last one ${topic}/${partition}/${offset}: ${reason}`,
+      'fix this cause, then run logout-relay replay --dead-letters to send the records again',
       reason,
     ),
   )
@@ -113,8 +113,8 @@ function checkOutcomesBelieved({ disbelieved }: LogFacts): Found[] {
     .slice(-1)
     .map((last) =>
       warning(
-        `while the registry was built from the log, ${last}`,
-        `see who writes to the topics; ${ownOutcomeTopic}`,
+        `while the relay rebuilt Redis from the topic, ${last}`,
+        `find out who writes to the topics; ${ownOutcomeTopic}`,
       ),
     )
 }

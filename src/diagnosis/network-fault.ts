@@ -11,22 +11,22 @@ type Remedy = string | ((options: TlsOptionNames) => string)
 /** By the code of an error or, where several things have one code, by what it says. */
 type Fault = readonly [is: readonly string[] | RegExp, what: string, remedy: Remedy]
 
-const reach = 'see whether it runs, and whether firewalls and network policies let this machine reach it'
+const reach = 'check that the server runs, and that firewalls and network policies let this machine reach it'
 const untrusted = 'its certificate is not trusted'
 const trust: Remedy = ({ ca }) =>
-  `let it send its whole chain; for an authority of your own, name its certificate in ${ca}`
+  `configure the server to send its whole chain; for an authority of your own, set ${ca}`
 const clientCertificate: Remedy = ({ cert }) =>
   cert === undefined
-    ? 'let it ask the relay for none: the signed token is its protection'
-    : `set ${cert}, with its key`
+    ? 'configure the server to ask for none: the signed token is its protection'
+    : `set ${cert} and its key`
 
 /** What lies in how TLS is set up, and stays until that is changed. */
 const tlsFaults: readonly Fault[] = [
-  [['CERT_HAS_EXPIRED'], 'its certificate has expired', 'renew it there'],
+  [['CERT_HAS_EXPIRED'], 'its certificate has expired', 'renew the certificate of the server'],
   [
     ['CERT_NOT_YET_VALID'],
     'its certificate is not valid yet',
-    'compare the clocks of that server and of this machine',
+    'compare the clocks of the server and this machine',
   ],
   [['DEPTH_ZERO_SELF_SIGNED_CERT'], `${untrusted}: it is self-signed`, trust],
   [['SELF_SIGNED_CERT_IN_CHAIN'], `${untrusted}: its authority is not known here`, trust],
@@ -43,21 +43,21 @@ const tlsFaults: readonly Fault[] = [
   [
     ['ERR_TLS_CERT_ALTNAME_INVALID'],
     'its certificate is for other names',
-    'connect by a name that it holds, or give it a certificate for this one',
+    'use a name that it contains, or give the server a certificate for this one',
   ],
   [
     /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)|wrong version number|packet length too long/,
     'it does not speak TLS on that port',
-    'correct scheme or port',
+    'correct the scheme or the port',
   ],
   [
     /alert (certificate required|handshake failure)/i,
-    'it wants a client certificate, or a version of TLS that the relay does not speak',
+    'it requires a client certificate, or a TLS version that the relay does not support',
     clientCertificate,
   ],
   [
     /alert (bad certificate|unknown ca|certificate unknown|certificate expired|certificate revoked)/i,
-    'it does not accept the client certificate, or misses one',
+    'it rejects the client certificate, or requires one',
     clientCertificate,
   ],
   [/key values mismatch/i, 'the key does not belong to the client certificate', clientCertificate],
@@ -67,30 +67,34 @@ const tlsFaults: readonly Fault[] = [
 const faults: readonly Fault[] = [
   [['ECONNREFUSED'], 'nothing listens there', reach],
   [['ETIMEDOUT'], 'nothing answers there', reach],
-  [['EHOSTUNREACH'], 'there is no way to that host', reach],
-  [['ENETUNREACH'], 'there is no way to that network', reach],
-  [['ECONNRESET'], 'the connection was closed', 'see the log of that server, or of the proxy before it'],
-  [['ENOTFOUND'], 'the name does not exist', 'correct the name, or the DNS that this machine asks'],
-  [['EAI_AGAIN'], 'no name server answers', 'see to the DNS of this machine'],
+  [['EHOSTUNREACH'], 'there is no route to that host', reach],
+  [['ENETUNREACH'], 'there is no route to that network', reach],
+  [
+    ['ECONNRESET'],
+    'the connection was closed',
+    'read the log of that server, or of the proxy in front of it',
+  ],
+  [['ENOTFOUND'], 'the name does not exist', 'correct the name, or the DNS of this machine'],
+  [['EAI_AGAIN'], 'no name server answers', 'check the DNS of this machine'],
   [
     ['EMFILE'],
-    'this process has no file descriptor left',
-    'raise its limit (ulimit -n, LimitNOFILE), or see what holds them',
+    'this process has no file descriptors left',
+    'raise its limit (ulimit -n, LimitNOFILE), or find out what holds them',
   ],
   [
     ['LR_LOCAL'],
-    'the attempt could not begin on this machine',
-    'see to the name servers in its /etc/resolv.conf',
+    'the attempt could not start on this machine',
+    'check the name servers in its /etc/resolv.conf',
   ],
-  [['LR_ATTEMPT_TIMEOUT'], 'no complete answer came in time', 'see what that server waits for'],
-  [['LR_BODY_TOO_LONG'], 'the answer is longer than is read', 'see what that server sends'],
+  [['LR_ATTEMPT_TIMEOUT'], 'no complete answer came in time', 'find out what that server waits for'],
+  [['LR_BODY_TOO_LONG'], 'the answer is too long', 'check what that server sends'],
   ...tlsFaults,
   [
     ['EPROTO'],
     'the TLS handshake fails',
-    'let it speak TLS 1.2 or newer, and see whether scheme and port are right',
+    'enable TLS 1.2 or newer on the server, and check the scheme and the port',
   ],
-  [/^ERR_(SSL|TLS)/, 'the TLS handshake fails', 'see how TLS is set up there'],
+  [/^ERR_(SSL|TLS)/, 'the TLS handshake fails', 'check the TLS settings of the server'],
 ]
 
 /** The code included. */

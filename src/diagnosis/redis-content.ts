@@ -16,17 +16,17 @@ export function checkGroup(
 ): Found {
   const key = `${prefix}:group`
   if ('unread' in groupId) {
-    const remedy = `let the user of REDIS_URL read and write ${key}`
+    const remedy = `allow the user of REDIS_URL to read and write ${key}`
     return unreadHint(`which consumer group uses the prefix ${prefix}`, groupId, remedy)
   }
   if (groupId.value === undefined) return ok(`no group has used the prefix ${prefix} yet`)
   if (groupId.value === expected.groupId) return ok(`${groupId.value} uses the prefix ${prefix}`)
   const [other, own] = [`"${groupId.value}"`, `"${expected.groupId}"`]
   return warning(
-    `the consumer group ${other} uses this Redis with the prefix ${prefix}, and this relay is of the group ${own}: ` +
-      'both read every trigger, so an RP may be told twice; each takes up what the other has parked, and fails it ' +
-      `when it has no key for its issuer; if ${other} was renamed, ${own} goes on where it was`,
-    `give one of the two relays another REDIS_PREFIX, or both one KAFKA_GROUP_ID; if ${other} is gone for good, delete the key ${key}`,
+    `the consumer group ${other} uses this Redis with the prefix ${prefix}, but the group of this relay is ${own}: ` +
+      'both read every trigger, so an RP may get a logout twice; each claims deliveries that the other has parked, and fails them ' +
+      `if it lacks the keys of their issuer; if ${other} was renamed, ${own} continues at its positions`,
+    `give one of the relays another REDIS_PREFIX, or both the same KAFKA_GROUP_ID; if ${other} no longer exists, delete the key ${key}`,
     groupId.value,
   )
 }
@@ -36,15 +36,15 @@ export function checkSharedDatabase({ foreignKeys }: Pick<RedisFacts, 'foreignKe
   // That keys cannot be listed is told once, by the check of the relay's own.
   if ('unread' in foreignKeys) return []
   if (foreignKeys.value.length === 0) {
-    return [ok('no keys of other applications in the database, as far as was looked')]
+    return [ok('no keys of other applications in the part of the database that was read')]
   }
   const names = [...new Set(foreignKeys.value.map(nameOf))].sort()
   const more = names.length > EXAMPLES_MAX ? ', …' : ''
   return [
     hint(
       `other applications keep keys in the same database (${names.slice(0, EXAMPLES_MAX).join(', ')}${more}): ` +
-        'their growth fills its memory, and a FLUSHDB of theirs empties the registry',
-      'give the relay a Redis, or at least a database, of its own',
+        'they share its memory, and their FLUSHDB would empty the registry',
+      'give the relay its own Redis, or at least its own database',
     ),
   ]
 }

@@ -11,7 +11,11 @@ export function checkRedisKeys({
 }: Pick<RedisFacts, 'prefix' | 'prefixedKeys'>): Found[] {
   if ('unread' in prefixedKeys) {
     return [
-      unreadHint(`the keys under ${prefix}:`, prefixedKeys, 'let the user of REDIS_URL run SCAN and TYPE'),
+      unreadHint(
+        `the keys under ${prefix}:`,
+        prefixedKeys,
+        'allow the user of REDIS_URL to run SCAN and TYPE',
+      ),
     ]
   }
   const wrong = prefixedKeys.value.filter(({ type, expected }) => expected !== undefined && type !== expected)
@@ -28,32 +32,32 @@ export function checkRedisKeys({
     ...unknownKeys(prefix, unknown),
   ]
   if (found.length > 0) return found
-  return [ok(`${prefixedKeys.value.length} key(s) under ${prefix}: looked at, all as the layout says`)]
+  return [ok(`${prefixedKeys.value.length} key(s) read under ${prefix}:, all with the expected type`)]
 }
 
 function blocking({ key, type, expected }: PrefixedKey): Found {
   return {
     about: key,
     severity: 'error',
-    text: `the key ${key} holds a ${type} where the relay keeps a ${expected}: every command on it fails`,
-    remedy: `find out who writes it; delete or rename it, or give this relay another REDIS_PREFIX`,
+    text: `the key ${key} holds a ${type} instead of a ${expected}, so every command on it fails`,
+    remedy: `delete or rename it, or set another REDIS_PREFIX for this relay; find out who writes it`,
   }
 }
 
 const rebuilt = (prefix: string) =>
-  `then delete ${prefix}:epoch, so that what stood there is built again from the topic`
+  `then delete ${prefix}:epoch, so that a relay rebuilds Redis from the topic`
 
 /** What follows from a wrong type at a key of one session, user or RP, and what to do beside removing it. */
 const consequences: Readonly<Record<string, readonly [what: string, then: (prefix: string) => string]>> = {
   backlog: [
-    'what cannot be sent to that RP at once ends as failed: invalid, because it cannot be parked',
-    () => 'then run logout-relay reconcile for what was parked there, and logout-relay replay --failed',
+    'deliveries to that RP cannot be parked, so they end as failed: invalid',
+    () => 'then run logout-relay reconcile for the deliveries parked there, and logout-relay replay --failed',
   ],
-  client: ['that RP is told as its registrations say', () => 'then set its settings again'],
+  client: ['the settings of that RP are ignored', () => 'then write its settings again'],
   session: ['its records become dead letters', rebuilt],
   'signed-out': [
-    'what is registered late for that user is not ended by the sign-out',
-    () => 'then end it again',
+    'the sign-out of that user does not end late registrations',
+    () => 'then send the sign-out again',
   ],
   user: ['a sign-out of that user without a session becomes a dead letter', rebuilt],
 }
@@ -74,7 +78,7 @@ function wrongEntries(prefix: string, keys: readonly PrefixedKey[]): Found[] {
       severity: 'warning',
       text: `${summary}: ${examples(found)}`,
       summary,
-      remedy: `find out who writes them, and delete or rename them; ${then(prefix)}`,
+      remedy: `delete or rename them, and find out who writes them; ${then(prefix)}`,
     }
   })
 }
@@ -82,7 +86,7 @@ function wrongEntries(prefix: string, keys: readonly PrefixedKey[]): Found[] {
 function strangeEntries(keys: readonly PrefixedKey[]): Found[] {
   const strange = keys.filter(({ setAside = 0 }) => setAside > 0)
   if (strange.length === 0) return []
-  const summary = "entries of backlogs that are not the relay's, put aside at the due time +inf"
+  const summary = 'unknown entries in backlogs, set aside at the due time +inf'
   return [
     {
       about: 'entries',
@@ -90,7 +94,7 @@ function strangeEntries(keys: readonly PrefixedKey[]): Found[] {
       text: `${summary}: ${examples(strange.map(({ key, setAside }) => `${setAside} in ${cut(key)}`))}`,
       summary,
       remedy:
-        'find out who writes them, and remove them (ZREMRANGEBYSCORE <key> +inf +inf); logouts that they stood for are sent by logout-relay reconcile',
+        'remove them (ZREMRANGEBYSCORE <key> +inf +inf), then run logout-relay reconcile to send their logouts; find out who writes them',
     },
   ]
 }
@@ -98,15 +102,14 @@ function strangeEntries(keys: readonly PrefixedKey[]): Found[] {
 function largeSessions(keys: readonly PrefixedKey[]): Found[] {
   const large = keys.filter(({ isFull }) => isFull === true)
   if (large.length === 0) return []
-  const summary = 'sessions with as many registrations as one may have: further ones become dead letters'
+  const summary = 'sessions with the maximum of registrations: further ones become dead letters'
   return [
     {
       about: 'registrations',
       severity: 'warning',
       text: `${summary}: ${examples(large.map(({ key }) => cut(key)))}`,
       summary,
-      remedy:
-        'see why one session is registered so often; end it, or remove what is over with logout-relay sessions remove',
+      remedy: 'find out why one session is registered so often; end it, or run logout-relay sessions remove',
     },
   ]
 }
@@ -114,14 +117,14 @@ function largeSessions(keys: readonly PrefixedKey[]): Found[] {
 function oversizeKeys(keys: readonly PrefixedKey[]): Found[] {
   const oversize = keys.filter(({ isOversize }) => isOversize === true)
   if (oversize.length === 0) return []
-  const summary = 'keys with something in them that is larger than the relay reads, which it leaves out'
+  const summary = 'keys with an entry that is too large: the relay ignores that entry'
   return [
     {
       about: 'size',
       severity: 'warning',
       text: `${summary}: ${examples(oversize.map(({ key }) => cut(key)))}`,
       summary,
-      remedy: 'find out who writes it, and remove it; then end that session or sign that user out again',
+      remedy: 'remove the entry, then end that session or sign that user out again; find out who writes it',
     },
   ]
 }
@@ -135,14 +138,14 @@ function unknownKeys(prefix: string, keys: readonly PrefixedKey[]): Found[] {
       severity: 'warning',
       text: `${summary}: ${examples(keys.map(({ key }) => cut(key)))}`,
       summary,
-      remedy: 'give their application, or this relay by REDIS_PREFIX, another prefix, before their keys meet',
+      remedy: 'set another prefix for that application, or another REDIS_PREFIX for this relay',
     },
   ]
 }
 
 function examples(texts: readonly string[]): string {
   const more = texts.length - EXAMPLES_MAX
-  return texts.slice(0, EXAMPLES_MAX).join(', ') + (more > 0 ? ` and ${more} more of those looked at` : '')
+  return texts.slice(0, EXAMPLES_MAX).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 function cut(key: string): string {

@@ -19,19 +19,20 @@ export function checkTransport(redisUrl: string, hasPassword: boolean): Found {
   const shown = shownRedisUrl(redisUrl)
   if (protocol === 'rediss:') return ok(`${shown} is reached over TLS`)
   if (isLoopbackHost(hostname)) return ok(`${shown} is on this machine, without TLS`)
-  const remedy = 'let Redis speak TLS, and use rediss:// in REDIS_URL'
+  const remedy = 'enable TLS in Redis, and use rediss:// in REDIS_URL'
   return password === '' && !hasPassword
-    ? hint(`${shown} is reached without TLS: whoever listens on the way reads who is logged in where`, remedy)
-    : warning(`${shown} is reached without TLS: its password goes over the network in clear`, remedy)
+    ? hint(`${shown} is reached without TLS, so the network sees who is logged in where`, remedy)
+    : warning(`${shown} is reached without TLS, so the network sees its password in clear text`, remedy)
 }
 
 export function checkVersion({ version }: Pick<RedisServerFacts, 'version'>): Found {
-  if ('unread' in version) return unreadHint('the version', version, 'let the user of REDIS_URL run INFO')
+  if ('unread' in version)
+    return unreadHint('the version', version, 'allow the user of REDIS_URL to run INFO')
   const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(version.value) ?? []).slice(1).map(Number)
   const isTested = major > TESTED_VERSION[0] || (major === TESTED_VERSION[0] && minor >= TESTED_VERSION[1])
   if (isTested) return ok(version.value)
   return warning(
-    `${version.value} is older than any version that the relay is tested with`,
+    `${version.value} is older than the versions that the relay is tested with`,
     `use ${TESTED_VERSION.join('.')} or newer`,
   )
 }
@@ -40,20 +41,20 @@ export function checkLatency({ pingMs }: Pick<RedisServerFacts, 'pingMs'>): Foun
   const text = `a PING takes ${measuredText(pingMs)} at best`
   if (pingMs <= PING_MS_MAX) return ok(text)
   return warning(
-    `${text}: every logout needs several such round trips, and so the relay falls behind`,
-    'bring Redis near the relay; see in SLOWLOG whether other commands hold it up',
+    `${text}: every logout needs several round trips, so the relay falls behind`,
+    'move Redis near the relay; check SLOWLOG for slow commands',
   )
 }
 
 export function checkMemory({ memory }: Pick<RedisServerFacts, 'memory'>): Found {
-  if ('unread' in memory) return unreadHint('its memory', memory, 'let the user of REDIS_URL run INFO')
+  if ('unread' in memory) return unreadHint('its memory', memory, 'allow the user of REDIS_URL to run INFO')
   const { usedBytes, maxBytes } = memory.value
-  if (maxBytes === 0) return ok(`${bytesText(usedBytes)} in use, without a bound (maxmemory 0)`)
+  if (maxBytes === 0) return ok(`${bytesText(usedBytes)} in use, without a limit (maxmemory 0)`)
   const text = `${bytesText(usedBytes)} of ${bytesText(maxBytes)} in use (${Math.round((100 * usedBytes) / maxBytes)} %)`
   if (usedBytes <= MEMORY_SHARE_MAX * maxBytes) return ok(text)
   return warning(
-    `${text}: when it is full Redis refuses writes or drops keys, as its policy says`,
-    'raise maxmemory; see by the metric logout_relay_backlog_deliveries whether a backlog has grown',
+    `${text}: when it is full, Redis refuses writes or drops keys, depending on its policy`,
+    'raise maxmemory; check the metric logout_relay_backlog_deliveries for a growing backlog',
   )
 }
 
@@ -63,45 +64,42 @@ function bytesText(bytes: number): string {
     : `${(bytes / 1_024 ** 3).toFixed(1)} GiB`
 }
 
-const nameThePrimary = 'let REDIS_URL name the primary, or promote this server'
+const nameThePrimary = 'set REDIS_URL to the primary, or promote this server'
 const freeTheDisk =
-  'free disk space or correct the permissions of its data directory; its log names the reason'
+  'free disk space, or correct the permissions of its data directory; its log names the reason'
 
 /** What a refused write means and the remedy, by the first word of the error. */
 const refusedWrites: Readonly<Record<string, readonly [text: string, remedy: string]>> = {
   READONLY: ['Redis is a read-only replica', nameThePrimary],
   MISCONF: ['Redis refuses writes because it cannot save its data to disk', freeTheDisk],
-  OOM: [
-    'Redis has reached maxmemory and refuses writes',
-    'raise maxmemory, or remove what else is stored there',
-  ],
+  OOM: ['Redis has reached maxmemory and refuses writes', 'raise maxmemory, or remove other data'],
   NOREPLICAS: [
     'Redis refuses writes because too few replicas are connected',
-    'bring its replicas back, or lower min-replicas-to-write',
+    'start its replicas, or lower min-replicas-to-write',
   ],
   NOPERM: [
     'the user of REDIS_URL may not write',
-    'give it the read, write and scripting commands on the keys of the prefix',
+    'grant it read, write and scripting commands on the keys of the prefix',
   ],
-  LOADING: ['Redis is still loading its data', 'wait until it has'],
+  LOADING: ['Redis is still loading its data', 'wait until it is ready'],
 }
 
 /** Without writes no logout can be parked or marked as sent; on a replica that takes them they are lost again. */
 export function checkWritable({ refusedWrite, role }: Pick<RedisFacts, 'refusedWrite' | 'role'>): Found {
   const master = 'value' in role ? role.value.master : undefined
   if (refusedWrite !== undefined) return refused(refusedWrite, master)
-  if ('unread' in role || !role.value.isReplica) return ok('the server takes writes')
+  if ('unread' in role || !role.value.isReplica) return ok('the server accepts writes')
   return error(
-    `Redis is a replica${of(master)} that accepts writes: what is written here is lost when it synchronizes`,
+    `Redis is a replica${of(master)} that accepts writes: it loses them when it synchronizes`,
     nameThePrimary,
   )
 }
 
 function refused({ code, message }: Refusal, master: string | undefined): Found {
-  const [text, remedy] = refusedWrites[code] ?? ['Redis refuses writes', 'see what Redis says']
+  const [text, remedy] = refusedWrites[code] ?? ['Redis refuses writes', 'read the log of Redis']
   return error(
     `${text}${code === 'READONLY' ? of(master) : ''}: ` +
-      `nothing can be parked or marked as sent, so nothing is taken up (${message})`,
+      `the relay cannot record outcomes, so it stops reading triggers (${message})`,
     remedy,
     code,
   )
@@ -114,7 +112,8 @@ function of(master: string | undefined): string {
 /** An evicted registration is a logout that nobody sends, and nobody notices. */
 export function checkEviction({ eviction }: Pick<RedisFacts, 'eviction'>): Found {
   if ('unread' in eviction) {
-    const remedy = 'let the user of REDIS_URL run INFO or CONFIG GET, or ensure that the policy is noeviction'
+    const remedy =
+      'allow the user of REDIS_URL to run INFO or CONFIG GET, or ensure that the policy is noeviction'
     return unreadHint('the eviction policy of Redis', eviction, remedy)
   }
   const { policy, maxMemoryBytes } = eviction.value
@@ -124,7 +123,7 @@ export function checkEviction({ eviction }: Pick<RedisFacts, 'eviction'>): Found
     ? 'registrations and tombstones'
     : 'registrations, tombstones and parked deliveries'
   return warning(
-    `Redis runs with maxmemory-policy ${policy}: ${when} it drops ${victims}, and their logouts are never sent`,
+    `Redis runs with maxmemory-policy ${policy}: ${when}, it drops ${victims}, and their logouts are never sent`,
     'set maxmemory-policy to noeviction',
   )
 }
@@ -136,10 +135,10 @@ export function checkEvicted({ prefix, evictedKeys }: Pick<RedisFacts, 'prefix' 
   if (evictedKeys.value === 0) return [ok('no key was dropped')]
   return [
     warning(
-      `Redis has dropped ${evictedKeys.value} keys for want of memory since it was started: registrations or parked ` +
-        'deliveries may be among them, and their logouts are not sent',
-      `set maxmemory-policy to noeviction and give it more memory; then delete ${prefix}:epoch, and ` +
-        'the relays build the registry from the topic again; CONFIG RESETSTAT ends this warning',
+      `Redis has evicted ${evictedKeys.value} keys since its start: registrations or parked ` +
+        'deliveries may be among them; their logouts are not sent',
+      `set maxmemory-policy to noeviction and give it more memory; then delete ${prefix}:epoch, so that ` +
+        'a relay rebuilds Redis from the topic; CONFIG RESETSTAT ends this warning',
     ),
   ]
 }
@@ -147,25 +146,22 @@ export function checkEvicted({ prefix, evictedKeys }: Pick<RedisFacts, 'prefix' 
 /** A Redis that forgets is rebuilt from the topic, so persistence saves time and the deliveries of other sources. */
 export function checkPersistence({ persistence }: Pick<RedisFacts, 'persistence'>): Found {
   if ('unread' in persistence) {
-    const remedy = 'let the user of REDIS_URL run INFO, or ensure that Redis has an append-only file'
+    const remedy = 'allow the user of REDIS_URL to run INFO, or ensure that Redis has an append-only file'
     return unreadHint('how Redis persists its data', persistence, remedy)
   }
   const { appendOnly, snapshots, isFailing } = persistence.value
   if (isFailing) {
-    return warning(
-      'Redis could not write its data to disk the last time: a restart loses what came since',
-      freeTheDisk,
-    )
+    return warning('Redis could not save its data to disk: a restart loses the latest changes', freeTheDisk)
   }
   if (appendOnly) return ok('append-only file')
   if (snapshots === true) return ok('snapshots')
   const how =
     snapshots === undefined
-      ? 'Redis has no append-only file (whether it takes snapshots could not be read)'
+      ? 'Redis has no append-only file (snapshots: unknown)'
       : 'Redis keeps its data in memory only'
   return hint(
-    `${how}: after a restart of Redis the registrations are rebuilt from the topic, ` +
-      'as far back as that reaches, and those that were written to Redis directly are lost',
+    `${how}: after a restart of Redis, a relay rebuilds the registrations from the topic ` +
+      'as far as its retention reaches; those written to Redis directly are lost',
     'set appendonly yes',
   )
 }
@@ -173,24 +169,24 @@ export function checkPersistence({ persistence }: Pick<RedisFacts, 'persistence'
 /** Without the marker the registry is lost, or was never built; relays notice that and build it from the topic. */
 export function checkEpoch({ prefix, epoch }: Pick<RedisServerFacts, 'prefix' | 'epoch'>): Found {
   const key = `${prefix}:epoch`
-  if ('unread' in epoch) return unreadHint(key, epoch, `let the user of REDIS_URL read ${key}`)
+  if ('unread' in epoch) return unreadHint(key, epoch, `allow the user of REDIS_URL to read ${key}`)
   const { isSet, isOfThisRun, isRebuilding, isInUse } = epoch.value
   if (isRebuilding) {
     return warning(
-      'a relay builds the registry from the topic, and takes up no triggers meanwhile',
-      'wait; its progress is in the log and in the metric logout_relay_rebuild_records',
+      'a relay rebuilds Redis from the topic, and reads no triggers meanwhile',
+      'wait; the log and the metric logout_relay_rebuild_records show the progress',
     )
   }
-  if (isSet && isOfThisRun !== false) return ok(`${key} is there: Redis holds what the topic says`)
+  if (isSet && isOfThisRun !== false) return ok(`${key} exists: Redis agrees with the topic`)
   if (!isSet && !isInUse) {
-    const text = `${key} is not there: no relay has used this prefix yet`
+    const text = `${key} is missing: no relay has used this prefix yet`
     return hint(text, 'start a relay, or correct REDIS_PREFIX')
   }
   return warning(
     isSet
-      ? `${key} was set on another run of this server, whose data may be old: a restart or a failover`
-      : `${key} is gone: Redis has lost its data, or somebody has deleted the key to have it built again`,
-    'nothing, when a relay runs: it builds the registry from the topic again; else start one',
+      ? `${key} is from an earlier run of this server (a restart or a failover), so its data may be old`
+      : `${key} is gone: Redis has lost its data, or somebody deleted the key to start a rebuild`,
+    'start a relay if none runs: it rebuilds Redis from the topic',
   )
 }
 

@@ -16,12 +16,12 @@ export function checkAddress(guard: EgressGuard, hostname: string, address: stri
   try {
     guard.checkAddress(address, hostname)
     if (guard.isHostAllowed(hostname)) return ok(`${address}: ${hostname} is allowed by EGRESS_ALLOW`)
-    return ok(`${address} may be connected to`)
+    return ok(`${address} is allowed`)
   } catch (refusal) {
     const names = [...new Set(guard.isOpenedByName(address) ? [address, hostname] : [address])]
     return error(
       `the egress guard refuses: ${messageOf(refusal)}`,
-      `if it is meant, add ${names.join(' or ')} to EGRESS_ALLOW; else see who registered this URI`,
+      `add ${names.join(' or ')} to EGRESS_ALLOW if it is right; else find out who registered this URI`,
     )
   }
 }
@@ -39,10 +39,10 @@ export function checkHandshake(answer: HandshakeAnswer): Found {
 }
 
 export function checkExpiry({ validToMs }: ShownCertificate, nowMs: number): Found {
-  if (Number.isNaN(validToMs)) return unknown('it shows no certificate')
+  if (Number.isNaN(validToMs)) return unknown('the server sends no certificate')
   const leftMs = validToMs - nowMs
   const date = new Date(validToMs).toISOString().slice(0, 10)
-  const remedy = 'renew it; see why that is not done by itself'
+  const remedy = 'renew it; find out why it was not renewed automatically'
   if (leftMs <= 0) return error(`the certificate was valid until ${date}`, remedy)
   const text = `the certificate is valid until ${date}, for ${durationText(leftMs - (leftMs % (DAY_MS / 24)))}`
   return leftMs < CERTIFICATE_MS_MIN ? warning(text, remedy) : ok(text)
@@ -60,46 +60,46 @@ export function checkAnswer(result: AttemptResult): Found {
       return error(`no answer: ${what}`, remedy)
     }
     case 'blocked':
-      return error(result.message, 'see the row of the egress guard')
+      return error(result.message, 'read the finding of the egress guard')
     default:
       return result satisfies never
   }
 }
 
-const uriRemedy = 'correct the back-channel logout URI of this RP where it is registered'
+const uriRemedy = 'correct the registered back-channel logout URI of this RP'
 
 function checkStatus({ status }: Answered): Found {
   const to = `${status} to a request without a token`
-  if (status === 400) return ok('answers, 400 to a request without a token, as it should')
+  if (status === 400) return ok('400 to a request without a token, as expected')
   if (status === 200 || status === 204) {
     return warning(
-      `${to}: this RP does not validate, or something else answers in its place; a 200 from it proves nothing`,
-      'see whether the URI is that of the logout endpoint; let it answer 400 to what is not a valid logout token',
+      `${to}: this RP does not validate tokens, or another server answers; its 200 proves nothing`,
+      'check that the URI is the logout endpoint; configure it to answer 400 to an invalid logout token',
     )
   }
   if (status >= 300 && status < 400) {
     return error(
-      `${to}: it redirects, to a login perhaps; redirects are not followed, so a logout ends as rejected`,
-      'register the URI that answers itself; take the endpoint out of what needs a login',
+      `${to}: it redirects, perhaps to a login; the relay follows no redirects, so a logout ends as rejected`,
+      'register the final URI; exempt the endpoint from login',
     )
   }
   const known = explained[status]
   if (known !== undefined) return known(to)
   if (status >= 500) {
     return warning(
-      `${to}: it fails where it should answer 400; if it does so to real tokens they are tried again until the deadline`,
-      'see the log of the RP',
+      `${to}: it should answer 400; the relay retries such logouts until the deadline`,
+      'read the log of the RP',
     )
   }
   if (status >= 400) {
     return warning(
-      `${to}: it should answer 400; a real token that it answers so ends as rejected at once`,
-      'let it answer 400 to what it refuses',
+      `${to}: it should answer 400; a logout with this answer ends as rejected at once`,
+      'configure it to answer 400 to invalid tokens',
     )
   }
   return warning(
-    `${to}: that counts as rejected for a real token`,
-    'let it answer 200 or 204 when it has accepted a logout',
+    `${to}: a logout with this answer ends as rejected`,
+    'configure it to answer 200 or 204 to an accepted logout',
   )
 }
 
@@ -107,17 +107,18 @@ const explained: Readonly<Record<number, (to: string) => Found>> = {
   401: wantsCredentials,
   403: wantsCredentials,
   407: wantsCredentials,
-  404: (to) => error(`${to}: there is nothing at this path; a logout ends as rejected at once`, uriRemedy),
-  410: (to) => error(`${to}: the endpoint was taken away; a logout ends as rejected at once`, uriRemedy),
-  405: (to) => error(`${to}: it takes no POST, so it is no back-channel logout endpoint`, uriRemedy),
+  404: (to) =>
+    error(`${to}: there is no endpoint at this path; a logout ends as rejected at once`, uriRemedy),
+  410: (to) => error(`${to}: the endpoint was removed; a logout ends as rejected at once`, uriRemedy),
+  405: (to) => error(`${to}: it accepts no POST, so it is not a back-channel logout endpoint`, uriRemedy),
   415: (to) =>
-    error(`${to}: it takes no application/x-www-form-urlencoded, which logout tokens come as`, uriRemedy),
-  429: (to) =>
-    warning(
-      `${to}: it limits requests; logouts are tried again later`,
-      'let it not limit the relay, or more generously',
+    error(
+      `${to}: it does not accept application/x-www-form-urlencoded, the form of logout tokens`,
+      uriRemedy,
     ),
-  501: (to) => error(`${to}: it does not support back-channel logout`, 'see to its version and settings'),
+  429: (to) =>
+    warning(`${to}: it limits requests; the relay retries later`, 'raise its rate limit for the relay'),
+  501: (to) => error(`${to}: it does not support back-channel logout`, 'check its version and settings'),
   502: isAway,
   503: isAway,
   504: isAway,
@@ -125,15 +126,15 @@ const explained: Readonly<Record<number, (to: string) => Found>> = {
 
 function wantsCredentials(to: string): Found {
   return error(
-    `${to}: something before it wants credentials, and the relay has none; a logout ends as rejected at once`,
-    'take the endpoint out of what needs a login or an API key: the signed token is its protection',
+    `${to}: a server in front of it requires credentials, and the relay has none; a logout ends as rejected at once`,
+    'exempt the endpoint from login and API keys: the signed token is its protection',
   )
 }
 
 function isAway(to: string): Found {
   return error(
-    `${to}: a proxy answers for an application that is away; logouts are tried again until the deadline`,
-    'see to the application behind it',
+    `${to}: a proxy answers for an application that is down; the relay retries logouts until the deadline`,
+    'start or fix the application behind the proxy',
   )
 }
 
@@ -146,27 +147,27 @@ export function checkRpSettings(
 ): Found {
   if (invalid.length > 0) {
     return error(
-      `settings of ${clientId} in Redis are wrong and ignored: ${invalid.join('; ')}`,
-      'correct or remove these fields of its lr:client key',
+      `invalid settings of ${clientId} in Redis are ignored: ${invalid.join('; ')}`,
+      'correct or remove these fields in its lr:client key',
     )
   }
   const { backchannelLogoutUri, typ, ...rest } = settings
   if (backchannelLogoutUri !== undefined && backchannelLogoutUri !== uri) {
     return warning(
-      `its settings in Redis send the logouts of ${clientId} to ${shownUri(backchannelLogoutUri)}, not to ${shownUri(uri)}`,
-      'run the doctor with that URI; correct or remove backchannelLogoutUri of its lr:client key if it is out of date',
+      `settings of ${clientId} in Redis send its logouts to ${shownUri(backchannelLogoutUri)}, not to ${shownUri(uri)}`,
+      'run logout-relay doctor with that URI; if it is outdated, correct or remove backchannelLogoutUri in its lr:client key',
     )
   }
   if (typ !== undefined && typ !== 'logout+jwt') {
     return warning(
-      `its settings in Redis name a typ for ${clientId}, which has no effect`,
-      'list the client in TOKEN_TYPE_JWT_CLIENTS if its RP takes nothing but JWT; remove typ of its lr:client key',
+      `typ in the settings of ${clientId} in Redis has no effect`,
+      'list the client in TOKEN_TYPE_JWT_CLIENTS if its RP accepts only JWT; remove typ from its lr:client key',
     )
   }
   const fields = Object.entries({
     ...rest,
     ...(backchannelLogoutUri !== undefined && { backchannelLogoutUri: 'this one' }),
   })
-  if (fields.length === 0) return ok(`Redis holds no settings of ${clientId}: its registrations decide`)
+  if (fields.length === 0) return ok(`Redis has no settings of ${clientId}: its registrations apply`)
   return ok(`${clientId}: ${fields.map(([name, value]) => `${name} ${value}`).join(', ')}`)
 }

@@ -11,8 +11,8 @@ export function checkReplication(topic: string, { partitions, limits }: TopicLay
   const leaderless = partitions.filter(({ leader }) => leader < 0)
   if (leaderless.length > 0) {
     return error(
-      `${partitionsText(leaderless)} of ${topic} without a leader: they can be neither read nor written`,
-      'bring back the brokers that hold them: see the broker rows',
+      `${partitionsText(leaderless)} of ${topic} have no leader: they can be neither read nor written`,
+      'start the brokers that hold them; the findings of kafka-broker name them',
       topic,
     )
   }
@@ -23,14 +23,14 @@ export function checkReplication(topic: string, { partitions, limits }: TopicLay
   const few = partitions.filter((it) => it.inSync.length < Math.min(minInSync, it.replicas.length))
   if (few.length > 0) {
     return error(
-      `${topic} has ${numbers}: ${partitionsText(few)} take no writes, so outcomes wait and intake stops`,
-      'bring back the brokers that are away, or lower min.insync.replicas',
+      `${topic} has ${numbers}: ${partitionsText(few)} accept no writes, so outcomes wait and intake stops`,
+      'start the missing brokers, or lower min.insync.replicas',
       topic,
     )
   }
   if (replicas < minInSync) {
     return warning(
-      `${topic} has ${numbers}: brokers older than Kafka 3.7 take no writes, newer ones none while a replica is away`,
+      `${topic} has ${numbers}: brokers before Kafka 3.7 accept no writes; newer ones accept none while a replica is down`,
       `give ${topic} more replicas than min.insync.replicas, such as 3 and 2`,
       topic,
     )
@@ -38,19 +38,19 @@ export function checkReplication(topic: string, { partitions, limits }: TopicLay
   const late = partitions.filter((it) => it.inSync.length < it.replicas.length)
   if (late.length > 0) {
     return warning(
-      `${topic} has ${numbers}: replicas of ${partitionsText(late)} are behind or away`,
-      'see to the brokers that hold them',
+      `${topic} has ${numbers}: replicas of ${partitionsText(late)} are behind or down`,
+      'check the brokers that hold them',
       topic,
     )
   }
   if (replicas === 1) {
-    const text = `${topic} has ${numbers}: when its broker is away nothing is read or written, and with its disk the records are lost`
+    const text = `${topic} has ${numbers}: if its broker fails, nothing is read or written; if its disk fails, the records are lost`
     const remedy = `reassign ${topic} to three replicas, with min.insync.replicas 2`
     return brokers > 1 ? warning(text, remedy, topic) : hint(text, `use three brokers, then ${remedy}`, topic)
   }
   if (replicas <= minInSync) {
     return warning(
-      `${topic} has ${numbers}: a single broker that is away stops all writes`,
+      `${topic} has ${numbers}: one broker that is down stops all writes`,
       `give ${topic} more replicas than min.insync.replicas, such as 3 and 2`,
       topic,
     )
@@ -74,19 +74,19 @@ export function checkMessageSize(topic: string, max: number, inputMax: number | 
   const remedy = `set max.message.bytes of ${topic} to ${Math.max(16_777_216, (inputMax ?? 0) + HEADER_BYTES)}`
   if (max < CUT_LETTER_BYTES) {
     return error(
-      `${topic} takes records of at most ${max} bytes: a large poison record does not fit even when it is cut, and its partition stands still behind it`,
+      `${topic} accepts records of at most ${max} bytes: a large poison record does not fit even when it is cut, so it blocks its partition`,
       remedy,
       topic,
     )
   }
   if (inputMax !== undefined && max < inputMax + HEADER_BYTES) {
     return hint(
-      `${topic} takes records of at most ${max} bytes, the input topics of ${inputMax}: poison that is larger is cut to 900,000 bytes`,
+      `${topic} accepts records of at most ${max} bytes, the input topics ${inputMax}: larger poison records are cut to 900,000 bytes`,
       remedy,
       topic,
     )
   }
-  return ok(`${topic} takes records of up to ${max} bytes`, topic)
+  return ok(`${topic} accepts records of up to ${max} bytes`, topic)
 }
 
 /** The topics that exist, with how they lie on the brokers. */
@@ -113,7 +113,7 @@ function checkMessageSizes({ topics, layouts }: LayoutFacts): Found[] {
       : unreadHint(
           `the size limit of ${topic}`,
           limits,
-          `let the relay's Kafka user run DescribeConfigs on ${topic}`,
+          `allow the relay's Kafka user to run DescribeConfigs on ${topic}`,
           topic,
         ),
   )

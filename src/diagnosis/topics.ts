@@ -4,12 +4,12 @@ import type { Expectations, TopicFacts, TopicRole } from './facts.ts'
 import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
 
 export function checkMissing({ topic, partitions, roles }: TopicFacts): Found {
-  if (partitions > 0) return ok(`${topic} is there, the ${roles.join(' and ')} topic`, topic)
+  if (partitions > 0) return ok(`the ${roles.join(' and ')} topic ${topic} exists`, topic)
   return error(
     `the ${roles.join(' and ')} topic ${topic} does not exist`,
     roles.includes('input')
-      ? `create it, with as many partitions as there may be replicas: kafka-topics.sh --create --topic ${topic} --partitions 12`
-      : 'create it, or restart the relay, which creates it when it may',
+      ? `create it with a partition for each replica that you may run: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      : 'create it, or restart the relay, so that it creates it if it may',
     topic,
   )
 }
@@ -18,8 +18,8 @@ export function checkMissing({ topic, partitions, roles }: TopicFacts): Found {
 export function checkPartitions({ topic, partitions, roles }: TopicFacts): Found {
   if (partitions !== 1 || !roles.includes('input')) return ok(`${partitions} partition(s)`, topic)
   return warning(
-    `the topic ${topic} has one partition: one replica reads all of it, and further ones only help with the backlog`,
-    'create it with as many partitions as there may be replicas; added later, they part the records of a session from earlier ones',
+    `the topic ${topic} has one partition: one replica reads all of it; others only deliver from the backlog`,
+    'create it with a partition for each replica that you may run; partitions added later separate new records of a session from old ones',
     topic,
   )
 }
@@ -32,18 +32,18 @@ export function checkRetention({ topic, roles, settings }: TopicFacts, expected:
   const isToLast = isInput || roles.includes('outcome')
   if ('unread' in settings) {
     if (!isToLast) return []
-    const remedy = `let the relay's Kafka user run DescribeConfigs on ${topic}, or ensure its retention and clean-up policy`
+    const remedy = `allow the relay's Kafka user to run DescribeConfigs on ${topic}, or ensure its retention and cleanup.policy`
     return [unreadHint(`the settings of the topic ${topic}`, settings, remedy, topic)]
   }
   const { cleanupPolicies, retentionBytes, retentionMs } = settings.value
-  const kept = ok(retentionMs < 0 ? 'kept without end' : `kept for ${durationText(retentionMs)}`, topic)
+  const kept = ok(retentionMs < 0 ? 'kept forever' : `kept for ${durationText(retentionMs)}`, topic)
   // Without `delete` nothing is dropped for its age; what compaction drops is told by its own check.
   if (!isToLast || !cleanupPolicies.includes('delete')) return [kept]
   const found = isInput
     ? tooShortForInput(topic, retentionMs, expected)
     : tooShortForOutcomes(topic, retentionMs, expected)
   if (retentionBytes >= 0) {
-    const text = `the topic ${topic} keeps at most ${retentionBytes} bytes per partition, so it may drop records sooner than its retention.ms says`
+    const text = `the topic ${topic} keeps at most ${retentionBytes} bytes per partition, so it may drop records before its retention.ms`
     found.push(hint(text, `set retention.bytes of ${topic} to -1`, `${topic} retention.bytes`))
   }
   return found.length > 0 ? found : [kept]
@@ -59,10 +59,10 @@ function tooShortForInput(
   const remedy = `set retention.ms of ${topic} to at least ${Math.max(sessionLifetimeMs, retryDeadlineMs)}`
   const text =
     retentionMs < retryDeadlineMs
-      ? `${keeps}, less than RETRY_DEADLINE_MS (${durationText(retryDeadlineMs)}): after a loss of Redis, triggers whose ` +
-        'logouts are still being tried are gone before they can be run again, and so are those that a relay which was down has not read'
-      : `${keeps}, less than SESSION_LIFETIME_MS (${durationText(sessionLifetimeMs)}): after a loss of Redis, older ` +
-        'registrations cannot be rebuilt, and their logouts are not sent'
+      ? `${keeps}, less than RETRY_DEADLINE_MS (${durationText(retryDeadlineMs)}): after a loss of Redis, triggers in retry ` +
+        'are gone before a relay can read them again; so are triggers that a stopped relay has not read'
+      : `${keeps}, less than SESSION_LIFETIME_MS (${durationText(sessionLifetimeMs)}): after a loss of Redis, a relay cannot rebuild older ` +
+        'registrations, and their logouts are not sent'
   return [warning(text, remedy, topic)]
 }
 
@@ -79,7 +79,7 @@ function tooShortForOutcomes(
   if (retentionMs < 0 || retentionMs >= wantedMs) return []
   const text =
     `the outcome topic ${topic} keeps records for ${durationText(retentionMs)}, less than ${name} ` +
-    `(${durationText(wantedMs)}): after a loss of Redis, logouts that were sent are sent again, or end once more as expired`
+    `(${durationText(wantedMs)}): after a loss of Redis, relays send past logouts again, or fail them as expired`
   return [warning(text, `set retention.ms of ${topic} to at least ${wantedMs}`, topic)]
 }
 
@@ -87,14 +87,11 @@ function tooShortForOutcomes(
 const compactionCosts: readonly (readonly [TopicRole, string])[] = [
   [
     'input',
-    'of the records of one session it keeps the last one only, so a trigger that is not read yet gives way to a later ' +
-      'record with its key, and registrations are lost to a rebuild',
+    'it keeps only the last record of a session, so it drops unread triggers ' +
+      'and the registrations that a rebuild needs',
   ],
-  ['outcome', 'it forgets outcomes, so after a loss of Redis logouts that were sent are sent again'],
-  [
-    'dead-letter',
-    'it refuses a poison record without a key, behind which the offset, and in the end intake, stands still',
-  ],
+  ['outcome', 'it drops outcomes, so after a loss of Redis relays send past logouts again'],
+  ['dead-letter', 'it refuses a poison record without a key, which blocks its partition'],
 ]
 
 /** Records of a session share a key, and compaction keeps one record of a key. */
@@ -111,15 +108,15 @@ export function checkCompaction({ topic, roles, settings }: TopicFacts): Found {
 }
 
 export const ownOutcomeTopic =
-  'where others than the identity provider may write to the input topics, set KAFKA_OUTCOME_TOPIC to a topic of its own to which only the relays may write (ACL)'
+  'set KAFKA_OUTCOME_TOPIC to a separate topic that only the relays may write (ACL), if others than the identity provider may write to the input topics'
 
 /** Whoever may write triggers may write outcomes then, and end registrations of which no RP is told. */
 export function checkOutcomeTopic({ topic, roles }: TopicFacts): Found[] {
   if (!roles.includes('outcome')) return []
-  if (!roles.includes('input')) return [ok(`${topic} is no input topic`, topic)]
+  if (!roles.includes('input')) return [ok(`${topic} is not an input topic`, topic)]
   return [
     hint(
-      `${topic} is input and outcome topic: whoever may write triggers to it may forge outcomes, by which a rebuild and "replay --failed" go`,
+      `${topic} is input and outcome topic: anyone who may write triggers can forge outcomes, and a rebuild and "replay --failed" trust them`,
       ownOutcomeTopic,
       topic,
     ),

@@ -4,8 +4,8 @@ export type Address = ipaddr.IPv4 | ipaddr.IPv6
 export type Range = readonly [network: Address, bits: number]
 
 /**
- * An address in any spelling that `ipaddr.isValid` takes; IPv4 in mapped form becomes IPv4. By itself ipaddr.js takes
- * `::10.0.0.1`, as the system shows an address of `::/96`, for a mapped one.
+ * Parses every spelling that `ipaddr.isValid` accepts. A mapped address becomes IPv4. By itself ipaddr.js takes `::10.0.0.1`,
+ * the system's notation for an address of `::/96`, for a mapped one.
  */
 export function processAddress(text: string): Address {
   const address = parseAddress(text)
@@ -13,7 +13,7 @@ export function processAddress(text: string): Address {
   return isMapped ? (address as ipaddr.IPv6).toIPv4Address() : address
 }
 
-/** As `processAddress`, and a mapped address stays what it is. */
+/** As `processAddress`, but keeps mapped addresses. */
 export function parseAddress(text: string): Address {
   const [, four] = /^::(\d+\.\d+\.\d+\.\d+)$/.exec(text) ?? []
   if (four === undefined) return ipaddr.parse(text)
@@ -21,7 +21,7 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Where clouds hand credentials to whoever asks: AWS (also containers and pods), Google, Azure and most others; Azure's
+ * Addresses where clouds hand out credentials: AWS (including containers and pods), Google, Azure and most others; Azure's
  * host agent; Alibaba; Oracle; Scaleway; Tencent; Linode; OpenStack.
  */
 const METADATA: ReadonlySet<string> = new Set(
@@ -47,7 +47,7 @@ export function isInRange(address: Address, [network, bits]: Range): boolean {
   return network.kind() === address.kind() && (address as ipaddr.IPv6).match(network as ipaddr.IPv6, bits)
 }
 
-/** What keeps an address from being public, or `undefined`. `wasIPv6`: it is an IPv4 address that came in IPv6 form. */
+/** Why an address is not public, or `undefined`. `wasIPv6`: an IPv4 address that came in IPv6 form. */
 export function notPublic(address: Address, wasIPv6: boolean): string | undefined {
   if (wasIPv6) return IPV4_IN_IPV6
   const range = address.range()
@@ -57,12 +57,12 @@ export function notPublic(address: Address, wasIPv6: boolean): string | undefine
   return isInRange(address, GLOBAL) && !isInRange(address, IETF) ? undefined : 'not a public address'
 }
 
-/** The IPv4 address that a NAT64 gateway sends to instead (RFC 6052 §2.1), or `undefined`. */
+/** The IPv4 address that a NAT64 gateway translates to (RFC 6052 §2.1), or `undefined`. */
 export function behindNat64(address: Address): ipaddr.IPv4 | undefined {
   return isInRange(address, NAT64) ? v4At(address as ipaddr.IPv6, 12) : undefined
 }
 
-/** Every IPv4 address that some gateway or host may take an IPv6 address for. */
+/** Every IPv4 address that a gateway or host may derive from an IPv6 address. */
 export function embedded(address: Address): ipaddr.IPv4[] {
   if (address.kind() === 'ipv4') return []
   const six = address as ipaddr.IPv6
@@ -70,7 +70,7 @@ export function embedded(address: Address): ipaddr.IPv4[] {
   if (isInRange(six, TEREDO)) {
     return [v4At(six, 4), new ipaddr.IPv4(bytesOf(six, 12).map((byte) => byte ^ 255))]
   }
-  // Behind a local NAT64 prefix of 48, 56 or 64 bits the IPv4 address stands around the ninth byte (RFC 6052 §2.2).
+  // With a local NAT64 prefix of 48, 56 or 64 bits the IPv4 address surrounds the ninth byte (RFC 6052 §2.2).
   if (isInRange(six, LOCAL_NAT64)) {
     const bytes = six.toByteArray().toSpliced(8, 1)
     return [v4At(six, 12), ...[6, 7, 8].map((first) => new ipaddr.IPv4(bytes.slice(first, first + 4)))]
@@ -80,7 +80,7 @@ export function embedded(address: Address): ipaddr.IPv4[] {
     : []
 }
 
-/** An IPv4 address in the deprecated form `::a.b.c.d`; `::` and `::1` are none. */
+/** Whether an address has the deprecated form `::a.b.c.d`, other than `::` and `::1`. */
 export function isV4Compatible(address: Address): boolean {
   return isInRange(address, V4_COMPATIBLE) && (address as ipaddr.IPv6).parts[6] !== 0
 }
@@ -99,10 +99,10 @@ function bytesOf(address: ipaddr.IPv6, first: number): number[] {
   return address.toByteArray().slice(first, first + 4)
 }
 
-/** All that is given to anybody to be reached at, and in it what is kept for protocols. */
+/** All global unicast addresses, including ranges reserved for protocols. */
 const GLOBAL = ipaddr.parseCIDR('2000::/3')
 const IETF = ipaddr.parseCIDR('2001::/23')
-/** `::a.b.c.d`, deprecated by RFC 4291 §2.5.5.1; `::` and `::1` have ranges of their own. */
+/** `::a.b.c.d`, deprecated by RFC 4291 §2.5.5.1. `::` and `::1` have their own ranges. */
 const V4_COMPATIBLE = ipaddr.parseCIDR('::/96')
 const NAT64 = ipaddr.parseCIDR('64:ff9b::/96')
 const LOCAL_NAT64 = ipaddr.parseCIDR('64:ff9b:1::/48')

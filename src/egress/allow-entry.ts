@@ -2,17 +2,17 @@ import { isIP, isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { type Address, embedded, isV4Compatible, parseAddress, type Range } from './address-kinds.ts'
 
-/** What an entry of `EGRESS_ALLOW` means. */
+/** The meaning of an entry of `EGRESS_ALLOW`. */
 export type AllowEntry =
   | { readonly kind: 'host'; readonly host: string }
   | { readonly kind: 'range'; readonly range: Range }
-  /** It could match nothing, or be read in two ways. `problem` says what is wrong, and what to write instead. */
+  /** It could match nothing, or is ambiguous. `problem` says what is wrong and what to write instead. */
   | { readonly kind: 'invalid'; readonly problem: string }
 
 export function parseAllowEntry(entry: string): AllowEntry {
-  if (/\s/.test(entry)) return invalid('has a blank in it; separate entries by commas')
+  if (/\s/.test(entry)) return invalid('contains a space; separate entries by commas')
   if (entry.includes('%') && entry.includes(':')) {
-    return invalid('has a zone, which is part of no URI; write it without % and what follows it')
+    return invalid('has a zone, but no URI has one; remove the % and the rest')
   }
   if (entry.includes('/') && !entry.includes('://')) return parseCidr(entry)
   const address = addressOf(entry)
@@ -20,8 +20,8 @@ export function parseAllowEntry(entry: string): AllowEntry {
 }
 
 /**
- * What is wrong with an entry of `EGRESS_ALLOW`, or `undefined`. It is quoted where it looks like what belongs there, and
- * not like a password in the wrong place.
+ * What is wrong with an entry of `EGRESS_ALLOW`, or `undefined`. Quotes the entry only if it looks like a host or address,
+ * since it could be a misplaced password.
  */
 export function allowEntryProblem(entry: string, position: number): string | undefined {
   const parsed = parseAllowEntry(entry)
@@ -30,7 +30,7 @@ export function allowEntryProblem(entry: string, position: number): string | und
   return `entry ${position}${shown} ${parsed.problem}`
 }
 
-/** As a URI shows it, and without the final dot, which says only where a name ends. */
+/** A host as in a URI, without the final dot. */
 export function canonicalHost(host: string): string {
   return host.toLowerCase().replace(/\.$/, '')
 }
@@ -50,21 +50,21 @@ function parseCidr(entry: string): AllowEntry {
   const bitsMax = bitsOf(address)
   if (bits > bitsMax)
     return invalid(`has a prefix of more than ${bitsMax} bits; write ${text}/${bitsMax} at most`)
-  // Elsewhere a leading zero makes an octal number of it.
+  // Other software reads a leading zero as octal.
   if (String(bits) !== prefix) {
-    return invalid(`has a prefix with a leading zero; write ${text}/${bits} if that is meant`)
+    return invalid(`has a prefix with a leading zero; write ${text}/${bits} if you mean that`)
   }
   if (isMapped(address) && bits >= 96) {
     const four = (address as ipaddr.IPv6).toIPv4Address()
     return invalid(
-      `matches nothing, as IPv4 addresses are compared in their own form; ${written(four, bits - 96)}`,
+      `matches nothing, because IPv4 addresses are compared as IPv4; ${written(four, bits - 96)}`,
     )
   }
   if (isV4Compatible(address) && bits > 96) return v4Compatible(address, bits)
   const network = networkOf(address, bits)
   if (network.toString() !== address.toString()) {
     return invalid(
-      `is an address and a range; write ${network}/${bits}, or ${address} if it is the one address`,
+      `is neither an address nor a range; write ${network}/${bits}, or ${address} for the address alone`,
     )
   }
   return { kind: 'range', range: [address, bits] }
@@ -75,29 +75,27 @@ function parseHost(entry: string): AllowEntry {
   if (bare !== undefined) return invalid(`has brackets; write ${bare}`)
   const [, portless] = /^([^:]+|\[.*\]):\d*$/.exec(entry) ?? []
   if (portless !== undefined && !/[/@]/.test(portless)) {
-    return invalid(`has a port, and every port is allowed; write ${withoutBrackets(portless)}`)
+    return invalid(`has a port, but an entry allows every port; write ${withoutBrackets(portless)}`)
   }
   const host = canonicalHost(entry)
   const canonical = hostnameOf(host)
-  // As in a URI: what ends in a number is an IPv4 address in one spelling or another, and never a name.
+  // As in a URI: a host that ends in a number is an IPv4 address in some spelling, and never a name.
   if (canonical !== undefined && isIPv4(canonical) && !/[\\/]/.test(host)) {
-    return invalid(`is another spelling of ${canonical}; write that if it is meant`)
+    return invalid(`is another spelling of ${canonical}; write that instead`)
   }
   if (host.includes('*') || host.startsWith('.')) {
-    return invalid(
-      'stands for many names, which is not possible; write each of them, or the range of their addresses',
-    )
+    return invalid('has a wildcard, which is not supported; write each name, or the range of their addresses')
   }
   if (isName(host) && canonical === host) return { kind: 'host', host }
   if (canonical !== undefined && isName(canonical) && !/[\s/:@?#%\\]/.test(host)) {
-    return invalid(`matches nothing, as URIs have it as ${canonical}; write that`)
+    return invalid(`matches nothing, because URIs contain it as ${canonical}; write that instead`)
   }
   return invalid(
     'is not a host, address or CIDR range; write a name or an address alone, without scheme, brackets or port',
   )
 }
 
-/** RFC 1123 §2.1, and underscores, which container networks use. */
+/** RFC 1123 §2.1, plus underscores, which container networks use. */
 function isName(host: string): boolean {
   return (
     host.length <= 253 &&
@@ -120,7 +118,7 @@ function written(address: ipaddr.IPv4, bits: number): string {
   return `write ${networkOf(address, bits)}/${bits}`
 }
 
-/** In the one spelling of it that has no second reading. */
+/** Parses only the unambiguous spelling of an address. */
 function addressOf(text: string): Address | undefined {
   return isIP(text) === 0 ? undefined : parseAddress(text)
 }
@@ -133,7 +131,7 @@ function single(address: Address): AllowEntry {
 
 function v4Compatible(address: Address, bits: number): AllowEntry {
   const [four] = embedded(address) as [ipaddr.IPv4]
-  return invalid(`is a form of ${four} that nothing has an address in; ${written(four, bits - 96)}`)
+  return invalid(`is a form of ${four} that no address uses; ${written(four, bits - 96)}`)
 }
 
 function isMapped(address: Address): boolean {

@@ -1,18 +1,25 @@
-/** A host that a client's tokens may go to; `*.` stands for any name below. */
+/** A host that may receive a client's tokens. `*.` matches any subdomain. */
 export interface ClientHost {
   readonly clientId: string
-  /** In lower case and without a dot at its end. */
+  /** In lower case and without a final dot. */
   readonly host: string
 }
 
-/** `<clientId>=<host>`; `undefined` for what is none. An id may hold equal signs, a host none. */
+/** Parses `<clientId>=<host>`; `undefined` if invalid. An id may contain equal signs, a host may not. */
 export function parseClientHost(entry: string): ClientHost | undefined {
-  const [, clientId, wildcard = '', name = ''] = /^(.+)=(\*\.)?([^=*\s/?#@]+)$/.exec(entry) ?? []
-  if (clientId === undefined || !URL.canParse(`ws://${name}`)) return undefined
+  const [, clientId, text = ''] = /^(.+)=([^=]+)$/.exec(entry) ?? []
+  const host = parseHost(text)
+  return clientId === undefined || host === undefined ? undefined : { clientId, host }
+}
+
+/** A host as `ClientHost` has it; `undefined` for what is none. */
+export function parseHost(text: string): string | undefined {
+  const [, wildcard = '', name] = /^(\*\.)?([^=*\s/?#@]+)$/.exec(text) ?? []
+  if (name === undefined || !URL.canParse(`ws://${name}`)) return undefined
   const { hostname, port } = new URL(`ws://${name}`)
-  // A port says nothing here, and what only a browser takes for an address, such as 127.1, would say something else.
+  // A port has no meaning here. An address that only a browser understands, such as 127.1, would be misread.
   if (port !== '' || hostname !== name.toLowerCase()) return undefined
-  return { clientId, host: wildcard + withoutDot(hostname) }
+  return wildcard + withoutDot(hostname)
 }
 
 /** `hostname` as in `URL`. */

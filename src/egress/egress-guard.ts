@@ -19,18 +19,22 @@ export interface EgressPolicy {
   readonly allow: readonly string[]
 }
 
+let guards = 0
+
 /**
- * Decides where a logout token may go. A back-channel logout URI is chosen by whoever registers an RP, so without
- * a guard the relay would be a way to POST into the operator's own network.
+ * Decides where a logout token may go. Whoever registers an RP chooses its back-channel logout URI, so without a guard the
+ * relay would allow POSTs into the operator's own network.
  *
- * Only public unicast addresses pass by themselves. Loopback, link-local, private, carrier-grade NAT, multicast,
- * metadata and reserved ranges are refused, and so are the IPv6 forms that hold an IPv4 address (mapped, 6to4,
- * Teredo, ISATAP), each unless the operator allowed it. One behind NAT64 is judged by the IPv4 address within.
+ * Public unicast addresses pass. Loopback, link-local, private, carrier-grade NAT, multicast, metadata and reserved ranges
+ * need the operator's permission, and so do IPv6 forms that contain an IPv4 address (mapped, 6to4, Teredo, ISATAP). An
+ * address behind NAT64 is judged by its IPv4 address.
  *
- * Where a cloud hands out credentials, and link-local, is not opened by a name: whoever answers for the name would
- * choose; metadata addresses are not opened by a range either.
+ * A permitted name does not open link-local and metadata addresses, because whoever controls the name's DNS would choose
+ * them. A permitted range does not open metadata addresses.
  */
 export class EgressGuard {
+  /** Another one for each guard of the process. */
+  readonly id = ++guards
   readonly #allowHttp: boolean
   readonly #hosts = new Set<string>()
   readonly #ranges: Range[] = []
@@ -58,18 +62,18 @@ export class EgressGuard {
     return this.#hosts.has(canonicalHost(hostname))
   }
 
-  /** Whether the name of a host in `EGRESS_ALLOW` would open an address. */
+  /** Whether a permitted host name would open an address. */
   isOpenedByName(address: string): boolean {
     return this.#refusal(address, true) === undefined
   }
 
-  /** Throws `LR_EGRESS_BLOCKED` unless the address may be connected to, for a URI with this host. */
+  /** Throws `LR_EGRESS_BLOCKED` unless a connection to the address is allowed, for a URI with this host. */
   checkAddress(text: string, hostname = text): void {
     const reason = this.#refusal(text, this.isHostAllowed(hostname))
     if (reason !== undefined) throw blocked(`${text} is ${reason}`)
   }
 
-  /** The addresses of a name that may be connected to. Throws `LR_EGRESS_BLOCKED` when none may. */
+  /** The allowed addresses of a name. Throws `LR_EGRESS_BLOCKED` when there is none. */
   permitted(hostname: string, addresses: readonly string[]): string[] {
     const isHostAllowed = this.isHostAllowed(hostname)
     const reasons = addresses.map((address) => this.#refusal(address, isHostAllowed))
@@ -78,14 +82,14 @@ export class EgressGuard {
     throw blocked(`${hostname} resolves to an address that is ${reasons[0] ?? `unknown; ${IF_MEANT}`}`)
   }
 
-  /** Why an address may not be connected to, and what to do if it is meant. */
+  /** Why an address is refused, and how to allow it. */
   #refusal(text: string, isHostAllowed: boolean): string | undefined {
     if (!ipaddr.isValid(text)) return 'not an IP address'
     const address = processAddress(text)
     if (this.#addresses.has(address.toString())) return undefined
     const all = [address, ...embedded(address)]
     if (all.some((each) => isMetadata(each) && !this.#addresses.has(each.toString()))) {
-      return 'a metadata service of a cloud; add the very address to EGRESS_ALLOW if it is meant'
+      return 'a cloud metadata service; add this exact address to EGRESS_ALLOW if it is right'
     }
     if (this.#isInRange(address)) return undefined
     if (isHostAllowed && !all.some((each) => each.range() === 'linkLocal')) return undefined
@@ -103,7 +107,7 @@ export class EgressGuard {
   }
 }
 
-const IF_MEANT = 'add it to EGRESS_ALLOW if it is meant'
+const IF_MEANT = 'add it to EGRESS_ALLOW if it is right'
 
 function blocked(message: string): RelayFault {
   return new RelayFault('LR_EGRESS_BLOCKED', message)

@@ -5,39 +5,39 @@ import { codeOf, messageOf } from '../lib/errors.ts'
 import { reachableAddress } from '../lib/reachable-address.ts'
 import { serverName, withoutFinalDot } from '../lib/server-name.ts'
 
-// Not imported: the module form of `node:http` loads all of fetch and WebSocket, 14 MB that nobody here calls.
+// Not imported: the module form of `node:http` loads all of fetch and WebSocket, 14 MB that are never used.
 const { get: getHttp } = process.getBuiltinModule('node:http')
 
 export type DocumentAnswer =
   | {
       readonly kind: 'answered'
       readonly status: number
-      /** Headers, where they came: `Date` and `Age` verbatim. */
+      /** The headers `Date` and `Age`, verbatim, if present. */
       readonly date?: string
       readonly age?: string
       readonly text: string
-      /** When the request left and when the answer began. Milliseconds since the epoch. */
+      /** When the request was sent and when the answer began. Milliseconds since the epoch. */
       readonly sentAtMs: number
       readonly answeredAtMs: number
     }
   | {
       readonly kind: 'unreachable'
-      /** Node's code, or one of our own. */
+      /** Node's code, or one of the relay's. */
       readonly code: string
       readonly message: string
     }
 
 export interface DocumentLimits {
-  /** From the lookup of the name to the end of the answer. */
+  /** From the name lookup to the end of the answer. */
   readonly timeoutMs: number
   readonly bytesMax: number
 }
 
 /**
- * Reads a document that the operator's own issuer publishes, without following redirects. Never throws.
+ * Reads a document that the operator's own issuer publishes. Follows no redirects. Never throws.
  *
- * The egress guard has no part in this: it protects the operator's network from URIs that others choose, and the issuer
- * is what the operator has configured, often at an address in that very network.
+ * Without the egress guard, which protects the operator's network from URIs that others choose. The operator configures the
+ * issuer, often at an address in that network.
  */
 export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimits): Promise<DocumentAnswer> {
   return new Promise((resolve) => {
@@ -47,7 +47,7 @@ export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimi
       request.destroy()
     }
     const sentAtMs = Date.now()
-    // A connection of its own, closed with the answer: the look is made once.
+    // A separate connection that closes with the answer, since the document is read once.
     const { protocol, hostname, port } = new URL(uri)
     const isTls = protocol === 'https:'
     const host = withoutFinalDot(hostname)

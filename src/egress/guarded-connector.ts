@@ -7,40 +7,39 @@ import { RelayFault } from '../lib/errors.ts'
 import { RecentFailures } from '../lib/recent-failures.ts'
 import { serverName } from '../lib/server-name.ts'
 import type { EgressGuard } from './egress-guard.ts'
-import { passOverContinue } from './interim-answers.ts'
+import { skipContinue } from './interim-answers.ts'
 import type { NameResolver } from './name-resolver.ts'
 import { limitReading } from './read-limit.ts'
 import { buildConnector } from './undici.ts'
 
 export interface ConnectorOptions {
-  readonly guard: EgressGuard
   readonly names: NameResolver
-  /** From the start of the name's lookup to the end of the TLS handshake. Milliseconds. */
+  /** From the start of the name lookup to the end of the TLS handshake. Milliseconds. */
   readonly timeoutMs: number
-  /** What may be read in return for one request, head and body together. */
+  /** The limit for one answer, head and body together. */
   readonly answerBytesMax: number
 }
 
 /**
- * A connector for undici that refuses forbidden addresses at the only moment that counts, the connect. Names are
- * resolved here, and sockets get the checked addresses themselves, so that a second answer of the DNS has no effect;
- * and the address that a socket really has is checked once more before a byte is written.
+ * A connector for undici that refuses forbidden addresses at the moment of connecting. It resolves names itself and connects
+ * to the checked addresses, so that a later DNS answer has no effect. It checks the socket's real address once more before it
+ * writes.
  */
 export function guardedConnector(options: ConnectorOptions): GuardedConnector {
-  const { guard, names, timeoutMs: timeoutMsMax, answerBytesMax } = options
+  const { names, timeoutMs: timeoutMsMax, answerBytesMax } = options
   const shakeHands = buildConnector({
     allowH2: false,
-    // undici's own timers may be a second late, and so long the socket would outlive its attempt.
+    // undici's own timers may be a second late; the socket would outlive its attempt.
     timeout: 0,
     // One context for all: parsing the root certificates for each connection costs more than its handshake.
     secureContext: createSecureContext({
-      // An RP could ask for one handshake after the other until the time-out, each at the price of many attempts.
+      // An RP could request handshakes until the time-out, each at the cost of many attempts.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     }),
   } as Connector.BuildOptions)
   const failures = new RecentFailures()
 
-  return ({ timeoutMs = timeoutMsMax, ...options }, callback) => {
+  return ({ guard, timeoutMs = timeoutMsMax, ...options }, callback) => {
     const hostname = options.hostname.replace(/^\[|\]$/g, '')
     const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80)
     let giveUp = (): void => undefined
@@ -50,21 +49,21 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
       isOver = true
       clearTimeout(timer)
       if (error !== null || !socket) {
-        // undici expects a connector to answer later, never from inside the call.
+        // undici expects the callback after the call has returned.
         queueMicrotask(() => callback(error ?? new Error('no socket'), null))
         return
       }
-      rememberBytesRead(socket)
+      noteBytesRead(socket)
       limitReading(socket, answerBytesMax)
       callback(null, socket)
-      passOverContinue(socket)
+      skipContinue(socket)
     }
     const timer = setTimeout(() => {
       giveUp()
       end(connectTimeout())
     }, timeoutMs)
 
-    /** Within the address's share of the time: one that takes connections and goes no further is of no use. */
+    /** Within the address's share of the time: an address that only accepts connections is of no use. */
     const handshake: Handshake = (socket, done) => {
       try {
         guard.checkAddress(socket.remoteAddress ?? '', hostname)
@@ -107,24 +106,24 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
   }
 }
 
-/** As undici sets it. */
+/** undici's default. */
 const KEEP_ALIVE_MS = 60_000
 
-/** One of undici, for which the time may be less. */
+/** An undici connector with the guard that decides, and an optional shorter time-out. */
 export type GuardedConnector = (
-  options: Connector.Options & { readonly timeoutMs?: number },
+  options: Connector.Options & { readonly guard: EgressGuard; readonly timeoutMs?: number },
   callback: Connector.Callback,
 ) => void
 
 function connectTimeout(): RelayFault {
-  return new RelayFault('LR_ATTEMPT_TIMEOUT', 'no connection within the time-out')
+  return new RelayFault('LR_ATTEMPT_TIMEOUT', 'no connection within the timeout')
 }
 
 /**
- * Notes on a socket's error how much had been read from it, as undici does on errors of its own: it tells a reused
- * connection that the RP gave up from one that never worked. Attached before undici's own listener.
+ * Notes on a socket's error how many bytes had been read, as undici does on its own errors. It distinguishes a reused
+ * connection that the RP closed from one that never worked. Must be attached before undici's own listener.
  */
-function rememberBytesRead(socket: Socket): void {
+function noteBytesRead(socket: Socket): void {
   socket.once('error', (error: Error & { socket?: { bytesRead: number; bytesWritten: number } }) => {
     error.socket ??= { bytesRead: socket.bytesRead, bytesWritten: socket.bytesWritten }
   })

@@ -6,19 +6,19 @@ interface Parser {
 }
 
 const CONTINUE = 100
-/** An interim answer that undici passes over (RFC 2518 §10.1). */
+/** An interim answer that undici skips (RFC 2518 §10.1). */
 const PROCESSING = 102
 
 let isPrepared = false
 
 /**
- * Lets undici pass over `100 Continue` as over any other interim answer. It gives a connection up on one that it did not
- * ask for, but a client must expect them always (RFC 9110 §15.2), and proxies send them unasked. How many there may be is
- * bounded by what is read of one answer.
+ * Makes undici skip `100 Continue` like other interim answers. undici drops the connection after an unexpected one, but
+ * clients must accept them (RFC 9110 §15.2), and proxies send them unasked. The limit for the whole answer bounds their
+ * number.
  *
- * The class of its parser is not to be had but from a socket that undici has taken over.
+ * The parser's class is reachable only through a socket that undici uses.
  */
-export function passOverContinue(socket: Socket): void {
+export function skipContinue(socket: Socket): void {
   if (isPrepared) return
   const parser = (socket as unknown as Record<symbol, Parser | undefined>)[symbols.kParser]
   if (parser === undefined) return

@@ -5,36 +5,36 @@ import { type NameFiles, SystemNames } from './system-names.ts'
 export interface FoundAddresses {
   /** IPv4 before IPv6. */
   readonly addresses: readonly string[]
-  /** How long they may be kept. */
+  /** How long they may be cached. */
   readonly ttlMs: number
 }
 
 export interface NameLookupOptions {
-  /** `address:port` each. Those of the machine, unless given. */
+  /** Each as `address:port`. The machine's servers by default. */
   readonly servers?: readonly string[]
   readonly files?: NameFiles
 }
 
-/** Twice, the second time for longer: three to four seconds for a name server that never answers. */
+/** Two tries, the second with a longer time-out: three to four seconds for a dead name server. */
 const ASK = { timeout: 1_000, tries: 2 } as const
-/** With several name servers, or many candidates. */
+/** For several name servers or many candidates. */
 const LOOKUP_MS_MAX = 5_000
-/** How long the addresses of one family wait for those of the other: there are name servers that never answer one question. */
+/** How long the addresses of one family wait for the other: some name servers never answer one of the two questions. */
 const IPV6_AFTER_IPV4_MS = 250
 const IPV4_AFTER_IPV6_MS = 1_000
-/** Of each family. Who answers for a name could have thousands kept for it, and for each of ten thousand names. */
+/** Per family. A malicious name server could return thousands for each of ten thousand names. */
 const ADDRESSES_MAX = 256
-/** What was found by half, or by the system, which does not say how long it holds. */
+/** For partial results, and those of the system, which reports no TTL. */
 const SHORT_TTL_MS = 5_000
-/** Each occupies one of few threads for as long as a name server pleases. */
+/** Each blocks one of few threads until a name server answers. */
 const SYSTEM_LOOKUPS_MAX = 1
 
 /**
- * Looks a name up: in the hosts file, then at the name servers by way of c-ares, and what those do not know by way of the
- * system, which may know names from elsewhere (mDNS, LDAP, a container runtime).
+ * Looks a name up: in the hosts file, then at the name servers through c-ares, then through the system, which may know other
+ * sources (mDNS, LDAP, a container runtime).
  *
- * Not by `dns.lookup` first: of the four threads that all of Node shares it may take two, each until a name server
- * answers, so that two RPs whose name servers never do hold up all others. c-ares asks on the event loop.
+ * Not through `dns.lookup` first: it may use two of the four threads that Node shares, each until a name server answers. Two
+ * RPs with dead name servers would block all others. c-ares uses the event loop.
  */
 export class NameLookup {
   readonly #servers: readonly string[] | undefined
@@ -49,12 +49,12 @@ export class NameLookup {
   }
 
   /**
-   * Throws with Node's codes: `ENOTFOUND` for a name without an address, `EAI_AGAIN` when no name server tells, and with
+   * Throws with Node's codes: `ENOTFOUND` for a name without an address, `EAI_AGAIN` when no name server answers; and with
    * `LR_LOCAL` when none could be asked.
    */
   async find(name: string): Promise<FoundAddresses> {
     const found = await Promise.race([this.#search(name), late(LOOKUP_MS_MAX)])
-    if (found === undefined) throw nameFault('EAI_AGAIN', `no name server tells ${name} in time`)
+    if (found === undefined) throw nameFault('EAI_AGAIN', `no name server resolves ${name} in time`)
     return found
   }
 
@@ -67,32 +67,31 @@ export class NameLookup {
       if (typeof answer !== 'string') return answer
       if (ABSENT.has(answer)) continue
       unanswered = answer
-      // As the resolver of glibc: another candidate would only take as long again.
+      // As glibc's resolver: another candidate would take as long again.
       if (ENDS.has(answer)) break
     }
     const isAsked = unanswered !== NOT_ASKED
     if (unanswered !== undefined && isAsked) {
-      throw nameFault('EAI_AGAIN', `no name server tells ${name} (${unanswered})`)
+      throw nameFault('EAI_AGAIN', `no name server resolves ${name} (${unanswered})`)
     }
     const found = await this.#askSystem(name)
     if (found !== undefined) return found
     if (isAsked) throw nameFault('ENOTFOUND', `${name} has no address`)
-    throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be asked for ${name}`)
+    throw new RelayFault('LR_LOCAL', `the name servers of this machine cannot be queried for ${name}`)
   }
 
-  /** Ends questions that are under way. */
   close(): void {
     this.#resolver?.cancel()
   }
 
-  /** The addresses, or the code of what kept them from being found. */
+  /** The addresses, or the code of the failure. */
   async #ask(name: string): Promise<FoundAddresses | string> {
     const resolver = this.#currentResolver()
     const four = settled(resolver.resolve4(name, { ttl: true }))
     const six = settled(resolver.resolve6(name, { ttl: true }))
     const [v4, v6] = await Promise.all([
-      unlessFound(four, six, IPV4_AFTER_IPV6_MS),
-      unlessFound(six, four, IPV6_AFTER_IPV4_MS),
+      unlessOtherFound(four, six, IPV4_AFTER_IPV6_MS),
+      unlessOtherFound(six, four, IPV6_AFTER_IPV4_MS),
     ])
     const found = [v4, v6].flatMap((records) =>
       typeof records === 'object' ? records.slice(0, ADDRESSES_MAX) : [],
@@ -138,7 +137,7 @@ interface AddressRecord {
 }
 type Settled = readonly AddressRecord[] | string
 
-/** Codes of c-ares for an answer: there is no such name, or not with such an address, or there cannot be one. */
+/** c-ares' codes for a negative answer: the name does not exist, has no such address, or is invalid. */
 const ABSENT: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME'])
 /** There is no name server, it does not listen, or this process has no file descriptor left. */
 const NOT_ASKED = 'ECONNREFUSED'
@@ -152,8 +151,8 @@ async function settled(records: Promise<AddressRecord[]>): Promise<Settled> {
   }
 }
 
-/** What one question brings, or `undefined` when the other has found addresses and so much time has passed since. */
-function unlessFound(
+/** The answer to one question; `undefined` if the other question has found addresses and `ms` have passed since. */
+function unlessOtherFound(
   mine: Promise<Settled>,
   other: Promise<Settled>,
   ms: number,

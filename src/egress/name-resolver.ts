@@ -4,28 +4,28 @@ import { type FoundAddresses, NameLookup, type NameLookupOptions } from './name-
 type Waiting = (error: Error | null, addresses: readonly string[]) => void
 
 interface Name {
-  /** Those who wait while it is looked up. */
+  /** Callers waiting for a lookup under way. */
   waiting: Waiting[] | undefined
   addresses: readonly string[]
   error: Error | undefined
-  /** Until when either stands. On the monotonic clock. */
+  /** When the cached result expires. On the monotonic clock. */
   untilMs: number
 }
 
-/** An RP that moves is followed within it and the age of its connections. */
+/** Bounds, with the age of connections, how long an RP's old address stays in use. */
 const KEPT_MS_MAX = 60_000
 const FAILED_MS = 5_000
 const NAMES_MAX = 10_000
 const LOOKUPS_MAX = 1_024
 /**
- * When so many run, names whose last lookup failed are not looked up again: those that may never be answered leave room for
- * the others, here and at name servers that take no more than some hundred questions at one time.
+ * While so many lookups run, names whose last lookup failed are not looked up again. Names that are never answered leave room
+ * for others, here and at name servers that accept only some hundred questions at a time.
  */
 const LOOKUPS_MAX_AGAIN = 128
 
 /**
- * The addresses of the RPs' names. Connections that ask for the same name at one time share one lookup; what was found
- * is kept as long as its record says, at most a minute, and that nothing was found for some seconds.
+ * Caches the addresses of RPs' names. Concurrent requests for a name share one lookup. Addresses are cached for their TTL, at
+ * most a minute; failures for some seconds.
  */
 export class NameResolver {
   readonly #lookup: NameLookup
@@ -37,8 +37,8 @@ export class NameResolver {
   }
 
   /**
-   * Answers at once where the answer is known. Errors have Node's codes, and `LR_LOCAL` where the name was not looked up
-   * for a reason that lies here: it says nothing of the RP.
+   * Calls `done` at once if the result is cached. Errors have Node's codes, or `LR_LOCAL` if a local problem prevented the
+   * lookup, which says nothing about the RP.
    */
   resolve(hostname: string, done: Waiting): void {
     const name = this.#nameOf(hostname)
@@ -49,7 +49,7 @@ export class NameResolver {
     } else if (name.error !== undefined && this.#lookups >= LOOKUPS_MAX_AGAIN) {
       done(name.error, [])
     } else if (this.#lookups >= LOOKUPS_MAX) {
-      done(new RelayFault('LR_LOCAL', `too many names are being looked up to begin with ${hostname}`), [])
+      done(new RelayFault('LR_LOCAL', `too many lookups are running to start one for ${hostname}`), [])
     } else {
       name.waiting = [done]
       this.#lookups++
@@ -60,7 +60,7 @@ export class NameResolver {
     }
   }
 
-  /** For whoever prefers to wait. */
+  /** `resolve` as a promise. */
   async addressesOf(hostname: string): Promise<readonly string[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>()
     this.resolve(hostname, (error, addresses) => (error === null ? resolve(addresses) : reject(error)))
@@ -74,7 +74,7 @@ export class NameResolver {
   #nameOf(hostname: string): Name {
     const known = this.#names.get(hostname)
     if (known !== undefined) return known
-    // Who registers many names must not take more memory than that; the names in use come back.
+    // Bounds the memory for whoever registers many names. The names in use return.
     if (this.#names.size >= NAMES_MAX) this.#names.clear()
     const name: Name = {
       waiting: undefined,

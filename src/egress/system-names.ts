@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 
-/** What this machine says of names, beside its name servers. */
+/** The machine's configuration of names. */
 export interface NameFiles {
   /** As `/etc/hosts`. */
   readonly hosts: string
@@ -13,8 +13,8 @@ const LOOK_MS = 1_000
 const NDOTS_MAX = 15
 
 /**
- * The files by which a machine, a container or a pod names what is near it. c-ares, which asks the name servers, knows
- * neither the hosts file nor the search list. Both are read again when they change.
+ * The files in which a machine, a container or a pod names its neighbours. c-ares reads neither the hosts file nor the search
+ * list. Both are reread when they change.
  */
 export class SystemNames {
   readonly #hosts: FileOnDisk<ReadonlyMap<string, readonly string[]>>
@@ -25,7 +25,7 @@ export class SystemNames {
     this.#search = new FileOnDisk(files.resolvConf, parseSearchList)
   }
 
-  /** Of a name that needs no name server. RFC 6761 §6.3: `localhost` is this machine, whoever else might answer. */
+  /** The addresses of a name that needs no name server. RFC 6761 §6.3: `localhost` always is this machine. */
   addressesOf(name: string): readonly string[] | undefined {
     const key = name.toLowerCase().replace(/\.$/, '')
     const found = this.#hosts.content.get(key)
@@ -33,7 +33,7 @@ export class SystemNames {
     return /(^|\.)localhost$/.test(key) ? ['127.0.0.1', '::1'] : undefined
   }
 
-  /** What the name servers are asked for, one after the other: as resolv.conf(5) says of `search` and `ndots`. */
+  /** The names to ask for, in order, by `search` and `ndots` of resolv.conf(5). */
   candidatesFor(name: string): readonly string[] {
     if (name.endsWith('.')) return [name.slice(0, -1)]
     const { suffixes, ndots } = this.#search.content
@@ -41,7 +41,7 @@ export class SystemNames {
     return name.split('.').length > ndots ? [name, ...longer] : [...longer, name]
   }
 
-  /** Changes whenever other name servers may be meant. */
+  /** Changes with the list of name servers. */
   get version(): number {
     return this.#search.version
   }
@@ -88,7 +88,7 @@ class FileOnDisk<T> {
       this.#changed = changed
       this.#version++
     } catch {
-      // Without the file, or while it is replaced, what was known stands.
+      // A missing file, or one being replaced, leaves the known content in use.
     }
   }
 }

@@ -3,9 +3,9 @@ import { codeOf, messageOf } from '../lib/errors.ts'
 import { serverName } from '../lib/server-name.ts'
 
 export interface ShownCertificate {
-  /** The names that it is for, as it lists them, or its common name. */
+  /** Its subject alternative names, or its common name. */
   readonly names: string
-  /** Who has signed it. */
+  /** The certificate authority that signed it. */
   readonly authority: string
   /** Milliseconds since the epoch. */
   readonly validToMs: number
@@ -14,29 +14,28 @@ export interface ShownCertificate {
 export type HandshakeAnswer =
   | {
       readonly kind: 'established'
-      /** Such as `TLSv1.3`. */
       readonly protocol: string
       readonly certificate: ShownCertificate
-      /** Why an attempt would refuse the certificate; undefined when it would not. */
+      /** Why an attempt would refuse the certificate; undefined if it would not. */
       readonly refusal: { readonly code: string; readonly message: string } | undefined
     }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
 
 export interface HandshakeRequest {
-  /** The checked address that is connected to. */
+  /** The checked address to connect to. */
   readonly address: string
   readonly port: number
-  /** The host in the URI: the certificate must be for it. */
+  /** The URI's host, which the certificate must cover. */
   readonly hostname: string
   readonly timeoutMs: number
 }
 
-/** A certificate may be for a hundred names. */
+/** A certificate may have a hundred names. */
 const NAMES_CHARACTERS_MAX = 120
 
 /**
- * Shakes hands and hangs up, without a byte of HTTP. A certificate that nobody trusts is looked at as well, to say what
- * is wrong with it. Never throws.
+ * Completes a TLS handshake and disconnects, without HTTP. Reads an untrusted certificate too, to say what is wrong with it.
+ * Never throws.
  */
 export function tlsHandshake({
   address,
@@ -78,13 +77,13 @@ function established(socket: TLSSocket): HandshakeAnswer {
   }
 }
 
-/** A code for faults of the chain; an error with a code when the names do not fit. Its type says less. */
+/** A code for faults of the chain; an error with a code if the names do not match. The declared type is narrower. */
 function refusalOf(error: unknown): { code: string; message: string } {
   const code = typeof error === 'string' ? error : (codeOf(error) ?? 'UNKNOWN')
   return { code, message: messageOf(error) }
 }
 
-/** A name may be there more than once. */
+/** A name may occur more than once. */
 function textOf(name: string | string[] | undefined): string {
   return [name ?? []].flat().join(', ').slice(0, NAMES_CHARACTERS_MAX) || 'nobody'
 }

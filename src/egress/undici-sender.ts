@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { DeadlineQueue } from '../lib/deadline-queue.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { guardedConnector } from './guarded-connector.ts'
@@ -10,65 +9,62 @@ import type { AttemptRequest, AttemptResult, Sender } from './sender.ts'
 import { Pool } from './undici.ts'
 
 export interface UndiciSenderOptions {
-  readonly guard: EgressGuard
-  /** From the start of an attempt to the end of its answer, connecting included. Milliseconds. */
+  /** From the start of an attempt to the end of its answer, including the connect. Milliseconds. */
   readonly attemptTimeoutMs: number
-  /** Upper bound on connections to one origin. */
   readonly connectionsPerOriginMax: number
   readonly names?: NameResolver
-  /** Of connections that are used again; a default when it is missing. */
+  /** The maximum age of reused connections; has a default. */
   readonly connectionAgeMsMax?: number
 }
 
-/** An answer's body is for debugging only (OIDC BCL 1.0 §2.8): read so far to keep the connection, then dropped. */
+/**
+ * Answer bodies are for debugging only (OIDC BCL 1.0 §2.8). They are read up to this limit to keep the connection, then
+ * dropped.
+ */
 const BODY_BYTES_MAX = 64 * 1_024
 const DETAIL_BYTES_MAX = 512
 const HEADER_BYTES_MAX = 16 * 1_024
-/** All of an answer as it is on the line: room for both of the above, and for interim answers. */
+/** The limit for a whole answer on the line: headers, body and interim answers. */
 const ANSWER_BYTES_MAX = 96 * 1_024
 const TIMEOUT_CHECK_MS = 50
-/** A timer that is so late was held up by the process or the machine standing still, not by work. */
+/** A timer that is later than this was delayed by a suspended process or machine, not by work. */
 const STANDSTILL_MS_MIN = 250
 
 /**
- * Sends attempts over keep-alive HTTP/1.1 connections, a pool per origin. Redirects are not followed: undici's
- * `dispatch` never does.
+ * Sends attempts over keep-alive HTTP/1.1 connections, one pool per origin. Follows no redirects: undici's `dispatch` never
+ * does.
  *
- * One timer serves all attempts. Time in which this process stood still is not held against the
- * RPs: an answer may have come meanwhile, and they may have stood still with it.
+ * One timer serves all attempts. Time in which this process was suspended does not count against RPs: an answer may have
+ * arrived meanwhile, and they may have been suspended too.
  */
 export class UndiciSender implements Sender {
-  readonly #attempts = new DeadlineQueue<Attempt>()
+  readonly #attempts = new Set<Attempt>()
   readonly #names: NameResolver
   readonly #pools: OriginPools
   readonly #timeoutMs: number
   #timer: NodeJS.Timeout | undefined
-  /** When the timer is to look. On the monotonic clock, as the next. */
+  /** When the timer fires. On the monotonic clock, as the next. */
   #lookAtMs = 0
-  /** No attempt runs out before. */
+  /** No attempt times out before. */
   #spareUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: UndiciSenderOptions) {
-    const { guard, attemptTimeoutMs, connectionsPerOriginMax, names = new NameResolver() } = options
+    const { attemptTimeoutMs, connectionsPerOriginMax, names = new NameResolver() } = options
     this.#names = names
     const connect = guardedConnector({
-      guard,
       names,
       timeoutMs: attemptTimeoutMs,
       answerBytesMax: ANSWER_BYTES_MAX,
     })
     this.#timeoutMs = attemptTimeoutMs
-    const createPool = (origin: string, timeoutMs?: number) =>
+    const createPool = (origin: string, guard: EgressGuard, timeoutMs = attemptTimeoutMs) =>
       new Pool(origin, {
-        connect:
-          timeoutMs === undefined
-            ? connect
-            : (options, callback) => connect({ ...options, timeoutMs }, callback),
+        connect: (options, callback) => connect({ ...options, guard, timeoutMs }, callback),
         connections: connectionsPerOriginMax,
         pipelining: 1,
         allowH2: false,
         maxHeaderSize: HEADER_BYTES_MAX,
-        // The attempt's own time-out covers both; undici's would be two more timers per request.
+        // The attempt's own time-out covers both. undici's would cost two more timers per request.
         headersTimeout: 0,
         bodyTimeout: 0,
       })
@@ -76,14 +72,14 @@ export class UndiciSender implements Sender {
   }
 
   send(request: AttemptRequest, done: (result: AttemptResult) => void): void {
-    const { endpoint, body, probeTimeoutMs } = request
+    const { endpoint, egress, body, probeTimeoutMs } = request
     const timeoutMs = probeTimeoutMs ?? this.#timeoutMs
     const now = performance.now()
     const attempt = new Attempt(now + timeoutMs, requestBytesMax(request), (result) => {
-      this.#attempts.ended()
+      this.#attempts.delete(attempt)
       done(result)
     })
-    this.#attempts.push(attempt)
+    this.#attempts.add(attempt)
     if (this.#timer === undefined || attempt.endsAtMs < this.#lookAtMs) this.#lookAfter(timeoutMs, now)
     const post = {
       method: 'POST',
@@ -91,8 +87,8 @@ export class UndiciSender implements Sender {
       headers: headersOf(request),
       body,
     } as const
-    if (probeTimeoutMs === undefined) this.#pools.dispatch(endpoint.origin, post, attempt)
-    else this.#pools.dispatchAlone(endpoint.origin, post, attempt, probeTimeoutMs)
+    if (probeTimeoutMs === undefined) this.#pools.dispatch(endpoint.origin, egress, post, attempt)
+    else this.#pools.dispatchAlone(endpoint.origin, egress, post, attempt, probeTimeoutMs)
   }
 
   async close(): Promise<void> {
@@ -104,13 +100,16 @@ export class UndiciSender implements Sender {
   readonly #checkTimeouts = (): void => {
     const now = performance.now()
     const lateMs = now - this.#lookAtMs
-    // Not again at once: where everything is always late attempts must end as well.
+    // Not twice in a row: where timers are always late attempts must still time out.
     if (lateMs > STANDSTILL_MS_MIN && now > this.#spareUntilMs + this.#timeoutMs) {
       this.#spareUntilMs = now + Math.min(lateMs, this.#timeoutMs)
     }
-    if (now >= this.#spareUntilMs) for (const attempt of this.#attempts.takeUntil(now)) attempt.timeOut()
-    const nextEndsAtMs = this.#attempts.nextEndsAtMs
-    if (nextEndsAtMs === undefined) this.#timer = undefined
+    let nextEndsAtMs = Number.POSITIVE_INFINITY
+    for (const attempt of this.#attempts) {
+      if (attempt.endsAtMs <= now && now >= this.#spareUntilMs) attempt.timeOut()
+      else nextEndsAtMs = Math.min(nextEndsAtMs, attempt.endsAtMs)
+    }
+    if (this.#attempts.size === 0) this.#timer = undefined
     else this.#lookAfter(Math.max(nextEndsAtMs - now, TIMEOUT_CHECK_MS), now)
   }
 
@@ -121,10 +120,7 @@ export class UndiciSender implements Sender {
   }
 }
 
-/**
- * The state of one POST: waiting → answer begun → answered (status known, body running) → over. It reports once, when
- * over.
- */
+/** The state of one POST: waiting → answer begun → answered (status known, body running) → over. Reports once, when over. */
 class Attempt implements Dispatcher.DispatchHandler {
   /** On the monotonic clock. */
   readonly endsAtMs: number
@@ -144,13 +140,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#report = report
   }
 
-  get isOver(): boolean {
-    return this.#over
-  }
-
   timeOut(): void {
-    const fault = new RelayFault('LR_ATTEMPT_TIMEOUT', 'no complete answer within the time-out')
-    // Reported here and not when undici confirms: a request that still waits for its connection has no controller.
+    const fault = new RelayFault('LR_ATTEMPT_TIMEOUT', 'no complete answer within the timeout')
+    // Reported here and not by undici: a request that still waits for its connection has no controller.
     const controller = this.#controller
     this.#fail(fault)
     controller?.abort(fault)
@@ -171,14 +163,14 @@ class Attempt implements Dispatcher.DispatchHandler {
     headers: IncomingHttpHeaders,
   ): void {
     if (status < 200) {
-      // Interim answers (1xx) are not the answer, but a change of protocol would be the end of the connection.
+      // Interim answers (1xx) do not count, but a change of protocol ends the connection.
       if (status === 101 || status < 100)
         controller.abort(new RelayFault('LR_ANSWER_INVALID', `${status} is not an answer`))
       return
     }
     this.#status = status
     this.#retryAfter = firstOf(headers['retry-after'])
-    // The beginning of something compressed tells nobody anything.
+    // The beginning of a compressed body is unreadable.
     if (status >= 300 && headers['content-encoding'] === undefined) this.#detail = []
   }
 
@@ -189,7 +181,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#bodyBytes += chunk.length
     if (this.#bodyBytes > BODY_BYTES_MAX) {
       this.#answered()
-      controller.abort(new RelayFault('LR_BODY_TOO_LONG', 'the answer has a longer body than is read'))
+      controller.abort(new RelayFault('LR_BODY_TOO_LONG', 'the body of the answer is too long'))
     }
   }
 
@@ -201,7 +193,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#fail(error)
   }
 
-  /** The status is the answer; how its body ends adds nothing, so a broken body does not make a failure of it. */
+  /** The status alone counts, so a broken body is no failure. */
   #fail(error: unknown): void {
     if (this.#status !== 0) this.#answered()
     else if (codeOf(error) === 'LR_EGRESS_BLOCKED') this.#end({ kind: 'blocked', message: messageOf(error) })
@@ -222,7 +214,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (this.#over) return
     this.#over = true
     const report = this.#report
-    // An idle connection holds on to its last request, and so to this attempt; the delivery must not hang on that.
+    // An idle connection keeps its last request, and so this attempt, alive. It must not keep the delivery.
     this.#report = undefined
     this.#controller = undefined
     report?.(result)
@@ -236,23 +228,23 @@ function headersOf({ endpoint, headers: shared, traceparent, tracestate }: Attem
   return tracestate === undefined ? headers : [...headers, 'tracestate', tracestate]
 }
 
-/** A header that came more than once is a list, whatever its type says. */
+/** A repeated header is a list, whatever its type says. */
 function firstOf(header: string | readonly string[] | undefined): string | undefined {
   return typeof header === 'object' ? header[0] : header
 }
 
 const RESET_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
-/** Larger than this request, smaller than this one and any other. */
+/** An estimate above the size of this request, but below this and another one together. */
 function requestBytesMax({ endpoint, body, tracestate = '' }: AttemptRequest): number {
   return body.length + endpoint.path.length + endpoint.origin.length + tracestate.length + 400
 }
 
 function unreachable(error: unknown, answerBegan: boolean, requestBytesMax: number): AttemptResult {
   const cause = error instanceof AggregateError ? error.errors[0] : error
-  // undici's parser errors have a name only.
+  // undici's parser errors only have a name.
   const code = codeOf(error) ?? codeOf(cause) ?? (cause instanceof Error ? cause.name : 'UNKNOWN')
-  // What was read before the answer began belongs to earlier answers.
+  // Bytes that were read before the answer began belong to earlier answers.
   const { bytesRead = 0, bytesWritten = 0 } =
     (error as { socket?: { bytesRead?: number; bytesWritten?: number } }).socket ?? {}
   return {

@@ -9,18 +9,18 @@ export type FailedOutcomeResult =
   | {
       readonly kind: 'failed'
       readonly registration: Registration
-      /** An operator gave the delivery up. */
+      /** An operator discarded the delivery. */
       readonly isDiscarded: boolean
-      /** The outcome itself, by its own id and place: it is what a delivery made for it goes back to. */
+      /** The outcome itself, by its id and position: the trigger of a delivery that is made for it. */
       readonly origin: TriggerOrigin
-      /** When the session ended, where the outcome tells. Milliseconds since the epoch. */
+      /** When the session ended, if the outcome says so. Milliseconds since the epoch. */
       readonly occurredAtMs?: number
       readonly trace: TraceContext
     }
-  /** Its registration was unusable from the start, so nothing can be delivered for it. */
+  /** Its registration was invalid, so nothing can be delivered. */
   | { readonly kind: 'unusable' }
 
-/** What a failed outcome tells of its delivery; `undefined` for any other record. */
+/** Reads a failed outcome; `undefined` for any other record. */
 export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | undefined {
   const { topic, partition, offset, headers, value } = record
   if (cloudEventType(record) !== outcomeTypes.failed || value === null) return undefined

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * Ids and issuers are opaque. They are bounded, because each becomes a part of a Redis key and of a token, and free of
- * control characters and line breaks of any script, because a line break would forge a line of the log or of a tombstone.
+ * Ids and issuers are opaque. They are bounded because each becomes part of a Redis key and of a token. They hold no control
+ * characters or line breaks, which could forge a line of the log or of a tombstone.
  */
 export const identifier = z
   .string()
@@ -13,12 +13,12 @@ export const identifier = z
     'must not contain control characters, line separators or half of a surrogate pair',
   )
 
-/** A field that need not be there. Some platforms write an empty text or null for what they do not have. */
+/** An optional field. Some platforms write an empty text or null for a missing value. */
 export function optional<T extends z.ZodType>(schema: T) {
   return z.preprocess((value) => (value === '' || value === null ? undefined : value), schema.optional())
 }
 
-/** One line that names each wrong field and what is wrong with it. Never quotes a value. */
+/** One line that names each invalid field and its problem. Never quotes a value. */
 export function describeProblems(error: z.ZodError): string {
   return error.issues
     .map((issue) => `${issue.path.length > 0 ? issue.path.join('.') : 'value'}: ${issue.message}`)

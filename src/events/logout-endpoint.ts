@@ -1,22 +1,22 @@
-/** A back-channel logout URI, taken apart once. */
+/** A parsed back-channel logout URI. */
 export interface LogoutEndpoint {
-  /** Scheme, host and port: what connections are kept for. */
+  /** Scheme, host and port. Connections are kept per origin. */
   readonly origin: string
-  /** Path and query, as they go into the request line. */
+  /** Path and query, as in the request line. */
   readonly path: string
-  /** What the `Host` header says where it is not what the origin says: servers know themselves without a final dot. */
+  /** The `Host` header if it differs from the origin: servers know themselves without a final dot. */
   readonly host?: string
 }
 
 const URI_LENGTH_MAX = 2_048
 
 /**
- * What is wrong with a back-channel logout URI, or `undefined`. It must be absolute and without a fragment; its
- * query is kept (OIDC BCL 1.0 §2.2). Credentials are refused: they would end in logs of proxies.
+ * What is wrong with a back-channel logout URI, or `undefined`. It must be absolute and without a fragment; its query is kept
+ * (OIDC BCL 1.0 §2.2). Credentials are refused, because proxies would log them.
  */
 export function endpointProblem(uri: string): string | undefined {
   if (uri.length > URI_LENGTH_MAX) return 'must have at most 2,048 characters'
-  // WHATWG parsing would repair these silently; a URI that needs repair is a mistake at registration.
+  // WHATWG parsing repairs these silently, but a URI that needs repair is a mistake at registration.
   if (/[\s\\]/.test(uri)) return 'must not contain white space or a backslash'
   let url: URL
   try {
@@ -36,14 +36,14 @@ export function endpointProblem(uri: string): string | undefined {
 const CACHE_SIZE_MAX = 10_000
 const cache = new Map<string, LogoutEndpoint>()
 
-/** Takes a URI that `endpointProblem` accepted apart. Cached: an RP has one URI and thousands of sessions. */
+/** Parses a URI that `endpointProblem` accepts. Cached: an RP has one URI and thousands of sessions. */
 export function logoutEndpoint(uri: string): LogoutEndpoint {
   let endpoint = cache.get(uri)
   if (endpoint === undefined) {
     const url = new URL(uri)
     const host = url.host.replace(/\.(?=:|$)/, '')
     endpoint = { origin: url.origin, path: url.pathname + url.search, ...(host !== url.host && { host }) }
-    // Emptying is enough of an eviction: the working set comes back at the price of one parse each.
+    // Clearing suffices as eviction: the URIs in use return at the cost of one parse each.
     if (cache.size >= CACHE_SIZE_MAX) cache.clear()
     cache.set(uri, endpoint)
   }

@@ -11,12 +11,12 @@ import { cloudEventType, type WireRecord } from './wire-record.ts'
  * - `expired`: the deadline passed.
  * - `blocked`: the egress guard refused the address.
  * - `invalid`: the registration, or the lack of a key, makes a token impossible.
- * - `discarded`: an operator gave it up.
+ * - `discarded`: an operator discarded it.
  */
 export const failureReasons = ['rejected', 'exhausted', 'expired', 'blocked', 'invalid', 'discarded'] as const
 export type FailureReason = (typeof failureReasons)[number]
 
-/** `origin` is where the last attempt went, which settings of the RP may have decided: scheme, host and port. */
+/** `origin`: scheme, host and port of the last attempt. Settings of the RP may have changed them. */
 export type Outcome =
   | {
       readonly kind: 'sent'
@@ -38,28 +38,28 @@ export type Outcome =
 export const outcomeTypes = { sent: 'backchannel-logout-sent', failed: 'backchannel-logout-failed' } as const
 export type OutcomeType = (typeof outcomeTypes)[keyof typeof outcomeTypes]
 
-/** True for a `ce_type` that is an outcome: the relay's own records, which intake skips unparsed. */
+/** True for the `ce_type` of an outcome. Intake skips the relay's own outcomes unparsed. */
 export function isOutcomeType(type: string): boolean {
   return type === outcomeTypes.sent || type === outcomeTypes.failed
 }
 
 /**
- * The CloudEvents id of an outcome. It depends on the trigger and the registration only, so that consumers can
- * drop the repetition that a crash between publishing and removing the registration causes.
+ * The CloudEvents id of an outcome. It depends only on trigger and registration, so that consumers can drop duplicates after
+ * a crash between publishing and removing the registration.
  */
 export function outcomeId(origin: TriggerOrigin, registration: OutcomeSubject): string {
   const { issuer, sessionId, oidcSessionId } = registration
   return hash('sha1', `${origin.id}\n${issuer}\n${sessionId}\n${oidcSessionId}`, 'base64url')
 }
 
-/** A registration, or as much of an invalid one as could be read. */
+/** A registration, or the readable part of an invalid one. */
 export type OutcomeSubject = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> &
   Partial<Omit<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'>>
 
 /**
- * The JSON of an outcome record. It tells which registration it settles by its date too, because the same ids may be used
- * again, and when it was that the session ended (both in milliseconds since the epoch). A failed one holds what is needed
- * to deliver it again: beside the reason the whole registration.
+ * The JSON of an outcome record. It identifies the registration also by its date, because ids may be reused, and says when
+ * the session ended (both in milliseconds since the epoch). A failed outcome has the reason and the whole registration, so
+ * that it can be delivered again.
  */
 export function outcomeData(
   outcome: Outcome,
@@ -115,20 +115,19 @@ export function outcomeData(
   })
 }
 
-/** True for an outcome record, by its header alone. */
+/** True for an outcome record, judged by its header alone. */
 export function isOutcome(record: WireRecord): boolean {
   const type = cloudEventType(record)
   return type !== undefined && isOutcomeType(type)
 }
 
-/** What an outcome record settled. */
 export interface SettledByLog extends Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> {
   /**
-   * A registration of that name is settled when it was made until then; a later one is a later login. Where the outcome
-   * does not tell, what stood there when it was written counts. Milliseconds since the epoch.
+   * The outcome settles a registration made up to then; later ones belong to a later login. If the outcome names no date, the
+   * time of its record counts. Milliseconds since the epoch.
    */
   readonly registeredAtMs: number
-  /** The trigger by which it was owed. */
+  /** The trigger of the delivery. */
   readonly origin?: TriggerOrigin
   /** When the session ended. Milliseconds since the epoch. */
   readonly occurredAtMs?: number
@@ -136,7 +135,7 @@ export interface SettledByLog extends Pick<Registration, 'issuer' | 'sessionId' 
   readonly recordedAtMs: number
 }
 
-/** Which registration an outcome record settled; `undefined` for a record that is no outcome of this relay. */
+/** The registration that an outcome record settled; `undefined` for any other record. */
 export function readOutcome(record: WireRecord): SettledByLog | undefined {
   const { timestampMs, value } = record
   if (!isOutcome(record) || value === null) return undefined
@@ -160,7 +159,7 @@ export function readOutcome(record: WireRecord): SettledByLog | undefined {
   }
 }
 
-/** A record whose time is none settles whatever stands before it. */
+/** A record with an implausible time settles everything before it. */
 function writtenUntilMs(timestampMs: number): number {
   return isTime(timestampMs) ? timestampMs : Number.MAX_SAFE_INTEGER
 }

@@ -17,9 +17,9 @@ const PLAIN_FIELDS = new Set([
 const PLAIN_ALGORITHMS = new Set<unknown>([...tokenAlgorithms, undefined])
 
 /**
- * A registration as nearly all are: known fields, plain ids, a time in milliseconds. `undefined` means "look closer",
- * never "wrong". The schema costs five kilobytes of garbage per registration, and a mass logout reads millions; what
- * is accepted here the schema accepts with the same result, which a property test holds.
+ * Reads the common form of a registration: known fields, plain ids, a time in milliseconds. `undefined` means that the schema
+ * must decide. The schema costs five kilobytes of garbage per registration, and a mass logout reads millions. The schema
+ * accepts the same input with the same result; a property test verifies it.
  */
 export function readPlainRegistration(data: unknown): Registration | undefined {
   if (typeof data !== 'object' || data === null) return undefined
@@ -61,7 +61,7 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
 
 const UTC_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/
 
-/** Milliseconds since the epoch, from such a number or from the date that `toISOString` makes of it. */
+/** Milliseconds since the epoch, from a number or a date in the form of `toISOString`. */
 function plainInstant(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined
   if (typeof value !== 'string' || !UTC_INSTANT.test(value)) return undefined
@@ -69,7 +69,7 @@ function plainInstant(value: unknown): number | undefined {
   return Number.isNaN(ms) ? undefined : ms
 }
 
-/** Printable ASCII of bounded length, which leaves no room for control characters. */
+/** Printable ASCII of bounded length, hence without control characters. */
 const PLAIN_ID = /^[ -~]{1,1024}$/
 
 function isPlainId(value: unknown): value is string {
@@ -79,7 +79,7 @@ function isPlainId(value: unknown): value is string {
 const ENDPOINTS_MAX = 10_000
 const knownEndpoints = new Set<string>()
 
-/** An RP has one URI and thousands of sessions; it is examined once. */
+/** Cached: an RP has one URI and thousands of sessions. */
 function isKnownEndpoint(uri: string): boolean {
   if (knownEndpoints.has(uri)) return true
   if (endpointProblem(uri) !== undefined) return false

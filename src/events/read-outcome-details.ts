@@ -1,7 +1,7 @@
 import { type FailureReason, isOutcome, outcomeTypes } from './outcome.ts'
 import { headerText, type WireRecord } from './wire-record.ts'
 
-/** An outcome record as people ask about it. What another version wrote differently is left out. */
+/** An outcome record for people. Fields that another version wrote differently are left out. */
 export interface OutcomeDetails {
   readonly kind: 'sent' | 'failed'
   readonly issuer: string
@@ -18,7 +18,7 @@ export interface OutcomeDetails {
   readonly triggerId?: string
 }
 
-/** `undefined` for a record that is no outcome of this relay. */
+/** `undefined` for any other record. */
 export function readOutcomeDetails(record: WireRecord): OutcomeDetails | undefined {
   const { value } = record
   if (!isOutcome(record) || value === null) return undefined

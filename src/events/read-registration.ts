@@ -5,8 +5,8 @@ import { readPlainRegistration } from './plain-registration.ts'
 import { type Registration, subjectClaims, tokenAlgorithms } from './registration.ts'
 
 /**
- * The header type that somebody asks for: no reason to refuse a registration, because only the operator's own configuration
- * decides. It is kept so that an operator can be told.
+ * The requested header type. It never invalidates a registration, because only the operator's configuration decides. It is
+ * kept for the operator's information.
  */
 const askedTokenType = z
   .unknown()
@@ -17,7 +17,7 @@ const askedTokenType = z
   .optional()
 const TYPE_CHARACTERS_MAX = 64
 
-/** How tokens for one RP look; each field has a default in the token code. */
+/** The form of tokens for one RP. Each field has a default in the token code. */
 export const rpSettingsSchema = z.object({
   alg: optional(z.enum(tokenAlgorithms)),
   typ: askedTokenType,
@@ -25,8 +25,8 @@ export const rpSettingsSchema = z.object({
 })
 
 /**
- * A number of milliseconds, or an ISO 8601 date; both become milliseconds since the epoch. Any number is taken: what cannot
- * be a time is no worse than none.
+ * A number of milliseconds or an ISO 8601 date, converted to milliseconds since the epoch. Accepts any number: an implausible
+ * time is no worse than none.
  */
 const instant = z.union([
   z.number().transform(Math.trunc),
@@ -58,7 +58,7 @@ export type RegistrationResult =
   | { readonly kind: 'registration'; readonly registration: Registration }
   | { readonly kind: 'invalid'; readonly reason: string; readonly partial: Partial<Registration> }
 
-/** Checks a registration and fills in its defaults. `issuer` is the one to assume where the data names none. */
+/** Validates a registration and adds defaults. `issuer` is used if the data names none. */
 export function readRegistration(data: unknown, issuer: string): RegistrationResult {
   const plain = readPlainRegistration(data)
   if (plain !== undefined) return { kind: 'registration', registration: plain }
@@ -87,7 +87,7 @@ export function readRegistration(data: unknown, issuer: string): RegistrationRes
   }
 }
 
-/** What an invalid registration still tells about itself, so that its failure can be reported under a name. */
+/** The readable fields of an invalid registration, to report its failure under a name. */
 function recognisable(data: unknown): Partial<Registration> {
   if (typeof data !== 'object' || data === null) return {}
   const found: Record<string, string> = {}

@@ -6,38 +6,38 @@ export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] a
 export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
 
 /**
- * The header types that are signed (OIDC BCL 1.0 §2.4). Whatever else a token says, some server takes for a token of its own:
- * `at+jwt` is an access token (RFC 9068 §4).
+ * The supported header types (OIDC BCL 1.0 §2.4). Some server accepts any other type as a token of its own: `at+jwt` is an
+ * access token (RFC 9068 §4).
  */
 export type TokenType = 'logout+jwt' | 'JWT'
 
-/** Which of `sub` and `sid` a token carries. `both` is the only form that every RP accepts. */
+/** Which of `sub` and `sid` a token carries. Every RP accepts `both`. */
 export const subjectClaims = ['both', 'sub', 'sid'] as const
 export type SubjectClaims = (typeof subjectClaims)[number]
 
-/** One RP's OIDC session under one OP session: who must be told, where, with which claims. */
+/** One RP's OIDC session under one OP session: who must be told, where and with which claims. */
 export interface Registration {
   readonly issuer: string
   readonly sessionId: string
   readonly oidcSessionId: string
   readonly clientId: string
   readonly userId: string
-  /** The subject that *this RP* saw in its ID token. */
+  /** The subject in the ID token of *this RP*. */
   readonly sub: string
-  /** The `sid` that *this RP* saw in its ID token. */
+  /** The `sid` in the ID token of *this RP*. */
   readonly sid: string
   readonly backchannelLogoutUri: string
   /** The RP registered `backchannel_logout_session_required`: its tokens always carry `sid`. */
   readonly sessionRequired?: boolean
   readonly alg?: TokenAlgorithm
-  /** The header type that it asks for; see `ClientPolicy`. */
+  /** The requested header type; see `ClientPolicy`. */
   readonly typ?: string
   readonly claims?: SubjectClaims
   /** Milliseconds since the epoch. */
   readonly registeredAtMs?: number
 }
 
-/** The JSON that the registry holds; `readRegistration` reads it back. */
+/** The JSON of a registration in the registry; `readRegistration` parses it. */
 export function writeRegistration(registration: Registration): string {
   const { registeredAtMs, ...rest } = registration
   return JSON.stringify(registeredAtMs === undefined ? rest : { ...rest, registeredAt: registeredAtMs })

@@ -1,4 +1,4 @@
-/** W3C Trace Context as it is handed on: both header values as they came, or as the specification wants them. */
+/** W3C Trace Context: both header values, valid or absent. */
 export interface TraceContext {
   readonly traceparent?: string
   readonly tracestate?: string
@@ -7,11 +7,11 @@ export interface TraceContext {
 const MEMBERS_MAX = 32
 const STATE_CHARACTERS_MAX = 512
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
-/** §3.3.1.3: a key of one part, or one with a tenant; and a value without commas and equal signs. */
+/** §3.3.1.3: a simple or multi-tenant key, and a value without commas and equal signs. */
 const MEMBER =
   /^([a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 
-/** Nothing where there is no valid `traceparent`: anything else would be a header of somebody else's choosing toward the RP. */
+/** Empty without a valid `traceparent`: any other value would be an arbitrary header toward the RP. */
 export function readTraceContext(
   traceparent: string | undefined,
   tracestate: string | undefined,
@@ -22,7 +22,7 @@ export function readTraceContext(
   return { traceparent: parent, ...(state !== undefined && { tracestate: state }) }
 }
 
-/** W3C Trace Context §3.2. What a later version adds is not known here and is left out, as §4.1 demands. */
+/** W3C Trace Context §3.2. Drops the fields of later versions, as §4.1 demands. */
 function validParent(text: string): string | undefined {
   const [, version, traceId = '', spanId = '', flags = '', rest] = TRACEPARENT.exec(text) ?? []
   if (version === undefined || version === 'ff' || /^0+$/.test(traceId) || /^0+$/.test(spanId))
@@ -31,7 +31,7 @@ function validParent(text: string): string | undefined {
   return `00-${traceId}-${spanId}-${(Number.parseInt(flags, 16) & 1) === 1 ? '01' : '00'}`
 }
 
-/** §3.3; a state that breaks the rules is dropped as a whole. */
+/** §3.3. An invalid state is dropped as a whole. */
 function validState(text: string): string | undefined {
   if (text.length > STATE_CHARACTERS_MAX) return undefined
   const members = text

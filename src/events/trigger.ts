@@ -3,16 +3,16 @@ import { identifier, optional } from './identifier.ts'
 import { positionOf, type RecordPosition } from './wire-record.ts'
 
 /**
- * The record that a delivery goes back to. `id` is the CloudEvents id, or where the record had none its position and time:
- * `topic/partition/offset@timestamp`, milliseconds since the epoch.
+ * The record that caused a delivery. `id` is the CloudEvents id. A record without one has its position and time:
+ * `topic/partition/offset@timestamp`, in milliseconds since the epoch.
  */
 export interface TriggerOrigin extends RecordPosition {
   readonly id: string
 }
 
 /**
- * The name of a record that has none of its own. A topic that is deleted and created anew counts its offsets from the
- * beginning again; the timestamp tells the records of its two lives apart, and is the same whenever a record is read.
+ * The id of a record without its own. A recreated topic reuses offsets. The timestamp tells its records from the old ones,
+ * and never changes.
  */
 export function idOfRecord(position: RecordPosition, timestampMs: number): string {
   return `${positionOf(position)}@${timestampMs}`
@@ -21,12 +21,12 @@ export function idOfRecord(position: RecordPosition, timestampMs: number): strin
 const TOPIC = /^[\w.-]{1,249}$/
 const PARTITION_MAX = 2 ** 31 - 1
 
-/** An id that would forge lines or swell every key counts as none. */
+/** An id that could forge lines or inflate every key counts as none. */
 export function originId(id: string | undefined): string | undefined {
   return id && id.length <= 256 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : undefined
 }
 
-/** Whether it can be where a trigger came from: others write outcomes and marks as well. */
+/** Whether the value is a valid origin. Outcomes and marks may be foreign. */
 export function isOrigin({ id, topic, partition, offset }: Record<keyof TriggerOrigin, unknown>): boolean {
   return (
     identifier.safeParse(id).success &&
@@ -42,10 +42,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-/**
- * Whether both are the same record. An earlier version named a record after its position alone: then nothing more is
- * known.
- */
+/** Whether both are the same record. An earlier version used the position alone as id; then the position decides. */
 export function isSameOrigin(a: TriggerOrigin, b: TriggerOrigin): boolean {
   if (a.topic !== b.topic || a.partition !== b.partition || a.offset !== b.offset) return false
   const position = positionOf(a)
@@ -56,11 +53,17 @@ interface TriggerBase {
   readonly issuer: string
   readonly reason?: string
   readonly origin: TriggerOrigin
-  /** When the identity platform says it happened: `ce_time`, or the record's timestamp. Milliseconds since the epoch. */
+  /**
+   * When the event happened according to the identity platform: `ce_time`, or the record's timestamp. Milliseconds since the
+   * epoch.
+   */
   readonly occurredAtMs: number
-  /** The cut-off: registrations made until then are meant, later ones belong to a later login. Milliseconds since the epoch. */
+  /**
+   * The cut-off. The trigger covers registrations made up to then; later ones belong to a later login. Milliseconds since the
+   * epoch.
+   */
   readonly untilMs: number
-  /** W3C Trace Context header value, carried to the RP and to the outcome. */
+  /** W3C Trace Context header value. It is passed to the RP and to the outcome. */
   readonly traceparent?: string
   readonly tracestate?: string
 }

@@ -1,4 +1,3 @@
-/** Where a record stands in the log. */
 export interface RecordPosition {
   readonly topic: string
   readonly partition: number
@@ -12,13 +11,13 @@ export function positionOf({ topic, partition, offset }: RecordPosition): string
 
 export type TopicPartition = Pick<RecordPosition, 'topic' | 'partition'>
 
-/** A record as it came from the log, before anybody looked at its content, which is read anew each time it is asked for. */
+/** A raw record of the log. Its content is read anew on each access. */
 export interface WireRecord extends RecordPosition {
-  /** As `headerText`, where that can be told without reading the rest. */
+  /** As `headerText`, if the record can find one header without reading the rest. */
   header?(name: string): string | undefined
-  /** Why it cannot be read, where that is so: then there is no content, and it may stand for several that follow. */
+  /** Why the record is unreadable, if it is. It has no content then, and may stand for several records. */
   readonly unreadable?: string | undefined
-  /** Milliseconds since the epoch, as the producer or the broker stamped it. */
+  /** Milliseconds since the epoch, as stamped by the producer or the broker. */
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -27,7 +26,7 @@ export interface WireRecord extends RecordPosition {
 
 export type WireHeaders = Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
 
-/** The first value of a header as text; `undefined` for none, or an empty one. Kafka allows it to repeat: the first counts. */
+/** A header's value as text; `undefined` if missing or empty. Kafka allows repeated headers: the first counts. */
 export function headerText(headers: WireHeaders, name: string): string | undefined {
   const value = headers[name]
   const first = Array.isArray(value) ? value[0] : value
@@ -35,12 +34,12 @@ export function headerText(headers: WireHeaders, name: string): string | undefin
   return text === '' ? undefined : text
 }
 
-/** As `headerText`, for whoever wants one header of a record and not the others. */
+/** As `headerText`, for one header of a record. */
 export function headerOf(record: WireRecord, name: string): string | undefined {
   return record.header === undefined ? headerText(record.headers, name) : record.header(name)
 }
 
-/** The type of a CloudEvent in binary mode, by its header alone; `undefined` for every other record. */
+/** The type of a CloudEvent in binary mode, by its header alone; `undefined` for any other record. */
 export function cloudEventType(record: WireRecord): string | undefined {
   return headerOf(record, 'ce_type')
 }

@@ -2,15 +2,15 @@ import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Keeps the connections of a server within a bound, and still lets in whoever comes: when there is one too many, the one
- * that has waited longest for its request goes, or, where all are being answered, the one answered for longest. Without
- * it a stranger takes every descriptor of the process, those for deliveries included.
+ * Limits a server's connections and still accepts every new one. When there is one too many, it closes the connection that
+ * has waited longest for its request; if all are being answered, the one answered for longest. Otherwise a stranger could
+ * take every file descriptor of the process, including those for deliveries.
  */
 export class BoundedConnections {
   readonly #max: number
-  /** Wait for a request, or send one slowly; the longest first. */
+  /** Connections without a complete request; the oldest first. */
   readonly #waiting = new Set<Socket>()
-  /** Take an answer, or an event stream; the longest first. */
+  /** Connections that receive an answer or an event stream; the oldest first. */
   readonly #answered = new Map<Socket, ServerResponse>()
 
   constructor(server: Server, max: number) {
@@ -19,8 +19,8 @@ export class BoundedConnections {
   }
 
   /**
-   * To be called for every request first. False when its connection has been ended instead: whoever asks again before
-   * the answer is there, which no browser and no scraper does, makes work without taking any.
+   * Call it first for every request. False when it has closed the connection instead: a second request before the first
+   * answer, which no browser or scraper sends, costs work and reads nothing.
    */
   answers(response: ServerResponse): boolean {
     const { socket } = response.req
@@ -40,7 +40,7 @@ export class BoundedConnections {
     return true
   }
 
-  /** An answer to this connection has begun and not ended: nothing may be written into it. */
+  /** An answer to this connection has begun and not ended, so nothing may be written into it. */
   isAnswered(socket: Socket): boolean {
     return this.#answered.has(socket)
   }

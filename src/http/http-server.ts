@@ -6,34 +6,45 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { BoundedConnections } from './bounded-connections.ts'
 
 /*
- * Not imported: the module form of `node:http` reads every export at once, and one of them loads all of fetch and
- * WebSocket, two megabytes of heap that nobody here calls.
+ * Not imported: the module form of `node:http` reads every export at once, which loads fetch and WebSocket, two megabytes of
+ * unused heap.
  */
 const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 
 export interface StatusSource {
-  /** What is not ready, by part, with the reason; empty when everything is. */
+  /** The parts that are not ready, each with the reason. Empty when all are. */
   notReady(): Record<string, string>
-  publicJwks(): Readonly<Record<string, unknown>>[]
+  readonly issuers: JwksSource
 }
 
-/** Probes, scrapers, twenty viewers, and some who look; a quarter of what a process may open where that is little. */
+/** The public keys by issuer. */
+export interface JwksSource {
+  /** The only issuer; `undefined` where there are several. */
+  readonly only: string | undefined
+  known(): Iterable<{ readonly id: string }>
+  /** `undefined` for an issuer that is not known. */
+  jwks(issuer: string): Promise<readonly Readonly<Record<string, unknown>>[] | undefined>
+}
+
+/** Enough for probes, scrapers, twenty viewers and a few more; a quarter of the process's descriptors if that is less. */
 const CONNECTIONS_MAX = 64
 const LIMITS = {
-  // For the whole request, and for its head. Nobody who asks here has anything to upload.
+  // For the whole request and for its head. Clients have nothing to upload here.
   requestTimeout: 5_000,
   headersTimeout: 5_000,
-  // How often both are looked at: by default every half minute, which is how long half a request would be held.
+  // How often both are checked. By default half a request would be held for half a minute.
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 5_000,
   maxHeaderSize: 8_192,
-  // Answered here instead, like everything else.
+  // Answered by this server, like every other error.
   requireHostHeader: false,
 } as const
-/** A connection on which nothing moves for so long is ended: one that does not take its answer, too. */
+/** Issuers that the index of key sets names. */
+const INDEX_MAX = 10_000
+/** A connection without traffic for so long is closed, also one that does not read its answer. */
 const SILENCE_MS_MAX = 10_000
 
-/** Of every answer, so that nothing here is kept, framed, or taken for something that a browser runs. */
+/** Set on every answer: nothing may be cached, framed or sniffed as script. */
 const GUARDS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -42,7 +53,7 @@ const GUARDS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** What the parser refuses has no request that could be answered. */
+/** Statuses for requests that the parser refuses, by error code. */
 const REFUSALS: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_HEADER_OVERFLOW: 431,
@@ -55,7 +66,7 @@ export class HttpServer {
   readonly #metrics: Metrics
   readonly #status: StatusSource
   readonly #page: StatusPage
-  /** The address that it listens on where that is this machine's own; undefined where others may reach it. */
+  /** The loopback address that it listens on; undefined when other machines may reach it. */
   #loopback: string | undefined
   #reading: Promise<string> | undefined
 
@@ -73,12 +84,12 @@ export class HttpServer {
     })
   }
 
-  /** Resolves with the port that it listens on. `address`: of which interface; of all of them when missing. */
+  /** Resolves with the port. `address`: of one interface; all interfaces when missing. */
   listen(port: number, address?: string): Promise<number> {
     this.#page.start()
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        error.message = `PORT ${port}${address === undefined ? '' : ` at BIND_ADDRESS ${address}`} cannot be listened on (${error.code}); set another`
+        error.message = `PORT ${port}${address === undefined ? '' : ` at BIND_ADDRESS ${address}`} cannot be opened (${error.code}); set another`
         reject(error)
       })
       this.#server.listen({ port, host: address }, () => {
@@ -100,7 +111,7 @@ export class HttpServer {
   #answer(request: IncomingMessage, response: ServerResponse, refused = this.#refused(request)): void {
     if (!this.#connections.answers(response)) return
     for (const [name, value] of Object.entries(GUARDS)) response.setHeader(name, value)
-    // Whatever follows as a body is not read.
+    // The body of the request is not read.
     if (hasBody(request) || refused !== undefined) response.shouldKeepAlive = false
     const path = (request.url ?? '/').split('?', 1)[0] as string
     if (refused !== undefined) answerText(response, refused)
@@ -114,10 +125,10 @@ export class HttpServer {
       const body = { status: isReady ? 'ready' : 'not ready', ...notReady }
       answer(response, isReady ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`)
     } else if (path === '/jwks.json') {
-      // Short, so that a key that is published before it signs is seen in time.
-      response.setHeader('cache-control', 'public, max-age=60')
-      const body = JSON.stringify({ keys: this.#status.publicJwks() })
-      answer(response, 200, 'application/jwk-set+json', body)
+      this.#answerJwks(
+        response,
+        new URLSearchParams(request.url?.slice(path.length + 1)).get('issuer'),
+      ).catch(() => answer(response, 503, 'text/plain', 'the keys of that issuer cannot be read\n'))
     } else if (path === '/metrics') {
       this.#readMetrics().then(
         (text) => answer(response, 200, this.#metrics.registry.contentType, text),
@@ -126,18 +137,39 @@ export class HttpServer {
     } else if (!this.#page.answer(path, request, response)) answerText(response, 404)
   }
 
-  /** The status of a request that is answered whatever it asks for. */
+  /** Never of several issuers together: two of them may use one `kid`. */
+  async #answerJwks(response: ServerResponse, asked: string | null): Promise<void> {
+    const { issuers } = this.#status
+    const issuer = asked ?? issuers.only
+    if (issuer === undefined) {
+      const index = [...issuers.known()]
+        .slice(0, INDEX_MAX)
+        .map(({ id }) => ({ issuer: id, jwks: `/jwks.json?issuer=${encodeURIComponent(id)}` }))
+      answer(response, 200, 'application/json', JSON.stringify({ issuers: index }))
+      return
+    }
+    const keys = await issuers.jwks(issuer)
+    if (keys === undefined) {
+      answerText(response, 404)
+      return
+    }
+    // Short, so that clients see a key in the time between its publication and its first use.
+    response.setHeader('cache-control', 'public, max-age=60')
+    answer(response, 200, 'application/jwk-set+json', JSON.stringify({ keys }))
+  }
+
+  /** The status for a request that is refused whatever its path. */
   #refused({ headers, httpVersion }: IncomingMessage): number | undefined {
     const { host } = headers
     if (host === undefined) return httpVersion === '1.1' ? 400 : undefined
     if (this.#loopback === undefined) return undefined
-    // A page from elsewhere whose name was made to lead here is read by a browser as its own, see DNS rebinding.
+    // DNS rebinding: a foreign page could make its own name resolve to this server and read it as its own.
     const name = host.replace(/:\d*$/, '').toLowerCase()
     const own = isIPv6(this.#loopback) ? `[${this.#loopback}]` : this.#loopback
     return ['localhost', '127.0.0.1', '[::1]', own].includes(name) ? undefined : 421
   }
 
-  /** Once for all who ask at one time. */
+  /** Concurrent requests share one reading. */
   #readMetrics(): Promise<string> {
     this.#reading ??= this.#metrics.registry.metrics().finally(() => {
       this.#reading = undefined
@@ -174,6 +206,6 @@ function refusal(code = ''): string {
 
 function bodyOf(status: number): string {
   if (status === 421)
-    return 'this port answers to localhost only; ask for it by that name, or set BIND_ADDRESS\n'
+    return 'this port answers only requests for localhost; use that name, or set BIND_ADDRESS\n'
   return `${STATUS_CODES[status]?.toLowerCase()}\n`
 }

@@ -1,7 +1,7 @@
-import type { TopicPartition } from '../events/wire-record.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
-import { PartitionLane } from './partition-lane.ts'
+import { PartitionQueue } from './partition-queue.ts'
 import type {
   AssignedPartition,
   CommittablePosition,
@@ -12,38 +12,38 @@ import type {
 
 export interface AssignmentOptions {
   readonly source: Pick<RecordSource, 'pause' | 'resume' | 'seek' | 'commit'>
-  readonly work: (lane: PartitionLane) => Promise<void>
+  readonly work: (queue: PartitionQueue) => Promise<void>
   readonly commitIntervalMs: number
-  /** Makes what is still under way safe without its records; a rebalance takes them away. */
+  /** Secures deliveries under way before a rebalance takes their records away. */
   readonly handOver?: () => Promise<void>
   readonly onCommitFailed: (error: unknown) => void
   readonly onCommitted?: () => void
   readonly onOutcomeSkipped: () => void
   readonly onGap: (gap: FetchGap) => void
-  /** The partitions may be given up now, as far as they are settled. */
+  /** The partitions may be revoked now, up to their settled offsets. */
   readonly onRevoked: () => Promise<void>
 }
 
-/** A batch that did not follow on the last one. Both are offsets. */
+/** A batch that left a gap after the previous one. `wanted` and `fetched` are offsets. */
 export interface FetchGap extends TopicPartition {
   readonly wanted: number
   readonly fetched: number
 }
 
-/** How long a rebalance waits for deliveries under way; well below the time in which the group gives members up. */
+/** How long a rebalance waits for deliveries under way. Well below the time after which the group evicts a member. */
 const REVOKE_DRAIN_MS = 3_000
 const HAND_OVER_MS_MAX = 1_000
 const REVOKE_LOOK_MS = 10
 const REVOKED_MS_MAX = 1_000
 /**
- * What may wait in all lanes together; beyond that nothing is fetched until half of it is handed on. A lane by itself is
- * full by the number of its records, and a few records may hold as much memory as thousands.
+ * What may wait in all queues together. Beyond it fetching pauses until half of it is processed. A queue's own limit counts
+ * records, but a few records may use as much memory as thousands.
  */
 const QUEUED_BYTES_MAX = 6 * 1_024 * 1_024
 
-/** The partitions that belong to this replica now, each with its lane; and their commits. */
+/** The partitions assigned to this replica, each with its queue, and their commits. */
 export class Assignment implements RecordListener {
-  readonly #lanes = new Map<string, PartitionLane>()
+  readonly #queues = new Map<string, PartitionQueue>()
   readonly #options: AssignmentOptions
   #commitTimer: NodeJS.Timeout | undefined
   #isFull = false
@@ -54,33 +54,33 @@ export class Assignment implements RecordListener {
     this.#options = options
   }
 
-  get lanes(): Iterable<PartitionLane> {
-    return this.#lanes.values()
+  get queues(): Iterable<PartitionQueue> {
+    return this.#queues.values()
   }
 
-  onBatch(batch: RecordBatch): void {
-    this.#lanes.get(nameOf(batch))?.take(batch)
+  onBatch(batch: RecordBatch<Iterable<WireRecord>>): void {
+    this.#queues.get(nameOf(batch))?.take(batch)
     if (this.#isFull || this.#queuedBytes <= QUEUED_BYTES_MAX) return
     this.#isFull = true
-    for (const lane of this.#lanes.values()) if (!lane.isPaused) this.#options.source.pause(lane)
+    for (const queue of this.#queues.values()) if (!queue.isPaused) this.#options.source.pause(queue)
   }
 
   /**
-   * A record that another replica reads again while its deliveries are under way here is sent twice. So the group
-   * waits a moment for what has been started; what has not been started is left to the next owner.
+   * Another replica that reads a record while its deliveries are under way here sends them twice. So the rebalance waits a
+   * moment for started records. The next owner processes the others.
    */
   async onRevoking(): Promise<void> {
     this.#isRevoking = true
     const until = performance.now() + REVOKE_DRAIN_MS
-    for (const lane of this.#lanes.values()) lane.hold()
+    for (const queue of this.#queues.values()) queue.hold()
     while (performance.now() < until && this.#hasOpenRecords()) await delay(REVOKE_LOOK_MS)
     if (this.#hasOpenRecords()) await this.#handOver()
     await settledWithin(this.#options.onRevoked(), REVOKED_MS_MAX)
   }
 
-  /** What has not been started is left to the next owner, who reads it again and may be at it by now. */
+  /** The next owner reads everything that has not started, and may have begun. */
   onLost(): void {
-    for (const lane of this.#lanes.values()) lane.hold()
+    for (const queue of this.#queues.values()) queue.hold()
   }
 
   onAssigned(partitions: readonly AssignedPartition[]): void {
@@ -90,44 +90,44 @@ export class Assignment implements RecordListener {
       const { position } = partition
       const name = nameOf(partition)
       kept.add(name)
-      const lane = this.#lanes.get(name)
-      // Somebody else may have been the owner in between, and have come further.
-      if (lane !== undefined && position <= lane.tracker.committable && isSameTopic(lane, partition)) {
-        // Nothing is committed between two memberships.
-        if (position < lane.tracker.committable) this.#scheduleCommit()
-        lane.release()
-        // The consumer may be another one, which knows nothing of it.
-        if (lane.isPaused || this.#isFull) this.#options.source.pause(partition)
+      const queue = this.#queues.get(name)
+      // Another replica may have owned the partition in between and committed a later position.
+      if (queue !== undefined && position <= queue.tracker.committable && isSameTopic(queue, partition)) {
+        // No commit is made between two memberships.
+        if (position < queue.tracker.committable) this.#scheduleCommit()
+        queue.release()
+        // A new consumer does not know which partitions are paused.
+        if (queue.isPaused || this.#isFull) this.#options.source.pause(partition)
         continue
       }
-      this.#replaceLane(partition)
+      this.#replaceQueue(partition)
     }
-    for (const [name, lane] of this.#lanes) {
+    for (const [name, queue] of this.#queues) {
       if (kept.has(name)) continue
-      lane.close()
-      this.#lanes.delete(name)
+      queue.close()
+      this.#queues.delete(name)
     }
     this.#fetchAgain()
   }
 
   onMoved(partition: AssignedPartition): void {
-    const lane = this.#lanes.get(nameOf(partition))
-    if (lane !== undefined && partition.position >= lane.nextWanted && isSameTopic(lane, partition)) {
-      lane.skipTo(partition.position)
+    const queue = this.#queues.get(nameOf(partition))
+    if (queue !== undefined && partition.position >= queue.nextWanted && isSameTopic(queue, partition)) {
+      queue.skipTo(partition.position)
       return
     }
-    this.#replaceLane(partition)
+    this.#replaceQueue(partition)
     this.#fetchAgain()
-    // It may be lower than what was committed, and without a record nothing would advance.
+    // The position may be lower than the committed one, and without a record nothing would trigger a commit.
     this.#scheduleCommit()
   }
 
   nextWanted(partition: TopicPartition): number | undefined {
-    return this.#lanes.get(nameOf(partition))?.nextWanted
+    return this.#queues.get(nameOf(partition))?.nextWanted
   }
 
   committable(): CommittablePosition[] {
-    return [...this.#lanes.values()].map(({ topic, partition, recordMs, tracker }) => ({
+    return [...this.#queues.values()].map(({ topic, partition, recordMs, tracker }) => ({
       topic,
       partition,
       offset: tracker.committable,
@@ -135,9 +135,9 @@ export class Assignment implements RecordListener {
     }))
   }
 
-  /** Up to where the partitions are settled here, with what is kept beside it. */
+  /** The settled offset of each partition, as it is kept in the store. */
   applied(): AppliedPosition[] {
-    return [...this.#lanes.values()].map(({ topic, partition, start = 0, topicId = '', tracker }) => ({
+    return [...this.#queues.values()].map(({ topic, partition, start = 0, topicId = '', tracker }) => ({
       topic,
       partition,
       start,
@@ -146,18 +146,18 @@ export class Assignment implements RecordListener {
     }))
   }
 
-  /** Takes nothing more over; resolves when no lane works any more, or after `ms`. */
+  /** Accepts no more records. Resolves when no queue works any more, or after `ms`. */
   async stop(ms: number): Promise<void> {
     clearTimeout(this.#commitTimer)
-    const lanes = [...this.#lanes.values()]
-    for (const lane of lanes) {
-      lane.hold()
-      this.#options.source.pause(lane)
+    const queues = [...this.#queues.values()]
+    for (const queue of queues) {
+      queue.hold()
+      this.#options.source.pause(queue)
     }
-    await settledWithin(Promise.all(lanes.map((lane) => lane.idle())), ms)
+    await settledWithin(Promise.all(queues.map((queue) => queue.idle())), ms)
   }
 
-  /** Should it fail, the next owner sends again what is under way here, as after a crash. */
+  /** If it fails, the next owner repeats the deliveries under way, as after a crash. */
   async #handOver(): Promise<void> {
     const { handOver } = this.#options
     if (handOver !== undefined)
@@ -168,34 +168,34 @@ export class Assignment implements RecordListener {
   }
 
   #hasOpenRecords(): boolean {
-    for (const { tracker } of this.#lanes.values()) if (tracker.openRecords > 0) return true
+    for (const { tracker } of this.#queues.values()) if (tracker.openRecords > 0) return true
     return false
   }
 
-  #replaceLane(partition: AssignedPartition): void {
+  #replaceQueue(partition: AssignedPartition): void {
     const name = nameOf(partition)
-    this.#lanes.get(name)?.close()
-    this.#lanes.set(name, this.#createLane(partition))
+    this.#queues.get(name)?.close()
+    this.#queues.set(name, this.#createQueue(partition))
     if (this.#isFull) this.#options.source.pause(partition)
     else this.#options.source.resume(partition)
   }
 
   get #queuedBytes(): number {
     let bytes = 0
-    for (const lane of this.#lanes.values()) bytes += lane.queuedBytes
+    for (const queue of this.#queues.values()) bytes += queue.queuedBytes
     return bytes
   }
 
   #fetchAgain(): void {
     if (!this.#isFull || this.#queuedBytes > QUEUED_BYTES_MAX / 2) return
     this.#isFull = false
-    for (const lane of this.#lanes.values()) if (!lane.isPaused) this.#options.source.resume(lane)
+    for (const queue of this.#queues.values()) if (!queue.isPaused) this.#options.source.resume(queue)
   }
 
-  #createLane(assigned: AssignedPartition): PartitionLane {
+  #createQueue(assigned: AssignedPartition): PartitionQueue {
     const { onGap, onOutcomeSkipped, source, work } = this.#options
     const { topic, partition } = assigned
-    return new PartitionLane({
+    return new PartitionQueue({
       ...assigned,
       onGap: (wanted, fetched) => {
         source.seek(assigned, wanted)
@@ -212,15 +212,15 @@ export class Assignment implements RecordListener {
     })
   }
 
-  /** One timer for all partitions, and none when nothing moves. */
+  /** One timer for all partitions, and none while nothing advances. */
   #scheduleCommit(): void {
     if (this.#commitTimer !== undefined) return
     const { commitIntervalMs, onCommitFailed, onCommitted, source } = this.#options
     this.#commitTimer = setTimeout(() => {
       this.#commitTimer = undefined
-      // The rebalance commits by itself when it has waited long enough.
+      // The rebalance itself commits after its wait.
       if (this.#isRevoking) return
-      // What is settled while a commit is under way is not in it.
+      // The commit under way does not include what settled since it began.
       if (this.#isCommitting) return this.#scheduleCommit()
       this.#isCommitting = true
       source.commit().then(
@@ -238,9 +238,9 @@ export class Assignment implements RecordListener {
   }
 }
 
-/** Where one of the ids is not known they are taken to be. */
-function isSameTopic(lane: PartitionLane, { topicId }: AssignedPartition): boolean {
-  return !lane.topicId || !topicId || lane.topicId === topicId
+/** A missing id counts as the same topic. */
+function isSameTopic(queue: PartitionQueue, { topicId }: AssignedPartition): boolean {
+  return !queue.topicId || !topicId || queue.topicId === topicId
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

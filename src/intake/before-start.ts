@@ -9,8 +9,8 @@ export interface BeforeStartOptions {
 }
 
 /**
- * What stood on the log at the first start of the group, but behind another producer's open transaction, comes through the
- * group when that has ended. As in a rebuild its registrations count, and its triggers end their sessions without an
+ * Records that were on the log at the group's first start, but hidden by another producer's open transaction. The group reads
+ * them after that transaction ends. As in a rebuild, their registrations count, and their triggers end sessions without an
  * outcome.
  */
 export class BeforeStart {
@@ -20,13 +20,16 @@ export class BeforeStart {
     this.#options = options
   }
 
-  /** What is left to do of the registry's answer to a record from before the start. Throws as the registry does; safe to repeat. */
-  async withoutOwed(step: RegistryStep, answer: RegistryAnswer): Promise<RegistryAnswer> {
-    if (answer.kind === 'owed') return this.#endedSilently(answer)
+  /**
+   * Settles what a record from before the start is owed, and returns the answer without it. Throws as the registry does; safe
+   * to repeat.
+   */
+  async settleSilently(step: RegistryStep, answer: RegistryAnswer): Promise<RegistryAnswer> {
+    if (answer.kind === 'owed') return this.#settleOwed(answer)
     if (step.kind !== 'register' || answer.kind !== 'registered' || answer.endedBy === undefined)
       return answer
     const { registration } = step
-    // Its trigger may stand in another partition and have come first; one from after the start is told as always.
+    // The trigger may be in another partition and have been read first. One from after the start is delivered as usual.
     if (!(await this.#options.isBeforeStart(answer.endedBy.origin))) return answer
     const owed = {
       relation: 'fresh',
@@ -38,14 +41,14 @@ export class BeforeStart {
     return { kind: 'already-settled' }
   }
 
-  /** What belongs to another trigger is left to that one. Nor is there a dead letter: sent again it would be told. */
-  async #endedSilently({ groups, next }: OwedAnswer): Promise<OwedAnswer> {
+  /** Leaves registrations of other triggers to those. Writes no dead letter either: once resent, it would be delivered. */
+  async #settleOwed({ groups, next }: OwedAnswer): Promise<OwedAnswer> {
     const settled = settledInSilence(groups)
     if (settled.length > 0) await this.#options.registry.forget(settled)
     return {
       kind: 'owed',
       groups: [],
-      ...(next !== undefined && { next: async () => this.#endedSilently(await next()) }),
+      ...(next !== undefined && { next: async () => this.#settleOwed(await next()) }),
     }
   }
 }

@@ -1,23 +1,23 @@
 import { settledWithin } from '../lib/deferred.ts'
-import type { PartitionLane } from './partition-lane.ts'
+import type { PartitionQueue } from './partition-queue.ts'
 
 interface PartitionEnd {
   readonly topic: string
   readonly partition: number
-  /** The offset after the last record, also where an open transaction hides it from readers. */
+  /** The offset after the last record, including records hidden by an open transaction. */
   readonly end: number
 }
 
-type SeenLane = Pick<PartitionLane, 'topic' | 'partition' | 'endOffset'> & {
-  readonly tracker: Pick<PartitionLane['tracker'], 'committable'>
+type SeenQueue = Pick<PartitionQueue, 'topic' | 'partition' | 'endOffset'> & {
+  readonly tracker: Pick<PartitionQueue['tracker'], 'committable'>
 }
 
 const WAIT_MS_MAX = 500
 const AGE_MS_MAX = 2_000
 
 /**
- * How far what is settled is behind the end of each partition. A fetch tells the end as well, but a paused partition is
- * not fetched, and that is when its lag grows.
+ * The distance from the settled offset to the end of each partition. A fetch also reveals the end, but lag grows while a
+ * partition is paused and not fetched.
  */
 export class ConsumerLag {
   readonly #read: () => Promise<readonly PartitionEnd[]>
@@ -26,21 +26,21 @@ export class ConsumerLag {
   #reading: Promise<void> | undefined
   #readAtMs = Number.NEGATIVE_INFINITY
 
-  /** `ageMsMax`: how long a look is good for. */
+  /** `ageMsMax`: how long a reading stays valid. */
   constructor(read: () => Promise<readonly PartitionEnd[]>, ageMsMax = AGE_MS_MAX) {
     this.#read = read
     this.#ageMsMax = ageMsMax
   }
 
-  /** Looks, if the last look is old; waits for it only for a moment, since Kafka may be away. Never throws. */
+  /** Reads the ends if the last reading is old. Waits for it only briefly, since Kafka may be away. Never throws. */
   async refresh(): Promise<void> {
     if (performance.now() - this.#readAtMs < this.#ageMsMax) return
     this.#reading ??= this.#look()
     await settledWithin(this.#reading, WAIT_MS_MAX)
   }
 
-  /** Records, as of the last look or fetch; `undefined` before the first of them. */
-  of({ topic, partition, endOffset, tracker }: SeenLane): number | undefined {
+  /** In records, as of the last reading or fetch; `undefined` before the first. */
+  of({ topic, partition, endOffset, tracker }: SeenQueue): number | undefined {
     const end = Math.max(this.#ends.get(`${topic}/${partition}`) ?? -1, endOffset)
     return end < 0 ? undefined : Math.max(end - tracker.committable, 0)
   }
@@ -52,7 +52,7 @@ export class ConsumerLag {
       }
       this.#readAtMs = performance.now()
     } catch {
-      // Whoever consumes says that Kafka is away.
+      // The consumer reports that Kafka is away.
     } finally {
       this.#reading = undefined
     }

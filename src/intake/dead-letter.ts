@@ -3,18 +3,18 @@ import type { WireRecord } from '../events/wire-record.ts'
 
 type Header = OutgoingRecord['headers'][string]
 
-/** Below the broker's default limit of one megabyte for a record, with room for headers and key. */
+/** Below the broker's default limit of one megabyte per record, with room for headers and key. */
 const CUT_VALUE_BYTES = 900_000
-/** How much of the value, or of the key, is left by each further cut. */
+/** Each further cut leaves this share of the value, or of the key. */
 const CUT_SHARE = 1 / 4
 const CUT_BYTES_MIN = 64
 
 /**
- * A poison record on its way to the dead-letter topic: its original key, bytes and headers, beside why and from where. It
- * does not keep a batch in memory of which it is a small part.
+ * A poison record for the dead-letter topic: original key, value and headers, plus the reason and the source position. Its
+ * bytes are copied, so that it does not keep a whole batch in memory.
  */
 export function deadLetter(topic: string, record: WireRecord, reason: string): OutgoingRecord {
-  // Not by assignment: a header may have any name, `__proto__` too.
+  // Not by assignment: a header may be named `__proto__`.
   const headers = Object.fromEntries(
     Object.entries(record.headers)
       .filter((header): header is [string, Header] => header[1] !== undefined)
@@ -39,9 +39,8 @@ function apart<T extends Buffer | string | null>(bytes: T): T {
 }
 
 /**
- * The same for a topic that refuses records of that size: the beginning of the value, and less of it each time, then
- * none of the original headers, then the beginning of the key; and a header that says so. The whole of it still stands
- * where the other headers point.
+ * A shorter letter for a topic that refuses the size. Each step keeps less of the value, then drops the original headers,
+ * then cuts the key. A header marks the cut. The source position still points to the whole record.
  */
 function shortened(
   letter: OutgoingRecord,
@@ -51,7 +50,7 @@ function shortened(
   const cut = cutOnce(letter, origin)
   if (cut === undefined) return undefined
   const left = cut.value?.length ?? 0
-  const note = `the first ${left} of ${bytes} bytes; the dead-letter topic refuses more`
+  const note = `cut to the first ${left} of ${bytes} bytes, because the dead-letter topic refuses more`
   const noted = { ...cut, headers: { ...cut.headers, 'dead-letter-cut': note } }
   return { ...noted, shorter: () => shortened(noted, origin, bytes) }
 }

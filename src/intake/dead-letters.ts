@@ -9,9 +9,9 @@ import { deadLetter } from './dead-letter.ts'
 export interface DeadLettersOptions extends RepeatedStep {
   readonly log: OutcomeLog
   readonly topic: string
-  /** What the topic takes of one record; `undefined` where nobody tells. Bytes. */
+  /** The topic's limit for one record in bytes; `undefined` if it is unknown. */
   readonly recordBytesMax: () => Promise<number | undefined>
-  /** Called with a record, as it was to be, of which the topic gets only a shorter form. */
+  /** Called with the uncut record when the topic gets a shorter one. */
   readonly onCut: (record: OutgoingRecord) => void
 }
 
@@ -21,21 +21,21 @@ interface Letter {
   readonly onPublished: () => void
 }
 
-/** Few, because one of them may be megabytes long. */
+/** Few, because one letter may be megabytes long. */
 const BATCH_MAX = 20
-/** Letters that may wait; a flood of poison must not fill the memory while the topic is slow. */
+/** Letters that may wait. A flood of poison records must not fill the memory while the topic is slow. */
 const WAITING_MAX = 200
 const WAITING_BYTES_MAX = 8 * 1_024 * 1_024
-/** Smaller ones fit into any topic, or are cut when it refuses them. */
+/** Smaller letters fit into any topic, or are cut when it refuses them. */
 const LARGE_BYTES = 900_000
-/** No more of one is kept, whatever the topic takes: on its way it is in memory three times. */
+/** Longer letters are cut whatever the topic accepts: a letter is in memory three times on its way. */
 const RECORD_BYTES_MAX = 8 * 1_024 * 1_024
-/** What a batch has beside its one record. */
+/** The overhead of a batch with one record. */
 const BATCH_BYTES = 1_024
 
-/** Publishes poison records, each until it is acknowledged. */
+/** Publishes poison records. Repeats each until Kafka acknowledges it. */
 export class DeadLetters {
-  /** Open while there is room for more; intake waits for it. */
+  /** Open while more letters may wait; intake waits for it. */
   readonly room = new Gate(true)
   readonly #batcher: MicroBatcher<Letter>
   readonly #options: Pick<DeadLettersOptions, 'onCut' | 'recordBytesMax' | 'topic'>
@@ -66,7 +66,7 @@ export class DeadLetters {
     if (this.#batcher.size >= WAITING_MAX || this.#waitingBytes >= WAITING_BYTES_MAX) this.room.close()
   }
 
-  /** As much of each as the topic takes; what it refuses all the same is cut further by `FittingLog`. */
+  /** Cuts each letter to the topic's limit. `FittingLog` cuts further if the topic still refuses it. */
   async #fitting(letters: readonly Letter[]): Promise<OutgoingRecord[]> {
     const records = letters.map(({ record }) => record)
     if (letters.every(({ bytes }) => bytes <= LARGE_BYTES)) return records

@@ -2,25 +2,23 @@ import type { IssuerShares } from '../delivery/issuer-shares.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import { delay } from '../lib/deferred.ts'
 import { Gate } from '../lib/gate.ts'
-import { Turns } from '../lib/turns.ts'
+import { Mutex } from '../lib/mutex.ts'
 import type { OpenRecord } from './offset-tracker.ts'
-import type { PartitionLane } from './partition-lane.ts'
+import type { PartitionQueue } from './partition-queue.ts'
 
 export interface FanOutsOptions {
   readonly open: Pick<OpenDeliveries, 'isHalfFullFor'>
   readonly shares: Pick<IssuerShares, 'get'>
   readonly stopped: AbortSignal
-  /** Those of all intake. */
-  readonly turns: Turns
+  readonly mutex: Mutex
 }
 
-type Lane = Pick<PartitionLane, 'isOpen' | 'isClosed'>
+type Queue = Pick<PartitionQueue, 'isOpen' | 'isClosed'>
 type Part = () => Promise<'more' | 'done' | 'given-up'>
 
 export interface FanOut {
-  /** Of the record that asks for it. */
-  readonly lane: Lane
-  /** Memory that the record holds. */
+  readonly queue: Queue
+  /** Memory that the record uses. */
   readonly bytes: number
   readonly issuer: string
   /** What is gone through: a user's sessions, or a session's registrations. */
@@ -28,22 +26,21 @@ export interface FanOut {
   /** The trigger's cut-off. Milliseconds since the epoch. */
   readonly untilMs: number
   readonly part: Part
-  /** Forgets what was read: the first part is asked for anew. */
+  /** Discards what was read. The next part is the first again. */
   readonly startOver: () => void
 }
 
-/** Goes through its subject once, for all fan-outs that asked for it before it began. */
+/** Reads a subject once, for all fan-outs that were requested before it began. */
 interface Sweep {
   readonly done: Promise<boolean>
   fanOut: FanOut
-  /** The next of the same subject. */
   next?: Sweep
 }
 
 /** What the fan-outs of one issuer have in common. */
 interface OfIssuer {
   /** At most one of them asks for a turn of intake. */
-  readonly turns: Turns
+  readonly mutex: Mutex
   fanOuts: number
   /** Deliveries of theirs. */
   underWay: number
@@ -51,29 +48,29 @@ interface OfIssuer {
 
 /** Above it no further record is taken. */
 const HELD_BYTES_MAX = 16 * 1_024 * 1_024
-/** About what a sweep remembers: a page of session ids. */
+/** Approximate memory of a sweep: a page of session ids. */
 const PAGE_BYTES = 16 * 1_024
-/** And a record beside its content. */
+/** Approximate memory of a record beside its content. */
 const RECORD_BYTES = 1_024
 const LOOK_MS = 5
-/** With more deliveries of an issuer's under way than that its fan-outs wait: whatever is under way, others stand behind it. */
+/** Above so many deliveries of their own, fan-outs wait: other deliveries queue behind them. */
 const OPEN_MAX = 16
-/** While nobody else has anything to send. */
+/** The limit while nobody else sends. */
 const OPEN_ALONE_MAX = 128
 const ALONE_MS = 1_000
 
 /**
- * Triggers that end more than fits into one step: the sessions of a user who has thousands. Their parts are taken one at a
- * time for each issuer, between the records of everybody else, and only while few deliveries of theirs are under way; the trigger stays open
- * until the last. However often a user signs out meanwhile, one sweep follows on the one that is under way, with the latest
- * cut-off: it finds whatever the others would.
+ * Triggers that end more than fits into one step, such as a user with thousands of sessions. Their parts run one at a time,
+ * between the records of others, and only while few of their deliveries are under way. The trigger stays open until the last
+ * part. Repeated sign-outs of a user share the next sweep, which uses the latest cut-off and so finds everything that any of
+ * them covers.
  */
 export class FanOuts {
-  /** Open while there may be more of them; intake waits for it. */
+  /** Open while more fan-outs may start; intake waits for it. */
   readonly room = new Gate(true)
   readonly #options: FanOutsOptions
   readonly #ofIssuer = new Map<string, OfIssuer>()
-  readonly #sweeps = new WeakMap<Lane, Map<string, Sweep>>()
+  readonly #sweeps = new WeakMap<Queue, Map<string, Sweep>>()
   #heldBytes = 0
   #othersAtMs = Number.NEGATIVE_INFINITY
 
@@ -81,8 +78,8 @@ export class FanOuts {
     this.#options = options
   }
 
-  /** Somebody else has something to send. */
-  othersGoOn(): void {
+  /** Records that somebody else has deliveries to send. */
+  noteOtherTraffic(): void {
     this.#othersAtMs = performance.now()
   }
 
@@ -94,15 +91,15 @@ export class FanOuts {
         ofIssuer.underWay++
         record.owe()
       },
-      settled: () => {
+      acknowledge: () => {
         ofIssuer.underWay--
         this.#forget(issuer, ofIssuer)
-        record.settled()
+        record.acknowledge()
       },
     }
   }
 
-  /** Calls `part` until it answers that there is no more. True then, and false when the lane was closed before. */
+  /** Calls `part` until there is no more. True then; false when the queue was closed before. */
   async run(fanOut: FanOut): Promise<boolean> {
     const bytes = fanOut.bytes + RECORD_BYTES
     const ofIssuer = this.#of(fanOut.issuer)
@@ -117,12 +114,12 @@ export class FanOuts {
     }
   }
 
-  /** One that has begun may have passed what this one means; one that waits reads it all after this. */
+  /** A running sweep may have passed registrations that this fan-out covers. A waiting one will read them all. */
   #sweepFor(fanOut: FanOut): Sweep {
-    const { lane, subject } = fanOut
-    const ofLane = this.#sweeps.get(lane) ?? new Map<string, Sweep>()
-    this.#sweeps.set(lane, ofLane)
-    const running = ofLane.get(subject)
+    const { queue, subject } = fanOut
+    const ofQueue = this.#sweeps.get(queue) ?? new Map<string, Sweep>()
+    this.#sweeps.set(queue, ofQueue)
+    const running = ofQueue.get(subject)
     if (running !== undefined) fanOut.startOver()
     const waiting = running?.next
     if (waiting !== undefined) {
@@ -130,23 +127,23 @@ export class FanOuts {
       return waiting
     }
     const done = (running?.done ?? Promise.resolve(true)).then(async () => {
-      ofLane.set(subject, sweep)
-      const isDone = await this.#goThrough(sweep.fanOut)
-      if (sweep.next === undefined) ofLane.delete(subject)
+      ofQueue.set(subject, sweep)
+      const isDone = await this.#runParts(sweep.fanOut)
+      if (sweep.next === undefined) ofQueue.delete(subject)
       return isDone
     })
     const sweep: Sweep = { fanOut, done }
-    if (running === undefined) ofLane.set(subject, sweep)
+    if (running === undefined) ofQueue.set(subject, sweep)
     else running.next = sweep
     return sweep
   }
 
-  async #goThrough(fanOut: FanOut): Promise<boolean> {
+  async #runParts(fanOut: FanOut): Promise<boolean> {
     this.#hold(PAGE_BYTES)
     try {
       for (;;) {
-        const came = await this.#inTurn(fanOut)
-        if (came !== 'more') return came === 'done'
+        const result = await this.#runPart(fanOut)
+        if (result !== 'more') return result === 'done'
       }
     } finally {
       this.#hold(-PAGE_BYTES)
@@ -162,7 +159,7 @@ export class FanOuts {
   #of(issuer: string): OfIssuer {
     let ofIssuer = this.#ofIssuer.get(issuer)
     if (ofIssuer === undefined) {
-      ofIssuer = { turns: new Turns(), fanOuts: 0, underWay: 0 }
+      ofIssuer = { mutex: new Mutex(), fanOuts: 0, underWay: 0 }
       this.#ofIssuer.set(issuer, ofIssuer)
     }
     return ofIssuer
@@ -178,23 +175,23 @@ export class FanOuts {
     return underWay > (isAlone ? OPEN_ALONE_MAX : OPEN_MAX) || open.isHalfFullFor(shares.get(issuer))
   }
 
-  async #inTurn({ issuer, lane, part }: FanOut) {
-    const { stopped, turns } = this.#options
-    const isWanted = () => !lane.isClosed && !stopped.aborted
+  async #runPart({ issuer, queue, part }: FanOut) {
+    const { stopped, mutex } = this.#options
+    const isWanted = () => !queue.isClosed && !stopped.aborted
     const ofIssuer = this.#of(issuer)
-    const endOwnTurn = await ofIssuer.turns.take()
+    const releaseOwn = await ofIssuer.mutex.acquire()
     try {
-      // A lane that is held may be released, or belong to somebody else soon.
-      while (isWanted() && (this.#isBusy(issuer, ofIssuer) || !lane.isOpen)) await delay(LOOK_MS, stopped)
+      // A held queue may soon be released, or its partition may move to another replica.
+      while (isWanted() && (this.#isBusy(issuer, ofIssuer) || !queue.isOpen)) await delay(LOOK_MS, stopped)
       if (!isWanted()) return 'given-up'
-      const endTurn = await turns.take()
+      const release = await mutex.acquire()
       try {
         return isWanted() ? await part() : 'given-up'
       } finally {
-        endTurn()
+        release()
       }
     } finally {
-      endOwnTurn()
+      releaseOwn()
     }
   }
 }

@@ -12,7 +12,7 @@ import type { OpenRecord } from './offset-tracker.ts'
 
 export type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
 
-export interface SliceItem {
+export interface BatchItem {
   readonly decoded: Taken
   readonly step: RegistryStep
   readonly wire: WireRecord
@@ -20,7 +20,7 @@ export interface SliceItem {
   readonly span: TriggerSpan | undefined
 }
 
-/** What a record found that somebody may be delivering already. */
+/** Deliveries that may be under way already. */
 export interface Known {
   readonly again: Owed[]
   readonly further: Owed[]
@@ -29,25 +29,25 @@ export interface Known {
 export interface HandoverOptions {
   readonly admission: Admission
   readonly clock: Clock
-  /** How long a delivery may be tried. Milliseconds. */
+  /** How long a delivery is tried. Milliseconds. */
   readonly deadlineMs: number
   readonly events: Pick<IntakeEvents, 'accepted'>
   readonly open: OpenDeliveries
 }
 
-/** Hands what the registry answers over to the delivery. */
+/** Hands the registry's answers over to the delivery. */
 export class Handover {
   readonly #options: HandoverOptions
-  readonly #refuse: (item: SliceItem, reason: string) => void
+  readonly #refuse: (item: BatchItem, reason: string) => void
 
-  /** `refuse`: some or all of an item cannot be carried out. */
-  constructor(options: HandoverOptions, refuse: (item: SliceItem, reason: string) => void) {
+  /** `refuse` is called when an item cannot be carried out, in whole or in part. */
+  constructor(options: HandoverOptions, refuse: (item: BatchItem, reason: string) => void) {
     this.#options = options
     this.#refuse = refuse
   }
 
-  /** Returns how many deliveries are owed. */
-  part(item: SliceItem, answer: OwedAnswer, known: Known): number {
+  /** Returns the number of deliveries owed. */
+  deliverOwed(item: BatchItem, answer: OwedAnswer, known: Known): number {
     const { record } = item
     const { admission } = this.#options
     if (answer.refused !== undefined) this.#refuse(item, answer.refused)
@@ -63,8 +63,8 @@ export class Handover {
     return count
   }
 
-  /** A login that raced the logout: its session has ended, so the RP is told at once. */
-  late(
+  /** A login that raced the logout: its session has ended, so the RP is told at once. Returns the number of deliveries owed. */
+  deliverLate(
     decoded: Extract<Taken, { kind: 'registration' }>,
     record: OpenRecord,
     answer: RegistryAnswer,
@@ -81,7 +81,7 @@ export class Handover {
     const now = clock.now()
     const { endedBy } = answer
     const relation = answer.isRepeated === true ? 'again' : 'fresh'
-    // Nothing was tried for it yet: it may come when the time of the others is over.
+    // It has not been attempted yet, but may arrive after its ending's deadline.
     const isOver = relation === 'fresh' && (endedBy.deadlineMs ?? now) <= now
     const ending = isOver ? { ...endedBy, deadlineMs: now + deadlineMs } : endedBy
     const fresh: Owed[] = []
@@ -90,10 +90,10 @@ export class Handover {
     return 1
   }
 
-  /** What nobody was told of is delivered; what somebody may be delivering joins that where it is done here. */
+  /** Delivers fresh registrations. Others join their delivery if it is under way here. */
   #sort(
     { relation, ending, registrations }: Pick<OwedGroup, 'relation' | 'ending' | 'registrations'>,
-    creditor: OpenRecord,
+    sourceRecord: OpenRecord,
     fresh: Owed[],
     { again, further }: Known,
   ): void {
@@ -103,26 +103,26 @@ export class Handover {
       registration,
       cause: ending,
       deadlineMs,
-      creditor,
+      sourceRecord,
     })
     if (relation === 'fresh') {
       for (const registration of registrations) fresh.push(owedOf(registration))
       return
     }
     const known = relation === 'again' ? again : further
-    // Whoever has what is left of it ends it; it has come late, and has a time of its own.
+    // Whoever holds the delivery ends it. A late registration has its own deadline.
     const isOver = relation === 'further' && clock.now() >= deadlineMs
     for (const registration of registrations) {
-      if (open.join(registration, creditor)) continue
-      if (isOver) creditor.settled()
+      if (open.join(registration, sourceRecord)) continue
+      if (isOver) sourceRecord.acknowledge()
       else known.push(owedOf(registration))
     }
   }
 
   /**
-   * What is left to do for what was known; each is to be repeated until it succeeds. What may be under way at another
-   * replica is never attempted beside that: a record that came again takes what nobody has, and a further trigger only makes
-   * due what is parked.
+   * The remaining steps for known deliveries; the caller repeats each until it succeeds. They never start an attempt beside
+   * another replica's: a repeated record takes only what nobody holds, and a further trigger only makes parked deliveries
+   * due.
    */
   stepsFor({ again, further }: Known): readonly (() => Promise<void>)[] {
     const { admission } = this.#options

@@ -11,9 +11,9 @@ export type IntakeResult =
   | 'refused'
   | 'unknown-issuer'
 
-/** What intake tells the outside; each becomes a counter and, where it matters, a log line. */
+/** What intake reports. Each event becomes a counter and, where it matters, a log line. */
 export interface IntakeEvents {
-  /** A trigger or registration was taken up; `owed` counts the deliveries that follow from it. */
+  /** A trigger or registration was accepted. `owed` is the number of its deliveries. */
   accepted(
     decoded: Extract<DecodeResult, { kind: 'trigger' | 'registration' }>,
     result: IntakeResult,

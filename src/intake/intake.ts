@@ -7,16 +7,16 @@ import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
+import { Mutex } from '../lib/mutex.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
-import { Turns } from '../lib/turns.ts'
 import type { OwedAnswer, Registry, RegistryAnswer } from '../registry/registry.ts'
 import { BeforeStart, type BeforeStartOptions } from './before-start.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { FanOuts } from './fan-outs.ts'
-import { Handover, type Known, type SliceItem } from './handover.ts'
+import { type BatchItem, Handover, type Known } from './handover.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
-import type { PartitionLane } from './partition-lane.ts'
+import type { PartitionQueue } from './partition-queue.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { TriggerStep } from './trigger-step.ts'
 
@@ -24,38 +24,41 @@ export interface IntakeOptions {
   readonly admission: Admission
   readonly clock: Clock
   readonly deadLetters: DeadLetters
-  /** How long a delivery may be tried. Milliseconds. */
+  /** How long a delivery is tried. Milliseconds. */
   readonly deadlineMs: number
   readonly events: IntakeEvents
   readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
-  /** A record that cannot be carried out, for what it says or for what the registry holds; it becomes a dead letter. */
+  /** Called for a record that cannot be carried out because of its content or the registry's. It becomes a dead letter. */
   readonly onRefused: (record: RecordPosition, reason: string) => void
   readonly open: OpenDeliveries
   readonly pipeline: Pipeline
   readonly registry: Registry
-  /** Asking the registry, which is repeated until it answers. */
+  /** The repeated call of the registry. */
   readonly registryStep: RepeatedStep
   readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
   readonly tracing?: DeliveryTracing | undefined
 }
 
-/** Steps that share one round trip to the registry. More would only hold more registrations in memory at once. */
-const SLICE_RECORDS_MAX = 24
+/** Steps that share one round trip to the registry. More would only keep more registrations in memory. */
+const BATCH_RECORDS_MAX = 24
 const RETRY_DELAY_MS_MAX = 2_000
 
-/** From records to owed registrations: decode, ask the registry in log order, hand on. Never waits for an RP. */
+/**
+ * Turns records into owed registrations: decodes them, asks the registry in log order and hands deliveries over. Never waits
+ * for an RP.
+ */
 export class Intake {
   readonly #beforeStart: BeforeStart
   readonly #options: IntakeOptions
   readonly #stopped = new AbortController()
-  /** One partition's slice at a time: several that saw the same room would together fill it several times. */
-  readonly #turns = new Turns()
+  /** Admits one batch at a time: several that see the same free places would fill them several times. */
+  readonly #mutex = new Mutex()
   readonly #fanOuts: FanOuts
   readonly #handover: Handover
-  /** One dead letter has all of its record, however much of it cannot be carried out. */
-  readonly #lettered = new WeakSet<WireRecord>()
-  /** Deliveries that a record brought lately, on average; what a slice will bring is known only afterwards. */
+  /** Records that are in a dead letter. One letter holds the whole record. */
+  readonly #deadLettered = new WeakSet<WireRecord>()
+  /** The recent average of deliveries per record. It predicts the size of the next batch. */
   #owedPerRecord = 1
 
   constructor(options: IntakeOptions) {
@@ -66,11 +69,10 @@ export class Intake {
       open: options.open,
       shares: options.relyingParties.shares,
       stopped: this.#stopped.signal,
-      turns: this.#turns,
+      mutex: this.#mutex,
     })
   }
 
-  /** Takes no further slice. */
   stop(): void {
     this.#stopped.abort()
     this.#options.open.room.open()
@@ -78,129 +80,129 @@ export class Intake {
     this.#fanOuts.room.open()
   }
 
-  /** Works off a partition's queue; `PartitionLane` calls it when there is something in it. */
-  readonly work = async (lane: PartitionLane): Promise<void> => {
-    while (lane.queuedRecords > 0 && lane.isOpen && !this.#stopped.signal.aborted) {
-      // Not within a turn, which they need to make room.
+  /** Processes a partition's queue. `PartitionQueue` calls it when the queue is not empty. */
+  readonly work = async (queue: PartitionQueue): Promise<void> => {
+    while (queue.queuedRecords > 0 && queue.isOpen && !this.#stopped.signal.aborted) {
+      // Not while holding the mutex, which fan-outs need to make room.
       await this.#fanOuts.room.wait()
-      const endTurn = await this.#turns.take()
+      const release = await this.#mutex.acquire()
       try {
         await this.#options.open.room.wait()
         await this.#options.deadLetters.room.wait()
-        if (!lane.isOpen || this.#stopped.signal.aborted) return
-        await this.#applySlice(lane, this.#takeSlice(lane))
+        if (!queue.isOpen || this.#stopped.signal.aborted) return
+        await this.#applyBatch(queue, this.#takeBatch(queue))
       } finally {
-        endTurn()
+        release()
       }
     }
   }
 
-  #sliceRecords(): number {
+  #batchRecords(): number {
     const fitting = Math.ceil(this.#options.open.places / this.#owedPerRecord)
-    return Math.min(Math.max(fitting, 1), SLICE_RECORDS_MAX)
+    return Math.min(Math.max(fitting, 1), BATCH_RECORDS_MAX)
   }
 
-  #takeSlice(lane: PartitionLane): SliceItem[] {
+  #takeBatch(queue: PartitionQueue): BatchItem[] {
     const { clock, deadLetters, pipeline } = this.#options
-    const slice: SliceItem[] = []
+    const batch: BatchItem[] = []
     let taken = 0
-    const wanted = this.#sliceRecords()
+    const wanted = this.#batchRecords()
     const now = clock.now()
     while (taken < wanted && deadLetters.room.isOpen) {
-      const item = lane.next()
+      const item = queue.next()
       if (item === undefined) break
       if ('skipTo' in item) {
-        lane.tracker.skipTo(item.skipTo)
+        queue.tracker.skipTo(item.skipTo)
         continue
       }
       const { record, rest } = item
       const results = rest?.results ?? pipeline.decoders.decode(record, now)
-      const open = rest?.open ?? lane.tracker.begin(record.offset)
+      const open = rest?.open ?? queue.tracker.begin(record.offset)
       if ('kind' in results) {
         if (results.kind !== 'skipped') taken++
-        this.#takeUp(results, record, open, slice)
+        this.#accept(results, record, open, batch)
         continue
       }
       const part = results.slice(0, wanted - taken)
       taken += part.length
       for (const result of part) {
         open.owe()
-        this.#takeUp(result, record, open, slice)
+        this.#accept(result, record, open, batch)
       }
-      if (part.length === results.length) open.settled()
-      else lane.putBack(record, { open, results: results.slice(part.length) })
+      if (part.length === results.length) open.acknowledge()
+      else queue.putBack(record, { open, results: results.slice(part.length) })
     }
-    return slice
+    return batch
   }
 
-  /** One thing that a record says, for which the record owes one. What asks nothing of the registry is settled here. */
-  #takeUp(decoded: DecodeResult, wire: WireRecord, record: OpenRecord, slice: SliceItem[]): void {
-    const { clock, deadlineMs, events, pipeline, tracing } = this.#options
+  /** Adds one decoded result to the batch. Acknowledges a result that needs no step of the registry. */
+  #accept(decoded: DecodeResult, wire: WireRecord, record: OpenRecord, batch: BatchItem[]): void {
+    const { clock, events, pipeline, tracing } = this.#options
     if (decoded.kind === 'skipped') {
       events.skipped(decoded.reason)
-      record.settled()
+      record.acknowledge()
       return
     }
     if (decoded.kind === 'poison') {
       events.poisoned(wire, decoded.type, decoded.reason)
-      this.#publishLetter(wire, decoded.reason, record)
+      this.#publishDeadLetter(wire, decoded.reason, record)
       return
     }
     const now = clock.now()
     const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
     const isServed = pipeline.serves(issuer)
-    // Begun before the registry is asked: its mark tells everybody whose deliveries these are.
+    // The span begins before the registry is asked, because the mark carries its context to every delivery.
     const span = isServed && decoded.kind === 'trigger' ? tracing?.resolving(decoded.trigger, now) : undefined
-    const step = pipeline.step(decoded, now + deadlineMs, span?.context)
+    const step = pipeline.step(decoded, now, span?.context)
     if (step !== undefined) {
-      slice.push({ decoded, step, wire, record, span })
+      batch.push({ decoded, step, wire, record, span })
       return
     }
     span?.end(0)
     events.accepted(decoded, isServed ? 'ignored' : 'unknown-issuer', 0)
-    record.settled()
+    record.acknowledge()
   }
 
-  #publishLetter(wire: WireRecord, reason: string, record: OpenRecord): void {
-    if (this.#lettered.has(wire)) {
-      record.settled()
+  #publishDeadLetter(wire: WireRecord, reason: string, record: OpenRecord): void {
+    if (this.#deadLettered.has(wire)) {
+      record.acknowledge()
       return
     }
-    this.#lettered.add(wire)
-    this.#options.deadLetters.publish(wire, reason, () => record.settled())
+    this.#deadLettered.add(wire)
+    this.#options.deadLetters.publish(wire, reason, () => record.acknowledge())
   }
 
-  async #applySlice(lane: PartitionLane, slice: readonly SliceItem[]): Promise<void> {
-    if (slice.length === 0) return
-    const isWanted = () => !lane.isClosed
+  async #applyBatch(queue: PartitionQueue, batch: readonly BatchItem[]): Promise<void> {
+    if (batch.length === 0) return
+    const isWanted = () => !queue.isClosed
     const answers = await this.#untilDone(isWanted, async () => {
-      const found = await this.#ask(lane, slice)
-      await this.#options.settings.refresh(this.#relyingPartiesOf(slice, found))
+      const found = await this.#ask(queue, batch)
+      await this.#options.settings.refresh(this.#relyingPartiesOf(batch, found))
       return found
     })
-    // A closed lane's records are somebody else's now, who reads them again.
+    // The new owner of a closed queue reads its records again.
     if (answers === undefined || !isWanted()) return
     let owed = 0
     const known: Known = { again: [], further: [] }
-    for (const [i, item] of slice.entries()) {
-      owed += this.#handOn(lane, item, answers[i] as RegistryAnswer, known)
+    for (const [i, item] of batch.entries()) {
+      owed += this.#handOver(queue, item, answers[i] as RegistryAnswer, known)
     }
-    if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
-    for (const { record } of slice) record.settled()
-    if (owed > 0) this.#fanOuts.othersGoOn()
-    this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / slice.length) / 2, 1)
+    if (known.again.length + known.further.length > 0) await this.#handOverKnown(isWanted, known)
+    for (const { record } of batch) record.acknowledge()
+    if (owed > 0) this.#fanOuts.noteOtherTraffic()
+    this.#owedPerRecord = Math.max((this.#owedPerRecord + owed / batch.length) / 2, 1)
   }
 
-  async #ask(lane: PartitionLane, slice: readonly SliceItem[]): Promise<RegistryAnswer[]> {
-    const answers = await this.#options.registry.apply(slice.map(({ step }) => step))
-    // Few are, and none once the group has passed its start.
-    for (const [i, { step, wire }] of slice.entries())
-      if (wire.offset < (lane.start ?? 0))
-        answers[i] = await this.#beforeStart.withoutOwed(step, answers[i] as RegistryAnswer)
+  async #ask(queue: PartitionQueue, batch: readonly BatchItem[]): Promise<RegistryAnswer[]> {
+    const answers = await this.#options.registry.apply(batch.map(({ step }) => step))
+    // Rare, and impossible once the group has passed its start.
+    for (const [i, { step, wire }] of batch.entries())
+      if (wire.offset < (queue.start ?? 0))
+        answers[i] = await this.#beforeStart.settleSilently(step, answers[i] as RegistryAnswer)
     return answers
   }
 
-  /** Repeats a step until it succeeds; `undefined` when it is not wanted any more, or the service ends. */
+  /** Repeats a step until it succeeds. `undefined` when it is no longer wanted or the service stops. */
   async #untilDone<T>(isWanted: () => boolean, step: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 0; isWanted() && !this.#stopped.signal.aborted; ) {
       try {
@@ -216,7 +218,7 @@ export class Intake {
     return undefined
   }
 
-  #relyingPartiesOf(slice: readonly SliceItem[], answers: readonly RegistryAnswer[]) {
+  #relyingPartiesOf(batch: readonly BatchItem[], answers: readonly RegistryAnswer[]) {
     const { relyingParties } = this.#options
     const found = new Set<ReturnType<RelyingParties['get']>>()
     for (const [i, answer] of answers.entries()) {
@@ -224,7 +226,7 @@ export class Intake {
         for (const { registrations } of answer.groups)
           for (const { issuer, clientId } of registrations) found.add(relyingParties.get(issuer, clientId))
       } else if (answer.kind === 'registered' && answer.endedBy !== undefined) {
-        const { decoded } = slice[i] as SliceItem
+        const { decoded } = batch[i] as BatchItem
         if (decoded.kind !== 'registration') continue
         found.add(relyingParties.get(decoded.registration.issuer, decoded.registration.clientId))
       }
@@ -232,76 +234,76 @@ export class Intake {
     return found
   }
 
-  /** Returns how many deliveries are owed. */
-  #handOn(lane: PartitionLane, item: SliceItem, answer: RegistryAnswer, known: Known): number {
+  /** Returns the number of deliveries owed. */
+  #handOver(queue: PartitionQueue, item: BatchItem, answer: RegistryAnswer, known: Known): number {
     const { decoded, record } = item
     if (decoded.kind === 'registration') {
       if (answer.kind === 'refused') this.#refuse(item, answer.reason)
-      return this.#handover.late(decoded, record, answer, known)
+      return this.#handover.deliverLate(decoded, record, answer, known)
     }
     if (answer.kind !== 'owed') return 0
-    const count = this.#handover.part(item, answer, known)
+    const count = this.#handover.deliverOwed(item, answer, known)
     const { next, refused } = answer
     if (next !== undefined) {
       record.owe()
-      void this.#fanOut(lane, item, { next, count, isRefused: refused !== undefined })
-    } else this.#tellOf(item, count, refused !== undefined)
+      void this.#fanOut(queue, item, { next, count, isRefused: refused !== undefined })
+    } else this.#reportAccepted(item, count, refused !== undefined)
     return count
   }
 
-  /** What the parts of a trigger after the first bring. */
+  /** Delivers the parts of a trigger after the first. */
   async #fanOut(
-    lane: PartitionLane,
-    item: SliceItem,
-    so: { next: OwedAnswer['next']; count: number; isRefused: boolean },
+    queue: PartitionQueue,
+    item: BatchItem,
+    progress: { next: OwedAnswer['next']; count: number; isRefused: boolean },
   ): Promise<void> {
-    const isWanted = () => !lane.isClosed
+    const isWanted = () => !queue.isClosed
     const step = item.step as TriggerStep
     const counted = { ...item, record: this.#fanOuts.counted(step.issuer, item.record) }
     const { settings } = this.#options
     const isDone = await this.#fanOuts.run({
-      lane,
+      queue,
       bytes: item.wire.value?.byteLength ?? 0,
       ...subjectOf(step),
       startOver: () => {
-        so.next = async () => (await this.#ask(lane, [item]))[0] as OwedAnswer
+        progress.next = async () => (await this.#ask(queue, [item]))[0] as OwedAnswer
       },
       part: async () => {
         const part = await this.#untilDone(isWanted, async () => {
-          const found = (await so.next?.()) ?? { kind: 'owed' as const, groups: [] }
+          const found = (await progress.next?.()) ?? { kind: 'owed' as const, groups: [] }
           await settings.refresh(this.#relyingPartiesOf([item], [found]))
           return found
         })
         if (part === undefined || !isWanted()) return 'given-up'
         const known: Known = { again: [], further: [] }
-        so.count += this.#handover.part(counted, part, known)
-        so.isRefused ||= part.refused !== undefined
-        so.next = part.next
-        if (known.again.length + known.further.length > 0) await this.#handOnKnown(isWanted, known)
+        progress.count += this.#handover.deliverOwed(counted, part, known)
+        progress.isRefused ||= part.refused !== undefined
+        progress.next = part.next
+        if (known.again.length + known.further.length > 0) await this.#handOverKnown(isWanted, known)
         return part.next === undefined ? 'done' : 'more'
       },
     })
     if (!isDone) return
-    this.#tellOf(item, so.count, so.isRefused)
-    item.record.settled()
+    this.#reportAccepted(item, progress.count, progress.isRefused)
+    item.record.acknowledge()
   }
 
-  #tellOf({ decoded, span }: SliceItem, count: number, isRefused: boolean): void {
+  #reportAccepted({ decoded, span }: BatchItem, count: number, isRefused: boolean): void {
     span?.end(count)
     const result = count > 0 ? 'accepted' : isRefused ? 'refused' : 'nothing-owed'
     this.#options.events.accepted(decoded, result, count)
   }
 
-  #refuse({ decoded, record, wire }: SliceItem, reason: string): void {
+  #refuse({ decoded, record, wire }: BatchItem, reason: string): void {
     const { events, onRefused } = this.#options
     const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
     record.owe()
     events.poisoned(wire, type, reason)
     onRefused(wire, reason)
-    this.#publishLetter(wire, reason, record)
+    this.#publishDeadLetter(wire, reason, record)
   }
 
-  async #handOnKnown(isWanted: () => boolean, known: Known): Promise<void> {
+  async #handOverKnown(isWanted: () => boolean, known: Known): Promise<void> {
     for (const step of this.#handover.stepsFor(known)) await this.#untilDone(isWanted, step)
   }
 }

@@ -1,36 +1,35 @@
-/** Who is told of what happens at the ends of the log. */
+/** Receives events at the ends of the log. */
 export interface LogEdges {
   positionPassed(passed: PassedPosition): void
-  /** All that are open for long enough now. */
+  /** All transactions that have been open for too long now. */
   openTransactions(open: readonly OpenTransaction[]): void
 }
 
-/** A position that the log does not hold any more. All but the times are offsets. */
+/** A position that the log no longer holds. All fields but the times are offsets. */
 export interface PassedPosition {
   readonly topic: string
   readonly partition: number
   /**
-   * `retention`: the records from `wanted` on were dropped. `recreated`: they were in a topic of this name that was
-   * deleted. `shortened`: the log ends before it. `forgotten`: neither Kafka nor Redis knows it any more, although Redis
-   * holds the registry; reading begins as at a first start. `lacked`: a Redis that had fallen behind lacks what the log has
-   * dropped.
+   * `retention`: the log dropped the records from `wanted` on. `recreated`: they were in a deleted topic of this name.
+   * `shortened`: the log ends before `wanted`. `forgotten`: neither Kafka nor Redis has a position any more, although Redis
+   * holds the registry; reading begins as at a first start. `lacked`: Redis had fallen behind and lacks records that the
+   * log has dropped.
    */
   readonly why: 'retention' | 'recreated' | 'shortened' | 'forgotten' | 'lacked'
-  /** What was to be read next. */
+  /** The next offset to read. */
   readonly wanted: number
-  /** Where reading goes on. */
+  /** The offset where reading continues. */
   readonly position: number
-  /** Of the last record that was read; milliseconds since the epoch, as is the next. */
+  /** Time of the last record that was read. Milliseconds since the epoch, as is the next. */
   readonly lastMs?: number
-  /** Of the first record that is left; missing where none is. */
+  /** Time of the first record that is left; missing if there is none. */
   readonly earliestMs?: number
 }
 
-/** Records that nobody can read before a transaction of another producer has ended. */
+/** Records that are unreadable until another producer's transaction ends. */
 export interface OpenTransaction {
   readonly topic: string
   readonly partition: number
-  /** The first of them. */
   readonly from: number
   readonly records: number
   /** When it was first seen. Milliseconds since the epoch. */

@@ -1,18 +1,18 @@
 import { Fifo } from '../lib/fifo.ts'
 
-/** One record whose deliveries are not all settled yet. */
+/** A record with deliveries that are not settled yet. */
 export interface OpenRecord {
-  /** One thing more must be settled before the record is. */
+  /** Adds one thing that must settle before the record does. */
   owe(): void
-  /** One thing is settled. Calls beyond what is owed are ignored: a fault may settle twice. */
-  settled(): void
+  /** One thing is settled. Ignores calls beyond what is owed, because a fault may acknowledge twice. */
+  acknowledge(): void
 }
 
 /**
- * Finds the offset that may be committed for one partition: the one after the last record before which everything
- * is settled. Records end in any order; offsets may have holes (compaction, control records).
+ * Finds the offset to commit for one partition: the one up to which every record is settled. Records settle in any order.
+ * Offsets may have gaps (compaction, control records).
  *
- * An open record owes one thing from the start, so that it cannot settle before all its deliveries are known.
+ * An open record owes one thing from the start, so it cannot settle before all its deliveries are known.
  */
 export class OffsetTracker {
   #committable: number
@@ -20,19 +20,19 @@ export class OffsetTracker {
   readonly #open = new Fifo<Entry>()
   readonly #onAdvance: () => void
 
-  /** `position` is the offset of the next record that will be read; -1 when nothing is known yet. */
+  /** `position`: the offset of the next record to read; -1 when it is unknown. */
   constructor(position: number, onAdvance: () => void = () => undefined) {
     this.#committable = position
     this.#next = position
     this.#onAdvance = onAdvance
   }
 
-  /** What may be committed: the offset of the first record that is not settled, or the next one to be read. */
+  /** The committable offset: that of the first open record, else of the next record to read. */
   get committable(): number {
     return this.#committable
   }
 
-  /** The offset after the last record that was begun or skipped. */
+  /** The offset after the last begun or skipped record. */
   get next(): number {
     return this.#next
   }
@@ -48,7 +48,7 @@ export class OffsetTracker {
     return entry
   }
 
-  /** Nothing before `next` is owed beyond what is open: skipped records, holes, the end of a batch. */
+  /** Marks everything before `next` that is not open as settled: skipped records, gaps, the end of a batch. */
   skipTo(next: number): void {
     if (next <= this.#next) return
     this.#next = next
@@ -89,7 +89,7 @@ class Entry implements OpenRecord {
     this.#owed++
   }
 
-  settled(): void {
+  acknowledge(): void {
     if (this.#owed === 0) return
     this.#owed--
     if (this.#owed === 0) this.#onSettled()

@@ -5,28 +5,42 @@ import type { WireRecord } from '../events/wire-record.ts'
 import type { RegistryStep } from '../registry/registry.ts'
 import { triggerStep } from './trigger-step.ts'
 
+/** What differs between the issuers of records; `undefined` for one that this relay does not know. */
+export interface PipelineIssuers {
+  get(issuer: string):
+    | {
+        readonly isEnabled: boolean
+        /** What it means: every session of the user, or nothing. */
+        readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+        readonly deadlineMs: number
+      }
+    | undefined
+}
+
 /**
- * The one way from a record to what it asks of the registry, for whoever reads the log: its formats are asked, then whose
- * issuer it is, then what is to be done. What one reader takes for a trigger or a registration, all do.
+ * Turns a record into a registry step, for every reader of the log: decodes it, checks its issuer and derives the step. So
+ * all readers agree about each record.
  */
 export class Pipeline {
   readonly decoders: Decoders
-  /** Whether the relay speaks for that issuer. */
-  readonly serves: (issuer: string) => boolean
-  readonly #signedOutWithoutSession: 'fan-out' | 'ignore'
+  readonly #issuers: PipelineIssuers
 
-  /** `signedOutWithoutSession`: what it means, every session of the user or nothing. */
-  constructor(
-    decoders: Decoders,
-    serves: (issuer: string) => boolean,
-    signedOutWithoutSession: 'fan-out' | 'ignore',
-  ) {
+  constructor(decoders: Decoders, issuers: PipelineIssuers) {
     this.decoders = decoders
-    this.serves = serves
-    this.#signedOutWithoutSession = signedOutWithoutSession
+    this.#issuers = issuers
   }
 
-  /** Hands over all that a record says, where it may say something of that kind. `nowMs`: the moment of reading. */
+  /** Whether the relay speaks for that issuer. */
+  serves(issuer: string): boolean {
+    return this.#issuers.get(issuer)?.isEnabled === true
+  }
+
+  /** How long its deliveries are tried. Milliseconds. */
+  deadlineMs(issuer: string): number {
+    return this.#issuers.get(issuer)?.deadlineMs ?? 0
+  }
+
+  /** Decodes a record that may be of the wanted kind and passes each result to `take`. `nowMs`: the time of reading. */
   read(record: WireRecord, what: RecordKind, nowMs: number, take: (result: DecodeResult) => void): void {
     if (!this.decoders.mayConcern(record, what)) return
     const results = this.decoders.decode(record, nowMs)
@@ -35,16 +49,17 @@ export class Pipeline {
   }
 
   /**
-   * What the registry is to do; `undefined` where that is nothing: it is another issuer's, or has no effect. `deadlineMs`:
-   * until then the deliveries of a trigger are tried, in milliseconds since the epoch. `context`: the span that was begun for
-   * it, where there is one.
+   * The registry step; `undefined` for another issuer or a result without effect. `sinceMs`: from when a trigger's deliveries
+   * are tried, in milliseconds since the epoch. `context`: the trigger's span, if there is one.
    */
-  step(decoded: DecodeResult, deadlineMs = 0, context?: TraceContext): RegistryStep | undefined {
+  step(decoded: DecodeResult, sinceMs = 0, context?: TraceContext): RegistryStep | undefined {
     if (decoded.kind === 'registration') {
       const { registration, origin } = decoded
       return this.serves(registration.issuer) ? { kind: 'register', registration, origin } : undefined
     }
-    if (decoded.kind !== 'trigger' || !this.serves(decoded.trigger.issuer)) return undefined
-    return triggerStep(decoded.trigger, this.#signedOutWithoutSession, deadlineMs, context)
+    if (decoded.kind !== 'trigger') return undefined
+    const issuer = this.#issuers.get(decoded.trigger.issuer)
+    if (issuer?.isEnabled !== true) return undefined
+    return triggerStep(decoded.trigger, issuer.signedOutWithoutSession, sinceMs + issuer.deadlineMs, context)
   }
 }

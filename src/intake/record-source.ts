@@ -1,73 +1,72 @@
 import type { RecordPosition, TopicPartition, WireRecord } from '../events/wire-record.ts'
 
-/** A partition with where reading it goes on. */
 export interface AssignedPartition extends TopicPartition, PositionMetadata {
   readonly position: number
 }
 
-/** What may be committed, with the time of the last record that was taken over. */
+/** A committable offset, and the time of the last record taken. */
 export type CommittablePosition = RecordPosition & Pick<PositionMetadata, 'recordMs'>
 
-/** A run of records of one partition, in log order. */
-export interface RecordBatch extends TopicPartition {
-  readonly records: readonly WireRecord[]
-  /** The offset that was asked for; at most the first record's. */
+/** Consecutive records of one partition, in log order. */
+export interface RecordBatch<Records extends Iterable<WireRecord> = readonly WireRecord[]>
+  extends TopicPartition {
+  readonly records: Records
+  /** The requested offset; not above the first record's. */
   readonly fetchedOffset: number
-  /** The offset after the batch; larger than the last record's plus one where the log has holes. */
+  /** The offset after the batch. Larger than the last record's plus one if the log has gaps. */
   readonly nextOffset: number
-  /** About the memory that its records hold for as long as one of them waits. */
+  /** Time of the last record. Milliseconds since the epoch. */
+  readonly recordMs?: number | undefined
+  /** Approximate memory that its records use as long as one of them is queued. */
   readonly bytes?: number
   /** The end of the partition when the batch was read. */
   readonly endOffset: number
 }
 
-/** Who consumes. None of the calls may throw. */
+/** A consumer's listener. No method may throw. */
 export interface RecordListener {
-  /** Takes records over without waiting for anything: the adapter's loop also sends the heartbeats. */
-  onBatch(batch: RecordBatch): void
+  /** Takes records over without waiting: the adapter's loop also sends heartbeats. */
+  onBatch(batch: RecordBatch<Iterable<WireRecord>>): void
   /**
-   * The partitions are about to be dealt out anew. Resolves when what is in flight is settled as far as possible; the group waits.
-   * What is committable then is committed before the partitions are given up.
+   * A rebalance begins. Resolves when as much as possible of the work in flight is settled; the group waits. Committable
+   * offsets are committed before the partitions are given up.
    */
   onRevoking(): Promise<void>
   /**
-   * The membership has ended without that, in this replica's absence perhaps: the partitions may be somebody else's
-   * already. The next assignment tells.
+   * The membership ended without `onRevoking`, so other replicas may own the partitions already. The next assignment decides.
    */
   onLost(): void
-  /** The whole new assignment. Records of partitions not in it come to somebody else from now on. */
+  /** The complete new assignment. Other replicas now own all other partitions. */
   onAssigned(partitions: readonly AssignedPartition[]): void
   /**
-   * The log does not hold what comes next in a partition of the assignment: reading goes on further on, or anew where the
-   * topic is another one, or has become shorter.
+   * The log does not hold the next offset of an assigned partition. Reading continues further on, or from the start of a
+   * recreated or truncated topic.
    */
   onMoved(partition: AssignedPartition): void
-  /** For a partition that was kept: the offset of the record that must come next; `undefined` when it is not known here. */
+  /** The next offset to read of a kept partition; `undefined` if it is unknown. */
   nextWanted(partition: TopicPartition): number | undefined
-  /** What may be committed now for every partition of the assignment. */
   committable(): readonly CommittablePosition[]
 }
 
-/** A member of a consumer group. */
 export interface RecordSource {
-  /** Joins the group and consumes until stopped; resolves when the first assignment is there. */
+  /** Joins the group and consumes until stopped. Resolves with the first assignment. */
   start(listener: RecordListener, signal: AbortSignal): Promise<void>
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
-  /** The next batch of the partition begins at this offset; one that was fetched before may arrive first. */
+  /** The next batch of the partition begins at this offset. A batch that was fetched before may arrive first. */
   seek(partition: TopicPartition, offset: number): void
-  /** Commits what the listener says is committable. One commit is in flight at a time; throws when it is refused. */
+  /** Commits the listener's committable offsets. One commit is in flight at a time. Throws when it is refused. */
   commit(): Promise<void>
-  /** Commits once more, leaves the group and disconnects. */
+  /** Makes a last commit, leaves the group and disconnects. */
   stop(): Promise<void>
 }
 
-/** What a commit says of its partition beside the offset. */
+/** What a commit stores beside the offset. */
 export interface PositionMetadata {
-  /** The offset from which on this group reads everything; what is before was there before the group. */
+  /** Where the group began to read everything. Earlier records were there before the group. */
   readonly start?: number
-  /** Of the topic that the offset belongs to; empty when the broker has no ids. */
+  /** The topic that the offset belongs to. Empty if the broker has no ids. */
   readonly topicId?: string
-  /** Time of the last record before that was taken over. Milliseconds since the epoch. */
+  /** Time of the last record taken before it. Milliseconds since the epoch. */
   readonly recordMs?: number
 }

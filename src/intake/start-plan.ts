@@ -2,21 +2,19 @@ import type { TopicPartition } from '../events/wire-record.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import type { PartitionBounds } from './log-reader.ts'
 
-/** What a group has committed for a partition, with what this relay wrote beside it. */
+/** A group's committed position of a partition, with the metadata that this relay wrote. */
 export interface CommittedPosition extends TopicPartition {
   readonly offset: number
-  /** `undefined`: somebody else committed it, an operator's tool perhaps, or an earlier release. */
+  /** `undefined` when something else committed it, such as an operator's tool or an earlier release. */
   readonly start?: number
   readonly topicId?: string
 }
 
 export interface StartFacts {
-  /** What the partitions of the input topics hold now: what can be read of it, and up to the end of the log. */
   readonly bounds: readonly PartitionBounds[]
   readonly committed: readonly CommittedPosition[]
-  /** Of the store. */
   readonly applied: readonly AppliedPosition[]
-  /** By topic; empty or missing where the cluster tells none. */
+  /** By topic. Empty or missing if the cluster has no ids. */
   readonly topicIds: ReadonlyMap<string, string>
   readonly startFrom: 'latest' | 'earliest'
 }
@@ -24,35 +22,35 @@ export interface StartFacts {
 /** Where a partition begins for this group. */
 export interface PartitionStart extends AppliedPosition {
   /**
-   * - `known`: the group has read of it before.
-   * - `noted`: its start is noted, and nobody has come that far: what stands before that may not be read yet.
-   * - `added`: the group has read of its topic, but not of it, or of another topic under this name: all of it is news.
-   * - `first`: the group has never read of its topic. `offset` is then where it begins, and what the topic holds before
-   *   that is read for its registrations alone. `start` lies beyond it while another producer's transaction is open: what
-   *   is between stood on the log before the group, and can only be read through it later.
+   * - `known`: the group has read the partition before.
+   * - `noted`: its start is noted but not reached, so earlier records may be unread.
+   * - `added`: the group has read its topic, but not this partition, or an older topic of this name. All records are new.
+   * - `first`: the group has never read its topic. It begins at `offset`; earlier records are read only for registrations.
+   *   While another producer's transaction is open, `start` lies beyond `offset`: the records between are older than the
+   *   group, and the group reads them later.
    */
   readonly kind: 'known' | 'noted' | 'added' | 'first'
   /**
-   * The store has less than this group has settled, by its own note: a relay went down within a second of its last commit,
-   * or it went on with another server than the one that answers now.
+   * The store is behind the group's committed position: a relay crashed within a second of its last commit, or used another
+   * server than the one that answers now.
    */
   readonly isBehind: boolean
-  /** What the group has committed of this topic; `undefined` when it has not, or the broker has forgotten it. */
+  /** The group's committed offset in this topic; `undefined` if there is none, or the broker has expired it. */
   readonly committed: number | undefined
-  /** From there on the store may lack what the log holds. */
+  /** The store may lack records from this offset on. */
   readonly appliedFrom: number
-  /** Up to where the store is known to be applied, although the log begins later: what lies between is gone. */
+  /** The offset applied to the store, if it is before the beginning of the log: the records between are lost. */
   readonly lackedFrom?: number
-  /** What can be read of the partition now. */
+  /** The first readable offset. */
   readonly low: number
   readonly end: number
 }
 
 /**
- * Decides where each partition begins. Two books are kept: what the group has committed, and what the store says is
- * applied to it. The store's counts where both are this relay's, because that is what it holds; a position without a
- * note of this relay beside it was set by somebody who means it. A broker forgets the group's own after a week without
- * members, and the store's goes with the store.
+ * Decides where each partition begins, from two positions: the group's committed one and the one applied to the store. If
+ * this relay wrote both, the store's counts, because it says what the store holds. A committed position without the relay's
+ * metadata was set on purpose and counts. A broker expires committed positions after a week without members; the store's are
+ * lost with the store.
  */
 export function planStart({ bounds, committed, applied, topicIds, startFrom }: StartFacts): PartitionStart[] {
   const isOfThisTopic = ({ topic, topicId = '' }: { topic: string; topicId?: string }): boolean => {
@@ -75,7 +73,7 @@ export function planStart({ bounds, committed, applied, topicIds, startFrom }: S
     }
     if (group !== undefined && (group.start === undefined || store === undefined)) {
       const { offset, start = store?.start ?? 0 } = group
-      // What an operator has set is meant, wherever it is.
+      // An operator's position counts, whatever it is.
       const isNoted = group.start !== undefined && offset < start
       return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
     }

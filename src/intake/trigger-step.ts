@@ -6,9 +6,8 @@ import type { RegistryStep } from '../registry/registry.ts'
 export type TriggerStep = Exclude<RegistryStep, { kind: 'register' }>
 
 /**
- * What a trigger asks of the registry; `undefined` for a sign-out without a session where that means nothing.
- * `deadlineMs`: until then its deliveries are tried, in milliseconds since the epoch. `context`: the span that was begun
- * for the trigger, where there is one.
+ * The registry step of a trigger; `undefined` for a sign-out without a session if that has no effect. `deadlineMs`: when its
+ * deliveries expire, in milliseconds since the epoch. `context`: the trigger's span, if there is one.
  */
 export function triggerStep(
   trigger: Trigger,

@@ -22,8 +22,8 @@ export interface IssuerSettings {
   readonly isEnabled: boolean
   /** Absolute path of the signing keys; with `{tenant}` in it for a pattern. */
   readonly keysFile: string
-  /** Absolute path of the folder that `keysFile` must not leave, links followed. */
-  readonly keysFolder: string
+  /** Absolute path of the folder that `keysFile` must not leave, links followed; missing where it may lie anywhere. */
+  readonly keysFolder: string | undefined
   /** Milliseconds. Default: 120 s. */
   readonly tokenLifetimeMs?: number
   /** Of clients and registrations that name none. Default: RS256. */
@@ -34,4 +34,8 @@ export interface IssuerSettings {
   /** How long a delivery is tried. Milliseconds. Default: the option's. */
   readonly deadlineMs?: number
   readonly clients: readonly ClientSettings[]
+}
+
+export function isPattern({ issuer }: Pick<IssuerSettings, 'issuer'>): boolean {
+  return issuer.includes('{tenant}')
 }

@@ -1,68 +1,225 @@
+import { EgressGuard, type EgressPolicy } from '../egress/egress-guard.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
-import { LocalSigner } from './signing/local-signer.ts'
+import { Issuer, type IssuerDefaults } from './issuer.ts'
+import { type IssuerSettings, isPattern } from './issuer-settings.ts'
 import { RsaThreads } from './signing/rsa-threads.ts'
-import { type KeyFileEvents, type KeyFileFacts, SigningKeys } from './signing/signing-keys.ts'
-import type { TokenSigner } from './signing/token-signer.ts'
+import type { KeyFileEvents, KeyFileFacts } from './signing/signing-keys.ts'
+import { Tenants } from './tenants.ts'
 
-export interface IssuerSource {
-  readonly issuer: string
-  readonly signingKeysFile: string
+export interface IssuersOptions {
+  readonly clock: Clock
+  readonly defaults: IssuerDefaults
+  /** What all issuers may reach. */
+  readonly egress: EgressPolicy
+  /**
+   * Reads what is configured; `undefined` when it is as it was at the last call. Throws `LR_ISSUERS_INVALID`, which names every
+   * problem.
+   */
+  readonly read: () => Promise<readonly IssuerSettings[] | undefined>
 }
 
-interface Entry {
-  readonly keys: SigningKeys
-  readonly signer: TokenSigner
+export interface IssuersEvents extends KeyFileEvents {
+  onIssuersReloaded(count: number): void
+  /** At every look while the new version is unusable; `failures` counts the looks that ended in the same way. */
+  onIssuersRefused(error: unknown, failures: number): void
 }
 
-/** The issuers that this relay speaks for, each with its keys. */
+type Jwk = Readonly<Record<string, unknown>>
+
+/** So many key files are read at the start, so that what is wrong with them is said there; of more, each when it is needed. */
+const READ_AT_START_MAX = 100
+/** Key files that are looked at each time; with more of them in use they take turns. */
+const LOOKED_AT_ONCE = 50
+
+/** The issuers that this relay speaks for. */
 export class Issuers {
-  readonly #entries = new Map<string, Entry>()
+  #listed = new Map<string, Issuer>()
+  #aliases = new Map<string, string>()
+  #problem: string | undefined
+  /** A version whose keys could not be used when they were looked at last. */
+  #refused: readonly IssuerSettings[] | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+  #lookedAt = 0
+  readonly #options: IssuersOptions
+  readonly #guards = new Map<string, EgressGuard>()
+  readonly #rsa = new RsaThreads()
+  readonly #tenants: Tenants
 
-  constructor(sources: readonly IssuerSource[], clock: Clock) {
-    const rsa = new RsaThreads()
-    for (const { issuer, signingKeysFile } of sources) {
-      const keys = new SigningKeys(signingKeysFile, clock)
-      this.#entries.set(issuer, { keys, signer: new LocalSigner(keys, rsa) })
-    }
+  constructor(options: IssuersOptions) {
+    this.#options = options
+    this.#tenants = new Tenants(
+      (settings, before) => this.#create(settings, before),
+      () => options.clock.monotonic(),
+    )
   }
 
-  /** Throws `LR_KEYS_INVALID` when the keys of any issuer cannot be used. */
+  /** Reads what is configured, without keys. Throws `LR_ISSUERS_INVALID`. */
+  async open(): Promise<void> {
+    const settings = await this.#options.read()
+    if (settings !== undefined) this.#use(settings)
+  }
+
+  /** Throws `LR_KEYS_INVALID` for keys that cannot be used, of all issuers at once. */
   async load(): Promise<void> {
-    try {
-      await Promise.all([...this.#entries.values()].map(({ keys }) => keys.load()))
-    } catch (error) {
-      if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
-      throw new RelayFault('LR_KEYS_INVALID', `SIGNING_KEYS_FILE: ${messageOf(error)}`)
+    await this.open()
+    const enabled = [...this.#listed.values()].filter(({ isEnabled }) => isEnabled)
+    if (enabled.length > READ_AT_START_MAX) return
+    await loadAll(enabled)
+  }
+
+  /** Looks at the configuration and at the key files in use every `everyMs`. */
+  watch(everyMs: number, events: IssuersEvents): void {
+    let failures = 0
+    const look = async (): Promise<void> => {
+      try {
+        await this.#reread(events)
+        failures = 0
+        this.#problem = undefined
+      } catch (error) {
+        failures = messageOf(error) === this.#problem ? failures + 1 : 1
+        this.#problem = messageOf(error)
+        events.onIssuersRefused(error, failures)
+      }
+      this.#tenants.forgetIdle()
+      for (const { keys } of this.#nextKeys()) await keys.look(events)
     }
+    const again = (): void => {
+      if (this.#isClosed) return
+      this.#timer = setTimeout(() => look().finally(again), everyMs)
+      this.#timer.unref()
+    }
+    again()
   }
 
-  watch(everyMs: number, events: KeyFileEvents): void {
-    for (const { keys } of this.#entries.values()) keys.watch(everyMs, events)
+  /** The one with that `iss`; one that is not enabled, too. */
+  get(id: string): Issuer | undefined {
+    return this.#listed.get(id) ?? this.#tenants.get(id)
   }
 
-  has(issuer: string): boolean {
-    return this.#entries.has(issuer)
+  /** Whether its triggers are taken and its deliveries made. */
+  serves(id: string): boolean {
+    return this.get(id)?.isEnabled === true
   }
 
-  signer(issuer: string): TokenSigner | undefined {
-    return this.#entries.get(issuer)?.signer
+  /**
+   * The `iss` of what a record calls its issuer: an alias, or the `iss` itself. Of a record that names none it is the only
+   * one there is, if there is only one.
+   */
+  resolve(name: string | undefined): string | undefined {
+    return name === undefined ? this.only : (this.#aliases.get(name) ?? name)
   }
 
-  publicJwks(): Readonly<Record<string, unknown>>[] {
-    return [...this.#entries.values()].flatMap(({ keys }) => keys.publicJwks())
+  /** The only issuer; `undefined` where there are several, or may be. */
+  get only(): string | undefined {
+    if (this.#listed.size !== 1 || this.#tenants.patterns.length > 0) return undefined
+    return this.#listed.keys().next().value
   }
 
-  /** Of all issuers: keys that sign now, and those that will. */
-  keysInUse(): ReturnType<SigningKeys['inUse']> {
-    return [...this.#entries.values()].flatMap(({ keys }) => keys.inUse())
+  /** Those with a line of their own, and those that were met. */
+  *known(): Iterable<Issuer> {
+    yield* this.#listed.values()
+    yield* this.#tenants.met()
   }
 
-  keyFiles(): KeyFileFacts[] {
-    return [...this.#entries.values()].map(({ keys }) => keys.facts)
+  /** Why the configuration cannot be used as it is now, so that the one before stays in force. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
+  /** Of issuers whose keys were read, or could not be. */
+  keyFiles(): (KeyFileFacts & { readonly issuer: string })[] {
+    return [...this.known()]
+      .filter(({ keys }) => keys.isLoaded || keys.facts.problem !== undefined)
+      .map(({ id, keys }) => ({ issuer: id, ...keys.facts }))
+  }
+
+  /**
+   * The public keys of one issuer, those that do not sign yet included: RPs must have read them before the first token
+   * arrives. `undefined` for an issuer that is not known. Throws `LR_KEYS_INVALID`.
+   */
+  async jwks(id: string): Promise<readonly Jwk[] | undefined> {
+    const issuer = this.get(id)
+    await issuer?.keys.load()
+    return issuer?.keys.publicJwks()
   }
 
   close(): void {
-    for (const { keys } of this.#entries.values()) keys.close()
+    this.#isClosed = true
+    clearTimeout(this.#timer)
   }
+
+  async #reread(events: IssuersEvents): Promise<void> {
+    const settings = (await this.#options.read()) ?? this.#refused
+    if (settings === undefined) return
+    this.#refused = settings
+    await this.#checkNewKeys(settings)
+    this.#refused = undefined
+    this.#use(settings)
+    events.onIssuersReloaded(settings.length)
+  }
+
+  /** A version with an issuer that could not sign is refused whole, as it would be at a start. */
+  async #checkNewKeys(settings: readonly IssuerSettings[]): Promise<void> {
+    const fresh = settings.filter(
+      (it) =>
+        it.isEnabled && !isPattern(it) && this.#listed.get(it.issuer)?.settings.keysFile !== it.keysFile,
+    )
+    if (fresh.length <= READ_AT_START_MAX) await loadAll(fresh.map((it) => this.#create(it)))
+  }
+
+  #use(settings: readonly IssuerSettings[]): void {
+    const listed = new Map<string, Issuer>()
+    const aliases = new Map<string, string>()
+    for (const it of settings) {
+      if (isPattern(it)) continue
+      const before = this.#listed.get(it.issuer)
+      const isSame = before !== undefined && JSON.stringify(before.settings) === JSON.stringify(it)
+      listed.set(it.issuer, isSame ? before : this.#create(it, before))
+      for (const alias of it.aliases) aliases.set(alias, it.issuer)
+    }
+    this.#listed = listed
+    this.#aliases = aliases
+    this.#tenants.use(settings.filter(isPattern))
+  }
+
+  #create(settings: IssuerSettings, before?: Issuer): Issuer {
+    const { clock, defaults, egress } = this.#options
+    // One guard for all that may reach the same: connections belong to a guard, and can be shared then.
+    const allow = [...egress.allow, ...settings.egressAllow]
+    const name = allow.toSorted().join('\n')
+    let guard = this.#guards.get(name)
+    if (guard === undefined) {
+      guard = new EgressGuard({ ...egress, allow })
+      this.#guards.set(name, guard)
+    }
+    return new Issuer({ settings, defaults, egress: guard, clock, rsa: this.#rsa }, before)
+  }
+
+  #nextKeys(): Issuer[] {
+    const loaded = [...this.known()].filter(({ keys }) => keys.isLoaded || keys.facts.problem !== undefined)
+    if (loaded.length <= LOOKED_AT_ONCE) return loaded
+    const from = this.#lookedAt % loaded.length
+    this.#lookedAt = from + LOOKED_AT_ONCE
+    return [...loaded.slice(from), ...loaded.slice(0, from)].slice(0, LOOKED_AT_ONCE)
+  }
+}
+
+async function loadAll(issuers: readonly Issuer[]): Promise<void> {
+  const problems = await Promise.all(
+    issuers.map(async ({ id, keys, settings }) => {
+      try {
+        await keys.load()
+      } catch (error) {
+        if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
+        return `${id}: ${messageOf(error)}`
+      }
+      const { alg } = settings
+      if (alg === undefined || keys.all.some(({ algorithms }) => algorithms.includes(alg))) return []
+      return `${id}: no key of the file signs ${alg}, the default of its clients`
+    }),
+  )
+  const lines = problems.flat()
+  if (lines.length > 0) throw new RelayFault('LR_KEYS_INVALID', lines.join('\n'))
 }

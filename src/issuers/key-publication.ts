@@ -5,31 +5,42 @@ import type { SigningKey } from './signing/signing-key.ts'
 
 type Jwk = Readonly<Record<string, unknown>>
 
+export interface PublishingIssuer {
+  readonly id: string
+  readonly keys: {
+    /** Keys that sign now, and those that will. */
+    inUse(): readonly { readonly key: SigningKey; readonly signs: 'now' | 'later' }[]
+  }
+}
+
 export interface KeyPublicationOptions {
-  readonly issuer: string
+  readonly issuers: () => Iterable<PublishingIssuer>
   /** Between two looks; 0 for none at all. Milliseconds. */
   readonly intervalMs: number
-  /** Keys that sign now, and those that will. */
-  readonly keys: () => readonly { readonly key: SigningKey; readonly signs: 'now' | 'later' }[]
   /** Reads a JSON object; throws when there is none. */
   readonly fetchJson: (uri: string) => Promise<Jwk>
   /** What is published could not be read; `failures` counts in a row. What was known stands. */
-  readonly onUnknown: (error: unknown, failures: number) => void
+  readonly onUnknown: (issuer: string, error: unknown, failures: number) => void
 }
 
 export interface KnownPublication {
+  readonly issuer: string
   readonly kid: string
   readonly signs: 'now' | 'later'
   readonly isPublished: boolean
 }
 
+/** Issuers that are looked at; each is two requests to somebody else, and a series of a metric. */
+const ISSUERS_MAX = 200
+
 /**
- * Whether RPs can verify what the relay signs: looks now and then at the JWK set that the issuer itself publishes
+ * Whether RPs can verify what the relay signs: looks now and then at the JWK sets that the issuers themselves publish
  * (OpenID Connect Discovery 1.0 §4). Without discovery nothing is known, and nothing is claimed.
  */
 export class KeyPublication {
   readonly #options: KeyPublicationOptions
-  #jwks: readonly Jwk[] | undefined
+  readonly #failures = new Map<string, number>()
+  #jwks = new Map<string, readonly Jwk[]>()
 
   constructor(options: KeyPublicationOptions) {
     this.#options = options
@@ -37,36 +48,60 @@ export class KeyPublication {
 
   /** Of the keys as they are now, against what was published when it was looked at last. */
   known(): KnownPublication[] {
-    const jwks = this.#jwks
-    if (jwks === undefined) return []
-    return this.#options.keys().map(({ key, signs }) => ({
-      kid: key.kid,
-      signs,
-      isPublished: jwks.some((jwk) => jwk.kid === key.kid && isSameKey(jwk, key.privateKey)),
-    }))
+    return this.#issuers().flatMap(({ id, keys }) => {
+      const jwks = this.#jwks.get(id)
+      if (jwks === undefined) return []
+      return keys.inUse().map(({ key, signs }) => ({
+        issuer: id,
+        kid: key.kid,
+        signs,
+        isPublished: jwks.some((jwk) => jwk.kid === key.kid && isSameKey(jwk, key.privateKey)),
+      }))
+    })
   }
 
   /** Looks until the signal aborts. Never throws. */
   async watch(signal: AbortSignal): Promise<void> {
-    const { intervalMs, onUnknown } = this.#options
+    const { intervalMs } = this.#options
     if (intervalMs === 0) return
-    for (let failures = 0; !signal.aborted; ) {
-      try {
-        await this.look()
-        failures = 0
-      } catch (error) {
-        if (!signal.aborted) onUnknown(error, ++failures)
-      }
+    while (!signal.aborted) {
+      await this.look(signal)
       await delay(intervalMs, signal)
     }
   }
 
-  async look(): Promise<void> {
-    const { issuer, fetchJson } = this.#options
+  /** Looks once at every issuer whose keys are in use. Never throws. */
+  async look(signal?: AbortSignal): Promise<void> {
+    const issuers = this.#issuers()
+    this.#jwks = new Map([...this.#jwks].filter(([id]) => issuers.some((it) => it.id === id)))
+    for (const { id } of issuers) {
+      if (signal?.aborted) return
+      try {
+        this.#jwks.set(id, await this.#published(id))
+        this.#failures.delete(id)
+      } catch (error) {
+        const failures = (this.#failures.get(id) ?? 0) + 1
+        this.#failures.set(id, failures)
+        if (!signal?.aborted) this.#options.onUnknown(id, error, failures)
+      }
+    }
+  }
+
+  #issuers(): PublishingIssuer[] {
+    const inUse: PublishingIssuer[] = []
+    for (const issuer of this.#options.issuers()) {
+      if (inUse.length === ISSUERS_MAX) break
+      if (issuer.keys.inUse().length > 0) inUse.push(issuer)
+    }
+    return inUse
+  }
+
+  async #published(issuer: string): Promise<readonly Jwk[]> {
+    const { fetchJson } = this.#options
     const uri = jwksUriIn(await fetchJson(discoveryUri(issuer)))
-    if (uri === undefined) throw new Error('the metadata name no usable jwks_uri')
+    if (uri === undefined) throw new Error('the metadata has no usable jwks_uri')
     const { keys } = await fetchJson(uri)
-    if (!Array.isArray(keys)) throw new Error('the document at jwks_uri holds no list of keys')
-    this.#jwks = keys.filter((key) => typeof key === 'object' && key !== null)
+    if (!Array.isArray(keys)) throw new Error('the document at jwks_uri has no list of keys')
+    return keys.filter((key) => typeof key === 'object' && key !== null)
   }
 }

@@ -10,9 +10,9 @@ import { fetchTopicIds } from './topic-ids.ts'
 
 export interface EdgeWatchOptions {
   readonly edges: LogEdges
-  /** What is read next, and the time of what was read last, of a partition of the assignment. */
+  /** The next offset of an assigned partition, and the time of its last record. */
   readonly reading: (partition: TopicPartition) => { wanted: number; recordMs?: number } | undefined
-  /** Lets reading of a partition go on elsewhere. */
+  /** Makes reading of a partition continue elsewhere. */
   readonly move: (partition: AssignedPartition) => void
 }
 
@@ -20,8 +20,8 @@ const WATCH_MS = 2_000
 const PAUSE_MS = 200
 
 /**
- * Watches the ends of the log for one member after the other: whether it still holds what is read next, whether its topics
- * are those that they were, and whether their ends can be read.
+ * Watches the ends of the log for the current member: whether the log still holds the next offsets, whether a topic was
+ * recreated, and whether transactions hide records.
  */
 export class EdgeWatch {
   readonly #options: EdgeWatchOptions
@@ -42,7 +42,7 @@ export class EdgeWatch {
     this.#topicIds = new Map(topicIds)
     for (const { offset: wanted, recordMs, ...partition } of voided) {
       const position = assigned.find((it) => isSame(it, partition))?.position ?? 0
-      void this.#tell(member, 'recreated', { ...partition, wanted, position, recordMs })
+      void this.#report(member, 'recreated', { ...partition, wanted, position, recordMs })
     }
     this.#timer ??= setInterval(() => void this.#look(), WATCH_MS).unref()
   }
@@ -55,7 +55,7 @@ export class EdgeWatch {
 
   /** Throws when Kafka cannot be asked. */
   async outOfRange(member: GroupMember, { topic, partition }: TopicPartition): Promise<void> {
-    // Nobody is to be told any more, and kafkajs would ask again at once.
+    // A replaced member reports nothing. Without the delay kafkajs would ask again at once.
     if (this.#member !== member) return delay(PAUSE_MS)
     if ((await this.#lookAtIds(member)).has(topic)) return
     const bounds = await this.#assignedBounds(member, [topic])
@@ -71,7 +71,7 @@ export class EdgeWatch {
       hasMoved = true
     }
     if (hasMoved) return
-    // The broker may know better than its own bounds, in the middle of a change of leaders.
+    // During a change of leaders the broker may know more than its own bounds say.
     const wanted = this.#options.reading({ topic, partition })?.wanted
     if (wanted !== undefined) member.seek({ topic, partition, offset: String(wanted) })
     await delay(PAUSE_MS)
@@ -88,26 +88,26 @@ export class EdgeWatch {
         this.#options.edges.openTransactions(this.#transactions.look(bounds, Date.now()))
       }
     } catch {
-      // Whoever consumes says that Kafka is away.
+      // The consumer reports that Kafka is away.
     } finally {
       this.#isLooking = false
     }
   }
 
-  /** Starts anew in topics that have the name of another one; returns them. */
+  /** Finds recreated topics, moves their partitions to the start, and returns them. */
   async #lookAtIds(member: GroupMember): Promise<ReadonlySet<string>> {
     const recreated = new Set<string>()
     const ids = await fetchTopicIds(member.cluster, [...this.#topicIds.keys()])
     if (this.#member !== member) return recreated
     for (const [topic, id] of ids) {
       const before = this.#topicIds.get(topic)
-      // Without one it is not there now, or the broker that answers knows of no ids. Another broker may be behind.
+      // The topic is missing now, or this broker knows no ids. A broker may lag behind with an old id.
       if (id === '' || id === before || this.#left.has(id)) continue
       if (before) recreated.add(topic)
       else this.#topicIds.set(topic, id)
     }
     if (recreated.size === 0) return recreated
-    // It may have other leaders, and another number of partitions.
+    // The topic may have other leaders and another number of partitions.
     await member.cluster.refreshMetadata()
     const bounds = await this.#assignedBounds(member, [...recreated])
     if (this.#member !== member) return recreated
@@ -140,10 +140,10 @@ export class EdgeWatch {
       ...(why !== 'retention' && { start: from }),
       ...(topicId && { topicId }),
     })
-    void this.#tell(member, why, { topic, partition, wanted, position: from, recordMs })
+    void this.#report(member, why, { topic, partition, wanted, position: from, recordMs })
   }
 
-  async #tell(
+  async #report(
     member: GroupMember,
     why: PassedPosition['why'],
     passed: TopicPartition & { wanted: number; position: number; recordMs?: number | undefined },

@@ -4,7 +4,7 @@ import type { KafkaTopics } from './kafka-topics.ts'
 import { metadataText, readMetadata } from './position-metadata.ts'
 import { fetchTopicIds } from './topic-ids.ts'
 
-/** Where a group is in one partition: everything before `offset` is settled. */
+/** A group's position in one partition. Every record before `offset` is settled. */
 export type GroupPosition = RecordPosition & PositionMetadata
 
 interface CommittedOffsets {
@@ -28,11 +28,11 @@ export function committedIn({ topic, partitions }: CommittedOffsets): GroupPosit
     }))
 }
 
-/** What Kafka answers to somebody who is no member while the group has some, in each state of it. */
+/** Kafka's errors for a commit by a non-member while the group has members, in each group state. */
 const MEMBER_ERRORS = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'REBALANCE_IN_PROGRESS'])
 const NO_GENERATION = -1
 
-/** The positions of a group, seen and set from outside of it. */
+/** Reads and sets a group's positions without being a member. */
 export class GroupPositions {
   readonly #topics: KafkaTopics
 
@@ -40,7 +40,7 @@ export class GroupPositions {
     this.#topics = topics
   }
 
-  /** What is committed; partitions without a committed offset are left out, and so are topics that do not exist. */
+  /** The committed positions. Partitions without one and missing topics are left out. */
   async readCommitted(groupId: string, topics: readonly string[]): Promise<GroupPosition[]> {
     const answers = await this.#topics.ask(
       async (admin) => {
@@ -53,7 +53,7 @@ export class GroupPositions {
     return answers.flatMap(committedIn)
   }
 
-  /** Empty for a topic that does not exist, and where the brokers have no ids. */
+  /** Empty for a missing topic, and if the brokers have no ids. */
   topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
     return this.#topics.askCluster(
       (cluster) => fetchTopicIds(cluster, topics),
@@ -61,10 +61,7 @@ export class GroupPositions {
     )
   }
 
-  /**
-   * Sets the positions of a group that has no members, all or none of one coordinator's answer. `has-members`: somebody
-   * consumes with the group, and nothing was changed.
-   */
+  /** Sets the positions of a group without members, in one request to its coordinator. `has-members`: nothing was changed. */
   async commitAsNobody(
     groupId: string,
     positions: readonly GroupPosition[],
@@ -85,7 +82,7 @@ export class GroupPositions {
           await coordinator.offsetCommit({ groupId, groupGenerationId: NO_GENERATION, memberId: '', topics })
           return 'committed'
         } catch (error) {
-          // An answer, which must not cost the connection.
+          // An answer of the broker, so the connection stays open.
           if (MEMBER_ERRORS.has((error as { type?: string }).type ?? '')) return 'has-members'
           throw error
         }

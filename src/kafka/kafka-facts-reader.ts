@@ -16,7 +16,7 @@ import { kafkajs } from './kafkajs/kafkajs.ts'
 import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
 
 const PAUSE_MS = 500
-/** For everything that is asked together: a cluster without a majority may answer nothing more, nor refuse. */
+/** For all requests together: a cluster without a majority may neither answer nor refuse. */
 const TIME_MS = 20_000
 
 export interface KafkaFactsOptions {
@@ -25,7 +25,7 @@ export interface KafkaFactsOptions {
   readonly groupId: string
 }
 
-/** Looks up what the doctor wants to know of Kafka. A request that the cluster refuses leaves a fact unread. */
+/** Reads the facts about Kafka that the doctor needs. A refused request leaves its fact unread. */
 export class KafkaFactsReader implements ExaminedKafka {
   readonly #options: KafkaFactsOptions
   #endsAtMs: number | undefined
@@ -36,18 +36,18 @@ export class KafkaFactsReader implements ExaminedKafka {
 
   async brokers(): Promise<readonly BrokerFacts[]> {
     const { topics } = this.#options
-    const { brokers } = await this.#patiently(() => topics.ask((admin) => admin.describeCluster()))
+    const { brokers } = await this.#retrying(() => topics.ask((admin) => admin.describeCluster()))
     return brokers
   }
 
   topics(): Promise<readonly TopicFacts[]> {
     const { topics, names } = this.#options
-    return this.#patiently(() => new TopicFactsReader(topics, names).read())
+    return this.#retrying(() => new TopicFactsReader(topics, names).read())
   }
 
   async layout(topic: string): Promise<TopicLayout> {
     const { topics } = this.#options
-    const partitions = await this.#patiently(() => topics.layout(topic))
+    const partitions = await this.#retrying(() => topics.layout(topic))
     return {
       limits: await this.#fact(async (admin) => limitsIn(await describeLimits(admin, topic))),
       partitions: partitions.map(({ partitionId, leader, replicas, isr }) => ({
@@ -78,7 +78,7 @@ export class KafkaFactsReader implements ExaminedKafka {
         const committed = await positions.readCommitted(groupId, [topic])
         const topicId = (await positions.topicIds([topic])).get(topic)
         const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
-        // The last, so that nothing is behind an end that was read before it.
+        // Last, so that no position is beyond an end that was read before it.
         const bounds = await topics.bounds([topic])
         for (const { partition, from, to, end } of bounds) {
           const position = committed.find((it) => it.partition === partition)
@@ -131,11 +131,11 @@ export class KafkaFactsReader implements ExaminedKafka {
           return { unread }
         }
       }, `Describe on group ${groupId} and on its topics`)
-    return this.#patiently(ask)
+    return this.#retrying(ask)
   }
 
-  /** A broker that has just died is asked for some seconds more, by chance; another answers the next time. */
-  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+  /** kafkajs may pick a broker that has just died. A retry reaches another one. */
+  async #retrying<T>(ask: () => Promise<T>): Promise<T> {
     this.#endsAtMs ??= performance.now() + TIME_MS
     const leftMs = Math.max(0, this.#endsAtMs - performance.now())
     const answer = ask()
@@ -148,7 +148,7 @@ export class KafkaFactsReader implements ExaminedKafka {
       if (codeOf(error) === 'LR_REFUSED') throw error
       if (performance.now() + PAUSE_MS + TIME_MS / 2 > this.#endsAtMs) throw error
       await delay(PAUSE_MS)
-      return this.#patiently(ask)
+      return this.#retrying(ask)
     }
   }
 }

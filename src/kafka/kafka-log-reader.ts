@@ -8,7 +8,7 @@ import { delay } from '../lib/deferred.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { GroupPositions } from './group-positions.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import {
@@ -43,7 +43,7 @@ export class KafkaLogReader implements LogReader {
   readonly #positions: GroupPositions
   readonly #failuresMax: number
 
-  /** `failuresMax`: in a row, before a read throws. */
+  /** `failuresMax`: consecutive failures before a read throws. */
   constructor(kafka: Kafka, topics: KafkaTopics, failuresMax = FAILURES_IN_A_ROW_MAX) {
     this.#kafka = kafka
     this.#topics = topics
@@ -102,7 +102,7 @@ export class KafkaLogReader implements LogReader {
     const cluster = createCluster(this.#kafka)
     let failures = 0
     let isPrepared = false
-    // While some records are taken the next ones are on their way.
+    // The next records are fetched while the current ones are processed.
     let ahead: Promise<RecordBatch[]> | undefined
     try {
       while (left.size > 0) {
@@ -112,7 +112,7 @@ export class KafkaLogReader implements LogReader {
           isPrepared = true
           const batches = await (ahead ?? fetchRound(cluster, left, isolationLevel))
           ahead = fetchRound(cluster, left, isolationLevel)
-          // Awaited in the next round; until then a failure is nobody's.
+          // The next round awaits it; until then a rejection has no handler.
           ahead.catch(() => undefined)
           for (const batch of batches) {
             await take(batch)
@@ -126,11 +126,11 @@ export class KafkaLogReader implements LogReader {
           ahead = undefined
           for (const range of left.values()) range.fetchFrom = range.from
           if (isOutOfRange(error)) {
-            await goOnAtWhatIsLeft(cluster, left)
-            // Once more in vain counts: the broker does not agree with itself.
+            await skipToAvailable(cluster, left)
+            // A repeated failure counts: the broker contradicts itself.
             if (++failures <= this.#failuresMax) continue
           }
-          const fault = explained(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
+          const fault = explainRefusal(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
           if (codeOf(fault) === 'LR_REFUSED' || ++failures > this.#failuresMax) throw fault
           await delay(Math.min(100 * 2 ** failures, 1_000), signal)
         }
@@ -156,8 +156,8 @@ function isOutOfRange(error: unknown): boolean {
   return (error as { name?: string }).name === 'KafkaJSOffsetOutOfRange'
 }
 
-/** Retention may overtake a reader, and a topic may be created anew under its eyes. */
-async function goOnAtWhatIsLeft(cluster: Cluster, left: Left): Promise<void> {
+/** Retention may overtake a reader, and a topic may be recreated during a read. */
+async function skipToAvailable(cluster: Cluster, left: Left): Promise<void> {
   for (const bounds of await fetchBounds(cluster, topicsOf([...left.values()]))) {
     const range = left.get(nameOf(bounds))
     if (range === undefined) continue
@@ -168,18 +168,18 @@ async function goOnAtWhatIsLeft(cluster: Cluster, left: Left): Promise<void> {
 }
 
 interface RangeLeft extends TopicPartition {
-  /** What lies before it is taken. */
+  /** Earlier offsets are processed. */
   from: number
-  /** What lies before it has been fetched. */
+  /** Earlier offsets are fetched. */
   fetchFrom: number
-  /** Exclusive; less than was asked for where the partition ends before. */
+  /** Exclusive. Lower than requested if the partition ends before. */
   to: number
 }
 
 type Left = Map<string, RangeLeft>
 type Take = (batch: RecordBatch) => Promise<void>
 
-/** One fetch from every leader that holds something of what is left. */
+/** One fetch from every leader of a partition that is left. */
 async function fetchRound(cluster: Cluster, left: Left, isolationLevel: number): Promise<RecordBatch[]> {
   const byLeader = new Map<string, RangeLeft[]>()
   for (const range of left.values()) {
@@ -226,14 +226,14 @@ function readBatch(
   const batch = new Batch(topic, String(fetchFrom), fetched)
   const endOffset = Number(fetched.highWatermark)
   if (batch.messages.length === 0 && !batch.isEmptyDueToFiltering()) {
-    // Behind an open transaction there is more to come.
+    // More records will follow behind an open transaction.
     if (endOffset <= fetchFrom) range.to = fetchFrom
     return undefined
   }
   const nextOffset = Number(batch.lastOffset()) + 1
   range.fetchFrom = nextOffset
   const part = { topic, partition, fetchedOffset: fetchFrom }
-  // Of a transaction nobody knows yet whether it counts, unless the broker has answered for it.
+  // The records of an open transaction do not count until the broker reports its end.
   const messages =
     isolationLevel === READ_COMMITTED ? batch.messages : batch.messages.filter((it) => !isInTransaction(it))
   const records = messages.map((message) => wireRecord(part, message))

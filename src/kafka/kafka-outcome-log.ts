@@ -2,7 +2,7 @@ import type { Kafka, Message, PartitionMetadata, Producer } from 'kafkajs'
 import type { OutcomeLog, OutgoingRecord } from '../delivery/outcome-log.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
 import { partitionOfKey } from './key-partition.ts'
@@ -12,10 +12,9 @@ const ALL_IN_SYNC_REPLICAS = -1
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
 /**
- * A producer on kafkajs that does not take its word for it. kafkajs resolves a request over several partitions also
- * when leadership moved and a part was never sent, so the partitions that answered are compared with those that
- * were asked. It retries inside one request only at that price, so it may not; the caller does. And a producer that
- * failed once is replaced, because some failures stay with it.
+ * A kafkajs producer with verified acknowledgements. kafkajs resolves a request over several partitions even if leadership
+ * moved and a part was never sent, so this compares the partitions that answered with those in the request. kafkajs' own
+ * retries have the same fault, so the caller retries. A failed producer is replaced, because some failures persist in it.
  */
 export class KafkaOutcomeLog implements OutcomeLog {
   readonly #kafka: Kafka
@@ -36,14 +35,17 @@ export class KafkaOutcomeLog implements OutcomeLog {
       await this.#send(producer, records)
     } catch (error) {
       const type = protocolType(error)
-      // An answer like any other, after which the producer is as good as before.
+      // A regular answer. The producer remains usable.
       if (type !== undefined && TOO_LARGE.has(type)) {
-        throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of that size', {
+        throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of this size', {
           cause: error,
         })
       }
       await this.#discard()
-      throw explained(error, `Write on topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`)
+      throw explainRefusal(
+        error,
+        `Write on topic ${[...new Set(records.map(({ topic }) => topic))].join(', ')}`,
+      )
     }
   }
 
@@ -89,7 +91,7 @@ export class KafkaOutcomeLog implements OutcomeLog {
     throw new RelayFault('LR_PUBLISH_INCOMPLETE', `no acknowledgement for ${[...asked].join(', ')}`)
   }
 
-  /** Chosen here and not in kafkajs, so that it is known which partitions must answer. */
+  /** Chosen here and not in kafkajs, so that the expected partitions are known. */
   #partitionOf({ partition, key }: OutgoingRecord, partitionMetadata: PartitionMetadata[]): number {
     if (partition !== undefined) return partition
     if (key === null) return partitionMetadata[this.#next++ % partitionMetadata.length]?.partitionId ?? 0
@@ -108,7 +110,7 @@ export class KafkaOutcomeLog implements OutcomeLog {
   }
 }
 
-/** The broker's error type, wherever kafkajs wrapped it. */
+/** The broker's error type, at whatever depth kafkajs wrapped it. */
 function protocolType(error: unknown): string | undefined {
   for (let it = error as { type?: string; cause?: unknown; originalError?: unknown } | undefined; it; ) {
     if (typeof it.type === 'string') return it.type

@@ -10,8 +10,8 @@ const SEND_TIMEOUT_MS = 5_000
 const ALL_IN_SYNC_REPLICAS = -1
 
 /**
- * Appends one record and resolves with where it stands, when it is durable on all in-sync replicas. Throws
- * `LR_TOPIC_MISSING`, or when Kafka is out of reach; the record may be there then.
+ * Appends one record. Resolves with its position when all in-sync replicas have it. Throws `LR_TOPIC_MISSING`, or when Kafka
+ * is out of reach; the record may have been written then.
  */
 export async function publishRecord(
   kafka: Kafka,

@@ -1,12 +1,12 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import type { TopicPartition } from '../events/wire-record.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import type { LogEdges } from '../intake/log-edges.ts'
 import type { AssignedPartition, RecordBatch, RecordListener, RecordSource } from '../intake/record-source.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { EdgeWatch } from './edge-watch.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import { type GroupMember, hookedAssigner } from './kafkajs/group-internals.ts'
 import { extentOf } from './kafkajs/record-set.ts'
@@ -19,33 +19,36 @@ export interface KafkaRecordSourceOptions {
   readonly topics: readonly string[]
   readonly groupId: string
   readonly startFrom: 'latest' | 'earliest'
-  /** After so long without a heartbeat the group gives a member's partitions to others. Milliseconds. */
+  /** The group evicts a member after so long without a heartbeat. Milliseconds. */
   readonly sessionTimeoutMs: number
-  /** A member that asks for nothing for so long has come to a standstill, and is replaced. Milliseconds. */
+  /** A member that requests nothing for so long is stuck, and is replaced. Milliseconds. */
   readonly stallMs: number
   readonly onTrouble: (what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown) => void
   readonly onMembership: (isMember: boolean) => void
   readonly edges: LogEdges
-  /** Up to where the log is applied to the store: where reading goes on, also when Kafka has dropped the group's offsets. */
+  /** Reads the positions in the store. Reading continues there, even if Kafka has dropped the group's offsets. */
   readonly recall: () => Promise<readonly AppliedPosition[]>
-  /** Keeps there what somebody else has set, before it becomes the group's own. Throws when it cannot; it is tried again. */
+  /**
+   * Keeps positions that somebody else has set in the store, before the group uses them. Throws when it cannot; the caller
+   * retries.
+   */
   readonly keep: (positions: readonly AppliedPosition[]) => Promise<void>
 }
 
 const REBALANCE_TIMEOUT_MS = 20_000
 const HEARTBEAT_MS = 1_000
 const FETCH_WAIT_MS = 200
-/** How soon partitions that were added to a topic are read. */
+/** The delay until partitions that were added to a topic are read. */
 const METADATA_AGE_MS_MAX = 10_000
-/** Keeps memory flat: a fetch brings so much of each partition at most, and it is cheaper than the default megabyte. */
+/** Keeps memory flat: the bytes that a fetch brings per partition. It is also cheaper than the default megabyte. */
 const FETCH_BYTES_PER_PARTITION = 32 * 1_024
 const RESTART_DELAY_MS = 250
 const RESTART_DELAY_MS_MAX = 5_000
 const LEAVE_MS_MAX = 5_000
 
 /**
- * A consumer on kafkajs that neither loses nor rewinds. It makes a new kafkajs consumer whenever the old one ends
- * by itself: one way to recover instead of kafkajs' several.
+ * A kafkajs consumer that neither loses nor rewinds. It creates a new kafkajs consumer whenever the old one ends by itself:
+ * one way to recover instead of several.
  */
 export class KafkaRecordSource implements RecordSource {
   readonly #options: KafkaRecordSourceOptions
@@ -60,7 +63,7 @@ export class KafkaRecordSource implements RecordSource {
     this.#options = options
     this.#commits = new OffsetCommits({
       committable: () => this.#listener?.committable() ?? [],
-      onRefused: (error) => this.#heed(error),
+      onRefused: (error) => this.#noteRefusal(error),
     })
     this.#watch = new EdgeWatch({
       edges: options.edges,
@@ -75,7 +78,7 @@ export class KafkaRecordSource implements RecordSource {
     await this.#connectUntilJoined()
   }
 
-  /** Without a member nothing is fetched, and kafkajs would throw; the next assignment says what is paused. */
+  /** Without a member nothing is fetched and kafkajs would throw. The next assignment pauses again. */
   pause({ topic, partition }: TopicPartition): void {
     if (this.#member !== undefined) this.#consumer?.pause([{ topic, partitions: [partition] }])
   }
@@ -95,7 +98,7 @@ export class KafkaRecordSource implements RecordSource {
   async stop(): Promise<void> {
     this.#ended.abort()
     this.#watch.end()
-    // While the consumer still runs: kafkajs drops commits once it has begun to stop.
+    // While the consumer still runs: kafkajs drops commits once it is stopping.
     const committed = this.#commits
       .commitLatest()
       .catch((error: unknown) => this.#trouble('commit-failed', error))
@@ -134,7 +137,7 @@ export class KafkaRecordSource implements RecordSource {
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       metadataMaxAge: METADATA_AGE_MS_MAX,
-      // One that was deleted is its operator's to create again.
+      // Creating a deleted topic again is up to its operator.
       allowAutoTopicCreation: false,
       maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
       partitionAssigners: [
@@ -146,14 +149,14 @@ export class KafkaRecordSource implements RecordSource {
             if (this.#consumer === consumer && this.#member !== undefined) this.#lose()
           },
           afterJoin: async (member) => {
-            // One that was replaced may come back to life; it has nothing to say any more.
+            // A replaced consumer may wake up. It must have no effect.
             if (this.#consumer !== consumer) throw unrecoverable(new Error('this consumer was replaced'))
             await this.#afterJoin(member)
           },
           onOutOfRange: (member, partition) => this.#watch.outOfRange(member, partition),
         }),
       ],
-      // Few: the coordinator is looked up again only when the member joins anew.
+      // Few retries: the coordinator is looked up again only when the member joins anew.
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3, restartOnFailure: async () => false },
     })
     return consumer
@@ -161,7 +164,7 @@ export class KafkaRecordSource implements RecordSource {
 
   async #run(consumer: Consumer): Promise<void> {
     await consumer.connect()
-    // Where an offset is gone, by retention or by a new topic, what is left of the log is read from its beginning.
+    // If an offset is gone, after retention or in a new topic, the rest of the log is read from its beginning.
     await consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true })
     this.#consumer = consumer
     let isJoined = false
@@ -185,7 +188,7 @@ export class KafkaRecordSource implements RecordSource {
         eachBatchAutoResolve: true,
         partitionsConsumedConcurrently: 3,
         eachBatch: async (payload) => {
-          // Reading goes on elsewhere: this was fetched before, and what is wanted of it comes again.
+          // Reading was moved after this fetch. What is still wanted of it is fetched again.
           if (payload.isStale()) return
           if (this.#consumer === consumer) this.#listener?.onBatch(recordBatch(payload))
         },
@@ -198,7 +201,7 @@ export class KafkaRecordSource implements RecordSource {
 
   #trouble(what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown): void {
     const { groupId, onTrouble, topics } = this.#options
-    onTrouble(what, explained(error, `Read on group ${groupId} and on topics ${topics.join(', ')}`))
+    onTrouble(what, explainRefusal(error, `Read on group ${groupId} and on topics ${topics.join(', ')}`))
   }
 
   #restart(consumer: Consumer, what: 'crashed' | 'stalled', error: unknown): void {
@@ -207,7 +210,7 @@ export class KafkaRecordSource implements RecordSource {
     this.#consumer = undefined
     this.#lose()
     void settledWithin(consumer.disconnect(), LEAVE_MS_MAX)
-      // What ended it may end the next one as well; then this is all that keeps it from spinning.
+      // The same fault may end the next consumer. The delay prevents a busy loop.
       .then(() => delay(RESTART_DELAY_MS, this.#ended.signal))
       .then(() => this.#connectUntilJoined())
   }
@@ -220,15 +223,15 @@ export class KafkaRecordSource implements RecordSource {
     this.#listener?.onLost()
   }
 
-  /** A commit may tell what kafkajs, busy with the retries of a fetch, would notice seconds later. */
-  #heed(error: unknown): void {
+  /** A commit may reveal what kafkajs, busy retrying a fetch, would notice seconds later. */
+  #noteRefusal(error: unknown): void {
     const { type } = error as { type?: string }
     if (type === 'UNKNOWN_MEMBER_ID' && this.#consumer !== undefined) {
       this.#restart(this.#consumer, 'crashed', error)
     } else if (type === 'ILLEGAL_GENERATION') this.#listener?.onLost()
   }
 
-  /** The group waits for this member meanwhile, so it keeps telling the coordinator that it is alive. */
+  /** The group waits for this member meanwhile, so the member keeps sending heartbeats. */
   async #beforeRejoin(member: GroupMember): Promise<void> {
     this.#options.onMembership(false)
     const alive = setInterval(() => {
@@ -263,7 +266,7 @@ export class KafkaRecordSource implements RecordSource {
       for (const partition of assigned) {
         const wanted = listener.nextWanted(partition)
         if (wanted === undefined) continue
-        // kafkajs goes back to the committed offset of every partition, also of those that were kept.
+        // kafkajs rewinds every partition to its committed offset, including those that were kept.
         member.seek({ topic: partition.topic, partition: partition.partition, offset: String(wanted) })
       }
       this.#options.onMembership(true)
@@ -288,25 +291,32 @@ export class KafkaRecordSource implements RecordSource {
   }
 }
 
-function recordBatch({ batch }: EachBatchPayload): RecordBatch {
-  const { topic, partition } = batch
+/** Its records are made as they are taken: a batch may hold a hundred thousand. */
+function recordBatch({ batch }: EachBatchPayload): RecordBatch<Iterable<WireRecord>> {
+  const { messages, topic, partition } = batch
   const { fetchedOffset, rawMessages } = batch as unknown as { fetchedOffset: string; rawMessages: object }
   const part = { topic, partition, fetchedOffset: Number(fetchedOffset) }
+  const last = messages.at(-1)
   return {
     ...part,
     bytes: extentOf(rawMessages)?.bytes ?? 0,
     nextOffset: Number(batch.lastOffset()) + 1,
+    recordMs: last && Number(last.timestamp),
     endOffset: Number(batch.highWatermark),
-    records: batch.messages.map((message) => wireRecord(part, message)),
+    records: {
+      *[Symbol.iterator]() {
+        for (const message of messages) yield wireRecord(part, message)
+      },
+    },
   }
 }
 
-/** An error that ends the kafkajs consumer: it must not go on fetching with an assignment that nobody knows. */
+/** An error that ends the kafkajs consumer, so that it does not go on with an assignment that nobody knows. */
 function unrecoverable(error: unknown): Error {
   const fault = new RelayFault('LR_UNAVAILABLE', `the start positions are not known: ${messageOf(error)}`, {
     cause: error,
   })
-  // The only names for which kafkajs gives up instead of going on; see its runner.
+  // kafkajs' runner gives up on few error names; this is one of them.
   fault.name = 'KafkaJSNotImplemented'
   return fault
 }

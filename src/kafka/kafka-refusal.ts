@@ -3,7 +3,7 @@ import { messageOf, RelayFault } from '../lib/errors.ts'
 
 const TLS_OPTIONS = { ca: 'KAFKA_TLS_CA_FILE', cert: 'KAFKA_TLS_CERT_FILE' }
 
-/** As far as kafkajs and Node.js tell it; kafkajs wraps one error in another. */
+/** The error fields of kafkajs and Node.js. kafkajs nests errors. */
 interface KafkaError {
   readonly name?: string
   readonly type?: string
@@ -12,10 +12,10 @@ interface KafkaError {
 }
 
 /**
- * What Kafka refuses for good, as a fault `LR_REFUSED` that names it and its remedy; anything else is returned as it is.
- * `rights` are those that were needed, as Kafka calls them: "Write on topic a".
+ * Turns a permanent refusal of Kafka into a fault `LR_REFUSED` with the reason and the remedy. Returns any other error
+ * unchanged. `rights`: the required rights in Kafka's words, such as "Write on topic a".
  */
-export function explained(error: unknown, rights: string): unknown {
+export function explainRefusal(error: unknown, rights: string): unknown {
   for (
     let it = error as KafkaError | undefined;
     it != null;
@@ -30,17 +30,17 @@ export function explained(error: unknown, rights: string): unknown {
 function reasonOf(error: KafkaError, rights: string): string | undefined {
   const message = messageOf(error)
   if (error.name === 'KafkaJSSASLAuthenticationError') {
-    return `it does not accept the user or the password (${message}); see KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM`
+    return `it rejects the user or the password (${message}); correct KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD or KAFKA_SASL_MECHANISM`
   }
   if (/mechanism is not supported by the server/i.test(message)) {
     return `${message}; set KAFKA_SASL_MECHANISM to one that this listener offers`
   }
   if (error.type?.endsWith('_AUTHORIZATION_FAILED')) {
-    return `the user has not the right (${error.type}); grant ${rights}`
+    return `the user lacks a right (${error.type}); grant ${rights}`
   }
-  // kafkajs asks every broker, and drops what each of them says.
+  // kafkajs asks every broker and drops their errors.
   if (error.name === 'KafkaJSGroupCoordinatorNotFound') {
-    return `no broker names the coordinator of the group: the cluster is starting, or the user has not the right; grant ${rights}`
+    return `no broker names the coordinator of the group: the cluster is starting, or the user lacks a right; grant ${rights}`
   }
   return tlsRefusal(error, TLS_OPTIONS)
 }

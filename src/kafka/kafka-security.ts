@@ -8,7 +8,7 @@ import { serverName } from '../lib/server-name.ts'
 import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts'
 import { hostFromKafkajs } from './broker-address.ts'
 
-/** How Kafka is connected to: in clear and as nobody, unless something is said. Of SASL all or nothing counts. */
+/** How to connect to Kafka. The default is plaintext without authentication. SASL needs all of its fields. */
 export interface KafkaSecurity {
   readonly isTls?: boolean
   readonly tls?: TlsFiles
@@ -20,10 +20,9 @@ export interface KafkaSecurity {
 }
 
 const KEEP_ALIVE_MS = 60_000
-/** Short: a dead broker must be noticed before the group gives us up. */
+/** Short: a dead broker must be noticed before the group evicts this member. */
 export const CONNECTION_TIMEOUT_MS = 3_000
 
-/** The part of kafkajs' configuration that says so. */
 export function securityConfig({ isTls = false, tls = {}, sasl = {} }: KafkaSecurity): {
   ssl?: true
   sasl?: SASLOptions
@@ -38,7 +37,7 @@ export function securityConfig({ isTls = false, tls = {}, sasl = {} }: KafkaSecu
   }
 }
 
-/** The files are read for every connection, so that a certificate is renewed without a restart. */
+/** Reads the files for every connection, to renew certificates without a restart. */
 function sockets(files: TlsFiles | undefined): ISocketFactory {
   const failures = new RecentFailures()
   return ({ host: name, port, onConnect }) => {

@@ -2,13 +2,13 @@ import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import type { TopicPartition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
-import { explained } from './kafka-refusal.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import { type Cluster, createCluster } from './kafkajs/kafka-cluster.ts'
 import { fetchBounds, type PartitionBounds, timeAt } from './partition-bounds.ts'
 
-/** The number of partitions of a topic rarely grows; outcomes may follow five minutes later. */
+/** The number of partitions rarely grows, and outcomes may use new ones five minutes later. */
 const METADATA_AGE_MS_MAX = 5 * 60_000
-/** Poison may be large: up to that, a letter keeps its original bytes. */
+/** Poison records may be large. Up to this size a dead letter keeps their bytes. */
 const DEAD_LETTER_BYTES_MAX = 16 * 1_024 * 1_024
 const LEADERS_WAIT_MS_MAX = 5_000
 const LEADERS_POLL_MS = 50
@@ -21,7 +21,7 @@ interface Known {
   readonly readAtMs: number
 }
 
-/** Topics as the cluster knows them: which exist, how many partitions, where they end. */
+/** The cluster's topics: whether they exist, their partitions and their ends. */
 export class KafkaTopics {
   readonly #kafka: Kafka
   readonly #known = new Map<string, Known>()
@@ -48,14 +48,14 @@ export class KafkaTopics {
     return partitions
   }
 
-  /** As `partitions`, also of a topic that has partitions without a leader: theirs is -1. Empty when it does not exist. */
+  /** As `partitions`, including partitions without a leader (leader -1). Empty when the topic does not exist. */
   async layout(topic: string): Promise<PartitionMetadata[]> {
     const { topics } = await this.ask((admin) => admin.fetchTopicMetadata())
     const partitions = topics.find(({ name }) => name === topic)?.partitions ?? []
     return [...partitions].sort((a, b) => a.partitionId - b.partitionId)
   }
 
-  /** Throws `LR_TOPIC_MISSING` for a topic that does not exist, unless it is `optional`. */
+  /** Throws `LR_TOPIC_MISSING` for a missing topic, unless it is `optional`. */
   bounds(topics: readonly string[], optional: readonly string[] = []): Promise<PartitionBounds[]> {
     return this.askCluster(
       (cluster) => fetchBounds(cluster, topics, optional),
@@ -95,18 +95,17 @@ export class KafkaTopics {
     )
   }
 
-  /** Whether somebody consumes as a member of the group now. */
   async hasMembers(groupId: string): Promise<boolean> {
     const { groups } = await this.ask((admin) => admin.describeGroups([groupId]))
     return groups.some(({ members }) => members.length > 0)
   }
 
-  /** After a failure: leaders may have moved, partitions may have been added. */
+  /** Call it after a failure: leaders may have moved, partitions may have been added. */
   forget(): void {
     this.#known.clear()
   }
 
-  /** Creates a topic of the relay's own unless it exists; the cluster's defaults decide its partitions and replicas. */
+  /** Creates a topic of the relay unless it exists. The cluster's defaults set its partitions and replicas. */
   async ensure(topic: string, options: { holdsLargeRecords: boolean }): Promise<void> {
     const existing = await this.ask((admin) => admin.listTopics())
     if (existing.includes(topic)) return
@@ -120,7 +119,7 @@ export class KafkaTopics {
     await this.#leadersAreThere(topic)
   }
 
-  /** kafkajs' own wait fails when the broker that it asks has not heard of the new topic yet. */
+  /** kafkajs' own wait fails when the broker that it asks does not know the new topic yet. */
   async #leadersAreThere(topic: string): Promise<void> {
     const endsAtMs = performance.now() + LEADERS_WAIT_MS_MAX
     while (performance.now() < endsAtMs) {
@@ -128,7 +127,7 @@ export class KafkaTopics {
       if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return
       await delay(LEADERS_POLL_MS)
     }
-    const message = `topic ${topic} was created, but has no leaders yet, or this relay may not see it (Describe on topic ${topic})`
+    const message = `topic ${topic} was created, but it has no leaders yet, or this relay lacks the right Describe on it`
     throw new RelayFault('LR_UNAVAILABLE', message)
   }
 
@@ -141,8 +140,8 @@ export class KafkaTopics {
   }
 
   /**
-   * A request on the one admin connection, which is made anew after a failure. Throws `LR_REFUSED` when Kafka does not
-   * let the relay in, or lacks it the rights, which are named as Kafka names them.
+   * Sends a request on the one admin connection, which is reopened after a failure. Throws `LR_REFUSED` when Kafka rejects
+   * the connection or denies the rights. The fault names the rights as Kafka does.
    */
   async ask<T>(request: (admin: Admin) => Promise<T>, rights = 'Describe on the cluster'): Promise<T> {
     this.#admin ??= this.#connect()
@@ -150,18 +149,18 @@ export class KafkaTopics {
       return await request(await this.#admin)
     } catch (error) {
       await this.close()
-      throw explained(error, rights)
+      throw explainRefusal(error, rights)
     }
   }
 
-  /** As `ask`, for what kafkajs' admin client has no words for. */
+  /** As `ask`, for requests that kafkajs' admin client lacks. */
   async askCluster<T>(request: (cluster: Cluster) => Promise<T>, rights: string): Promise<T> {
     this.#cluster ??= this.#connectCluster()
     try {
       return await request(await this.#cluster)
     } catch (error) {
       await this.close()
-      throw explained(error, rights)
+      throw explainRefusal(error, rights)
     }
   }
 
@@ -181,7 +180,7 @@ export class KafkaTopics {
 function missing(topic: string) {
   return (error: unknown): never => {
     if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-      const remedy = `create it, with as many partitions as there may be replicas: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      const remedy = `create it with a partition for each replica that you may run: kafka-topics.sh --create --topic ${topic} --partitions 12`
       throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist; ${remedy}`, { cause: error })
     }
     throw error

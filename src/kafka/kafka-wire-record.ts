@@ -4,13 +4,13 @@ import type { RecordBatch } from '../intake/record-source.ts'
 import { DecodedRecord } from './kafkajs/record-decoding.ts'
 import { UnreadableRecords } from './kafkajs/unreadable-records.ts'
 
-/** A kafkajs message without kafkajs' types: offsets and times as numbers, the content read when it is asked for. */
+/** Wraps a kafkajs message without kafkajs' types: offsets and times as numbers, content read on demand. */
 export function wireRecord(
   { topic, partition, fetchedOffset }: FetchedPart,
   message: KafkaMessage,
 ): WireRecord {
   const offset = Number(message.offset)
-  // It stands for all of its batch, of which what comes before the fetched offset is not wanted.
+  // It stands for a whole batch, which may begin before the fetched offset.
   return message instanceof UnreadableRecords
     ? new KafkaRecord(topic, partition, Math.max(message.firstOffset, fetchedOffset), message)
     : new KafkaRecord(topic, partition, offset, message)

@@ -3,8 +3,8 @@ const MULTIPLIER = 0x5bd1e995
 const SHIFT = 24
 
 /**
- * The partition of a key as Kafka's own clients choose it: murmur2 of its bytes, made positive, modulo the number of
- * partitions. kafkajs computes the same in 64-bit objects, at five percent of all that the relay allocated.
+ * The partition of a key, chosen as Kafka's own clients do: murmur2 of its bytes, made positive, modulo the number of
+ * partitions. kafkajs computes the same with 64-bit objects, which were five percent of the relay's allocations.
  */
 export function partitionOfKey(key: string | Buffer, partitions: number): number {
   return (murmur2(typeof key === 'string' ? Buffer.from(key) : key) & 0x7fffffff) % partitions

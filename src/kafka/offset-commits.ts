@@ -7,32 +7,31 @@ import type { GroupMember } from './kafkajs/group-internals.ts'
 import { metadataText } from './position-metadata.ts'
 
 export interface OffsetCommitsOptions {
-  /** What may be committed now for every partition of the assignment. */
   readonly committable: () => readonly CommittablePosition[]
-  /** The group has refused a commit of the membership at hand. */
+  /** The group has refused a commit of the current membership. */
   readonly onRefused: (error: unknown) => void
 }
 
-/** Longer than kafkajs waits for an answer. A request that it makes while it gives a connection up may get none, ever. */
+/** Longer than kafkajs waits for an answer. A request that it sends while it drops a connection may never be answered. */
 const ANSWER_MS_MAX = 6_000
 
 /**
- * The commits of one membership after the other: one is in flight at a time, only what has moved is in it, and none is
- * made between two memberships.
+ * Commits for one membership at a time. One commit is in flight at a time and holds only what has moved. No commit is made
+ * between two memberships.
  */
 export class OffsetCommits {
   readonly #options: OffsetCommitsOptions
   #member: GroupMember | undefined
   #committing: Promise<void> | undefined
   readonly #committed = new Map<string, number>()
-  /** What each commit of a partition says beside the offset. */
+  /** The metadata of each partition's commits. */
   readonly #metadata = new Map<string, PositionMetadata>()
 
   constructor(options: OffsetCommitsOptions) {
     this.#options = options
   }
 
-  /** From now on for this member, whose partitions have these committed offsets. */
+  /** Starts committing for this member, from these committed offsets. */
   begin(member: GroupMember, assigned: readonly AssignedPartition[]): void {
     this.#member = member
     this.#committed.clear()
@@ -43,7 +42,7 @@ export class OffsetCommits {
     }
   }
 
-  /** From now on the commits of the partition say this as well. */
+  /** Adds metadata to all later commits of the partition. */
   describe({ start, topicId, ...partition }: TopicPartition & PositionMetadata): void {
     this.#metadata.set(nameOf(partition), {
       ...this.#metadata.get(nameOf(partition)),
@@ -52,18 +51,18 @@ export class OffsetCommits {
     })
   }
 
-  /** The positions of the membership at hand, or of the last one. */
+  /** The positions of the current or last membership. */
   positions(): GroupPosition[] {
     return this.#options.committable().map((it) => ({ ...it, ...this.#metadata.get(nameOf(it)) }))
   }
 
-  /** The membership is over. The next one does not wait for what it has under way. */
+  /** Ends the membership. The next one does not wait for a commit under way. */
   end(): void {
     this.#member = undefined
     this.#committing = undefined
   }
 
-  /** Joins the commit that is under way. Throws when it is refused, or is not answered. */
+  /** Joins a commit under way. Throws when it is refused or not answered. */
   commit(): Promise<void> {
     if (this.#committing !== undefined) return this.#committing
     const committing = this.#commitOnce().finally(() => {
@@ -73,13 +72,13 @@ export class OffsetCommits {
     return committing
   }
 
-  /** A commit under way may have been started before the last record was settled, so it does not count. */
+  /** A commit under way may have begun before the last record was settled, so it does not count. */
   async commitLatest(): Promise<void> {
     await this.#committing?.catch(() => undefined)
     await this.commit()
   }
 
-  /** One attempt under the generation at hand: a commit that is tried again after a rebalance rewinds the group. */
+  /** One attempt under the current generation: retrying it after a rebalance would rewind the group. */
   async #commitOnce(): Promise<void> {
     const member = this.#member
     if (member === undefined) return

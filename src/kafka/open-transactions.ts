@@ -2,11 +2,14 @@ import { OPEN_TRANSACTION_MS } from '../diagnosis/log-edges.ts'
 import type { OpenTransaction } from '../intake/log-edges.ts'
 import type { PartitionBounds } from './partition-bounds.ts'
 
-/** Follows what hides the ends of partitions from readers. */
+/** Tracks transactions that hide the ends of partitions from readers. */
 export class OpenTransactions {
   #seen: readonly OpenTransaction[] = []
 
-  /** Those that hide records since `OPEN_TRANSACTION_MS` or longer. A readable end that moves is of a later one. */
+  /**
+   * Those that have hidden records for `OPEN_TRANSACTION_MS` or longer. When the readable end moves, a later transaction
+   * hides the rest.
+   */
   look(bounds: readonly PartitionBounds[], nowMs: number): OpenTransaction[] {
     this.#seen = bounds
       .filter(({ to, end }) => to < end)

@@ -3,13 +3,13 @@ import { delay } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
 import { type Broker, type Cluster, READ_COMMITTED, READ_UNCOMMITTED } from './kafkajs/kafka-cluster.ts'
 
-/** What a partition holds. All three are offsets; the last two are those after a record. */
+/** The bounds of a partition, all of them offsets. `to` and `end` are exclusive. */
 export interface PartitionBounds extends TopicPartition {
   /** The oldest record that is left. */
   readonly from: number
-  /** What can be read ends here: behind it lies a transaction that is open still, or nothing. */
+  /** The end of the readable records. An open transaction may follow. */
   readonly to: number
-  /** The end of the log, records of open transactions and what waits behind them included. */
+  /** The end of the log, including open transactions and records behind them. */
   readonly end: number
 }
 
@@ -17,13 +17,13 @@ const EARLIEST = -2
 const LATEST = -1
 const TRIES = 5
 const PAUSE_MS = 100
-/** The metadata are older than what they tell of, or the broker does not know yet what they say. */
+/** The metadata are older than the topic, or the broker lags behind them. */
 const STALE = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 
 /**
- * kafkajs' admin client tells one end only, the readable one, under the name of the other. Throws `LR_TOPIC_MISSING` for a
- * topic that does not exist, because whoever takes it for empty would lose what is in it; one for which that does not
- * matter, of `optional`, is left out.
+ * Reads the bounds of topics. kafkajs' admin client returns only the readable end, and calls it the other one. Throws
+ * `LR_TOPIC_MISSING` for a missing topic, since taking it for empty would lose its records; leaves out missing `optional`
+ * topics.
  */
 export async function fetchBounds(
   cluster: Cluster,
@@ -78,7 +78,7 @@ async function boundsAt(
       partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
     )
   }
-  // On one connection, so they are answered in this order: no end is older than what it must not be less than.
+  // One connection answers in order, so each end is at least as recent as its lower bound.
   const [lows, readable, ends] = await Promise.all([
     offsets(READ_UNCOMMITTED, EARLIEST),
     offsets(READ_COMMITTED, LATEST),
@@ -94,7 +94,7 @@ async function boundsAt(
   }))
 }
 
-/** The time of the oldest record that is left; `undefined` where none is. Milliseconds since the epoch. */
+/** The time of the oldest record; `undefined` if there is none. Milliseconds since the epoch. */
 export async function timeOfFirst(
   cluster: Cluster,
   { topic, partition }: TopicPartition,
@@ -108,7 +108,7 @@ export async function timeOfFirst(
   return timestampMs < 0 ? undefined : timestampMs
 }
 
-/** The time of the first record at or after an offset, committed or not; `undefined` where none is. */
+/** The time of the first record at or after an offset, committed or not; `undefined` if there is none. */
 export async function timeAt(
   cluster: Cluster,
   { topic, partition }: TopicPartition,

@@ -1,13 +1,13 @@
 import type { PositionMetadata } from '../intake/record-source.ts'
 
-/** Kafka takes no more than this many bytes, unless it is told otherwise. */
+/** Kafka's default limit for metadata. */
 const BYTES_MAX = 4_096
 
 export function metadataText({ start, topicId, recordMs }: PositionMetadata): string {
   return JSON.stringify({ start, topicId, recordMs })
 }
 
-/** Nothing is known of a commit without metadata, as older versions and Kafka's tools make them. */
+/** Empty for a commit without metadata, by an older version or one of Kafka's tools. */
 export function readMetadata(text: string | null | undefined): PositionMetadata {
   if (text === null || text === undefined || text.length > BYTES_MAX) return {}
   try {

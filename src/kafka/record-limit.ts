@@ -1,11 +1,11 @@
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
 
-/** A limit that was looked up holds so long: it is wanted again with each large record. */
+/** How long a limit is cached: each large record needs it. */
 const AGE_MS_MAX = 60_000
 const SETTING = 'max.message.bytes'
 
-/** Looks up what a topic takes of one record, in bytes; `undefined` where the relay may not know. */
+/** Looks up a topic's limit for one record, in bytes; `undefined` if the relay may not read it. */
 export class RecordLimit {
   readonly #topics: KafkaTopics
   readonly #topic: string
@@ -26,7 +26,7 @@ export class RecordLimit {
   #look(): Promise<number | undefined> {
     const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: this.#topic, configNames: [SETTING] }
     return this.#topics.ask(async (admin) => {
-      // What keeps it from being told does not keep a letter from being written.
+      // A failed lookup must not prevent a dead letter.
       const answer = await admin
         .describeConfigs({ includeSynonyms: false, resources: [resource] })
         .catch(() => undefined)

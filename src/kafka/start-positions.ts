@@ -10,26 +10,25 @@ import { fetchTopicIds } from './topic-ids.ts'
 
 export interface StartRules {
   readonly startFrom: 'latest' | 'earliest'
-  /** What this process knows of its last membership. */
+  /** The positions of this process's last membership. */
   readonly remembered: readonly GroupPosition[]
-  /** What is kept of the group elsewhere. */
+  /** Reads the positions in the store. */
   readonly recall: () => Promise<readonly AppliedPosition[]>
-  /** Keeps positions there that somebody else has set. Throws when they cannot be kept. */
+  /** Keeps positions that somebody else has set in the store. Throws when it cannot. */
   readonly keep: (positions: readonly AppliedPosition[]) => Promise<void>
 }
 
 export interface StartPositions {
   readonly assigned: readonly AssignedPartition[]
   readonly topicIds: ReadonlyMap<string, string>
-  /** Positions in a topic that was deleted: the one that has its name now is read from its beginning. */
+  /** Positions in a deleted topic. The new topic of that name is read from its beginning. */
   readonly voided: readonly GroupPosition[]
 }
 
 /**
- * Finds where every assigned partition starts, and commits it where the group does not say so yet. kafkajs would
- * look up "latest" anew at each restart until the first commit, and so skip what was written in between. So it is
- * for a topic that is assigned to nobody, because the group's leader does not know of it: its start would be lost with
- * the store.
+ * Decides where every assigned partition starts, and commits that if the group does not have it yet. Otherwise kafkajs would
+ * look up "latest" at each restart until the first commit, and skip records in between. The same holds for a topic that is
+ * assigned to no member, because the group's leader does not know it: its start would be lost with the store.
  */
 export async function pinStartPositions(
   member: GroupMember,
@@ -38,7 +37,7 @@ export async function pinStartPositions(
   const topics = [...member.partitionsPerSubscribedTopic.keys()]
   if (topics.length === 0) return { assigned: [], topicIds: new Map(), voided: [] }
   const topicIds = await fetchTopicIds(member.cluster, topics)
-  // Of all partitions, whoever reads them: a topic is known when one of them is.
+  // Of all partitions, whoever reads them: the group knows a topic if it has read one of them.
   const committed = await committedOf(
     member,
     topics.flatMap((topic) =>
@@ -56,9 +55,9 @@ export async function pinStartPositions(
   const mine = new Set(
     member.assigned().flatMap(({ topic, partitions }) => partitions.map((it) => `${topic}/${it}`)),
   )
-  // One that is deleted is assigned to nobody, and does not stop the others.
+  // A deleted topic is assigned to nobody and must not stop the others.
   const others = topics.filter((topic) => !member.assigned().some((it) => it.topic === topic))
-  // The last, so that no position lies beyond them.
+  // Last, so that no position is beyond the end.
   const bounds = await fetchBounds(member.cluster, topics, others)
   const starts = planStart({ applied, bounds, committed, startFrom, topicIds }).map(
     ({ topic, partition, offset, start, topicId }): AssignedPartition => {
@@ -77,8 +76,8 @@ export async function pinStartPositions(
   const voided = [...committed, ...applied].filter(
     (it) => isVoid(it, topicIds) && mine.has(`${it.topic}/${it.partition}`),
   )
-  // With this relay's metadata beside it, it would not be told from the relay's own any more, and an older one that is kept
-  // would count instead.
+  // With this relay's metadata it would look like the relay's own position, and an older one in the store would count
+  // instead.
   const setByOthers = assigned.filter((it) => {
     const before = find(committed, it)
     return before !== undefined && before.start === undefined && !isVoid(before, topicIds)
@@ -102,7 +101,7 @@ export async function pinStartPositions(
   return { assigned, topicIds, voided }
 }
 
-/** Where one of the ids is not known they are taken to be the same. */
+/** A missing id counts as the same topic. */
 function isVoid({ topic, topicId = '' }: GroupPosition, topicIds: ReadonlyMap<string, string>): boolean {
   const now = topicIds.get(topic) ?? ''
   return now !== '' && topicId !== '' && topicId !== now
@@ -122,7 +121,7 @@ async function committedOf(
   return responses.flatMap(committedIn)
 }
 
-/** What the group does not say already: new positions, and what is known of them since. */
+/** Commits what the group does not have yet: new positions and new metadata. */
 async function commitNews(
   member: GroupMember,
   assigned: readonly AssignedPartition[],
@@ -131,7 +130,7 @@ async function commitNews(
   const news = assigned.filter((it) => {
     const before = find(committed, it)
     return (
-      // A store that lags behind the group brings some records again, and what was committed stays true.
+      // A store that lags behind the group only repeats some records. The committed position stays valid.
       before === undefined ||
       before.offset < it.position ||
       before.start !== it.start ||

@@ -6,13 +6,13 @@ import { kafkajs } from './kafkajs/kafkajs.ts'
 
 export interface TopicNames {
   readonly inputs: readonly string[]
-  /** These two are undefined where they are not to be looked at. */
+  /** Both are undefined if they are not checked. */
   readonly outcome: string | undefined
   readonly deadLetter: string | undefined
 }
 
 const SETTINGS = ['cleanup.policy', 'retention.ms', 'retention.bytes']
-/** A broker that refuses this will refuse it the next time, too; other failures come from a cluster in trouble. */
+/** Permanent refusals. Other failures come from a cluster in trouble. */
 const REFUSALS = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',
@@ -21,8 +21,8 @@ const REFUSALS = new Set([
 ])
 
 /**
- * Looks up what the checks want to know of the relay's topics. A request that the cluster refuses leaves a fact unread.
- * Throws when the cluster cannot be reached.
+ * Reads the facts about the relay's topics that the checks need. A refused request leaves its fact unread. Throws when the
+ * cluster cannot be reached.
  */
 export class TopicFactsReader {
   readonly #topics: KafkaTopics
@@ -38,7 +38,7 @@ export class TopicFactsReader {
   async read(): Promise<TopicFacts[]> {
     const facts: TopicFacts[] = []
     for (const [topic, roles] of this.#roles) {
-      // Asked first: unlike a request for its metadata, this never makes the cluster create the topic.
+      // First, because unlike a metadata request it never makes the cluster create the topic.
       const settings = await this.#settings(topic)
       const partitions = settings === undefined ? 0 : await this.#partitions(topic)
       facts.push({ topic, roles, partitions, settings: settings ?? { unread: 'it does not exist' } })
@@ -50,7 +50,7 @@ export class TopicFactsReader {
     if (topic !== undefined) this.#roles.set(topic, [...(this.#roles.get(topic) ?? []), role])
   }
 
-  /** `undefined` when the topic does not exist. A refusal is an answer: it must not cost the admin connection. */
+  /** `undefined` when the topic does not exist. A refusal is an answer, so the admin connection stays open. */
   #settings(topic: string): Promise<Fact<TopicSettings> | undefined> {
     return this.#topics.ask(async (admin) => {
       try {
@@ -69,7 +69,7 @@ export class TopicFactsReader {
       return (await this.#topics.partitions(topic)).length
     } catch (error) {
       if (codeOf(error) === 'LR_TOPIC_MISSING') return 0
-      // It has one without a leader, and is there all the same.
+      // A topic with a leaderless partition exists all the same.
       if (isLeaderless(error)) {
         return (await this.#topics.layout(topic)).length
       }
@@ -78,13 +78,13 @@ export class TopicFactsReader {
   }
 }
 
-/** kafkajs asks several times, and wraps the error of the last. */
+/** kafkajs retries and wraps the last error. */
 function isLeaderless(error: unknown): boolean {
   const { type, cause } = error as { type?: string; cause?: { type?: string } }
   return (type ?? cause?.type) === 'LEADER_NOT_AVAILABLE'
 }
 
-/** What the cluster says where it refuses a request; `undefined` for an error that is none of that kind. */
+/** The cluster's message if the error is a refusal, else `undefined`. */
 export function refusalIn(error: unknown): string | undefined {
   const { name, type = '' } = error as { name?: string; type?: string }
   const isRefusal = REFUSALS.has(type) || name === 'KafkaJSServerDoesNotSupportApiKey'

@@ -1,10 +1,10 @@
 import type { Broker, Cluster } from './kafkajs/kafka-cluster.ts'
 
 /*
- * A topic that is deleted and created anew has the same name, offsets that may lie beyond the old ones, and another id.
- * kafkajs' request for metadata is too old to tell it. This is that of Kafka 2.8 and newer: version 12 (KIP-516), or 11,
- * which has the same fields. Its encoding is the flexible one (KIP-482): lengths are varints of length + 1, and each
- * structure ends with a list of tagged fields, of which none is known here.
+ * A recreated topic has the same name, offsets that may lie beyond the old ones, and another id. kafkajs' metadata request is
+ * too old to return ids. This is the request of Kafka 2.8 and newer: version 12 (KIP-516), or 11 with the same fields. It
+ * uses the flexible encoding (KIP-482): lengths are varints of length + 1, and each structure ends with tagged fields, none
+ * of which is used here.
  */
 
 const METADATA = 3
@@ -14,7 +14,7 @@ const ID_BYTES = 16
 const NO_ID = Buffer.alloc(ID_BYTES)
 const NO_TAGS = Buffer.from([0])
 
-/** The id of each topic, as Kafka's tools write it. Empty when there is no such topic, or the broker has no ids. */
+/** The id of each topic, as Kafka's tools write it. Empty for a missing topic, and if the broker has no ids. */
 export async function fetchTopicIds(
   cluster: Pick<Cluster, 'brokerPool'>,
   topics: readonly string[],
@@ -44,7 +44,7 @@ export function metadataRequest(topics: readonly string[]): Buffer {
   return Buffer.concat([NO_TAGS, unsignedVarint(topics.length + 1), ...names, Buffer.from([0, 0]), NO_TAGS])
 }
 
-/** The answer after its correlation id, from the tags of its header on. */
+/** Parses an answer after its correlation id, beginning with the tags of its header. */
 export function idsInMetadata(payload: Buffer): Map<string, string> {
   const reader = new FlexibleReader(payload)
   reader.skipTags()
@@ -62,14 +62,14 @@ export function idsInMetadata(payload: Buffer): Map<string, string> {
   reader.skip(4)
   const ids = new Map<string, string>()
   reader.array(() => {
-    // Error; what it says of the topic does not matter: without one there is no id either.
+    // The error code. It does not matter: a topic with an error has no id.
     reader.skip(2)
     const name = reader.text()
     const id = reader.bytes(ID_BYTES)
     // Internal.
     reader.skip(1)
     reader.array(() => {
-      // Error, number, leader, its epoch; replicas, those in sync, those offline.
+      // Error, number, leader, leader epoch; then replicas, in-sync replicas, offline replicas.
       reader.skip(2 + 4 + 4 + 4)
       for (let list = 0; list < 3; list++) reader.array(() => reader.skip(4))
       reader.skipTags()
@@ -95,7 +95,7 @@ class FlexibleReader {
   }
 
   bytes(length: number): Buffer {
-    if (this.#at + length > this.#buffer.length) throw new RangeError('the metadata end too early')
+    if (this.#at + length > this.#buffer.length) throw new RangeError('the metadata ends too early')
     this.#at += length
     return this.#buffer.subarray(this.#at - length, this.#at)
   }

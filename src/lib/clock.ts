@@ -1,8 +1,8 @@
-/** Where time and chance come in, so that a test can hold both. */
+/** The source of time and randomness; tests replace it. */
 export interface Clock {
-  /** Milliseconds since the epoch, as the wall clock has it: it may be set back by hours. */
+  /** Wall clock, in milliseconds since the epoch. It may be set back by hours. */
   now(): number
-  /** Milliseconds since some moment; never goes back. For everything that lasts, and that nobody else has to know. */
+  /** Milliseconds since an arbitrary moment; never goes back. Use it for durations and timeouts. */
   monotonic(): number
   /** A number in [0, 1). */
   random(): number

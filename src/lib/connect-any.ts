@@ -5,56 +5,56 @@ import type { NameFailures } from './recent-failures.ts'
 /** RFC 8305 §5. */
 const STAGGER_MS = 250
 /**
- * Until the next is tried beside an address that has taken the connection and shakes hands: a machine that is busy takes
- * long for handshakes, and must not get three times as many of them.
+ * Delay before the next address is tried while one is in its TLS handshake. Handshakes are slow on a busy machine, which must
+ * not get three times as many.
  */
 const HANDSHAKE_STAGGER_MS = 1_000
-/** A name with many addresses takes no more sockets than that at one time, */
+/** Sockets that one name may hold open at a time. */
 const OPEN_MAX = 3
-/** nor is it given more tries than that: those that are left come first the next time. */
+/** Attempts for one name. The addresses that are left come first the next time. */
 const TRIES_MAX = 64
 
-/** What follows a TCP connection; answers once, with the socket to use. Destroying the socket it got must end it. */
+/** What follows a TCP connection. Calls `done` once, with the socket to use. Destroying the given socket must end it. */
 export type Handshake = (socket: Socket, done: (error: Error | null, socket?: Socket | null) => void) => void
 
 export interface ConnectAnyOptions {
-  /** At least one. Those that are likelier to work first; families take turns. */
+  /** At least one, the most promising first; IPv4 and IPv6 alternate. */
   readonly addresses: readonly string[]
   readonly port: number
-  /** Of which each address has its share. Whoever calls ends the whole when it is over. */
+  /** Each address gets a share of it. The caller enforces the whole. */
   readonly timeoutMs: number
-  /** An address wins when this is over. Without it the TCP connection is enough. */
+  /** An address wins when this succeeds. Without it a TCP connection is enough. */
   readonly handshake?: Handshake | undefined
-  /** Addresses that failed lately come last. */
+  /** Addresses that failed recently are tried last. */
   readonly failures?: NameFailures | undefined
-  /** Called with each address that has failed, or had its share, before the next is tried. */
+  /** Called with each address that failed or used up its share, before the next is tried. */
   readonly onFailed?: (address: string, error: Error) => void
 }
 
 interface Try {
   readonly address: string
   readonly begunAtMs: number
-  /** When it makes room, if others wait and no more may be open. */
+  /** When it makes room, if other addresses wait and no more sockets may be open. */
   readonly shareEndsAtMs: number
   isConnected: boolean
 }
 
 /**
- * Connects to whichever address takes a connection, and ends the handshake, first. The next is tried when one fails or
- * has not answered for a moment, while that one is waited for; only when three wait, and others are left, does the
- * oldest make room. One that refuses leaves its share of the time to the others.
+ * Connects to the address that first completes the connection and the handshake. The next address is tried when one fails or
+ * has not answered for a moment; the slow one stays in the race. When three are open and more are left, the oldest is
+ * dropped. An address that fails leaves its share of the time to the others.
  *
- * Node by itself gives each address but the last 250 ms and then gives it up, so that a server that takes longer is
- * never reached when another address of its name is of no use.
+ * Node itself gives each address but the last 250 ms. It never reaches a slower server when another address of its name does
+ * not work.
  *
- * Returns what ends it without a further call of `done`.
+ * Returns a function that cancels without a further call of `done`.
  */
 export function connectAny(
   { addresses, port, timeoutMs, handshake, failures, onFailed }: ConnectAnyOptions,
   done: (error: Error | null, socket?: Socket) => void,
 ): () => void {
-  const inTurn = familiesInTurn(addresses)
-  const left = (failures?.lastOf(inTurn) ?? inTurn).slice(0, TRIES_MAX)
+  const alternating = familiesInTurn(addresses)
+  const left = (failures?.lastOf(alternating) ?? alternating).slice(0, TRIES_MAX)
   const endsAtMs = performance.now() + timeoutMs
   const staggerMsMax = timeoutMs / left.length
   const open = new Map<Socket, Try>()
@@ -73,7 +73,7 @@ export function connectAny(
     const { address, begunAtMs } = open.get(socket) as Try
     open.delete(socket)
     failures?.forget(address)
-    // Overtaken: it had a start on the winner.
+    // It started before the winner and lost.
     for (const other of open.values()) if (other.begunAtMs < begunAtMs) failures?.note(other.address)
     end()
     done(null, usable)
@@ -115,7 +115,7 @@ export function connectAny(
       if (isOver || !open.has(socket)) return
       begun.isConnected = true
       wait()
-      const shaken: Parameters<Handshake>[1] = (error, usable) => {
+      const onHandshake: Parameters<Handshake>[1] = (error, usable) => {
         if (isOver || !open.has(socket)) return
         if (error !== null || !usable) {
           failed(socket, error ?? new Error('no socket'))
@@ -124,13 +124,12 @@ export function connectAny(
         if (usable === socket) socket.off('error', onError)
         won(socket, usable)
       }
-      if (handshake === undefined) shaken(null, socket)
-      else handshake(socket, shaken)
+      if (handshake === undefined) onHandshake(null, socket)
+      else handshake(socket, onHandshake)
     })
     wait()
   }
 
-  /** Until the next address is tried. */
   const wait = (): void => {
     clearTimeout(timer)
     if (left.length === 0 || open.size === 0) return
@@ -148,7 +147,7 @@ export function connectAny(
   return end
 }
 
-/** A TLS handshake by which a server is found that goes on after TCP, and has a certificate that is trusted. */
+/** A TLS handshake. It finds a server that works above TCP and has a trusted certificate. */
 export function tlsHandshake(options: TlsOptions): Handshake {
   return (socket, done) => {
     const secured = connectTls({ ...options, socket })
@@ -157,7 +156,7 @@ export function tlsHandshake(options: TlsOptions): Handshake {
   }
 }
 
-/** As they come, an IPv4 and an IPv6 address in turn: what keeps one from working often keeps its family from it. */
+/** Alternates IPv4 and IPv6 addresses in the given order: an outage often hits a whole family. */
 function familiesInTurn(addresses: readonly string[]): string[] {
   const isSix = (address: string) => address.includes(':')
   const first = addresses.filter((address) => isSix(address) === isSix(addresses[0] ?? ''))
@@ -168,8 +167,8 @@ function familiesInTurn(addresses: readonly string[]): string[] {
 }
 
 /**
- * How much an error tells of all addresses: least, that this machine has no way to one of them; little, that it had no port
- * left, or none for that family, or that time was up; most, what came of a connection that was made.
+ * How much an error says about the server. Least: this machine has no route. More: it had no free port, does not support the
+ * family, or ran out of time. Most: the connection was made and then failed.
  */
 function weight(error: Error): number {
   const code = (error as NodeJS.ErrnoException).code ?? ''
@@ -178,7 +177,7 @@ function weight(error: Error): number {
   return code === 'ECONNREFUSED' ? 2 : 3
 }
 
-/** Whether the connection was made, and something else is wrong. */
+/** Whether the connection was made and something else failed. */
 export function wasReached(error: Error): boolean {
   return weight(error) === 3
 }

@@ -15,7 +15,7 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Waits for `promise` at most `ms`; tells whether it settled in time. A rejection counts as settled. */
+/** Waits for `promise` for at most `ms`. Resolves with whether it settled in time; a rejection counts as settled. */
 export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<boolean>((resolve) => {

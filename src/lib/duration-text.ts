@@ -5,7 +5,7 @@ const units = [
   ['second', 1_000],
 ] as const
 
-/** A span of time for people, in its two largest units: "30 days", "1 hour 30 minutes", "250 ms". */
+/** A duration for people, in its two largest units: "30 days", "1 hour 30 minutes", "250 ms". */
 export function durationText(ms: number): string {
   const words: string[] = []
   let rest = ms
@@ -16,4 +16,18 @@ export function durationText(ms: number): string {
     words.push(`${count} ${name}${count === 1 ? '' : 's'}`)
   }
   return words.length === 0 ? `${ms} ms` : words.slice(0, 2).join(' ')
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+/** The milliseconds of `90s`, `15m`, `2h`, `3d` or `250ms`; `undefined` for what is no such text. */
+export function durationMs(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,9})(ms|[smhd])$/.exec(text) ?? []
+  return count === undefined ? undefined : Number(count) * (UNIT_MS[unit as string] as number)
 }

@@ -1,10 +1,11 @@
-/** Every fault this service throws on purpose carries one of these codes; they are stable, messages are not. */
+/** Codes of the faults that this service throws on purpose. Codes are stable, messages are not. */
 export type FaultCode =
   | 'LR_CONFIG_INVALID'
+  | 'LR_ISSUERS_INVALID'
   | 'LR_KEYS_INVALID'
   | 'LR_KEY_MISSING'
   | 'LR_EGRESS_BLOCKED'
-  /** For a reason that lies here an attempt was not begun. It says nothing of the RP. */
+  /** An attempt could not start for a local reason. It says nothing about the RP. */
   | 'LR_LOCAL'
   | 'LR_ATTEMPT_TIMEOUT'
   | 'LR_ANSWER_INVALID'

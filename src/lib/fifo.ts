@@ -1,6 +1,6 @@
 /**
- * A queue with O(1) `push` and `shift`. An array's own `shift` moves every element once the queue is long,
- * and the queues here hold thousands during a mass logout.
+ * A queue with O(1) `push` and `shift`. `Array.shift` moves every element of a long array, and a mass logout queues
+ * thousands.
  */
 export class Fifo<T> {
   #items: (T | undefined)[] = []
@@ -14,7 +14,7 @@ export class Fifo<T> {
     this.#items.push(item)
   }
 
-  /** Before all others. O(1) for what was just shifted. */
+  /** Puts an item first. O(1) for an item that was just shifted. */
   unshift(item: T): void {
     if (this.#head === 0) this.#items.unshift(item)
     else this.#items[--this.#head] = item

@@ -15,9 +15,9 @@ const RETRY_DELAY_MS_MIN = 100
 const RETRY_DELAY_MS_MAX = 2_000
 
 /**
- * Batches without a timer: one flush is in flight at a time, and what is added meanwhile goes with the next.
- * An idle batcher therefore writes at once, a busy one writes large batches. A failed flush is repeated with
- * backoff until it succeeds or the batcher is stopped; nothing is dropped and nothing overtakes.
+ * Batches without a timer. One flush is in flight at a time; items added meanwhile go with the next. So an idle batcher
+ * writes at once and a busy one writes large batches. A failed flush is repeated with backoff until it succeeds or the
+ * batcher is stopped. Nothing is dropped or reordered.
  */
 export class MicroBatcher<T> {
   #queue: T[] = []
@@ -30,12 +30,10 @@ export class MicroBatcher<T> {
     this.#options = options
   }
 
-  /** Items added and not yet flushed. */
   get size(): number {
     return this.#queue.length + this.#inFlight.length
   }
 
-  /** These items, in the order of `add`. */
   unflushed(): T[] {
     return [...this.#inFlight, ...this.#queue]
   }
@@ -50,13 +48,13 @@ export class MicroBatcher<T> {
     while (this.#flushing !== undefined) await this.#flushing
   }
 
-  /** Gives up what is not flushed; only for the end of the process, where the log will bring it again. */
+  /** Drops what is not flushed. Only for the end of the process, since the log brings it again. */
   stop(): void {
     this.#stopped.abort()
   }
 
   async #run(): Promise<void> {
-    // A turn of the event loop lets everything that is ready in this tick join the first batch.
+    // One turn of the event loop lets everything that is ready now join the first batch.
     await new Promise<void>((resolve) => setImmediate(resolve))
     while (this.#queue.length > 0 && !this.#stopped.signal.aborted) {
       const batch =

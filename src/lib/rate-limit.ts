@@ -1,18 +1,18 @@
 import { delay } from './deferred.ts'
 
-/** At most so many per second, spread evenly; what was not used is not saved up. */
+/** Allows a number of starts per second, spread evenly. Unused starts do not accumulate. */
 export class RateLimit {
   readonly #perSecond: number
   readonly #now: () => number
   #freeAtMs = 0
 
-  /** `now`: milliseconds on a clock that only goes forward. */
+  /** `now`: milliseconds on a monotonic clock. */
   constructor(perSecond: number, now: () => number = () => performance.now()) {
     this.#perSecond = perSecond
     this.#now = now
   }
 
-  /** Resolves when `count` may start, or at once when `signal` aborts. Several that belong together start together. */
+  /** Resolves when `count` may start, or at once when `signal` aborts. All `count` start together. */
   async take(count: number, signal?: AbortSignal): Promise<void> {
     const now = this.#now()
     const startMs = Math.max(this.#freeAtMs, now)

@@ -11,7 +11,7 @@ export type LookUp = (
   done: (error: NodeJS.ErrnoException | null, found: readonly LookupAddress[]) => void,
 ) => void
 
-/** As the system does; the hosts file has names without the final dot. */
+/** Uses the system's lookup. The hosts file lists names without the final dot. */
 export const bySystem: LookUp = (name, options, done) => {
   lookup(name, { ...options, all: true }, (error, found) => {
     if (error !== null && name.endsWith('.')) bySystem(withoutFinalDot(name), options, done)
@@ -21,17 +21,17 @@ export const bySystem: LookUp = (name, options, done) => {
 
 export interface ReachableAddressOptions {
   readonly port: number
-  /** Of which each address has its share. */
+  /** Each address gets a share of it. */
   readonly timeoutMs: number
-  /** What must be over for an address to count as reachable, beyond TCP. */
+  /** What must succeed, beyond TCP, for an address to count as reachable. */
   readonly handshake?: Handshake | undefined
   readonly failures?: RecentFailures
   readonly lookUp?: LookUp
 }
 
 /**
- * Looks a name up as Node does, and of several addresses answers with one that takes connections and ends the handshake, or
- * the last that may. For clients that make their sockets themselves: Node would give each address but the last 250 ms.
+ * Looks a name up as Node does. Of several addresses it returns one that completes the connection and the handshake, else the
+ * last. For clients that create their own sockets: Node would give each address but the last 250 ms.
  */
 export function reachableAddress({ lookUp = bySystem, ...options }: ReachableAddressOptions): LookupFunction {
   return (hostname, lookupOptions, callback) => {
@@ -61,8 +61,8 @@ function reach(
     answer(fault, address)
   }
   let refusing: string | undefined
-  // The last one is not waited for: it has the rest of the time for the connection itself. But where another was reached and
-  // refused, such as for want of a certificate, the client is to meet that refusal, and not that nobody listens at the last.
+  // The last address is not probed; it gets the remaining time for the real connection. But if another address was
+  // reached and refused, for example for a missing certificate, the client should see that refusal.
   const onFailed = (address: string, error: Error): void => {
     left.splice(left.indexOf(address), 1)
     if (refusing === undefined && wasReached(error)) refusing = address

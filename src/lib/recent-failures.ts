@@ -1,18 +1,18 @@
-/** A server that has come back is first again after that time, unless it was found before. */
+/** After that time a failed address is tried first again. */
 const KEPT_MS = 300_000
 const ENTRIES_MAX = 10_000
 
-/** Of one name and port. */
+/** The failures of one name and port. */
 export interface NameFailures {
-  /** The same addresses: first those that did not fail lately, as they came, then those that failed longest ago. */
+  /** Reorders the addresses: first those without a recent failure, in the given order, then those with the oldest failure. */
   lastOf(addresses: readonly string[]): string[]
   note(address: string): void
   forget(address: string): void
 }
 
 /**
- * Which addresses could not be connected to lately, so that others of their name are tried first. By name: whoever
- * registers a name for somebody else's address must not change the order for them.
+ * Remembers addresses that recently failed, so that others of the name are tried first. Failures are kept by name: whoever
+ * registers a name for a foreign address must not change that address's order for others.
  */
 export class RecentFailures {
   /** On the monotonic clock; the latest failure last. */

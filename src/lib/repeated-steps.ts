@@ -1,10 +1,10 @@
 import type { Clock } from './clock.ts'
 
-/** A step that is repeated until it succeeds, as whoever repeats it tells of it. */
+/** Callbacks for a step that is repeated until it succeeds. */
 export interface RepeatedStep {
-  /** `failures`: in a row, this one included. */
+  /** `failures`: consecutive failures, this one included. */
   readonly onError: (error: unknown, failures: number) => void
-  /** It has succeeded after failures. */
+  /** The step succeeded after failures. */
   readonly onRecovered: () => void
 }
 
@@ -15,11 +15,11 @@ interface Failing {
   message: string
 }
 
-/** A step that fails for so long holds up all that stands behind it. */
+/** A step that fails for longer blocks everything behind it. */
 const LASTING_MS = 3_000
 const MESSAGE_CHARACTERS_MAX = 300
 
-/** Which steps are being repeated, so that nothing is held up without a word. */
+/** Tracks the steps that are being repeated, so that no blocked step goes unnoticed. */
 export class RepeatedSteps {
   readonly #clock: Clock
   readonly #failing = new Map<string, Failing>()
@@ -28,7 +28,7 @@ export class RepeatedSteps {
     this.#clock = clock
   }
 
-  /** `what` says what is done, as "publishing outcomes"; `onError` hears of each failure. */
+  /** `what` names the work, such as "publishing outcomes". `onError` is called on each failure. */
   step(name: string, what: string, onError: RepeatedStep['onError']): RepeatedStep {
     return {
       onError: (error, failures) => {
@@ -39,14 +39,14 @@ export class RepeatedSteps {
     }
   }
 
-  /** By name, with since when and why; empty when every step succeeds or has failed for a moment only. */
+  /** The steps that have been failing for some time, by name, with start and reason. Empty when there is none. */
   lasting(): Record<string, string> {
     const until = this.#clock.monotonic() - LASTING_MS
     const lasting = [...this.#failing].filter(([, { since }]) => since < until)
     return Object.fromEntries(
       lasting.map(([name, { what, sinceMs, message }]) => [
         name,
-        `${what} has been repeated since ${new Date(sinceMs).toISOString()}: ${message}`,
+        `${what} has failed since ${new Date(sinceMs).toISOString()}: ${message}`,
       ]),
     )
   }

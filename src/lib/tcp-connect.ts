@@ -7,8 +7,8 @@ export type TcpAnswer =
   | { readonly kind: 'failed'; readonly code: string }
 
 /**
- * Opens a TCP connection and closes it again. Never throws; `ETIMEDOUT` when nothing answers in time, `EAI_AGAIN` when
- * it is the name server that does not.
+ * Opens and closes a TCP connection. Never throws. Resolves with `ETIMEDOUT` when nothing answers in time, `EAI_AGAIN` when
+ * the name server does not answer.
  */
 export function tcpConnect(
   host: string,

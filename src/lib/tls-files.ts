@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Where the parts of a TLS client stand, as PEM. */
+/** Paths of a TLS client's PEM files. */
 export interface TlsFiles {
   readonly caFile?: string | undefined
   readonly certFile?: string | undefined
@@ -13,7 +13,7 @@ export interface TlsParts {
   readonly key?: string
 }
 
-/** Reads the parts that are given. Throws what the file system says. */
+/** Reads the given files. Throws the errors of the file system. */
 export function readTlsFiles({ caFile, certFile, keyFile }: TlsFiles): TlsParts {
   return {
     ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),

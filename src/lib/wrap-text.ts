@@ -1,4 +1,4 @@
-/** Lines of at most `width` characters, broken between words; a word that is longer stays whole. */
+/** Lines of at most `width` characters, broken between words. A longer word stays whole. */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''

@@ -7,21 +7,19 @@ import { type Formats, lookUpOrigins, mayBeOrigin } from './origin-lookup.ts'
 
 export interface DisbelievedOutcomes {
   readonly count: number
-  /** Where the first of them stands. */
   readonly first: RecordPosition | undefined
 }
 
-/** For people. */
 export function describeDisbelieved({ count, first }: DisbelievedOutcomes): string {
   const where = first === undefined ? '' : `, the first at ${positionOf(first)}`
-  return `${count} outcome(s) are not believed, because they do not stand on KAFKA_OUTCOME_TOPIC or name a trigger that is not on the log${where}: what they say is settled is not`
+  return `${count} outcome(s) are ignored, because they are not on KAFKA_OUTCOME_TOPIC or their trigger is not on the topic${where}: their deliveries stay owed`
 }
 
 /**
- * Which outcomes of the log are believed when the registry is built from it. Only those on the outcome topic, and of those
- * none whose trigger the log should hold and does not: whoever may write a trigger could end registrations in silence.
+ * Decides which outcomes of the log count when the registry is built from it: those on the outcome topic, except outcomes
+ * whose trigger the log should hold and does not. Otherwise anybody who may write triggers could end registrations silently.
  *
- * A trigger may be read after its outcome, from another partition; such an outcome waits until everything is read.
+ * A trigger in another partition may be read after its outcome. Such an outcome waits until everything is read.
  */
 export class BelievedOutcomes {
   #disbelieved: DisbelievedOutcomes = { count: 0, first: undefined }
@@ -43,12 +41,12 @@ export class BelievedOutcomes {
     return this.#disbelieved
   }
 
-  /** All records of these ranges are about to be handed to `note`. */
+  /** Announces that all records of these ranges will be passed to `note`. */
   expect(ranges: readonly PartitionRange[]): void {
     for (const range of ranges) {
       const known = this.#read.get(nameOf(range))
       if (known === undefined) this.#read.set(nameOf(range), { range, origins: new OffsetSet(range.from) })
-      // It is read on from where it ended.
+      // Reading continues where it ended.
       else known.range = { ...known.range, to: Math.max(known.range.to, range.to) }
     }
   }
@@ -57,7 +55,7 @@ export class BelievedOutcomes {
     if (mayBeOrigin(record, this.#formats)) this.#read.get(nameOf(record))?.origins.add(record.offset)
   }
 
-  /** The outcome, when the record is one and is believed by now. */
+  /** The outcome, if the record is one and is believed already. */
   take(record: WireRecord): SettledByLog | undefined {
     if (record.topic !== this.#outcomeTopic) {
       if (isOutcome(record)) this.#disbelieve(record)
@@ -72,7 +70,7 @@ export class BelievedOutcomes {
     return undefined
   }
 
-  /** Those that waited, and are believed now that everything is read. */
+  /** The waiting outcomes that are believed, now that everything is read. */
   async rest(signal: AbortSignal): Promise<SettledByLog[]> {
     const waiting = this.#waiting
     this.#waiting = []

@@ -4,13 +4,13 @@ import { outcomeTypes, readOutcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 import { cloudEventType, type WireRecord } from '../events/wire-record.ts'
-import type { ReplayBook } from './replay-book.ts'
 import { concerns, type ReplayFilter } from './replay-filter.ts'
+import type { ReplayTally } from './replay-tally.ts'
 import type { Selected } from './selection.ts'
 
 type Failed = Extract<FailedOutcomeResult, { kind: 'failed' }> & {
   readonly trigger: TriggerOrigin | undefined
-  /** A registration that was made later under the same ids is another one. Milliseconds since the epoch. */
+  /** Registrations made later under the same ids are other ones. Milliseconds since the epoch. */
   readonly untilMs: number
   /** When the outcome was written. Milliseconds since the epoch. */
   readonly recordedAtMs: number
@@ -18,36 +18,36 @@ type Failed = Extract<FailedOutcomeResult, { kind: 'failed' }> & {
 
 export interface OwedByFailure extends Selected {
   readonly registration: Registration
-  /** By which it was owed when it failed, as far as the outcome tells. */
+  /** The trigger of the failed delivery, if the outcome names it. */
   readonly trigger: TriggerOrigin | undefined
 }
 
 export interface FailedOutcomesOptions {
-  readonly book: ReplayBook
+  readonly tally: ReplayTally
   readonly filter: ReplayFilter
   readonly isServedIssuer: (issuer: string) => boolean
-  /** An outcome that does not tell when its session ended counts as that old at least: then it is late. Milliseconds. */
+  /** The minimum age of an outcome that does not say when its session ended, so that it counts as late. Milliseconds. */
   readonly lateAfterMs: number
-  /** Also what an operator gave up. */
+  /** Includes deliveries that an operator discarded. */
   readonly withDiscarded: boolean
 }
 
 /**
- * The failed outcomes of a range for whose registration nothing was sent, before or since. Of several for one
- * registration the last counts: what became of it is known from there.
+ * The failed outcomes of a range whose registration was not sent before or since. Of several for one registration only the
+ * last counts.
  */
 export class FailedOutcomes {
   readonly #options: FailedOutcomesOptions
-  /** By login: the same ids may be used again. */
+  /** By login, because ids may be reused. */
   readonly #failed = new Map<string, Failed>()
-  /** The dates of the logins that were told, by the name of the registration. */
+  /** The dates of the logins that were sent, by registration. */
   readonly #sent = new Map<string, Set<number>>()
 
   constructor(options: FailedOutcomesOptions) {
     this.#options = options
   }
 
-  /** `isInRange`: false for what was written after the range, of which only what was sent counts. */
+  /** `isInRange`: false for records after the range, of which only sent outcomes count. */
   take(records: readonly WireRecord[], isInRange: (record: WireRecord) => boolean): void {
     for (const record of records) {
       const type = cloudEventType(record)
@@ -56,13 +56,13 @@ export class FailedOutcomes {
     }
   }
 
-  /** What is owed, in the order in which it failed. `nowMs`: milliseconds since the epoch. */
+  /** What is owed, in the order of failure. `nowMs`: milliseconds since the epoch. */
   owed(nowMs: number): OwedByFailure[] {
     const owed = new Map<string, Failed>()
     for (const failed of this.#failed.values()) {
       const name = registrationKey(failed.registration)
       if (this.#wasSent(failed.registration)) continue
-      // The registry has one place for the name, which is the last one's.
+      // The registry has one entry per key, for the last registration.
       owed.delete(name)
       owed.set(name, failed)
     }
@@ -70,9 +70,9 @@ export class FailedOutcomes {
       const { registration, origin, recordedAtMs, trace, trigger, untilMs } = failed
       const cause = {
         origin,
-        // Each registration is told for itself: which of a user's were told together is not known any more.
+        // Each registration is sent alone: the outcome does not say which were coalesced.
         everywhere: false,
-        // The same whenever it is asked, because what is parked by another one is another delivery.
+        // The same value each time, because a delivery with another value is parked as another one.
         occurredAtMs:
           failed.occurredAtMs ?? Math.max(0, Math.min(recordedAtMs, nowMs) - 2 * this.#options.lateAfterMs),
         untilMs,
@@ -90,7 +90,7 @@ export class FailedOutcomes {
     this.#sent.set(name, dates.add(settled.registeredAtMs))
   }
 
-  /** Of a failed one without a date nobody can say that another login was meant. */
+  /** Without a date any sent outcome of the ids counts. */
   #wasSent(registration: Registration): boolean {
     const dates = this.#sent.get(registrationKey(registration))
     const { registeredAtMs } = registration
@@ -98,22 +98,22 @@ export class FailedOutcomes {
   }
 
   #takeFailed(record: WireRecord): void {
-    const { book, filter, isServedIssuer, withDiscarded } = this.#options
+    const { tally, filter, isServedIssuer, withDiscarded } = this.#options
     const outcome = readFailedOutcome(record)
     const settled = readOutcome(record)
     if (outcome?.kind !== 'failed' || settled === undefined) {
-      book.took(true, false)
+      tally.countRead(true, false)
       return
     }
     const { registration } = outcome
     const matches = concerns(filter, registration)
     const isServed = isServedIssuer(registration.issuer)
     const isWanted = !outcome.isDiscarded || withDiscarded
-    book.took(matches, isServed && isWanted)
+    tally.countRead(matches, isServed && isWanted)
     if (!matches || !isServed) return
     const login = `${registrationKey(registration)}\n${registration.registeredAtMs ?? ''}`
     this.#failed.delete(login)
-    // What was given up after it had failed is not wanted any more either.
+    // A delivery that was discarded after it had failed is no longer wanted.
     if (!isWanted) return
     const untilMs = registration.registeredAtMs ?? settled.registeredAtMs
     const { origin: trigger, recordedAtMs } = settled

@@ -1,35 +1,34 @@
 import { type OutcomeDetails, readOutcomeDetails } from '../events/read-outcome-details.ts'
 import { type LogReader, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
-import type { ReplayBook } from './replay-book.ts'
+import type { ReplayTally } from './replay-tally.ts'
 
-/** Learns from the log what became of deliveries that the relays make. */
+/** Reads from the log how the relays' deliveries ended. */
 export class FollowOutcomes {
   readonly #reader: LogReader
   readonly #topic: string
-  readonly #book: ReplayBook
+  readonly #tally: ReplayTally
   readonly #onFailed: (outcome: OutcomeDetails) => void
-  /** Where to read on, by partition. */
+  /** The next offset of each partition. */
   readonly #positions = new Map<number, number>()
 
-  /** `onFailed`: a delivery that is in the book has failed. */
+  /** `onFailed` is called when a delivery of the tally has failed. */
   constructor(
     reader: LogReader,
     topic: string,
-    book: ReplayBook,
+    tally: ReplayTally,
     onFailed: (outcome: OutcomeDetails) => void,
   ) {
     this.#reader = reader
     this.#topic = topic
-    this.#book = book
+    this.#tally = tally
     this.#onFailed = onFailed
   }
 
-  /** What is written from now on counts. */
+  /** Counts outcomes that are written from now on. */
   async start(): Promise<void> {
     for (const { partition, to } of await this.#bounds()) this.#positions.set(partition, to)
   }
 
-  /** Reads what was written since the last look. */
   async look(signal: AbortSignal): Promise<void> {
     const ranges = (await this.#bounds())
       .map((it): PartitionRange => ({ ...it, from: this.#positions.get(it.partition) ?? it.from }))
@@ -41,9 +40,9 @@ export class FollowOutcomes {
         for (const record of records) {
           const outcome = readOutcomeDetails(record)
           if (outcome === undefined) continue
-          if (this.#book.decide(outcome, outcome.kind) && outcome.kind === 'failed') this.#onFailed(outcome)
+          if (this.#tally.settle(outcome, outcome.kind) && outcome.kind === 'failed') this.#onFailed(outcome)
         }
-        // A batch may go on behind the range, with records that were left out.
+        // A batch may extend beyond the range, over records that were left out.
         this.#positions.set(partition, Math.min(nextOffset, ends.get(partition) ?? nextOffset))
       },
       signal,

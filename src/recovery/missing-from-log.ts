@@ -9,19 +9,17 @@ import type { StoreFromLog } from './store-from-log.ts'
 
 export interface MissingFromLogOptions {
   readonly inputTopics: readonly string[]
-  /** Outcomes that name a trigger which the log should hold and does not, or that stand on another topic: they end nothing. */
+  /** Reports outcomes that do not count: on another topic, or with a trigger that the log should hold and does not. */
   readonly onDisbelieved: (outcomes: DisbelievedOutcomes) => void
   readonly onProgress: (progress: RebuildProgress) => void
   readonly outcomeTopic: string
   readonly formats: Formats
   readonly reader: LogReader
-  /** Applies what is read to the store; not guarded by the epoch, since this is what writes before there is one. */
+  /** Applies records to the store. Not guarded by the epoch, since it writes before there is one. */
   readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain'>
 }
 
-/** What has to be read from the log, per partition. */
 export interface Missing {
-  /** Registrations and triggers. */
   readonly inputs: readonly PartitionRange[]
   readonly outcomes: readonly PartitionRange[]
 }
@@ -32,17 +30,16 @@ export interface RebuildProgress {
   readonly recordsTotal: number
 }
 
-/** For people. */
 export function describeProgress(progress: RebuildProgress | undefined): string {
-  if (progress === undefined) return 'not yet looked at'
+  if (progress === undefined) return 'not read yet'
   const { phase, records, recordsTotal } = progress
-  if (phase === 'waiting') return 'another replica completes it from the log'
-  return `being completed from the log: ${phase}, ${records} of ${recordsTotal} records`
+  if (phase === 'waiting') return 'another replica is completing it from the topic'
+  return `being completed from the topic: ${phase}, ${records} of ${recordsTotal} records`
 }
 
 const PROGRESS_EVERY_RECORDS = 20_000
 
-/** Reads from the log what a store lacks, and applies it: registrations less what is settled, then the triggers. */
+/** Reads what a store lacks from the log and applies it: first registrations without the settled ones, then triggers. */
 export class MissingFromLog {
   readonly #options: MissingFromLogOptions
 
@@ -59,7 +56,7 @@ export class MissingFromLog {
     const take = async (records: readonly WireRecord[]): Promise<void> => {
       for (const record of records) believed.note(record)
       const wanted = records.filter((record) => {
-        // A settled registration that is read again without its outcome would come back to life.
+        // A settled registration that is read again without its outcome would be owed again.
         if (isOutcome(record)) return true
         const { topic, partition, offset } = record
         if (offset < (inputFrom.get(nameOf(record)) ?? Infinity)) return false
@@ -74,15 +71,15 @@ export class MissingFromLog {
       believed.expect(ranges)
       await this.#readAll(phase, ranges, take, signal)
     }
-    // Triggers before their outcomes, as far as these are on a topic of their own.
+    // Triggers before their outcomes, if outcomes have their own topic.
     if (inputTopics.includes(outcomeTopic))
       await read('registrations', joined(missing.inputs, missing.outcomes))
     else {
       await read('registrations', missing.inputs)
       await read('outcomes', missing.outcomes)
     }
-    // What was in flight when the store was lost has perhaps ended meanwhile: it is not owed any more. Nor is what has ended
-    // behind another producer's open transaction.
+    // Deliveries in flight at the loss of the store may have ended since, also behind another producer's open
+    // transaction. They are not owed any more.
     const later = since(
       missing.outcomes,
       await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []),
@@ -90,7 +87,7 @@ export class MissingFromLog {
     await this.#readAll('outcomes', later, take, signal, (...read) => reader.readOutcomes(...read))
     await store.settle(await believed.rest(signal))
     if (believed.disbelieved.count > 0) onDisbelieved(believed.disbelieved)
-    // Where they stand is known from the first reading.
+    // The first reading found their positions.
     await this.runAgain([...triggers.values()], starts, signal)
   }
 
@@ -116,15 +113,15 @@ export class MissingFromLog {
     const { onProgress } = this.#options
     const recordsTotal = ranges.reduce((sum, { from, to }) => sum + Math.max(to - from, 0), 0)
     let records = 0
-    let told = 0
+    let reported = 0
     onProgress({ phase, records, recordsTotal })
     await read(
       ranges,
       async (batch: RecordBatch) => {
         await take(batch.records)
         records += batch.nextOffset - batch.fetchedOffset
-        if (records - told < PROGRESS_EVERY_RECORDS) return
-        told = records
+        if (records - reported < PROGRESS_EVERY_RECORDS) return
+        reported = records
         onProgress({ phase, records, recordsTotal })
       },
       signal,
@@ -140,7 +137,7 @@ function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
 }
 
-/** One range per partition that holds both: a topic may be input and outcome topic. */
+/** One range per partition that spans both: a topic may be input and outcome topic. */
 function joined(one: readonly PartitionRange[], other: readonly PartitionRange[]): PartitionRange[] {
   const all = new Map<string, PartitionRange>()
   for (const { topic, partition, from, to } of [...one, ...other]) {
@@ -155,7 +152,7 @@ function joined(one: readonly PartitionRange[], other: readonly PartitionRange[]
   return [...all.values()]
 }
 
-/** What was written after the earlier look at the ends, or could not be read then. */
+/** The ranges that were written, or became readable, since the earlier reading. */
 function since(earlier: readonly PartitionRange[], later: readonly PartitionBounds[]): PartitionRange[] {
   return later.map(wholeOf).map((range) => {
     const before = earlier.find((it) => isSame(it, range))

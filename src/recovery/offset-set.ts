@@ -1,12 +1,12 @@
 const PAGE_BYTES = 4_096
 const PAGE_OFFSETS = PAGE_BYTES * 8
 
-/** Offsets of one partition, at one bit each: a log may hold millions that must be remembered. */
+/** A set of offsets of one partition, one bit each: a log may hold millions of them. */
 export class OffsetSet {
   readonly #from: number
   readonly #pages = new Map<number, Uint8Array>()
 
-  /** None before `from` will be added. */
+  /** No offset below `from` may be added. */
   constructor(from: number) {
     this.#from = from
   }

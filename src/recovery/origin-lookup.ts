@@ -6,14 +6,15 @@ import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
 
 export type Formats = Pick<Decoders, 'mayConcern'>
 
-/** Wanted records that lie so close together are read in one go. */
+/** Wanted records that are this close are read together. */
 const GAP_MAX = 2_000
-/** More is not looked for: what is asked then may be there. */
+/** Beyond so many reads the rest is not looked up and counts as present. */
 const WINDOWS_MAX = 200
 
 /**
- * Looks up what outcomes say that they go back to. The answer is false for a place at which the log has no such record; what
- * retention has passed may have been there. `topics`: all that are read here. Throws when the log is out of reach.
+ * Looks up whether the log holds the triggers that outcomes name. The answer is false if another record, or none, is at that
+ * position; true if retention may have dropped it. `topics`: all topics that the relay reads. Throws when the log is out of
+ * reach.
  */
 export async function lookUpOrigins(
   reader: LogReader,
@@ -42,13 +43,16 @@ export async function lookUpOrigins(
   return (origin) => {
     const within = bounds.get(nameOf(origin))
     if (within === undefined || origin.offset >= within.end) return false
-    // Retention has passed it, or another producer's open transaction hides it.
+    // Retention has dropped it, or another producer's open transaction hides it.
     const isHidden = origin.offset < within.from || origin.offset >= within.to
     return isHidden || windows > WINDOWS_MAX || found.has(positionOf(origin))
   }
 }
 
-/** A trigger, a registration that came after its session had ended, or a failure that an operator had delivered again. */
+/**
+ * Whether outcomes may name the record: a trigger, a late registration, or a failed outcome that an operator had delivered
+ * again.
+ */
 export function mayBeOrigin(record: WireRecord, formats: Formats): boolean {
   if (record.unreadable !== undefined) return false
   return formats.mayConcern(record) || cloudEventType(record) === outcomeTypes.failed

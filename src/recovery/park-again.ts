@@ -8,7 +8,7 @@ import type { OwedByCause, ParkOwed } from './park-owed.ts'
 export interface ParkAgainOptions {
   readonly admission: Pick<Admission, 'abandon' | 'refuse'>
   readonly clock: Clock
-  /** For an ending that does not say how long it is tried. Milliseconds. */
+  /** The time for deliveries of an ending without a deadline. Milliseconds. */
   readonly deadlineMs: number
   readonly parkOwed: ParkOwed
   readonly settlement: Pick<Settlement, 'idle'>
@@ -16,7 +16,7 @@ export interface ParkAgainOptions {
 
 const PARKED_AT_ONCE = 1_000
 
-/** Runs past triggers again, in a relay that builds the registry: what they are still owed is parked, or ends. */
+/** Runs past triggers again during a rebuild: parks what they are still owed, or ends it. */
 export class ParkAgain {
   readonly #options: ParkAgainOptions
 

@@ -8,15 +8,15 @@ import type { BrokenRegistration } from '../registry/registry.ts'
 export interface OwedByCause {
   readonly cause: DeliveryCause
   readonly registrations: readonly Registration[]
-  /** They are parked as well: whoever claims them ends them as `failed: invalid`. */
+  /** They are parked too. The relay that claims one ends it as `failed: invalid`. */
   readonly broken: readonly BrokenRegistration[]
-  /** Until then it may be tried. Milliseconds since the epoch. */
+  /** No attempt is made after it. Milliseconds since the epoch. */
   readonly deadlineMs: number
-  /** When it is due, unless it is parked already; in the future where a relay may have it in hand. Milliseconds since the epoch. */
+  /** When an unparked delivery becomes due: in the future if a relay may be delivering it. Milliseconds since the epoch. */
   readonly dueMs: number
 }
 
-/** A delivery whose RP has no backlog: its key in Redis holds something else. */
+/** A delivery whose RP has no backlog, because its key in Redis holds foreign data. */
 export interface NotParked {
   readonly cause: DeliveryCause
   readonly registration: Registration | BrokenRegistration
@@ -27,10 +27,7 @@ export interface ParkOwedOptions {
   readonly clock: Clock
 }
 
-/**
- * Parks what is owed: as soon as it is parked it survives this process, however long an RP takes to answer, and every relay
- * takes part in the sending.
- */
+/** Parks what is owed. Parked deliveries survive this process, and all relays share the sending. */
 export class ParkOwed {
   readonly #options: ParkOwedOptions
 
@@ -39,8 +36,8 @@ export class ParkOwed {
   }
 
   /**
-   * What is parked already keeps its state and is made due; what a relay holds is left to it. Resolves with what could not
-   * be parked. Throws when the store cannot be reached; safe to repeat.
+   * A parked delivery keeps its state and becomes due. A leased one stays with its relay. Resolves with what could not be
+   * parked. Throws when the store cannot be reached; safe to repeat.
    */
   async park(groups: readonly OwedByCause[]): Promise<NotParked[]> {
     const { backlog, clock } = this.#options

@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
-import type { AppliedPosition, EpochStore, ShownEpoch } from '../registry/epoch-store.ts'
+import type { AppliedPosition, EpochStore, StoredEpoch } from '../registry/epoch-store.ts'
 import { type Missing, MissingFromLog, type MissingFromLogOptions } from './missing-from-log.ts'
 
 export interface RebuildOptions extends MissingFromLogOptions {
@@ -15,31 +15,31 @@ export interface RebuildOptions extends MissingFromLogOptions {
   readonly groupId: string
   /** Neither the group nor the store knows any position, although the store was in use. */
   readonly onForgotten: (starts: readonly PartitionStart[]) => void
-  /** The store had fallen behind, and of what it lacks the log has dropped the records before `low`. */
+  /** The store has fallen behind, and the log has dropped records before `low` that it lacks. */
   readonly onLacked: (starts: readonly (PartitionStart & { readonly lackedFrom: number })[]) => void
-  /** How far this replica has taken in its partitions. */
+  /** How far this replica has read its partitions. */
   readonly own: () => readonly (TopicPartition & { readonly next: number })[]
   readonly startFrom: 'latest' | 'earliest'
 }
 
-/** How long the others wait for a replica that died meanwhile. One that only stands still for so long begins anew. */
+/** How long the others wait for a replica that died. A replica that was suspended for so long starts over. */
 const LOCK_MS = 10_000
 const RENEW_MS = 2_500
 const WAIT_MS = 250
 /**
- * Outcomes that were published so long before the last heartbeat had their registrations removed before it, as far as
- * clocks lie apart and Redis answers; one that had not is published again, under the same id.
+ * Registrations of outcomes that were published so long before the last heartbeat were removed before it, given clock
+ * differences and Redis' delays. Any other outcome is published again under the same id.
  */
 const HEARTBEAT_MARGIN_MS = 20_000
 
 /**
- * Sees to it that the store holds what the log says: it builds the registry from the beginning of the log where the
- * store is empty, and where it has fallen behind (another server, an old file) applies again what it lacks. What was
- * sent is not owed any more, so applying a record twice is safe. One replica does it under a lock; the others wait.
+ * Makes the store hold what the log says. It builds the registry from the beginning of the log if the store is empty, and
+ * applies what is missing if the store has fallen behind (another server, an old file). Settled deliveries are not owed any
+ * more, so applying a record twice is safe. One replica works under a lock; the others wait.
  *
- * It also notes where a group begins that has never read of a topic, before anything of it is read: registrations are
- * read up to there, and everything after it comes through the group, so that nothing falls between the two. The note stands
- * in the store and in the group's commit, so that it outlives a first start that is interrupted, and either of the two.
+ * For a topic that the group has never read, it first notes where the group begins. Registrations are read up to there;
+ * everything after it comes through the group, so no record is missed. The note is kept in the store and in the group's
+ * commit, so that it survives an interrupted first start and the loss of either.
  */
 export class Rebuild {
   readonly #options: RebuildOptions
@@ -47,7 +47,7 @@ export class Rebuild {
   readonly #owner = randomUUID()
   #last: StoreProof | undefined
   #isDistrusted = false
-  /** Starts of a first start that is not over: a group that has members does not take them, and the store may be lost. */
+  /** Positions of an unfinished first start: a group with members accepts no commit of them, and the store may be lost. */
   #noted: readonly AppliedPosition[] = []
 
   constructor(options: RebuildOptions) {
@@ -55,18 +55,18 @@ export class Rebuild {
     this.#log = new MissingFromLog(options)
   }
 
-  /** The store has gone back in time although it shows the epoch that this replica works on. */
+  /** The store has gone back in time although it shows the epoch that this replica uses. */
   distrust(): void {
     this.#isDistrusted = true
   }
 
   /**
-   * Resolves with the proof of a store that holds what the log says, `undefined` when `signal` aborts before. Throws
-   * when the log or the store is out of reach, or the store was lost once more meanwhile.
+   * Resolves with the proof of a store that holds what the log says; `undefined` if `signal` aborts first. Throws when the
+   * log or the store is out of reach, or the store was lost again meanwhile.
    */
   async ensure(signal: AbortSignal): Promise<StoreProof | undefined> {
     const { epoch, onProgress } = this.#options
-    let isTold = false
+    let isReported = false
     while (!signal.aborted) {
       const shown = await epoch.read()
       if (shown !== undefined && (await this.#isEnough(shown))) {
@@ -75,17 +75,17 @@ export class Rebuild {
       if (await epoch.lock(this.#owner, LOCK_MS)) {
         return this.#adopt(await this.#holdingLock(signal, (held) => this.#complete(held)))
       }
-      if (!isTold) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
-      isTold = true
+      if (!isReported) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
+      isReported = true
       await delay(WAIT_MS, signal)
     }
     return undefined
   }
 
   /**
-   * The same by hand. A store that has lost the registry gets it built anew; one that holds it is completed by `complete`
-   * under the eyes of the replicas, and the triggers that they have settled are run again. Waits for whoever else is
-   * building it. Throws as `ensure` does.
+   * The operator's form of `ensure`. Rebuilds a store that has lost the registry. Completes any other store by `complete`,
+   * while replicas work, and runs the triggers again that they have settled. Waits for another rebuild. Throws as `ensure`
+   * does.
    */
   async repeat(complete: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { epoch, onProgress } = this.#options
@@ -102,7 +102,7 @@ export class Rebuild {
       }
       await complete()
       const starts = await this.#plan()
-      // What is not committed is the replicas' own.
+      // Uncommitted records belong to the replicas.
       const ranges = starts.map((it) => ({
         ...it,
         from: it.low,
@@ -122,10 +122,10 @@ export class Rebuild {
   }
 
   /** The store is proved, and this replica has nothing to add. */
-  async #isEnough(shown: ShownEpoch): Promise<boolean> {
+  async #isEnough(shown: StoredEpoch): Promise<boolean> {
     if (!shown.isOfThisRun) return false
     if (this.#last === undefined) {
-      // A replica that starts has written nothing elsewhere; but its group may never have read of a topic.
+      // A starting replica has written nothing elsewhere, but its group may never have read a topic.
       const starts = await this.#plan()
       if (starts.some(isUnread) || (await this.#isOld(starts))) return false
       await this.#commit(starts)
@@ -135,15 +135,15 @@ export class Rebuild {
   }
 
   /**
-   * Relays that are gone went on with another server, to which this one was not a replica. Where some are there they would
-   * have noticed, and are ahead of the store by a moment.
+   * Whether vanished relays used another server, of which this one was no replica. Running relays would have noticed, and are
+   * only slightly ahead of the store.
    */
   async #isOld(starts: readonly PartitionStart[]): Promise<boolean> {
     const { groupId, reader } = this.#options
     return starts.some(({ isBehind }) => isBehind) && !(await reader.hasMembers(groupId))
   }
 
-  #isLast(shown: ShownEpoch | undefined): boolean {
+  #isLast(shown: StoredEpoch | undefined): boolean {
     return (
       shown !== undefined && this.#last?.id === shown.id && this.#last.runId === this.#options.epoch.runId
     )
@@ -152,7 +152,7 @@ export class Rebuild {
   async #complete(signal: AbortSignal): Promise<StoreProof> {
     const { clock, epoch, onProgress } = this.#options
     const { runId } = epoch
-    // Another replica may have finished between the look at the epoch and the lock.
+    // Another replica may have finished between the read of the epoch and the lock.
     const shown = await epoch.read()
     if (shown === undefined) await epoch.clearPositions()
     const starts = await this.#plan()
@@ -169,20 +169,19 @@ export class Rebuild {
       this.#options.onForgotten(first)
     const missing = await this.#missing(shown, isProved, starts)
     await this.#log.apply(missing, starts, signal)
-    // Behind all that was written for them. Of what the group has not taken in yet, the group's members have to tell.
-    // A part of it may stand on one server and a part on the next, to which the lock has come along.
+    // Written after everything that the positions cover. Records that the group has not read are reported by its
+    // members. Part of the work may be on one server and part on the next, which has inherited the lock.
     const applied = (isProved ? starts.filter(isUnread) : starts).map((it) => ({
       ...it,
       offset: appliedUpTo(it),
     }))
     await epoch.writePositions(applied, runId)
-    // What was not run again would never be: an epoch says that it was.
+    // Triggers that were not run again never would be: the epoch says that they were.
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
     const proof = isProved
-      ? { id: (shown as ShownEpoch).id, runId }
+      ? { id: (shown as StoredEpoch).id, runId }
       : await epoch.confirm(this.#owner, clock.now(), runId)
-    if (proof === undefined)
-      throw new RelayFault('LR_UNAVAILABLE', 'the store was lost once more during the rebuild')
+    if (proof === undefined) throw new RelayFault('LR_UNAVAILABLE', 'Redis was lost again during the rebuild')
     await this.#commit(starts)
     this.#noted = []
     onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
@@ -190,12 +189,12 @@ export class Rebuild {
   }
 
   /**
-   * Notes where the group begins, with nothing applied yet: whoever plans again while that is read, or after it was
-   * interrupted, would take a later end, and skip what ended in between.
+   * Notes where the group begins before anything is applied. Another plan, made meanwhile or after an interruption, would use
+   * a later end and skip what ended in between.
    */
   async #note(first: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
     const { epoch, groupId, reader, startFrom } = this.#options
-    // From the earliest, the start is the same whenever it is planned.
+    // From the earliest offset every plan gives the same start.
     if (first.length === 0 || startFrom === 'earliest') return
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
     const noted = first.map((it) => ({ ...it, offset: it.low }))
@@ -204,7 +203,7 @@ export class Rebuild {
     await epoch.writePositions(noted, epoch.runId)
   }
 
-  /** Where the broker knows nothing of the group, or not any more. A group that has members finds it in the store. */
+  /** Commits for a group that the broker does not know. A group with members reads the positions from the store. */
   async #commit(starts: readonly PartitionStart[]): Promise<void> {
     const { groupId, reader } = this.#options
     const unknown = starts
@@ -229,7 +228,7 @@ export class Rebuild {
   }
 
   async #missing(
-    shown: ShownEpoch | undefined,
+    shown: StoredEpoch | undefined,
     isProved: boolean,
     starts: readonly PartitionStart[],
   ): Promise<Missing> {
@@ -246,14 +245,14 @@ export class Rebuild {
         .map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
       return { inputs: [...first, ...behind], outcomes: await since(shown.heartbeatMs) }
     }
-    // Of a topic that the group has never read, some registrations may be settled all the same.
+    // Some registrations of a topic that the group has never read may be settled already.
     if (this.#last === undefined) return { inputs: first, outcomes }
-    // Somebody else has proved this server, while this replica may have gone on with another one.
+    // Another replica has proved this server, while this one may have used another server.
     const mine = starts.flatMap((it) => {
       const taken = own().find(({ topic, partition }) => topic === it.topic && partition === it.partition)
       return taken === undefined ? [] : [{ ...it, from: it.appliedFrom, to: Math.min(taken.next, it.end) }]
     })
-    // The heartbeats since then are those of the others.
+    // Later heartbeats are those of other replicas.
     return { inputs: [...first, ...mine], outcomes: await since(shown.provedAtMs) }
   }
 
@@ -270,12 +269,12 @@ export class Rebuild {
     })
   }
 
-  /** The work stops when the lock is somebody else's: two that build at once would confirm what neither has seen whole. */
+  /** Stops the work when the lock is lost: two concurrent rebuilds would confirm what neither has applied completely. */
   async #holdingLock<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { epoch } = this.#options
     const lost = new AbortController()
     const renew = async (): Promise<void> => {
-      // A store out of reach is told by the work itself.
+      // The work itself reports a store that is out of reach.
       if ((await epoch.renew(this.#owner, LOCK_MS).catch(() => true)) === false) lost.abort()
     }
     const renewal = setInterval(() => void renew(), RENEW_MS)
@@ -289,14 +288,14 @@ export class Rebuild {
 }
 
 /**
- * All that the partition held is applied. But what nobody has taken in yet is left to the members of the group: they count
- * it, and what cannot be decoded of it goes to the dead letters.
+ * Everything in the partition is applied. But unread records are left to the group's members, which count them and write dead
+ * letters.
  */
 function appliedUpTo({ committed = 0, end, kind, offset, start }: PartitionStart): number {
   return Math.max(offset, Math.min(kind === 'noted' ? start : committed, end))
 }
 
-/** What stood on the log at the group's first start is not in the store, although it can be read. */
+/** The store lacks readable records from before the group's first start. */
 function isUnread({ appliedFrom, end, kind, start }: PartitionStart): boolean {
   return kind === 'first' || (kind === 'noted' && appliedFrom < Math.min(start, end))
 }

@@ -16,9 +16,9 @@ export interface RegisteredAddressesOptions {
 }
 
 /**
- * Looks up whether an RP was ever registered with an address: on the log, or else in the registry, to which an identity
- * platform may write by itself. Who forges an outcome would have an RP's tokens sent to an address of their own. Of an RP
- * that is registered nowhere any more nobody can tell.
+ * Looks up whether an RP was ever registered with an address, on the log or in the registry, to which an identity platform
+ * may write directly. Otherwise a forged outcome could send an RP's tokens to an attacker's address. For an RP without any
+ * registration nobody can tell.
  */
 export class RegisteredAddresses {
   readonly #options: RegisteredAddressesOptions
@@ -27,7 +27,7 @@ export class RegisteredAddresses {
     this.#options = options
   }
 
-  /** False for those of the registrations whose RP is registered, but not with that address. Throws when `signal` aborts. */
+  /** False for registrations whose RP is registered, but not with that address. Throws when `signal` aborts. */
   async lookUp(
     registrations: readonly Registration[],
     signal: AbortSignal,
@@ -70,7 +70,7 @@ export class RegisteredAddresses {
 }
 
 interface Search {
-  /** Addresses of RPs that nobody was found to have registered yet. */
+  /** Addresses of RPs without a matching registration so far. */
   readonly wanted: Set<string>
   /** RPs that are registered with some address. */
   readonly seen: Set<string>

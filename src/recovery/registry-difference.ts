@@ -25,16 +25,16 @@ export interface RegistryDifferenceOptions {
  * How a registration differs.
  * - `missing`: on the log and not settled, but not in the registry.
  * - `settled`: in the registry, but the log says that it is settled.
- * - `unlogged`: in the registry, but not on the log; the identity provider may have written it there itself.
+ * - `unlogged`: in the registry, but not on the log; the identity provider may have written it to Redis.
  */
 export type Difference = RegistrationKey & {
   readonly difference: 'missing' | 'settled' | 'unlogged'
   readonly clientId?: string
-  /** The last outcome that stands on the log for the name. */
+  /** The last outcome on the log for that key. */
   readonly outcome?: SettledByLog
 }
 
-/** The same ids may be used again after a logout, so the last registration under them counts, and the last outcome. */
+/** Ids may be reused after a logout, so only the last registration and the last outcome of a key count. */
 interface Logged extends RegistrationKey {
   readonly clientId?: string
   readonly registeredAtMs?: number
@@ -43,7 +43,7 @@ interface Logged extends RegistrationKey {
 
 const FOUND_AT_ONCE = 500
 
-/** Compares the registry with what the log says. Holds a name for every registration on the log. */
+/** Compares the registry with the log. Keeps an entry for every registration on the log. */
 export class RegistryDifference {
   readonly #options: RegistryDifferenceOptions
   readonly #believed: BelievedOutcomes
@@ -67,7 +67,7 @@ export class RegistryDifference {
     return this.#logged.size
   }
 
-  /** Replicas may be at work: what changes while it is looked at is no difference. Throws when `signal` aborts. */
+  /** Finds differences while replicas work; leaves out those that changes meanwhile explain. Throws when `signal` aborts. */
   async find(signal: AbortSignal): Promise<Difference[]> {
     const { reader } = this.#options
     const before = await reader.bounds(this.#topics)
@@ -78,14 +78,14 @@ export class RegistryDifference {
       after.map((it) => ({ ...it, from: endBefore(before, it) })),
       signal,
     )
-    return found.flatMap((it) => this.#still(it))
+    return found.flatMap((it) => this.#stillDiffers(it))
   }
 
   /**
-   * Registers what is missing and removes what is settled. Nothing that is settled is registered on the way, not even
-   * for a moment in which a replica might see it. What is not on the log stays.
+   * Registers what is missing and removes what is settled. Never registers a settled registration, not even for a moment,
+   * since a replica might see it. Keeps what is not on the log.
    */
-  async mend(found: readonly Difference[], signal: AbortSignal): Promise<void> {
+  async repair(found: readonly Difference[], signal: AbortSignal): Promise<void> {
     const { clock, pipeline, reader, registry } = this.#options
     const settled = found.flatMap(({ difference, outcome }) =>
       difference === 'settled' && outcome !== undefined ? [outcome] : [],
@@ -121,7 +121,7 @@ export class RegistryDifference {
     this.recordsTotal += recordsIn(parts) + recordsIn(hidden)
     this.#believed.expect(parts)
     const read: LogReader['read'] = (...reading) => reader.read(...reading)
-    // Triggers before their outcomes, as far as these are on a topic of their own.
+    // Triggers before their outcomes, if outcomes have their own topic.
     await this.#readPart(
       parts.filter(({ topic }) => inputTopics.includes(topic)),
       read,
@@ -175,7 +175,7 @@ export class RegistryDifference {
     if (known === undefined || isEarlier(known, outcome)) this.#note(outcome, { outcome })
   }
 
-  /** An outcome may stand before its registration, in another partition. */
+  /** An outcome in another partition may be read before its registration. */
   #entry({ issuer, sessionId, oidcSessionId }: RegistrationKey): Logged {
     const key = { issuer, sessionId, oidcSessionId }
     return this.#logged.get(registrationKey(key)) ?? key
@@ -193,7 +193,7 @@ export class RegistryDifference {
       const found = await this.#options.registry.find(part)
       for (const [at, it] of part.entries()) {
         const held = found[at]
-        // What an earlier login left there is not it.
+        // A registration of an earlier login does not count.
         const isThere = held !== undefined && ('reason' in held || !isSettledBy(it.outcome, held))
         if (!isThere) missing.push({ ...it, difference: 'missing' })
       }
@@ -223,8 +223,8 @@ export class RegistryDifference {
     return [...surplus.values()]
   }
 
-  /** With what was written meanwhile. */
-  #still(found: Difference): Difference[] {
+  /** Drops a difference that later records explain. */
+  #stillDiffers(found: Difference): Difference[] {
     const logged = this.#logged.get(registrationKey(found))
     if (found.difference === 'missing')
       return logged !== undefined && isSettledBy(logged.outcome, logged) ? [] : [found]
@@ -237,7 +237,7 @@ function endBefore(before: readonly PartitionRange[], { topic, partition, from }
   return before.find((it) => it.topic === topic && it.partition === partition)?.to ?? from
 }
 
-/** Of several for one login the last counts: one that failed may have been reopened, and sent. */
+/** Of several outcomes for one login the last counts: a failed one may have been reopened and sent. */
 function isEarlier(a: SettledByLog, b: SettledByLog): boolean {
   const isSameLogin = a.registeredAtMs === b.registeredAtMs
   return isSameLogin ? a.recordedAtMs < b.recordedAtMs : a.registeredAtMs < b.registeredAtMs
@@ -249,7 +249,7 @@ function isOwedDespite(outcome: SettledByLog | undefined, held: HeldRegistration
   return !isSettledBy(outcome, held) || (held.reopenedAtMs ?? Number.NEGATIVE_INFINITY) >= recordedAtMs
 }
 
-/** A registration without a date is settled by any outcome of its name. */
+/** Any outcome of the key settles a registration without a date. */
 function isSettledBy(
   outcome: SettledByLog | undefined,
   { registeredAtMs = 0 }: Pick<RegistrationKey, 'registeredAtMs'>,

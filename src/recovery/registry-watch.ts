@@ -6,7 +6,7 @@ import type { AppliedPosition, EpochStore } from '../registry/epoch-store.ts'
 import type { Rebuild } from './rebuild.ts'
 
 export interface RegistryWatchOptions {
-  /** Up to where this replica has settled its partitions. */
+  /** How far this replica has settled its partitions. */
   readonly applied: () => readonly AppliedPosition[]
   readonly clock: { now(): number }
   readonly epoch: EpochStore
@@ -16,28 +16,28 @@ export interface RegistryWatchOptions {
   readonly onError: (error: unknown, failures: number) => void
 }
 
-/** Between two looks at the epoch. Intake checks it with every step, so this is for times when nothing comes in. */
+/** Interval of checking the epoch. Intake checks it with every step, so this is for idle times. */
 const LOOK_MS = 500
-/** Between two heartbeats. What a store that falls back has to be told again is no more than that, and the lag of its copy. */
-const BEAT_MS = 1_000
+/** Interval of heartbeats. It bounds what a store lacks after falling back, beside the replication lag. */
+const HEARTBEAT_MS = 1_000
 const RETRY_MS_MAX = 5_000
 
 /**
- * Keeps the store's proof up to date while the registry is intact: the heartbeat, and how far the log is applied. Notices
- * that the store has lost the registry, or is another one, and has it completed; until then nothing is taken from the log.
+ * Keeps the store's proof current while the registry is intact: heartbeat and applied positions. Detects a store that has
+ * lost the registry or is another one, and has it completed. No records are applied until then.
  */
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
   readonly #written = new Map<string, AppliedPosition>()
   #beats = 0
-  #beatAtMs = Number.NEGATIVE_INFINITY
+  #heartbeatAtMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
 
   constructor(options: RegistryWatchOptions) {
     this.#options = options
   }
 
-  /** Resolves when the registry is what the log says for the first time; goes on watching until `signal` aborts. */
+  /** Resolves when the registry first holds what the log says. Keeps watching until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     await this.#restore(signal)
     this.#running ??= this.#watch(signal)
@@ -47,27 +47,27 @@ export class RegistryWatch {
     await this.#running
   }
 
-  /** What the store says of how far the log is applied to it; nothing while it is not proved, or out of reach. */
+  /** The positions in the store. Empty while it is not proved or out of reach. */
   async positions(): Promise<readonly AppliedPosition[]> {
     const { epoch, guard } = this.#options
     return guard.isIntact ? epoch.positions().catch(() => []) : []
   }
 
-  /** Positions that somebody else has set for the group. Throws when the store is not proved, or out of reach. */
+  /** Stores positions that somebody else set for the group. Throws when the store is not proved or out of reach. */
   async keepPositions(positions: readonly AppliedPosition[]): Promise<void> {
     const { epoch, guard } = this.#options
-    if (!guard.isIntact) throw new RelayFault('LR_REGISTRY_LOST', 'Redis is being completed from the log')
+    if (!guard.isIntact) throw new RelayFault('LR_REGISTRY_LOST', 'Redis is being completed from the topic')
     await epoch.writePositions(positions, epoch.runId)
     this.#noteWritten(positions)
   }
 
-  /** Whether the group's first start was behind the record. Throws when the store is out of reach. */
+  /** Whether the record is from before the group's first start. Throws when the store is out of reach. */
   async isBeforeStart({ topic, partition, offset }: RecordPosition): Promise<boolean> {
     const positions = await this.#options.epoch.positions()
     return positions.some((it) => it.topic === topic && it.partition === partition && offset < it.start)
   }
 
-  /** Writes how far the log is applied, so that the next owner of a partition goes on from there. Never throws. */
+  /** Writes the applied positions, where the next owner of a partition continues. Never throws. */
   async writePositions(): Promise<void> {
     const { applied, epoch, guard } = this.#options
     if (!guard.isIntact) return
@@ -77,7 +77,7 @@ export class RegistryWatch {
       await epoch.writePositions(moved, epoch.runId)
       this.#noteWritten(moved)
     } catch {
-      // Whoever needs Redis for its work says that it is away. Older positions only cost a look at more of the log.
+      // Others report that Redis is away. Older positions only cost reading more of the log.
     }
   }
 
@@ -90,12 +90,12 @@ export class RegistryWatch {
     while (!signal.aborted) {
       await delay(LOOK_MS, signal)
       if (signal.aborted) return
-      // A store that cannot be reached tells nothing; intake waits for it by itself.
+      // An unreachable store says nothing. Intake waits for it by itself.
       const isIntact = await epoch.read().then(
         (shown) => guard.accepts(shown?.id, epoch.runId),
         () => true,
       )
-      if (isIntact && (await this.#beat())) continue
+      if (isIntact && (await this.#heartbeat())) continue
       guard.lose()
       onLost()
       await this.#restore(signal)
@@ -103,18 +103,18 @@ export class RegistryWatch {
   }
 
   /** False when the store has gone back in time without showing another epoch. */
-  async #beat(): Promise<boolean> {
+  async #heartbeat(): Promise<boolean> {
     const { clock, epoch, guard, rebuild } = this.#options
-    if (performance.now() - this.#beatAtMs < BEAT_MS) return true
-    this.#beatAtMs = performance.now()
-    // Another server may answer by now, of which it must not be said.
+    if (performance.now() - this.#heartbeatAtMs < HEARTBEAT_MS) return true
+    this.#heartbeatAtMs = performance.now()
+    // Another server may answer by now. It must not get a heartbeat.
     if (!guard.isIntact) return true
     const before = this.#beats
-    const beats = await epoch.beat(clock.now()).catch(() => undefined)
+    const beats = await epoch.heartbeat(clock.now()).catch(() => undefined)
     if (beats === undefined) return true
     this.#beats = beats
     if (beats > before) {
-      // Not before that: of a store that has gone back they would say that it lacks nothing.
+      // Not before: the positions would claim that a store that has gone back lacks nothing.
       await this.writePositions()
       return true
     }
@@ -145,7 +145,7 @@ function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
 }
 
-/** A topic that is created anew may reach the very offset of the one before. */
+/** A recreated topic may reach the same offset as its predecessor. */
 function isSame(written: AppliedPosition | undefined, now: AppliedPosition): boolean {
   return written?.offset === now.offset && written.start === now.start && written.topicId === now.topicId
 }

@@ -1,7 +1,7 @@
 import type { Registration } from '../events/registration.ts'
 import type { Trigger } from '../events/trigger.ts'
 
-/** Which part of a range is meant; what is not set does not matter. */
+/** Selects part of a range. Unset fields match everything. */
 export interface ReplayFilter {
   readonly type?: Trigger['type']
   readonly issuer?: string
@@ -10,7 +10,7 @@ export interface ReplayFilter {
   readonly client?: string
 }
 
-/** False when nothing that the trigger is owed can be meant. It may not tell the session or the user itself. */
+/** False when the trigger cannot be owed anything that matches. It may not name the session or the user itself. */
 export function mayConcern(filter: ReplayFilter, trigger: Trigger): boolean {
   return (
     isWanted(filter.type, trigger.type) &&
@@ -20,7 +20,7 @@ export function mayConcern(filter: ReplayFilter, trigger: Trigger): boolean {
   )
 }
 
-/** Of a registration that cannot be read only its place is known, so only that is compared. */
+/** Of an unreadable registration only the key is known, so only the key is compared. */
 export function concerns(
   filter: ReplayFilter,
   registration: Pick<Registration, 'issuer' | 'sessionId'> & Partial<Registration>,

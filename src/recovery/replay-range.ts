@@ -1,7 +1,7 @@
 import type { LogReader, PartitionBounds, PartitionRange } from '../intake/log-reader.ts'
 import { RelayFault } from '../lib/errors.ts'
 
-/** `to` is exclusive; without it a range goes to the end. */
+/** `to` is exclusive. Without it the range extends to the end. */
 export type RequestedRange =
   | { readonly kind: 'time'; readonly fromMs: number; readonly toMs?: number }
   | { readonly kind: 'offsets'; readonly ranges: readonly RequestedOffsets[] }
@@ -14,9 +14,9 @@ export interface RequestedOffsets {
 }
 
 /**
- * The offsets that a range means now; it does not grow while it is run. `end` lies beyond `to` where another producer's
- * open transaction hides a part of it. Throws `LR_USAGE` for offsets that do not exist: records that are gone cannot be run
- * again, and silence about it would look like success.
+ * Resolves a range to its current offsets; it does not grow during the run. `end` lies beyond `to` if another producer's open
+ * transaction hides a part. Throws `LR_USAGE` for offsets that do not exist: silently skipping lost records would look like
+ * success.
  */
 export async function resolveRange(
   requested: RequestedRange,
@@ -37,7 +37,7 @@ export async function resolveRange(
   })
 }
 
-/** What is asked for, as far as it can be read. */
+/** The readable part of the requested range. */
 function cutAt(readable: number, { to, ...range }: PartitionRange): PartitionBounds {
   return to <= readable ? { ...range, to } : { ...range, to: readable, end: to }
 }
@@ -49,10 +49,10 @@ function checkOffsets(
 ): PartitionBounds {
   const name = `--offsets: ${topic}:${partition}`
   if (!topics.includes(topic)) {
-    throw new RelayFault('LR_USAGE', `${name}: the topic is none of those read here: ${topics.join(', ')}`)
+    throw new RelayFault('LR_USAGE', `${name}: the topic is not one of ${topics.join(', ')}`)
   }
   const held = bounds.find((it) => it.topic === topic && it.partition === partition)
-  if (held === undefined) throw new RelayFault('LR_USAGE', `${name}: the topic has no such partition`)
+  if (held === undefined) throw new RelayFault('LR_USAGE', `${name}: the topic does not have this partition`)
   const { to: readable, end = readable } = held
   if (held.from === end) throw new RelayFault('LR_USAGE', `${name}: the partition is empty`)
   const holds = `the partition holds ${held.from}-${end - 1}`
@@ -62,7 +62,7 @@ function checkOffsets(
   return cutAt(readable, { topic, partition, from, to: to ?? end })
 }
 
-/** Cuts what the group has not committed yet: its members are about to deliver that themselves. */
+/** Cuts off what the group has not committed yet: its members are about to deliver that. */
 export function uncommittedCut(
   ranges: readonly PartitionRange[],
   committed: readonly { topic: string; partition: number; offset: number }[],

@@ -5,30 +5,30 @@ import type { TriggerStep } from '../intake/trigger-step.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OwedGroup } from '../registry/ending.ts'
 import { partsOf, type Registry } from '../registry/registry.ts'
-import type { Patience } from './patience.ts'
-import type { ReplayBook } from './replay-book.ts'
+import type { OutageBudget } from './outage-budget.ts'
 import { concerns, mayConcern, type ReplayFilter } from './replay-filter.ts'
+import type { ReplayTally } from './replay-tally.ts'
 import type { Selected } from './selection.ts'
 
 export interface ReplayTriggersOptions {
-  readonly book: ReplayBook
+  readonly tally: ReplayTally
   readonly clock: Clock
-  /** From now on, also for a trigger of long ago. Milliseconds. */
+  /** Counted from now, also for an old trigger. Milliseconds. */
   readonly deadlineMs: number
   readonly filter: ReplayFilter
-  readonly patience: Patience
+  readonly outageBudget: OutageBudget
   readonly pipeline: Pipeline
   /** Triggers that share the round trips to the registry. */
-  readonly sliceTriggers: number
+  readonly batchTriggers: number
 }
 
 export interface TakeTriggers {
-  /** Ends the sessions, or only looks what is owed. */
+  /** Ends the sessions, or only reads what is owed. */
   readonly ask: (steps: readonly TriggerStep[]) => Promise<readonly (readonly OwedGroup[])[]>
-  readonly handOn: (owed: readonly Selected[]) => Promise<void>
+  readonly handOver: (owed: readonly Selected[]) => Promise<void>
 }
 
-/** What is owed by each of the steps, which are carried out. */
+/** Carries out the steps and returns what each is owed. */
 export async function endedBy(
   registry: Pick<Registry, 'apply'>,
   steps: readonly TriggerStep[],
@@ -42,7 +42,7 @@ export async function endedBy(
   return owed
 }
 
-/** From the records of a range to what their triggers are still owed: decode, filter, ask the registry, hand on. */
+/** Turns the records of a range into what their triggers are still owed: decodes, filters, asks the registry, hands over. */
 export class ReplayTriggers {
   readonly #options: ReplayTriggersOptions
 
@@ -51,64 +51,67 @@ export class ReplayTriggers {
   }
 
   async take(records: readonly WireRecord[], to: TakeTriggers): Promise<void> {
-    const { clock, patience, pipeline, sliceTriggers } = this.#options
+    const { clock, outageBudget, pipeline, batchTriggers } = this.#options
     const steps: TriggerStep[] = []
     const collect = (decoded: DecodeResult): void => {
       const step = this.#stepOf(decoded)
       if (step !== undefined) steps.push(step)
     }
     for (const record of records) {
-      if (patience.signal.aborted) return
-      // Most of what is read are registrations and outcomes.
+      if (outageBudget.signal.aborted) return
+      // Most records are registrations and outcomes.
       pipeline.read(record, 'trigger', clock.now(), collect)
-      if (steps.length >= sliceTriggers) await this.#apply(steps.splice(0), to)
+      if (steps.length >= batchTriggers) await this.#apply(steps.splice(0), to)
     }
     await this.#apply(steps, to)
   }
 
-  /** The same for triggers that were read before, whose own deadlines do not count. */
+  /** Runs triggers that were read before. Their own deadlines do not count. */
   async runAgain(triggers: readonly TriggerStep[], to: TakeTriggers): Promise<void> {
-    const { book, clock, deadlineMs } = this.#options
-    const untilMs = clock.now() + deadlineMs
-    for (const _ of triggers) book.took(true)
-    const steps = triggers.map((it) => ({ ...it, ending: { ...it.ending, deadlineMs: untilMs } }))
+    const { tally, clock, pipeline } = this.#options
+    const now = clock.now()
+    for (const _ of triggers) tally.countRead(true)
+    const steps = triggers.map((it) => ({
+      ...it,
+      ending: { ...it.ending, deadlineMs: now + pipeline.deadlineMs(it.issuer) },
+    }))
     await this.#apply(steps, to)
   }
 
   #stepOf(decoded: DecodeResult): TriggerStep | undefined {
-    const { book, clock, deadlineMs, filter, pipeline } = this.#options
-    if (decoded.kind === 'poison') book.took(true, false)
+    const { tally, clock, filter, pipeline } = this.#options
+    if (decoded.kind === 'poison') tally.countRead(true, false)
     if (decoded.kind !== 'trigger') return undefined
     if (!mayConcern(filter, decoded.trigger)) {
-      book.took(false)
+      tally.countRead(false)
       return undefined
     }
-    const step = pipeline.step(decoded, clock.now() + deadlineMs)
+    const step = pipeline.step(decoded, clock.now())
     const isUsable = step !== undefined && step.kind !== 'register'
-    book.took(true, isUsable)
+    tally.countRead(true, isUsable)
     return isUsable ? step : undefined
   }
 
   async #apply(steps: readonly TriggerStep[], to: TakeTriggers): Promise<void> {
-    const { patience, sliceTriggers } = this.#options
-    for (let i = 0; i < steps.length && !patience.signal.aborted; i += sliceTriggers)
-      await this.#applySlice(steps.slice(i, i + sliceTriggers), to)
+    const { outageBudget, batchTriggers } = this.#options
+    for (let i = 0; i < steps.length && !outageBudget.signal.aborted; i += batchTriggers)
+      await this.#applyBatch(steps.slice(i, i + batchTriggers), to)
   }
 
-  async #applySlice(slice: readonly TriggerStep[], { ask, handOn }: TakeTriggers): Promise<void> {
-    const { filter, patience } = this.#options
-    const answers = await patience.repeat('Redis', () => ask(slice))
+  async #applyBatch(batch: readonly TriggerStep[], { ask, handOver }: TakeTriggers): Promise<void> {
+    const { filter, outageBudget } = this.#options
+    const answers = await outageBudget.repeat('Redis', () => ask(batch))
     if (answers === undefined) return
     const owed = answers.flat().flatMap(({ ending, relation, ...group }): Selected[] => {
       const registrations = group.registrations.filter((it) => concerns(filter, it))
       const broken = group.broken.filter((it) => concerns(filter, { ...it.partial, ...it }))
       if (registrations.length + broken.length === 0) return []
       const { deadlineMs } = ending
-      // By an ending that nobody knew before nobody has anything in hand.
+      // A fresh ending was unknown to all relays, so none is delivering for it.
       const mayBeUnderWay = relation !== 'fresh'
       const deadline = deadlineMs !== undefined && { deadlineMs }
       return [{ cause: ending, registrations, broken, mayBeUnderWay, ...deadline }]
     })
-    await handOn(owed)
+    await handOver(owed)
   }
 }

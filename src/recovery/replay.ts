@@ -5,7 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Registry } from '../registry/registry.ts'
 import { FailedOutcomes, type FailedOutcomesOptions, type OwedByFailure } from './failed-outcomes.ts'
 import { type Formats, lookUpOrigins } from './origin-lookup.ts'
-import type { Patience } from './patience.ts'
+import type { OutageBudget } from './outage-budget.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
 import type { RegisteredAddresses } from './registered-addresses.ts'
 import { type RequestedRange, recordsIn, resolveRange, uncommittedCut } from './replay-range.ts'
@@ -18,43 +18,46 @@ export interface ReplayOptions extends Omit<FailedOutcomesOptions, 'withDiscarde
   readonly groupId: string
   readonly inputTopics: readonly string[]
   readonly outcomeTopic: string
-  readonly patience: Patience
+  readonly outageBudget: OutageBudget
   readonly formats: Formats
   readonly reader: LogReader
   readonly recovery: Pick<RecoveryRegistry, 'owed'>
   readonly registry: Pick<Registry, 'apply'>
   readonly selection: Selection
-  readonly sliceTriggers: number
+  readonly batchTriggers: number
   readonly triggers: ReplayTriggers
 }
 
 export interface ReplayRequest {
   readonly range: RequestedRange
-  /** Deliver again what ended in `failed` in the range, instead of running its triggers. */
+  /** Delivers failed outcomes of the range again, instead of running its triggers. */
   readonly failed: boolean
-  /** With `failed`: also what an operator discarded. */
+  /** With `failed`: includes deliveries that an operator discarded. */
   readonly discarded: boolean
-  /** Set for a dry run: told what is owed, and nothing is parked or written. */
+  /** Set for a dry run: it receives what is owed, and nothing is parked or written. */
   readonly list?: (owed: readonly Selected[]) => void
 }
 
-/** Runs a range of the log again. It joins no group and commits nothing. */
+/** Runs a range of the log again. Joins no group and commits nothing. */
 export class Replay {
   readonly #options: ReplayOptions
   records = 0
   recordsTotal = 0
-  /** In the range, but not committed by the group, whose members are about to deliver that themselves. */
+  /** Records of the range that the group has not committed. Its members are about to deliver them. */
   recordsLeft = 0
-  /** In the range, but behind another producer's open transaction. */
+  /** Parts of the range behind another producer's open transaction. */
   hidden: readonly PartitionRange[] = []
-  /** Failed outcomes that no relay can have written: their trigger, or the address, is nobody's. */
+  /** Failed outcomes that no relay can have written: their trigger or their address was never registered. */
   forged = 0
 
   constructor(options: ReplayOptions) {
     this.#options = options
   }
 
-  /** Resolves when everything that is owed is parked, or patience ends. Throws `LR_USAGE` for an impossible range. */
+  /**
+   * Resolves when everything that is owed is parked, or the outage budget is spent. Throws `LR_USAGE` for an impossible
+   * range.
+   */
   async run({ range, failed, discarded, list }: ReplayRequest): Promise<void> {
     const { inputTopics, outcomeTopic, reader } = this.#options
     const wanted = await resolveRange(range, failed ? [outcomeTopic] : inputTopics, reader)
@@ -72,11 +75,11 @@ export class Replay {
       list === undefined
         ? {
             ask: (steps: readonly TriggerStep[]) => endedBy(registry, steps),
-            handOn: (owed: readonly Selected[]) => selection.take(owed),
+            handOver: (owed: readonly Selected[]) => selection.take(owed),
           }
         : {
             ask: (steps: readonly TriggerStep[]) => recovery.owed(steps),
-            handOn: async (owed: readonly Selected[]) => list(owed),
+            handOver: async (owed: readonly Selected[]) => list(owed),
           }
     await this.#read(ranges, ({ records }) => triggers.take(records, to))
   }
@@ -86,10 +89,10 @@ export class Replay {
     withDiscarded: boolean,
     list: ReplayRequest['list'],
   ): Promise<void> {
-    const { clock, outcomeTopic, patience, reader, selection, sliceTriggers } = this.#options
+    const { clock, outcomeTopic, outageBudget, reader, selection, batchTriggers } = this.#options
     const failed = new FailedOutcomes({ ...this.#options, withDiscarded })
     const ends = (await reader.bounds([outcomeTopic])).map(wholeOf)
-    // What was sent meanwhile stands after the range, perhaps in another partition.
+    // What was sent meanwhile is recorded after the range, perhaps in another partition.
     const whole = ends.map(({ topic, partition, to }) => {
       const part = wanted.find((it) => it.partition === partition)
       return { topic, partition, from: Math.min(part?.from ?? to, to), to }
@@ -100,29 +103,29 @@ export class Replay {
     }
     await this.#read(whole, take, (...read) => reader.readOutcomes(...read))
     const found = failed.owed(clock.now())
-    if (patience.signal.aborted) return
+    if (outageBudget.signal.aborted) return
     const owed = await this.#withoutForged(found)
     this.forged = found.length - owed.length
     if (list !== undefined) {
       list(owed)
       return
     }
-    for (let i = 0; i < owed.length && !patience.signal.aborted; i += sliceTriggers) {
-      await selection.takeFailed(owed.slice(i, i + sliceTriggers))
+    for (let i = 0; i < owed.length && !outageBudget.signal.aborted; i += batchTriggers) {
+      await selection.takeFailed(owed.slice(i, i + batchTriggers))
     }
   }
 
   async #withoutForged(owed: readonly OwedByFailure[]): Promise<OwedByFailure[]> {
-    const { addresses, formats, inputTopics, outcomeTopic, patience, reader } = this.#options
+    const { addresses, formats, inputTopics, outcomeTopic, outageBudget, reader } = this.#options
     const topics = [...new Set([...inputTopics, outcomeTopic])]
     const triggers = owed.flatMap(({ trigger }) => trigger ?? [])
-    const isHeld = await lookUpOrigins(reader, topics, formats, triggers, patience.signal)
+    const isHeld = await lookUpOrigins(reader, topics, formats, triggers, outageBudget.signal)
     const caused = owed.filter(({ trigger }) => trigger !== undefined && isHeld(trigger))
-    // To a topic of its own only relays write.
+    // Only relays write to a separate outcome topic.
     if (!inputTopics.includes(outcomeTopic)) return caused
     const isRegistered = await addresses.lookUp(
       caused.map(({ registration }) => registration),
-      patience.signal,
+      outageBudget.signal,
     )
     return caused.filter(({ registration }) => isRegistered(registration))
   }
@@ -132,7 +135,7 @@ export class Replay {
     take: (batch: RecordBatch) => Promise<void>,
     read: LogReader['read'] = (...reading) => this.#options.reader.read(...reading),
   ): Promise<void> {
-    const { patience } = this.#options
+    const { outageBudget } = this.#options
     const parts = ranges.filter(({ from, to }) => from < to)
     this.recordsTotal = recordsIn(parts)
     const endOf = (batch: RecordBatch) =>
@@ -142,13 +145,13 @@ export class Replay {
         parts,
         async (batch) => {
           await take(batch)
-          if (patience.signal.aborted) return
+          if (outageBudget.signal.aborted) return
           this.records += Math.min(batch.nextOffset, endOf(batch)) - batch.fetchedOffset
         },
-        patience.signal,
+        outageBudget.signal,
       )
     } catch (error) {
-      if (!patience.signal.aborted) throw error
+      if (!outageBudget.signal.aborted) throw error
     }
   }
 }

@@ -8,47 +8,47 @@ import { codeOf } from '../lib/errors.ts'
 import type { RateLimit } from '../lib/rate-limit.ts'
 import type { BrokenRegistration, Registry } from '../registry/registry.ts'
 import type { FollowOutcomes } from './follow-outcomes.ts'
+import type { OutageBudget } from './outage-budget.ts'
 import type { NotParked, OwedByCause, ParkOwed } from './park-owed.ts'
-import type { Patience } from './patience.ts'
 import type { RecoveryRegistry } from './recovery-registry.ts'
-import type { ReplayBook } from './replay-book.ts'
+import type { ReplayTally } from './replay-tally.ts'
 
 export interface SelectionOptions {
-  /** Of a first attempt. Milliseconds. */
+  /** Time of a first attempt. Milliseconds. */
   readonly attemptTimeoutMs: number
-  readonly book: ReplayBook
+  readonly tally: ReplayTally
   readonly clock: Clock
-  /** From now on, also for a trigger of long ago, whose own deadline is over. Milliseconds. */
+  /** Counted from now, also for an old trigger whose own deadline has passed. Milliseconds. */
   readonly deadlineMs: number
   readonly follow: FollowOutcomes
   readonly groupId: string
-  /** Nothing can be parked for that RP. */
+  /** The RP has no backlog, so its delivery is not parked. */
   readonly onNotParked: (registration: NotParked['registration']) => void
-  /** No relay delivers what is parked. */
+  /** No relay is running to deliver what is parked. */
   readonly onUnserved: () => void
   readonly parkOwed: ParkOwed
-  readonly patience: Patience
+  readonly outageBudget: OutageBudget
   readonly rate: RateLimit | undefined
   readonly reader: Pick<LogReader, 'hasMembers'>
   readonly recovery: Pick<RecoveryRegistry, 'reopen'>
   readonly registry: Pick<Registry, 'areSettled' | 'find'>
 }
 
-/** What was selected: its deadline is its ending's, if that has one. */
+/** Selected deliveries. Their deadline is that of their ending, if it has one. */
 export interface Selected extends Omit<OwedByCause, 'deadlineMs' | 'dueMs'> {
   readonly deadlineMs?: number
-  /** A relay may have the first attempt in hand, and what it has in hand is not parked. */
+  /** A relay may be making the first attempt, and a delivery under way is not parked. */
   readonly mayBeUnderWay?: boolean
 }
 
 const LOOK_MS = 500
 const MEMBERS_LOOK_MS = 10_000
-/** What expires is found a moment later. */
+/** A relay finds expired deliveries a moment later. */
 const OVERTIME_MS = 10_000
-/** Deliveries without an outcome that are looked up in the registry at a time. */
+/** Deliveries without an outcome that are looked up in the registry together. */
 const LOOKED_UP_MAX = 1_000
 
-/** What `replay` and `reconcile` have selected: parked for the relays, and followed by the outcomes on the log. */
+/** Parks what `replay` and `reconcile` have selected, and follows its outcomes on the log. */
 export class Selection {
   readonly #options: SelectionOptions
   #lookedAtMs = Number.NEGATIVE_INFINITY
@@ -57,12 +57,12 @@ export class Selection {
     this.#options = options
   }
 
-  /** Resolves when everything is parked, or patience ends, in which case the rest stays as it was. */
+  /** Resolves when everything is parked, or the outage budget is spent. The rest stays as it was then. */
   async take(selected: readonly Selected[]): Promise<void> {
     await this.#take(selected, async (groups) => groups)
   }
 
-  /** The same for what has failed, whose registrations are gone. */
+  /** The same for failed deliveries, whose registrations are gone. */
   async takeFailed(selected: readonly Selected[]): Promise<void> {
     await this.#take(selected, async (groups) => {
       const deadlines = await this.#options.recovery.reopen(
@@ -81,31 +81,31 @@ export class Selection {
   }
 
   /**
-   * Resolves when every delivery has its outcome; or `waitMs` have passed, by default a deadline; or patience ends. By
-   * default it waits for no longer than there are relays.
+   * Resolves when every delivery has its outcome, `waitMs` have passed (by default one deadline) or the outage budget is
+   * spent. By default also when no relay is running.
    */
   async settle(waitMs: number | undefined): Promise<void> {
-    const { attemptTimeoutMs, book, clock, deadlineMs, onUnserved, patience } = this.#options
+    const { attemptTimeoutMs, tally, clock, deadlineMs, onUnserved, outageBudget } = this.#options
     const untilMs = clock.monotonic() + (waitMs ?? deadlineMs + attemptTimeoutMs + OVERTIME_MS)
-    let isTold = false
+    let isReported = false
     let looksWithout = 0
     let membersAtMs = Number.NEGATIVE_INFINITY
     await this.#look()
-    while (book.counts.parked > 0 && !patience.signal.aborted) {
+    while (tally.counts.parked > 0 && !outageBudget.signal.aborted) {
       if (clock.monotonic() - membersAtMs >= MEMBERS_LOOK_MS) {
-        // One that is started again is away for a moment.
+        // A relay that restarts is away for a moment.
         looksWithout = (await this.#isServed()) ? 0 : looksWithout + 1
         const isUnserved = looksWithout > (Number.isFinite(membersAtMs) ? 1 : 0)
         membersAtMs = clock.monotonic()
-        if (isUnserved && !isTold) onUnserved()
-        isTold ||= isUnserved
+        if (isUnserved && !isReported) onUnserved()
+        isReported ||= isUnserved
         if (isUnserved && waitMs === undefined) return
       }
       if (clock.monotonic() >= untilMs) return
-      await delay(Math.min(LOOK_MS, untilMs - clock.monotonic()), patience.signal)
-      const before = book.counts.parked
+      await delay(Math.min(LOOK_MS, untilMs - clock.monotonic()), outageBudget.signal)
+      const before = tally.counts.parked
       await this.#look()
-      if (book.counts.parked === before) await this.#forgetSettled()
+      if (tally.counts.parked === before) await this.#forgetSettled()
     }
   }
 
@@ -113,34 +113,34 @@ export class Selection {
     selected: readonly Selected[],
     prepare: (groups: readonly OwedByCause[]) => Promise<readonly OwedByCause[]>,
   ): Promise<void> {
-    const { book, onNotParked, parkOwed, patience, rate } = this.#options
+    const { tally, onNotParked, parkOwed, outageBudget, rate } = this.#options
     const groups = selected.map((it) => this.#fresh(it))
     const all = groups.flatMap(({ registrations, broken }) => [...registrations, ...broken])
     if (all.length === 0) return
-    await rate?.take(all.length, patience.signal)
-    const refused = await patience.repeat('Redis', async () => parkOwed.park(await prepare(groups)))
+    await rate?.take(all.length, outageBudget.signal)
+    const refused = await outageBudget.repeat('Redis', async () => parkOwed.park(await prepare(groups)))
     if (refused === undefined) return
     const notParked = new Set<Registration | BrokenRegistration>(refused.map((it) => it.registration))
     for (const it of all) {
       if (notParked.has(it)) onNotParked(it)
-      else book.park(it)
+      else tally.park(it)
     }
     if (this.#options.clock.monotonic() - this.#lookedAtMs >= LOOK_MS) await this.#look()
   }
 
   /**
-   * Without what another trigger has brought up already. The deadline is the relays' own, so that there is one delivery, as
-   * long as it leaves time for an attempt.
+   * Leaves out what another trigger selected already. Uses the ending's own deadline, so that the relays see the same
+   * delivery, unless it leaves no time for an attempt.
    */
   #fresh({ cause, registrations, broken, deadlineMs: own = 0, mayBeUnderWay }: Selected): OwedByCause {
-    const { attemptTimeoutMs, book, clock, deadlineMs } = this.#options
+    const { attemptTimeoutMs, tally, clock, deadlineMs } = this.#options
     const now = clock.now()
     const dueMs = mayBeUnderWay === true ? firstAttemptEndMs(now, attemptTimeoutMs) : now
     return {
       cause,
       dueMs,
-      registrations: registrations.filter((it) => book.begin(it)),
-      broken: broken.filter((it) => book.begin(it)),
+      registrations: registrations.filter((it) => tally.add(it)),
+      broken: broken.filter((it) => tally.add(it)),
       deadlineMs: own > dueMs ? own : dueMs + deadlineMs,
     }
   }
@@ -151,35 +151,34 @@ export class Selection {
   }
 
   async #look(): Promise<void> {
-    const { clock, follow, patience } = this.#options
-    await follow.look(patience.signal).catch((error: unknown) => {
-      if (!patience.signal.aborted) throw error
+    const { clock, follow, outageBudget } = this.#options
+    await follow.look(outageBudget.signal).catch((error: unknown) => {
+      if (!outageBudget.signal.aborted) throw error
     })
     this.#lookedAtMs = clock.monotonic()
   }
 
-  /** A relay may have published an outcome just before this process began to read them, and removed the registration since. */
+  /** A relay may have published an outcome just before this process began to read, and removed the registration since. */
   async #forgetSettled(): Promise<void> {
-    const { book, patience, registry } = this.#options
-    const page = book.nextParked(LOOKED_UP_MAX)
+    const { tally, outageBudget, registry } = this.#options
+    const page = tally.nextParked(LOOKED_UP_MAX)
     const look = async () => {
       const [found, areSettled] = [await registry.find(page), await registry.areSettled(page)]
       return page.filter((_, i) => found[i] === undefined && areSettled[i])
     }
-    const gone = await patience.repeat('Redis', look).catch((error: unknown) => {
-      // The relays complete it, and then go on with what is owed.
+    const gone = await outageBudget.repeat('Redis', look).catch((error: unknown) => {
+      // The relays complete the store and then continue.
       if (codeOf(error) !== 'LR_REGISTRY_LOST') throw error
       return []
     })
     if (gone === undefined || gone.length === 0) return
-    // Its outcome was published before that, and may have come since the last look.
+    // Its outcome was published earlier and may have arrived since the last reading.
     await this.#look()
-    for (const it of gone) book.forget(it)
+    for (const it of gone) tally.forget(it)
   }
 }
 
-/** For people. */
 export function describeFailure({ clientId, sessionId, reason, lastError }: OutcomeDetails): string {
   const why = lastError === undefined ? reason : `${reason} (${lastError})`
-  return `failed: client ${clientId ?? '?'}, session ${sessionId}: ${why ?? 'no reason is given'}`
+  return `failed: client ${clientId ?? '?'}, session ${sessionId}: ${why ?? 'no reason given'}`
 }

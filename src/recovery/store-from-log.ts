@@ -18,14 +18,14 @@ export interface StoreFromLogOptions {
   /** Neither is guarded by the epoch. */
   readonly recovery: Pick<RecoveryRegistry, 'owed'>
   readonly registry: Registry
-  /** How long a registration is kept; an older one has ended since, and is not made again. Milliseconds. */
+  /** Lifetime of a registration. An older one is over and not registered again. Milliseconds. */
   readonly sessionLifetimeMs: number
-  /** How long it is remembered that a session ended, for registrations that come later. Milliseconds. */
+  /** How long the end of a session is remembered for late registrations. Milliseconds. */
   readonly tombstoneMs: number
   /**
-   * Runs triggers again on that registry: resolves when what is still owed by them is parked, or has ended. These were
-   * committed long ago: with an epoch, and this process killed, nobody would know of them. The deadline of one is in the past
-   * where nobody has told in time.
+   * Runs triggers again on that registry. Resolves when what they are still owed is parked or has ended: the triggers are
+   * committed, so once an epoch exists, a crash of this process would lose them. The deadline is in the past if nobody
+   * delivered in time.
    */
   readonly runAgain: (
     triggers: readonly TriggerStep[],
@@ -42,7 +42,7 @@ interface Item {
 const REGISTRY_STEPS_MAX = 256
 const TRIGGERS_AT_ONCE = 128
 
-/** Applies to the store what stands on the log, whatever of it was applied before. */
+/** Applies the log to the store. Some of it may have been applied before. */
 export class StoreFromLog {
   readonly #options: StoreFromLogOptions
 
@@ -51,8 +51,8 @@ export class StoreFromLog {
   }
 
   /**
-   * Makes registrations, and removes those that an outcome settles; the order does not matter. `outcomeOf`: the outcome
-   * that a record is, where it is one and is believed.
+   * Creates registrations, and removes those that an outcome settles, in any order. `outcomeOf`: the believed outcome that a
+   * record holds, if any.
    */
   async register(
     records: readonly WireRecord[],
@@ -64,11 +64,11 @@ export class StoreFromLog {
     let steps: RegistryStep[] = []
     let settled: SettledByLog[] = []
     let applying = Promise.resolve()
-    // One is written while the next is decoded; never two at a time, because the log's order is to be kept.
+    // One batch is written while the next is decoded. Never two at a time, to keep the order of the log.
     const flush = async (): Promise<void> => {
       await applying
       applying = apply(steps, settled)
-      // Awaited by the next flush; until then a failure is nobody's.
+      // The next flush awaits it; until then a rejection has no handler.
       applying.catch(() => undefined)
       steps = []
       settled = []
@@ -93,8 +93,8 @@ export class StoreFromLog {
   }
 
   /**
-   * Runs triggers again whatever their age: by an old one nothing is owed any more, unless its delivery was parked in the
-   * store that was lost. Those from before the group's first start end their sessions, and nobody is told.
+   * Runs triggers again whatever their age: an old one may have deliveries that were parked in the lost store. Triggers from
+   * before the group's first start end their sessions silently.
    */
   async runAgain(
     records: readonly WireRecord[],
@@ -111,23 +111,23 @@ export class StoreFromLog {
     await this.#run(items, signal)
   }
 
-  /** Removes what outcomes settle that are believed later. */
+  /** Removes registrations of outcomes that were believed later. */
   async settle(outcomes: readonly SettledByLog[]): Promise<void> {
     for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
       await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
   }
 
   #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {
-    const { clock, deadlineMs, pipeline, tombstoneMs } = this.#options
+    const { clock, pipeline, tombstoneMs } = this.#options
     const isOver = partition !== undefined && record.offset < partition.start
-    // Nobody has taken it in yet, so it comes to a member of the group.
+    // A group member will read it.
     if (!isOver && partition?.kind !== 'known') return
     const now = clock.now()
     pipeline.read(record, 'trigger', now, (decoded) => {
       const recordedAtMs = claimedTime(record.timestampMs, now, now)
-      // The time of what nobody has taken in yet has not begun.
+      // The deadline of an unread trigger has not begun.
       const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
-      const step = pipeline.step(decoded, sinceMs + deadlineMs)
+      const step = pipeline.step(decoded, sinceMs)
       if (step === undefined || step.kind === 'register') return
       const isOld = recordedAtMs < now - tombstoneMs
       const fate = isOver ? 'over' : 'run'
@@ -139,20 +139,20 @@ export class StoreFromLog {
     const { recovery, registry, runAgain } = this.#options
     if (items.length === 0) return
     const over: SettledByLog[] = []
-    // A login that an open transaction hides still must find its mark.
+    // A login that an open transaction still hides must find its mark.
     const young = items.filter(({ fate }) => fate === 'over').map(({ step }) => step)
     if (young.length > 0) over.push(...settledInSilence((await endedBy(registry, young)).flat()))
     const asked = items.filter(({ fate }) => fate.endsWith('-if-owed'))
     const answers = await recovery.owed(asked.map(({ step }) => step))
-    const owing = new Set<Item>()
+    const stillOwed = new Set<Item>()
     for (const [i, item] of asked.entries()) {
       const groups = answers[i] ?? []
       if (groups.length === 0) continue
       if (item.fate === 'over-if-owed') over.push(...settledInSilence(groups))
-      else owing.add(item)
+      else stillOwed.add(item)
     }
     if (over.length > 0) await registry.forget(over)
-    const again = items.filter((item) => item.fate === 'run' || owing.has(item))
+    const again = items.filter((item) => item.fate === 'run' || stillOwed.has(item))
     const steps = again.map(({ step }) => step)
     if (steps.length > 0) await runAgain(steps, registry, signal)
   }

@@ -2,20 +2,20 @@ import { NAME_BYTES_MAX, PARKED_BYTES_MAX } from './bounded-reads.ts'
 import { redisScript } from './redis-script.ts'
 
 /*
- * KEYS[1] is an RP's sorted set of parked deliveries by due time, KEYS[2] a hash in the same slot: the member of a
- * delivery that was attempted → its progress, and 'lease:' with the first two lines of a member → the end of the
- * lease. The lease is by registration: two triggers may have parked two deliveries for one.
+ * KEYS[1]: an RP's sorted set of parked deliveries by due time. KEYS[2]: a hash in the same slot. It maps the member of an
+ * attempted delivery to its progress, and 'lease:' with the first two lines of a member to the end of the lease. Leases are
+ * by registration, because two triggers may have parked a delivery each for one.
  */
 
 export const REGISTRATION = "(string.match(member, '^[^\\n]*\\n[^\\n]*') or member)"
 
-/** The end of the lease of a member, or 0. What somebody else has written there is none. */
+/** The end of a member's lease, or 0. A foreign value counts as no lease. */
 export const LEASE_OF = `
 local function leaseOf(member)
   return tonumber(redis.call('HGET', KEYS[2], 'lease:' .. ${REGISTRATION}) or '') or 0
 end`
 
-/** The progress of a member. What is larger than the relay writes counts as none. */
+/** The progress of a member. A value larger than the relay writes counts as none. */
 export const PROGRESS_OF = `
 local function progressOf(member)
   local length = redis.call('HSTRLEN', KEYS[2], member)
@@ -38,8 +38,8 @@ return #ARGV / 3
 `)
 
 /**
- * ARGV: now, end of the lease, limit. Returns pairs of member and progress, then the next due time or ''. A member that is
- * larger than any of the relay's is never due from then on; in its place comes ''.
+ * ARGV: now, end of the lease, limit. Returns pairs of member and progress, then the next due time or ''. A member larger
+ * than the relay writes never becomes due again; the answer has '' in its place.
  */
 export const claimScript = redisScript(`${LEASE_OF}${PROGRESS_OF}
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
@@ -65,7 +65,7 @@ answer[#answer + 1] = next[2] or ''
 return answer
 `)
 
-/** ARGV: now, end of the lease, members. Returns 1 for each that is the caller's now, else 0. */
+/** ARGV: now, end of the lease, members. Returns 1 for each member that the caller now holds, else 0. */
 export const holdScript = redisScript(`${LEASE_OF}
 local answer = {}
 for i = 3, #ARGV do
@@ -83,7 +83,7 @@ end
 return answer
 `)
 
-/** ARGV: now, then pairs of member and due time of one that is not parked. */
+/** ARGV: now, then pairs of a member and the due time to use if it is not parked. */
 export const makeDueScript = redisScript(`${LEASE_OF}
 for i = 2, #ARGV, 2 do
   local member = ARGV[i]
@@ -93,7 +93,7 @@ for i = 2, #ARGV, 2 do
   elseif redis.call('ZADD', KEYS[1], 'NX', ARGV[i + 1], member) == 0 then
     redis.call('ZADD', KEYS[1], 'LT', ARGV[1], member)
   elseif tonumber(ARGV[i + 1]) > tonumber(ARGV[1]) then
-    -- The lease of whoever may have it in hand, so that a third trigger leaves it to them as well.
+    -- A lease for whoever may hold the delivery, so that a third trigger does not take it either.
     redis.call('HSET', KEYS[2], 'lease:' .. ${REGISTRATION}, ARGV[i + 1])
   end
 end
@@ -107,9 +107,7 @@ for _, member in ipairs(ARGV) do redis.call('HDEL', KEYS[2], member, 'lease:' ..
 return redis.call('ZCARD', KEYS[1])
 `)
 
-/**
- * ARGV: members that are not the relay's. They stay, and are never due. Somebody may have removed them since.
- */
+/** ARGV: members that the relay cannot read. They stay and never become due. One that is gone stays gone. */
 export const setAsideScript = redisScript(`
 for _, member in ipairs(ARGV) do
   local lease = 'lease:' .. ${REGISTRATION}
@@ -123,18 +121,23 @@ return #ARGV
 const RP_BYTES_MAX = 2 * NAME_BYTES_MAX + 1
 
 /**
- * KEYS[1]: the index of RPs. ARGV: now, how many to pass over, how many. Returns RPs with something due. What is no RP, because
- * no name is as long, leaves the index.
+ * KEYS[1]: the index of RPs. ARGV: now, offset, limit. Returns how many left the index, then RPs with something due. Removes
+ * members that are no RP: too long, or without an issuer and a client.
  */
 export const dueRpsScript = redisScript(`
-local rps = {}
+local answer = {0}
 for _, rp in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', ARGV[2], ARGV[3])) do
-  if #rp > ${RP_BYTES_MAX} then redis.call('ZREM', KEYS[1], rp) else rps[#rps + 1] = rp end
+  if #rp <= ${RP_BYTES_MAX} and string.find(rp, '^[^|]+|.') then
+    answer[#answer + 1] = rp
+  else
+    redis.call('ZREM', KEYS[1], rp)
+    answer[1] = answer[1] + 1
+  end
 end
-return rps
+return answer
 `)
 
-/** KEYS[1]: the index of RPs. ARGV: how many. Returns a flat list of RPs and due times, the first due before the others. */
+/** KEYS[1]: the index of RPs. ARGV: limit. Returns a flat list of RPs and due times, the earliest first. */
 export const firstRpsScript = redisScript(`
 local all, rps = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1, 'WITHSCORES'), {}
 for n = 1, #all, 2 do
@@ -146,12 +149,12 @@ end
 return rps
 `)
 
-/** KEYS[1] alone. Returns when its first member is due; '' without one. */
+/** KEYS[1] alone. Returns the due time of its first member, or ''. */
 export const nextDueScript = redisScript(`
 return redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or ''
 `)
 
-/** KEYS[1] alone; ARGV: how many. Returns the members that are due first, without those that are larger than any of the relay's. */
+/** KEYS[1] alone. ARGV: limit. Returns the members that are due first, without those larger than the relay writes. */
 export const firstMembersScript = redisScript(`
 local members = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
@@ -160,7 +163,9 @@ end
 return members
 `)
 
-/** KEYS[1] alone; ARGV: how many to look at from each end. Returns the earliest deadline, as `parked-state.ts` writes it. */
+/**
+ * KEYS[1] alone. ARGV: how many members to read from each end. Returns the earliest deadline, as `parked-state.ts` writes it.
+ */
 export const earliestDeadlineScript = redisScript(`
 local earliest = false
 local function look(members)

@@ -1,28 +1,28 @@
 import { redisScript } from './redis-script.ts'
 
 /*
- * Whoever may write to Redis may write hundreds of megabytes into one value. So sizes are asked in Redis, and what is
- * larger than anything that the relay understands never leaves it: in its place comes its length, as a number.
+ * Anybody who may write to Redis may write hundreds of megabytes into one value. So scripts check sizes inside Redis. A value
+ * that is too large for the relay never leaves Redis; its length is returned in its place, as a number.
  */
 
-/** Of a registration's JSON. Its ids and its URI take a third of that when every character of them needs three bytes. */
+/** Of a registration's JSON. Ids and URI take a third of it even if every character needs three bytes. */
 export const REGISTRATION_BYTES_MAX = 65_536
-/** Of a name of a session, a registration or an RP: 1,024 characters of any script fit. */
+/** Of the name of a session, a registration or an RP: 1,024 characters of any script fit. */
 export const NAME_BYTES_MAX = 4_096
-/** Of the mark of an ending: two ids, the name of a topic, and a trace context. */
+/** Of the mark of an ending: two ids, a topic name and a trace context. */
 export const MARK_BYTES_MAX = 16_384
-/** Of a tombstone, which keeps a line for each registration that was settled. */
+/** Of a tombstone, which has a line for each settled registration. */
 export const TOMBSTONE_BYTES_MAX = 33_554_432
-/** Of a parked delivery: the names, and the mark without the user; and of what is kept beside it. */
+/** Of a parked delivery: the names and the mark without the user. Also of its progress. */
 export const PARKED_BYTES_MAX = 16_384
 /** Of a setting of an RP: a URI has 2,048 characters. */
 export const SETTING_BYTES_MAX = 8_192
 
-/** Registrations that are read at once; beyond, and beyond so many bytes, a session is read in parts. */
+/** Registrations that are read at once. Larger sessions, and those above the bytes below, are read in parts. */
 export const WHOLE_MAX = 1_000
 export const WHOLE_BYTES_MAX = 1_048_576
 
-/** For a flat list of names and values. A name that is cut is that of no registration. */
+/** For a flat list of names and values. A truncated name matches no registration. */
 export const BOUND = `
 local function bytesOf(texts)
   local bytes = 0
@@ -37,12 +37,12 @@ local function bound(fields)
   return fields
 end`
 
-/** Stands for a value that cannot be there, because its key holds something else. */
+/** Stands for a value whose key is not a hash. */
 export const NO_HASH = -1
 
 /**
- * KEYS: one hash for all, or one for each. ARGV: names of fields. Returns their values; where one is too large its length,
- * and `NO_HASH` where its key is none.
+ * KEYS: one hash for all fields, or one for each. ARGV: field names. Returns the values; the length of one that is too large;
+ * `NO_HASH` if its key is not a hash.
  */
 export const readFieldsScript = redisScript(`
 local answer = {}
@@ -56,7 +56,7 @@ end
 return answer
 `)
 
-/** KEYS: a session. Returns its fields and values as a flat list, or 0 where they are to be read in parts. */
+/** KEYS: a session. Returns its fields and values as a flat list, or 0 if it must be read in parts. */
 export const readWholeScript = redisScript(`
 ${BOUND}
 if redis.call('HLEN', KEYS[1]) > ${WHOLE_MAX} then return 0 end
@@ -64,14 +64,14 @@ local fields = redis.call('HGETALL', KEYS[1])
 return bytesOf(fields) <= ${WHOLE_BYTES_MAX} and bound(fields) or 0
 `)
 
-/** KEYS: a session. ARGV: cursor, count. Answers as `HSCAN`, with lengths for values that are too large. */
+/** KEYS: a session. ARGV: cursor, count. Answers as `HSCAN`, with the length of each value that is too large. */
 export const scanFieldsScript = redisScript(`
 ${BOUND}
 local reply = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 return { reply[1], bound(reply[2]) }
 `)
 
-/** KEYS: a session. ARGV: cursor, count. The next cursor, and names alone; without those that are no id. */
+/** KEYS: a session. ARGV: cursor, count. Returns the next cursor and the field names, without those too long for an id. */
 export const scanNamesScript = redisScript(`
 local reply, names = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]), {}
 for n = 1, #reply[2], 2 do
@@ -81,8 +81,8 @@ return { reply[1], names }
 `)
 
 /**
- * KEYS: a sorted set. ARGV: cursor, count, the longest member in bytes, and a pattern where there is one. Answers as `ZSCAN`,
- * without the members that are longer, and last how many those are.
+ * KEYS: a sorted set. ARGV: cursor, count, the longest member in bytes, an optional pattern. Answers as `ZSCAN` without the
+ * longer members, plus their number.
  */
 export const scanMembersScript = redisScript(`
 local args = { KEYS[1], ARGV[1], 'COUNT', ARGV[2] }
@@ -98,7 +98,7 @@ end
 return { reply[1], members, left }
 `)
 
-/** KEYS: a key with something of the relay's. Returns 1 when something in it is larger than the relay reads, else 0. */
+/** KEYS: a key of the relay. ARGV: a limit in bytes. Returns 1 if something in it is larger, else 0. */
 export const isOversizeScript = redisScript(`
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'string' then return redis.call('STRLEN', KEYS[1]) > tonumber(ARGV[1]) and 1 or 0 end

@@ -12,19 +12,19 @@ import {
 import { redisScript } from './redis-script.ts'
 import { SESSION_REGISTRATIONS_MAX } from './register-script.ts'
 
-/** And how many when the user signs out. */
+/** Expired entries that a sign-out removes in one call. */
 const EXPIRED_PER_CALL = 500
 
-/** Of a session that is not read at once, so many registrations tell whose it is. */
+/** Registrations that are sampled for their user, of a session that is read in parts. */
 const SAMPLE = 100
-/** After so many fields the remaining sessions of a call are left for another one. */
+/** After so many fields a call leaves its remaining sessions for another call. */
 const FIELDS_PER_CALL = 4_000
-/** And after so many bytes of them. */
+/** And after so many bytes. */
 const BYTES_PER_CALL = 2_097_152
-/** Names of a session with larger ones are read in parts, as its registrations are. */
+/** Above so many bytes of names, a session is scanned instead. */
 const NAMES_BYTES_MAX = 4_194_304
 
-/** Takes entries out of a user's index that have expired before `now`; returns whether there may be more of them. */
+/** Removes entries of a user's index that expired before `now`. Returns whether there may be more. */
 const TRIM = `
 local function trim(key, now)
   local expired = redis.call('ZRANGEBYSCORE', key, ${TIMES_FROM_MS}, now, 'LIMIT', 0, ${EXPIRED_PER_CALL})
@@ -32,15 +32,15 @@ local function trim(key, now)
   return #expired == ${EXPIRED_PER_CALL}
 end`
 
-/** An entry of a user's index is of a session that is over. */
+/** Whether an entry of a user's index belongs to a session that is over. */
 export function hasExpired(score: number, nowMs: number): boolean {
   return score >= TIMES_FROM_MS && score <= nowMs
 }
 
 /**
- * KEYS: the user's mark and index. ARGV: the mark, its cut-off, its TTL in ms, when sessions of an earlier version's
- * index end, until when entries of the index have expired. A later mark stays. Returns a sum: 1 when there may be more
- * expired entries, 2 when the index, and 4 when the mark holds something else.
+ * KEYS: the user's mark and index. ARGV: the mark, its cut-off, its TTL in ms, the end of sessions from an earlier version's
+ * index, the time before which entries have expired. A later mark stays. Returns a sum: 1 if there may be more expired
+ * entries, 2 if the index and 4 if the mark holds foreign data.
  */
 export const signOutScript = redisScript(`
 ${MARKS_OF}
@@ -58,22 +58,22 @@ if not isIndex(KEYS[2], ARGV[4]) then return foreign + 2 end
 return foreign + (trim(KEYS[2], ARGV[5]) and 1 or 0)
 `)
 
-/** KEYS: a user's index. ARGV: until when its entries have expired. Returns 1 when there may be more of them. */
+/** KEYS: a user's index. ARGV: the time before which entries have expired. Returns 1 if there may be more. */
 export const trimScript = redisScript(`
 ${TRIM}
 return trim(KEYS[1], ARGV[1]) and 1 or 0
 `)
 
-/** What the script below answers for a session that it leaves alone. */
+/** The script below answers these for a session that it does not end. */
 export const NOT_ENDED = { notMeant: 0, ofAnother: 1 } as const
 
 /**
- * KEYS: sessions. ARGV: TTL of the tombstones in ms, then per session the mark, how long its registrations must live, the
- * user who must be one of theirs as JSON ('' for any), and the cut-off if it is to end only where that means something
- * ('' otherwise). Returns per session the marks that stood there already, a line each, or why it was left alone; its
- * registrations as a flat list of fields and values; and where they are too many for that, their names instead, or how many
- * they are. Where they take too much memory they are too many. When it has read a lot it answers for no more sessions. A mark that means more than those that stand there is
- * put behind them. A call per session would cost the client more than everything that is in it.
+ * KEYS: sessions. ARGV: TTL of the tombstones in ms; then per session the mark, the TTL that its registrations need, the user
+ * who must own one of them as JSON ('' for any), and a cut-off if the session should only end when a registration is covered
+ * ('' otherwise). Returns three items per session: the marks that were there, one per line, or why it did not end; its
+ * registrations as a flat list of fields and values; and, if they are too many or too large for that, their names, or their
+ * number. After reading a lot it answers for no more sessions. A mark that covers more than the existing ones is appended to
+ * them. One call for many sessions, because a call for each would cost the client more than their content.
  */
 export const endSessionsScript = redisScript(`
 ${DATE_OF}
@@ -81,7 +81,7 @@ ${MARKS_OF}
 ${TOMBSTONE}
 ${STRETCH}
 ${BOUND}
--- Where no registration names a user nothing is known.
+-- If no registration names a user, the owner is unknown.
 local function isOfAnother(fields, user)
   local text, isNamed = '"userId":' .. user, false
   for n = 2, #fields, 2 do
@@ -102,7 +102,7 @@ local function isMeant(fields, untilMs)
   for n = 2, #fields, 2 do
     local date = dateOf(fields[n])
     if not date or date <= untilMs then return true end
-    -- What a provider writes may have another member of that name within, or a date that can be none.
+    -- A provider's JSON may contain a nested member of that name, or an impossible date.
     local isRead, data = pcall(cjson.decode, fields[n])
     date = isRead and type(data) == 'table' and tonumber(data.registeredAt)
     latest = latest or tonumber(redis.call('TIME')[1]) * 1000 + ${2 * CLOCK_TOLERANCE_MS}
@@ -129,7 +129,7 @@ local function addMark(ended, line)
     if mark.untilMs >= untilMs and (not meant or meant == mine[${USER_FIELD}]) then isCovered = true end
     if isSameOrigin(it, mine) then
       isKnown = true
-      -- Made from an outcome, or by an earlier version: the trigger itself knows more.
+      -- It was made from an outcome, or by an earlier version. The trigger itself knows more.
       if not tonumber(it[7]) then texts[n] = line end
     end
   end
@@ -140,7 +140,7 @@ local function addMark(ended, line)
   return standing
 end
 
--- Their number instead, where one of them or all take too much memory.
+-- Returns their number instead if one of them, or all together, use too much memory.
 local function namesOf(session, count)
   if count > ${SESSION_REGISTRATIONS_MAX} then return count, 0 end
   local names = redis.call('HKEYS', session)

@@ -2,17 +2,17 @@ import { messageOf } from '../lib/errors.ts'
 import { TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
-/** Stands for the reply to a command that met a key of ours which holds something else. */
+/** The reply to a command on a relay key that holds foreign data. */
 export const FOREIGN = Symbol('foreign')
 
 const KEYS_MAX = 1_000
 
-/** Keys that were met with something in them that should not be there, until they are looked at and found well. */
+/** Keys that were found to hold wrong data, until a check finds them sound. */
 export class SuspectKeys {
   readonly #keys = new Set<string>()
   readonly #onNews: () => void
 
-  /** `onNews` is called when a key is noted that was not known before. */
+  /** `onNews` is called when an unknown key is noted. */
   constructor(onNews: () => void = () => undefined) {
     this.#onNews = onNews
   }
@@ -32,16 +32,16 @@ export class SuspectKeys {
   }
 }
 
-/** A command met a key of ours that holds something else: another application writes under the same prefix. */
+/** The command met a relay key of another type: another application writes under the same prefix. */
 export function isWrongType(error: unknown): boolean {
   return messageOf(error).includes('WRONGTYPE')
 }
 
 /**
- * What Lua, or its reader of JSON, says of a value; Redis 7 names the place of the latter last. Whatever else fails in a
- * script was refused by the server.
+ * Errors of Lua or its JSON reader about a value. Redis 7 appends the position. All other script errors are refusals of the
+ * server.
  */
-const OF_LUA = new RegExp(
+const LUA_DATA_ERROR = new RegExp(
   [
     'user_script:\\s?\\d+: (attempt to|bad argument|Expected|too many results|malformed|invalid)',
     '(Expected \\w+ .*|Found too many nested .*|too many results to unpack.*) on @user_script',
@@ -49,21 +49,21 @@ const OF_LUA = new RegExp(
   ].join('|'),
 )
 
-/** A script failed at what it found, not for want of a server that works: the same again would fail again. */
-export function isOfData(error: unknown): boolean {
-  return isWrongType(error) || OF_LUA.test(messageOf(error))
+/** A script failed because of the data, not because of the server. A repetition would fail again. */
+export function isDataError(error: unknown): boolean {
+  return isWrongType(error) || LUA_DATA_ERROR.test(messageOf(error))
 }
 
 /**
- * Of pairs of a session's key and its tombstone's key, those that hold something else, or a tombstone that is larger than
- * any of the relay's, by index, with what that is. They are noted.
+ * Finds the pairs of session key and tombstone key that hold foreign data or an oversize tombstone. Returns the reason by
+ * index, and notes the keys as suspect.
  */
-export async function foreignAmong(
+export async function findForeign(
   redis: RedisConnection,
   pairs: readonly (readonly [session: string, ended: string])[],
 ): Promise<Map<number, string>> {
   const types = await redis.pipeline(pairs.flatMap((pair) => pair.map((key) => ['TYPE', key])))
-  const sizes = await redis.tolerant(pairs.map(([, ended]) => ['STRLEN', ended]))
+  const sizes = await redis.tolerantPipeline(pairs.map(([, ended]) => ['STRLEN', ended]))
   const foreign = new Map<number, string>()
   const note = (i: number, key: string, reason: string): void => {
     redis.suspects.note(key)
@@ -82,12 +82,12 @@ export async function foreignAmong(
   return foreign
 }
 
-/** What is wrong with a key and what to do about it. */
+/** What is wrong with a key, and the remedy. */
 export function wrongTypeText(key: string, type: string, wanted: string): string {
-  return `the key ${key} in Redis holds a ${type} where the relay keeps a ${wanted}; find out who writes it, and delete or rename it`
+  return `the key ${key} in Redis holds a ${type} instead of a ${wanted}; delete or rename it, and find out who writes it`
 }
 
 function tooLargeText(key: string, bytes: number): string {
   const most = TOMBSTONE_BYTES_MAX.toLocaleString('en')
-  return `the key ${key} in Redis holds ${bytes.toLocaleString('en')} bytes, and the relay reads ${most} at most; find out who writes it, and delete it`
+  return `the key ${key} in Redis holds ${bytes.toLocaleString('en')} bytes, but the relay reads at most ${most}; delete it, and find out who writes it`
 }

@@ -1,4 +1,4 @@
-/** Keys of which there is one, by their last part, with the type that Redis' TYPE must name. */
+/** Keys that exist once: their last part and their Redis type. */
 const singles: Readonly<Record<string, string>> = {
   backlogs: 'zset',
   epoch: 'hash',
@@ -7,7 +7,7 @@ const singles: Readonly<Record<string, string>> = {
   rebuild: 'string',
 }
 
-/** Keys per session, user or RP, by their kind. */
+/** Keys per session, user or RP: their kind and their Redis type. */
 const entities: Readonly<Record<string, string>> = {
   backlog: 'zset',
   'backlog-state': 'hash',
@@ -18,20 +18,20 @@ const entities: Readonly<Record<string, string>> = {
   user: 'zset',
 }
 
-/** What an earlier version kept; such a key is converted when it is met. */
+/** Types that an earlier version used. Such a key is converted on use. */
 const earlier: Readonly<Record<string, string>> = { epoch: 'string', user: 'set' }
 
 export function singleKeys(prefix: string): string[] {
   return Object.keys(singles).map((name) => `${prefix}:${name}`)
 }
 
-/** Whether a key that holds `type` was written by an earlier version of the relay. */
+/** Whether an earlier version of the relay wrote a key of this type. */
 export function isEarlierLayout(prefix: string, key: string, type: string): boolean {
   const [kind = ''] = key.slice(prefix.length + 1).split(':', 1)
   return Object.hasOwn(earlier, kind) && earlier[kind] === type && layoutOf(prefix, key).type !== undefined
 }
 
-/** What the layout says of a key under the prefix; without a type when the layout does not know it. */
+/** The layout of a key under the prefix; `type` is undefined for a key outside of the layout. */
 export function layoutOf(prefix: string, key: string): { type: string | undefined; isSingle: boolean } {
   const name = key.slice(prefix.length + 1)
   const single = Object.hasOwn(singles, name) ? singles[name] : undefined

@@ -2,28 +2,28 @@ import { EARLIEST_MS, LATEST_MS } from '../events/claimed-time.ts'
 import { MARK_BYTES_MAX, TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
 
 /*
- * KEYS[1] is always a session's hash and KEYS[2] its tombstone; further pairs follow where a script takes several
- * sessions. `session-mark.ts` tells what a tombstone looks like.
+ * KEYS[1] is a session's hash and KEYS[2] its tombstone. A script for several sessions has further pairs. `session-mark.ts`
+ * describes tombstones.
  */
 
-/** Where a mark names the user who alone is meant, counted from 1. */
+/** The position in a mark of the only user that it covers, counted from 1. */
 export const USER_FIELD = 11
 
 /**
- * Date of a registration in its JSON, in milliseconds since the epoch; nothing where it has none. The relay writes a number,
- * a provider perhaps an instant of RFC 3339. A pattern alone is ten times slower.
+ * The date of a registration's JSON in milliseconds since the epoch; nil without one. The relay writes a number, a provider
+ * may write an RFC 3339 instant. Without the plain search first it is ten times slower.
  */
 export const DATE_OF = `
 local INSTANT = '^%s*:%s*"(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(%d%d)(%.?%d*)([Zz+-])(%d*):?(%d*)'
 local function instantOf(json, from)
   local y, m, d, h, min, s, fraction, sign, zoneH, zoneMin = string.match(json, INSTANT, from)
   if not y then return tonumber(string.match(json, '^%s*:%s*"(%d+)"', from)) end
-  -- Years begin in March here, so that a leap day is the last one.
+  -- Counted from March, so that the leap day comes last.
   m = (tonumber(m) + 9) % 12
   y = tonumber(y) - (m >= 10 and 1 or 0)
   local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400) + math.floor((153 * m + 2) / 5) + d - 719469
   local zone = (sign == '+' and -1 or 1) * ((tonumber(zoneH) or 0) * 60 + (tonumber(zoneMin) or 0))
-  -- Digits, because 7.972 * 1000 is a little less than 7972.
+  -- By digits, because 7.972 * 1000 is a little less than 7972.
   return ((days * 24 + h) * 60 + min + zone) * 60000 + s * 1000 + tonumber(string.sub(fraction .. '000', 2, 4))
 end
 local function dateOf(json)
@@ -35,8 +35,8 @@ local function dateOf(json)
 end`
 
 /**
- * The marks of a tombstone, in order, each as a table with its text; and what stands below them. There is none where
- * somebody else has written the first line.
+ * The marks of a tombstone in order, each a table with its text, and the remaining text. No marks if the first line is
+ * foreign.
  */
 export const MARKS_OF = `
 local function isCount(value, max)
@@ -80,14 +80,14 @@ local function marksOf(tombstone)
   end
 end`
 
-/** `false` without a tombstone. One that is larger than any of the relay's is not read. */
+/** The tombstone, or `false`. Does not read one that is larger than the relay writes. */
 export const TOMBSTONE = `
 local function tombstoneAt(key)
   if redis.call('STRLEN', key) > ${TOMBSTONE_BYTES_MAX} then error('Expected a tombstone', 2) end
   return redis.call('GET', key)
 end`
 
-/** Up to which date a tombstone says that an oidcSessionId is settled; nothing when it does not. */
+/** The date up to which a tombstone settles an oidcSessionId; nil if it does not. */
 export const SETTLED_UNTIL = `
 local function settledUntil(tombstone, id)
   local from, latest = 1, nil
@@ -104,15 +104,15 @@ local function settledUntil(tombstone, id)
 end`
 
 /**
- * When a failed registration was made owed once more: `redis-recovery-registry.ts` writes it at the head of the JSON. What
- * the log said until then does not settle it. Nothing for any other registration.
+ * When a failed registration was reopened, which `redis-recovery-registry.ts` writes at the head of the JSON. Earlier
+ * outcomes do not settle it. Nil for any other registration.
  */
 export const REOPENED_AT = `
 local function reopenedAt(json)
   return tonumber(string.match(json or '', '^{"reopenedUntil":%d+,"reopenedAt":(%d+)') or '')
 end`
 
-/** Lengthens a life, never shortens it, and leaves what has no end. (EXPIRE GT needs Redis 7.) */
+/** Extends a TTL. Never shortens it, and leaves a key without a TTL alone. (EXPIRE GT needs Redis 7.) */
 export const STRETCH = `
 local function stretch(key, ms)
   local ttl = redis.call('PTTL', key)
@@ -120,8 +120,8 @@ local function stretch(key, ms)
 end`
 
 /**
- * The index of a user: session ids by the end of their life. An earlier version kept a plain set, which is converted
- * when it is met; `false` for a key that holds something else.
+ * Whether the key is a user's index: session ids by their end. Converts the plain set of an earlier version. `false` for
+ * foreign data.
  */
 export const INDEX_OF_USER = `
 local function isIndex(key, endMs)
@@ -135,5 +135,5 @@ local function isIndex(key, endMs)
   return true
 end`
 
-/** A score before that is no time, or in seconds: whoever wrote it says nothing of when the session ends. */
+/** A lower score is no time, or is in seconds, and says nothing about the end of the session. */
 export const TIMES_FROM_MS = 978_307_200_000

@@ -4,26 +4,26 @@ import type { TraceContext } from '../events/trace-context.ts'
 import { positionOf } from '../events/wire-record.ts'
 
 /*
- * How parked deliveries look in Redis. There may be a million of them for one dead RP, so what never changes of one is
- * its member in the sorted set, and what changes is kept only once there was an attempt. All of a member comes from the
- * registration and the mark of its ending, so that whoever parks it, and however often, there is one.
+ * How Redis stores parked deliveries. A dead RP may have a million. What never changes is the member of the sorted set; what
+ * changes is stored only after an attempt. The member depends only on the registration and the mark of its ending, so parking
+ * a delivery again, by any replica, adds no second one.
  */
 
 type Progress = Pick<ParkedState, 'attempts' | 'doubtful' | 'lastStatus' | 'lastError' | 'origin'>
 
 const count = z.int().nonnegative()
-/** Attempts, doubtful ones, last status, last error, and the origin that was called. */
+/** Attempts, doubtful attempts, last status, last error, origin of the last attempt. */
 const fieldsSchema = z.tuple([count, count, count, z.string(), z.string().optional()])
 
-/** The furthest from the epoch that a `Date` can be. */
+/** The limit of `Date`. */
 const DATE_MS_MAX = 8.64e15
 
-/** Stands for a trace context that is not there. */
+/** Stands for a missing trace context. */
 const NONE = '-'
 
 /**
- * Three lines, because ids hold no control characters: `sessionId`, `oidcSessionId`, and the trigger. Times and offsets
- * are written to base 36, and an id that says no more than the position is left out.
+ * Three lines, since ids hold no control characters: `sessionId`, `oidcSessionId`, trigger. Times and offsets are in base 36.
+ * An id that only repeats the position is left out.
  */
 export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlineMs } }: ParkedName): string {
   const { id, topic, partition, offset } = cause.origin
@@ -34,7 +34,7 @@ export function encodeMember({ sessionId, oidcSessionId, state: { cause, deadlin
   return `${sessionId}\n${oidcSessionId}\n${times} ${everywhere} ${position} ${encodeTrace(cause)} ${ownId}`
 }
 
-/** `undefined` for a member that is not the relay's. */
+/** `undefined` for a foreign member. */
 export function decodeMember(
   member: string,
 ): Pick<ParkedName, 'sessionId' | 'oidcSessionId' | 'state'> | undefined {
@@ -48,7 +48,7 @@ export function decodeMember(
   const id = idWords.join(' ') || positionOf({ topic, partition, offset })
   const cause = {
     origin: { id, topic, partition, offset },
-    // What stands behind a sign that is no digit is not read.
+    // `parseInt` stops at the sign before the cut-off.
     occurredAtMs: Number.parseInt(occurredAt, 36),
     ...decodeUntil(occurredAt),
     everywhere: everywhere === '1',
@@ -62,7 +62,7 @@ export function decodeMember(
     : undefined
 }
 
-/** A JSON list without names; nothing for a delivery that nobody has attempted. */
+/** A JSON array; empty text for a delivery without an attempt. */
 export function encodeProgress({ attempts, doubtful, lastStatus, lastError, origin }: Progress): string {
   if (attempts === 0 && doubtful === 0) return ''
   const fields: z.infer<typeof fieldsSchema> = [attempts, doubtful, lastStatus ?? 0, lastError ?? '']
@@ -70,7 +70,7 @@ export function encodeProgress({ attempts, doubtful, lastStatus, lastError, orig
   return JSON.stringify(fields)
 }
 
-/** What cannot be read counts as no attempt: rather one too many than none. */
+/** Unreadable progress counts as no attempt: one attempt too many is better than none. */
 export function decodeProgress(json: string): Progress {
   if (json === '') return { attempts: 0, doubtful: 0 }
   try {
@@ -87,7 +87,7 @@ export function decodeProgress(json: string): Progress {
   }
 }
 
-/** The cut-off is a moment later than the time; an earlier version, which may read this, wrote none. */
+/** The cut-off, as its distance from the time. An earlier version, which may read this, wrote none. */
 function encodeUntil({ occurredAtMs, untilMs }: ParkedState['cause']): string {
   return untilMs === undefined || !Number.isFinite(untilMs)
     ? ''
@@ -98,7 +98,7 @@ function encodeTime(ms: number): string {
   return dateOf(ms).toString(36)
 }
 
-/** Times come from what others wrote, and may be any number: a date that is read as it was written. */
+/** Foreign times may be any number. Clamps them to dates that can be read back. */
 function dateOf(ms: number): number {
   return Math.trunc(Math.max(Math.min(ms, DATE_MS_MAX), -DATE_MS_MAX)) || 0
 }
@@ -108,7 +108,7 @@ function decodeUntil(occurredAt: string): { untilMs?: number } {
   return later === undefined ? {} : { untilMs: Number.parseInt(time, 36) + Number.parseInt(later, 36) }
 }
 
-/** A `tracestate` stands behind its `traceparent`; it may hold spaces, which divide the fields here, but no tabs. */
+/** `traceparent;tracestate`. A `tracestate` may hold spaces, which separate fields here, but no tabs. */
 function encodeTrace({ traceparent, tracestate }: TraceContext): string {
   if (traceparent === undefined) return NONE
   return tracestate === undefined ? traceparent : `${traceparent};${tracestate.replaceAll(' ', '\t')}`

@@ -31,7 +31,7 @@ const pendingOutcome = z.object({
   tracestate: z.string().exactOptional(),
 })
 
-/** The pending outcome in the JSON of a registration. One that cannot be read is none: rather tell an RP twice. */
+/** The pending outcome in a registration's JSON. An unreadable one counts as none: telling an RP twice is better than never. */
 export function readPendingOutcome(data: unknown): PendingOutcome | undefined {
   if (typeof data !== 'object' || data === null || !('pendingOutcome' in data)) return undefined
   return pendingOutcome.safeParse(data.pendingOutcome).data

@@ -11,20 +11,19 @@ export interface BacklogSize {
   /** `<issuer>|<clientId>` */
   readonly rpKey: string
   readonly size: number
-  /** The due time of the delivery that is due first. Milliseconds since the epoch. */
+  /** The earliest due time. Milliseconds since the epoch. */
   readonly oldestDueMs: number
 }
 
-/** A parked delivery as it stands in Redis. */
+/** A parked delivery as stored in Redis. */
 export interface SeenDelivery extends ParkedDelivery {
-  /** A replica has taken it up, and holds it until then. Milliseconds since the epoch. */
+  /** A replica holds it until then. Milliseconds since the epoch. */
   readonly leasedUntilMs?: number
 }
 
-/** Arguments of one command. */
 const MEMBERS_MAX = 500
 
-/** The backlog as it stands in Redis, for people who look into it. Only reads; throws when Redis is out of reach. */
+/** Shows the backlog in Redis to people. Read-only; throws when Redis is out of reach. */
 export class RedisBacklogView {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
@@ -35,10 +34,10 @@ export class RedisBacklogView {
     redis.register(firstMembersScript, firstRpsScript, nextDueScript, readFieldsScript, scanMembersScript)
   }
 
-  /** RPs that have a backlog, the one that is due first before the others. */
+  /** RPs that have a backlog, the earliest due first. */
   async sizes(limit: number): Promise<BacklogSize[]> {
     const call = evalScript(firstRpsScript, [this.#keys.backlogs()], [limit])
-    // Every second one is a due time.
+    // Every second item is a due time.
     const rps = ((await this.#redis.command(...call)) as string[]).filter((_, i) => i % 2 === 0)
     const replies = await this.#redis.pipeline(
       rps.flatMap((rpKey) => [
@@ -51,7 +50,7 @@ export class RedisBacklogView {
       size: Number(replies[2 * i]),
       oldestDueMs: Number(replies[2 * i + 1]),
     }))
-    // The index is brought up to date after the backlog, so an RP may stand there with nothing.
+    // The index is updated after the backlog, so it may name an RP without deliveries.
     return found.filter(({ size }) => size > 0)
   }
 
@@ -59,7 +58,7 @@ export class RedisBacklogView {
     return Number(await this.#redis.command('ZCARD', this.#keys.backlog(rpKey)))
   }
 
-  /** The parked deliveries of an RP, due first before the others. */
+  /** The parked deliveries of an RP, the earliest due first. */
   async first(rpKey: string, limit: number, nowMs: number): Promise<SeenDelivery[]> {
     const reply = await this.#redis.command(
       ...evalScript(firstMembersScript, [this.#keys.backlog(rpKey)], [limit]),
@@ -67,7 +66,7 @@ export class RedisBacklogView {
     return this.#read(rpKey, reply as string[], nowMs)
   }
 
-  /** The parked deliveries of one session at an RP. Looks through the whole backlog of the RP. */
+  /** The parked deliveries of one session at an RP. Scans the RP's whole backlog. */
   async ofSession(rpKey: string, sessionId: string, nowMs: number): Promise<SeenDelivery[]> {
     const found: SeenDelivery[] = []
     for await (const members of this.members(rpKey, sessionId)) {
@@ -76,7 +75,7 @@ export class RedisBacklogView {
     return found.sort((a, b) => a.dueMs - b.dueMs)
   }
 
-  /** Names of parked deliveries as Redis holds them, in pages; of one session where that is given. */
+  /** Members of the backlog in pages; only those of `sessionId` if given. */
   async *members(rpKey: string, sessionId?: string): AsyncGenerator<string[]> {
     const key = this.#keys.backlog(rpKey)
     yield* scannedMembers(this.#redis, key, sessionId === undefined ? '*' : `${literalPattern(sessionId)}\n*`)
@@ -101,7 +100,7 @@ export class RedisBacklogView {
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     return members.flatMap((member, i) => {
       const dueMs = scores[i]
-      // Settled between the two looks.
+      // It was settled between the two reads.
       if (dueMs == null) return []
       const decoded = decodeMember(member)
       if (decoded === undefined) return []

@@ -13,26 +13,26 @@ import {
   setAsideScript,
 } from './backlog-scripts.ts'
 import { FOREIGN } from './foreign-keys.ts'
-import { lifeUntil } from './lives.ts'
 import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './parked-state.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
 import { stretchScript } from './settling-scripts.ts'
+import { timeToLiveMs } from './time-to-live.ts'
 
-/** Arguments of one script call are bounded by Lua's stack. */
+/** Lua's stack limits the arguments of one script call. */
 const SCRIPT_ITEMS_MAX = 1_000
 interface RpCommand {
   readonly rpKey: string
   readonly command: RedisCommand
 }
 
-/** Of a backlog, from each end, where its oldest delivery is looked for. */
+/** The oldest delivery of a backlog is looked for among so many from each end. */
 const ENDS_LOOKED_AT = 50
 
 /**
- * The backlog in Redis. It holds references and a little state, not copies of registrations. The index of RPs
- * is touched once per RP and call, whatever the number of deliveries.
+ * The backlog in Redis. It stores references and a little state, not copies of registrations. Each call updates the index of
+ * RPs once per RP, whatever the number of deliveries.
  */
 export class RedisBacklog implements Backlog {
   readonly #redis: RedisConnection
@@ -45,7 +45,7 @@ export class RedisBacklog implements Backlog {
     redis.register(earliestDeadlineScript, nextDueScript, setAsideScript, dueRpsScript, firstRpsScript)
   }
 
-  /** In this order, so that a crash in between leaves nothing that is in no list: life, backlog, index. */
+  /** Order: TTLs, backlog, index. So a crash in between leaves no delivery outside of every list. */
   async park(deliveries: readonly ParkedDelivery[]): Promise<ReadonlySet<string>> {
     const states: RpCommand[] = []
     const index: RedisCommand[] = []
@@ -77,7 +77,7 @@ export class RedisBacklog implements Backlog {
         const args = [nowMs, leaseUntilMs, ...part.map(encodeMember)]
         commands.push({ rpKey, command: evalScript(holdScript, this.#rpKeys(rpKey), args) })
       }
-      // The end of somebody else's lease may be earlier: then the first look finds nothing due, and puts that right.
+      // Another replica's lease may end earlier. The first claim then finds nothing due and corrects the index.
       index.push(['ZADD', this.#keys.backlogs(), 'LT', nowMs, rpKey])
     }
     const { refused, replies } = await this.#write(deliveries, commands, index)
@@ -104,18 +104,33 @@ export class RedisBacklog implements Backlog {
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
     const call = evalScript(dueRpsScript, [this.#keys.backlogs()], [nowMs, from, limit])
-    return (await this.#redis.command(...call)) as string[]
+    for (;;) {
+      const [left, ...rps] = (await this.#redis.command(...call)) as [number, ...string[]]
+      // Others have moved up into their places.
+      if (left === 0) return rps
+    }
+  }
+
+  async tidyIndex(rpKeys: readonly string[], nowMs: number): Promise<void> {
+    const found = await this.#redis.tolerantPipeline(
+      rpKeys.map((rpKey) => evalScript(nextDueScript, [this.#keys.backlog(rpKey)], [])),
+    )
+    const next = rpKeys.map((rpKey, i) => [rpKey, found[i]] as const)
+    const own = next.filter((it): it is readonly [string, string] => it[1] !== FOREIGN)
+    const late = own.map(([rpKey, score]) => [rpKey, dueTime(score)] as const)
+    const wrong = late.filter(([, due]) => due === '' || Number(due) > nowMs)
+    await Promise.all(wrong.map(([rpKey, due]) => this.#reindex(rpKey, due)))
   }
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
-    const [reply] = await this.#redis.tolerant([
+    const [reply] = await this.#redis.tolerantPipeline([
       evalScript(claimScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, Math.min(limit, SCRIPT_ITEMS_MAX)]),
     ])
-    // It stays in the index: whoever mends its key may bring back what was parked there.
+    // It stays in the index: whoever repairs its key may restore the parked deliveries.
     if (reply === FOREIGN) return this.#noted(rpKey, [])
     const flat = reply as string[]
     const next = dueTime(flat[flat.length - 1])
-    // While more is due the index, which says so, may stay as it is: a backlog is drained in many claims.
+    // While more is due, the index stays as it is: draining a backlog takes many claims.
     if (next === '' || Number(next) > nowMs) await this.#reindex(rpKey, next)
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     const claimed: ParkedDelivery[] = []
@@ -147,7 +162,7 @@ export class RedisBacklog implements Backlog {
         rpOf.push(rpKey)
       }
     }
-    const left = await this.#redis.tolerant(commands)
+    const left = await this.#redis.tolerantPipeline(commands)
     for (const [i, rpKey] of rpOf.entries()) if (left[i] === FOREIGN) this.#noted(rpKey, undefined)
     const emptied = new Set(rpOf.filter((_, i) => left[i] === 0))
     for (const rpKey of emptied) await this.#reindex(rpKey, '')
@@ -157,13 +172,13 @@ export class RedisBacklog implements Backlog {
     const call = evalScript(firstRpsScript, [this.#keys.backlogs()], [limit])
     const flat = (await this.#redis.command(...call)) as string[]
     const rps = flat.filter((_, i) => i % 2 === 0)
-    const sizes = await this.#redis.tolerant(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
+    const sizes = await this.#redis.tolerantPipeline(rps.map((rpKey) => ['ZCARD', this.#keys.backlog(rpKey)]))
     const sizeOf = (reply: unknown) => (reply === FOREIGN ? 0 : Number(reply))
     return rps.map((rpKey, i) => ({ rpKey, size: sizeOf(sizes[i]), nextDueMs: Number(flat[2 * i + 1]) }))
   }
 
   async earliestDeadlines(rpKeys: readonly string[]): Promise<(number | undefined)[]> {
-    const found = await this.#redis.tolerant(
+    const found = await this.#redis.tolerantPipeline(
       rpKeys.map((rpKey) =>
         evalScript(earliestDeadlineScript, [this.#keys.backlog(rpKey)], [ENDS_LOOKED_AT]),
       ),
@@ -172,20 +187,27 @@ export class RedisBacklog implements Backlog {
   }
 
   /**
-   * Lives, backlogs, index. The backlog of one RP may be something else: that is told apart, and the others are written. The
-   * index must be one.
+   * Writes TTLs, backlogs and index. Reports an RP whose backlog holds foreign data and writes the others. Throws if the
+   * index does.
    */
   async #write(
     deliveries: readonly ParkedDelivery[],
     commands: readonly RpCommand[],
     index: readonly RedisCommand[],
   ): Promise<{ refused: ReadonlySet<string>; replies: unknown[] }> {
-    const lives = this.#stretches(deliveries)
-    const all = await this.#redis.tolerant([...lives, ...commands.map(({ command }) => command), ...index])
-    const replies = all.slice(lives.length, lives.length + commands.length)
-    if (all.slice(lives.length + commands.length).includes(FOREIGN)) {
+    const stretches = this.#stretches(deliveries)
+    const all = await this.#redis.tolerantPipeline([
+      ...stretches,
+      ...commands.map(({ command }) => command),
+      ...index,
+    ])
+    const replies = all.slice(stretches.length, stretches.length + commands.length)
+    if (all.slice(stretches.length + commands.length).includes(FOREIGN)) {
       this.#redis.suspects.note(this.#keys.backlogs())
-      throw new RelayFault('LR_REFUSED', 'WRONGTYPE: the index of the backlogs in Redis holds something else')
+      throw new RelayFault(
+        'LR_REFUSED',
+        'WRONGTYPE: another application uses the key of the backlog index in Redis',
+      )
     }
     const refused = new Set<string>()
     for (const [i, { rpKey }] of commands.entries())
@@ -198,24 +220,24 @@ export class RedisBacklog implements Backlog {
     return result
   }
 
-  /** The registrations outlive the deadline, and so does the memory of what became of them. */
+  /** Extends the TTL of registrations and tombstones beyond the deadline. */
   #stretches(deliveries: readonly ParkedDelivery[]): RedisCommand[] {
     const now = Date.now()
-    const lives = new Map<string, { issuer: string; sessionId: string; ms: number }>()
+    const sessions = new Map<string, { issuer: string; sessionId: string; ms: number }>()
     for (const { issuer, sessionId, state } of deliveries) {
       const name = `${issuer}\n${sessionId}`
-      const ms = Math.max(lives.get(name)?.ms ?? 0, lifeUntil(state.deadlineMs, now))
-      lives.set(name, { issuer, sessionId, ms })
+      const ms = Math.max(sessions.get(name)?.ms ?? 0, timeToLiveMs(state.deadlineMs, now))
+      sessions.set(name, { issuer, sessionId, ms })
     }
-    return [...lives.values()].map(({ issuer, sessionId, ms }) => {
+    return [...sessions.values()].map(({ issuer, sessionId, ms }) => {
       const keys = [this.#keys.session(issuer, sessionId), this.#keys.ended(issuer, sessionId)]
       return evalScript(stretchScript, keys, [ms])
     })
   }
 
   /**
-   * Puts the RP into the index at its next due time, or takes it out. Somebody may park between the look that gave
-   * `next` and this write, so the backlog is looked at once more, and the index only ever brought forward.
+   * Moves the RP in the index to its next due time, or removes it. Another replica may park something between the read of
+   * `next` and this write. So the backlog is read again, and the due time only moved earlier.
    */
   async #reindex(rpKey: string, next: string): Promise<void> {
     const index = this.#keys.backlogs()
@@ -232,7 +254,7 @@ export class RedisBacklog implements Backlog {
   }
 }
 
-/** '' without one. What was set aside is never due. */
+/** '' without one. A member that was set aside is never due. */
 function dueTime(score: string | undefined): string {
   return score === undefined || score === 'inf' ? '' : score
 }

@@ -1,17 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../lib/errors.ts'
+import { readTlsFiles, type TlsFiles, type TlsParts } from '../lib/tls-files.ts'
 import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
 import { RedisConnector } from './redis-connector.ts'
-import { explained, inPlainWords } from './redis-refusal.ts'
-import { type RedisSecurity, securityOptions } from './redis-security.ts'
+import { explainRefusal, hideClientWording } from './redis-refusal.ts'
 
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 
-/** A Lua script, sent by its digest once the server knows it. */
+/** A Lua script. It is sent by its digest once the server knows it. */
 export interface RedisScript {
   readonly sha: string
   readonly source: string
+}
+
+/** How Redis is connected to, beyond what its URL says. */
+interface RedisSecurity {
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  /** For `rediss://` only. */
+  readonly tls?: TlsFiles
 }
 
 export interface RedisConnectionOptions {
@@ -19,30 +27,32 @@ export interface RedisConnectionOptions {
   readonly security?: RedisSecurity
   readonly onUp: () => void
   readonly onDown: (error: unknown) => void
-  /** A key was met that does not hold what it should. */
+  /** A key was found to hold wrong data. */
   readonly onSuspect?: () => void
 }
 
-/** A server that does not answer for so long is treated as gone: the connection is closed and made anew. */
+/** A server that is silent for longer counts as gone: the connection is closed and reopened. */
 const SILENCE_MS_MAX = 5_000
 const RECONNECT_DELAY_MS_MAX = 1_000
-/** Before the name of a run that a server does not tell: that of the connection, so that no two are taken for one. */
-const UNTOLD_RUN = 'untold-'
+/**
+ * Prefix of a run name made up for a connection whose server does not reveal its `run_id`. It is unique, so two servers are
+ * never taken for one.
+ */
+const UNKNOWN_RUN = 'untold-'
 
-/** The server's `run_id` could not be asked for, so each new connection may lead to another server. */
-export function isUntoldRun(runId: string): boolean {
-  return runId.startsWith(UNTOLD_RUN)
+/** The server does not reveal its `run_id`, so each new connection may lead to another server. */
+export function isUnknownRun(runId: string): boolean {
+  return runId.startsWith(UNKNOWN_RUN)
 }
 
 /**
- * One connection to Redis. Commands fail at once while it is down: the callers repeat their own, whole steps, in
- * their own order, which a queue inside the client would not keep. It is up only when the server has told which run of
- * it answers: behind the same name there may be another one now, which has fallen behind or started from an old file.
+ * One connection to Redis. Commands fail at once while it is down: callers repeat whole steps in their own order, which a
+ * queue inside the client would not keep. It is up only after the server's `run_id` is known: the same name may now lead to a
+ * server that has fallen behind or started from an old file.
  */
 export class RedisConnection {
   readonly suspects: SuspectKeys
   readonly #redis: Redis
-  /** Sources by digest. */
   readonly #scripts = new Map<string, string>()
   #isUp = false
   #runId = ''
@@ -53,12 +63,12 @@ export class RedisConnection {
       ...securityOptions(url, security),
       Connector: RedisConnector,
       lazyConnect: true,
-      // Replies of one shape from every server, whatever protocol it could speak.
+      // The same reply format from every server, whatever protocol it supports.
       protocol: 2,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      // The name may have moved to the new primary while the old one stays up as its replica.
+      // The name may lead to the new primary now, while the old one stays up as its replica.
       reconnectOnError: (error) => error.message.startsWith('READONLY'),
       connectTimeout: SILENCE_MS_MAX,
       socketTimeout: SILENCE_MS_MAX,
@@ -69,15 +79,15 @@ export class RedisConnection {
       },
     })
     this.#redis.on('ready', () => {
-      this.#askRun().then(
+      this.#readRunId().then(
         (runId) => {
           this.#runId = runId
           this.#isUp = true
           onUp()
         },
         (error: unknown) => {
-          onDown(explained(error))
-          // Nothing may be asked of a server that has not told who it is; the next connection tries again.
+          onDown(explainRefusal(error))
+          // No command may go to a server of unknown identity; the next connection tries again.
           this.#redis.disconnect(true)
         },
       )
@@ -85,19 +95,19 @@ export class RedisConnection {
     this.#redis.on('close', () => {
       this.#isUp = false
     })
-    this.#redis.on('error', (error: unknown) => onDown(explained(error)))
+    this.#redis.on('error', (error: unknown) => onDown(explainRefusal(error)))
   }
 
   get isUp(): boolean {
     return this.#isUp
   }
 
-  /** The run of the server that answers on the connection at hand, or answered on the last one; empty before the first. */
+  /** The run of the server behind the current or last connection; empty before the first. */
   get runId(): string {
     return this.#runId
   }
 
-  /** Starts connecting and goes on trying; whether it worked is told by `onUp`. */
+  /** Starts connecting and keeps trying. `onUp` reports success. */
   start(): void {
     this.#redis.connect().catch(() => undefined)
   }
@@ -107,15 +117,15 @@ export class RedisConnection {
   }
 
   /**
-   * Sends the commands in one pipeline and resolves with their replies, in order. Throws when the connection is
-   * lost or any command fails; some may have been carried out then, so every caller's commands are idempotent.
+   * Sends the commands in one pipeline and resolves with the replies in order. Throws when the connection is lost or a
+   * command fails. Some commands may have run then, so every caller's commands are idempotent.
    */
   pipeline(commands: readonly RedisCommand[]): Promise<unknown[]> {
     return this.#sendKnown(commands, reply)
   }
 
-  /** As `pipeline`, but a command that meets a key which holds something else fails alone: its reply is `FOREIGN`. */
-  tolerant(commands: readonly RedisCommand[]): Promise<unknown[]> {
+  /** As `pipeline`, but a command on a key with foreign data fails alone: its reply is `FOREIGN`. */
+  tolerantPipeline(commands: readonly RedisCommand[]): Promise<unknown[]> {
     return this.#sendKnown(commands, replyOrForeign)
   }
 
@@ -128,12 +138,12 @@ export class RedisConnection {
   }
 
   /** The first command of a connection. */
-  async #askRun(): Promise<string> {
+  async #readRunId(): Promise<string> {
     try {
       const info = String(await this.#redis.call('INFO', 'server'))
-      return /^run_id:(\w+)/m.exec(info)?.[1] ?? UNTOLD_RUN + randomUUID()
+      return /^run_id:(\w+)/m.exec(info)?.[1] ?? UNKNOWN_RUN + randomUUID()
     } catch (error) {
-      if (messageOf(error).startsWith('NOPERM')) return UNTOLD_RUN + randomUUID()
+      if (messageOf(error).startsWith('NOPERM')) return UNKNOWN_RUN + randomUUID()
       throw error
     }
   }
@@ -143,7 +153,7 @@ export class RedisConnection {
     try {
       return await this.#send(commands, read)
     } catch (error) {
-      // A restarted server has forgotten the scripts; it keeps what it gets whole.
+      // A restarted server has lost the scripts. It keeps those that are sent as source.
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
       return this.#send(
         commands.map((command) => this.#withSource(command)),
@@ -158,7 +168,7 @@ export class RedisConnection {
     return source === undefined ? command : ['EVAL', source, ...args]
   }
 
-  /** Certificates are renewed without a restart; while a file is being replaced, what was read before stands. */
+  /** Renews certificates without a restart. While a file is being replaced, the old content stays in use. */
   #renewTls(url: string, security: RedisSecurity): void {
     try {
       Object.assign(this.#redis.options, securityOptions(url, security))
@@ -171,8 +181,8 @@ export class RedisConnection {
   }
 
   /**
-   * All at once, without the pipelines of ioredis: each of those has a getter of its own, and so a hidden class of its
-   * own, which keeps its commands and replies until the next full garbage collection.
+   * Sends without the pipelines of ioredis: each has its own getter and so its own hidden class, which keeps commands and
+   * replies alive until the next full garbage collection.
    */
   #write(commands: readonly RedisCommand[]): Promise<unknown>[] {
     const { stream } = this.#redis
@@ -185,8 +195,20 @@ export class RedisConnection {
   }
 }
 
+/** The part of ioredis' options that says so; it goes over what the URL says. */
+function securityOptions(
+  url: string,
+  { username, password, tls = {} }: RedisSecurity,
+): { username?: string; password?: string; tls?: TlsParts } {
+  return {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(url.startsWith('rediss:') && { tls: readTlsFiles(tls) }),
+  }
+}
+
 function reply(answer: PromiseSettledResult<unknown>): unknown {
-  if (answer.status === 'rejected') throw inPlainWords(answer.reason)
+  if (answer.status === 'rejected') throw hideClientWording(answer.reason)
   return answer.value
 }
 

@@ -6,7 +6,7 @@ import { reachableAddress } from '../lib/reachable-address.ts'
 import { RecentFailures } from '../lib/recent-failures.ts'
 import { serverName } from '../lib/server-name.ts'
 
-/** As ioredis connects to a single server, to any address of its name; over TLS the server is told by which name. */
+/** Connects as ioredis does to a single server, but to any address of its name, and sends the name over TLS (SNI). */
 export class RedisConnector extends AbstractConnector {
   readonly #options: RedisOptions
   readonly #failures = new RecentFailures()
@@ -16,7 +16,7 @@ export class RedisConnector extends AbstractConnector {
     this.#options = options as RedisOptions
   }
 
-  /** Fails only when it was ended before it began: after that ioredis would not try again. */
+  /** Throws only if it was closed before it began: ioredis does not retry after an error. */
   override async connect(): ReturnType<AbstractConnector['connect']> {
     const { host = 'localhost', port = 6379, family, tls, connectTimeout = 10_000 } = this.#options
     this.connecting = true

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
-import type { AppliedPosition, EpochStore, ShownEpoch } from '../registry/epoch-store.ts'
+import type { AppliedPosition, EpochStore, StoredEpoch } from '../registry/epoch-store.ts'
 import { isWrongType } from './foreign-keys.ts'
-import { isUntoldRun, type RedisCommand, type RedisConnection } from './redis-connection.ts'
+import { isUnknownRun, type RedisCommand, type RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
 
@@ -27,13 +27,13 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `)
 
-/** KEYS: epoch. ARGV: id, run, time. What an earlier release kept there was a string. The count of heartbeats goes on. */
+/** KEYS: epoch. ARGV: id, run, time. Replaces the string of an earlier release. Keeps the count of heartbeats. */
 const confirmScript = redisScript(`
 if redis.call('TYPE', KEYS[1]).ok == 'string' then redis.call('DEL', KEYS[1]) end
 return redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run_id', ARGV[2], 'heartbeat', ARGV[3], 'proved', ARGV[3])
 `)
 
-/** A hash with the epoch's id, the run of the server that it was set on, when, and the last heartbeat; and a hash of positions. */
+/** The epoch is a hash: id, run of the server that it was set on, time, last heartbeat. The positions are another hash. */
 export class RedisEpochStore implements EpochStore {
   readonly #redis: RedisConnection
   readonly #epoch: string
@@ -52,16 +52,16 @@ export class RedisEpochStore implements EpochStore {
     return this.#redis.runId
   }
 
-  async read(): Promise<ShownEpoch | undefined> {
+  async read(): Promise<StoredEpoch | undefined> {
     const [id, runId, heartbeat, proved] = await this.#epochFields()
     if (typeof id !== 'string' || typeof runId !== 'string') return undefined
     return {
       id,
       heartbeatMs: timeOf(heartbeat),
       provedAtMs: timeOf(proved),
-      // A run that is not told is known by the connection alone, which was another one for whoever set the epoch.
+      // An unknown run is made up for each connection, so it differs from that of whoever set the epoch.
       isOfThisRun: runId === this.#redis.runId,
-      isUntold: isUntoldRun(runId),
+      isUnknownRun: isUnknownRun(runId),
     }
   }
 
@@ -80,10 +80,11 @@ export class RedisEpochStore implements EpochStore {
   async confirm(owner: string, nowMs: number, runId: string): Promise<StoreProof | undefined> {
     if ((await this.#redis.command('GET', this.#lock)) !== owner) return undefined
     const shown = await this.#epochFields()
-    // Where no server tells its run, each relay proves the store for itself; a new id would send the others to do it again.
-    const isShared = isUntoldRun(runId) && typeof shown[0] === 'string' && isUntoldRun(String(shown[1]))
+    // If servers do not reveal their run, each relay proves the store for itself. A new id would make the others prove
+    // it again.
+    const isShared = isUnknownRun(runId) && typeof shown[0] === 'string' && isUnknownRun(String(shown[1]))
     const id = isShared ? String(shown[0]) : randomUUID()
-    // Asked and written in one turn of the event loop, in which no other connection can come up.
+    // Checked and sent in one turn of the event loop, in which no other connection can come up.
     if (this.#redis.runId !== runId) return undefined
     await this.#ask(this.#epoch, evalScript(confirmScript, [this.#epoch], [id, runId, nowMs]))
     return { id, runId }
@@ -109,7 +110,7 @@ export class RedisEpochStore implements EpochStore {
     await this.#redis.command('DEL', this.#positions)
   }
 
-  async beat(nowMs: number): Promise<number> {
+  async heartbeat(nowMs: number): Promise<number> {
     const [beats] = await this.#redis.pipeline([
       ['HINCRBY', this.#epoch, 'beats', 1],
       ['HSET', this.#epoch, 'heartbeat', nowMs],
@@ -117,7 +118,7 @@ export class RedisEpochStore implements EpochStore {
     return Number(beats)
   }
 
-  /** What holds something else is noted, so that the checks look at it at once. */
+  /** Notes a key with foreign data as suspect, so that the checks look at it at once. */
   async #ask(key: string, command: RedisCommand): Promise<unknown> {
     try {
       return await this.#redis.command(...command)
@@ -138,7 +139,7 @@ export class RedisEpochStore implements EpochStore {
         'proved',
       )) as unknown[]
     } catch (error) {
-      // An earlier release kept a string there, which says nothing about positions: the store is built anew.
+      // An earlier release kept a string there, without positions. The store is rebuilt.
       if (isWrongType(error)) return []
       throw error
     }

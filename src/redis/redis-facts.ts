@@ -24,22 +24,22 @@ export interface RedisFactsOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly prefix: string
-  /** The relay's own consumer group; it is noted in Redis when no group is, unless `leavesNoTrace`. */
+  /** The relay's consumer group. It is stored in Redis if no group is, unless `leavesNoTrace`. */
   readonly groupId: string
-  /** For a look from outside: whether writes are taken is tried with one that never changes anything. */
+  /** Set for a check from outside. It tests writability with a write that never changes anything. */
   readonly leavesNoTrace?: boolean
 }
 
-/** A look at the keys is to cost Redis and the relay about a millisecond, however many there are. */
+/** Reading keys should cost Redis and the relay about a millisecond, however many there are. */
 const SCAN_COUNT = 500
 const SCANS_OF_PREFIX_MAX = 5
-/** The name of a group is never as long. */
+/** Longer than any group name. */
 const GROUP_BYTES_READ = 1_024
 const PINGS = 10
 
 /**
- * Looks up what the checks want to know of Redis. A command that Redis refuses, such as one that the user may not run,
- * leaves a fact unread. Throws when Redis cannot be reached.
+ * Reads the facts about Redis that the checks need. A refused command, for example for lack of permission, leaves its fact
+ * unread. Throws when Redis cannot be reached.
  */
 export class RedisFactsReader {
   readonly #options: RedisFactsOptions
@@ -65,11 +65,11 @@ export class RedisFactsReader {
       prefixedKeys: await this.#prefixedKeys(),
       foreignKeys: await this.#foreignKeys(),
     }
-    // The last, because a replica that refuses it costs the connection.
+    // Last, because a replica that refuses it closes the connection.
     return { ...facts, refusedWrite: await this.#tryWrite() }
   }
 
-  /** What only `doctor` asks, because it costs more or says nothing from within. */
+  /** The facts that only `doctor` reads: they cost more, or mean nothing from inside the relay. */
   async readServer(): Promise<RedisServerFacts> {
     const info = await this.#fact(['INFO'], readInfo)
     return {
@@ -91,11 +91,11 @@ export class RedisFactsReader {
     const times: number[] = []
     for (let i = 0; i < PINGS; i++) {
       const startedAtMs = performance.now()
-      // A user who may not run it gets an answer as well, as fast.
+      // A refusal is as fast as an answer.
       await this.#options.redis.command('PING').catch(refusalOf)
       times.push(performance.now() - startedAtMs)
     }
-    // The quickest: what the others took longer is this process, which is busy with other looks.
+    // The fastest. The others include time in which this process was busy.
     return Math.min(...times)
   }
 
@@ -121,7 +121,7 @@ export class RedisFactsReader {
     }
   }
 
-  /** A write that is wanted anyway, and that changes nothing when the group is noted already. */
+  /** Tests a write. It sets the group, which changes nothing if a group is set. */
   async #tryWrite(): Promise<Refusal | undefined> {
     const { groupId, keys, leavesNoTrace = false, prefix, redis } = this.#options
     try {
@@ -176,7 +176,7 @@ export class RedisFactsReader {
         const expected = isEarlierLayout(prefix, key, type) ? type : current
         return { key, type, expected, isSingle }
       })
-      // A key that does not exist, or not any more, has this type.
+      // The type of a key that does not exist.
       const standing = await this.#withSizes(
         await this.#withContent(value.filter(({ type }) => type !== 'none')),
       )
@@ -188,7 +188,7 @@ export class RedisFactsReader {
     }
   }
 
-  /** What is wrong within keys that have the right type. */
+  /** Adds what is wrong inside keys of the right type. */
   async #withContent(found: readonly PrefixedKey[]): Promise<PrefixedKey[]> {
     const { keys, redis } = this.#options
     const commands = found.map(({ key, type, expected }): RedisCommand | undefined => {
@@ -196,7 +196,7 @@ export class RedisFactsReader {
       if (startsLike(key, keys.backlog(''))) return ['ZCOUNT', key, '+inf', '+inf']
       return startsLike(key, keys.session('', '')) ? ['HLEN', key] : undefined
     })
-    const replies = await redis.tolerant(commands.filter((it) => it !== undefined))
+    const replies = await redis.tolerantPipeline(commands.filter((it) => it !== undefined))
     return found.map((it, i) => {
       const command = commands[i]
       if (command === undefined) return it
@@ -206,7 +206,7 @@ export class RedisFactsReader {
     })
   }
 
-  /** Of keys where something was met that is not as it should be, whether it is still too large. */
+  /** Checks whether suspect keys still hold something too large. */
   async #withSizes(found: readonly PrefixedKey[]): Promise<PrefixedKey[]> {
     const { keys, redis } = this.#options
     const bounds = [
@@ -224,7 +224,7 @@ export class RedisFactsReader {
       const bytes = boundOf(it)
       return bytes === undefined ? [] : [{ key: it.key, bytes }]
     })
-    const replies = await redis.tolerant(
+    const replies = await redis.tolerantPipeline(
       bounded.map(({ bytes, key }) => evalScript(isOversizeScript, [key], [bytes])),
     )
     const oversize = new Set(bounded.filter((_, i) => replies[i] === 1).map(({ key }) => key))
@@ -240,7 +240,6 @@ export class RedisFactsReader {
     }
   }
 
-  /** The keys of the first few steps of a scan. */
   async #scan(stepsMax: number, ...filter: readonly string[]): Promise<string[]> {
     const found: string[] = []
     let cursor = '0'
@@ -267,7 +266,6 @@ function isWrong({ type, expected, isFull, isOversize, setAside }: PrefixedKey):
   return type !== expected || isFull === true || isOversize === true || setAside !== undefined
 }
 
-/** Both are keys of one kind. */
 function startsLike(key: string, sample: string): boolean {
   return key.startsWith(sample.slice(0, sample.indexOf('{') + 1))
 }
@@ -281,10 +279,9 @@ function roleOf(role: string, host?: string, port?: string | number) {
   return { isReplica, ...(isReplica && host !== undefined && { master: `${host}:${port}` }) }
 }
 
-/** The value of the one setting that was asked for. */
 function settingIn(reply: unknown): string {
   const [, value] = reply as string[]
-  if (value === undefined) throw Object.assign(new Error('Redis does not tell'), { name: 'ReplyError' })
+  if (value === undefined) throw Object.assign(new Error('Redis does not report it'), { name: 'ReplyError' })
   return value
 }
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../lib/errors.ts'
 
-/** What Redis' INFO says: its fields by name. */
+/** The fields of Redis' INFO by name. */
 export type RedisInfo = ReadonlyMap<string, string>
 
 export function readInfo(reply: unknown): RedisInfo {
@@ -8,7 +8,7 @@ export function readInfo(reply: unknown): RedisInfo {
   return new Map(lines.map((line) => [line.split(':', 1)[0] as string, line.slice(line.indexOf(':') + 1)]))
 }
 
-/** What Redis says of a command that it refused; anything else that was thrown is thrown on. */
+/** The message of a command that Redis refused. Rethrows any other error. */
 export function refusalOf(error: unknown): string {
   if ((error as { name?: unknown }).name !== 'ReplyError') throw error
   return messageOf(error)

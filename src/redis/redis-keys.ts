@@ -11,17 +11,17 @@ export class RedisKeys {
     return `${this.#prefix}:session:{${issuer}|${sessionId}}`
   }
 
-  /** String: the marks of its endings, then a line per settled registration, as `session-mark.ts` tells. */
+  /** String: the marks of its endings, then a line per settled registration, see `session-mark.ts`. */
   ended(issuer: string, sessionId: string): string {
     return `${this.#prefix}:ended:{${issuer}|${sessionId}}`
   }
 
-  /** Sorted set: session ids by the end of their life. */
+  /** Sorted set: session ids by the end of their lifetime. */
   user(issuer: string, userId: string): string {
     return `${this.#prefix}:user:{${issuer}|${userId}}`
   }
 
-  /** String: the mark of the last time that the user signed out everywhere. */
+  /** String: the mark of the user's last sign-out everywhere. */
   signedOut(issuer: string, userId: string): string {
     return `${this.#prefix}:signed-out:{${issuer}|${userId}}`
   }
@@ -46,7 +46,7 @@ export class RedisKeys {
     return `${this.#prefix}:backlogs`
   }
 
-  /** Hash: the marker by which a lost, old or emptied Redis is noticed. */
+  /** Hash: the marker that reveals a lost, old or emptied Redis. */
   epoch(): string {
     return `${this.#prefix}:epoch`
   }

@@ -15,9 +15,9 @@ import { sessionsOfUser } from './user-index.ts'
 import { wholeSessions, wholeSessionsScripts } from './whole-sessions.ts'
 
 /**
- * KEYS: session and tombstone. ARGV: life in ms, oidcSessionId, JSON, the deadline that it begins with, its date ('' without
- * one). What is there already stays as it is. The tombstone does not say any more that it is settled. Returns the deadline
- * of what stands there.
+ * KEYS: session and tombstone. ARGV: TTL in ms, oidcSessionId, JSON, the deadline at the head of that JSON, its date (''
+ * without one). Keeps an existing registration. Removes the settled line from the tombstone. Returns the deadline of the
+ * registration that is there now.
  */
 const reopenScript = redisScript(`
 local function unsettle(key, id, date)
@@ -31,7 +31,7 @@ local function unsettle(key, id, date)
     local to = (string.find(tombstone, '\\n', last + 1, true) or #tombstone + 1) - 1
     local rest = string.sub(tombstone, last + 1, to)
     local noted = tonumber(string.match(rest, '^\\t(%d+)$') or '')
-    -- That of a later login under the same id stays.
+    -- Keeps the line of a later login with the same id.
     if rest == '' or noted and not (date and noted > date) then
       tombstone = string.sub(tombstone, 1, first - 1) .. string.sub(tombstone, to + 1)
       from = first
@@ -48,7 +48,7 @@ return deadline
 `)
 
 const SCAN_COUNT = 1_000
-/** Of a tombstone, where its marks stand. */
+/** Bytes at the head of a tombstone that may hold its marks. */
 const MARKS_BYTES_MAX = 65_536
 
 export class RedisRecoveryRegistry implements RecoveryRegistry {
@@ -116,7 +116,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     } while (cursor !== '0' && !signal.aborted)
   }
 
-  /** A step of all sessions at a time, until each has been read to its end. */
+  /** Scans all sessions in step, until each has been read to its end. */
   async #takeNames(
     keys: readonly string[],
     take: (keys: readonly RegistrationKey[]) => Promise<void>,
@@ -139,7 +139,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
     }
   }
 
-  /** Reads the key of a session back. An issuer holds no bar. */
+  /** Parses a session key. An issuer contains no bar. */
   #sessionOf(key: string): SessionName {
     const name = key.slice(this.#keys.session('', '').length - '|}'.length, -1)
     const bar = name.indexOf('|')
@@ -149,24 +149,24 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   async *#sessionsOf(step: TriggerStep): AsyncGenerator<string[]> {
     if (step.kind === 'end-session') yield [step.sessionId]
     else {
-      const run = async (command: RedisCommand) => (await this.#calls.checked([command]))[0]
+      const run = async (command: RedisCommand) => (await this.#calls.pipelineGuarded([command]))[0]
       yield* sessionsOfUser(run, this.#keys.user(step.issuer, step.userId))
     }
   }
 
-  /** As the registry answers when it ends them. */
+  /** Answers as the registry does when it ends the sessions. */
   async #owedBy(step: TriggerStep, sessionIds: readonly string[]): Promise<OwedGroup[]> {
     const { issuer, ending } = step
-    const groups = await this.#calls.skippingForeign(
+    const groups = await this.#calls.runSkippingForeign(
       sessionIds.map((sessionId): SessionName => ({ issuer, sessionId })),
       (session) => session,
       async (sound) => {
         const pairs = sound.map((session) => this.#calls.keysOf(session))
         const hashes = await wholeSessions(
-          (commands) => this.#calls.checked(commands),
+          (commands) => this.#calls.pipelineGuarded(commands),
           sound.map((session, i) => ({ ...session, key: pairs[i]?.[0] ?? '' })),
         )
-        const marks = await this.#calls.checked(
+        const marks = await this.#calls.pipelineGuarded(
           pairs.map(([, ended]) => ['GETRANGE', ended, 0, MARKS_BYTES_MAX - 1]),
         )
         return sound.map((_, i) => {
@@ -176,7 +176,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
           return groupsOf(stored, ending, standing)
         })
       },
-      // Nothing is known of it, and ending it would not tell more.
+      // Nothing is known about it, and ending it would not help.
       () => [],
     )
     if (step.kind === 'end-session') return groups.flat()
@@ -187,7 +187,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   }
 }
 
-/** As the script that ends sessions has it. */
+/** As in the script that ends sessions. */
 function isOfAnother(registrations: readonly Registration[], userId: string | undefined): boolean {
   return userId !== undefined && registrations.length > 0 && registrations.every((it) => it.userId !== userId)
 }

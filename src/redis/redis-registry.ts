@@ -1,5 +1,5 @@
 import { type Registration, writeRegistration } from '../events/registration.ts'
-import { type Ending, means } from '../registry/ending.ts'
+import { appliesTo, type Ending } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
   BrokenRegistration,
@@ -12,36 +12,36 @@ import type {
 import { readFieldsScript } from './bounded-reads.ts'
 import type { SuspectKeys } from './foreign-keys.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { RedisEndings } from './redis-endings.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
+import { RedisSettlement } from './redis-settlement.ts'
 import { registerScript, SESSION_REGISTRATIONS_MAX } from './register-script.ts'
 import { SessionCalls } from './session-calls.ts'
-import { type EndStep, SessionEnds } from './session-ends.ts'
 import { readMark } from './session-mark.ts'
+import { type EndStep, SessionTermination } from './session-termination.ts'
 import { readStored, type StoredValue } from './stored-registration.ts'
 
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
-  /** How long a registration lives when nothing ends its session. Milliseconds. */
+  /** Lifetime of a registration whose session does not end. Milliseconds. */
   readonly sessionLifetimeMs: number
-  /** How long it is remembered that a session ended. Milliseconds. */
+  /** How long the end of a session is remembered. Milliseconds. */
   readonly tombstoneMs: number
-  /** Steps are refused when the store shows another epoch. Without one they are not: so the registry is built. */
+  /** Refuses steps when the store shows another epoch. A rebuild writes without it. */
   readonly guard?: EpochGuard
 }
 
 type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
 
-/** The registry in Redis: a hash per session, so that a trigger costs one command whatever number of RPs it has. */
+/** The registry in Redis: a hash per session, so a trigger costs one command for any number of RPs. */
 export class RedisRegistry implements Registry {
   readonly #keys: RedisKeys
   readonly #sessionLifetimeMs: number
   readonly #calls: SessionCalls
-  readonly #ends: SessionEnds
-  readonly #endings: RedisEndings
+  readonly #termination: SessionTermination
+  readonly #settlement: RedisSettlement
   readonly #suspects: SuspectKeys
 
   constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
@@ -49,8 +49,8 @@ export class RedisRegistry implements Registry {
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     const parts = { redis, keys, sessionLifetimeMs, tombstoneMs, calls: this.#calls }
-    this.#ends = new SessionEnds(parts)
-    this.#endings = new RedisEndings(parts)
+    this.#termination = new SessionTermination(parts)
+    this.#settlement = new RedisSettlement(parts)
     this.#suspects = redis.suspects
     redis.register(registerScript)
   }
@@ -59,10 +59,10 @@ export class RedisRegistry implements Registry {
     const answers: RegistryAnswer[] = []
     let run: SessionStep[] = []
     for (const step of steps) {
-      // The sessions of a user are known after a first answer only, so such a step stands alone: what comes
-      // later in the log must not be seen by it.
+      // The user's sessions are known only after a first answer. So the step runs alone: it must not see later steps of
+      // the log.
       if (step.kind === 'end-user') {
-        answers.push(...(await this.#applyRun(run)), await this.#ends.endUser(step))
+        answers.push(...(await this.#applyRun(run)), await this.#termination.endUser(step))
         run = []
       } else run.push(step)
     }
@@ -71,25 +71,25 @@ export class RedisRegistry implements Registry {
   }
 
   notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
-    return this.#endings.notePending(decided)
+    return this.#settlement.notePending(decided)
   }
 
   settle(settled: readonly RegistrationKey[]): Promise<void> {
-    return this.#endings.settle(settled)
+    return this.#settlement.settle(settled)
   }
 
   forget(settled: Parameters<Registry['forget']>[0]): Promise<void> {
-    return this.#endings.forget(settled)
+    return this.#settlement.forget(settled)
   }
 
   areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
-    return this.#endings.areSettled(keys)
+    return this.#settlement.areSettled(keys)
   }
 
   async find(
     keys: readonly RegistrationKey[],
   ): Promise<(HeldRegistration | BrokenRegistration | undefined)[]> {
-    const values = await this.#calls.guarded(keys, (part) =>
+    const values = await this.#calls.evalGuarded(keys, (part) =>
       evalScript(
         readFieldsScript,
         part.map(({ issuer, sessionId }) => this.#keys.session(issuer, sessionId)),
@@ -111,8 +111,8 @@ export class RedisRegistry implements Registry {
       const run = steps.slice(i, next)
       answers.push(
         ...(isEnd
-          ? await this.#ends.endSessions(run as EndStep[])
-          : await this.#calls.skippingForeign(
+          ? await this.#termination.endSessions(run as EndStep[])
+          : await this.#calls.runSkippingForeign(
               run as RegisterStep[],
               ({ registration }) => registration,
               (sound) => this.#register(sound),
@@ -125,11 +125,11 @@ export class RedisRegistry implements Registry {
   }
 
   /**
-   * The user's index comes before the session: a registration that cannot be found by its user would survive a sign-out.
-   * The look for a sign-out comes last: one that missed the registration had left its mark by then.
+   * Order: user index, session, sign-out mark. A registration missing in the index would survive a sign-out. A sign-out that
+   * missed the registration has left its mark before the last read.
    */
   async #register(steps: readonly RegisterStep[]): Promise<RegistryAnswer[]> {
-    const replies = await this.#calls.guarded(steps, (part) =>
+    const replies = await this.#calls.evalGuarded(steps, (part) =>
       evalScript(
         registerScript,
         part.flatMap(({ registration }) => this.#registrationKeys(registration)),
@@ -158,14 +158,15 @@ export class RedisRegistry implements Registry {
       const own = ownEnding(registration, origin)
       if (line !== '') return { kind: 'registered', ...isRepeated, endedBy: readMark(line, own) ?? own }
       const ending = readMark(String(signOut), own)
-      if (ending === undefined || !means(ending, registration)) return { kind: 'registered', ...isRepeated }
+      if (ending === undefined || !appliesTo(ending, registration))
+        return { kind: 'registered', ...isRepeated }
       const { issuer, sessionId } = registration
       signedOut.push({ at: i, step: { issuer, sessionId, ending } })
       return { kind: 'registered', ...isRepeated, endedBy: ending }
     })
-    const ended = await this.#ends.endSessions(signedOut.map(({ step }) => step))
+    const ended = await this.#termination.endSessions(signedOut.map(({ step }) => step))
     for (const [i, { at }] of signedOut.entries()) {
-      // Between the two calls another trigger may have ended the session.
+      // Another trigger may have ended the session between the two calls.
       const { registration } = steps[at] as RegisterStep
       const endedBy = ended[i]?.groups.find(({ registrations }) =>
         registrations.some(({ oidcSessionId }) => oidcSessionId === registration.oidcSessionId),
@@ -180,7 +181,7 @@ export class RedisRegistry implements Registry {
     const most = SESSION_REGISTRATIONS_MAX.toLocaleString('en')
     return {
       kind: 'refused',
-      reason: `sessionId: this session has ${most} registrations, and may have no more`,
+      reason: `sessionId: this session has the maximum of ${most} registrations`,
     }
   }
 
@@ -195,7 +196,7 @@ export class RedisRegistry implements Registry {
   }
 }
 
-/** Of a session that somebody else has marked as ended: the registration itself is all that is known of it. */
+/** The ending of a session with a foreign tombstone. Only the registration is known of it. */
 function ownEnding({ registeredAtMs = Date.now() }: Registration, origin: Ending['origin']): Ending {
   return { origin, occurredAtMs: registeredAtMs, untilMs: registeredAtMs, everywhere: false }
 }

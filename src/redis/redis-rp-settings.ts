@@ -11,14 +11,14 @@ export interface RedisRpSettingsOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly onInvalid: (rp: RpName, problem: string) => void
-  /** What the operator has against a URI for that RP, if anything. */
+  /** The operator's objection to a URI for that RP, if any. */
   readonly uriProblem?: (rp: RpName, uri: string) => string | undefined
 }
 
-/** By name: the hash is the identity provider's, and may hold any number of other fields. */
+/** Read by name: the hash is the identity provider's and may hold any number of other fields. */
 const FIELDS = ['backchannelLogoutUri', ...Object.keys(rpSettingsSchema.shape)]
 
-/** KEYS: an RP's settings. ARGV: their names. Returns a value for each, or the length of one that is too large to be read. */
+/** KEYS: an RP's settings. ARGV: field names. Returns each value, or the length of one that is too large. */
 const readSettingsScript = redisScript(`
 if redis.call('HLEN', KEYS[1]) == 0 then return {} end
 local answer = {}
@@ -30,8 +30,8 @@ return answer
 `)
 
 /**
- * RP settings as a hash per RP. A field with a wrong value is reported and ignored; the others count. A key that holds
- * something else has no settings.
+ * RP settings, a hash per RP. An invalid field is reported and ignored; the others count. A key with foreign data has no
+ * settings.
  */
 export class RedisRpSettings implements RpSettingsStore {
   readonly #options: RedisRpSettingsOptions
@@ -44,7 +44,9 @@ export class RedisRpSettings implements RpSettingsStore {
   async load(rps: readonly RpName[]): Promise<RpSettings[]> {
     const { redis, keys } = this.#options
     const names = rps.map(({ issuer, clientId }) => keys.client(issuer, clientId))
-    const replies = await redis.tolerant(names.map((key) => evalScript(readSettingsScript, [key], FIELDS)))
+    const replies = await redis.tolerantPipeline(
+      names.map((key) => evalScript(readSettingsScript, [key], FIELDS)),
+    )
     return rps.map((rp, i) => {
       const reply = replies[i]
       if (reply !== FOREIGN) return this.#read(rp, reply as (string | number | null)[])
@@ -60,7 +62,7 @@ export class RedisRpSettings implements RpSettingsStore {
       if (value == null) continue
       const problem =
         typeof value === 'number'
-          ? `has ${value.toLocaleString('en')} bytes, and may have at most ${SETTING_BYTES_MAX.toLocaleString('en')}`
+          ? `has ${value.toLocaleString('en')} bytes, but may have at most ${SETTING_BYTES_MAX.toLocaleString('en')}`
           : this.#assign(rp, settings, name, value)
       if (problem !== undefined) this.#options.onInvalid(rp, `${name}: ${problem}`)
     }

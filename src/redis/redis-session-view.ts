@@ -1,7 +1,7 @@
 import type { TriggerOrigin } from '../events/trigger.ts'
 import type { BrokenRegistration, HeldRegistration } from '../registry/registry.ts'
 import { MARK_BYTES_MAX, scanMembersScript } from './bounded-reads.ts'
-import { foreignAmong, isWrongType } from './foreign-keys.ts'
+import { findForeign, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { literalPattern, scannedKeys } from './scanned-keys.ts'
@@ -11,41 +11,41 @@ import { type StoredSession, unreadableSession } from './stored-registration.ts'
 import { sessionsOfUser } from './user-index.ts'
 import { wholeSessions, wholeSessionsScripts } from './whole-sessions.ts'
 
-/** What Redis holds of one session at a moment. */
+/** A snapshot of one session in Redis. */
 export interface SessionState {
   readonly issuer: string
   readonly sessionId: string
   readonly registrations: readonly HeldRegistration[]
-  /** What stands there and cannot be read as a registration. */
+  /** Fields that are not valid registrations. */
   readonly broken: readonly BrokenRegistration[]
-  /** Milliseconds that the registrations have left; `undefined` without any, or without an end. */
+  /** Remaining TTL of the registrations; `undefined` without registrations or without a TTL. */
   readonly expiresInMs?: number
-  /** Set while it is remembered that the session has ended. */
+  /** Set while the end of the session is remembered. */
   readonly ended?: {
-    /** The trigger that ended it, unless somebody else wrote the tombstone. */
+    /** The trigger that ended it; missing for a foreign tombstone. */
     readonly origin?: TriggerOrigin
-    /** Registrations made until then belong to that end. Milliseconds since the epoch; not where any does. */
+    /** The ending covers registrations made up to then. Milliseconds since the epoch; missing if it covers all. */
     readonly untilMs?: number
     readonly expiresInMs: number
-    /** The `oidcSessionId`s of registrations that were settled since; of very many only the first. */
+    /** The `oidcSessionId`s of settled registrations; of very many only the first. */
     readonly settled: readonly string[]
-    /** There are more of them. */
+    /** There are more settled registrations. */
     readonly isCut?: true
   }
 }
 
-/** The last sign-out everywhere of a user that is remembered. */
+/** The last remembered sign-out everywhere of a user. */
 export interface SignedOut {
   readonly origin: TriggerOrigin
   /** Milliseconds since the epoch. */
   readonly occurredAtMs: number
 }
 
-/** Of a tombstone. Hundreds of sessions are looked at together. */
+/** Read of a tombstone. Hundreds of sessions are read together. */
 const TOMBSTONE_BYTES_READ = 262_144
 const SESSIONS_AT_ONCE = 64
 
-/** Sessions as they stand in Redis, for people who look into them. Only reads; throws when Redis is out of reach. */
+/** Shows sessions in Redis to people. Read-only; throws when Redis is out of reach. */
 export class RedisSessionView {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
@@ -56,7 +56,7 @@ export class RedisSessionView {
     redis.register(scanMembersScript, ...wholeSessionsScripts)
   }
 
-  /** In the order given. A session that Redis does not know has neither registrations nor `ended`. */
+  /** In the given order. An unknown session has neither registrations nor `ended`. */
   async find(issuer: string, sessionIds: readonly string[]): Promise<SessionState[]> {
     const states: SessionState[] = []
     for (let from = 0; from < sessionIds.length; from += SESSIONS_AT_ONCE)
@@ -76,7 +76,7 @@ export class RedisSessionView {
       replies = await this.#lookAt(sessions)
     } catch (error) {
       if (!isWrongType(error)) throw error
-      foreign = await foreignAmong(this.#redis, pairs)
+      foreign = await findForeign(this.#redis, pairs)
       if (foreign.size === 0) throw error
       const answers = await this.#lookAt(sessions.filter((_, i) => !foreign.has(i)))
       replies = pairs.flatMap((_, i) => (foreign.has(i) ? [undefined, -2, 0, '', -2] : answers.splice(0, 5)))
@@ -96,7 +96,7 @@ export class RedisSessionView {
     })
   }
 
-  /** Registrations, life, whether there is a tombstone, that, and its life, of each. */
+  /** Five items per session: registrations, their TTL, whether a tombstone exists, the tombstone, its TTL. */
   async #lookAt(sessions: readonly SessionName[]): Promise<unknown[]> {
     const keyed = sessions.map((it) => ({ ...it, key: this.#keys.session(it.issuer, it.sessionId) }))
     const stored = await wholeSessions((commands) => this.#redis.pipeline(commands), keyed)
@@ -114,7 +114,7 @@ export class RedisSessionView {
     return stored.flatMap((it, i) => [it, ...rest.slice(4 * i, 4 * i + 4)])
   }
 
-  /** Every session of an issuer that has registrations, in pages and in no order. A session may come twice. */
+  /** Every session of an issuer that has registrations, in pages and unordered. A session may come twice. */
   async *all(issuer: string): AsyncGenerator<SessionState[]> {
     const [before, after] = this.#keys.session(issuer, '\n').split('\n') as [string, string]
     const pattern = `${literalPattern(before)}*${literalPattern(after)}`
@@ -126,7 +126,7 @@ export class RedisSessionView {
     }
   }
 
-  /** Ids of the user's sessions, in pages; some may be over. */
+  /** Ids of the user's sessions in pages. Some sessions may be over. */
   sessionsOf(issuer: string, userId: string): AsyncGenerator<string[]> {
     return sessionsOfUser((command) => this.#redis.command(...command), this.#keys.user(issuer, userId))
   }
@@ -146,7 +146,7 @@ export class RedisSessionView {
   }
 }
 
-/** What an earlier version did not write is not known. */
+/** Stands for what an earlier version did not write. */
 const unknownEnding = {
   origin: { id: '', topic: '', partition: 0, offset: 0 },
   occurredAtMs: 0,

@@ -11,19 +11,18 @@ import {
 } from './lua-parts.ts'
 import { redisScript } from './redis-script.ts'
 
-/** More are not kept. What an identity provider wrote beyond is read as it comes. */
+/** Registrations that the relay stores per session. An identity provider may write more; those are read as well. */
 export const SESSION_REGISTRATIONS_MAX = 20_000
 
-/** Of the expired entries of a user's index, how many leave it when the user gets a new session. */
+/** Expired entries that leave a user's index when the user gets a new session. */
 const EXPIRED_AT_ONCE = 8
 
 /**
- * KEYS: per registration its session and tombstone, its user's index and mark of a sign-out. ARGV: session lifetime in
- * ms, now, then per registration session id, oidcSessionId, JSON, date ('' without one), user id. Returns per registration the
- * mark of the ending to which it belongs ('-' when the tombstone tells nothing), '' when it does not, 0 when the
- * registration is settled, or a later one has taken its place, or 1 when the session has too many; the mark of the sign-out,
- * or ''; and a sum: 1 when a registration of that id stood there already, 2 when the user's index, and 4 when the mark holds
- * something else.
+ * KEYS: per registration its session and tombstone, its user's index and sign-out mark. ARGV: session lifetime in ms, now;
+ * then per registration session id, oidcSessionId, JSON, date ('' without one), user id. Returns three items per
+ * registration. First the mark of the ending that covers it ('-' for a tombstone without marks, '' for no ending), 0 if it is
+ * settled or replaced by a later one, 1 if the session is full. Second the sign-out mark, or ''. Third a sum: 1 if a
+ * registration with that id was there, 2 if the user's index and 4 if the mark holds foreign data.
  */
 export const registerScript = redisScript(`
 ${DATE_OF}
@@ -34,7 +33,7 @@ ${TOMBSTONE}
 ${INDEX_OF_USER}
 local lifetime, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 
--- What is wrong with a user's index must not keep a registration out.
+-- A broken user index must not prevent a registration.
 local function enlist(key, id, life)
   local score = life == -1 and 'inf' or now + life
   local before = redis.call('PTTL', key)
@@ -68,7 +67,7 @@ for i = 1, #KEYS, 4 do
   elseif not isSettled then stood = 1 - redis.call('HSETNX', session, id, json) end
   local standing = stood == 1 and redis.call('HGET', session, id)
   local stored = standing and date and dateOf(standing)
-  -- The record from which it was made once comes again when the registry is built from the log.
+  -- The record of a reopened registration comes again when the registry is rebuilt from the log.
   local isReopened = standing and reopenedAt(standing) and not (date and stored and date > stored)
   if isFull then line = 1
   elseif isSettled or stored and stored > date then line, stood = 0, 0

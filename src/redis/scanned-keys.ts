@@ -2,15 +2,15 @@ import { PARKED_BYTES_MAX, scanMembersScript } from './bounded-reads.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { evalScript } from './redis-script.ts'
 
-/** Redis does nothing else while it looks through that many. */
+/** Redis blocks while it scans so many. */
 const COUNT = 1_000
 
-/** Text as it stands, in a pattern of Redis. */
+/** Escapes text for a Redis pattern. */
 export function literalPattern(text: string): string {
   return text.replaceAll(/[\\*?[\]]/g, '\\$&')
 }
 
-/** Keys that match, in pages, without holding Redis up. A key may come twice, in a later page. */
+/** Matching keys in pages, without blocking Redis. A key may come again in a later page. */
 export async function* scannedKeys(redis: RedisConnection, pattern: string): AsyncGenerator<string[]> {
   let cursor = '0'
   do {
@@ -22,8 +22,8 @@ export async function* scannedKeys(redis: RedisConnection, pattern: string): Asy
 }
 
 /**
- * Members of a sorted set that match, in pages, as `scannedKeys`; without those that are larger than any of the relay's. The
- * connection must know `scanMembersScript`.
+ * Matching members of a sorted set in pages, as `scannedKeys`, without those larger than the relay writes. The connection
+ * must know `scanMembersScript`.
  */
 export async function* scannedMembers(
   redis: RedisConnection,
@@ -36,7 +36,7 @@ export async function* scannedMembers(
     const reply = await redis.command(...call)
     const [next, flat] = reply as [string, string[]]
     cursor = next
-    // Every second one is a score.
+    // Every second item is a score.
     const members = flat.filter((_, i) => i % 2 === 0)
     if (members.length > 0) yield members
   } while (cursor !== '0')

@@ -1,18 +1,18 @@
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RegistrationKey } from '../registry/registry.ts'
-import { foreignAmong, isOfData, isWrongType } from './foreign-keys.ts'
+import { findForeign, isDataError, isWrongType } from './foreign-keys.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
 export type SessionName = Pick<RegistrationKey, 'issuer' | 'sessionId'>
 
-/** Redis does nothing else while a script runs; that many take less than a millisecond. */
+/** A script blocks Redis. So many sessions take less than a millisecond. */
 export const SCRIPT_SESSIONS_MAX = 128
-/** Registrations; Lua hands no more than a few thousand values to a command. */
+/** Registrations per call. Lua passes at most a few thousand values to a command. */
 export const SCRIPT_WEIGHT_MAX = 1_000
 
-/** Commands about many sessions at once: in parts, refused when the registry is lost, and none held up by another. */
+/** Commands for many sessions: split into parts, refused when the registry is lost, isolated from each other's failures. */
 export class SessionCalls {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
@@ -25,10 +25,10 @@ export class SessionCalls {
   }
 
   /**
-   * Runs a step for many sessions. One whose keys hold something else, or something that a script cannot bear, must not
-   * hold up the others: it is left out, and answered apart.
+   * Runs a step for many sessions. A session with foreign data, or data that fails a script, is left out and answered by
+   * `answerForeign`, so that it does not block the others.
    */
-  async skippingForeign<T, R>(
+  async runSkippingForeign<T, R>(
     items: readonly T[],
     sessionOf: (item: T) => SessionName,
     run: (items: readonly T[]) => Promise<R[]>,
@@ -37,20 +37,25 @@ export class SessionCalls {
     try {
       return await run(items)
     } catch (error) {
-      if (!isOfData(error)) throw error
+      if (!isDataError(error)) throw error
       const foreign = await this.#foreignOf(items.map(sessionOf), error)
       const sound = items.filter((_, i) => !foreign.has(i))
       const answers =
         foreign.size > 0 || sound.length < 2
-          ? await this.skippingForeign(sound, sessionOf, run, answerForeign)
+          ? await this.runSkippingForeign(sound, sessionOf, run, answerForeign)
           : [
-              ...(await this.skippingForeign(
+              ...(await this.runSkippingForeign(
                 sound.slice(0, sound.length / 2),
                 sessionOf,
                 run,
                 answerForeign,
               )),
-              ...(await this.skippingForeign(sound.slice(sound.length / 2), sessionOf, run, answerForeign)),
+              ...(await this.runSkippingForeign(
+                sound.slice(sound.length / 2),
+                sessionOf,
+                run,
+                answerForeign,
+              )),
             ]
       let at = 0
       return items.map((item, i) => {
@@ -60,27 +65,27 @@ export class SessionCalls {
     }
   }
 
-  /** Why some of the sessions cannot be dealt with, by their index; of several, those whose keys tell why. */
+  /** The reason for each session that cannot be processed, by index. For several sessions only those with a foreign key. */
   async #foreignOf(sessions: readonly SessionName[], error: unknown): Promise<Map<number, string>> {
-    const foreign = await foreignAmong(
+    const foreign = await findForeign(
       this.#redis,
       sessions.map((session) => this.keysOf(session)),
     )
     if (foreign.size > 0) return foreign
-    // Another key then, on which all of them depend.
+    // Then a key that all of them use is foreign.
     if (isWrongType(error)) throw error
     return sessions.length > 1 ? new Map() : new Map([[0, `Redis refuses it: ${messageOf(error)}`]])
   }
 
-  /** A script call for many sessions at once; resolves with its answer for each, in order. */
-  async guarded<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): Promise<unknown[]> {
-    return (await this.checked(inParts(sessions, call))).flat()
+  /** Calls a script for many sessions; resolves with the answer for each, in order. */
+  async evalGuarded<T>(sessions: readonly T[], call: (part: T[]) => RedisCommand): Promise<unknown[]> {
+    return (await this.pipelineGuarded(inParts(sessions, call))).flat()
   }
 
-  /** The replies, if the store still held the registry after the last of them. */
-  async checked(
+  /** The replies, provided that the store still held the registry after the last of them. */
+  async pipelineGuarded(
     commands: readonly RedisCommand[],
-    send: 'pipeline' | 'tolerant' = 'pipeline',
+    send: 'pipeline' | 'tolerantPipeline' = 'pipeline',
   ): Promise<unknown[]> {
     if (this.#guard === undefined || commands.length === 0) return this.#redis[send](commands)
     const { runId } = this.#redis
@@ -94,7 +99,7 @@ export class SessionCalls {
   }
 }
 
-/** A script call for each part. `weightOf`: how many registrations of a session are meant, where that is known. */
+/** A script call for each part. `weightOf`: the number of registrations of a session, if known. */
 export function inParts<T>(
   sessions: readonly T[],
   call: (part: T[]) => RedisCommand,

@@ -5,11 +5,10 @@ import { isOrigin } from '../events/trigger.ts'
 import type { Ending } from '../registry/ending.ts'
 
 /*
- * The mark of an ending, in Redis: the first line of a session's tombstone, and the whole of a user's sign-out
- * everywhere. A trigger that means others than those before it leaves a further mark below, behind a tab; a
- * registration belongs to the first of them that means it, so that this is never changed by what is read later. The other
- * lines are those of settled registrations: `oidcSessionId`, a tab, and the date up to which it is settled. An identity
- * provider may write a tombstone of its own, whose first line tells nothing.
+ * The mark of an ending in Redis: the first line of a session's tombstone, or all of a user's sign-out mark. A trigger that
+ * covers more registrations appends a further mark, on a line that begins with a tab. A registration belongs to the first
+ * mark that covers it, so later marks never change that. The remaining lines are settled registrations: `oidcSessionId`, a
+ * tab, the date up to which it is settled. An identity provider may write its own tombstone without a mark.
  */
 
 type Fields = [
@@ -21,7 +20,7 @@ type Fields = [
   occurredAtMs?: number | null,
   deadlineMs?: number | null,
   everywhere?: 0 | 1,
-  /** '' in the place of what is not there. */
+  /** '' if missing. */
   traceparent?: string,
   tracestate?: string,
   userId?: string,
@@ -38,8 +37,8 @@ export function writeMark(ending: Ending): string {
 }
 
 /**
- * `undefined` for a line that is none. An earlier version wrote less: what it left out is taken from `otherwise`, and all
- * that was registered belonged to its endings.
+ * `undefined` for a line that is not a mark. An earlier version wrote fewer fields: `otherwise` fills them, and such an
+ * ending covers all registrations.
  */
 export function readMark(line: string, otherwise: Ending): Ending | undefined {
   const fields = fieldsOf(line)
@@ -48,13 +47,13 @@ export function readMark(line: string, otherwise: Ending): Ending | undefined {
   const origin = { id, topic, partition, offset }
   if (untilMs == null) return { ...otherwise, origin, untilMs: Number.POSITIVE_INFINITY }
   if (occurredAtMs == null) {
-    // Only sign-outs were written like this, with the time at which they occurred.
+    // Only sign-outs had this form. The field is the time at which they occurred.
     const { deadlineMs: deadline } = otherwise
     const times = { occurredAtMs: untilMs, untilMs: untilMs + CLOCK_TOLERANCE_MS }
     return { origin, ...times, everywhere: true, ...(deadline !== undefined && { deadlineMs: deadline }) }
   }
   const [traceparent, tracestate, userId] = trace
-  // It becomes a header toward the RP, and a word of what is parked.
+  // It becomes a header of the request to the RP and a field of a parked delivery.
   const context = readTraceContext(traceparent || undefined, tracestate || undefined)
   return {
     origin,
@@ -67,9 +66,8 @@ export function readMark(line: string, otherwise: Ending): Ending | undefined {
   }
 }
 
-/** The marks of a tombstone, in order. What is missing in one is taken from `otherwise`. */
+/** The marks of a tombstone in order. `otherwise` fills missing fields. */
 export function readMarks(tombstone: string, otherwise: Ending): Ending[] {
-  // The usual case: there is none.
   if (tombstone === '') return []
   const marks: Ending[] = []
   for (const line of tombstone.split('\n')) {
@@ -81,7 +79,7 @@ export function readMarks(tombstone: string, otherwise: Ending): Ending[] {
   return marks
 }
 
-/** The dates up to which registrations are settled, by `oidcSessionId`; without an end for what an earlier version wrote. */
+/** The dates up to which registrations are settled, by `oidcSessionId`. Infinite for the lines of an earlier version. */
 export function readSettled(tombstone: string): Map<string, number> {
   const settled = new Map<string, number>()
   for (const line of tombstone.split('\n').slice(1)) {
@@ -95,7 +93,7 @@ export function readSettled(tombstone: string): Map<string, number> {
 }
 
 function fieldsOf(line: string): Fields | undefined {
-  // The usual case: there is none. A parser's error costs as much as everything else about a registration.
+  // The usual case. Catching a parse error costs as much as the rest of a registration.
   if (!line.startsWith('[')) return undefined
   try {
     const fields = JSON.parse(line) as Fields
@@ -105,7 +103,7 @@ function fieldsOf(line: string): Fields | undefined {
   }
 }
 
-/** Somebody else may have written there. `MARKS_OF` in `lua-parts.ts` holds to the same rules. */
+/** The mark may be foreign. `MARKS_OF` in `lua-parts.ts` applies the same rules. */
 function isMark([id, topic, partition, offset, ...others]: readonly unknown[]): boolean {
   const [untilMs, occurredAtMs, deadlineMs, , traceparent, tracestate, userId] = others
   return (

@@ -3,9 +3,9 @@ import { DATE_OF, MARKS_OF, REOPENED_AT, SETTLED_UNTIL, STRETCH, TOMBSTONE } fro
 import { redisScript } from './redis-script.ts'
 
 /**
- * KEYS: sessions. ARGV: for each how many registrations, and oidcSessionId, date and JSON of the outcome of each. The
- * outcome becomes the last member of the registration's JSON, whose text is the identity provider's and stays as it is.
- * One that was made later under the same id is another one, and one that would be too large to be read stays as it is.
+ * KEYS: sessions. ARGV: per session the number of registrations, then oidcSessionId, date and outcome JSON of each. Appends
+ * the outcome to the registration's JSON, which is the identity provider's text and otherwise stays as it is. Skips a
+ * registration that was made later under the same id, and one that would become too large.
  */
 export const notePendingScript = redisScript(`
 ${DATE_OF}
@@ -28,8 +28,8 @@ return #KEYS / 2
 `)
 
 /**
- * KEYS: sessions. ARGV: for each how many registrations, and oidcSessionId and date ('' without one) of each; then it is
- * the ending's cut-off. Returns how many registrations each session still has.
+ * KEYS: sessions. ARGV: per session the number of registrations, then oidcSessionId and date of each; a date of '' means the
+ * ending's cut-off. Returns the number of registrations left in each session.
  */
 export const settleScript = redisScript(`
 ${DATE_OF}
@@ -55,7 +55,7 @@ for i = 1, #KEYS, 2 do
       end
       date = untilMs < math.huge and string.format('%.0f', untilMs) or ''
     end
-    -- The relay writes the date last, so that a look at the end tells in nearly all cases.
+    -- The relay writes the date last, so comparing the end of the JSON nearly always suffices.
     local isLater = json and date ~= '' and string.sub(json, -#date - 1) ~= date .. '}' and isDatedAfter(json, date)
     if json and not isLater then gone[#gone + 1] = id end
     lines[n] = '\\n' .. id .. (date ~= '' and '\\t' .. date or '')
@@ -69,8 +69,8 @@ return left
 `)
 
 /**
- * KEYS: indexes of users. ARGV: a time in ms, then the session that leaves each; one whose life does not end before that
- * time stays. What holds something else is left alone.
+ * KEYS: indexes of users. ARGV: a time in ms, then the session to remove from each. Keeps an entry that ends at that time or
+ * later, and foreign keys.
  */
 export const leaveIndexScript = redisScript(`
 for i = 1, #KEYS do
@@ -83,9 +83,9 @@ return {}
 `)
 
 /**
- * KEYS: sessions. ARGV: TTL of a tombstone in ms, then for each session its mark, how many registrations, and
- * oidcSessionId, date, when its outcome was written, and whether it may still come, of each. Removes them, and notes on the
- * tombstone those that were not there or may come again. One that was reopened after its outcome is owed.
+ * KEYS: sessions. ARGV: TTL of a tombstone in ms; then per session its mark, the number of registrations, and of each
+ * oidcSessionId, date, time of its outcome, and whether its record may still come. Removes the registrations. Notes on the
+ * tombstone those that were missing or may come again. Keeps one that was reopened after its outcome.
  */
 export const forgetScript = redisScript(`
 ${DATE_OF}
@@ -113,8 +113,8 @@ return #KEYS / 2
 `)
 
 /**
- * KEYS: tombstones. ARGV: for each an oidcSessionId. Returns up to which date each is settled: '' where it is not or nobody
- * can tell, 'inf' where an earlier version says so without a date.
+ * KEYS: tombstones. ARGV: an oidcSessionId for each. Returns the date up to which each is settled: '' if it is not or that is
+ * unknown, 'inf' if an earlier version wrote no date.
  */
 export const settledScript = redisScript(`
 ${SETTLED_UNTIL}
@@ -128,7 +128,7 @@ end
 return answer
 `)
 
-/** KEYS: a session and its tombstone. ARGV: how long they must live, in ms. */
+/** KEYS: a session and its tombstone. ARGV: the TTL that they need, in ms. */
 export const stretchScript = redisScript(`
 ${STRETCH}
 for _, key in ipairs(KEYS) do stretch(key, tonumber(ARGV[1])) end

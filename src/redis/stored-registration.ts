@@ -3,15 +3,14 @@ import type { BrokenRegistration, HeldRegistration, RegistrationKey } from '../r
 import { NO_HASH, REGISTRATION_BYTES_MAX } from './bounded-reads.ts'
 import { readPendingOutcome } from './pending-outcome.ts'
 
-/** What a session's hash holds. */
 export interface StoredSession {
   readonly registrations: readonly HeldRegistration[]
   readonly broken: readonly BrokenRegistration[]
 }
 
-const NO_REGISTRATIONS = 'the key of the session in Redis holds something else than registrations'
+const NO_REGISTRATIONS = 'another application uses the key of the session in Redis'
 
-/** What is owed by a session whose key holds something else: nobody knows, and that is told as a failure. */
+/** A session whose key holds foreign data. What it is owed is unknown and reported as a failure. */
 export function unreadableSession({
   issuer,
   sessionId,
@@ -22,7 +21,7 @@ export function unreadableSession({
   }
 }
 
-/** What stands in the place of a registration: its JSON, or the length of one that is too large to be read. */
+/** A registration's JSON, or the length of one that is too large to read. */
 export type StoredValue = string | number
 
 /** Reads a flat list of fields and values. */
@@ -39,14 +38,14 @@ export function readSession(reply: unknown, issuer: string, sessionId: string): 
   return { registrations, broken }
 }
 
-/** The key's own ids win over those inside the JSON: they are what was looked up and what will be removed. */
+/** The ids of the key override those inside the JSON: they were looked up and will be removed. */
 export function readStored(json: StoredValue, key: RegistrationKey): HeldRegistration | BrokenRegistration {
   const { issuer, sessionId, oidcSessionId } = key
   if (json === NO_HASH) return { issuer, sessionId, oidcSessionId, reason: NO_REGISTRATIONS, partial: {} }
   const bytes = typeof json === 'number' ? json : bytesOf(json)
   if (typeof json === 'number' || bytes > REGISTRATION_BYTES_MAX) {
     const [has, most] = [bytes, REGISTRATION_BYTES_MAX].map((it) => it.toLocaleString('en'))
-    const reason = `registration: has ${has} bytes, and may have at most ${most}`
+    const reason = `registration: has ${has} bytes, but may have at most ${most}`
     return { issuer, sessionId, oidcSessionId, reason, partial: {} }
   }
   let data: unknown
@@ -71,7 +70,7 @@ export function readStored(json: StoredValue, key: RegistrationKey): HeldRegistr
   return { issuer, sessionId, oidcSessionId, reason: result.reason, partial: result.partial }
 }
 
-/** Where the number of its characters says that it is none too large, that. */
+/** The length in characters, if that proves that it is small enough. */
 function bytesOf(json: string): number {
   return json.length <= REGISTRATION_BYTES_MAX / 3 ? json.length : Buffer.byteLength(json)
 }

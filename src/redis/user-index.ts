@@ -3,20 +3,20 @@ import { isWrongType } from './foreign-keys.ts'
 import type { RedisCommand } from './redis-connection.ts'
 import { evalScript } from './redis-script.ts'
 
-/** Redis does nothing else while it looks through that many. */
+/** Redis blocks while it scans so many. */
 const COUNT = 500
 
 /**
- * Ids of a user's sessions, in pages, each once; some may be over. The index is a sorted set by the end of the sessions'
- * lives. An earlier version kept a plain set, which is read as well; a key that holds something else names no session.
- * `run` must know `scanMembersScript`.
+ * Ids of a user's sessions in pages, each once; some sessions may be over. The index is a sorted set by the end of the
+ * sessions. Also reads the plain set of an earlier version. A key with foreign data names no session. `run` must know
+ * `scanMembersScript`.
  */
 export async function* sessionsOfUser(
   run: (command: RedisCommand) => Promise<unknown>,
   key: string,
 ): AsyncGenerator<string[]> {
   try {
-    // Every second one is a score.
+    // Every second item is a score.
     const zscan = (cursor: string) => evalScript(scanMembersScript, [key], [cursor, COUNT, NAME_BYTES_MAX])
     for await (const flat of scanned(zscan, run)) yield flat.filter((_, i) => i % 2 === 0)
     return

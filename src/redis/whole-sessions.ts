@@ -3,21 +3,20 @@ import type { RedisCommand, RedisScript } from './redis-connection.ts'
 import { evalScript } from './redis-script.ts'
 import { readSession, type StoredSession, type StoredValue } from './stored-registration.ts'
 
-/** Of a session that is read in parts, so that Redis does something else in between. */
+/** Registrations per scan step, so that Redis serves others in between. */
 const COUNT = 500
-/** Sessions that are asked for at once: each may bring as much as is read whole. */
+/** Sessions per round trip: each may be as large as one read allows. */
 const SESSIONS_AT_ONCE = 32
 
 export const wholeSessionsScripts: readonly RedisScript[] = [readWholeScript, scanFieldsScript]
 
-/** A session by its names and its key. */
 export interface SessionAt {
   readonly issuer: string
   readonly sessionId: string
   readonly key: string
 }
 
-/** What sessions hold, whatever their size. `run` must know `wholeSessionsScripts`. */
+/** Reads sessions of any size. `run` must know `wholeSessionsScripts`. */
 export async function wholeSessions(
   run: (commands: readonly RedisCommand[]) => Promise<unknown[]>,
   sessions: readonly SessionAt[],
@@ -36,7 +35,7 @@ async function inParts(
   run: (commands: readonly RedisCommand[]) => Promise<unknown[]>,
   { issuer, key, sessionId }: SessionAt,
 ): Promise<StoredSession> {
-  // A registration may come twice.
+  // A scan may return a registration twice.
   const registrations = new Map<string, StoredSession['registrations'][number]>()
   const broken = new Map<string, StoredSession['broken'][number]>()
   let cursor = '0'

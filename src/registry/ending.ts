@@ -5,26 +5,26 @@ import type { TraceContext } from '../events/trace-context.ts'
 import { isSameOrigin, type TriggerOrigin } from '../events/trigger.ts'
 import type { BrokenRegistration, HeldRegistration } from './registry.ts'
 
-/** How a session ended: its trigger, and all that the deliveries need of it, so that every outcome goes back to the same one. */
+/** How a session ended: its trigger and everything that its deliveries need. So every outcome refers to the same trigger. */
 export interface Ending extends TraceContext {
   readonly origin: TriggerOrigin
   /** Milliseconds since the epoch. */
   readonly occurredAtMs: number
-  /** Registrations made until then belong to the ending; later ones are of a later login. Milliseconds since the epoch. */
+  /** The ending covers registrations made up to this time. Later ones belong to a later login. Milliseconds since the epoch. */
   readonly untilMs: number
-  /** After that nothing is attempted for it. Unknown where only an outcome tells of it. Milliseconds since the epoch. */
+  /** No attempt is made after it. Unknown for an ending that was read from an outcome. Milliseconds since the epoch. */
   readonly deadlineMs?: number
-  /** Where the trigger names a user: registrations of others are not meant. */
+  /** Set when the trigger names a user. The ending then covers that user's registrations only. */
   readonly userId?: string
   /** The user signed out everywhere. */
   readonly everywhere: boolean
 }
 
 /**
- * What a trigger is to a registration that it ends.
- * - `fresh`: nobody was told of an end before.
- * - `again`: the very same record has ended it before. Its delivery may be under way somewhere, or parked, or neither.
- * - `further`: another trigger has ended it, whose delivery this is.
+ * The relation of a trigger to a registration that it ends.
+ * - `fresh`: no trigger has ended it before.
+ * - `again`: the same record has ended it before. Its delivery may be under way, or parked, or neither.
+ * - `further`: another trigger has ended it and owns the delivery.
  */
 export type Relation = 'fresh' | 'again' | 'further'
 
@@ -37,8 +37,8 @@ export interface OwedGroup {
 }
 
 /**
- * Also when it has no date, or one that cannot be true yet, as an identity platform may write it to Redis: a session that
- * survives is worse than one that ends too soon. The clocks of relays lie apart as well, hence twice the tolerance.
+ * True also for a missing date, or one in the future, as an identity platform may write it to Redis: a session that survives
+ * is worse than one that ends too soon. The tolerance counts twice because the relays' clocks differ as well.
  */
 export function isDatedUntil(
   { registeredAtMs }: Pick<Registration, 'registeredAtMs'>,
@@ -49,8 +49,8 @@ export function isDatedUntil(
   return registeredAtMs > nowMs + 2 * CLOCK_TOLERANCE_MS
 }
 
-/** The ending is of that registration, as far as is known. */
-export function means(
+/** Whether the ending covers the registration, as far as is known. */
+export function appliesTo(
   { untilMs, userId }: Pick<Ending, 'untilMs' | 'userId'>,
   registration: Pick<Registration, 'registeredAtMs' | 'userId'>,
   nowMs = Date.now(),
@@ -60,14 +60,14 @@ export function means(
   )
 }
 
-/** Whoever is meant by the second is meant by the first. */
+/** Whether `first` covers every registration that `second` covers. */
 export function covers(first: Ending, second: Ending): boolean {
   return first.untilMs >= second.untilMs && (first.userId === undefined || first.userId === second.userId)
 }
 
 /**
- * Which registrations of a session a trigger ends, and to which ending each belongs: the first of those that are
- * remembered of the session, `standing`, that means it; else the trigger's own.
+ * Finds the registrations of a session that a trigger ends, and the ending of each: the first of `standing`, the endings
+ * remembered for the session, that covers it; else the trigger's own.
  */
 export function groupsOf(
   { registrations, broken }: Pick<OwedGroup, 'registrations' | 'broken'>,
@@ -78,22 +78,22 @@ export function groupsOf(
   const known = standing.find(({ origin }) => isSameOrigin(origin, ending.origin))
   const own = known ?? ending
   const endings = known === undefined ? [...standing, ending] : standing
-  let left = meantBy(own, registrations, nowMs)
+  let left = coveredBy(own, registrations, nowMs)
   const groups: OwedGroup[] = []
   for (const [i, it] of endings.entries()) {
-    const mine = meantBy(it, left, nowMs)
+    const mine = coveredBy(it, left, nowMs)
     const unreadable = i === 0 ? broken : []
     if (mine.length + unreadable.length > 0) {
       const relation = it !== own ? 'further' : known === undefined ? 'fresh' : 'again'
       groups.push({ relation, ending: it, registrations: mine, broken: unreadable })
     }
     if (mine.length === left.length) break
-    left = left.filter((registration) => !means(it, registration, nowMs))
+    left = left.filter((registration) => !appliesTo(it, registration, nowMs))
   }
   return groups
 }
 
-/** As much of an ending as one of its outcomes tells; `undefined` where it does not name its trigger, or no time. */
+/** Rebuilds an ending from one of its outcomes. `undefined` if the outcome names no trigger or no time. */
 export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: SettledByLog): Ending | undefined {
   if (origin === undefined) return undefined
   const [occurred] = [occurredAtMs, registeredAtMs].filter(isTime).map(Math.trunc)
@@ -103,7 +103,7 @@ export function endingOfOutcome({ origin, occurredAtMs, registeredAtMs }: Settle
   return { origin, occurredAtMs: occurred, untilMs, everywhere: false }
 }
 
-/** What a trigger that nobody is told of settles, as though there were outcomes; what another one ends is that one's. */
+/** What a trigger settles without telling any RP, as if it had outcomes. Registrations of other endings are left out. */
 export function settledInSilence(groups: readonly OwedGroup[]): SettledByLog[] {
   return groups.filter(({ relation }) => relation !== 'further').flatMap(settledBySilence)
 }
@@ -120,13 +120,12 @@ function settledBySilence({ ending, registrations, broken }: OwedGroup): Settled
   }))
 }
 
-function meantBy(
+function coveredBy(
   ending: Ending,
   registrations: readonly HeldRegistration[],
   nowMs: number,
 ): readonly HeldRegistration[] {
-  // The usual case: nothing is copied.
-  return registrations.every((it) => means(ending, it, nowMs))
+  return registrations.every((it) => appliesTo(ending, it, nowMs))
     ? registrations
-    : registrations.filter((it) => means(ending, it, nowMs))
+    : registrations.filter((it) => appliesTo(ending, it, nowMs))
 }

@@ -1,18 +1,17 @@
-/** Names a store that holds what the log says: the epoch that was set on it, and the run of the server. */
+/** Identifies a store that holds what the log says: the epoch that was set on it and the run of the server. */
 export interface StoreProof {
   readonly id: string
   readonly runId: string
 }
 
-/** Which run of the server answers on the connection at hand. */
+/** The run of the server that answers on the current connection. */
 export interface StoreConnection {
   readonly runId: string
 }
 
 /**
- * The proof of the registry that this replica works on. While there is none, or the store shows another one, or another
- * server answers, what the registry answers is not what is owed: the store was emptied, has fallen behind, or is being
- * built anew.
+ * Holds the proof of the registry that this replica works on. Without a proof, or when the store shows another epoch or
+ * another server answers, the registry's answers do not count: the store was emptied, has fallen behind or is being rebuilt.
  */
 export class EpochGuard {
   readonly #connection: StoreConnection

@@ -3,14 +3,14 @@ import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 import type { Ending, OwedGroup } from './ending.ts'
 
-/** What intake asks of the registry for one record. */
+/** What intake asks the registry for one record. */
 export type RegistryStep =
   | { readonly kind: 'register'; readonly registration: Registration; readonly origin: TriggerOrigin }
   | {
       readonly kind: 'end-session'
       readonly issuer: string
       readonly sessionId: string
-      /** Whose session it is, where the trigger says so: one whose registrations are all of others does not end. */
+      /** The session's user, if the trigger names one. The session does not end if all its registrations belong to others. */
       readonly userId?: string
       readonly ending: Ending
     }
@@ -22,12 +22,12 @@ export type RegistryStep =
     }
 
 /**
- * The end of a delivery that is not on the topic yet, because Kafka does not take it now. Whoever finds it publishes it,
- * and does not tell the RP once more.
+ * A decided outcome that is not on the topic yet because Kafka is not accepting it. Whoever finds it publishes it, and does
+ * not call the RP again.
  */
 export interface PendingOutcome {
   readonly outcome: Outcome
-  /** The trigger by which it was owed. */
+  /** The trigger of the delivery. */
   readonly origin: TriggerOrigin
   /** Milliseconds since the epoch. */
   readonly occurredAtMs: number
@@ -38,7 +38,7 @@ export interface PendingOutcome {
 /** A registration as the store holds it. */
 export interface HeldRegistration extends Registration {
   readonly pendingOutcome?: PendingOutcome
-  /** It had failed and was made owed once more: no outcome from before that settles it. Milliseconds since the epoch. */
+  /** When it was made owed again after a failure. Earlier outcomes do not settle it. Milliseconds since the epoch. */
   readonly reopenedAtMs?: number
 }
 
@@ -55,79 +55,78 @@ export type RegistryAnswer =
   | {
       readonly kind: 'registered'
       /**
-       * Set when the registration belongs to an ending of its session, or of all sessions of its user, that was read
-       * before it. It is owed at once.
+       * Set when an ending of its session, or of all sessions of its user, was read before the registration and covers it.
+       * The delivery is owed at once.
        */
       readonly endedBy?: Ending
-      /** It stood there already, so that its delivery may be under way. */
+      /** The registration was already there, so its delivery may be under way. */
       readonly isRepeated?: boolean
     }
-  /** It was settled before, or a later one stands under its name; the record is an old one and nothing was written. */
+  /** It was settled before, or a later registration has its key. Nothing was written. */
   | { readonly kind: 'already-settled' }
-  /** It cannot be kept, as the place of the session holds something of somebody else's; nothing was written. */
+  /** It cannot be stored because the session's key holds foreign data. Nothing was written. */
   | { readonly kind: 'refused'; readonly reason: string }
   | OwedAnswer
 
-/** What is owed by a trigger, or a part of it. */
+/** What a trigger, or a part of it, is owed. */
 export interface OwedAnswer {
   readonly kind: 'owed'
   readonly groups: readonly OwedGroup[]
-  /** Why some or all of it could not be found out. */
+  /** Why some or all of it could not be read. */
   readonly refused?: string
-  /** Ends and reads what comes next, where it is more than one part. May be called again when it threw. */
+  /** Ends and reads the next part, if there is one. May be called again after it threw. */
   readonly next?: () => Promise<OwedAnswer>
 }
 
-/** All parts, the one at hand first; each is asked for when the one before it is done with. */
+/** All parts, beginning with `answer`. Each is requested when the previous one is done. */
 export async function* partsOf(answer: OwedAnswer): AsyncGenerator<OwedAnswer> {
   for (let part: OwedAnswer | undefined = answer; part !== undefined; part = await part.next?.()) yield part
 }
 
-/** Names one registration. */
+/** Identifies one registration. */
 export type RegistrationKey = Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'> & {
   readonly userId?: string
-  /** Of several that had the name, the one that was made then. Milliseconds since the epoch. */
+  /** Tells apart registrations with the same ids. Milliseconds since the epoch. */
   readonly registeredAtMs?: number
 }
 
 /**
- * Who must be told when a session ends. What the registry holds is owed; what was settled is gone from it.
+ * Which RPs must be told when a session ends. What the registry holds is owed; what was settled is removed.
  *
- * Every method is idempotent, so that a record which comes again has no second effect, and throws when the store
- * cannot be reached, in which case any part of the work may have been done.
+ * Every method is idempotent, so a repeated record has no second effect. Every method throws when the store cannot be
+ * reached; any part of the work may be done then.
  */
 export interface Registry {
   /**
-   * Throws `LR_REGISTRY_LOST` when the store does not hold what the log says; nothing of the answers counts then.
+   * Carries out the steps in order and answers each. A step sees the effects of all earlier ones. One atomic step marks a
+   * session as ended and reads its registrations, so each registration is either read or finds the mark. A user who signs out
+   * everywhere is marked first, for the same reason.
    *
-   * Carries out the steps in the order given and answers each. A step sees the effect of every earlier one. A session that ends is
-   * marked as ended in the same atomic step that reads its registrations, so that a registration is either read
-   * here or finds the mark; a user who signs out everywhere is marked first, for the same end.
+   * Throws `LR_REGISTRY_LOST` when the store does not hold what the log says. No answer counts then.
    */
   apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]>
-  /** Writes a decided outcome to its registration, if that is still there and has none yet. */
+  /** Writes a decided outcome to its registration, if it still exists and has none yet. */
   notePending(
     decided: readonly (RegistrationKey & { readonly pendingOutcome: PendingOutcome })[],
   ): Promise<void>
   /**
-   * Removes registrations whose outcome is published, and remembers them as settled while the session's mark lasts. One
-   * that has been made later under the same name stays.
+   * Removes registrations whose outcome is published. Remembers them as settled as long as the session's mark lasts. Keeps a
+   * registration that was made later under the same ids.
    */
   settle(settled: readonly RegistrationKey[]): Promise<void>
   /**
-   * Removes registrations of which the log says that they are settled, and remembers each that may still come: its
-   * registration may stand in another partition and be read later, or come twice. One that was made later stays, and so does
-   * one that was reopened since.
+   * Removes registrations that are settled according to the log. Remembers those that may still arrive, from another
+   * partition or a second time. Keeps a registration that was made later or reopened since.
    */
   forget(settled: readonly SettledByLog[]): Promise<void>
   /**
-   * The registrations that are still there, `undefined` for those that are settled. In the order of the keys. Throws
-   * `LR_REGISTRY_LOST` as `apply` does: what is not found in a store that has fallen behind is not settled.
+   * Registrations in the order of the keys; `undefined` if settled. Throws `LR_REGISTRY_LOST` as `apply` does: in a store
+   * that has fallen behind a missing registration is not settled.
    */
   find(keys: readonly RegistrationKey[]): Promise<(HeldRegistration | BrokenRegistration | undefined)[]>
   /**
-   * Whether each is remembered as settled, of those that are not there any more. Throws `LR_REGISTRY_LOST` when the store
-   * does not hold what the log says.
+   * Whether each missing registration is remembered as settled. Throws `LR_REGISTRY_LOST` when the store does not hold what
+   * the log says.
    */
   areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]>
 }

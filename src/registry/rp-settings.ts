@@ -1,12 +1,14 @@
 import type { SubjectClaims, TokenAlgorithm } from '../events/registration.ts'
 
-/** Settings of one RP that override those of its registrations at the moment of sending. */
+/** Settings of one RP. They override those of its registrations when a token is sent. */
 export interface RpSettings {
   readonly backchannelLogoutUri?: string
   readonly alg?: TokenAlgorithm
-  /** What it asks for, as in a registration. */
+  /** The requested header type, as in a registration. */
   readonly typ?: string
   readonly claims?: SubjectClaims
+  /** Its tokens always carry `sid`. */
+  readonly sessionRequired?: boolean
 }
 
 export interface RpName {
@@ -14,7 +16,7 @@ export interface RpName {
   readonly clientId: string
 }
 
-/** Where RP settings are kept. Throws when the store cannot be reached; a broken entry reads as no settings. */
+/** Stores RP settings. Throws when the store cannot be reached. A broken entry reads as no settings. */
 export interface RpSettingsStore {
   load(rps: readonly RpName[]): Promise<RpSettings[]>
 }

@@ -56,7 +56,7 @@ export interface PartitionRow {
 }
 
 export interface SnapshotSources {
-  readonly assignment: Pick<Assignment, 'lanes'>
+  readonly assignment: Pick<Assignment, 'queues'>
   readonly backlog: Pick<Backlog, 'sizes'>
   readonly checkup: Pick<Checkup, 'findings'>
   readonly clock: Clock
@@ -69,7 +69,7 @@ export interface SnapshotSources {
   readonly delivery: Pick<DeliveryOptions, 'maxInFlight' | 'maxUnsettled'>
   readonly failures: RecentFailures
   readonly guard: Pick<EpochGuard, 'isIntact'>
-  readonly issuer: string
+  readonly issuers: { readonly only: string | undefined; known(): Iterable<unknown> }
   readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
   /** What is not ready, by part, with the reason. */
@@ -105,7 +105,7 @@ export class StatusReader {
     return {
       atMs,
       version: this.#sources.version,
-      issuer: this.#sources.issuer,
+      issuer: this.#sources.issuers.only ?? `${[...this.#sources.issuers.known()].length} issuers`,
       uptimeMs: atMs - this.#startedAtMs,
       notReady: Object.entries(this.#sources.notReady()).map(([part, reason]) => ({
         part,
@@ -139,19 +139,19 @@ export class StatusReader {
         sizes,
         (rpKey) => failures.problemAt(rpKey),
       ),
-      partitions: partitionRows(assignment.lanes, lag),
+      partitions: partitionRows(assignment.queues, lag),
       failures: failures.list,
     }
   }
 }
 
-function partitionRows(lanes: Assignment['lanes'], lag: Pick<ConsumerLag, 'of'>): PartitionRow[] {
-  const rows = [...lanes].map((lane) => ({
-    topic: lane.topic,
-    partition: lane.partition,
-    lag: lag.of(lane),
-    settledOffset: lane.tracker.committable,
-    openRecords: lane.tracker.openRecords,
+function partitionRows(queues: Assignment['queues'], lag: Pick<ConsumerLag, 'of'>): PartitionRow[] {
+  const rows = [...queues].map((queue) => ({
+    topic: queue.topic,
+    partition: queue.partition,
+    lag: lag.of(queue),
+    settledOffset: queue.tracker.committable,
+    openRecords: queue.tracker.openRecords,
   }))
   rows.sort(
     (a, b) => (b.lag ?? 0) - (a.lag ?? 0) || a.topic.localeCompare(b.topic) || a.partition - b.partition,

@@ -13,7 +13,7 @@ interface Weight {
 export interface ClientLabelsOptions {
   readonly max: number
   /** Told of each RP whose label another one needs more. */
-  readonly onLost: (clientId: string) => void
+  readonly onLost: (rpKey: string) => void
   /** Milliseconds on a clock that only goes forward. */
   readonly now?: () => number
 }
@@ -50,17 +50,17 @@ export class ClientLabels {
     this.#turnAtMs = this.#now()
   }
 
-  /** The label of an RP: its name, or the one that stands for many. */
-  of(clientId: string): string {
-    return this.#labelled.has(clientId) ? clientId : OTHERS
+  /** The label of an RP: its key, or the one that stands for many. */
+  of(rpKey: string): string {
+    return this.#labelled.has(rpKey) ? rpKey : OTHERS
   }
 
   /** Something went wrong at the RP. Returns its label. */
-  happened(clientId: string): string {
-    const weight = this.#weigh(clientId)
+  happened(rpKey: string): string {
+    const weight = this.#weigh(rpKey)
     if (weight !== undefined) weight.happened++
     this.#turn()
-    return this.of(clientId)
+    return this.of(rpKey)
   }
 
   /** What is owed now, by RP; whoever is not named is owed nothing. */
@@ -69,20 +69,20 @@ export class ClientLabels {
       for (const weight of weights.values()) weight.owed = 0
     }
     // Where there is room for some only, it is for those with the most.
-    for (const [clientId, amount] of [...amounts].sort(([, a], [, b]) => b - a)) {
-      const weight = this.#weigh(clientId)
+    for (const [rpKey, amount] of [...amounts].sort(([, a], [, b]) => b - a)) {
+      const weight = this.#weigh(rpKey)
       if (weight !== undefined) weight.owed = amount
     }
     this.#turn()
   }
 
   /** Gives a label while there is one to give. Undefined for one too many. */
-  #weigh(clientId: string): Weight | undefined {
-    const known = this.#labelled.get(clientId) ?? this.#others.get(clientId)
-    if (known !== undefined || clientId === OTHERS || clientId === FORMER) return known
+  #weigh(rpKey: string): Weight | undefined {
+    const known = this.#labelled.get(rpKey) ?? this.#others.get(rpKey)
+    if (known !== undefined || rpKey === OTHERS || rpKey === FORMER) return known
     const weight = { happened: 0, owed: 0 }
-    if (this.#labelled.size < this.#options.max) this.#labelled.set(clientId, weight)
-    else if (this.#others.size < WEIGHED_MAX) this.#others.set(clientId, weight)
+    if (this.#labelled.size < this.#options.max) this.#labelled.set(rpKey, weight)
+    else if (this.#others.size < WEIGHED_MAX) this.#others.set(rpKey, weight)
     else return undefined
     return weight
   }
@@ -95,8 +95,8 @@ export class ClientLabels {
     for (const weights of [this.#labelled, this.#others]) {
       for (const weight of weights.values()) weight.happened *= KEPT_PER_TURN ** turns
     }
-    for (const [clientId, weight] of this.#others) {
-      if (total(weight) < FORGOTTEN_BELOW) this.#others.delete(clientId)
+    for (const [rpKey, weight] of this.#others) {
+      if (total(weight) < FORGOTTEN_BELOW) this.#others.delete(rpKey)
     }
     while (this.#changes >= 1 && this.#change()) this.#changes--
   }
@@ -124,7 +124,7 @@ function total({ happened, owed }: Weight): number {
 function extreme(
   weights: ReadonlyMap<string, Weight>,
   isMore: (a: number, b: number) => boolean,
-): [clientId: string, weight: Weight] | undefined {
+): [rpKey: string, weight: Weight] | undefined {
   let found: [string, Weight] | undefined
   for (const entry of weights) {
     if (found === undefined || isMore(total(entry[1]), total(found[1]))) found = entry

@@ -14,7 +14,6 @@ export interface MetricSources extends Omit<ExportedState, 'publication'> {
   readonly clock: Clock
   readonly delivery: Pick<DeliveryOptions, 'attemptTimeoutMs' | 'retry'>
   readonly events: RelayEvents
-  readonly issuer: string
   readonly issuers: Issuers
   /** How often the issuer's JWK set is looked at; 0: never. Milliseconds. */
   readonly publishedCheckMs: number
@@ -22,15 +21,14 @@ export interface MetricSources extends Omit<ExportedState, 'publication'> {
 
 /** Every gauge of the service, with what looks up those that nothing else needs. Returns what the caller starts. */
 export function exportMetrics(metrics: Metrics, sources: MetricSources): KeyPublication {
-  const { backlog, clock, core, delivery, events, issuer, issuers } = sources
+  const { backlog, clock, core, delivery, events, issuers } = sources
   const publication = new KeyPublication({
-    issuer,
+    issuers: () => issuers.known(),
     intervalMs: sources.publishedCheckMs,
-    keys: () => issuers.keysInUse(),
     fetchJson: (uri) => fetchJson(uri, delivery.attemptTimeoutMs),
-    onUnknown: (error, failures) => events.publicationUnknown(error, failures),
+    onUnknown: (issuer, error, failures) => events.publicationUnknown(issuer, error, failures),
   })
-  exportOwed(metrics, { backlog, clock, core, deadlineMs: delivery.retry.deadlineMs })
+  exportOwed(metrics, { backlog, clock, core, deadlineMs: delivery.retry.deadlineMs, issuers })
   exportState(metrics, { ...sources, publication })
   return publication
 }

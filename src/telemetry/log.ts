@@ -1,27 +1,16 @@
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type Logger, pino, stdTimeFunctions } from 'pino'
 import { LineBuffer } from './line-buffer.ts'
 
 export type { Logger } from 'pino'
 
 export interface Log {
   readonly logger: Logger
-  /** Takes a whole line, for the one place that makes its line itself. */
-  readonly stream: DestinationStream
+  /** Lines that were dropped because nobody read them. */
+  dropped(): number
+  /** Resolves with whether everything is written, after so many milliseconds at most. */
+  written(ms: number): Promise<boolean>
   /** Writes out what is buffered; for the end of the process. */
   flush(): void
-}
-
-let stampedMs = 0
-let stamp = ''
-
-/** `,"time":"<ISO 8601>"`, made once per millisecond: a busy relay writes several lines in one. */
-export function timestamp(): string {
-  const now = Date.now()
-  if (now !== stampedMs) {
-    stampedMs = now
-    stamp = `,"time":"${new Date(now).toISOString()}"`
-  }
-  return stamp
 }
 
 /**
@@ -30,10 +19,25 @@ export function timestamp(): string {
  * relay three percent of its time and hide such a mistake instead of showing it.
  */
 export function createLog(level: string): Log {
-  const stream = new LineBuffer()
+  const stream = new LineBuffer(droppedLine)
   const logger = pino(
-    { level, base: null, timestamp, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     stream,
   )
-  return { logger, stream, flush: () => stream.flushSync() }
+  return {
+    logger,
+    dropped: () => stream.dropped,
+    written: (ms) => stream.written(ms),
+    flush: () => stream.flushSync(),
+  }
+}
+
+function droppedLine(lines: number): string {
+  const msg = 'standard output was not read: the lines before this one are missing'
+  return `{"level":"warn"${stdTimeFunctions.isoTime()},"lines":${lines},"msg":"${msg}"}\n`
 }

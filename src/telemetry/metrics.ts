@@ -1,14 +1,12 @@
-import { Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ParkReason } from '../delivery/delivery-events.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import { knownTypes } from '../events/decoding/known-types.ts'
 import { failureReasons } from '../events/outcome.ts'
 import type { PassedPosition } from '../intake/log-edges.ts'
+import { printable } from '../lib/printable.ts'
 import type { Verdict } from '../transports/transport.ts'
-import { BoundedTallies } from './bounded-tallies.ts'
-import { exportProcess } from './process-metrics.ts'
-import { type MetricName, shownLabels, TalliedCounter } from './tallied-counter.ts'
-import { TalliedHistogram } from './tallied-histogram.ts'
+import { ClientFailures } from './client-failures.ts'
 
 const ATTEMPT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const TRIGGER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3_600]
@@ -37,6 +35,13 @@ const faultParts = [
 ]
 const poisonTypes = [...knownTypes, 'unknown'] as const
 
+/** Gauges that end like counters, against Prometheus' rules; the same by type stands beside each of them. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
 /**
  * Everything that is counted. Labels are bounded: types, results, reasons; a client id only where the number of RPs
  * shown is bounded. Never a subject or a session. What can be named beforehand is shown as 0 from the start, or the
@@ -45,91 +50,91 @@ const poisonTypes = [...knownTypes, 'unknown'] as const
 export class Metrics {
   readonly registry = new Registry()
 
-  readonly triggers = new TalliedCounter(
-    this.#named('triggers_total', 'Triggers and registrations taken up.'),
-    ['type', 'result'],
-  )
-  readonly skippedRecords = new TalliedCounter(
-    this.#named('records_skipped_total', 'Records that are not input.'),
-    ['reason'],
-  )
-  readonly poison = new TalliedCounter(this.#named('dead_letters_total', 'Poison records.'), ['type'])
-  readonly deliveries = new TalliedCounter(this.#named('deliveries_total', 'Deliveries that ended.'), [
-    'outcome',
-    'reason',
+  readonly triggers = this.#counter('triggers_total', 'Triggers and registrations read.', ['type', 'result'])
+  readonly skipped = this.#counter('records_skipped_total', 'Records of other types, ignored.', ['reason'])
+  readonly deadLetters = this.#counter('dead_letters_total', 'Poison records.', ['type'])
+  readonly deliveries = this.#counter('deliveries_total', 'Deliveries that ended.', ['outcome', 'reason'])
+  readonly clientFailures = new ClientFailures({
+    ...this.#named('delivery_failures_total', 'Deliveries that failed for good, by RP.'),
+    clientsMax: CLIENT_LABELS_MAX,
+  })
+  readonly attempts = this.#counter('attempts_total', 'Delivery attempts.', ['verdict'])
+  readonly parked = this.#counter('parked_total', 'Deliveries parked in the backlog.', ['why'])
+  readonly faults = this.#counter('faults_total', 'Faults of Kafka, Redis or the keys, each retried.', [
+    'part',
   ])
-  readonly clientFailures = new TalliedCounter(
-    this.#named('delivery_failures_total', 'Deliveries that failed for good, by RP.'),
-    ['client_id'],
-  )
-  readonly attemptsMade = new TalliedCounter(this.#named('attempts_total', 'Attempts made.'), ['verdict'])
-  readonly parkings = new TalliedCounter(this.#named('parked_total', 'Deliveries put into the backlog.'), [
-    'why',
-  ])
-  readonly faults = new TalliedCounter(
-    this.#named('faults_total', 'Faults of Kafka, Redis or the keys, each retried.'),
-    ['part'],
-  )
-  readonly passedPositions = new TalliedCounter(
-    this.#named('positions_passed_total', 'Positions that the log did not hold any more.'),
+  readonly passed = this.#counter(
+    'positions_passed_total',
+    'Positions whose records the topic no longer holds.',
     ['why'],
   )
-  readonly attemptDuration = new TalliedHistogram(
-    this.#named('attempt_duration_seconds', 'Time of one attempt.'),
-    ATTEMPT_BUCKETS,
-  )
-  readonly triggerToSent = new TalliedHistogram(
-    this.#named('trigger_to_sent_seconds', 'From the trigger to the accepted logout.'),
-    TRIGGER_BUCKETS,
-  )
-  readonly outcomePublish = new TalliedHistogram(
-    this.#named(
+  readonly attemptDuration = new Histogram({
+    ...this.#named('attempt_duration_seconds', 'Duration of one attempt.'),
+    buckets: ATTEMPT_BUCKETS,
+  })
+  readonly triggerToSent = new Histogram({
+    ...this.#named('trigger_to_sent_seconds', 'Time from the trigger to the accepted logout.'),
+    buckets: TRIGGER_BUCKETS,
+  })
+  readonly outcomePublish = new Histogram({
+    ...this.#named(
       'outcome_publish_seconds',
-      'From an outcome to its acknowledgement by Kafka; the oldest of each batch.',
+      'Time from an outcome to its acknowledgement by Kafka; the oldest of each batch.',
     ),
-    PUBLISH_BUCKETS,
-  )
-
-  readonly breakerOpenings = this.#plain(
-    'breaker_openings_total',
-    'Times that an RP was found not to answer, or still not to answer.',
-  )
-  readonly registryLosses = this.#plain(
-    'registry_losses_total',
-    'Times that Redis was found without the registry while the relay ran.',
-  )
-  readonly fetchGaps = this.#plain(
-    'fetch_gaps_total',
-    'Batches that did not follow on the last one; what comes before them is fetched again.',
-  )
-  readonly missed = this.#plain(
-    'records_missed_total',
-    'Records that the log had dropped before they were read.',
-  )
-  readonly rebuilds = this.#plain(
-    'rebuilds_total',
-    'Times that this replica built the registry from the log.',
-  )
-
-  readonly attempts = this.attemptsMade.tallies(verdicts, (verdict) => ({ verdict }))
-  readonly skipped = this.skippedRecords.tallies(skipReasons, (reason) => ({ reason }))
-  readonly parked = this.parkings.tallies(parkReasons, (why) => ({ why }))
-  readonly deadLetters = this.poison.tallies(poisonTypes, (type) => ({ type }))
-  readonly passed = this.passedPositions.tallies(passReasons, (why) => ({ why }))
-  readonly sent = this.deliveries.tally({ outcome: 'sent', reason: '' })
-  readonly failed = this.deliveries.tallies(failureReasons, (reason) => ({ outcome: 'failed', reason }))
-  readonly failedAt = new BoundedTallies(this.clientFailures, CLIENT_LABELS_MAX)
-
-  readonly #build = new Gauge({
-    name: 'logout_relay_build_info',
-    help: 'Always 1; the labels say which build runs.',
-    labelNames: ['version', 'node'],
-    registers: [this.registry],
+    buckets: PUBLISH_BUCKETS,
   })
 
+  readonly breakerOpenings = this.#counter(
+    'breaker_openings_total',
+    'Times that the breaker of an RP opened, or stayed open after a probe.',
+  )
+  readonly registryLosses = this.#counter(
+    'registry_losses_total',
+    'Times that Redis lost the registry while the relay ran.',
+  )
+  readonly fetchGaps = this.#counter(
+    'fetch_gaps_total',
+    'Batches that left a gap after the last one; the relay fetches the gap again.',
+  )
+  readonly missed = this.#counter(
+    'records_missed_total',
+    'Records that the topic dropped before they were read.',
+  )
+  readonly rebuilds = this.#counter(
+    'rebuilds_total',
+    'Times that this replica rebuilt the registry from the topic.',
+  )
+
+  readonly #build = new Gauge({
+    ...this.#named('build_info', 'Always 1; the labels name the running build.'),
+    labelNames: ['version', 'node'],
+  })
+
+  /** Lines of the log that were dropped; the log counts them. */
+  logLinesDropped: () => number = () => 0
+
   constructor() {
-    this.faults.tallies(faultParts, (part) => ({ part }))
-    exportProcess(this.registry)
+    const dropped = () => this.logLinesDropped()
+    new Counter({
+      ...this.#named(
+        'log_lines_dropped_total',
+        'Lines of the log that were dropped because nobody read them.',
+      ),
+      collect() {
+        this.reset()
+        this.inc(dropped())
+      },
+    })
+    for (const verdict of verdicts) this.attempts.inc({ verdict }, 0)
+    for (const reason of skipReasons) this.skipped.inc({ reason }, 0)
+    for (const why of parkReasons) this.parked.inc({ why }, 0)
+    for (const type of poisonTypes) this.deadLetters.inc({ type }, 0)
+    for (const why of passReasons) this.passed.inc({ why }, 0)
+    for (const part of faultParts) this.faults.inc({ part }, 0)
+    this.deliveries.inc({ outcome: 'sent', reason: '' }, 0)
+    for (const reason of failureReasons) this.deliveries.inc({ outcome: 'failed', reason }, 0)
+    collectDefaultMetrics({ register: this.registry })
+    for (const name of MISNAMED) this.registry.removeSingleMetric(name)
   }
 
   showBuild(version: string): void {
@@ -139,9 +144,7 @@ export class Metrics {
   /** A gauge that is read when it is scraped. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
-      name: `logout_relay_${name}`,
-      help,
-      registers: [this.registry],
+      ...this.#named(name, help),
       collect() {
         this.set(read())
       },
@@ -156,10 +159,8 @@ export class Metrics {
     read: () => Promise<Iterable<{ labels: Record<string, string>; value: number }>>,
   ): void {
     new Gauge({
-      name: `logout_relay_${name}`,
-      help,
+      ...this.#named(name, help),
       labelNames,
-      registers: [this.registry],
       async collect() {
         const values = await read()
         this.reset()
@@ -168,11 +169,16 @@ export class Metrics {
     })
   }
 
-  #plain(name: string, help: string) {
-    return new TalliedCounter(this.#named(name, help)).tally({})
+  #counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) {
+    return new Counter({ ...this.#named(name, help), labelNames })
   }
 
-  #named(name: string, help: string): MetricName {
-    return { registry: this.registry, name, help }
+  #named(name: string, help: string) {
+    return { name: `logout_relay_${name}`, help, registers: [this.registry] }
   }
+}
+
+/** Client ids are among them, which others make up. What looks the same afterwards is added up. */
+function shownLabels<T extends Readonly<Record<string, string>>>(labels: T): T {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, printable(value)])) as T
 }

@@ -1,14 +1,17 @@
 import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
+import { issuerOf } from '../delivery/relying-party.ts'
 import type { Clock } from '../lib/clock.ts'
+import { clientLabels } from './client-failures.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface OwedState {
   readonly backlog: Backlog
   readonly clock: Clock
   readonly core: DeliveryCore
-  /** How long a delivery may be tried. Milliseconds. */
+  /** Time limit of a delivery, of issuers that have no other. Milliseconds. */
   readonly deadlineMs: number
+  readonly issuers: { get(issuer: string): { readonly deadlineMs: number } | undefined }
 }
 
 /** One RP, or all that have no label of their own. */
@@ -25,11 +28,15 @@ const RPS_MAX = 500
 const TIMED_MAX = 100
 
 /** Gauges of what is owed and why it is not delivered, by RP. */
-export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs }: OwedState): void {
-  const { labels } = metrics.failedAt
+export function exportOwed(
+  metrics: Metrics,
+  { backlog, clock, core, deadlineMs, issuers }: OwedState,
+): void {
+  const labels = metrics.clientFailures.clients
   /** A delivery is given its deadline when it is taken up, so the deadline tells its age. */
-  const ageSeconds = (deadline: number): number =>
-    Math.max((clock.now() - (deadline - deadlineMs)) / 1_000, 0)
+  const sinceMs = (issuer: string, deadline: number): number =>
+    deadline - (issuers.get(issuer)?.deadlineMs ?? deadlineMs)
+  const ageSeconds = (since: number): number => Math.max((clock.now() - since) / 1_000, 0)
   let looking: Promise<ReadonlyMap<string, Owed>> | undefined
 
   /** By label. The gauges are read together, and share one look. */
@@ -45,26 +52,28 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs 
     const backlogs = await readBacklogs().catch(() => [])
     const breakers = [...core.relyingParties].filter(({ breaker }) => !breaker.isClosed)
     const amounts = new Map<string, number>()
-    const add = (clientId: string, amount: number) =>
-      amounts.set(clientId, (amounts.get(clientId) ?? 0) + amount)
-    for (const { clientId, size } of backlogs) if (size > 0) add(clientId, size)
-    for (const { clientId } of breakers) add(clientId, 1)
+    const add = (rpKey: string, amount: number) => amounts.set(rpKey, (amounts.get(rpKey) ?? 0) + amount)
+    for (const { rpKey, size } of backlogs) if (size > 0) add(rpKey, size)
+    for (const { key } of breakers) add(key, 1)
     labels.owed(amounts)
     const owed = new Map<string, Owed>()
-    const of = (clientId: string): Owed => {
-      const label = labels.of(clientId)
+    const of = (rpKey: string): Owed => {
+      const label = labels.of(rpKey)
       const known = owed.get(label) ?? { parked: 0 }
       owed.set(label, known)
       return known
     }
-    for (const { clientId, size, deadline } of backlogs) {
-      const it = of(clientId)
+    for (const { rpKey, size, deadline } of backlogs) {
+      const it = of(rpKey)
       it.parked += size
       if (deadline !== undefined)
-        it.oldestAgeSeconds = Math.max(it.oldestAgeSeconds ?? 0, ageSeconds(deadline))
+        it.oldestAgeSeconds = Math.max(
+          it.oldestAgeSeconds ?? 0,
+          ageSeconds(sinceMs(issuerOf(rpKey), deadline)),
+        )
     }
-    for (const { clientId, breaker } of breakers) {
-      const it = of(clientId)
+    for (const { key, breaker } of breakers) {
+      const it = of(key)
       it.breakerOpenSeconds = Math.max(
         it.breakerOpenSeconds ?? 0,
         (clock.now() - breaker.openSinceMs) / 1_000,
@@ -74,11 +83,9 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs 
   }
 
   async function readBacklogs() {
-    const sizes = (await backlog.sizes(RPS_MAX)).map(({ rpKey, size }) => {
-      return { rpKey, size, clientId: rpKey.slice(rpKey.indexOf('|') + 1) }
-    })
+    const sizes = await backlog.sizes(RPS_MAX)
     const timed = sizes
-      .filter(({ clientId }, i) => i < TIMED_MAX || labels.of(clientId) === clientId)
+      .filter(({ rpKey }, i) => i < TIMED_MAX || labels.of(rpKey) === rpKey)
       .map(({ rpKey }) => rpKey)
     const found = await backlog.earliestDeadlines(timed)
     const deadlines = new Map(timed.map((rpKey, i) => [rpKey, found[i]]))
@@ -87,36 +94,36 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs 
 
   /** A gauge with a value for each label that has one. */
   const byClient = (name: string, help: string, valueIn: (owed: Owed) => number | undefined) =>
-    metrics.labelledGauge(name, help, ['client_id'], async () =>
+    metrics.labelledGauge(name, help, ['issuer', 'client_id'], async () =>
       [...(await look())].flatMap(([label, owed]) => {
         const value = valueIn(owed)
-        return value === undefined ? [] : { labels: { client_id: label }, value }
+        return value === undefined ? [] : { labels: clientLabels(label), value }
       }),
     )
 
-  metrics.gauge('delivery_deadline_seconds', 'How long a delivery may be tried.', () => deadlineMs / 1_000)
+  metrics.gauge('delivery_deadline_seconds', 'Time limit of a delivery.', () => deadlineMs / 1_000)
   byClient('backlog_deliveries', 'Parked deliveries by RP.', ({ parked }) => parked || undefined)
   byClient(
     'backlog_oldest_age_seconds',
-    'Since the oldest parked delivery of an RP was taken up.',
+    'Age of the oldest parked delivery of an RP.',
     ({ oldestAgeSeconds }) => oldestAgeSeconds,
   )
   metrics.labelledGauge(
     'oldest_delivery_age_seconds',
-    'Since the oldest delivery that is still owed was taken up, parked or in memory; 0 when none is owed.',
+    'Age of the oldest owed delivery, parked or in memory; 0 when none is owed.',
     [],
     async () => {
-      const held = core.open.earliestDeadline()
+      const held = core.open.oldestSinceMs(sinceMs)
       const ages = [...(await look()).values()].map(({ oldestAgeSeconds }) => oldestAgeSeconds ?? 0)
       return [{ labels: {}, value: Math.max(0, held === undefined ? 0 : ageSeconds(held), ...ages) }]
     },
   )
-  byClient('breaker_open', '1 for an RP that is not sent to.', ({ breakerOpenSeconds }) =>
+  byClient('breaker_open', '1 while the breaker of an RP is open.', ({ breakerOpenSeconds }) =>
     breakerOpenSeconds === undefined ? undefined : 1,
   )
   byClient(
     'breaker_open_seconds',
-    'For how long an RP has not been sent to, but for probes.',
+    'How long the breaker of an RP has been open.',
     ({ breakerOpenSeconds }) => breakerOpenSeconds,
   )
 }

@@ -13,11 +13,11 @@ import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { PassedPosition } from '../intake/log-edges.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
-import { RecentWords } from '../lib/recent-words.ts'
+import { Ration } from '../lib/ration.ts'
+import { RecentMessages } from '../lib/recent-messages.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
-import { acceptedAttemptLine } from './attempt-line.ts'
-import type { Log, Logger } from './log.ts'
+import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 const levels = {
@@ -28,9 +28,12 @@ const levels = {
   unknown: 'debug',
 } as const satisfies Record<Severity, string>
 
+/** Beyond that the log would only repeat the dead-letter topic. */
+const POISON_LINES_PER_MINUTE = 200
+
 const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
-  forgotten: 'nobody knows up to where it was read: reading begins as at a first start',
-  lacked: 'Redis has fallen behind, and the log does not hold any more all that it lacks',
+  forgotten: 'its position is lost: reading starts as at a first start',
+  lacked: 'Redis fell behind, and the topic no longer holds all records that it lacks',
 }
 
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
@@ -38,22 +41,19 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #clock: Clock
-  readonly #stream: Log['stream']
-  readonly #logsAccepted: boolean
   readonly #onFault: (part: string) => void
   readonly #failures: RecentFailures
-  readonly #faults = new RecentWords()
+  readonly #faults = new RecentMessages()
+  readonly #poisonLines = new Ration(POISON_LINES_PER_MINUTE)
 
   constructor(
-    { logger, stream }: Log,
+    logger: Logger,
     metrics: Metrics,
     clock: Clock,
     onFault: (part: string) => void = () => undefined,
     failures = new RecentFailures(clock),
   ) {
     this.#log = logger
-    this.#stream = stream
-    this.#logsAccepted = logger.isLevelEnabled('info')
     this.#metrics = metrics
     this.#clock = clock
     this.#onFault = onFault
@@ -62,31 +62,31 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   attempted(report: AttemptReport): void {
     const { delivery, attemptNumber, jti, result, verdict, durationMs, next } = report
-    this.#metrics.attempts[verdict].count++
-    this.#metrics.attemptDuration.add(durationMs / 1_000)
+    this.#metrics.attempts.inc({ verdict })
+    this.#metrics.attemptDuration.observe(durationMs / 1_000)
+    const { registration, cause } = delivery
+    const line = {
+      trigger: cause.origin.id,
+      issuer: registration.issuer,
+      session: registration.sessionId,
+      client: registration.clientId,
+      attemptNumber,
+      verdict,
+      durationMs: Math.round(durationMs),
+      jti,
+      status: result.kind === 'answered' ? result.status : undefined,
+      origin: delivery.origin,
+    }
     if (verdict === 'sent') {
-      if (this.#logsAccepted) this.#stream.write(acceptedAttemptLine(report))
+      this.#log.info(line, 'attempt')
       return
     }
     if (verdict !== 'local') this.#failures.attemptFailed(delivery)
-    const { registration, cause } = delivery
+    const code = result.kind === 'unreachable' ? result.code : undefined
     this.#log.warn(
       {
-        trigger: cause.origin.id,
-        session: registration.sessionId,
-        client: registration.clientId,
-        attemptNumber,
-        verdict,
-        durationMs: Math.round(durationMs),
-        jti,
-        status: result.kind === 'answered' ? result.status : undefined,
-        origin: delivery.origin,
-        error:
-          verdict === 'local' || delivery.lastError === undefined
-            ? result.kind === 'unreachable'
-              ? result.code
-              : undefined
-            : delivery.lastError,
+        ...line,
+        error: verdict === 'local' ? code : (delivery.lastError ?? code),
         next: typeof next === 'string' ? next : { retryInMs: next.retryDueMs - this.#clock.now() },
       },
       'attempt',
@@ -95,49 +95,55 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void {
     if (outcome.kind === 'sent') {
-      this.#metrics.sent.count++
-      this.#metrics.triggerToSent.add(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
+      this.#metrics.deliveries.inc({ outcome: 'sent', reason: '' })
+      this.#metrics.triggerToSent.observe(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }
     const { attempts, lastError, origin, reason } = outcome
     this.#failures.failed(outcome, subject)
-    const { sessionId: session, clientId: client } = subject
-    this.#metrics.failed[reason].count++
+    const { issuer, sessionId: session, clientId: client } = subject
+    this.#metrics.deliveries.inc({ outcome: 'failed', reason })
     // What cannot be read may not even name its RP.
-    this.#metrics.failedAt.of(client ?? '').count++
+    this.#metrics.clientFailures.failed(`${issuer}|${client ?? ''}`)
     this.#log.warn(
-      { trigger: cause.origin.id, session, client, reason, attempts, origin, error: lastError },
+      { trigger: cause.origin.id, issuer, session, client, reason, attempts, origin, error: lastError },
       'delivery failed',
     )
   }
 
   concluded(
     { kind }: Outcome,
-    { sessionId: session, clientId: client }: OutcomeSubject,
+    { issuer, sessionId: session, clientId: client }: OutcomeSubject,
     cause: DeliveryCause,
   ): void {
     this.#log.info(
-      { trigger: cause.origin.id, session, client, outcome: kind },
+      { trigger: cause.origin.id, issuer, session, client, outcome: kind },
       'decided before, published now',
     )
   }
 
-  parked(delivery: Delivery, why: ParkReason): void {
-    this.#metrics.parked[why].count++
-    this.#log.debug({ session: delivery.registration.sessionId, client: delivery.rp.clientId, why }, 'parked')
+  parked({ registration, rp: { issuer, clientId: client } }: Delivery, why: ParkReason): void {
+    this.#metrics.parked.inc({ why })
+    this.#log.debug({ issuer, session: registration.sessionId, client, why }, 'parked')
   }
 
-  breakerOpened({ clientId }: RelyingParty, cooldownMs: number): void {
-    this.#metrics.breakerOpenings.count++
-    this.#log.warn({ client: clientId, cooldownMs }, 'the RP does not answer: its deliveries are parked')
+  breakerOpened({ clientId, issuer }: RelyingParty, cooldownMs: number): void {
+    this.#metrics.breakerOpenings.inc()
+    this.#log.warn(
+      { issuer, client: clientId, cooldownMs },
+      'breaker open, because the RP does not answer: its deliveries are parked',
+    )
   }
 
-  breakerClosed({ clientId }: RelyingParty): void {
-    this.#log.info({ client: clientId }, 'the RP answers again: its backlog is delivered')
+  breakerClosed({ clientId, issuer }: RelyingParty): void {
+    this.#log.info(
+      { issuer, client: clientId },
+      'breaker closed, because the RP answers again: its backlog is delivered',
+    )
   }
 
   published(sinceMs: number): void {
-    this.#metrics.outcomePublish.add(sinceMs / 1_000)
+    this.#metrics.outcomePublish.observe(sinceMs / 1_000)
   }
 
   accepted(
@@ -146,10 +152,11 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     owed: number,
   ): void {
     const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
-    this.#metrics.triggers.tally({ type, result }).count++
+    this.#metrics.triggers.inc({ type, result })
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
-      this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here; see ISSUER')
+      if (this.#faults.isNew(`issuer ${issuer}`))
+        this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here, or not enabled')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger
       this.#log.debug({ trigger: origin.id, type, session: sessionId, result, owed }, 'trigger')
@@ -157,14 +164,25 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void {
-    this.#metrics.skipped[reason].count++
+    this.#metrics.skipped.inc({ reason })
   }
 
   poisoned(record: WireRecord, type: KnownType | 'unknown', reason: string): void {
     const { topic, partition, offset, value } = record
-    this.#metrics.deadLetters[type].count++
+    this.#metrics.deadLetters.inc({ type })
     this.#failures.poisoned(record, type, reason)
-    this.#log.warn({ topic, partition, offset, bytes: value?.length ?? 0, type, reason }, 'poison record')
+    const said = this.#poisonLines.take()
+    if (said === undefined) return
+    const line = { topic, partition, offset, bytes: value?.length ?? 0, type, reason }
+    const { leftOut, isLast } = said
+    this.#log.warn(
+      {
+        ...line,
+        ...(leftOut > 0 && { leftOut }),
+        ...(isLast && { further: 'not logged within this minute' }),
+      },
+      'poison record',
+    )
   }
 
   /** A topic takes no record of that size, so only what identifies it was appended. */
@@ -180,17 +198,18 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   /** The log did not hold what was to be read next. */
   positionPassed(passed: PassedPosition): void {
     const { why, wanted, position } = passed
-    this.#metrics.passed[why].count++
-    this.#metrics.missed.count += Math.max(position - wanted, 0)
+    this.#metrics.passed.inc({ why })
+    this.#metrics.missed.inc(Math.max(position - wanted, 0))
     this.#log.warn(
       passed,
-      passedTexts[why] ?? 'the log does not hold what comes next: reading goes on where it begins',
+      passedTexts[why] ??
+        'the topic no longer holds the next records: reading continues at its earliest record',
     )
   }
 
   /** A batch did not follow on the last one; what comes before it is fetched again. */
   gap(gap: FetchGap): void {
-    this.#metrics.fetchGaps.count++
+    this.#metrics.fetchGaps.inc()
     this.#log.warn(gap, 'a batch did not follow on the last one: what comes before it is fetched')
   }
 
@@ -208,19 +227,19 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   /** Redis does not hold what the log says: it was emptied, or started again from an old state. */
   registryLost(): void {
-    this.#metrics.registryLosses.count++
+    this.#metrics.registryLosses.inc()
     this.#log.warn('Redis has lost the registry: intake waits until it is built anew from the log')
   }
 
   rebuilding(progress: RebuildProgress): void {
-    if (progress.phase === 'done') this.#metrics.rebuilds.count++
+    if (progress.phase === 'done') this.#metrics.rebuilds.inc()
     this.#log.info(progress, 'building the registry from the log')
   }
 
   /** No fault: an issuer need not have discovery, nor be reachable from here. */
-  publicationUnknown(error: unknown, failures: number): void {
+  publicationUnknown(issuer: string, error: unknown, failures: number): void {
     if (failures > 1) return
-    this.#log.info({ error: messageOf(error) }, "the issuer's JWK set could not be looked at")
+    this.#log.info({ issuer, error: messageOf(error) }, "the issuer's JWK set could not be looked at")
   }
 
   /**
@@ -228,11 +247,11 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
    * at most once a minute when it comes and goes.
    */
   fault(part: string, error: unknown, failures = 1): void {
-    this.#metrics.faults.tally({ part }).count++
+    this.#metrics.faults.inc({ part })
     this.#failures.fault(part, error)
     this.#onFault(part)
     const line = { part, error: messageOf(error), code: codeOf(error), failures }
-    if (failures === 1 && this.#faults.isNews(`${part} ${line.error}`)) this.#log.warn(line, 'fault')
+    if (failures === 1 && this.#faults.isNew(`${part} ${line.error}`)) this.#log.warn(line, 'fault')
     else this.#log.debug(line, 'fault goes on')
   }
 }

@@ -25,17 +25,21 @@ export function exportState(
   { assignment, checkup, core, guard, isReady, lag, publication, rebuilding }: ExportedState,
 ): void {
   metrics.gauge('ready', '1 when the relay consumes and can deliver.', () => (isReady() ? 1 : 0))
-  metrics.gauge('attempts_in_flight', 'Attempts under way.', () => core.dispatcher.inFlight)
-  metrics.gauge('deliveries_waiting', 'Deliveries that wait for their turn.', () => core.dispatcher.waiting)
+  metrics.gauge('attempts_in_flight', 'Attempts in flight.', () => core.dispatcher.inFlight)
+  metrics.gauge('deliveries_waiting', 'Deliveries that wait for an attempt.', () => core.dispatcher.waiting)
   metrics.gauge('deliveries_unsettled', 'Deliveries held in memory.', () => core.open.size)
-  metrics.gauge('outcomes_pending', 'Outcomes not yet published and removed.', () => core.settlement.size)
-  metrics.gauge('registry_intact', '0 while the registry is lost or being built from the log.', () =>
+  metrics.gauge(
+    'outcomes_pending',
+    'Outcomes that are not yet published and removed.',
+    () => core.settlement.size,
+  )
+  metrics.gauge('registry_intact', '0 while the registry is lost or being rebuilt from the topic.', () =>
     guard.isIntact ? 1 : 0,
   )
-  metrics.gauge('rebuild_records', 'Records read so far in the phase of a rebuild that is under way.', () =>
+  metrics.gauge('rebuild_records', 'Records read so far in the current phase of a rebuild.', () =>
     guard.isIntact ? 0 : (rebuilding()?.records ?? 0),
   )
-  metrics.gauge('rebuild_records_expected', 'Records that this phase has to read.', () =>
+  metrics.gauge('rebuild_records_expected', 'Records to read in this phase.', () =>
     guard.isIntact ? 0 : (rebuilding()?.recordsTotal ?? 0),
   )
   metrics.labelledGauge(
@@ -44,13 +48,13 @@ export function exportState(
     ['topic', 'partition'],
     async () => {
       await lag.refresh()
-      return [...assignment.lanes].map((lane) => ({
-        labels: { topic: lane.topic, partition: String(lane.partition) },
-        value: lag.of(lane) ?? 0,
+      return [...assignment.queues].map((queue) => ({
+        labels: { topic: queue.topic, partition: String(queue.partition) },
+        value: lag.of(queue) ?? 0,
       }))
     },
   )
-  metrics.labelledGauge('check_findings', 'What the checks have found.', ['check', 'severity'], async () => {
+  metrics.labelledGauge('check_findings', 'Findings of the checks.', ['check', 'severity'], async () => {
     const counts = new Map<string, { labels: { check: string; severity: string }; value: number }>()
     for (const { check, severity } of checkup.findings) {
       const name = `${check} ${severity}`
@@ -62,10 +66,10 @@ export function exportState(
   metrics.labelledGauge(
     'signing_key_published',
     "1 for a key that the issuer's JWK set holds, 0 for one that it does not; absent while that is not known.",
-    ['kid', 'signs'],
+    ['issuer', 'kid', 'signs'],
     async () =>
-      publication.known().map(({ kid, signs, isPublished }) => ({
-        labels: { kid, signs },
+      publication.known().map(({ issuer, kid, signs, isPublished }) => ({
+        labels: { issuer, kid, signs },
         value: isPublished ? 1 : 0,
       })),
   )

@@ -43,10 +43,10 @@ function names(deliveries: readonly ParkedDelivery[]): string[] {
 }
 
 const RP = `${ISSUER}|client-1`
-/** A client id is opaque: it may hold the sign that divides it from the issuer. */
+/** A client id is opaque: it may contain the separator after the issuer. */
 const ODD_RP = `${ISSUER}|client|2 {x}`
 
-/** What every backlog does. Each test gets an empty one. */
+/** The contract of every backlog. Each test gets an empty one. */
 export function testBacklog(name: string, create: () => Promise<BacklogUnderTest>): void {
   describe(`backlog: ${name}`, () => {
     let fixture: BacklogUnderTest

@@ -5,8 +5,8 @@ import { ISSUER, sampleOrigin } from '../unit/sample-registration.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
 /*
- * The backlog of an RP and the index of RPs are written one after the other. Another replica may park in between; its
- * delivery would wait for ever if the RP were missing from the index then.
+ * An RP's backlog and the index of RPs are written one after the other. Another replica may park in between. If the RP is
+ * missing in the index then, that delivery waits for ever.
  */
 
 const NOW = 1_800_000_000_000
@@ -29,7 +29,7 @@ beforeEach(async () => {
 })
 afterEach(() => fixture[Symbol.asyncDispose]())
 
-/** A backlog on the same Redis; `between` runs after that many of its commands, as others' commands may. */
+/** A backlog on the same Redis. `between` runs after so many of its commands, like the commands of another client. */
 function interleaved(after: number, between: () => Promise<unknown>): RedisBacklog {
   const pipeline = async (commands: readonly RedisCommand[]) => {
     const replies: unknown[] = []
@@ -40,7 +40,7 @@ function interleaved(after: number, between: () => Promise<unknown>): RedisBackl
     return replies
   }
   return new RedisBacklog(
-    { register: () => undefined, pipeline, tolerant: pipeline } as unknown as RedisConnection,
+    { register: () => undefined, pipeline, tolerantPipeline: pipeline } as unknown as RedisConnection,
     fixture.keys,
   )
 }
@@ -57,7 +57,7 @@ function interrupted(between: () => Promise<void>): RedisBacklog {
     register: () => undefined,
     command: (...command: RedisCommand) => trip(() => redis.command(...command)),
     pipeline: (commands: readonly RedisCommand[]) => trip(() => redis.pipeline(commands)),
-    tolerant: (commands: readonly RedisCommand[]) => trip(() => redis.tolerant(commands)),
+    tolerantPipeline: (commands: readonly RedisCommand[]) => trip(() => redis.tolerantPipeline(commands)),
   }
   return new RedisBacklog(connection as unknown as RedisConnection, fixture.keys)
 }
@@ -88,3 +88,37 @@ test.each([1, 2, 3])(
     expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
   },
 )
+
+const index = () => fixture.keys.backlogs()
+const zadd = (...names: readonly string[]) =>
+  fixture.redis.command('ZADD', index(), ...names.flatMap((name) => [1, name]))
+
+test('what names no RP leaves the index at the first look, however much there is: each look paged through it', async () => {
+  await other.park([parked('behind')])
+  for (let from = 0; from < 20_000; from += 1_000)
+    await zadd(...Array.from({ length: 1_000 }, (_, i) => `garbage-${from + i}`))
+  await zadd('', '|', '|client-1', `${ISSUER}|`)
+  expect(await other.dueRps(NOW, 0, 1_000)).toEqual([RP])
+  expect(await fixture.redis.command('ZRANGE', index(), 0, -1)).toEqual([RP])
+})
+
+test('of RPs whose place in the index is wrong, those without a backlog leave it', async () => {
+  const [late, foreign, none] = ['late', 'foreign', 'none'].map((it) => `${ISSUER}|${it}`) as [
+    string,
+    string,
+    string,
+  ]
+  await other.park([parked('due'), { ...parked('later', NOW + 10), rpKey: late }])
+  await fixture.redis.command('SET', fixture.keys.backlog(foreign), 'x')
+  await zadd(late, foreign, none)
+  await other.tidyIndex([RP, late, foreign, none], NOW)
+  // Whoever mends a key may bring back what was parked there.
+  expect(await other.dueRps(NOW, 0, 10)).toEqual([foreign, RP])
+  expect(await other.dueRps(NOW + 10, 0, 10)).toEqual([foreign, RP, late])
+})
+
+test('an RP that is taken out of the index while another replica parks for it is in it again', async () => {
+  await zadd(RP)
+  await interrupted(async () => void (await other.park([parked('new')]))).tidyIndex([RP], NOW)
+  expect(await other.dueRps(NOW, 0, 10)).toEqual([RP])
+})

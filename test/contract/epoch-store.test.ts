@@ -50,7 +50,7 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     expect(await store.read()).toEqual({
       id: first?.id,
       isOfThisRun: true,
-      isUntold: false,
+      isUnknownRun: false,
       heartbeatMs: 1_000,
       provedAtMs: 1_000,
     })
@@ -60,11 +60,11 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
   test('heartbeats are counted over all epochs, and alone make none', async () => {
     await using subject = await open()
     const { store } = subject
-    expect(await store.beat(1_000)).toBe(1)
+    expect(await store.heartbeat(1_000)).toBe(1)
     expect(await store.read()).toBeUndefined()
     await store.lock('a', 60_000)
     await store.confirm('a', 1_500, store.runId)
-    expect(await store.beat(2_000)).toBe(2)
+    expect(await store.heartbeat(2_000)).toBe(2)
     expect(await store.read()).toMatchObject({ heartbeatMs: 2_000, provedAtMs: 1_500 })
   })
 

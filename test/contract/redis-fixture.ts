@@ -4,12 +4,12 @@ import { Gate } from '../../src/lib/gate.ts'
 import { RedisConnection } from '../../src/redis/redis-connection.ts'
 import { RedisKeys } from '../../src/redis/redis-keys.ts'
 
-/** A prefix that no other test uses; its keys go away at the end. */
+/** A prefix that no other test uses. Its keys are deleted at the end. */
 export function freshPrefix(): string {
   return `contract-${randomUUID()}`
 }
 
-/** A connection of its own to the real Redis, ready to be used. */
+/** A separate, ready connection to the real Redis. */
 export async function connectRedis(): Promise<RedisConnection> {
   const up = new Gate(false)
   const connection = new RedisConnection({

@@ -11,7 +11,7 @@ import { RedisFixture } from './redis-fixture.ts'
 const LIFETIME = 600_000
 const TOMBSTONE = 120_000
 
-/** What only the store with real expiry can show: how long things live, and what others may write into it. */
+/** What only a store with real expiry shows: TTLs, and foreign writes. */
 describe('lifetimes in Redis', () => {
   let fixture: RedisFixture
   let registry: RedisRegistry
@@ -273,7 +273,7 @@ describe('lifetimes in Redis', () => {
     await register()
     await parkUntil(Date.now() + LIFETIME)
     await end()
-    // It has lived for longer than clocks lie apart; else it would leave the index by itself, at the end of its life.
+    // It is older than the clock tolerance. A younger session would stay in the index until its lifetime ends.
     const index = fixture.keys.user(ISSUER, 'user-1')
     await fixture.redis.command('ZADD', index, Date.now() + LIFETIME - 10_000, 'session-1')
     await registry.settle([registration])

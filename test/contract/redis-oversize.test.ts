@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RedisBacklog } from '../../src/redis/redis-backlog.ts'
-import { RedisBacklogDesk } from '../../src/redis/redis-backlog-desk.ts'
+import { RedisBacklogOperations } from '../../src/redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../src/redis/redis-backlog-view.ts'
 import type { RedisCommand } from '../../src/redis/redis-connection.ts'
 import { RedisFactsReader } from '../../src/redis/redis-facts.ts'
@@ -12,10 +12,10 @@ import { partsOf, type RegistryStep } from '../../src/registry/registry.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
-/* Values of many megabytes, written by whoever may write to Redis: they stay there, and concern one session, user or RP. */
+/* Foreign values of many megabytes. They stay in Redis, and each affects one session, user or RP only. */
 
 const HUGE = 40_000_000
-/** What may be sent to the relay in one test. */
+/** Bytes that Redis may send to the relay in one test. */
 const SENT_MAX = 8_000_000
 const NOW = 1_800_000_000_000
 
@@ -35,7 +35,7 @@ const registry = () =>
     tombstoneMs: 3_600_000,
   })
 
-/** Runs `redis.call` in the server, where `huge` is such a text. */
+/** Runs `redis.call` in the server; `huge` is an oversize text. */
 const write = (lua: string, key: string, bytes = HUGE) =>
   command('EVAL', `local huge = string.rep('x', ${bytes}) ${lua}`, 1, key)
 
@@ -84,14 +84,14 @@ async function owed(...steps: RegistryStep[]) {
   return answers
 }
 
-/** What the checks say of the keys. */
+/** The findings of the checks about keys. */
 async function oversize(): Promise<string[]> {
   const facts = await new RedisFactsReader({ ...fixture, redis: fixture.redis, groupId: 'g' }).read()
   if ('unread' in facts.prefixedKeys) throw new Error(facts.prefixedKeys.unread)
   return facts.prefixedKeys.value.filter((it) => it.isOversize).map(({ key }) => key)
 }
 
-const tooLarge = /^registration: has [\d,]+ bytes, and may have at most 65,536$/
+const tooLarge = /^registration: has [\d,]+ bytes, but may have at most 65,536$/
 
 test.each([
   ['one registration', `redis.call('HSET', KEYS[1], 'huge', huge)`, 1],
@@ -120,7 +120,7 @@ test.each([
     expect(other).toEqual({ ids: ['fine'], broken: [], refused: [] })
     expect(strange?.ids).toEqual(['fine'])
     expect(strange?.broken).toEqual(Array.from({ length: count }, () => expect.stringMatching(tooLarge)))
-    // Found again in the backlog, by an operator, and when the registry is built.
+    // Also read from the backlog, by an operator, and in a rebuild.
     const keyed = { issuer: ISSUER, sessionId: 'strange', oidcSessionId: count === 1 ? 'huge' : 'huge7' }
     const recovery = new RedisRecoveryRegistry({
       ...fixture,
@@ -262,8 +262,8 @@ test('a setting of an RP too large is named and left out, and its other settings
   const rps = ['strange', 'none'].map((clientId) => ({ issuer: ISSUER, clientId }))
   expect(await withoutSendingMuch(() => settings.load(rps))).toEqual([{ claims: 'sid' }, {}])
   expect(problems).toEqual([
-    'backchannelLogoutUri: has 40,000,000 bytes, and may have at most 8,192',
-    'typ: has 40,000,000 bytes, and may have at most 8,192',
+    'backchannelLogoutUri: has 40,000,000 bytes, but may have at most 8,192',
+    'typ: has 40,000,000 bytes, but may have at most 8,192',
   ])
 })
 
@@ -290,8 +290,8 @@ test('what is too large in the backlog of an RP is never due, and its deliveries
     expect(await view.sizes(10)).toMatchObject([{ rpKey, size: 2, oldestDueMs: 1 }])
     const claimed = await backlog.claim(rpKey, NOW, NOW + 30_000, 10)
     expect(claimed).toMatchObject([{ oidcSessionId: 'o', state: { attempts: 0 } }])
-    const desk = new RedisBacklogDesk(fixture.redis, fixture.keys)
-    expect((await desk.take(rpKey, [member], NOW + 60_000, NOW + 90_000)).taken).toHaveLength(1)
+    const operations = new RedisBacklogOperations(fixture.redis, fixture.keys)
+    expect((await operations.lease(rpKey, [member], NOW + 60_000, NOW + 90_000)).leased).toHaveLength(1)
     await backlog.remove(claimed)
     expect(await backlog.claim(rpKey, NOW * 2, NOW * 2, 10)).toEqual([])
     expect(await backlog.dueRps(NOW * 2, 0, 10)).toEqual([])
@@ -403,7 +403,7 @@ test('a parked delivery whose session holds something else is broken, and those 
     oidcSessionId: 'fine',
   }))
   expect(await registry().find(names)).toMatchObject([
-    { reason: expect.stringContaining('something else') },
+    { reason: expect.stringContaining('another application') },
     { clientId: sampleRegistration().clientId },
   ])
 })

@@ -11,7 +11,7 @@ import { partsOf, type RegistryStep } from '../../src/registry/registry.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
-/* What somebody else writes where the relay keeps its own concerns one session, one user or one RP. */
+/* Foreign data in a key of the relay affects one session, one user or one RP only. */
 
 const NOW = 1_800_000_000_000
 const LEASE = NOW + 30_000
@@ -25,7 +25,7 @@ afterEach(() => fixture[Symbol.asyncDispose]())
 const command = (...it: RedisCommand) => fixture.redis.command(...it)
 const suspects = () => [...fixture.redis.suspects]
 
-/** One of each type that is none of the relay's at that key. */
+/** One value of each type that the relay does not use for that key. */
 const foreign: readonly (readonly [type: string, write: (key: string) => RedisCommand])[] = [
   ['string', (key) => ['SET', key, 'x']],
   ['list', (key) => ['RPUSH', key, 'x']],
@@ -103,7 +103,7 @@ test.each(foreign)(
   },
 )
 
-/** One date in the ways in which a provider may write it to Redis itself. */
+/** One date in the forms in which a provider may write it to Redis. */
 const writings: readonly ((date: Date) => unknown)[] = [
   (date) => date.getTime(),
   (date) => String(date.getTime()),
@@ -157,7 +157,7 @@ describe('sessions and users', () => {
     ending: sampleEnding({ everywhere: true, untilMs: NOW }),
   })
 
-  /** What each step is owed, and why it is refused where it is. */
+  /** What each step is owed, or why it is refused. */
   async function owed(
     ...steps: RegistryStep[]
   ): Promise<{ ids: string[]; parts: number; refused: string[] }[]> {
@@ -187,7 +187,7 @@ describe('sessions and users', () => {
       const [strange, fine] = await owed(end('strange'), end('fine'))
       expect(fine?.ids).toEqual(['oidc-1'])
       expect(strange?.refused).toEqual([
-        expect.stringContaining(`${key} in Redis holds a ${type} where the relay keeps a ${wanted}`),
+        expect.stringContaining(`${key} in Redis holds a ${type} instead of a ${wanted}`),
       ])
       expect(await registry().apply([register({ sessionId: 'strange' })])).toEqual([
         { kind: 'refused', reason: strange?.refused[0] },
@@ -315,7 +315,7 @@ describe('sessions and users', () => {
           expect(await command('HEXISTS', key, oidcSessionId)).toBe(isLater ? 1 : 0)
         },
       ),
-      // A time of which a thousand times its seconds is a little less than its milliseconds.
+      // A time whose seconds times a thousand are slightly less than its milliseconds.
       {
         numRuns: 300,
         examples: [[new Date('2008-07-17T13:53:07.972Z'), (date) => date.toISOString(), true]],
@@ -330,7 +330,7 @@ describe('sessions and users', () => {
     expect(await command('EXISTS', fixture.keys.ended(ISSUER, 'of-b'))).toBe(0)
   })
 
-  /** Straight to Redis, as a provider may. */
+  /** Writes directly to Redis, as a provider may. */
   async function write(sessionId: string, count: number): Promise<void> {
     const registration = JSON.stringify({
       ...sampleRegistration({ sessionId }),

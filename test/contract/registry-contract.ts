@@ -17,7 +17,7 @@ export interface RegistryUnderTest extends AsyncDisposable {
   readonly registry: Registry
 }
 
-/** Registrations of the tests are made between these two. */
+/** The tests' registrations are made between these two. */
 const EARLY = 1_700_000_000_000
 const LATE = EARLY + 60_000
 
@@ -50,7 +50,7 @@ function endingEverywhere(untilMs: number, by: Ending = byFirst): Ending {
   return { ...by, everywhere: true, occurredAtMs: untilMs, untilMs }
 }
 
-/** What an outcome of the registration tells, that was written now. */
+/** An outcome of the registration, written now. */
 function outcomeOf({ issuer, sessionId, oidcSessionId, registeredAtMs = 0 }: Registration): SettledByLog {
   return {
     issuer,
@@ -62,7 +62,7 @@ function outcomeOf({ issuer, sessionId, oidcSessionId, registeredAtMs = 0 }: Reg
   }
 }
 
-/** All parts of an answer as one. */
+/** Joins all parts of an answer. */
 export async function whole(answer: RegistryAnswer | undefined): Promise<RegistryAnswer | undefined> {
   if (answer?.kind !== 'owed' || answer.next === undefined) return answer
   const groups: OwedGroup[] = []
@@ -70,7 +70,7 @@ export async function whole(answer: RegistryAnswer | undefined): Promise<Registr
   return { kind: 'owed', groups }
 }
 
-/** What is owed, in an order of its own: registrations of one session have none. */
+/** What is owed, sorted: registrations of one session have no order. */
 function owedNames(answer: RegistryAnswer | undefined): string[] {
   return owedBy(answer)
     .map(({ sessionId, oidcSessionId }) => `${sessionId}/${oidcSessionId}`)
@@ -82,7 +82,7 @@ function owedBy(answer: RegistryAnswer | undefined): HeldRegistration[] {
   return answer.groups.flatMap(({ registrations }) => registrations)
 }
 
-/** By which trigger each registration is owed, and what the one that was carried out is to it. */
+/** The trigger that each registration is owed by, and its relation to the step. */
 function relations(answer: RegistryAnswer | undefined): string[] {
   if (answer?.kind !== 'owed') throw new Error(`expected what is owed, got ${answer?.kind}`)
   return answer.groups
@@ -92,7 +92,7 @@ function relations(answer: RegistryAnswer | undefined): string[] {
     .sort()
 }
 
-/** What every registry does. Each test gets an empty one. */
+/** The contract of every registry. Each test gets an empty one. */
 export function testRegistry(name: string, create: () => Promise<RegistryUnderTest>): void {
   describe(`registry: ${name}`, () => {
     let fixture: RegistryUnderTest
@@ -131,7 +131,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         )
         expect(answers.flatMap((it) => (it.kind === 'owed' ? relations(it) : []))).toEqual(['a fresh first'])
         expect(answers.flatMap((it) => (it.kind === 'registered' ? [it.endedBy] : []))).toEqual([undefined])
-        // A login that is read late belongs to the end of its own user.
+        // A late login belongs to the end of its own user.
         expect(await applyOne(register(b))).toMatchObject({ endedBy: { origin: byFirst.origin } })
       })
 
@@ -340,7 +340,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
         const endedBy = endingEverywhere(LATE)
         expect(await applyOne(register(a))).toEqual({ kind: 'registered', endedBy })
         expect(await applyOne(register({ ...elsewhere, userId: 'user-2' }))).toEqual({ kind: 'registered' })
-        // The session has ended with it, also for what another user has registered there before.
+        // The session has ended with it, also for earlier registrations of another user.
         const other = { ...b, userId: 'user-2' }
         expect(await applyOne(register(other))).toEqual({ kind: 'registered', endedBy })
         expect(await applyOne(register({ ...b, registeredAtMs: LATE + 1 }))).toEqual({
@@ -607,7 +607,7 @@ export function testRegistry(name: string, create: () => Promise<RegistryUnderTe
     })
 
     describe('settle, forget, find', () => {
-      // The date of `b` is later than what the outcome of `a` tells of the end.
+      // The date of `b` is later than the end that the outcome of `a` states.
       test.each([
         ['an earlier version, which named it by its position alone', 't/0/1', ['b again t/0/1@2']],
         ['its former life', 't/0/1@1', ['b fresh t/0/1@2']],

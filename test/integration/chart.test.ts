@@ -203,7 +203,7 @@ chartTest('traffic is restricted: who comes in, and what is reached', async (it)
 
 chartTest('what the notes warn of', async (it) => {
   const notes = (...args: string[]) => it.notes(...it.values('minimal'), ...args)
-  expect(await notes()).toMatch(/WARNING: the signing keys stand in the values/)
+  expect(await notes()).toMatch(/WARNING: .*contain the signing keys/)
   const better = ['--set', 'signingKeys.value=,signingKeys.existingSecret=issuer-keys']
   expect(await notes(...better)).not.toMatch(/WARNING|NOTE/)
   expect(await notes(...better, '--set', 'config.EGRESS_ALLOW=rp.internal')).toMatch(/rp\.internal/)

@@ -146,7 +146,7 @@ describe.concurrent('backlog', () => {
 
     const rest = await command(discard)
     expect(rest).toMatchObject({ status: 1, stdout: expect.stringContaining(third.sessionId) })
-    expect(rest.stderr).toContain('1 left to the relay')
+    expect(rest.stderr).toContain('1 left')
     await site.topic.waitForOutcome(clientId, third.sessionId)
     expect(await site.redis.zcard(backlogKey(clientId))).toBe(1)
     expect(await site.redis.hkeys(stateKey(clientId))).toHaveLength(2)

@@ -89,7 +89,7 @@ describe.concurrent('sessions', () => {
     const registered = await command(['sessions', 'register', ...options, '--json'])
     expect(registered.status).toBe(0)
     expect(registered.rows).toEqual([{ sessionId, clientId, oidcSessionId, result: 'registered' }])
-    expect(registered.stderr).toContain('Redis alone')
+    expect(registered.stderr).toContain('only Redis')
     const stored = JSON.parse((await site.redis.hget(site.sessionKey(sessionId), oidcSessionId)) ?? '')
     expect(stored).toMatchObject({ issuer: ISSUER, sid: sessionId, backchannelLogoutUri: uri })
     expect(
@@ -104,7 +104,7 @@ describe.concurrent('sessions', () => {
     expect(shown.stdout).toMatch(/ended +no/)
     expect(shown.stdout).toMatch(new RegExp(`${clientId} +${oidcSessionId} .* alive .*/register\\?…`))
     expect(shown.stdout).not.toContain('hunter2')
-    expect(unsure).toMatchObject({ status: 2, stderr: expect.stringContaining('--yes: is needed') })
+    expect(unsure).toMatchObject({ status: 2, stderr: expect.stringContaining('--yes: is required') })
     expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(1)
 
     const other = await command(['sessions', 'remove', sessionId, '--client', 'other', '--yes'])
@@ -112,7 +112,7 @@ describe.concurrent('sessions', () => {
     const removed = await command(['sessions', 'remove', sessionId, '--client', clientId, '--yes'])
     expect(removed.status).toBe(0)
     expect(removed.stdout).toContain(oidcSessionId)
-    expect(removed.stderr).toContain('were not told')
+    expect(removed.stderr).toContain('no outcome was published')
     expect(await site.redis.exists(site.sessionKey(sessionId))).toBe(0)
     expect(site.rps.at('/register')).toEqual([])
   })
@@ -136,7 +136,7 @@ describe.concurrent('sessions', () => {
       },
       { result: 'already-settled' },
     ])
-    expect(stderr).toContain('has not been told')
+    expect(stderr).toContain('got no logout')
     expect(table).toMatchObject({ status: 1, stdout: expect.stringContaining('t-1 (session-events/2/7)') })
     expect(await site.redis.hkeys(site.sessionKey(late.sessionId))).toEqual([late.oidcSessionId])
     const shown = await command(['sessions', 'show', late.sessionId])
@@ -180,7 +180,7 @@ describe.concurrent('sessions', () => {
       stdout: '',
       stderr: expect.stringContaining('no session nobody'),
     })
-    expect(foreign).toMatchObject({ status: 0, stdout: expect.stringContaining('something else') })
+    expect(foreign).toMatchObject({ status: 0, stdout: expect.stringContaining('another application') })
   })
 
   test('a command that is misspelt is refused with a suggestion', async () => {

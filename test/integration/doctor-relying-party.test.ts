@@ -56,7 +56,7 @@ describe('over TLS', () => {
     expect(examined.of('rp-egress').every((found) => found.startsWith('ok: '))).toBe(true)
     expect(examined.of('rp-tls')).toEqual(['ok: TLSv1.3, certificate for localhost, signed by localhost'])
     expect(examined.of('rp-certificate')[0]).toMatch(/^ok: the certificate is valid until 2049-01-01/)
-    expect(examined.of('rp-answer')).toEqual(['ok: answers, 400 to a request without a token, as it should'])
+    expect(examined.of('rp-answer')).toEqual(['ok: 400 to a request without a token, as expected'])
     expect(examined.output).not.toContain('geheim')
   })
 
@@ -87,7 +87,7 @@ describe('over http', () => {
   test('an RP that answers 200 to anything does not validate, and http is warned of', async () => {
     const examined = await examine(site.rps.uri('/anything'), allowed)
     expect(examined.of('rp-answer')[0]).toMatch(/^warning: 200 .* does not validate/)
-    expect(examined.of('rp-egress').at(-1)).toMatch(/^warning: http, which EGRESS_ALLOW_HTTP allows/)
+    expect(examined.of('rp-egress').at(-1)).toMatch(/^warning: http, .*EGRESS_ALLOW_HTTP/)
     const { method, body, headers } = await site.rps.waitFor('/anything')
     expect([method, body, headers['content-type']]).toEqual([
       'POST',
@@ -101,7 +101,7 @@ describe('over http', () => {
     const key = `${site.prefix}:client:{${ISSUER}|shop}`
     await site.redis.hset(key, { backchannelLogoutUri: 'https://shop.example/?key=geheim', alg: 'ES256' })
     const examined = await examine(uri, allowed, '--client', 'shop')
-    expect(examined.of('rp-answer')[0]).toMatch(/^error: 302 .* redirects are not followed/)
+    expect(examined.of('rp-answer')[0]).toMatch(/^error: 302 .*redirects/)
     expect(examined.of('rp-settings')[0]).toMatch(/^warning: .* to https:\/\/shop\.example\/\?…, not to http/)
     expect(examined.output).not.toContain('geheim')
     expect(site.rps.at('/')).toEqual([])
@@ -115,8 +115,8 @@ describe('over http', () => {
       backchannelLogoutUri: 'https://evil.example/l',
     })
     const [elsewhere, kept] = await Promise.all([hosts('rp.example'), hosts('127.0.0.1')])
-    expect(elsewhere.of('rp-settings')[0]).toMatch(/^error: .* CLIENT_HOSTS .* blocked/)
-    expect(kept.of('rp-settings')[0]).toMatch(/^error: .* wrong and ignored: .*evil\.example.* CLIENT_HOSTS/)
+    expect(elsewhere.of('rp-settings')[0]).toMatch(/^error: CLIENT_HOSTS .* blocked/)
+    expect(kept.of('rp-settings')[0]).toMatch(/^error: .*ignored: .*CLIENT_HOSTS .*evil\.example/)
   })
 
   test('without EGRESS_ALLOW_HTTP it is refused, and a port on which nothing listens is named', async () => {
@@ -128,7 +128,7 @@ describe('over http', () => {
     expect(refused.of('rp-egress').at(-1)).toMatch(/^error: .* set EGRESS_ALLOW_HTTP/)
     expect(site.rps.at('/refused')).toEqual([])
     expect(closed.of('rp-connects')[0]).toMatch(/^error: .* nothing listens there \(ECONNREFUSED\)/)
-    expect(closed.of('rp-answer')).toEqual(['unknown: nothing can be connected to'])
+    expect(closed.of('rp-answer')).toEqual(['unknown: no address accepts connections'])
   })
 })
 

@@ -122,9 +122,7 @@ test('Kafka: topics and the group', async () => {
       remediesOf(shared, { 'group-members': 'error' })
       return shared
     })
-    expect(remediesOf(shared, { 'group-members': 'error' })['group-members']).toMatch(
-      /^give them, .* another group/,
-    )
+    expect(remediesOf(shared, { 'group-members': 'error' })['group-members']).toMatch(/another group/)
     await consumer.disconnect()
     await eventually(async () => expectRemedied(await Examined.by(env), ['group-members', 'group-state']))
   } finally {
@@ -173,7 +171,7 @@ test('Redis', async () => {
     await client.del(`${site.prefix}:backlogs`)
     await client.rename(`${site.prefix}:visits`, 'shop:visits')
     for (const key of await client.keys('shop:*')) await client.del(key)
-    expect(remedies['redis-epoch']).toMatch(/start one$/)
+    expect(remedies['redis-epoch']).toMatch(/^start a relay/)
     const relay = await site.startRelay(env)
     expectRemedied(await Examined.by(env), [...Object.keys(remedies), 'redis-writable'])
     await relay.stop()
@@ -197,7 +195,7 @@ test('a Redis that is far away, and then near', async () => {
   const env = surroundings(site, { REDIS_URL: `redis://127.0.0.1:${way.port}` })
   try {
     const remedies = remediesOf(await Examined.by(env), { 'redis-latency': 'warning' })
-    expect(remedies['redis-latency']).toContain('bring Redis near the relay')
+    expect(remedies['redis-latency']).toContain('SLOWLOG')
     // Without the way through this process, which is not near either on a machine that is busy just now.
     const near = surroundings(site)
     await eventually(async () => expectRemedied(await Examined.by(near), ['redis-latency']))
@@ -236,9 +234,9 @@ test('keys and issuer', async () => {
     })
     expect(remedies['keys-signing']).toContain('add a key that signs now')
     await site.writeKeys(privateJwk('rsa', 'next', { notBefore: next }), privateJwk('rsa', 'now'))
-    expect(remedies['keys-permissions']).toMatch(/^chmod 600/)
+    expect(remedies['keys-permissions']).toMatch(/chmod 600/)
     await chmod(site.keysFile, 0o600)
-    expect(remedies['issuer-discovery']).toMatch(/^set ISSUER to what stands in the metadata/)
+    expect(remedies['issuer-discovery']).toMatch(/^set ISSUER to /)
     const remedied = { ...env, ISSUER: issuer }
     const [, ...supported] =
       /^set (backchannel\w+) and (backchannel\w+) in/.exec(remedies['issuer-logout-support'] ?? '') ?? []
@@ -257,7 +255,7 @@ test('keys and issuer', async () => {
 
     await writeFile(site.keysFile, 'no key')
     const unreadable = remediesOf(await Examined.by(remedied), { 'keys-file': 'error' })
-    expect(unreadable['keys-file']).toMatch(/^let SIGNING_KEYS_FILE name a JWK set or PEM/)
+    expect(unreadable['keys-file']).toMatch(/^set SIGNING_KEYS_FILE to /)
     await site.writeKeys(privateJwk('rsa', 'now'))
     expectRemedied(await Examined.by(remedied), ['keys-file', 'keys-signing'])
   } finally {
@@ -293,7 +291,7 @@ test('an RP, from a URI that cannot be used to one that answers as it should', a
     uri = uri.replace('.invalid', '')
     const [, allow = ''] = /add (?:\S+ or )?(\S+) to EGRESS_ALLOW/.exec(await remedyOf('rp-egress')) ?? []
     env.EGRESS_ALLOW = allow
-    expect(await remedyOf('rp-connects')).toMatch(/^see whether it runs/)
+    expect(await remedyOf('rp-connects')).toMatch(/^check that the server runs/)
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
     expect(await remedyOf('rp-tls')).toMatch(/renew/)

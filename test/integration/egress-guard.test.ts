@@ -108,10 +108,10 @@ async function attempt(
   policy: { allowHttp?: boolean; allow?: string[] },
 ): Promise<AttemptResult> {
   const guard = new EgressGuard({ allowHttp: policy.allowHttp ?? true, allow: policy.allow ?? [] })
-  const sender = new UndiciSender({ guard, attemptTimeoutMs: 2_000, connectionsPerOriginMax: 1 })
+  const sender = new UndiciSender({ attemptTimeoutMs: 2_000, connectionsPerOriginMax: 1 })
   try {
     return await new Promise((resolve) =>
-      sender.send({ endpoint: logoutEndpoint(uri), ...emptyLogout }, resolve),
+      sender.send({ endpoint: logoutEndpoint(uri), egress: guard, ...emptyLogout }, resolve),
     )
   } finally {
     await sender.close()

@@ -10,8 +10,8 @@ let kafka: KafkaCluster
 let site: RelaySite
 
 beforeAll(async () => {
-  // As Kafka waits by default for further members of a new group.
-  kafka = await startKafkaCluster({ properties: { 'group.initial.rebalance.delay.ms': '3000' } })
+  // Kafka waits for further members of a new group, by default for longer; the other tests have it wait for none.
+  kafka = await startKafkaCluster({ properties: { 'group.initial.rebalance.delay.ms': '1000' } })
 })
 afterAll(() => kafka.stop())
 beforeEach(async () => {

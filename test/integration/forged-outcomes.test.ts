@@ -59,11 +59,11 @@ describe('outcomes on a topic of their own', () => {
     const compared = await run('reconcile', '--dry-run', '--json')
     expect(compared).toMatchObject({
       status: 0,
-      stderr: expect.stringContaining('1 outcome(s) are not believed'),
+      stderr: expect.stringContaining('1 outcome(s) are ignored'),
     })
     const traced = await run('trace', victim.sessionId)
-    expect(traced.stdout).toMatch(/disbelieved .*not believed, because it does not stand on/)
-    expect(traced.stdout).toContain('1 registered, not asked to log out')
+    expect(traced.stdout).toMatch(/disbelieved .*ignored, because it is not on/)
+    expect(traced.stdout).toContain('1 registered, no logout requested')
 
     await site.redis.del(await site.redisKeys())
     relay = await site.startRelay(own())
@@ -105,8 +105,8 @@ describe('outcomes on the input topic', () => {
 
     expect(await command(site, 'reconcile', '--dry-run')).toMatchObject({ status: 0 })
     const traced = await command(site, 'trace', victim.sessionId)
-    expect(traced.stdout).toContain('not believed, because its trigger is not on the log')
-    expect(traced.stdout).toContain('1 registered, not asked to log out')
+    expect(traced.stdout).toContain('ignored, because its trigger is not on the topic')
+    expect(traced.stdout).toContain('1 registered, no logout requested')
 
     await rebuilt(site)
     await site.topic.publish(site.terminated(victim))
@@ -132,7 +132,7 @@ describe('outcomes on the input topic', () => {
     await site.topic.publish(forged('failed', elsewhere, trigger, reason))
     site.rps.uri('/real', 200)
     const { status, stderr } = await command(site, 'replay', '--from', '1h', '--failed')
-    expect(stderr).toContain('1 failed outcomes are not believed')
+    expect(stderr).toContain('1 failed outcomes are ignored')
     expect(status).toBe(0)
     expect(site.rps.at('/attacker')).toEqual([])
     expect(site.rps.at('/real').length).toBeGreaterThan(1)

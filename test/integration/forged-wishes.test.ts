@@ -57,7 +57,7 @@ test('so do settings in Redis, and a failed outcome that was forged and is repla
   const { header } = await tokenOf('/api', site.registration('/api', { clientId: 'api' }))
   expect(header.typ).toBe('logout+jwt')
   const { text, level } = await findingOf('client-token-type', 'api')
-  expect([level, text]).toEqual(['warn', expect.stringContaining('signed as logout+jwt')])
+  expect([level, text]).toEqual(['warn', expect.stringContaining('signs logout+jwt')])
   expect(JSON.stringify(relay.log)).not.toContain('at+jwt')
   expect(await readMetric(relay, 'check_findings', { check: 'client-token-type' })).toBeGreaterThan(0)
 
@@ -94,7 +94,7 @@ test('settings in Redis that send the tokens elsewhere: log, outcome and a findi
   })
   const { text } = await findingOf('client-origin', 'moved')
   expect(text).toContain(
-    `to ${origin}, while its registrations say ${new URL(registration.backchannelLogoutUri).origin}`,
+    `to ${origin}, but its registrations name ${new URL(registration.backchannelLogoutUri).origin}`,
   )
   expect(JSON.stringify([data, relay.log])).not.toContain('secret')
 })
@@ -106,7 +106,7 @@ test('a registration elsewhere than those before is a finding', async () => {
   const next = site.registration('/', { clientId: 'wanders', backchannelLogoutUri: uri })
   await site.topic.publish(site.registered(next), site.terminated(next))
   await elsewhere.waitFor('/wanders')
-  expect((await findingOf('client-origin', 'wanders')).text).toContain(`go to ${new URL(uri).origin} now`)
+  expect((await findingOf('client-origin', 'wanders')).text).toContain(`now go to ${new URL(uri).origin}`)
 })
 
 test('hosts that the operator allows: settings elsewhere count for nothing, registrations elsewhere are blocked', async () => {
@@ -114,7 +114,7 @@ test('hosts that the operator allows: settings elsewhere count for nothing, regi
   const { header } = await tokenOf('/kept', site.registration('/kept', { clientId: 'kept' }))
   expect(header.typ).toBe('logout+jwt')
   expect((await findingOf('client-origin', 'kept')).text).toContain(
-    'https://evil.example, which CLIENT_HOSTS does not',
+    'CLIENT_HOSTS does not allow logouts of kept to https://evil.example',
   )
 
   const strict = site.registration('/strict', { clientId: 'strict' })

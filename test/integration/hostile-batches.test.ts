@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Message } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compressions } from '../support/compressing-codecs.ts'
@@ -37,16 +36,11 @@ async function isLoggedOut(name: string): Promise<void> {
   expect(headers.ce_type).toBe('backchannel-logout-sent')
 }
 
-function memoryMb(field: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${relay.pid}/status`, 'utf8')
-  return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1_024
-}
-
 async function keepsItsMemory(records: keyof typeof MORE_MB_MAX, attack: () => Promise<void>): Promise<void> {
-  const before = memoryMb('VmRSS')
-  const highest = memoryMb('VmHWM')
+  const before = relay.memoryMib('VmRSS')
+  const highest = relay.memoryMib('VmHWM')
   await attack()
-  const after = memoryMb('VmHWM')
+  const after = relay.memoryMib('VmHWM')
   // What was its highest before says nothing.
   if (after > highest) expect(after - before).toBeLessThan(MORE_MB_MAX[records])
 }

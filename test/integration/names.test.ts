@@ -19,7 +19,7 @@ interface Surroundings {
   readonly answer?: (name: string, type: 'A' | 'AAAA') => Answer
   readonly hosts?: string
   readonly resolvConf?: string
-  readonly options?: Partial<UndiciSenderOptions>
+  readonly options?: Partial<UndiciSenderOptions> & { readonly guard?: EgressGuard }
 }
 
 /** A sender that asks a name server of its own, and an RP that answers 200. */

@@ -147,7 +147,7 @@ const SNAPSHOT = {
 }
 /** Nobody and no session among them. */
 const LABELS =
-  'check client_id kid kind le major minor node outcome part partition patch reason result severity signs space topic type verdict version why'
+  'check client_id issuer kid kind le major minor node outcome part partition patch reason result severity signs space topic type verdict version why'
 
 /** Of each value in it that is no object, such as `rows[].problem.host`. */
 function pathsOf(value: unknown, path = ''): string[] {

@@ -78,9 +78,7 @@ test('a user whose index is no sorted set: its sign-out becomes a dead letter, a
   await site.redis.hset(index, 'a', 'b')
   await site.topic.publish(site.registered(strange), signedOut(strange))
   const letter = await deadLetters.waitFor((it) => it.key === strange.userId)
-  expect(letter.headers['dead-letter-reason']).toContain(
-    `${index} in Redis holds a hash where the relay keeps a zset`,
-  )
+  expect(letter.headers['dead-letter-reason']).toContain(`${index} in Redis holds a hash instead of a zset`)
   await allOthersAreTold()
   await eventually(async () =>
     expect(await readMetric(relay, 'check_findings', { check: 'records-refused' })).toBe(1),
@@ -171,3 +169,18 @@ test.each(['backlogs', 'epoch', 'positions'])(
     await allOthersAreTold()
   },
 )
+
+test('what is in the index of backlogs and has none leaves it, whoever its issuer is; each look paged through it', async () => {
+  const index = `${site.prefix}:backlogs`
+  const others = (kind: string) => `https://other.example|${kind}`
+  // Another relay may sign for that issuer.
+  await site.redis.zadd(`${site.prefix}:backlog:{${others('kept')}}`, 1, 'member')
+  const names = Array.from({ length: 1_500 }, (_, i) => [
+    `garbage-${i}`,
+    others(`rp-${i}`),
+    `${ISSUER}|rp-${i}`,
+  ])
+  await site.redis.zadd(index, ...[others('kept'), ...names.flat()].flatMap((name) => ['1', name]))
+  await eventually(async () => expect(await site.redis.zrange(index, 0, '-1')).toEqual([others('kept')]))
+  await allOthersAreTold()
+})

@@ -39,8 +39,8 @@ test('an RP that was told is not told again by the successor of a relay that die
     site.commandEnvironment(env()),
   )
   expect(status).toBe(1)
-  expect(stdout).toContain('sent (Kafka has not taken the outcome yet)')
-  expect(stdout).toContain('1 RP: 1 owed (Kafka has not taken the outcome yet)')
+  expect(stdout).toContain('sent (Kafka has not acknowledged the outcome yet)')
+  expect(stdout).toContain('1 RP: 1 owed (Kafka has not acknowledged the outcome yet)')
   await relay.kill()
   await outcomes.takeBatches(1_000_000)
   await site.startRelay(env())

@@ -113,7 +113,8 @@ test('without a relay it says so and sends nothing; one that starts sends it, on
 })
 
 test('a running relay is not disturbed: its commits stay, and nothing is sent twice', async () => {
-  const relay = await site.startRelay()
+  // So long that what is under way stays that, however long the command takes to start.
+  const relay = await site.startRelay({ ATTEMPT_TIMEOUT_MS: '60000', RETRY_LEASE_MS: '90000' })
   let answering = Promise.resolve()
   const backchannelLogoutUri = site.rps.uri('/beside', async (_request, response) => {
     await answering

@@ -277,7 +277,7 @@ describe('where going on would lose something it is not ready until that is reme
       await isNotReadyFor(
         url,
         'redis-writable',
-        new RegExp(`replica of 127.0.0.1:${port}.*; let REDIS_URL name`),
+        new RegExp(`replica of 127.0.0.1:${port}.*; set REDIS_URL to`),
       )
       await site.topic.publish(site.terminated(registration))
       expect((await fetch(`${url}/livez`)).status).toBe(200)
@@ -320,7 +320,7 @@ describe('where going on would lose something it is not ready until that is reme
     const key = `${site.prefix}:backlogs`
     await site.redis.set(key, 'x')
     await startsOnceRemedied(site, {}, async (url) => {
-      await isNotReadyFor(url, 'redis-keys', /holds a string where the relay keeps a zset/)
+      await isNotReadyFor(url, 'redis-keys', /holds a string instead of a zset/)
       // It is left as it is: it may be dear to somebody.
       expect(await site.redis.get(key)).toBe('x')
       await site.redis.del(key)

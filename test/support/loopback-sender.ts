@@ -14,13 +14,17 @@ export interface TimedResult {
 
 /** The relay's own sender, alone, allowed to reach this machine. */
 export class LoopbackSender {
+  readonly #guard: EgressGuard
   readonly #sender: UndiciSender
 
-  constructor(attemptTimeoutMs: number, options: Partial<UndiciSenderOptions> = {}) {
+  constructor(
+    attemptTimeoutMs: number,
+    { guard, ...options }: Partial<UndiciSenderOptions> & { readonly guard?: EgressGuard } = {},
+  ) {
+    this.#guard = guard ?? new EgressGuard({ allowHttp: true, allow: ['127.0.0.0/8', '::1'] })
     this.#sender = new UndiciSender({
       attemptTimeoutMs,
       connectionsPerOriginMax: 256,
-      guard: new EgressGuard({ allowHttp: true, allow: ['127.0.0.0/8', '::1'] }),
       ...options,
     })
   }
@@ -33,7 +37,13 @@ export class LoopbackSender {
     const startedAtMs = performance.now()
     return new Promise((resolve) =>
       this.#sender.send(
-        { endpoint: logoutEndpoint(uri), headers: emptyLogout.headers, body: BODY, probeTimeoutMs },
+        {
+          endpoint: logoutEndpoint(uri),
+          egress: this.#guard,
+          headers: emptyLogout.headers,
+          body: BODY,
+          probeTimeoutMs,
+        },
         (result) => resolve({ result, durationMs: performance.now() - startedAtMs }),
       ),
     )

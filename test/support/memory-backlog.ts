@@ -15,9 +15,13 @@ export class MemoryBacklog implements Backlog {
   }
 
   async dueRps(nowMs: number, from: number, limit: number): Promise<string[]> {
-    const due = byDueTime(this.#all()).filter(({ dueMs }) => dueMs <= nowMs)
-    return [...new Set(due.map(({ rpKey }) => rpKey))].slice(from, from + limit)
+    const due = [...this.#parked].map(([rpKey, ofRp]) => ({ rpKey, dueMs: earliestDueMs(ofRp) }))
+    const inOrder = byDueTime(due.filter(({ dueMs }) => dueMs <= nowMs))
+    return inOrder.slice(from, from + limit).map(({ rpKey }) => rpKey)
   }
+
+  /** It has no index. */
+  async tidyIndex(): Promise<void> {}
 
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
     const claimed: ParkedDelivery[] = []
@@ -104,7 +108,13 @@ export class MemoryBacklog implements Backlog {
   }
 }
 
-function byDueTime(parked: Iterable<ParkedDelivery>): ParkedDelivery[] {
+function earliestDueMs(parked: ReadonlyMap<string, ParkedDelivery>): number {
+  let earliestMs = Number.POSITIVE_INFINITY
+  for (const { dueMs } of parked.values()) earliestMs = Math.min(earliestMs, dueMs)
+  return earliestMs
+}
+
+function byDueTime<T extends { readonly dueMs: number }>(parked: Iterable<T>): T[] {
   return [...parked].sort((a, b) => a.dueMs - b.dueMs)
 }
 

@@ -1,6 +1,6 @@
 import { RelayFault } from '../../src/lib/errors.ts'
 import type { StoreProof } from '../../src/registry/epoch-guard.ts'
-import type { AppliedPosition, EpochStore, ShownEpoch } from '../../src/registry/epoch-store.ts'
+import type { AppliedPosition, EpochStore, StoredEpoch } from '../../src/registry/epoch-store.ts'
 
 /** What one server holds: an epoch, positions, and a lock that runs out. */
 interface Server {
@@ -40,10 +40,10 @@ export class MemoryEpochStore implements EpochStore {
     return this.#server.epoch?.id
   }
 
-  async read(): Promise<ShownEpoch | undefined> {
+  async read(): Promise<StoredEpoch | undefined> {
     const { epoch, heartbeatMs, provedAtMs, runId } = this.#server
     const isOfThisRun = epoch?.runId === runId
-    return epoch && { id: epoch.id, isOfThisRun, isUntold: false, heartbeatMs, provedAtMs }
+    return epoch && { id: epoch.id, isOfThisRun, isUnknownRun: false, heartbeatMs, provedAtMs }
   }
 
   async lock(owner: string, ms: number): Promise<boolean> {
@@ -83,7 +83,7 @@ export class MemoryEpochStore implements EpochStore {
     this.#server.positions.clear()
   }
 
-  async beat(nowMs: number): Promise<number> {
+  async heartbeat(nowMs: number): Promise<number> {
     this.#server.heartbeatMs = nowMs
     return ++this.#server.beats
   }

@@ -2,11 +2,11 @@ import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
 import { isSameOrigin } from '../../src/events/trigger.ts'
 import {
+  appliesTo,
   covers,
   type Ending,
   endingOfOutcome,
   groupsOf,
-  means,
   type OwedGroup,
 } from '../../src/registry/ending.ts'
 import type {
@@ -178,7 +178,7 @@ function note(settled: Map<string, number>, oidcSessionId: string, untilMs = Num
 }
 
 function isUntil(registration: Registration, ending: Ending): boolean {
-  return means(ending, registration, ANY_TIME)
+  return appliesTo(ending, registration, ANY_TIME)
 }
 
 /** Made until then, where both dates are known. */

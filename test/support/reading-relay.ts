@@ -1,6 +1,6 @@
 import { Assignment, type FetchGap } from '../../src/intake/assignment.ts'
 import type { PassedPosition } from '../../src/intake/log-edges.ts'
-import type { PartitionLane } from '../../src/intake/partition-lane.ts'
+import type { PartitionQueue } from '../../src/intake/partition-queue.ts'
 import type { GroupPosition } from '../../src/kafka/group-positions.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaRecordSource, type KafkaRecordSourceOptions } from '../../src/kafka/kafka-record-source.ts'
@@ -54,7 +54,7 @@ export class ReadingRelay {
     })
     this.assignment = new Assignment({
       source: this.source,
-      work: (lane) => this.#work(lane),
+      work: (queue) => this.#work(queue),
       commitIntervalMs: 20,
       onCommitFailed: () => undefined,
       onOutcomeSkipped: () => undefined,
@@ -67,12 +67,12 @@ export class ReadingRelay {
     return this.source.stop()
   }
 
-  async #work(lane: PartitionLane): Promise<void> {
-    for (let item = lane.next(); item !== undefined; item = lane.next()) {
-      if ('skipTo' in item) lane.tracker.skipTo(item.skipTo)
+  async #work(queue: PartitionQueue): Promise<void> {
+    for (let item = queue.next(); item !== undefined; item = queue.next()) {
+      if ('skipTo' in item) queue.tracker.skipTo(item.skipTo)
       else {
         this.values.push(String(item.record.value))
-        lane.tracker.begin(item.record.offset).settled()
+        queue.tracker.begin(item.record.offset).acknowledge()
       }
     }
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -84,6 +84,25 @@ export class RelayProcess {
     for (const stream of [child.stdout, child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#log.add(line))
     }
+  }
+
+  /** From now on nobody reads what it says. */
+  stopReading(): void {
+    this.#child.stdout?.pause()
+  }
+
+  readOn(): void {
+    this.#child.stdout?.resume()
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && existsSync(`/proc/${this.pid}`)
+  }
+
+  /** The memory that it holds, or held at most. Mebibytes; Linux only. */
+  memoryMib(field: 'VmRSS' | 'VmHWM'): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
+    return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1_024
   }
 
   /** Where `/readyz`, `/metrics` and the rest are, without a slash at the end; empty before it listens. */

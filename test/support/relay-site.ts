@@ -119,10 +119,11 @@ export class RelaySite {
       KAFKA_SESSION_TIMEOUT_MS: '3000',
       REDIS_PREFIX: this.prefix,
       COMMIT_INTERVAL_MS: '50',
-      RETRY_POLL_MS: '25',
+      // A relay that looks more often takes twice the processor time, and there are many of them.
+      RETRY_POLL_MS: '50',
       RETRY_BASE_DELAY_MS: '20',
       RETRY_MAX_DELAY_MS: '200',
-      SIGNING_KEYS_RELOAD_MS: '100',
+      SIGNING_KEYS_RELOAD_MS: '500',
       // The issuer is made up; looking for it would ask a name server.
       SIGNING_KEYS_PUBLISHED_CHECK_MS: '0',
       ...this.#options.env,

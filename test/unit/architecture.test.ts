@@ -14,8 +14,8 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   registry: { imports: 'events' },
   egress: { imports: 'lib events', packages: 'undici ipaddr.js' },
   'issuers/signing': { imports: 'lib events', packages: 'jose' },
-  issuers: { imports: 'lib issuers/signing' },
-  config: { imports: 'lib egress', packages: 'zod' },
+  issuers: { imports: 'lib events egress issuers/signing' },
+  config: { imports: 'lib events egress issuers', packages: 'zod yaml' },
   transports: { imports: 'events registry egress' },
   'transports/backchannel-logout': { imports: 'lib events egress issuers/signing transports' },
   delivery: { imports: 'lib events registry egress transports' },
@@ -41,7 +41,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   'cli/sessions': { imports: 'lib events registry config redis cli', packages: 'commander' },
   'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
-  'cli/replay': { imports: 'lib events/decoding config delivery kafka recovery cli' },
+  'cli/replay': { imports: 'lib events/decoding config delivery kafka recovery app cli' },
   cli: {
     imports:
       'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/trace cli/sessions cli/backlog cli/send cli/replay',

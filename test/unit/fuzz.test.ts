@@ -3,7 +3,7 @@ import { describeFailure, fuzz } from '../fuzz/fuzz-target.ts'
 import { fuzzTargets } from '../fuzz/targets.ts'
 
 // The short form; `npm run fuzz` looks for longer.
-const RUNS = 100
+const RUNS = 40
 
 describe('whatever others write, a parser gives its result or its fault, in bounded time and of bounded size', () => {
   test.each(fuzzTargets.map((target) => [target.name, target] as const))('%s', async (_, target) => {

@@ -63,7 +63,7 @@ describe('the README and the pages say what is true:', () => {
   test('the three records that the README shows are read as it says', () => {
     const shown = [...textOf('README.md').matchAll(/^```json\n(.+?)\n```/gms)]
     const inLog = { topic: 'session-events', partition: 0, timestampMs: Date.now(), key: null, headers: {} }
-    const decoders = new Decoders('https://login.example.com')
+    const decoders = new Decoders((name = 'https://login.example.com') => name)
     const decode = (value: string, offset: number) =>
       [decoders.decode({ ...inLog, offset, value: Buffer.from(value) }, Date.now())].flat()
     const kinds = shown.map(([, value = ''], offset) => decode(value, offset).map(({ kind }) => kind))

@@ -68,7 +68,7 @@ say then what is missing.
 */}}
 {{- define "logout-relay.check" -}}
 {{- if and .Values.autoscaling.enabled .Values.keda.enabled }}
-{{- fail "autoscaling.enabled and keda.enabled exclude each other: two autoscalers would fight over one Deployment" }}
+{{- fail "autoscaling.enabled and keda.enabled exclude each other: one Deployment can have only one autoscaler" }}
 {{- end }}
 {{- if and .Values.signingKeys.existingSecret .Values.signingKeys.value }}
 {{- fail "signingKeys.existingSecret and signingKeys.value exclude each other" }}
@@ -82,7 +82,7 @@ say then what is missing.
 {{- end }}
 {{- end }}
 {{- if regexMatch "^(localhost|127\\.|::1$)" (default "" .Values.config.BIND_ADDRESS) }}
-{{- fail "config.BIND_ADDRESS must not be a loopback address: probes, Service and Prometheus come from outside of the pod" }}
+{{- fail "config.BIND_ADDRESS must not be a loopback address: probes, Service and Prometheus connect from outside the pod" }}
 {{- end }}
 {{- if and (hasKey .Values.config "PORT") (not .Values.config.PORT) }}
 {{- fail "config.PORT must not be 0: Service and probes need to know the port" }}
@@ -100,15 +100,17 @@ say then what is missing.
 {{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end }}
 {{- $missing := list }}
 {{- if not .Values.extraEnvFrom }}
-{{- range list "KAFKA_BROKERS" "ISSUER" }}
-{{- if not (or (get $.Values.config .) (has . $names)) }}
-{{- $missing = append $missing (printf "config.%s" .) }}
+{{- $hasFile := or .Values.config.ISSUERS_FILE (has "ISSUERS_FILE" $names) }}
+{{- if not (or .Values.config.KAFKA_BROKERS (has "KAFKA_BROKERS" $names)) }}
+{{- $missing = append $missing "config.KAFKA_BROKERS" }}
 {{- end }}
+{{- if not (or $hasFile .Values.config.ISSUER (has "ISSUER" $names)) }}
+{{- $missing = append $missing "config.ISSUER or config.ISSUERS_FILE" }}
 {{- end }}
 {{- if not (or (include "logout-relay.secretKeyRef" (dict "root" . "option" "REDIS_URL")) .Values.config.REDIS_URL_FILE (has "REDIS_URL" $names) (has "REDIS_URL_FILE" $names)) }}
 {{- $missing = append $missing "secret.values.REDIS_URL or secret.existingSecret" }}
 {{- end }}
-{{- if not (or (include "logout-relay.signingKeysSecret" .) .Values.config.SIGNING_KEYS_FILE (has "SIGNING_KEYS_FILE" $names)) }}
+{{- if not (or $hasFile (include "logout-relay.signingKeysSecret" .) .Values.config.SIGNING_KEYS_FILE (has "SIGNING_KEYS_FILE" $names)) }}
 {{- $missing = append $missing "signingKeys.existingSecret, signingKeys.value or config.SIGNING_KEYS_FILE" }}
 {{- end }}
 {{- end }}

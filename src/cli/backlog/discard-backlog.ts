@@ -5,7 +5,7 @@ import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { FittingLog } from '../../delivery/fitting-log.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { RedisBacklog } from '../../redis/redis-backlog.ts'
-import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
+import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import { id, parseIssuer } from '../arguments.ts'
@@ -44,13 +44,11 @@ const ROWS_SHOWN_MAX = 50
 export function addDiscardBacklog(backlog: Command): void {
   backlog
     .command('discard')
-    .description(
-      'give up parked deliveries of an RP: each ends as backchannel-logout-failed, reason discarded',
-    )
+    .description('give up parked deliveries of an RP: each fails with reason discarded')
     .argument('<client>', 'the RP', id('<client>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
-    .option('--session <id>', 'those of this session alone', id('--session'))
-    .option('--yes', 'do not ask; needed where nobody can be asked')
+    .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
+    .option('--session <id>', 'only those of this session', id('--session'))
+    .option('--yes', 'do not ask; required without a terminal')
     .option('--json', 'one line of JSON per delivery')
     .addHelpText('after', '\nExamples:\n  $ logout-relay backlog discard shop --session iPOqb3da')
     .action(discardBacklog)
@@ -72,11 +70,11 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
         ? await view.size(rpKey)
         : (await view.ofSession(rpKey, session, Date.now())).length
     if (size === 0) {
-      output.note(`nothing of that is parked for ${client} of ${issuer}`)
+      output.note(`no such delivery is parked for ${client} of ${issuer}`)
       process.exitCode = EXIT_CODE.failed
       return
     }
-    const question = `Give up ${size} parked deliveries for ${client}? The RP will not be told.`
+    const question = `Give up ${size} parked deliveries for ${client}? The RP will get no logout.`
     if (!(await confirm(question, options.yes))) {
       output.note('nothing was discarded')
       process.exitCode = EXIT_CODE.failed
@@ -86,7 +84,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
     const log = new KafkaOutcomeLog(kafka, topics)
     const fitting = new FittingLog(log, ({ topic }) => output.note(`an outcome was cut to fit into ${topic}`))
     try {
-      const desk = new RedisBacklogDesk(redis, keys)
+      const operations = new RedisBacklogOperations(redis, keys)
       const stages: DiscardOptions = {
         log: { append: (records) => reachable('Kafka', fitting.append(records)) },
         outcomeTopic: config.kafka.outcomeTopic,
@@ -98,8 +96,8 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       let held = 0
       const take = async (members: readonly string[]): Promise<number> => {
         const now = Date.now()
-        const found = await desk.take(rpKey, members, now, now + config.leaseMs)
-        const rows = (await discard(found.taken, stages)).map(rowOf)
+        const found = await operations.lease(rpKey, members, now, now + config.leaseMs)
+        const rows = (await discard(found.leased, stages)).map(rowOf)
         count += rows.length
         if (output.isJson) for (const row of rows) output.json(row)
         else shown.push(...rows.slice(0, ROWS_SHOWN_MAX - shown.length))
@@ -115,9 +113,9 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       }
       output.redraw('')
       if (!output.isJson) output.rows(columns, shown, 'nothing was discarded')
-      if (count > shown.length && !output.isJson) output.line(`… ${count} altogether`)
+      if (count > shown.length && !output.isJson) output.line(`… ${count} in total`)
       if (held > 0) {
-        output.note(`${held} left to the relay that is at them; look again in a moment`)
+        output.note(`${held} left, because a relay holds them; try again in a moment`)
         process.exitCode = EXIT_CODE.failed
       }
     } finally {

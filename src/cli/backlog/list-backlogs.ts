@@ -22,8 +22,8 @@ const LIMIT_MAX = 100_000
 export function addListBacklogs(backlog: Command): void {
   backlog
     .command('list')
-    .description('RPs with parked deliveries, due first before the others')
-    .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
+    .description('list RPs with parked deliveries, earliest due first')
+    .option('--limit <count>', 'maximum number of RPs', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per RP')
     .addHelpText('after', '\nExamples:\n  $ logout-relay backlog list')
     .action(listBacklogs)
@@ -48,11 +48,9 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
       }
     })
     output.rows(columnsAt(nowMs), rows, 'nothing is parked')
-    if (found.length > limit) output.note(`there are more than ${limit}; give --limit for more`)
+    if (found.length > limit) output.note(`there are more than ${limit}; set --limit to list more`)
     if (rows.length > 0) {
-      output.note(
-        'which RPs are held back by a breaker only the relays know: logout_relay_breaker_open on /metrics',
-      )
+      output.note('an open breaker delays an RP: see logout_relay_breaker_open on /metrics of the relays')
     }
   } finally {
     redis.close()

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { layout } from '../../config/config.ts'
 import { RelayFault } from '../../lib/errors.ts'
-import { RedisBacklogDesk } from '../../redis/redis-backlog-desk.ts'
+import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -26,7 +27,7 @@ interface RetryRow extends Record<string, unknown> {
 const columns: readonly Column<RetryRow>[] = [
   { title: 'CLIENT', cell: ({ clientId }) => clientId },
   { title: 'DUE NOW', cell: ({ due }) => due, alignment: 'right' },
-  { title: 'LEFT TO A RELAY', cell: ({ held }) => held, alignment: 'right' },
+  { title: 'HELD BY A RELAY', cell: ({ held }) => held, alignment: 'right' },
 ]
 
 /** RPs that `--all` looks at. */
@@ -35,11 +36,11 @@ const RPS_MAX = 100_000
 export function addRetryBacklog(backlog: Command): void {
   backlog
     .command('retry')
-    .description('make parked deliveries due now; those that a relay is at are left to it')
+    .description('make parked deliveries due now, except those that a relay holds')
     .argument('[client]', 'the RP', id('<client>'))
     .option('--all', 'every RP')
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
-    .option('--session <id>', 'those of this session alone', id('--session'))
+    .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
+    .option('--session <id>', 'only those of this session', id('--session'))
     .option('--json', 'one line of JSON per RP')
     .addHelpText('after', '\nExamples:\n  $ logout-relay backlog retry shop')
     .action(retryBacklog)
@@ -47,26 +48,28 @@ export function addRetryBacklog(backlog: Command): void {
 
 async function retryBacklog(client: string | undefined, options: Options): Promise<void> {
   if ((client === undefined) === (options.all !== true)) {
-    throw new RelayFault('LR_USAGE', '<client>: name an RP, or give --all; not both')
+    throw new RelayFault('LR_USAGE', '<client>: give either an RP or --all')
   }
   const output = new Output(options.json === true)
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisBacklogView(redis, keys)
-    const desk = new RedisBacklogDesk(redis, keys)
+    const operations = new RedisBacklogOperations(redis, keys)
     const rows: RetryRow[] = []
     for (const rpKey of client === undefined ? await rpsOf(view, issuer) : [`${issuer}|${client}`]) {
       let [due, held] = [0, 0]
       for await (const members of view.members(rpKey, options.session)) {
-        const done = await desk.hurry(rpKey, members, Date.now())
+        const done = await operations.makeDue(rpKey, members, Date.now())
         due += done.due
         held += done.held
       }
       if (due + held > 0) rows.push({ clientId: rpKey.slice(issuer.length + 1), issuer, due, held })
     }
-    output.rows(columns, rows, 'nothing of that is parked')
+    output.rows(columns, rows, 'no such delivery is parked')
     if (rows.length === 0) process.exitCode = EXIT_CODE.failed
     else
-      output.note('an RP whose breaker is open is told after its next probe, within BREAKER_MAX_COOLDOWN_MS')
+      output.note(
+        `an RP with an open breaker gets its logouts after the next probe, within ${layout.delivery.breaker.cooldownMaxMs}`,
+      )
   })
 }
 

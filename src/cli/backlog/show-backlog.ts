@@ -32,11 +32,11 @@ const LIMIT_MAX = 10_000
 export function addShowBacklog(backlog: Command): void {
   backlog
     .command('show')
-    .description('the parked deliveries of an RP, due first before the others')
+    .description('show the parked deliveries of an RP, earliest due first')
     .argument('<client>', 'the RP', id('<client>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
-    .option('--session <id>', 'those of this session alone', id('--session'))
-    .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
+    .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
+    .option('--session <id>', 'only those of this session', id('--session'))
+    .option('--limit <count>', 'maximum number of deliveries', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per delivery')
     .addHelpText('after', '\nExamples:\n  $ logout-relay backlog show shop --limit 5')
     .action(showBacklog)
@@ -55,7 +55,7 @@ async function showBacklog(client: string, options: Options): Promise<void> {
         : (await view.ofSession(rpKey, session, nowMs)).slice(0, limit)
     if (found.length === 0) {
       output.note(
-        `nothing is parked for ${client} of ${issuer}${session === undefined ? '' : ' and that session'}`,
+        `nothing is parked for ${client} of ${issuer}${session === undefined ? '' : ' in that session'}`,
       )
       process.exitCode = EXIT_CODE.failed
       return
@@ -63,7 +63,7 @@ async function showBacklog(client: string, options: Options): Promise<void> {
     output.rows(columnsAt(nowMs), found.map(rowOf), '')
     const size = await view.size(rpKey)
     if (session === undefined && size > found.length) {
-      output.note(`${found.length} of ${size} parked deliveries; give --limit for more`)
+      output.note(`${found.length} of ${size} parked deliveries; set --limit to list more`)
     }
   })
 }
@@ -90,7 +90,7 @@ function columnsAt(nowMs: number): Column<ParkedRow>[] {
     { title: 'ATTEMPTS', cell: ({ attempts }) => attempts, alignment: 'right' },
     {
       title: 'DUE',
-      cell: ({ dueAt, isHeld }) => (isHeld ? 'a relay is at it' : dueText(Date.parse(dueAt), nowMs)),
+      cell: ({ dueAt, isHeld }) => (isHeld ? 'held by a relay' : dueText(Date.parse(dueAt), nowMs)),
     },
     { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt },
     { title: 'LAST ERROR', cell: ({ lastError }) => lastError },

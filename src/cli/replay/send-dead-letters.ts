@@ -1,10 +1,12 @@
+import { createIssuers } from '../../app/create-issuers.ts'
 import { readConfig } from '../../config/config.ts'
 import type { OutgoingRecord } from '../../delivery/outcome-log.ts'
 import { Decoders } from '../../events/decoding/decode-record.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
-import { letterAgain } from '../../recovery/dead-letters-again.ts'
+import { originalRecord } from '../../recovery/original-record.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
 import { openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -24,10 +26,11 @@ export async function sendDeadLetters(
 ): Promise<void> {
   const config = readConfig()
   const { deadLetterTopic: topic, topics: inputs } = config.kafka
-  const [{ issuer }] = config.issuers
+  const issuers = createIssuers(config, systemClock)
+  await issuers.open()
   const { kafka, topics } = await openKafka(config.kafka)
   const log = new KafkaOutcomeLog(kafka, topics)
-  const decoders = new Decoders(issuer)
+  const decoders = new Decoders((name) => issuers.resolve(name))
   let [sent, left] = [0, 0]
   try {
     const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)
@@ -47,7 +50,7 @@ export async function sendDeadLetters(
           for (const letter of records) {
             if (letter.offset >= end) continue
             const name = `${topic}/${partition}/${letter.offset}`
-            const fate = letterAgain(letter, inputs, decoders, Date.now())
+            const fate = originalRecord(letter, inputs, decoders, Date.now())
             if (fate.kind === 'left') {
               left++
               output.note(`left: ${name}: ${fate.why}`)
@@ -77,8 +80,5 @@ export function checkAlone(options: Readonly<Record<string, unknown>>): void {
   const allowed = new Set(['deadLetters', 'from', 'to', 'offsets', 'dryRun', 'json'])
   const other = Object.keys(options).find((name) => !allowed.has(name) && options[name] !== undefined)
   if (other === undefined) return
-  throw new RelayFault(
-    'LR_USAGE',
-    `--${other}: is of no use with --dead-letters, whose records are sent again whole`,
-  )
+  throw new RelayFault('LR_USAGE', `--${other}: cannot be used with --dead-letters`)
 }

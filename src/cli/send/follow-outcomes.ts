@@ -94,7 +94,7 @@ interface Result {
 
 function conclude({ owed, told, left, isTakenUp, waitMs }: Result, output: Output): number {
   if (!isTakenUp) {
-    output.note(`no relay has taken the trigger up within ${waitMs / 1_000} s`)
+    output.note(`no relay has read the trigger within ${waitMs / 1_000} s; check that one runs`)
     return EXIT_CODE.failed
   }
   const failed = [...told.values()].filter(({ kind }) => kind === 'failed').length
@@ -106,7 +106,7 @@ function conclude({ owed, told, left, isTakenUp, waitMs }: Result, output: Outpu
     ...(left.size > 0 ? [`${left.size} still owed`] : []),
     ...(silent > 0 ? [`${silent} removed without an outcome`] : []),
   ]
-  if (owed.size === 0) output.line('nothing was owed; "logout-relay trace" shows what was sent before')
+  if (owed.size === 0) output.line('nothing was owed; "logout-relay trace" shows earlier logouts')
   else output.line(`${owed.size} ${owed.size === 1 ? 'RP' : 'RPs'}: ${parts.join(', ')}`)
   if (left.size > 0 && !output.isJson) {
     const clients = [...new Set([...left.values()].map((it) => it.clientId ?? it.oidcSessionId))]

@@ -26,7 +26,7 @@ export interface SendOptions {
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, config } = readConfigFor(
+  const { issuer, config } = await readConfigFor(
     { ...kafkaClient, topics: layout.kafka.topics, outcomeTopic: layout.kafka.outcomeTopic },
     options.issuer,
   )
@@ -44,7 +44,7 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
   }
   const record = triggerRecord(checkedTopic(topic), trigger)
   if (!inputs.includes(topic)) {
-    output.note(`${topic} is none of KAFKA_TOPICS: no relay with these settings reads it`)
+    output.note(`${topic} is not in ${layout.kafka.topics}: no relay with these settings reads it`)
   }
   const { kafka, topics } = await openKafka(config)
   try {

@@ -35,7 +35,10 @@ export function triggerRecord(
     'content-type': 'application/json',
   }
   const wire = { topic, partition: 0, offset: 0, timestampMs: occurredAtMs, key: null, headers }
-  const decoded = new Decoders(issuer).decode({ ...wire, value: Buffer.from(value) }, Date.now())
+  const decoded = new Decoders((name = issuer) => name).decode(
+    { ...wire, value: Buffer.from(value) },
+    Date.now(),
+  )
   if ('kind' in decoded && decoded.kind === 'poison') throw new RelayFault('LR_USAGE', decoded.reason)
   return { topic, key: sessionId ?? (userId as string), value, headers }
 }

@@ -42,11 +42,11 @@ const columns: readonly Column<SessionRow>[] = [
 export function addListSessions(sessions: Command): void {
   sessions
     .command('list')
-    .description('sessions that have registrations')
-    .option('--issuer <url>', 'sessions of this issuer; ISSUER when not given', parseIssuer)
+    .description('list sessions with registrations')
+    .option('--issuer <issuer>', 'sessions of this issuer (default: the only one)', parseIssuer)
     .option('--user <id>', 'sessions of this user', id('--user'))
-    .option('--client <id>', 'sessions under which this RP is registered', id('--client'))
-    .option('--limit <count>', 'at most so many', count('--limit', LIMIT_MAX), LIMIT)
+    .option('--client <id>', 'sessions with a registration of this RP', id('--client'))
+    .option('--limit <count>', 'maximum number of sessions', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per session')
     .addHelpText('after', '\nExamples:\n  $ logout-relay sessions list --user alice')
     .action(listSessions)
@@ -67,7 +67,8 @@ async function listSessions({ issuer: given, user, client, limit, json }: Option
       }
     }
     output.rows(columns, [...rows.values()], `no such session of ${issuer}`)
-    if (hasMore) output.note(`there are more than ${limit}; give --limit for more, or --user or --client`)
+    if (hasMore)
+      output.note(`there are more than ${limit}; set --limit to list more, or --user or --client to filter`)
   })
 }
 

@@ -25,7 +25,7 @@ export function checkRegistrations(given: readonly Given[], issuer: string, nowM
     const result = readRegistration(data, issuer)
     if (result.kind === 'invalid') problems.push(`${where}: ${result.reason}`)
     else if (result.registration.issuer !== issuer) {
-      problems.push(`${where}: issuer: is another one than ${issuer}; give that with --issuer`)
+      problems.push(`${where}: issuer: differs from ${issuer}; set --issuer`)
     }
     // Without a time of its own it is made now, as one on the topic was made when its record was written.
     else found.push({ ...result.registration, registeredAtMs: result.registration.registeredAtMs ?? nowMs })
@@ -66,10 +66,7 @@ export async function readAll(stream: AsyncIterable<Buffer | string>): Promise<s
     const part = Buffer.from(chunk)
     bytes += part.length
     if (bytes > INPUT_BYTES_MAX) {
-      throw new RelayFault(
-        'LR_USAGE',
-        `standard input: has more than ${INPUT_BYTES_MAX} bytes; give it in parts`,
-      )
+      throw new RelayFault('LR_USAGE', `standard input: has more than ${INPUT_BYTES_MAX} bytes; split it`)
     }
     chunks.push(part)
   }

@@ -55,20 +55,20 @@ const BATCH = 500
 export function addRegisterSession(sessions: Command): void {
   sessions
     .command('register')
-    .description('write registrations to Redis, as the relay does with those on the topic')
-    .option('--issuer <url>', 'issuer of registrations that name none; ISSUER when not given', parseIssuer)
+    .description('write registrations to Redis, like a relay does for those on the topic')
+    .option('--issuer <issuer>', 'issuer of registrations without one (default: the only one)', parseIssuer)
     .option('--stdin', 'read registrations from standard input: JSON, one object or one per line')
-    .option('--session <id>', 'sessionId: the session at the provider')
-    .option('--oidc-session <id>', 'oidcSessionId: names the registration within its session')
+    .option('--session <id>', 'sessionId: the session id of the provider')
+    .option('--oidc-session <id>', 'oidcSessionId: the id of the registration within its session')
     .option('--client <id>', 'clientId: the RP')
     .option('--user <id>', 'userId: the user')
-    .option('--uri <uri>', 'backchannelLogoutUri: where the RP takes logout tokens')
-    .option('--sub <sub>', 'sub: the subject that the RP knows; the user when not given')
-    .option('--sid <sid>', 'sid: the session id that the RP knows; the session when not given')
-    .option('--session-required', 'sessionRequired: the RP wants sid in every token')
+    .option('--uri <uri>', 'backchannelLogoutUri: where the RP accepts logout tokens')
+    .option('--sub <sub>', 'sub: the subject that the RP knows (default: the user)')
+    .option('--sid <sid>', 'sid: the session id that the RP knows (default: the session)')
+    .option('--session-required', 'sessionRequired: the RP requires sid in every token')
     .option('--alg <alg>', 'alg: RS256, PS256, ES256, EdDSA or Ed25519')
     .option('--claims <claims>', 'claims: both, sub or sid')
-    .option('--registered-at <time>', 'registeredAt: when it was made, ISO 8601; now when not given')
+    .option('--registered-at <time>', 'registeredAt: when it was made, ISO 8601 (default: now)')
     .option('--json', 'one line of JSON per registration')
     .addHelpText(
       'after',
@@ -84,7 +84,11 @@ Examples:
 async function registerSession(options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const lifetimes = readConfigPart(layout.registry)
-  const registrations = await given(options, readConfigFor({}, options.issuer).issuer)
+  const { issuer, resolveIssuer } = await readConfigFor({}, options.issuer)
+  const registrations = (await given(options, issuer)).map((it) => ({
+    ...it,
+    issuer: resolveIssuer(it.issuer) ?? it.issuer,
+  }))
   await withRedis(options.issuer, async ({ keys, redis }) => {
     const registry = new RedisRegistry({ ...lifetimes, keys, redis })
     const rows: ResultRow[] = []
@@ -97,17 +101,17 @@ async function registerSession(options: Options): Promise<void> {
     }
     output.rows(columns, rows, '')
     if (rows.some(({ result }) => result === 'registered')) {
-      output.note('this stands in Redis alone: a registry that is built anew from the topic does not hold it')
+      output.note('only Redis holds this: a rebuild from the topic loses it')
     }
     const shown = await new RedisEpochStore(redis, keys).read()
-    if (shown === undefined || !(shown.isOfThisRun || shown.isUntold)) {
+    if (shown === undefined || !(shown.isOfThisRun || shown.isUnknownRun)) {
       output.note(
-        'Redis does not hold the registry: no relay ran on it yet, or it was emptied and is built anew',
+        'Redis does not hold the registry: no relay has used it yet, or it was emptied and is being rebuilt',
       )
     }
     if (rows.some(({ result }) => result === 'session-ended')) {
       output.note(
-        'a session that had ended: its RP has not been told; "logout-relay send session-terminated" does that',
+        'the session had already ended: its RP got no logout; run "logout-relay send session-terminated" to send one',
       )
     }
     if (rows.some(({ result }) => result !== 'registered')) process.exitCode = EXIT_CODE.failed
@@ -119,14 +123,14 @@ async function given(options: Options, issuer: string): Promise<Registration[]> 
   const fields = Object.entries(FIELDS).filter(([option]) => options[option] !== undefined)
   if (options.stdin === true) {
     if (fields.length > 0) {
-      throw new RelayFault('LR_USAGE', '--stdin: goes with no option that describes a registration')
+      throw new RelayFault('LR_USAGE', '--stdin: cannot be used with options that describe a registration')
     }
     return readRegistrations(await readAll(process.stdin), issuer, Date.now())
   }
   if (fields.length === 0) {
     throw new RelayFault(
       'LR_USAGE',
-      '--session, --oidc-session, --client, --user and --uri are needed, or --stdin to read JSON from standard input',
+      'give --session, --oidc-session, --client, --user and --uri, or --stdin to read JSON from standard input',
     )
   }
   const data = { issuer, ...Object.fromEntries(fields.map(([option, field]) => [field, options[option]])) }
@@ -157,13 +161,13 @@ function resultText({ result, endedBy }: ResultRow): string {
     case 'session-ended': {
       const where = endedBy?.topic
         ? `${endedBy.id} (${endedBy.topic}/${endedBy.partition}/${endedBy.offset})`
-        : 'a tombstone that names no trigger'
-      return `registered, but the session had ended by ${where}`
+        : 'a tombstone without a trigger'
+      return `registered, but ${where} had ended the session`
     }
     case 'already-settled':
-      return 'not registered: its RP was told of the end of the session already'
+      return 'not registered: its RP already got the logout of this session'
     case 'refused':
-      return 'not registered: another application holds the key of the session'
+      return 'not registered: another application uses the key of the session'
     default:
       return result satisfies never
   }

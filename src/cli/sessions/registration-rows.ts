@@ -59,10 +59,10 @@ function owedText(
   nowMs: number,
 ): string {
   if (pendingOutcome !== undefined) {
-    return `${pendingOutcome.outcome.kind} (Kafka has not taken the outcome yet)`
+    return `${pendingOutcome.outcome.kind} (Kafka has not acknowledged the outcome yet)`
   }
   if (delivery === undefined) return 'owed'
-  if (delivery.leasedUntilMs !== undefined) return 'owed (a relay is at it)'
+  if (delivery.leasedUntilMs !== undefined) return 'owed (held by a relay)'
   return `owed (parked, next attempt ${dueText(delivery.dueMs, nowMs)})`
 }
 

@@ -32,12 +32,12 @@ const columns: readonly Column<RemovedRow>[] = [
 export function addRemoveSession(sessions: Command): void {
   sessions
     .command('remove')
-    .description('remove registrations of a session from Redis; their RPs are NOT told of any logout')
-    .argument('<session>', 'its id', id('<session>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
-    .option('--oidc-session <id>', 'this registration alone', id('--oidc-session'))
-    .option('--client <id>', 'those of this RP alone', id('--client'))
-    .option('--yes', 'do not ask; needed where nobody can be asked')
+    .description('remove registrations of a session from Redis; their RPs get NO logout')
+    .argument('<session>', 'id of the session', id('<session>'))
+    .option('--issuer <issuer>', 'issuer of the session (default: the only one)', parseIssuer)
+    .option('--oidc-session <id>', 'only this registration', id('--oidc-session'))
+    .option('--client <id>', 'only those of this RP', id('--client'))
+    .option('--yes', 'do not ask; required without a terminal')
     .option('--json', 'one line of JSON per registration')
     .addHelpText('after', '\nExamples:\n  $ logout-relay sessions remove iPOqb3da --client shop')
     .action(removeSession)
@@ -72,11 +72,9 @@ async function removeSession(sessionId: string, options: Options): Promise<void>
       })),
     )
     output.rows(columns, rows, '')
-    output.note('their RPs were not told, and no outcome was published')
+    output.note('their RPs got no logout, and no outcome was published')
     if (state.ended === undefined) {
-      output.note(
-        'the session goes on: what the topic registered is there again when the registry is built anew',
-      )
+      output.note('the session goes on: a rebuild from the topic restores its registrations')
     }
   })
 }
@@ -105,7 +103,7 @@ function chosen({ sessionId, registrations, broken }: SessionState, options: Opt
 
 function questionOf({ sessionId, ended }: SessionState, rows: readonly RemovedRow[]): string {
   const clients = [...new Set(rows.map(({ clientId }) => clientId ?? 'unknown'))].join(', ')
-  const owed = ended === undefined ? '' : ' The session has ended, so this gives up a logout that is owed;'
+  const owed = ended === undefined ? '' : ' The session has ended, so this drops an owed logout;'
   const better = ended === undefined ? '' : ' "logout-relay backlog discard" does that with an outcome.'
-  return `Remove ${rows.length} registration(s) of session ${sessionId} (${clients})?${owed}${better} The RPs will not be told.`
+  return `Remove ${rows.length} registration(s) of session ${sessionId} (${clients})?${owed}${better} The RPs will get no logout.`
 }

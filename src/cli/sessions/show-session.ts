@@ -20,9 +20,9 @@ const columns: readonly Column<RegistrationRow>[] = [
 export function addShowSession(sessions: Command): void {
   sessions
     .command('show')
-    .description('what Redis holds of one session: registrations, whether it has ended, what was settled')
-    .argument('<session>', 'its id', id('<session>'))
-    .option('--issuer <url>', 'its issuer; ISSUER when not given', parseIssuer)
+    .description('show one session in Redis: its registrations, its ending and what is settled')
+    .argument('<session>', 'id of the session', id('<session>'))
+    .option('--issuer <issuer>', 'issuer of the session (default: the only one)', parseIssuer)
     .option('--json', 'one line of JSON')
     .addHelpText('after', '\nExamples:\n  $ logout-relay sessions show iPOqb3da')
     .action(showSession)
@@ -41,7 +41,7 @@ async function showSession(
     const rows = registrationRows(state, parked, nowMs)
     const { ended, expiresInMs } = state
     if (rows.length === 0 && ended === undefined) {
-      output.note(`Redis knows no session ${sessionId} of ${issuer}; "logout-relay trace" searches the topic`)
+      output.note(`Redis has no session ${sessionId} of ${issuer}; "logout-relay trace" searches the topic`)
       process.exitCode = EXIT_CODE.failed
       return
     }
@@ -67,11 +67,11 @@ function heading({ sessionId, issuer, ended, expiresInMs }: SessionState): strin
   const { isCut, origin, settled } = ended
   const by =
     origin === undefined
-      ? 'yes, by nobody knows what'
+      ? 'yes, by an unknown trigger'
       : `yes, by ${origin.id} (${origin.topic}/${origin.partition}/${origin.offset})`
   return [
     ...lines,
-    `ended     ${by}, remembered for another ${durationText(ended.expiresInMs)}`,
+    `ended     ${by}, kept for another ${durationText(ended.expiresInMs)}`,
     `settled   ${settled.length === 0 ? 'nothing yet' : settled.join(', ')}${isCut === true ? ', and more' : ''}`,
     '',
   ]

@@ -70,7 +70,7 @@ async function entriesOfSession(
   })
   if (ended === undefined) return entries
   const by = ended.origin === undefined ? '' : ` by ${ended.origin.id}`
-  const text = `ended${by}, remembered for another ${durationText(ended.expiresInMs)}`
+  const text = `ended${by}, kept for another ${durationText(ended.expiresInMs)}`
   const triggerId = ended.origin?.id
   return [
     { atMs: now, kind: 'ended', sessionId, text, ...(triggerId !== undefined && { triggerId }) },

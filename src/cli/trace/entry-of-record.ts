@@ -54,7 +54,7 @@ function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Ent
   const made = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
   const text =
     kind === 'sent'
-      ? `told after ${made}, status ${status}`
+      ? `sent after ${made}, status ${status}`
       : `failed: ${reason} after ${made}${lastError === undefined ? '' : `, last: ${lastError}`}`
   return {
     ...at(record),

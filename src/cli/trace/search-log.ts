@@ -73,14 +73,14 @@ async function withoutForged(
   return entries.map((entry) => {
     if (!origins.has(entry)) return entry
     const origin = origins.get(entry)
-    if (entry.topic !== outcomeTopic) return disbelieved(entry, `it does not stand on ${outcomeTopic}`)
+    if (entry.topic !== outcomeTopic) return disbelieved(entry, `it is not on ${outcomeTopic}`)
     if (origin !== undefined && held(origin)) return entry
-    return disbelieved(entry, 'its trigger is not on the log')
+    return disbelieved(entry, 'its trigger is not on the topic')
   })
 }
 
 function disbelieved(entry: Entry, why: string): Entry {
-  return { ...entry, kind: 'disbelieved', text: `not believed, because ${why}: ${entry.text}` }
+  return { ...entry, kind: 'disbelieved', text: `ignored, because ${why}: ${entry.text}` }
 }
 
 interface Found {
@@ -124,7 +124,7 @@ async function pass(
     if (!tooMany.signal.aborted) throw error
     throw new RelayFault(
       'LR_USAGE',
-      `--since: there are more than ${ENTRIES_MAX} records about that; look at a shorter time`,
+      `--since: there are more than ${ENTRIES_MAX} records; give a shorter time`,
       { cause: error },
     )
   }

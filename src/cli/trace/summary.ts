@@ -101,17 +101,17 @@ function parts(
     ...(sent > 0 ? [`${sent} sent`] : []),
     ...(failed > 0 ? [`${failed} failed (${[...reasons].join(', ')})`] : []),
     ...(owed > 0 ? [`${owed} owed (${owedDetail(standings, nowMs)})`] : []),
-    ...(alive > 0 ? [`${alive} registered, not asked to log out`] : []),
+    ...(alive > 0 ? [`${alive} registered, no logout requested`] : []),
     ...(missing > 0 ? [`${missing} without an outcome, and not in Redis`] : []),
   ]
 }
 
 function owedDetail(standings: readonly Standing[], nowMs: number): string {
   const owed = standings.filter((it) => it.kind === 'owed')
-  if (owed.every(({ isDecided }) => isDecided)) return 'Kafka has not taken the outcome yet'
+  if (owed.every(({ isDecided }) => isDecided)) return 'Kafka has not acknowledged the outcome yet'
   const due = owed.flatMap(({ dueMs, isDecided, isHeld }) =>
     dueMs === undefined || isHeld || isDecided ? [] : [dueMs],
   )
   if (due.length > 0) return `parked, next attempt ${dueText(Math.min(...due), nowMs)}`
-  return owed.some(({ isHeld }) => isHeld) ? 'a relay is at it' : 'no relay has parked or settled it yet'
+  return owed.some(({ isHeld }) => isHeld) ? 'held by a relay' : 'no relay has parked or settled it yet'
 }

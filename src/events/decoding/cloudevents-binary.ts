@@ -4,8 +4,8 @@ import { parseJson, timeOf } from './envelope.ts'
 import { isKnownType, unread } from './known-types.ts'
 
 /**
- * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, the data alone in the value. The relay's own
- * outcomes are left unparsed.
+ * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, only the data in the value. Does not parse
+ * the relay's own outcomes.
  */
 export const cloudEventsBinary: Decoder = {
   name: 'cloudevents-binary',

@@ -4,8 +4,8 @@ import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
 import { isKnownType, unread } from './known-types.ts'
 
 /**
- * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The content type is
- * compared without case and without its parameters, as the binding demands.
+ * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object. The comparison of the content type
+ * ignores case and parameters, as the binding demands.
  */
 export const cloudEventsStructured: Decoder = {
   name: 'cloudevents-structured',
@@ -24,7 +24,7 @@ export const cloudEventsStructured: Decoder = {
     const event = parsed.json
     if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
     const type = textOf(event.type)
-    if (type === undefined) return { kind: 'poison', reason: 'type: must be a string that is not empty' }
+    if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
     if (!isKnownType(type)) return unread(type)
     const data = dataOf(event)
     if (data === undefined) return { kind: 'poison', reason: 'data: is missing or not JSON' }
@@ -45,7 +45,7 @@ export const cloudEventsStructured: Decoder = {
   },
 }
 
-/** The media type of a whole CloudEvent, or of several; `undefined` for any other content. */
+/** The media type of a CloudEvent or a batch of them; `undefined` for any other content. */
 export function structuredType(contentType: string | undefined): string | undefined {
   const type = contentType?.trim().toLowerCase()
   return type?.startsWith('application/cloudevents') ? type.split(';', 1)[0]?.trim() : undefined

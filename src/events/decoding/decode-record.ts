@@ -27,43 +27,49 @@ export type DecodeResult =
   | { readonly kind: 'skipped'; readonly reason: 'empty' | 'outcome' | 'unknown-type' }
   | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
 
-/** The formats that the relay reads, in the order in which they are asked. */
+/**
+ * The `iss` of what a record calls its issuer, which may be an alias; of a record that names none, the only one there is,
+ * and `undefined` where there are several.
+ */
+export type ResolveIssuer = (name: string | undefined) => string | undefined
+
+/** The supported formats, in the order in which they are tried. */
 export const registeredDecoders: readonly Decoder[] = [cloudEventsBinary, cloudEventsStructured, plainJson]
 
+const NO_ISSUER = 'data.issuer: is required, because this relay serves several issuers'
 const EMPTY: DecodeResult = { kind: 'skipped', reason: 'empty' }
 const UNKNOWN: DecodeResult = { kind: 'skipped', reason: 'unknown-type' }
 
-/** What records say, whatever their format. */
+/** Decodes records of every format. */
 export class Decoders {
   readonly #decoders: readonly Decoder[]
-  readonly #defaultIssuer: string
+  readonly #resolveIssuer: ResolveIssuer
 
-  /** `defaultIssuer`: the one to assume where a record names none. */
-  constructor(defaultIssuer: string, decoders: readonly Decoder[] = registeredDecoders) {
-    this.#defaultIssuer = defaultIssuer
+  constructor(resolveIssuer: ResolveIssuer, decoders: readonly Decoder[] = registeredDecoders) {
+    this.#resolveIssuer = resolveIssuer
     this.#decoders = decoders
   }
 
   /**
-   * Never throws: whatever stands in the log ends as one of the four results, or as a list of them where one record says
-   * several things. `nowMs` is the moment of reading: a time that a record states is believed no further than that.
+   * Never throws: every record yields one of the four results, or a list of them if it says several things. `nowMs`: the time
+   * of reading, which bounds the times that a record claims.
    */
   decode(record: WireRecord, nowMs: number): DecodeResult | readonly DecodeResult[] {
     const { unreadable, value } = record
     if (unreadable !== undefined) return { kind: 'poison', reason: unreadable, type: 'unknown' }
     if (value === null || value.length === 0) return EMPTY
     try {
-      const said = this.#ask(record)
-      if (said === undefined) return UNKNOWN
-      if ('kind' in said) return this.#resultOf(said, 0, record, nowMs)
-      return said.length === 0 ? UNKNOWN : this.#resultsOf(said, record, nowMs)
+      const found = this.#ask(record)
+      if (found === undefined) return UNKNOWN
+      if ('kind' in found) return this.#resultOf(found, 0, record, nowMs)
+      return found.length === 0 ? UNKNOWN : this.#resultsOf(found, record, nowMs)
     } catch {
-      // A gap in the checks of a format. The partition must go on, and the record must not be lost.
+      // The format's checks have a gap. The partition must go on, and the record must not be lost.
       return { kind: 'poison', reason: 'record: cannot be decoded', type: 'unknown' }
     }
   }
 
-  /** By type and headers alone; false only for a record that surely says nothing of that kind, or of any. */
+  /** Judged by type and headers alone. False only if the record certainly says nothing of that kind (or of any kind). */
   mayConcern(record: WireRecord, what?: RecordKind): boolean {
     for (const decoder of this.#decoders) {
       const answer = decoder.mayConcern(record, what)
@@ -75,27 +81,27 @@ export class Decoders {
   #ask(record: WireRecord): Decoded | readonly Decoded[] | undefined {
     const { headers } = record
     for (const decoder of this.#decoders) {
-      const said = decoder.decode(record, headers)
-      if (said !== undefined) return said
+      const found = decoder.decode(record, headers)
+      if (found !== undefined) return found
     }
     return undefined
   }
 
-  #resultsOf(said: readonly Decoded[], record: WireRecord, nowMs: number): readonly DecodeResult[] {
+  #resultsOf(found: readonly Decoded[], record: WireRecord, nowMs: number): readonly DecodeResult[] {
     const ids = new Set<string>()
-    return said.map((it, index) => {
+    return found.map((it, index) => {
       const id = it.kind === 'envelope' ? it.id : undefined
-      // Two of one record that are called the same would be taken for one that came again.
+      // A repeated id within one record would look like a repetition of the first.
       const own = id !== undefined && ids.has(id) ? { ...it, id: undefined } : it
       if (id !== undefined) ids.add(id)
       const result = this.#resultOf(own, index, record, nowMs)
       if (result.kind !== 'poison') return result
-      return { ...result, reason: `${index + 1} of ${said.length}: ${result.reason}` }
+      return { ...result, reason: `${index + 1} of ${found.length}: ${result.reason}` }
     })
   }
 
   #resultOf(said: Decoded, index: number, record: WireRecord, nowMs: number): DecodeResult {
-    if (said.kind === 'envelope') return interpret(said, index, record, this.#defaultIssuer, nowMs)
+    if (said.kind === 'envelope') return interpret(said, index, record, this.#resolveIssuer, nowMs)
     return said.kind === 'poison' ? { ...said, type: 'unknown' } : said
   }
 }
@@ -104,7 +110,7 @@ function interpret(
   envelope: Envelope,
   index: number,
   record: WireRecord,
-  defaultIssuer: string,
+  resolveIssuer: ResolveIssuer,
   nowMs: number,
 ): DecodeResult {
   const { topic, partition, offset } = record
@@ -115,9 +121,9 @@ function interpret(
     offset,
   }
   const recordedAtMs = claimedTime(record.timestampMs, nowMs, nowMs)
-  // Nothing happened after its record was written; bounded by the moment of reading it would mean more when it is read later.
+  // Nothing happened after its record was written. The time of reading is no bound: a later reading would cover more.
   const writtenAtMs = Math.min(recordedAtMs, nowMs)
-  // Nor are clocks given what they lie apart: the cut-off that is made of it, here or from an outcome, gives them that.
+  // Without the clock tolerance, which the cut-off adds, here or from an outcome.
   const occurredAtMs = Math.min(claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs), writtenAtMs)
   const common = {
     origin,
@@ -128,12 +134,14 @@ function interpret(
     case 'session-terminated': {
       const parsed = sessionTerminatedData.safeParse(envelope.data)
       if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
-      const { issuer, sessionId, userId, reason } = parsed.data
+      const { sessionId, userId, reason } = parsed.data
+      const issuer = resolveIssuer(parsed.data.issuer)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
       const trigger: SessionTerminated = {
         type: envelope.type,
-        issuer: issuer ?? defaultIssuer,
+        issuer,
         sessionId,
-        // It means the session as it stood when the record was written: a stale time does not save it.
+        // It covers the session as it was when the record was written, even with a stale time.
         untilMs: writtenAtMs + CLOCK_TOLERANCE_MS,
         ...(userId !== undefined && { userId }),
         ...(reason !== undefined && { reason }),
@@ -144,10 +152,12 @@ function interpret(
     case 'user-signed-out': {
       const parsed = userSignedOutData.safeParse(envelope.data)
       if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
-      const { issuer, sessionId, userId, reason } = parsed.data
+      const { sessionId, userId, reason } = parsed.data
+      const issuer = resolveIssuer(parsed.data.issuer)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
       const trigger: UserSignedOut = {
         type: envelope.type,
-        issuer: issuer ?? defaultIssuer,
+        issuer,
         userId,
         untilMs: (sessionId === undefined ? occurredAtMs : writtenAtMs) + CLOCK_TOLERANCE_MS,
         ...(sessionId !== undefined && { sessionId }),
@@ -157,16 +167,19 @@ function interpret(
       return { kind: 'trigger', trigger }
     }
     case 'backchannel-logout-registered': {
-      const result = readRegistration(envelope.data, defaultIssuer)
+      const result = readRegistration(envelope.data, resolveIssuer(undefined) ?? '')
       if (result.kind === 'invalid') return poison(envelope.type, result.reason)
-      // A registration without a time of its own was made when its record was written, and none was made after that: read
-      // again later, it must not be dated after its own outcome.
+      // A registration without a time was made when its record was written, and none was made later. Otherwise a later
+      // reading would date it after its own outcome.
       const { registration } = result
+      const issuer = registration.issuer === '' ? undefined : resolveIssuer(registration.issuer)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
       const saidMs = registration.registeredAtMs ?? envelope.timeMs
       return {
         kind: 'registration',
         registration: {
           ...registration,
+          issuer,
           registeredAtMs: claimedTime(saidMs, recordedAtMs, writtenAtMs),
         },
         origin,

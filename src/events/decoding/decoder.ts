@@ -1,35 +1,33 @@
 import type { WireHeaders, WireRecord } from '../wire-record.ts'
 import type { Envelope } from './envelope.ts'
 
-/** What somebody reads the log for. */
+/** The kind of records that a reader of the log wants. */
 export type RecordKind = 'trigger' | 'registration'
 
-/** One thing that a record says, its data not yet checked. `skipped`: it is of the format, and asks nothing of the relay. */
+/** One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. */
 export type Decoded =
   | Envelope
   | { readonly kind: 'skipped'; readonly reason: 'outcome' | 'unknown-type' }
   | { readonly kind: 'poison'; readonly reason: string }
 
 /**
- * One input format, constructed with its configuration. Formats are asked in their order, and the first that answers
- * decides; one that is meant for some topics answers nothing for the records of others.
+ * One input format, constructed with its configuration. Formats are tried in order, and the first result counts. A format for
+ * certain topics returns `undefined` for others.
  *
- * Both answers go by the record and the configuration alone: a record is read again after years, and must say the same.
+ * Both methods depend only on the record and the configuration: a record may be read again years later, with the same result.
  */
 export interface Decoder {
   /** Unique among the formats. */
   readonly name: string
   /**
-   * What the record says, whose value is not empty: one thing, or a list of any number, in the record's order. `undefined`
-   * where it is not of this format. `headers`: those of the record, read once for all formats. Where it throws, the record
-   * is poison.
+   * Decodes a record with a non-empty value: one result, or any number in the record's order. `undefined` if it has another
+   * format. `headers`: parsed once for all formats. A record on which it throws is poison.
    */
   decode(record: WireRecord, headers: WireHeaders): Decoded | readonly Decoded[] | undefined
   /**
-   * Whether the record may say something of that kind, or of any where none is named, without a look at its value: most of a
-   * log is passed over by that.
-   * `undefined` where it cannot be of this format, or where it may be and would say no such thing; false where it is surely of
-   * this format, and surely says no such thing.
+   * Whether the record may be of that kind (any kind if omitted), without reading its value: most of a log is skipped this
+   * way. False if the record certainly has this format and is of another kind. `undefined` if it has another format, or if
+   * its format is uncertain and in this format it would be of another kind.
    */
   mayConcern(record: WireRecord, what?: RecordKind): boolean | undefined
 }

@@ -1,19 +1,19 @@
 import { isUtf8 } from 'node:buffer'
 import type { KnownType } from './known-types.ts'
 
-/** What every input format comes down to: a type and its data, not yet checked. */
+/** The common result of every input format: a type and its data, not validated yet. */
 export interface Envelope {
   readonly kind: 'envelope'
   readonly type: KnownType
   readonly id?: string | undefined
-  /** Milliseconds since the epoch, when the format carries a time. */
+  /** Milliseconds since the epoch, if the format has a time. */
   readonly timeMs?: number | undefined
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
   readonly data: unknown
 }
 
-/** Larger than any record of ours by two orders of magnitude; parsing more would only stall the partition. */
+/** A hundred times the size of any valid record. Parsing more would only stall the partition. */
 const VALUE_BYTES_MAX = 256 * 1_024
 const SCHEMA_REGISTRY_MAGIC = 0x00
 
@@ -36,7 +36,7 @@ export function parseJson(value: Buffer | null): JsonResult {
         'value: starts with a schema-registry magic byte; produce JSON without the registry serializer instead',
     }
   }
-  // Lone bytes would silently become U+FFFD inside an id, which then names another session.
+  // Invalid bytes would silently become U+FFFD in an id, which then names another session.
   if (!isUtf8(value)) return { kind: 'poison', reason: 'value: is not UTF-8' }
   try {
     return { kind: 'json', json: JSON.parse(value.toString('utf8')) }
@@ -50,12 +50,12 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** `undefined` for what is no text, or an empty one. */
+/** `undefined` for a value that is not text, or is empty. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** Milliseconds since the epoch of an RFC 3339 time, or `undefined` where there is none that can be read. */
+/** An RFC 3339 time in milliseconds since the epoch; `undefined` if it is missing or invalid. */
 export function timeOf(text: unknown): number | undefined {
   if (typeof text !== 'string') return undefined
   const ms = Date.parse(text)

@@ -1,7 +1,7 @@
 import { isOutcomeType } from '../outcome.ts'
 import type { Decoded } from './decoder.ts'
 
-/** The record types that intake acts on; every other type is skipped and counted. */
+/** The record types that intake processes. It skips and counts all others. */
 export const knownTypes = ['session-terminated', 'user-signed-out', 'backchannel-logout-registered'] as const
 export type KnownType = (typeof knownTypes)[number]
 
@@ -11,7 +11,7 @@ export function isKnownType(type: string): type is KnownType {
 
 const outcome: Decoded = { kind: 'skipped', reason: 'outcome' }
 
-/** What a format of our own words answers for a type that is not to be read: another format may know it. */
+/** The result for a type that is not read: `skipped` for an outcome, else `undefined`, since another format may know it. */
 export function unread(type: string): Decoded | undefined {
   return isOutcomeType(type) ? outcome : undefined
 }

@@ -5,8 +5,8 @@ import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
 import { isKnownType, unread } from './known-types.ts'
 
 /**
- * Plain JSON: one object with a `type` and the same fields as the CloudEvents data beside it (or under `data`),
- * and optionally `id` and `time`. It takes whatever is no CloudEvent, so it is the last to be asked.
+ * Plain JSON: one object with a `type`, the fields of the CloudEvents data beside it (or under `data`), and optionally `id`
+ * and `time`. It accepts whatever is no CloudEvent, so it comes last.
  */
 export const plainJson: Decoder = {
   name: 'plain-json',
@@ -19,7 +19,7 @@ export const plainJson: Decoder = {
     const json = parsed.json
     if (!isObject(json)) return { kind: 'poison', reason: 'value: must be a JSON object' }
     const type = textOf(json.type)
-    if (type === undefined) return { kind: 'poison', reason: 'type: must be a string that is not empty' }
+    if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
     if (!isKnownType(type)) return unread(type)
     return {
       kind: 'envelope',

@@ -49,7 +49,7 @@ async function readKeys(content: Buffer): Promise<KeyFile> {
     const twin = 'key' in result ? keys.find((key) => isMixedUpWith(key, result.key)) : undefined
     if (!('key' in result)) leftOut.push({ name: place, ...result })
     else if (twin === undefined) keys.push(result.key)
-    else leftOut.push({ name: place, ...left('an earlier key of the file has the same kid') })
+    else leftOut.push({ name: place, ...left('an earlier key in the file has the same kid') })
   }
   if (keys.length === 0) throw new RelayFault('LR_KEYS_INVALID', noKeyText(leftOut))
   return { keys, leftOut }
@@ -80,7 +80,7 @@ function jsonEntries(text: string): Entry[] {
   try {
     json = JSON.parse(text)
   } catch {
-    throw new RelayFault('LR_KEYS_INVALID', 'the file starts like a JWK set but is not JSON')
+    throw new RelayFault('LR_KEYS_INVALID', 'the file looks like a JWK set but is not JSON')
   }
   const { keys, ciphertext, kty } = json as Readonly<Record<string, unknown>>
   if (ciphertext !== undefined) {

@@ -18,16 +18,20 @@ interface Frame {
 export class LocalSigner implements TokenSigner {
   /** Per key, algorithm and type: a handful of entries for millions of tokens. */
   readonly #frames = new WeakMap<SigningKey, Map<string, Frame>>()
-  readonly #keys: Pick<SigningKeys, 'keyFor'>
+  readonly #keys: Pick<SigningKeys, 'isLoaded' | 'keyFor' | 'load'>
   readonly #rsa: RsaThreads
 
-  constructor(keys: Pick<SigningKeys, 'keyFor'>, rsa: RsaThreads) {
+  constructor(keys: Pick<SigningKeys, 'isLoaded' | 'keyFor' | 'load'>, rsa: RsaThreads) {
     this.#keys = keys
     this.#rsa = rsa
   }
 
-  /** Calls `done` at once but for RSA signatures that come in numbers. */
+  /** Calls `done` at once but before the keys are read, and for RSA signatures that come in numbers. */
   sign({ alg, typ }: TokenHeader, payload: string, done: (signed: Buffer | Error) => void): void {
+    if (!this.#keys.isLoaded) {
+      this.#keys.load().then(() => this.sign({ alg, typ }, payload, done), done)
+      return
+    }
     let key: SigningKey
     try {
       key = this.#keys.keyFor(alg)

@@ -12,6 +12,8 @@ export interface SigningKey {
   readonly algorithms: readonly TokenAlgorithm[]
   /** The key signs from then on; published before. Milliseconds since the epoch, 0 = always. */
   readonly notBeforeMs: number
+  /** It signs until then. Milliseconds since the epoch; infinite when nothing is said. */
+  readonly notAfterMs: number
   readonly privateKey: KeyObject
   /** The public JWK, as `/jwks.json` shows it. */
   readonly publicJwk: Readonly<Record<string, unknown>>

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, realpath } from 'node:fs/promises'
+import { sep } from 'node:path'
 import { type TokenAlgorithm, tokenAlgorithms } from '../../events/registration.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { messageOf, RelayFault } from '../../lib/errors.ts'
@@ -12,6 +13,14 @@ export interface KeyFileEvents {
   onReloadFailed(error: unknown, failures: number): void
 }
 
+export interface KeyEnding {
+  readonly algorithm: TokenAlgorithm
+  /** Of the last key that signs it. */
+  readonly kid: string
+  /** Until then, and no longer, a key of the file signs. Milliseconds since the epoch. */
+  readonly endsAtMs: number
+}
+
 export interface KeyFileFacts {
   /** Its permissions, as in `stat`. */
   readonly mode: number
@@ -19,13 +28,18 @@ export interface KeyFileFacts {
   readonly leftOut: readonly LeftOutKey[]
   /** What keys of before signed, and those in force do not. */
   readonly lost: readonly TokenAlgorithm[]
+  /** Algorithms that no key signs from some time on. */
+  readonly endings: readonly KeyEnding[]
   /** Why the file cannot be used as it is now, so that older keys stay in force. */
   readonly problem: string | undefined
 }
 
+/** After so long a file that could not be read is tried again for the next token. */
+const RETRY_MS = 2_000
+
 /**
- * The signing keys of one issuer, read from a file and read again when it changes. A file that turns bad while
- * the service runs leaves the keys in use as they were.
+ * The signing keys of one issuer, read from a file when they are first needed, and again when it changes. A file that turns
+ * bad while the service runs leaves the keys in use as they were.
  */
 export class SigningKeys {
   #keys: readonly SigningKey[] = []
@@ -35,63 +49,61 @@ export class SigningKeys {
   #mode = 0
   /** Of what was read last, and not its text: whoever gets hold of the heap must not find the private keys in it. */
   #contentHash = ''
-  #timer: NodeJS.Timeout | undefined
-  #closed = false
+  #loading: Promise<void> | undefined
+  #failedAtMs = Number.NEGATIVE_INFINITY
+  #failures = 0
   readonly #file: string
+  readonly #folder: string | undefined
   readonly #clock: Clock
 
-  constructor(file: string, clock: Clock) {
+  /** `folder`: links followed, the file must lie in it; anywhere when it is missing. */
+  constructor(file: string, clock: Clock, folder?: string) {
     this.#file = file
     this.#clock = clock
+    this.#folder = folder
   }
 
-  /** Throws `LR_KEYS_INVALID` when the file cannot be read or holds no usable key. */
-  async load(): Promise<void> {
-    await this.#reload()
+  get isLoaded(): boolean {
+    return this.#keys.length > 0
+  }
+
+  /** Throws `LR_KEYS_INVALID` when the file cannot be read or holds no usable key. Once read, it is not read again here. */
+  load(): Promise<void> {
+    if (this.isLoaded) return Promise.resolve()
+    const isTooSoon = this.#clock.monotonic() - this.#failedAtMs < RETRY_MS
+    if (isTooSoon) return Promise.reject(new RelayFault('LR_KEYS_INVALID', this.#problem ?? ''))
+    this.#loading ??= this.#first().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
   }
 
   /**
-   * Looks at the file every `everyMs`. Its content is compared, not its date: mounted secrets are swapped behind
-   * a symbolic link, which file watching and modification times both miss.
+   * Reads the file again, if it has changed. Its content is compared, not its date: mounted secrets are swapped behind
+   * a symbolic link, which file watching and modification times both miss. Never throws.
    */
-  watch(everyMs: number, events: KeyFileEvents): void {
-    let failures = 0
-    let said = ''
-    const look = async (): Promise<void> => {
-      try {
-        const isNew = await this.#reload()
-        failures = 0
-        this.#problem = undefined
-        if (isNew) events.onReloaded(this.#keys.map((key) => key.kid))
-      } catch (error) {
-        failures = messageOf(error) === said ? failures + 1 : 1
-        said = messageOf(error)
-        this.#problem = said
-        events.onReloadFailed(error, failures)
-      }
+  async look(events: KeyFileEvents): Promise<void> {
+    try {
+      const isNew = await this.#reload()
+      this.#failures = 0
+      this.#problem = undefined
+      if (isNew) events.onReloaded(this.#keys.map((key) => key.kid))
+    } catch (error) {
+      this.#failures = messageOf(error) === this.#problem ? this.#failures + 1 : 1
+      this.#problem = messageOf(error)
+      events.onReloadFailed(error, this.#failures)
     }
-    const again = (): void => {
-      if (this.#closed) return
-      this.#timer = setTimeout(() => look().finally(again), everyMs)
-      this.#timer.unref()
-    }
-    again()
-  }
-
-  close(): void {
-    this.#closed = true
-    clearTimeout(this.#timer)
   }
 
   /**
-   * The key that signs `algorithm` now: of those past their `notBefore`, the one that became valid last.
+   * The key that signs `algorithm` now: of those between their `notBefore` and `notAfter`, the one that became valid last.
    * Throws `LR_KEY_MISSING` when there is none.
    */
   keyFor(algorithm: TokenAlgorithm): SigningKey {
     const now = this.#clock.now()
     let best: SigningKey | undefined
     for (const key of this.#keys) {
-      if (key.notBeforeMs > now || !key.algorithms.includes(algorithm)) continue
+      if (!isValid(key, now) || !key.algorithms.includes(algorithm)) continue
       const isNewer = best === undefined || key.notBeforeMs > best.notBeforeMs
       if (isNewer || (key.notBeforeMs === best?.notBeforeMs && hasOtherName(best, algorithm))) best = key
     }
@@ -106,7 +118,7 @@ export class SigningKeys {
     const now = this.#clock.now()
     const signing = new Set<SigningKey>()
     for (const algorithm of tokenAlgorithms) {
-      if (this.#keys.some((key) => key.notBeforeMs <= now && key.algorithms.includes(algorithm)))
+      if (this.#keys.some((key) => isValid(key, now) && key.algorithms.includes(algorithm)))
         signing.add(this.keyFor(algorithm))
     }
     return this.#keys.flatMap((key) => {
@@ -127,7 +139,44 @@ export class SigningKeys {
 
   /** What is to be said about the file, as it was seen last. */
   get facts(): KeyFileFacts {
-    return { mode: this.#mode, leftOut: this.#leftOut, lost: this.#lost, problem: this.#problem }
+    return {
+      mode: this.#mode,
+      leftOut: this.#leftOut,
+      lost: this.#lost,
+      endings: this.#endings(),
+      problem: this.#problem,
+    }
+  }
+
+  #endings(): KeyEnding[] {
+    const now = this.#clock.now()
+    return tokenAlgorithms.flatMap((algorithm) => {
+      const keys = this.#keys.filter((key) => key.algorithms.includes(algorithm))
+      // Each key that takes over in time moves the end.
+      let [last] = keys.filter((key) => isValid(key, now)).sort(byEnd)
+      for (let next = last; next !== undefined; ) {
+        last = next
+        const { notAfterMs } = last
+        next = keys
+          .filter((key) => key.notBeforeMs <= notAfterMs && key.notAfterMs > notAfterMs)
+          .sort(byEnd)[0]
+      }
+      // Where none signs now the last one has ended, or none has begun.
+      last ??= keys.filter((key) => key.notAfterMs <= now).sort(byEnd)[0]
+      if (last === undefined || last.notAfterMs === Number.POSITIVE_INFINITY) return []
+      return { algorithm, kid: last.kid, endsAtMs: last.notAfterMs }
+    })
+  }
+
+  async #first(): Promise<void> {
+    try {
+      await this.#reload()
+      this.#problem = undefined
+    } catch (error) {
+      this.#problem = messageOf(error)
+      this.#failedAtMs = this.#clock.monotonic()
+      throw error
+    }
   }
 
   /** False when the file is as it was. */
@@ -146,6 +195,7 @@ export class SigningKeys {
 
   async #read(): Promise<Buffer> {
     try {
+      await this.#checkFolder()
       await using file = await open(this.#file)
       this.#mode = (await file.stat()).mode
       return await file.readFile()
@@ -153,6 +203,22 @@ export class SigningKeys {
       throw new RelayFault('LR_KEYS_INVALID', `the signing key file cannot be read: ${messageOf(error)}`)
     }
   }
+
+  /** A link that leads out of it would sign with the keys of somebody else. */
+  async #checkFolder(): Promise<void> {
+    if (this.#folder === undefined) return
+    const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#folder)])
+    if (!file.startsWith(`${folder}${sep}`)) throw new Error('it lies outside the folder of the issuers file')
+  }
+}
+
+function isValid({ notBeforeMs, notAfterMs }: SigningKey, nowMs: number): boolean {
+  return notBeforeMs <= nowMs && nowMs < notAfterMs
+}
+
+/** The longest first. */
+function byEnd(a: SigningKey, b: SigningKey): number {
+  return b.notAfterMs === a.notAfterMs ? 0 : b.notAfterMs - a.notAfterMs
 }
 
 /** The key may be published under the other name of its algorithm, and some RPs compare it. */

@@ -1,12 +1,11 @@
 /*
- * What kafkajs makes of a fetched part of a partition. Three things of it are mended here, because each can hold a
- * partition up or hand on what must not be:
+ * Corrects three faults of kafkajs with fetched batches. Each can block a partition or deliver what must not be:
  *
- * - A part of which nothing is left for a reader, because it holds control records, aborted records, or batches whose
- *   records were all compacted away, never reaches `eachBatch`: kafkajs moves on by itself, or not at all. Here it arrives
- *   as a batch without records, and its end is where its last batch ends, not where its last record is.
- * - Of two aborted transactions that began before the fetched offset, the first record of the second is handed on.
- * - A record whose key is four zero bytes is taken for the end of an aborted transaction.
+ * - A fetch without readable records (only control records, aborted records or compacted batches) never reaches
+ *   `eachBatch`: kafkajs moves on by itself, or not at all. Here it arrives as a batch without records, and ends where its
+ *   last batch ends, not at its last record.
+ * - Of two aborted transactions that began before the fetched offset, kafkajs delivers the first record of the second.
+ * - It takes a record whose key is four zero bytes for the end of an aborted transaction.
  */
 import { extentOf } from './record-set.ts'
 
@@ -33,21 +32,21 @@ export interface RunnerPrototype {
   heartbeat(): Promise<void>
 }
 
-/** What came without a record for a reader is handed on like the rest, and all of it ends where its last batch ends. */
-export function handOnEveryBatch(prototype: BatchPrototype, runner: RunnerPrototype): void {
+/** Hands on fetches without a readable record too, and ends each fetch where its last batch ends. */
+export function deliverEveryBatch(prototype: BatchPrototype, runner: RunnerPrototype): void {
   const { lastOffset } = prototype
   const { handleBatch } = runner
-  prototype.isEmptyDueToFiltering = function broughtSomething() {
+  prototype.isEmptyDueToFiltering = function hasContent() {
     return (
       this.messages.length === 0 && (this.rawMessages.length > 0 || extentOf(this.rawMessages) !== undefined)
     )
   }
   prototype.lastOffset = function endOfLastBatch() {
     const end = extentOf(this.rawMessages)?.lastOffset
-    // The first batch that is fetched may begin before what was asked for, but holds it.
+    // The first batch may begin before the requested offset, which it holds.
     return end === undefined ? lastOffset.call(this) : String(Math.max(end, Number(this.fetchedOffset)))
   }
-  runner.handleBatch = async function handOn(batch) {
+  runner.handleBatch = async function deliver(batch) {
     if (!this.running || !this.eachBatch || !batch.isEmptyDueToFiltering()) {
       return handleBatch.call(this, batch)
     }
@@ -61,7 +60,7 @@ export interface FetchedRecords<R extends Record> {
   readonly abortedTransactions?: readonly { producerId: string; firstOffset: string }[] | null
 }
 
-/** The records without those of the aborted transactions; the control records among them are left. */
+/** The records without those of aborted transactions. Control records stay. */
 export function withoutAborted<R extends Record>({ messages, abortedTransactions }: FetchedRecords<R>): R[] {
   const begins = [...(abortedTransactions ?? [])].sort(
     (a, b) => Number(a.firstOffset) - Number(b.firstOffset),
@@ -74,7 +73,7 @@ export function withoutAborted<R extends Record>({ messages, abortedTransactions
       aborted.add(begins[next]?.producerId as string)
     }
     const { producerId = '', inTransaction = false } = record.batchContext ?? {}
-    // Of either kind: the transaction of this producer that was open ends here.
+    // A control record of either kind ends this producer's open transaction.
     if (record.isControlRecord) aborted.delete(producerId)
     else if (inTransaction && aborted.has(producerId)) return false
     return true

@@ -5,9 +5,9 @@ import type { Cluster } from './kafka-cluster.ts'
 import { kafkajs } from './kafkajs.ts'
 
 /*
- * kafkajs has no awaited hook around a rebalance, and its public commit retries under a newer generation, where the
- * broker accepts a commit for a partition that was lost. Where the log does not hold a position it commits an offset that
- * is none, and decides by itself where to go on. All of it is cured here, on the internal group object.
+ * kafkajs has no awaited hook around a rebalance. Its public commit retries under a newer generation, in which the broker
+ * accepts a commit for a lost partition. If the log does not hold a position, it commits an invalid offset and chooses the
+ * next one itself. All of that is corrected here, on the internal group object.
  */
 
 interface Coordinator {
@@ -23,14 +23,14 @@ interface Coordinator {
   }>
 }
 
-/** The part of kafkajs' `ConsumerGroup` that is used. */
+/** The members of kafkajs' `ConsumerGroup` that are used. */
 export interface GroupMember {
   readonly groupId: string
   readonly memberId: string | null
   readonly generationId: number | null
   readonly coordinator: Coordinator
   readonly cluster: Cluster
-  /** All partitions of each topic, not only those assigned here. */
+  /** All partitions of each topic, including those assigned to others. */
   readonly partitionsPerSubscribedTopic: ReadonlyMap<string, number[]>
   assigned(): { topic: string; partitions: number[] }[]
   commitOffsets(offsets: {
@@ -42,13 +42,13 @@ export interface GroupMember {
 }
 
 export interface GroupHooks {
-  /** Before the member joins again, while its old partitions are still its own. */
+  /** Before the member rejoins, while it still owns its partitions. */
   beforeRejoin(member: GroupMember): Promise<void>
-  /** Before it joins as somebody new: for the first time, or because the group has given it up. */
+  /** Before it joins as a new member: for the first time, or after an eviction. */
   beforeFreshJoin(): void
-  /** After it has a new assignment, before the first fetch. */
+  /** After a new assignment, before the first fetch. */
   afterJoin(member: GroupMember): Promise<void>
-  /** The log does not hold the offset that was asked for. What is to be done about it is done when this resolves. */
+  /** The log does not hold the requested offset. Resolves when the position is corrected. */
   onOutOfRange(member: GroupMember, partition: TopicPartition): Promise<void>
 }
 
@@ -56,8 +56,8 @@ const hooksByCluster = new WeakMap<object, GroupHooks>()
 let isPatched = false
 
 /**
- * An assigner that ties the hooks to the consumer it is given to: kafkajs hands it the cluster object, which the
- * group object holds too.
+ * An assigner that attaches the hooks to its consumer: kafkajs passes it the cluster object, which the group object holds
+ * too.
  */
 export function hookedAssigner(hooks: GroupHooks): PartitionAssigner {
   patchOnce()

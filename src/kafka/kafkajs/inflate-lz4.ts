@@ -1,4 +1,3 @@
-import { copyMatch } from './copy-match.ts'
 import { TooLarge } from './too-large.ts'
 
 /* LZ4 frame format 1.6: magic, flags, block size, [content size], [dictionary], checksum, blocks, end mark. */
@@ -15,7 +14,9 @@ const IS_UNCOMPRESSED = 0x80000000
 const MATCH_LENGTH_MIN = 4
 const FIRST_BYTES_MIN = 64 * 1_024
 
-/** An LZ4 frame, as Kafka's producers write it. Throws `TooLarge` as soon as it holds more, and an error for what is none. */
+/**
+ * Inflates an LZ4 frame, as Kafka's producers write it. Throws `TooLarge` beyond `bytesMax`, another error for invalid input.
+ */
 export function inflateLz4(bytes: Buffer, bytesMax: number): Buffer {
   if (bytes.readUInt32LE(0) !== MAGIC) throw new RangeError('no frame of LZ4')
   const flags = bytes.readUInt8(FLAGS_AT)
@@ -30,7 +31,7 @@ export function inflateLz4(bytes: Buffer, bytesMax: number): Buffer {
     const end = start + (mark % IS_UNCOMPRESSED)
     requireFit(end <= bytes.length)
     if (mark >= IS_UNCOMPRESSED) output.append(bytes, start, end)
-    // A block may refer to those before it.
+    // A block may refer to earlier blocks.
     else inflateBlock(bytes, start, end, output)
     at = end + checksumBytes
   }
@@ -38,7 +39,7 @@ export function inflateLz4(bytes: Buffer, bytesMax: number): Buffer {
 
 function inflateBlock(bytes: Buffer, start: number, end: number, output: Output): void {
   let at = start
-  /** A length of 15 goes on in the next bytes, until one is less than 255. */
+  /** A length of 15 continues in the next bytes, up to the first below 255. */
   const lengthFrom = (nibble: number): number => {
     let length = nibble
     if (nibble < 15) return length
@@ -68,7 +69,6 @@ function requireFit(fits: boolean): asserts fits {
   if (!fits) throw new RangeError('a block of LZ4 whose lengths do not fit')
 }
 
-/** Grows as it is written to, up to a bound. */
 class Output {
   readonly #bytesMax: number
   #bytes: Buffer
@@ -79,7 +79,7 @@ class Output {
     this.#bytes = Buffer.allocUnsafe(Math.min(firstBytes, bytesMax))
   }
 
-  /** Records refer to it for as long as they wait, so it is not much larger than what it holds. */
+  /** Queued records keep it alive, so it is trimmed to its content. */
   get content(): Buffer {
     const content = this.#bytes.subarray(0, this.#length)
     return this.#length * 2 < this.#bytes.length ? Buffer.from(content) : content
@@ -94,8 +94,11 @@ class Output {
   repeat(distance: number, length: number): void {
     requireFit(distance > 0 && distance <= this.#length)
     this.#makeRoom(length)
-    copyMatch(this.#bytes, this.#length, distance, length)
-    this.#length += length
+    const bytes = this.#bytes
+    // Byte by byte: it may run into its own beginning.
+    for (const end = this.#length + length; this.#length < end; this.#length++) {
+      bytes[this.#length] = bytes[this.#length - distance] as number
+    }
   }
 
   #makeRoom(length: number): void {

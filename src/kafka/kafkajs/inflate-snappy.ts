@@ -1,25 +1,27 @@
-import { copyMatch } from './copy-match.ts'
 import { TooLarge } from './too-large.ts'
 
-/* Java's producers write a stream of chunks, each with its size before it; all others one bare block. */
+/* Java's producers write a stream of chunks with their sizes; all others write one bare block. */
 const STREAM_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const STREAM_MAGIC_HEAD = STREAM_MAGIC.readUInt32BE()
-/** The magic, and two versions. */
+/** The magic and two versions. */
 const STREAM_HEAD_BYTES = STREAM_MAGIC.length + 4 + 4
 const CHUNK_SIZE_BYTES = 4
 const LENGTH_BYTES_MAX = 5
-/** Beyond this, a literal's length stands in the bytes behind its tag. */
+/** A longer literal has its length in the bytes after the tag. */
 const LITERAL_LENGTH_MAX = 60
 
 interface Block {
   readonly bytes: Buffer
-  /** Where its elements begin. */
+  /** The offset of its first element. */
   readonly start: number
-  /** What it says that it holds; more is never written. */
+  /** The inflated size that it declares; never exceeded. */
   readonly length: number
 }
 
-/** Snappy, as Kafka's producers write it. Throws `TooLarge` before anything is inflated, and an error for what is none. */
+/**
+ * Inflates Snappy, as Kafka's producers write it. Throws `TooLarge` before it inflates anything, another error for invalid
+ * input.
+ */
 export function inflateSnappy(bytes: Buffer, bytesMax: number): Buffer {
   const blocks = blocksOf(bytes)
   const length = blocks.reduce((sum, block) => sum + block.length, 0)
@@ -39,7 +41,6 @@ function blocksOf(bytes: Buffer): Block[] {
   for (let at = STREAM_HEAD_BYTES; at + CHUNK_SIZE_BYTES <= bytes.length; ) {
     const size = bytes.readUInt32BE(at)
     if (size === STREAM_MAGIC_HEAD) {
-      // Streams that were put one after the other.
       at += STREAM_HEAD_BYTES
       continue
     }
@@ -85,7 +86,8 @@ function inflateBlock({ bytes, start }: Block, out: Buffer): void {
       }
       from += size
       requireRoom(at + length <= out.length && distance > 0 && distance <= at)
-      copyMatch(out, at, distance, length)
+      // Byte by byte: it may run into its own beginning.
+      for (let to = at; to < at + length; to++) out[to] = out[to - distance] as number
     }
     at += length
   }

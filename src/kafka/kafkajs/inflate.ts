@@ -5,13 +5,12 @@ import { inflateSnappy } from './inflate-snappy.ts'
 import { TooLarge } from './too-large.ts'
 
 /**
- * As much as a compressed batch may hold. Java's producers make none of more than `max.request.size`, a megabyte by default;
- * and what is a megabyte of compressed JSON, which is as much as a topic takes by default, is five to six of them. A bomb of
- * 150 KB holds a hundred and fifty.
+ * The limit for a compressed batch. Java's producers make batches of at most `max.request.size`, a megabyte by default. A
+ * megabyte of compressed JSON, the default limit of a topic, inflates to five or six. A bomb of 150 KB inflates to 150 MB.
  */
 export const INFLATED_BYTES_MAX = 8 * 1_024 * 1_024
 
-/** Never holds more than `bytesMax`, and the same again while its parts are joined. Throws `TooLarge` for more than that. */
+/** Uses at most `bytesMax`, and as much again while it joins parts. Throws `TooLarge` beyond. */
 type Inflate = (bytes: Buffer, bytesMax: number) => Buffer | Promise<Buffer>
 
 interface Codec {
@@ -19,7 +18,7 @@ interface Codec {
   readonly inflate: Inflate
 }
 
-/** By the number that stands in a batch's attributes. */
+/** Indexed by the number in a batch's attributes. */
 const codecs: readonly Codec[] = [
   { name: 'no compression', inflate: (bytes) => bytes },
   { name: 'gzip', inflate: withZlib(promisify(gunzip), sizeInGzip) },
@@ -28,34 +27,34 @@ const codecs: readonly Codec[] = [
   { name: 'zstd', inflate: withZlib(promisify(zstdDecompress), sizeInZstd) },
 ]
 
-/** `undefined` for a compression that Kafka did not know when this was written. */
+/** `undefined` for a compression that is unknown to this version. */
 export function codecOf(number: number): Codec | undefined {
   return codecs[number]
 }
 
-/** Throws `TooLarge` for more than a batch may hold, and another error for what cannot be inflated. */
+/** Throws `TooLarge` beyond the limit for a batch, another error for invalid input. */
 export async function inflated(bytes: Buffer, codec: Codec | undefined): Promise<Buffer> {
   if (codec === undefined) throw new RangeError('an unknown compression')
   return codec.inflate(bytes, INFLATED_BYTES_MAX)
 }
 
-/** As much as zlib makes at a time where nobody tells how much it will be. */
+/** zlib's output at a time if the size is unknown. */
 const CHUNK_BYTES = 16 * 1_024
 
 /**
- * `sizeIn` is what the bytes say themselves. Made in one piece, nothing is joined: the parts would wait beside the whole
- * for the next full garbage collection.
+ * `sizeIn` reads the declared size, so that the output is one piece. Parts would wait beside the whole for the next full
+ * garbage collection.
  */
 function withZlib(
   inflate: (bytes: Buffer, options: { chunkSize: number; maxOutputLength: number }) => Promise<Buffer>,
   sizeIn: (bytes: Buffer) => number,
 ): Inflate {
   return async (bytes, maxOutputLength) => {
-    // One byte more, or zlib would get itself a second piece to see that nothing comes.
+    // One byte more, or zlib allocates a second piece to detect the end.
     const chunkSize = Math.max(Math.min(sizeIn(bytes), maxOutputLength) + 1, CHUNK_BYTES)
     try {
       const whole = await inflate(bytes, { chunkSize, maxOutputLength })
-      // Where what it says is too much, the rest would be kept.
+      // If the declared size is too large, a copy frees the rest.
       return chunkSize > 2 * Math.max(whole.length, CHUNK_BYTES) ? Buffer.from(whole) : whole
     } catch (error) {
       if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') throw new TooLarge()
@@ -73,8 +72,8 @@ const ZSTD_MAGIC = 0xfd2fb528
 const ZSTD_BLOCK_BYTES_MAX = 128 * 1_024
 
 /**
- * As much as the blocks of a frame can hold (RFC 8878 §3.1.1.2): those who compress a stream do not tell the size, and all
- * of their blocks but the last are full. 0 where it is little.
+ * The capacity of a frame's blocks (RFC 8878 §3.1.1.2): streaming compressors do not declare the size, and all blocks but the
+ * last are full. 0 for small frames.
  */
 function sizeInZstd(bytes: Buffer): number {
   const { length } = bytes
@@ -88,7 +87,7 @@ function sizeInZstd(bytes: Buffer): number {
     const head = bytes.readUIntLE(at, 3)
     const [type, blockSize] = [(head >> 1) & 3, head >> 3]
     isLast = (head & 1) === 1
-    // Raw, one byte repeated, compressed.
+    // Block types: raw, one byte repeated, compressed.
     size += type === 2 ? ZSTD_BLOCK_BYTES_MAX : blockSize
     at += 3 + (type === 1 ? 1 : blockSize)
   }

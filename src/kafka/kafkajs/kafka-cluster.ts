@@ -2,8 +2,8 @@ import type { Kafka, KafkaMessage } from 'kafkajs'
 import { kafkajs } from './kafkajs.ts'
 
 /*
- * kafkajs can only read as a member of a group, and its admin client hides the broker's answers. Its cluster object
- * asks what it is told to ask; it is reached in the way of `group-internals.ts`.
+ * kafkajs reads only as a member of a group, and its admin client hides the broker's answers. Its cluster object sends any
+ * request. It is reached as in `group-internals.ts`.
  */
 
 interface TopicOffsets {
@@ -19,7 +19,7 @@ export interface FetchedPartition {
 }
 
 export interface Broker {
-  /** By the number of the request; null before it is connected. */
+  /** By request number; null before it is connected. */
   readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number } | undefined>> | null
   readonly connectionPool: {
     send<T>(exchange: {
@@ -65,7 +65,7 @@ export interface Cluster {
 export const READ_UNCOMMITTED = 0
 export const READ_COMMITTED = 1
 
-/** A cluster object of its own, with connections of its own. It never makes the broker create a topic. */
+/** A separate cluster object with its own connections. It never makes the broker create a topic. */
 export function createCluster(kafka: Kafka): Cluster {
   let found: Cluster | undefined
   kafka.consumer({

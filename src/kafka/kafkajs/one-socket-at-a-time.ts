@@ -8,10 +8,10 @@ export interface Connection {
 }
 
 /**
- * A kafkajs connection outlives its sockets, and the events of each of them act on whichever socket is the current one.
- * So the late end of a socket that was given up ends its successor ("write after end"), two calls of `connect` leave a
- * socket behind, and a `disconnect` that still waits for answers ends what was connected meanwhile. With this, a
- * connection has one socket at a time: the next begins when the last is over, and nobody listens to that any more.
+ * Gives a connection one socket at a time: the next opens when the last is closed and has no listeners left. A kafkajs
+ * connection outlives its sockets, and events of any socket act on the current one. So the late end of an old socket ends its
+ * successor ("write after end"), two calls of `connect` leak a socket, and a `disconnect` that still waits for answers ends a
+ * later connection.
  */
 export function keepOneSocketAtATime(prototype: Connection): void {
   const { connect, disconnect } = prototype
@@ -46,6 +46,6 @@ function giveUp(socket: Socket | undefined): void {
   for (const event of ['connect', 'secureConnect', 'data', 'end', 'error', 'timeout'])
     socket.removeAllListeners(event)
   socket.on('error', () => undefined)
-  // Without its listeners it would not end by itself. All that was asked on it has been answered or given up.
+  // Without listeners it would not end by itself. All its requests have been answered or given up.
   socket.destroy()
 }

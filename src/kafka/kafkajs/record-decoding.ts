@@ -1,14 +1,14 @@
 /*
- * kafkajs decodes a record with 64-bit objects for every number and a new object per header. Half of what the relay
- * reads are its own outcomes, of which it wants nothing but the type. The same result, but read when it is asked for.
+ * kafkajs decodes a record with 64-bit objects for every number and a new object per header. But half of what the relay reads
+ * are its own outcomes, of which it needs only the type. This decoder gives the same result on demand.
  */
 
-/** What the records of a batch have in common. Times in milliseconds since the epoch. */
+/** The common fields of a batch's records. Times in milliseconds since the epoch. */
 export interface BatchContext {
   readonly firstOffset: number
   readonly firstTimestamp: number
   readonly maxTimestamp: number
-  /** The broker stamped the whole batch, with the last of the two. */
+  /** The broker stamped the whole batch with its own time, `maxTimestamp`. */
   readonly isStampedByBroker: boolean
   readonly isControlBatch: boolean
   readonly inTransaction: boolean
@@ -19,31 +19,40 @@ type HeaderValue = Buffer | null
 
 type Headers = Record<string, HeaderValue | HeaderValue[]>
 
-/** Far more than anybody sends: what a record has of them costs work each time that it is looked at. */
+/** Far more than any real record has. Headers cost work each time the record is read. */
 export const HEADERS_MAX = 1_000
 
 /**
  * A record as kafkajs gives it, of Kafka's record format v2: Attributes TimestampDelta OffsetDelta Key Value [HeaderKey
- * HeaderValue]. Key, value and headers are read from the bytes each time they are asked for. They are not kept: a record
- * that has waited for its turn is in the old generation, and would keep them until the next full garbage collection. Of a
- * record whose lengths lie they are empty, and `problem` says so.
+ * HeaderValue]. Key, value and headers are read from the bytes on each access and not cached: a queued record is in the old
+ * generation and would keep them until the next full garbage collection. A record with invalid lengths has none of them, and
+ * a `problem`.
+ *
+ * A batch may hold a hundred thousand of them, so each is one small object beside the bytes of all.
  */
 export class DecodedRecord {
   readonly attributes: number
-  readonly offset: string
   readonly batchContext: BatchContext
-  readonly #timestampDelta: number
-  readonly #reader: Reader
+  readonly #bytes: Buffer
   readonly #contentAt: number
+  readonly #end: number
+  readonly #offsetDelta: number
+  readonly #timestampDelta: number
 
-  /** Throws when not even its place in the batch can be read. */
-  constructor(reader: Reader, context: BatchContext) {
-    this.#reader = reader
+  /** Throws when its position in the batch cannot be read. */
+  constructor(bytes: Buffer, start: number, end: number, context: BatchContext) {
+    const reader = new Reader(bytes, start, end)
     this.batchContext = context
     this.attributes = reader.byte()
+    this.#bytes = bytes
     this.#timestampDelta = reader.varint()
-    this.offset = String(context.firstOffset + reader.varint())
+    this.#offsetDelta = reader.varint()
     this.#contentAt = reader.at
+    this.#end = end
+  }
+
+  get offset(): string {
+    return String(this.batchContext.firstOffset + this.#offsetDelta)
   }
 
   get isControlRecord(): boolean {
@@ -67,12 +76,12 @@ export class DecodedRecord {
     return this.#read(readHeaders) ?? {}
   }
 
-  /** The first value of one header, without reading the others; `undefined` when there is none. */
+  /** The first value of one header, without reading the others; `undefined` if there is none. */
   headerText(name: string): string | undefined {
     return this.#read(readHeaderText, name)
   }
 
-  /** Why it cannot be taken for what it says; `undefined` for nearly all. */
+  /** Why the record is invalid; `undefined` for nearly all. */
   get problem(): string | undefined {
     try {
       skipAll(this.#fromContent())
@@ -93,8 +102,7 @@ export class DecodedRecord {
   }
 
   #fromContent(): Reader {
-    this.#reader.at = this.#contentAt
-    return this.#reader
+    return new Reader(this.#bytes, this.#contentAt, this.#end)
   }
 }
 
@@ -112,7 +120,7 @@ function readHeaders(reader: Reader): Headers {
   for (let left = headersIn(reader); left > 0; left--) {
     const name = reader.text()
     const content = reader.bytes()
-    // Names are chosen by others: `constructor` is none of an earlier header, and `__proto__` cannot be assigned.
+    // Header names are foreign: `constructor` is inherited, and `__proto__` cannot be assigned.
     const earlier = Object.hasOwn(headers, name) ? headers[name] : undefined
     if (Array.isArray(earlier)) earlier.push(content)
     else if (name === '__proto__') setOwn(headers, name, earlier === undefined ? content : [earlier, content])
@@ -137,7 +145,7 @@ function skipAll(reader: Reader): void {
   if (reader.left !== 0) throw new Malformed()
 }
 
-/** Reads over key and value. */
+/** Skips key and value. */
 function headersIn(reader: Reader): number {
   reader.skipBytes()
   reader.skipBytes()
@@ -152,14 +160,14 @@ function setOwn(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/** For people: what is wrong with a record. */
+/** What is wrong with a record, for people. */
 export class Malformed extends Error {
   constructor(message = 'record: its lengths do not fit together') {
     super(message)
   }
 }
 
-/** Reads a part of a buffer. Throws `Malformed` rather than read beyond it. */
+/** Reads a part of a buffer. Throws `Malformed` instead of reading beyond it. */
 export class Reader {
   readonly #buffer: Buffer
   readonly #end: number
@@ -180,7 +188,7 @@ export class Reader {
     return this.#buffer.readInt8(this.at++)
   }
 
-  /** Zigzag varint. Products and not shifts: a time delta may have more than 32 bits. */
+  /** Zigzag varint. Uses products instead of shifts, because a time delta may exceed 32 bits. */
   varint(): number {
     let result = 0
     let factor = 1
@@ -211,7 +219,7 @@ export class Reader {
     if (length > 0) this.#skip(length)
   }
 
-  /** Reads over a text; true when it is this one, which must be ASCII. */
+  /** Skips a text; true if it equals `expected`, which must be ASCII. */
   skipText(expected: string): boolean {
     const length = this.varint()
     const start = this.#skip(length)
@@ -225,7 +233,6 @@ export class Reader {
     return this.#buffer.toString('utf8', start, this.at)
   }
 
-  /** Returns where the part began that was read over. */
   #skip(length: number): number {
     const start = this.at
     if (length < 0 || length > this.#end - start) throw new Malformed()

@@ -7,11 +7,11 @@ export interface RecordFields {
 }
 
 /*
- * Record => Length Attributes TimestampDelta OffsetDelta Key Value [HeaderKey HeaderValue], Kafka's record format v2.
- * The time delta is always 0 here: the records of one batch have one time.
+ * Record => Length Attributes TimestampDelta OffsetDelta Key Value [HeaderKey HeaderValue], Kafka's record format v2. The
+ * time delta is always 0, because the records of a batch share one time.
  */
 
-/** Bytes of a record without its own length. */
+/** The size of a record without its Length. */
 export function sizeOfRecordBody(offsetDelta: number, { key, value, headers = {} }: RecordFields): number {
   let size = 2 + sizeOfVarint(offsetDelta) + sizeOfField(key) + sizeOfField(value)
   let count = 0
@@ -28,7 +28,7 @@ export function sizeOfRecordBody(offsetDelta: number, { key, value, headers = {}
   return size + sizeOfVarint(count)
 }
 
-/** Writes a record whose body has `bodySize` bytes; returns where it ends. */
+/** Writes a record whose body has `bodySize` bytes. Returns its end. */
 export function writeRecord(
   buf: Buffer,
   start: number,
@@ -37,7 +37,7 @@ export function writeRecord(
   { key, value, headers = {} }: RecordFields,
 ): number {
   let at = writeVarint(buf, start, bodySize)
-  // Attributes: none are in use. Then the time delta.
+  // Attributes (none in use), then the time delta.
   buf[at++] = 0
   buf[at++] = 0
   at = writeVarint(buf, at, offsetDelta)
@@ -57,7 +57,7 @@ export function writeRecord(
   return at
 }
 
-/** Zigzag varint of an integer of up to 31 bits; no batch holds more records or bytes than that. */
+/** Zigzag varint of an integer of up to 31 bits. No batch holds more records or bytes. */
 export function sizeOfVarint(value: number): number {
   let rest = ((value << 1) ^ (value >> 31)) >>> 0
   let size = 1

@@ -4,12 +4,12 @@ import { TooLarge } from './too-large.ts'
 import { UnreadableRecords } from './unreadable-records.ts'
 
 /*
- * The records that a fetch brings of a partition, in batches (Kafka's record format v2):
+ * Decodes the batches that a fetch returns for a partition (Kafka's record format v2):
  * RecordBatch => FirstOffset Length PartitionLeaderEpoch Magic CRC Attributes LastOffsetDelta FirstTimestamp MaxTimestamp
  *   ProducerId ProducerEpoch FirstSequence Count Records
  *
- * kafkajs inflates whatever comes, and an error of a single batch ends the fetch, which is then repeated for ever. Here
- * what cannot be read, or would fill the memory, is stepped over: an entry stands in its place for the dead letters.
+ * kafkajs inflates every batch, and one bad batch fails the fetch, which kafkajs then repeats for ever. This decoder skips
+ * a batch that is unreadable or too large, and puts an entry for the dead letters in its place.
  */
 
 interface Decoder {
@@ -35,32 +35,32 @@ const LOG_APPEND_TIME_FLAG = 0x08
 const TRANSACTION_FLAG = 0x10
 const CONTROL_FLAG = 0x20
 
-/** Each record costs objects, however few bytes it has: here, as a `WireRecord`, and in the queue of its partition. */
+/** Each record costs an object and its places in lists, however few bytes it has. */
 const RECORDS_MAX = 100_000
-const RECORD_BYTES = 260
+const RECORD_BYTES = 120
 /**
- * When what a response brought takes so much memory, the batches after it are left for the next one: a hundred small ones
- * may each hold nearly as much as one may. Bytes.
+ * Above so much memory for one response, its further batches are left for the next fetch: each of a hundred small ones may
+ * inflate to nearly the limit of a batch. Bytes.
  */
 const RESPONSE_BYTES_MAX = INFLATED_BYTES_MAX / 2
 
-/** What a list of records that was decoded stands for. */
+/** The part of the log that a decoded list of records covers. */
 interface Extent {
   readonly lastOffset: number
-  /** About as much memory as they take. */
+  /** Approximate memory that they use. */
   readonly bytes: number
 }
 
 const extents = new WeakMap<object, Extent>()
-/** Memory, by the response that brought it; its partitions are decoded one after the other. */
+/** Memory by response. Its partitions are decoded one after the other. */
 const spentOn = new WeakMap<Decoder, { bytes: number }>()
 
-/** Of the records that were decoded from one partition of a response; `undefined` where no batch came whole. */
+/** The extent of the records decoded from one partition of a response; `undefined` if no batch was complete. */
 export function extentOf(records: object): Extent | undefined {
   return extents.get(records)
 }
 
-/** `legacy` reads the formats of before 2017. */
+/** `legacy` reads formats from before 2017. */
 export function recordSetDecoding(legacy: DecodeRecords): DecodeRecords {
   return async (decoder) => {
     const start = decoder.offset + 4
@@ -76,7 +76,7 @@ export function recordSetDecoding(legacy: DecodeRecords): DecodeRecords {
   }
 }
 
-/** MessageSet => [Offset MessageSize Message], each of them perhaps compressed messages. */
+/** MessageSet => [Offset MessageSize Message]. Each message may hold compressed messages. */
 async function legacyOrLeftOut(
   legacy: DecodeRecords,
   decoder: Decoder,
@@ -112,12 +112,12 @@ async function decode(set: Buffer, spent: { bytes: number }): Promise<object[]> 
   let lastOffset: number | undefined
   for (let at = 0; at + HEAD_BYTES <= set.length; ) {
     const end = at + PREFIX_BYTES + set.readInt32BE(at + LENGTH_AT)
-    // The last one may have been cut off by the size of the fetch.
+    // The size of the fetch may have cut off the last batch.
     if (set[at + MAGIC_AT] !== MAGIC || end > set.length || spent.bytes >= RESPONSE_BYTES_MAX) break
     const batch = new RecordBatch(set.subarray(at, Math.max(end, at + HEAD_BYTES)))
     const taken = await batch.decodeInto(records)
     bytes += taken.bytes
-    // What is not compressed is there already, and the fetch has bounded it.
+    // Uncompressed records were fetched already, and the fetch bounds them.
     spent.bytes += taken.bytes - taken.fetchedBytes
     lastOffset = batch.lastOffset
     at = Math.max(end, at + HEAD_BYTES)
@@ -148,7 +148,7 @@ class RecordBatch {
     }
   }
 
-  /** Returns about how much memory it takes, or has taken, and how much of that was there before. */
+  /** Returns the approximate memory used, and how much of it was there before. */
   async decodeInto(records: object[]): Promise<{ bytes: number; fetchedBytes: number }> {
     const count = this.#bytes.readInt32BE(COUNT_AT)
     const codec = codecOf(this.#bytes.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK)
@@ -182,7 +182,7 @@ class RecordBatch {
     return { bytes: content.length + taken * RECORD_BYTES, fetchedBytes }
   }
 
-  /** The offset from which on they cannot be told; `undefined` when that is none. */
+  /** Returns the offset from which records are unreadable, if any. */
   #readAll(content: Buffer, count: number, records: object[]): number | undefined {
     const reader = new Reader(content, 0)
     let next = this.firstOffset
@@ -191,7 +191,7 @@ class RecordBatch {
         const length = reader.varint()
         if (length < 0 || length > reader.left) return next
         const end = reader.at + length
-        const record = new DecodedRecord(new Reader(content, reader.at, end), this.#context)
+        const record = new DecodedRecord(content, reader.at, end, this.#context)
         const offset = Number(record.offset)
         if (offset < next || offset > this.lastOffset) return next
         records.push(record)

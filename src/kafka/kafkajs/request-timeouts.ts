@@ -1,16 +1,16 @@
 import type { RecordFields } from './record-encoding.ts'
 
 /*
- * kafkajs gives a request the same time whatever its size. One of eight megabytes, a dead letter say, needs more than that
- * over a slow link or from a busy broker; it was given up and sent again from its beginning, for ever, and so was a fetch
- * whose answer is as large.
+ * kafkajs gives every request the same time-out. A request of eight megabytes, such as a dead letter, needs longer over a
+ * slow link or from a busy broker. kafkajs would give it up and send it again for ever, and likewise a fetch with a large
+ * answer.
  */
 
-/** What is slower than that is as good as broken. Bytes per millisecond, a quarter of a megabyte per second. */
+/** A slower link counts as broken. Bytes per millisecond: a quarter of a megabyte per second. */
 const SPEED_MIN = 256
 
 interface ProduceOptions {
-  /** For the broker: how long its replicas may take. Milliseconds. */
+  /** The broker's time-out for its replicas. Milliseconds. */
   readonly timeout: number
   readonly topicData: readonly {
     readonly partitions: readonly { readonly messages: readonly RecordFields[] }[]
@@ -23,7 +23,7 @@ export interface ProduceRequests {
   readonly protocol: (of: { readonly version: number }) => Produce
 }
 
-/** Requests to which the time is added that their bytes need. */
+/** Adds the time that its bytes need to a request's time-out. */
 export function timedBySize(original: ProduceRequests): ProduceRequests {
   return {
     ...original,
@@ -37,7 +37,7 @@ export function timedBySize(original: ProduceRequests): ProduceRequests {
   }
 }
 
-/** In characters where it is text; headers are little. */
+/** Counts text in characters and ignores headers, which are small. */
 function bytesOf({ topicData }: ProduceOptions): number {
   let bytes = 0
   for (const { partitions } of topicData)
@@ -51,7 +51,7 @@ export interface ReadingConnection {
   processData(data: Buffer): void
 }
 
-/** Answers come in the order of the requests: while one is coming in, no request has waited in vain. */
+/** Answers come in the order of the requests, so no request times out while one is arriving. */
 export function countFromLastData(prototype: ReadingConnection): void {
   const { processData } = prototype
   prototype.processData = function processProgress(data) {

@@ -4,8 +4,8 @@ import { RelayFault } from '../../lib/errors.ts'
 const LOOK_MS = 500
 
 /**
- * Tells when a consumer has stopped asking for records, which kafkajs has been seen to do without an error. It asks
- * several times a second, also when every partition is paused, except while the group is being dealt out anew.
+ * Detects a consumer that has stopped fetching, which happens in kafkajs without an error. A healthy one fetches several
+ * times a second, even when every partition is paused, except during a rebalance.
  */
 export function watchForStall(
   consumer: Consumer,
@@ -23,7 +23,7 @@ export function watchForStall(
     if (isCurrent() && performance.now() - askedAtMs <= stallMs) return
     clearInterval(timer)
     if (isCurrent())
-      onStalled(new RelayFault('LR_UNAVAILABLE', `the consumer asked for nothing for ${stallMs} ms`))
+      onStalled(new RelayFault('LR_UNAVAILABLE', `the consumer fetched nothing for ${stallMs} ms`))
   }, LOOK_MS)
   timer.unref()
 }

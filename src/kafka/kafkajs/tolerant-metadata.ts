@@ -21,13 +21,13 @@ const NONE = 0
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 /**
- * kafkajs throws when the metadata of any topic have an error, also where it asks for all those that a client has ever
- * wanted, as it does before nearly everything. So one topic would stop the others:
+ * kafkajs throws if the metadata of any topic have an error. Before nearly every request it asks for all topics that the
+ * client has ever used, so one topic would block the others. Two errors are tolerated:
  *
- * - One without a leader, of somebody else, where all topics of the cluster were asked for, which it does whenever no
- *   particular one is wanted. That is taken as it is; what was asked for some keeps its error.
- * - One that was deleted, where several were asked for: it has no partitions then. Where none of them is there, or it was
- *   asked for alone, it keeps its error.
+ * - A foreign topic without a leader, in a request for all topics of the cluster, which kafkajs sends when it needs none in
+ *   particular. A request for named topics keeps the error.
+ * - A deleted topic, in a request for several topics: it gets no partitions. It keeps the error if it is requested alone,
+ *   or if all topics are missing.
  */
 export function tolerantMetadata(original: MetadataRequests): MetadataRequests {
   return {

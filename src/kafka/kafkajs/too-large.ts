@@ -1,2 +1,2 @@
-/** It is noticed while a batch is inflated, before there is room for more. */
+/** Thrown during inflation, before more memory is used. */
 export class TooLarge extends RangeError {}

@@ -1,6 +1,6 @@
 import type { BatchContext } from './record-decoding.ts'
 
-/** Stands for the records of a batch that cannot be read, as one record at the last of their offsets. */
+/** Stands for the unreadable records of a batch, as one record at their last offset. */
 export class UnreadableRecords {
   readonly attributes = 0
   readonly headers = {}
@@ -10,9 +10,9 @@ export class UnreadableRecords {
   readonly offset: string
   readonly timestamp: string
   readonly firstOffset: number
-  /** For people: which they are, and what is wrong with them. */
+  /** Which records they are and what is wrong, for people. */
   readonly problem: string
-  /** Of an aborted transaction they are left out like the rest. */
+  /** In an aborted transaction they are dropped like the rest. */
   readonly batchContext: BatchContext
 
   constructor(firstOffset: number, lastOffset: number, problem: string, batchContext: BatchContext) {

@@ -46,9 +46,9 @@ export function drawThroughput({ everyMs, sent, failed }) {
   text(
     'curve-text',
     sent.length === 0
-      ? 'the first figures come in a few seconds'
+      ? 'the first figures appear in a few seconds'
       : highest === 0
-        ? 'nothing was delivered in this time'
+        ? 'no deliveries in this time'
         : `highest ${rate(highest)} per second`,
   )
 }

@@ -41,7 +41,7 @@ function showLink() {
     setClass(link, 'pill bad')
     // Not by the second: it is read out whenever it changes.
     const age = ago(Math.floor(silentMs / STALE_MS) * STALE_MS)
-    text('link', `stale, ${trouble || 'nothing heard'}; last update ${age}`)
+    text('link', `stale, ${trouble || 'no report'}; last update ${age}`)
   } else {
     setClass(link, heardAtMs === undefined ? 'pill' : 'pill good')
     text('link', heardAtMs === undefined ? trouble || 'connecting' : 'live')

@@ -25,8 +25,8 @@ function showState({ notReady, relyingParties, findings, rebuild, version, issue
     notes.push({
       tone: 'warn',
       label: 'RPs',
-      text: `${plural(silent, 'RP does', 'RPs do')} not answer: what is owed to ${silent === 1 ? 'it' : 'them'} is parked`,
-      remedy: 'it is sent when they answer again, before its deadline; the rest goes on meanwhile',
+      text: `${plural(silent, 'RP does', 'RPs do')} not answer: ${silent === 1 ? 'its' : 'their'} deliveries are parked`,
+      remedy: 'check these RPs; their logouts are sent when they answer again before the deadline',
     })
   }
   const tone = isReady ? (notes.length > 0 ? 'warn' : 'good') : 'bad'
@@ -36,12 +36,12 @@ function showState({ notReady, relyingParties, findings, rebuild, version, issue
   text(
     'state-text',
     isStopping
-      ? 'What is under way ends or is parked, and another replica goes on.'
+      ? 'Attempts in flight end or are parked. Another replica continues.'
       : !isReady
-        ? 'Logouts wait until this is remedied. What was accepted is not lost.'
+        ? 'Logouts wait until this is fixed. No accepted logout is lost.'
         : notes.length > 0
-          ? `Logouts are delivered. ${plural(notes.length, 'thing needs', 'things need')} a hand.`
-          : 'Logouts are delivered, and nothing needs a hand.',
+          ? `Logouts are delivered. ${plural(notes.length, 'thing needs', 'things need')} attention.`
+          : 'Logouts are delivered, and nothing needs attention.',
   )
   fillNotes('reasons', notes)
   const isRebuilding = rebuild !== undefined && rebuild.phase !== 'done' && rebuild.recordsTotal > 0
@@ -50,7 +50,7 @@ function showState({ notReady, relyingParties, findings, rebuild, version, issue
     const { phase, records, recordsTotal } = rebuild
     text(
       'rebuild-text',
-      `Building the registry: ${phase}, ${count(records)} of ${count(recordsTotal)} records`,
+      `Rebuilding the registry: ${phase}, ${count(records)} of ${count(recordsTotal)} records`,
     )
     element('rebuild-bar').max = recordsTotal
     element('rebuild-bar').value = records
@@ -66,7 +66,7 @@ function showHints({ findings }) {
 }
 
 function backlogAge({ backlog, atMs }) {
-  if (backlog.readAtMs === undefined) return 'not known: Redis does not answer'
+  if (backlog.readAtMs === undefined) return 'unknown: Redis does not answer'
   return `as of ${ago(atMs - backlog.readAtMs)}: Redis does not answer`
 }
 
@@ -110,7 +110,7 @@ function showFigures(status) {
     {
       name: 'Not answering',
       value: count(relyingParties.silent),
-      note: relyingParties.silent === 1 ? 'RP, not sent to' : 'RPs, not sent to',
+      note: relyingParties.silent === 1 ? 'RP with an open breaker' : 'RPs with an open breaker',
       tone: relyingParties.silent > 0 ? 'warn' : '',
     },
     {
@@ -139,13 +139,13 @@ function showRelyingParties(status) {
     total > rows.length
       ? `${count(rows.length)} of ${count(total)}, largest backlog first`
       : rows.length > 0
-        ? 'with something under way'
+        ? 'with deliveries in flight or parked'
         : ''
   text('rps-note', backlog.isOld ? `parked: ${backlogAge(status)}` : cut)
   fillTable('rps', {
-    caption: 'Relying parties with deliveries under way or parked, or with an open breaker',
+    caption: 'Relying parties with deliveries in flight or parked, or with an open breaker',
     rows,
-    none: backlog.isOld ? 'What is parked is not known.' : 'Every RP answers, and nothing is parked.',
+    none: backlog.isOld ? 'The backlog is unknown.' : 'Every RP answers, and nothing is parked.',
     columns: [
       { title: 'Client', cell: ({ clientId, problem }) => ({ main: clientId, small: problem?.host }) },
       { title: 'Breaker', kind: 'time', cell: (row) => breakerCell(row, atMs) },
@@ -181,7 +181,7 @@ const KINDS = { delivery: 'Delivery failed', 'dead-letter': 'Dead letter', fault
 
 function showFailures({ failures, atMs }) {
   fillTable('failures', {
-    caption: 'The last things that went wrong, latest first',
+    caption: 'Recent failures, latest first',
     rows: failures,
     none: 'None so far.',
     columns: [
@@ -199,7 +199,7 @@ function showOutcomes({ throughput }) {
   fillTable('outcomes', {
     caption: 'Deliveries that ended, by outcome and reason',
     rows,
-    none: 'No delivery has ended since the start.',
+    none: 'No delivery has ended since the start of this replica.',
     columns: [
       {
         title: 'Outcome',
@@ -213,9 +213,9 @@ function showOutcomes({ throughput }) {
 
 function showPartitions({ partitions }) {
   fillTable('partitions', {
-    caption: 'Partitions of this replica and how far it is behind in each',
+    caption: 'Partitions of this replica, with the lag of each',
     rows: partitions,
-    none: 'None: it is not a member of the consumer group yet, or the group has more members than partitions.',
+    none: 'None: this replica is not in the consumer group yet, or the group has more members than partitions.',
     columns: [
       { title: 'Partition', cell: ({ topic, partition }) => ({ main: `${topic}/${partition}` }) },
       { title: 'Lag', kind: 'number', cell: ({ lag }) => ({ main: lag === undefined ? '–' : count(lag) }) },

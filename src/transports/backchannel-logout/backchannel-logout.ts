@@ -1,27 +1,34 @@
 import { randomUUID } from 'node:crypto'
 import { type AttemptResult, headersFor } from '../../egress/sender.ts'
 import { outcomeTypes } from '../../events/outcome.ts'
-import type { TokenType } from '../../events/registration.ts'
+import type { TokenAlgorithm, TokenType } from '../../events/registration.ts'
 import type { TokenSigner } from '../../issuers/signing/token-signer.ts'
-import { messageOf } from '../../lib/errors.ts'
+import { codeOf, messageOf } from '../../lib/errors.ts'
 import type { DeliveryContent, Prepared, Transport, Verdict } from '../transport.ts'
 import { logoutTokenPayload } from './claims.ts'
 import { classify } from './classify.ts'
 
 export interface BackchannelLogoutOptions {
   readonly clients: { tokenType(delivery: DeliveryContent): TokenType }
-  /** A trigger that is older than this is late: `sub` is not sent alone any more. Milliseconds. */
+  /** For an older trigger `sub` is not sent alone any more. Milliseconds. */
   readonly lateAfterMs: number
   readonly issuers: {
     /** `undefined` for an issuer that this relay does not serve. */
-    signer(issuer: string): TokenSigner | undefined
+    get(issuer: string):
+      | {
+          readonly signer: TokenSigner
+          /** Of clients and registrations that name none. */
+          readonly alg: TokenAlgorithm
+          readonly tokenLifetimeMs: number
+        }
+      | undefined
   }
 }
 
 const HEADERS = headersFor('application/x-www-form-urlencoded')
 const PARAMETER = Buffer.from('logout_token=')
 
-/** OpenID Connect Back-Channel Logout 1.0: a form with a logout token that is signed anew for every attempt. */
+/** OpenID Connect Back-Channel Logout 1.0: a form with a logout token, signed anew for every attempt. */
 export class BackchannelLogout implements Transport {
   readonly kind = 'backchannel-logout'
   readonly outcomeTypes = outcomeTypes
@@ -32,22 +39,24 @@ export class BackchannelLogout implements Transport {
   }
 
   prepare(delivery: DeliveryContent, nowMs: number, done: (prepared: Prepared) => void): void {
-    const { registration, rp, cause, companions } = delivery
+    const { registration, rp, cause, coalesced } = delivery
     const { clients, issuers, lateAfterMs } = this.#options
-    const signer = issuers.signer(registration.issuer)
-    if (signer === undefined) {
+    const issuer = issuers.get(registration.issuer)
+    if (issuer === undefined) {
       done({ kind: 'invalid', message: `issuer ${registration.issuer} is not configured here` })
       return
     }
     const request = {
       registration,
+      sessionRequired: rp.settings.sessionRequired ?? registration.sessionRequired,
+      lifetimeMs: issuer.tokenLifetimeMs,
       claims: rp.settings.claims ?? registration.claims ?? 'both',
-      late: companions.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
+      late: coalesced.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
     }
-    // Of its own, so that a retry is no replay to an RP that remembers them.
+    // Unique per attempt, so that an RP that stores them does not take a retry for a replay.
     const jti = randomUUID()
     const header = {
-      alg: rp.settings.alg ?? registration.alg ?? 'RS256',
+      alg: rp.settings.alg ?? registration.alg ?? issuer.alg,
       typ: clients.tokenType(delivery),
     }
     let payload: string
@@ -57,9 +66,11 @@ export class BackchannelLogout implements Transport {
       done({ kind: 'invalid', message: messageOf(error) })
       return
     }
-    signer.sign(header, payload, (signed) => {
-      if (signed instanceof Error) done({ kind: 'invalid', message: messageOf(signed) })
-      else done({ kind: 'request', jti, headers: HEADERS, body: formOf(signed) })
+    issuer.signer.sign(header, payload, (signed) => {
+      if (signed instanceof Error) {
+        const kind = codeOf(signed) === 'LR_KEY_MISSING' ? 'invalid' : 'unready'
+        done({ kind, message: messageOf(signed) })
+      } else done({ kind: 'request', jti, headers: HEADERS, body: formOf(signed) })
     })
   }
 
@@ -68,10 +79,10 @@ export class BackchannelLogout implements Transport {
   }
 }
 
-/** A logout that ends no session, to see what an RP makes of it. */
+/** A logout that ends no session. It tests how an RP answers. */
 export const emptyLogout = { headers: HEADERS, body: PARAMETER }
 
-/** A compact JWS consists of characters that form encoding leaves as they are. */
+/** Form encoding leaves the characters of a compact JWS unchanged. */
 function formOf(token: Buffer): Buffer {
   const form = Buffer.allocUnsafe(PARAMETER.length + token.length)
   PARAMETER.copy(form)

@@ -1,28 +1,33 @@
 import type { Registration, SubjectClaims } from '../../events/registration.ts'
 
-/** The claim by which an RP knows a logout token (OIDC BCL 1.0 §2.4). */
+/** The claim that identifies a logout token (OIDC BCL 1.0 §2.4). */
 const EVENTS = '{"http://schemas.openid.net/event/backchannel-logout":{}}'
 
-/** OIDC BCL 1.0 §4 asks for a short life, preferably at most two minutes. */
-export const TOKEN_LIFETIME_SECONDS = 120
-
 export interface TokenRequest {
-  readonly registration: Pick<Registration, 'issuer' | 'clientId' | 'sub' | 'sid' | 'sessionRequired'>
+  readonly registration: Pick<Registration, 'issuer' | 'clientId' | 'sub' | 'sid'>
+  /** The RP wants a `sid` in every token. */
+  readonly sessionRequired: boolean | undefined
+  /** OIDC BCL 1.0 §4 asks for a short life, preferably at most two minutes. Milliseconds. */
+  readonly lifetimeMs: number
   readonly claims: SubjectClaims
-  /** The logout comes so late that the user may have signed in again: `sub` alone would end those sessions too. */
+  /** The user may have signed in again since. `sub` alone would end the new sessions too. */
   readonly late: boolean
 }
 
 /** Which of `sub` and `sid` go out, after the two rules that overrule the RP's setting. */
-export function effectiveClaims({ registration, claims, late }: TokenRequest): SubjectClaims {
+export function effectiveClaims({
+  sessionRequired,
+  claims,
+  late,
+}: Omit<TokenRequest, 'registration' | 'lifetimeMs'>): SubjectClaims {
   if (claims !== 'sub') return claims
-  return registration.sessionRequired === true || late ? 'both' : 'sub'
+  return sessionRequired === true || late ? 'both' : 'sub'
 }
 
 /**
- * The payload of a logout token as JSON (OIDC BCL 1.0 §2.4): `iss` byte for byte the issuer of the registration,
- * `exp` two minutes after `iat`, never a `nonce`. Built as text, because this runs once per attempt and a string
- * costs a third of an object and its serialisation.
+ * The payload of a logout token as JSON (OIDC BCL 1.0 §2.4). `iss` is the registration's issuer byte for byte, `exp` is two
+ * minutes after `iat`, and `nonce` never occurs. Built as text because it runs once per attempt, and an object with its
+ * serialisation costs three times as much.
  */
 export function logoutTokenPayload(request: TokenRequest, jti: string, nowMs: number): string {
   const { registration } = request
@@ -32,6 +37,6 @@ export function logoutTokenPayload(request: TokenRequest, jti: string, nowMs: nu
   const sid = claims === 'sub' ? '' : `,"sid":${JSON.stringify(registration.sid)}`
   return (
     `{"iss":${JSON.stringify(registration.issuer)},"aud":${JSON.stringify(registration.clientId)},` +
-    `"iat":${iat},"exp":${iat + TOKEN_LIFETIME_SECONDS},"jti":"${jti}","events":${EVENTS}${sub}${sid}}`
+    `"iat":${iat},"exp":${iat + Math.floor(request.lifetimeMs / 1_000)},"jti":"${jti}","events":${EVENTS}${sub}${sid}}`
   )
 }

@@ -1,7 +1,7 @@
 import type { AttemptResult } from '../../egress/sender.ts'
 import type { Verdict } from '../transport.ts'
 
-/** No descriptor, memory, buffer or port for a connection; or, in the relay's own words, an attempt that was not begun. */
+/** No descriptor, memory, buffer or port for a connection. `LR_LOCAL` is the relay's own: the attempt did not start. */
 const LOCAL_CODES: ReadonlySet<string> = new Set([
   'EMFILE',
   'ENFILE',
@@ -13,8 +13,8 @@ const LOCAL_CODES: ReadonlySet<string> = new Set([
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429])
 
 /**
- * The verdict table of back-channel logout. OIDC BCL 1.0 §2.8 has 200 for success, and RPs answer 204 in its place; they answer
- * 400 and 404 while their key cache is cold, after a partial logout or in the middle of a deployment too.
+ * The verdict table of back-channel logout. OIDC BCL 1.0 §2.8 defines 200 for success; RPs also answer 204. RPs answer 400
+ * and 404 also while their key cache is cold, after a partial logout or during a deployment.
  */
 export function classify(result: AttemptResult): Verdict {
   switch (result.kind) {

@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { readOptions } from '../../../src/config/env.ts'
+import { readIssuersFile } from '../../../src/config/issuers-file.ts'
 import { EgressGuard } from '../../../src/egress/egress-guard.ts'
 import { codeOf, messageOf } from '../../../src/lib/errors.ts'
+import { createScratchDirectory } from '../../stack/scratch-directory.ts'
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { texts } from '../mutations.ts'
 
@@ -46,8 +50,40 @@ const addresses = [
   '',
 ]
 
+const issuersFile = join(createScratchDirectory('fuzz-issuers').path, 'issuers.yaml')
+const issuers = `issuers:
+  - issuer: https://login.example.com
+    aliases: [realm:shop, "3fa1"]
+    keys: &keys { file: keys/shop.json }
+    tokenLifetime: 120s
+    egress: { allow: [10.0.0.0/8] }
+    clients:
+      - { clientId: shop, backchannelLogoutUri: https://shop.example.com/bcl, hosts: ["*.example.com"] }
+  - issuer: https://b.example
+    keys: *keys
+  - issuer: https://{tenant}.login.example.com
+    keys: { file: "keys/{tenant}.json" }
+`
+
 export const configTargets: readonly FuzzTarget[] = [
   ...optionTargets,
+  {
+    name: 'issuers-file',
+    samples: texts(
+      issuers,
+      JSON.stringify({
+        issuers: [{ issuer: 'https://a.example', keys: { file: 'a' }, retry: { deadline: '1h' } }],
+      }),
+    ),
+    parse: (input) => {
+      writeFileSync(issuersFile, input)
+      return readIssuersFile(issuersFile)
+    },
+    faults: ['LR_ISSUERS_INVALID'],
+    bytesMax: 8_192,
+    // Each problem has a line of its own, which says what to do.
+    growth: 256,
+  },
   {
     name: 'option-egress-allow',
     samples: texts('10.0.0.0/8, rp.internal, 192.168.1.7', 'fd00::/8,::1,localhost', '64:ff9b::/96'),

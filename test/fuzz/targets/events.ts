@@ -109,7 +109,7 @@ export const eventTargets: readonly FuzzTarget[] = [
       ]),
     ),
     parse: (input) => {
-      const result = new Decoders(ISSUER).decode(recordOf(input), NOW_MS)
+      const result = new Decoders((name = ISSUER) => name).decode(recordOf(input), NOW_MS)
       if (!('kind' in result)) throw new Error('no format of today says several things')
       if (result.kind === 'registration') checkRegistration(result.registration)
       if (result.kind === 'trigger')

@@ -12,10 +12,11 @@ const noPage = {
   close: () => undefined,
   answer: () => false,
 } as unknown as StatusPage
+const noIssuers = { only: undefined, known: () => [], jwks: async () => undefined }
 let listening: Promise<number> | undefined
 
 function port(): Promise<number> {
-  const status = { notReady: () => ({ kafka: 'away' }), publicJwks: () => [] }
+  const status = { notReady: () => ({ kafka: 'away' }), issuers: noIssuers }
   listening ??= new HttpServer(new Metrics(), status, noPage).listen(0, '127.0.0.1')
   return listening
 }

@@ -49,7 +49,7 @@ async function decoded(input: Buffer): Promise<unknown> {
     const other = headerText(headers, 'ce_type')
     if (type !== undefined && other !== undefined && type !== other)
       throw new Error('two types of one record')
-    const result = new Decoders('https://op.example').decode(wire, 0)
+    const result = new Decoders((name = 'https://op.example') => name).decode(wire, 0)
     const kind = 'kind' in result ? result.kind : 'several'
     return { kind, type, offset: wire.offset, timestampMs: wire.timestampMs, keyBytes: key?.length }
   })

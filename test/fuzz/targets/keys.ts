@@ -66,14 +66,13 @@ export const keyTargets: readonly FuzzTarget[] = [
     ),
     parse: async (input) => {
       const publication = new KeyPublication({
-        issuer,
         intervalMs: 0,
-        keys: () => published.inUse(),
+        issuers: () => [{ id: issuer, keys: published }],
         fetchJson: async () => JSON.parse(input.toString()) as Record<string, unknown>,
         onUnknown: () => undefined,
       })
       // Whatever it throws is told as "unknown"; what it keeps must be readable.
-      await publication.look().catch(() => undefined)
+      await publication.look()
       return publication.known()
     },
   },

@@ -36,7 +36,7 @@ describe('registrations as JSON', () => {
     ['half an object', '{"sessionId":', /line 1: is not JSON/],
     ['a wrong line', `${JSON.stringify(sound)}\nhunter2`, /line 2: is not JSON/],
     ['a wrong field', JSON.stringify([sound, { ...sound, alg: 'hunter2' }]), /registration 2: alg: /],
-    ['another issuer', JSON.stringify({ ...sound, issuer: 'https://x' }), /issuer: is another one/],
+    ['another issuer', JSON.stringify({ ...sound, issuer: 'https://x' }), /issuer: .*--issuer/],
   ])('%s is refused, and not quoted', (_, text, message) => {
     const read = () => readRegistrations(text, ISSUER, NOW)
     expect(read).toThrow(

@@ -33,6 +33,6 @@ test('what is wrong is named, each once and without its value, and the rest is r
   expect(problems.join()).not.toContain('secret')
   expect(part([layout.kafka.brokers, layout.kafka.topics, layout.redis.prefix])).toBeDefined()
   expect(part([layout.kafka.brokers, layout.redis])).toBeUndefined()
-  expect(part(layout.issuers[0].signingKeysFile)).toBe(valid.SIGNING_KEYS_FILE)
+  expect(part(layout.issuers.signingKeysFile)).toBe(valid.SIGNING_KEYS_FILE)
   expect(part(layout.issuers)).toBeUndefined()
 })

@@ -67,7 +67,7 @@ describe('secrets from files', () => {
     }
     const problems = problemsOf(env)
     expect(problems).toContain('REDIS_URL_FILE: the file cannot be read (ENOENT)')
-    expect(problems).toContain('REDIS_PASSWORD_FILE: must not be set beside REDIS_PASSWORD')
+    expect(problems).toContain('REDIS_PASSWORD_FILE: must not be set together with REDIS_PASSWORD')
     expect(problems).toContain('KAFKA_SASL_PASSWORD_FILE: the file is empty')
     expect(problems).not.toContain('REDIS_URL: is required')
     expect(problems.join()).not.toContain('secret-text')

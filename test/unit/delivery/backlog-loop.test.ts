@@ -76,9 +76,9 @@ test('what is under way when its records are taken away stands in the backlog un
   await registry.apply(
     [registration, other].map((it) => ({ kind: 'register', registration: it, origin: sampleOrigin() })),
   )
-  const creditors = await fixture.owe([registration, other])
+  const sourceRecords = await fixture.owe([registration, other])
   await core.admission.handOver()
-  expect(creditors.map(({ isSettled }) => isSettled)).toEqual([true, true])
+  expect(sourceRecords.map(({ isSettled }) => isSettled)).toEqual([true, true])
   expect(await backlog.claim(`${ISSUER}|client-1`, clock.now(), clock.now() + 1, 10)).toEqual([])
   attempts[0]?.answer({ kind: 'answered', status: 200 })
   attempts[1]?.answer({ kind: 'answered', status: 503 })

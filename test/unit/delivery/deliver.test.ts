@@ -30,7 +30,7 @@ async function deliver(results: AttemptResult[], options: Parameters<typeof deli
   await fixture.registry.apply([
     { kind: 'register', registration, origin: { id: 'r', topic: 't', partition: 0, offset: 0 } },
   ])
-  const [creditor] = await fixture.owe([registration])
+  const [sourceRecord] = await fixture.owe([registration])
   for (const [i, result] of results.entries()) {
     const attempt = fixture.attempts[i] as SentAttempt
     attempt.answer(result)
@@ -40,7 +40,7 @@ async function deliver(results: AttemptResult[], options: Parameters<typeof deli
   const [left] = await fixture.registry.find([registration])
   expect(fixture.core.dispatcher.inFlight).toBe(0)
   expect(fixture.core.open.size).toBe(0)
-  expect(creditor?.isSettled).toBe(true)
+  expect(sourceRecord?.isSettled).toBe(true)
   return { ...fixture, parked, isStillOwed: left !== undefined, outcome: fixture.outcomes()[0] }
 }
 
@@ -153,11 +153,14 @@ describe('deliver', () => {
     )
   })
 
-  test('an issuer that this relay does not serve cannot be signed for', async () => {
+  test('of an issuer that is not served any more stays parked, without an attempt', async () => {
     const fixture = deliveryFixture()
-    await fixture.owe([sampleRegistration({ issuer: 'https://other.example' })])
+    const [creditor] = await fixture.owe([sampleRegistration({ issuer: 'https://other.example' })])
     await fixture.stored()
-    expect(fixture.outcomes()).toMatchObject([{ reason: 'invalid', attempts: 0 }])
+    expect(fixture.attempts).toEqual([])
+    expect(fixture.outcomes()).toEqual([])
+    expect(await fixture.backlog.sizes(1)).toMatchObject([{ size: 1 }])
+    expect(creditor?.isSettled).toBe(true)
   })
 })
 
@@ -239,22 +242,22 @@ describe('what is asked of the transport and the sender', () => {
     })
     // One more than go into one request.
     const all = Array.from({ length: 1_001 }, (_, i) => sampleRegistration({ sessionId: `session-${i}` }))
-    const creditors = await fixture.owe(all, { everywhere: true })
+    const sourceRecords = await fixture.owe(all, { everywhere: true })
     expect(fixture.attempts).toHaveLength(1)
     fixture.attempts[0]?.answer(answered(200))
     await eventually(() => expect(fixture.steps.filter((step) => step.startsWith('settle')).length).toBe(2))
     expect(fixture.published).toHaveLength(1_000)
     expect(fixture.core.open.size).toBeGreaterThan(0)
-    expect(creditors.some(({ isSettled }) => isSettled)).toBe(false)
+    expect(sourceRecords.some(({ isSettled }) => isSettled)).toBe(false)
     secondBatch.resolve()
     await fixture.stored()
-    expect(creditors.every(({ isSettled }) => isSettled)).toBe(true)
+    expect(sourceRecords.every(({ isSettled }) => isSettled)).toBe(true)
   })
 
   test('an RP that wants sub alone is told once of a sign-out everywhere, and each registration has its outcome', async () => {
     const fixture = deliveryFixture({ settings: { claims: 'sub' } })
     const both = [sampleRegistration(), sampleRegistration({ oidcSessionId: 'b', sessionId: 'session-2' })]
-    const creditors = await fixture.owe(both, { everywhere: true })
+    const sourceRecords = await fixture.owe(both, { everywhere: true })
     expect(fixture.attempts).toHaveLength(1)
     fixture.attempts[0]?.answer(answered(200))
     await fixture.stored()
@@ -263,7 +266,7 @@ describe('what is asked of the transport and the sender', () => {
       ['oidc-1', jti],
       ['b', jti],
     ])
-    expect(creditors.every(({ isSettled }) => isSettled)).toBe(true)
+    expect(sourceRecords.every(({ isSettled }) => isSettled)).toBe(true)
   })
 
   test('of a late sign-out, whose token names one session, an RP is told for each session', async () => {

@@ -136,8 +136,8 @@ test('whatever RPs answer and when: each delivery ends in one outcome or is park
               registration,
               cause: { origin, occurredAtMs: clock.now(), everywhere },
               deadlineMs: clock.now() + deadlineMs,
-              creditor: {
-                settled: () => {
+              sourceRecord: {
+                acknowledge: () => {
                   settled[owed.indexOf(fresh[i] as HeldRegistration)] = true
                 },
               },

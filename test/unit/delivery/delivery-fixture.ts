@@ -5,14 +5,13 @@ import { ClientPolicy } from '../../../src/delivery/client-policy.ts'
 import { DeliveryCore } from '../../../src/delivery/delivery-core.ts'
 import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
 import type { OutgoingRecord } from '../../../src/delivery/outcome-log.ts'
+import { EgressGuard } from '../../../src/egress/egress-guard.ts'
 import type { AttemptRequest, AttemptResult, Sender } from '../../../src/egress/sender.ts'
 import type { Registration } from '../../../src/events/registration.ts'
+import type { TokenSigner } from '../../../src/issuers/signing/token-signer.ts'
 import { RelayFault } from '../../../src/lib/errors.ts'
 import type { RpSettings } from '../../../src/registry/rp-settings.ts'
-import {
-  BackchannelLogout,
-  type BackchannelLogoutOptions,
-} from '../../../src/transports/backchannel-logout/backchannel-logout.ts'
+import { BackchannelLogout } from '../../../src/transports/backchannel-logout/backchannel-logout.ts'
 import { MemoryBacklog } from '../../support/memory-backlog.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
@@ -132,7 +131,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     },
     close: async () => undefined,
   }
-  const signer: ReturnType<BackchannelLogoutOptions['issuers']['signer']> = {
+  const signer: TokenSigner = {
     sign: ({ alg, typ }, payload, signed) => {
       const answer = () =>
         signed(
@@ -144,10 +143,16 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       else answer()
     },
   }
-  const issuers = {
-    has: (issuer: string) => served.has(issuer),
-    signer: (issuer: string) => (served.has(issuer) ? signer : undefined),
+  const issuer = {
+    isEnabled: true,
+    deadlineMs: configOf(env).delivery.retry.deadlineMs,
+    egress: new EgressGuard({ allowHttp: true, allow: [] }),
+    client: () => undefined,
+    signer,
+    alg: 'RS256' as const,
+    tokenLifetimeMs: 120_000,
   }
+  const issuers = { get: (id: string) => (served.has(id) ? issuer : undefined) }
   const settle = registry.settle.bind(registry)
   registry.settle = async (keys) => {
     steps.push(`settle ${keys.map(({ oidcSessionId }) => oidcSessionId).join(' ')}`)
@@ -166,7 +171,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
 
   const config = configOf(env)
   const ended = Promise.withResolvers<void>()
-  const clients = new ClientPolicy(config.clients, (clientId, note) =>
+  const clients = new ClientPolicy(config.clients, issuers, ({ clientId }, note) =>
     clientNotes.push({ clientId, ...note }),
   )
   const core = new DeliveryCore({
@@ -240,10 +245,10 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       cause: { occurredAtMs?: number; everywhere?: boolean } = {},
       forMs = 3_600_000,
     ) {
-      const creditors = registrations.map(() => ({ isSettled: false, settled: () => undefined }))
-      for (const creditor of creditors) {
-        creditor.settled = () => {
-          creditor.isSettled = true
+      const sourceRecords = registrations.map(() => ({ isSettled: false, acknowledge: () => undefined }))
+      for (const sourceRecord of sourceRecords) {
+        sourceRecord.acknowledge = () => {
+          sourceRecord.isSettled = true
           return undefined
         }
       }
@@ -256,10 +261,10 @@ export function deliveryFixture(options: FixtureOptions = {}) {
           registration,
           cause: { origin: sampleOrigin(), occurredAtMs: clock.now(), everywhere: false, ...cause },
           deadlineMs: clock.now() + forMs,
-          creditor: creditors[i] as { settled(): void },
+          sourceRecord: sourceRecords[i] as { acknowledge(): void },
         })),
       )
-      return creditors
+      return sourceRecords
     },
     endAll,
     /** Resolves when everything that was decided so far is stored. */

@@ -12,7 +12,7 @@ function deliveryFor(rp: RelyingParty, isClaimed: boolean): Delivery {
     rp,
     isClaimed,
     registration: sampleRegistration({ clientId: rp.clientId }),
-    companions: [],
+    coalesced: [],
     cause: { origin: sampleOrigin(), occurredAtMs: 0, everywhere: false },
     deadlineMs: 0,
     attempts: 0,
@@ -22,7 +22,7 @@ function deliveryFor(rp: RelyingParty, isClaimed: boolean): Delivery {
     origin: undefined,
     isHeld: false,
     wasResent: false,
-    creditors: [],
+    sourceRecords: [],
     host: undefined,
     isUnproven: false,
     placeIn: undefined,
@@ -303,7 +303,7 @@ describe('dispatcher', () => {
     expect(dispatcher.roomForClaims(rp(0))).toBe(0)
   })
 
-  test('a quick RP that hangs gives back what it was lent, though nothing more comes for it', () => {
+  test('a quick RP that hangs gives back its burst credit, though nothing more comes for it', () => {
     const { clock, dispatcher, rp, submit, shed } = quickRp()
     for (let n = 0; n < 300; n++) submit(0)
     expect(shed).toEqual([])
@@ -313,7 +313,7 @@ describe('dispatcher', () => {
     expect([waitingAt(rp(0)), dispatcher.waiting]).toEqual([0, 0])
   })
 
-  test('a quick RP that becomes slow gives back what it was lent', () => {
+  test('a quick RP that becomes slow gives back its burst credit', () => {
     const { clock, dispatcher, end, submit, shed } = quickRp()
     for (let n = 0; n < 300; n++) submit(0)
     for (let n = 0; n < 4; n++) {

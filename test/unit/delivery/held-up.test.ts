@@ -70,7 +70,7 @@ describe('RPs that are well', () => {
     { name: 'of which each has a host of its own', host: undefined },
     { name: 'at the same host as they', host: 'shared' },
   ])('wait for no more than a few looks when five hundred hang at once, $name', async ({ host }) => {
-    const site = siteOf()
+    const site = siteOf({ env: { RETRY_POLL_MS: '10' } })
     const hung = clients('hung', 500, host)
     for (const session of [1, 2, 3, 4]) await site.logout(hung.map((rp) => rp(session)))
     await site.logout([at('well', 1, host)])
@@ -79,10 +79,13 @@ describe('RPs that are well', () => {
     expect(site.core.dispatcher.taken.attemptPlaces).toBeLessThan(PLACES)
     await site.during(async () => {
       for (let n = 10; n < 30; n++) await site.logout([at('well', n, host)])
-      await eventually(() => {
-        site.look()
-        expect(site.told).toHaveLength(21)
-      })
+      await eventually(
+        () => {
+          site.look()
+          expect(site.told).toHaveLength(21)
+        },
+        { interval: 5 },
+      )
     })
     expect(site.hanging.length).toBeGreaterThanOrEqual(500)
     expect(site.core.open.room.isOpen).toBe(true)
@@ -160,11 +163,14 @@ describe('an RP that is slow', () => {
     await site.stored()
     expect([site.hanging.length, site.core.open.size]).toEqual([8, 8])
     await site.during(async () => {
-      await eventually(() => {
-        site.look()
-        for (const attempt of site.hanging.splice(0)) attempt.answer(ok)
-        expect(site.outcomes()).toHaveLength(41)
-      })
+      await eventually(
+        () => {
+          site.look()
+          for (const attempt of site.hanging.splice(0)) attempt.answer(ok)
+          expect(site.outcomes()).toHaveLength(41)
+        },
+        { interval: 5 },
+      )
     })
   })
 })

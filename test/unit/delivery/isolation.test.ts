@@ -36,10 +36,10 @@ describe('an RP that does not answer', () => {
   test('what comes for it is parked without an attempt, until the end of the cool-down', async () => {
     const { attempts, backlog, breakers, clock, owe, stored } = await deadRpFixture()
     expect(breakers).toEqual(['client-1 open'])
-    const creditors = await owe(sessions(10, 3))
+    const sourceRecords = await owe(sessions(10, 3))
     await stored()
     expect(attempts).toEqual([])
-    expect(creditors.map(({ isSettled }) => isSettled)).toEqual([true, true, true])
+    expect(sourceRecords.map(({ isSettled }) => isSettled)).toEqual([true, true, true])
     const soon = await backlog.claim(DEAD, clock.now() + 999, clock.now() + 2_000, 100)
     expect(soon.map(({ sessionId }) => sessionId)).not.toContain('session-10')
     const parked = await backlog.claim(DEAD, clock.now() + 1_000, 0, 100)

@@ -13,7 +13,7 @@ const unavailable = { kind: 'answered', status: 503 } as const
 
 const COOLDOWN_MS_MAX = 8_000
 const ATTEMPT_TIMEOUT_MS = 10_000
-const TICK_MS = 25
+const TICK_MS = 50
 
 beforeEach(
   () =>

@@ -19,15 +19,15 @@ function owed(
     }),
     cause: { origin: sampleOrigin({ id }), occurredAtMs: 0, everywhere },
     deadlineMs: 1_000,
-    creditor: { settled: () => undefined },
+    sourceRecord: { acknowledge: () => undefined },
   }
 }
 
 /** Which registrations each delivery settles, in an order of its own. */
 function plan(items: Owed[], relyingParties = knownRelyingParties()): string[] {
   return planDeliveries(items, relyingParties)
-    .map(({ registration, companions }) =>
-      [registration, ...companions].map(({ oidcSessionId }) => oidcSessionId).join('+'),
+    .map(({ registration, coalesced }) =>
+      [registration, ...coalesced].map(({ oidcSessionId }) => oidcSessionId).join('+'),
     )
     .sort()
 }
@@ -92,14 +92,14 @@ describe('resolve', () => {
     expect(plan([owed('a', { claims: 'both' }), owed('b')], relyingParties)).toEqual(['a+b'])
   })
 
-  test('every creditor waits for the delivery that settles it', () => {
+  test('every sourceRecord waits for the delivery that settles it', () => {
     const items = [owed('a'), owed('b'), owed('c')]
     const [delivery] = planDeliveries(items, knownRelyingParties())
-    expect(delivery?.creditors).toEqual(items.map(({ creditor }) => creditor))
+    expect(delivery?.sourceRecords).toEqual(items.map(({ sourceRecord }) => sourceRecord))
   })
 
   test('what was parked goes on where it stopped', () => {
-    const { creditor, ...item } = owed('a')
+    const { sourceRecord, ...item } = owed('a')
     const parked = {
       attempts: 3,
       doubtful: 1,
@@ -116,7 +116,7 @@ describe('resolve', () => {
         lastError: 'HTTP 503',
         isClaimed: true,
         deadlineMs: 1_000,
-        creditors: [],
+        sourceRecords: [],
       },
     ])
   })

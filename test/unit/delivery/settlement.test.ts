@@ -150,7 +150,7 @@ describe('a registration of which the outcome is decided', () => {
 
   test('is not sent again: its outcome is published under the trigger that it came from', async () => {
     const { attempts, concluded, core, outcomes, owe, settled, stored } = deliveryFixture()
-    const [creditor] = await owe([decided])
+    const [sourceRecord] = await owe([decided])
     await stored()
     expect(attempts).toEqual([])
     expect(outcomes()).toMatchObject([
@@ -162,7 +162,7 @@ describe('a registration of which the outcome is decided', () => {
         trigger: { id: 'earlier' },
       },
     ])
-    expect([creditor?.isSettled, core.open.size, settled, concluded]).toEqual([true, 0, [], ['sent']])
+    expect([sourceRecord?.isSettled, core.open.size, settled, concluded]).toEqual([true, 0, [], ['sent']])
   })
 
   test('leaves the backlog by the name that it has there', async () => {

@@ -28,6 +28,7 @@ test('a relay makes these checks at its start and while it runs', () => {
   expect([...new Set(made)].sort()).toEqual([
     'client-origin',
     'client-token-type',
+    'issuers-file',
     'keys-file',
     'keys-left-out',
     'keys-permissions',

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { checkPublished, publishedKeys } from '../../../src/diagnosis/key-published.ts'
-import { checkKeyPermissions, checkSigning } from '../../../src/diagnosis/keys.ts'
+import { checkKeyPermissions, checkKeysEnding, checkSigning } from '../../../src/diagnosis/keys.ts'
 import { readKeyFile } from '../../../src/issuers/signing/key-file.ts'
 import type { SigningKey } from '../../../src/issuers/signing/signing-key.ts'
 import { privateJwk } from '../../support/signing-key-file.ts'
@@ -146,5 +146,18 @@ describe('the key file', () => {
       severity: 'error',
       text: expect.stringContaining('2026-01-31T12:01:00.000Z'),
     })
+  })
+})
+
+describe('a key that ends without a successor', () => {
+  const HOUR = 3_600_000
+  const found = (leftMs: number) =>
+    checkKeysEnding({ endings: [{ algorithm: 'ES256', kid: 'ec-1', endsAtMs: NOW_MS + leftMs }] }, NOW_MS)
+
+  test('is told a week, a day and an hour before, each time as news, and when it has ended', () => {
+    expect(found(8 * 24 * HOUR)).toEqual([])
+    const told = [6 * 24 * HOUR, 23 * HOUR, HOUR / 2, 0].map((leftMs) => found(leftMs))
+    for (const [it] of told) expect(it).toMatchObject({ severity: 'warning', about: 'ES256' })
+    expect(new Set(told.map(([it]) => it?.text)).size).toBe(4)
   })
 })

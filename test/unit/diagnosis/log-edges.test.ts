@@ -33,7 +33,12 @@ test('what retention has taken is told by topic with its sum, offsets and times,
   const [finding, ...more] = await checkLog(notes)
   expect(more).toEqual([])
   expect(finding).toMatchObject({ check: 'positions-passed', about: 't', severity: 'warning' })
-  for (const text of ['10 record(s)', '5 to 11', '1970-01-01T00:00:00.000Z', '1970-01-01T00:00:01.000Z']) {
+  for (const text of [
+    '10 unread record(s)',
+    '5 to 11',
+    '1970-01-01T00:00:00.000Z',
+    '1970-01-01T00:00:01.000Z',
+  ]) {
     expect(finding?.text).toContain(text)
   }
   clock.nowMs += DAY_MS

@@ -20,7 +20,7 @@ test('a wrong type where there is one key for everything is an error, one per ke
     ['error', 'lr:backlogs'],
     ['error', 'lr:epoch'],
   ])
-  expect(findings[0]?.text).toContain('lr:backlogs holds a string where the relay keeps a zset')
+  expect(findings[0]?.text).toContain('lr:backlogs holds a string instead of a zset')
   expect(findings[0]?.remedy).toMatch(/delete or rename it, or .* another REDIS_PREFIX/)
 })
 
@@ -34,7 +34,7 @@ test('a wrong type at a key of one session or RP is warned of, all of them at on
   expect(more).toEqual([])
   expect(finding).toMatchObject({ about: 'type session', severity: 'warning' })
   expect(finding?.text).toContain('lr:session:{https://op|s1} (a list, not a hash)')
-  expect(finding?.text).toMatch(/and 2 more of those looked at$/)
+  expect(finding?.text).toMatch(/and 2 more$/)
 })
 
 test('what somebody else wrote into a backlog, and a session that is full, is warned of by its key', () => {

@@ -57,7 +57,7 @@ test.each([
 })
 
 test.each([
-  { usedBytes: 1_000, maxBytes: 0, is: 'ok', says: 'without a bound' },
+  { usedBytes: 1_000, maxBytes: 0, is: 'ok', says: 'maxmemory 0' },
   { usedBytes: 90, maxBytes: 100, is: 'ok', says: '90 %' },
   { usedBytes: 91, maxBytes: 100, is: 'warning', says: '91 %' },
 ])('$usedBytes of $maxBytes bytes in use: $is', ({ usedBytes, maxBytes, is, says }) => {
@@ -69,11 +69,11 @@ test.each([
 describe('the epoch', () => {
   const there = { isSet: true, isOfThisRun: true, isRebuilding: false, isInUse: true }
   test.each([
-    { facts: there, is: 'ok', says: 'lr:epoch is there' },
-    { facts: { ...there, isOfThisRun: undefined }, is: 'ok', says: 'lr:epoch is there' },
-    { facts: { ...there, isOfThisRun: false }, is: 'warning', says: 'another run' },
+    { facts: there, is: 'ok', says: 'lr:epoch' },
+    { facts: { ...there, isOfThisRun: undefined }, is: 'ok', says: 'lr:epoch' },
+    { facts: { ...there, isOfThisRun: false }, is: 'warning', says: 'run of this server' },
     { facts: { ...there, isSet: false, isOfThisRun: false }, is: 'warning', says: 'lost its data' },
-    { facts: { ...there, isSet: false, isRebuilding: true }, is: 'warning', says: 'builds the registry' },
+    { facts: { ...there, isSet: false, isRebuilding: true }, is: 'warning', says: 'rebuilds Redis' },
     { facts: { ...there, isSet: false, isInUse: false }, is: 'hint', says: 'no relay has used this prefix' },
   ])('$is: $says', ({ facts, is, says }) => {
     const { severity, text } = checkEpoch({ prefix: 'lr', epoch: { value: facts } })
@@ -91,7 +91,7 @@ test('what may not be looked up is a hint with the right that is missing', () =>
     expect(found).toMatchObject({
       severity: 'hint',
       text: expect.stringContaining('NOPERM'),
-      remedy: expect.stringContaining('let the user of REDIS_URL'),
+      remedy: expect.stringContaining('the user of REDIS_URL'),
     })
   }
 })

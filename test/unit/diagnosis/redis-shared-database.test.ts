@@ -13,7 +13,7 @@ test("other applications' keys are a hint that names their first parts only", ()
     {
       severity: 'hint',
       text: expect.stringContaining('(cache/…, sess:…)'),
-      remedy: expect.stringContaining('of its own'),
+      remedy: expect.stringContaining('its own database'),
     },
   ])
 })

@@ -16,7 +16,7 @@ test.each([
   { code: 'NOREPLICAS', says: /too few replicas/, remedy: /min-replicas-to-write/ },
   { code: 'NOPERM', says: /may not write/, remedy: /on the keys of the prefix/ },
   { code: 'LOADING', says: /still loading/, remedy: /wait/ },
-  { code: 'CLUSTERDOWN', says: /refuses writes/, remedy: /what Redis says/ },
+  { code: 'CLUSTERDOWN', says: /refuses writes/, remedy: /log of Redis/ },
 ])('a write refused with $code is an error that quotes Redis', ({ code, says, remedy }) => {
   const message = `${code} because of something`
   expect(troubles(checkWritable(redisFacts({ refusedWrite: { code, message } })))).toEqual([
@@ -40,5 +40,5 @@ test('a replica is told with its primary', () => {
 test('a replica that takes writes is an error as well: they are lost when it synchronizes', () => {
   const [finding] = troubles(checkWritable(redisFacts({ role: replica })))
   expect(finding).toMatchObject({ severity: 'error' })
-  expect(finding?.text).toMatch(/replica of 10\.0\.0\.5:6379 that accepts writes.*lost/)
+  expect(finding?.text).toMatch(/replica of 10\.0\.0\.5:6379 that accepts writes.*loses/)
 })

@@ -26,25 +26,25 @@ describe('replication', () => {
       name: 'a partition without a leader',
       is: 'error',
       of: layout(2, {}, { leader: -1 }),
-      says: /partition\(s\) 1 .* without a leader/,
+      says: /partition\(s\) 1 .* leader/,
     },
     {
       name: 'fewer in sync than must be',
       is: 'error',
       of: layout(2, {}, { inSync: [1] }),
-      says: /take no writes/,
+      says: /no writes/,
     },
     {
       name: 'more must be in sync than there are, and all there are',
       is: 'warning',
       of: layout(2, { replicas: [1], inSync: [1] }),
-      says: /older than Kafka 3\.7 take no writes/,
+      says: /Kafka 3\.7 .* no writes/,
     },
     {
       name: 'more must be in sync than there are, and not even those are',
       is: 'error',
       of: layout(3, { replicas: [1, 2], inSync: [1] }),
-      says: /take no writes, so outcomes wait/,
+      says: /no writes, so outcomes wait/,
     },
     {
       name: 'a replica that is behind',
@@ -56,7 +56,7 @@ describe('replication', () => {
       name: 'all must be in sync',
       is: 'warning',
       of: layout(3, {}),
-      says: /a single broker that is away stops all writes/,
+      says: /one broker that is down stops all writes/,
     },
     {
       name: 'one replica',

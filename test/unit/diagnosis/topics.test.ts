@@ -70,7 +70,7 @@ describe('retention', () => {
   test('an outcome topic that forgets before the sessions do: what was sent would be sent again', () => {
     expect(found({ retentionMs: sessionLifetimeMs }, ['outcome'])).toEqual([])
     const [finding] = found({ retentionMs: sessionLifetimeMs - 1 }, ['outcome'])
-    expect(finding?.text).toMatch(/less than SESSION_LIFETIME_MS.*sent again/)
+    expect(finding?.text).toMatch(/less than SESSION_LIFETIME_MS.*logouts again/)
     expect(finding?.remedy).toContain(`to at least ${sessionLifetimeMs}`)
   })
 
@@ -112,10 +112,10 @@ describe('compaction', () => {
   })
 
   test.each([
-    { roles: ['input'] as const, says: /trigger that is not read yet gives way/ },
-    { roles: ['input', 'outcome'] as const, says: /trigger that is not read yet gives way/ },
-    { roles: ['outcome'] as const, says: /sent again/ },
-    { roles: ['dead-letter'] as const, says: /without a key, behind which the offset/ },
+    { roles: ['input'] as const, says: /unread triggers/ },
+    { roles: ['input', 'outcome'] as const, says: /unread triggers/ },
+    { roles: ['outcome'] as const, says: /logouts again/ },
+    { roles: ['dead-letter'] as const, says: /without a key/ },
   ])('of the $roles topic it is warned of, with what is lost', ({ roles, says }) => {
     expect(found(...roles)).toEqual([
       {

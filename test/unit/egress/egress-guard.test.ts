@@ -6,7 +6,7 @@ import { codeOf } from '../../../src/lib/errors.ts'
 
 const closed = new EgressGuard({ allowHttp: false, allow: [] })
 
-/** The code of what `check` throws, or `undefined` when it passes. */
+/** The code of the error that `check` throws, or `undefined` when it passes. */
 function refusal(check: () => void): string | undefined {
   try {
     check()
@@ -16,7 +16,7 @@ function refusal(check: () => void): string | undefined {
   }
 }
 
-/** The address that a URL's host part stands for, as `net.connect` would get it. */
+/** The address of a URL's host, as `net.connect` would get it. */
 function hostOf(host: string): string {
   return new URL(`https://${host}/`).hostname.replace(/^\[|\]$/g, '')
 }
@@ -126,7 +126,7 @@ const published = [
   '100.128.0.1',
   '[2606:4700::1111]',
   '[2a00:1450:4001::200e]',
-  // An IPv4 address behind NAT64, as name servers of an IPv6-only network answer.
+  // An IPv4 address behind NAT64, as name servers of an IPv6-only network return it.
   '[64:ff9b::8.8.8.8]',
   '[64:ff9b::5db8:d822]',
 ]
@@ -338,8 +338,8 @@ describe('EGRESS_ALLOW', () => {
       ['127/8', '10.0.0.0/8'],
     ],
     ...[
-      ['*.example', 'each of them'],
-      ['.example', 'each of them'],
+      ['*.example', 'each name'],
+      ['.example', 'each name'],
       ['fe80::1%eth0', 'zone'],
       ['fe80::%eth0/64', 'zone'],
     ],

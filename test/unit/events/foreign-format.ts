@@ -4,7 +4,7 @@ import { wireRecord } from './wire-records.ts'
 
 export const FOREIGN_TYPE = 'com.example.sessions.changed'
 
-/** The format of another platform: CloudEvents of its own type, each of which says any number of things. */
+/** The format of another platform: CloudEvents of its own type, each with any number of results. */
 export const foreignFormat: Decoder = {
   name: 'foreign',
   decode(record, headers) {
@@ -18,7 +18,7 @@ export function foreignRecord(...said: readonly unknown[]): WireRecord {
   return wireRecord(said, { ce_type: FOREIGN_TYPE })
 }
 
-/** One thing that such a record says, in the words of the relay. */
+/** One result of such a record, with the relay's field names. */
 export function saying(type: string, data: Record<string, unknown>, id?: string) {
   return { kind: 'envelope', type, data, id }
 }

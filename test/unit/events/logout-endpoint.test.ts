@@ -5,7 +5,7 @@ import { endpointProblem, logoutEndpoint } from '../../../src/events/logout-endp
 const uriCharacters = (more: string) =>
   fc.string({ unit: fc.constantFrom(...`abcXYZ019-._~!$&()*+,;=:@%20é${more}`) })
 
-/** Not all of them valid: also with user names, ports out of range and fragments. */
+/** Valid and invalid URIs, with user names, ports out of range and fragments. */
 const webUri = fc
   .record({
     scheme: fc.constantFrom('https', 'http', 'HTTPS', 'https', 'ftp'),

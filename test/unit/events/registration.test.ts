@@ -9,7 +9,7 @@ import { ISSUER, sampleRegistration } from '../sample-registration.ts'
 const { registeredAtMs, ...fields } = sampleRegistration()
 const plain = { ...fields, registeredAt: registeredAtMs }
 
-/** Values that a field may be given: plain ones, odd ones that are valid, and wrong ones. */
+/** Values for a field: plain, odd but valid, and invalid. */
 const anyValue = fc.oneof(
   fc.string({ unit: 'grapheme-ascii', minLength: 1 }),
   anyText(),
@@ -62,7 +62,7 @@ describe('registration', () => {
         const data = { ...plain, ...changed }
         const short = readPlainRegistration(data)
         if (short === undefined) return
-        // A field that nobody knows makes the reader look closer: the schema answers.
+        // An unknown field makes the reader fall back to the schema.
         expect(readRegistration({ ...data, unknownField: 1 }, 'https://assumed.example')).toEqual({
           kind: 'registration',
           registration: short,

@@ -17,9 +17,9 @@ export function wireRecord(value: unknown, headers: WireHeaders = {}): WireRecor
   }
 }
 
-/** What a record says that says one thing. */
+/** The result of a record that says one thing. */
 export function decodeOne(record: WireRecord, nowMs: number): DecodeResult {
-  const result = new Decoders(ISSUER).decode(record, nowMs)
+  const result = new Decoders((name = ISSUER) => name).decode(record, nowMs)
   if (!('kind' in result)) throw new Error('a record that says several things')
   return result
 }
@@ -27,7 +27,7 @@ export function decodeOne(record: WireRecord, nowMs: number): DecodeResult {
 type Attributes = { id?: string; time?: string; traceparent?: string }
 type Data = Record<string, unknown>
 
-/** The three input formats, each with the same type, data and attributes in its own places. */
+/** The three input formats, each with the same type, data and attributes in its own place. */
 export const formats: Record<string, (type: string, data: Data, attributes?: Attributes) => WireRecord> = {
   'CloudEvents binary': (type, data, { id, time, traceparent } = {}) =>
     wireRecord(data, {

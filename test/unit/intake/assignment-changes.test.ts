@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers())
 const partition = { topic: 't', partition: 0 }
 const COMMIT_MS = 10
 
-/** An assignment of which the test settles the records; `refusals`: commits that the group refuses first. */
+/** An assignment whose records the test settles. `refusals`: how many commits the group refuses first. */
 function site(refusals = 0) {
   const open: OpenRecord[] = []
   const commits: unknown[] = []
@@ -23,9 +23,9 @@ function site(refusals = 0) {
         if (commits.length <= refusals) throw new Error('the group rebalances')
       },
     },
-    work: async (lane) => {
-      for (let item = lane.next(); item !== undefined; item = lane.next())
-        if ('record' in item) open.push(lane.tracker.begin(item.record.offset))
+    work: async (queue) => {
+      for (let item = queue.next(); item !== undefined; item = queue.next())
+        if ('record' in item) open.push(queue.tracker.begin(item.record.offset))
     },
     commitIntervalMs: COMMIT_MS,
     onCommitFailed: (error) => failures.push(error),
@@ -50,12 +50,12 @@ test('a partition in which another owner has come further is read from there; wh
   assignment.onAssigned([{ ...partition, position: 5 }])
   expect(assignment.nextWanted(partition)).toBe(5)
   bring(5)
-  open[0]?.settled()
+  open[0]?.acknowledge()
   expect(assignment.committable()).toEqual([{ ...partition, offset: 5 }])
   expect(open).toHaveLength(2)
 })
 
-test('a topic that was created anew is read from its beginning, though the lane of the old one had come further', () => {
+test('a topic that was created anew is read from its beginning, though the queue of the old one had come further', () => {
   const { assignment, bring } = site()
   assignment.onAssigned([{ ...partition, position: 0, topicId: 'old' }])
   bring(0)
@@ -69,7 +69,7 @@ test('a commit that is refused is made again, though nothing more is settled', a
   const { assignment, bring, commits, failures, open } = site(1)
   assignment.onAssigned([{ ...partition, position: 0 }])
   bring(0)
-  open[0]?.settled()
+  open[0]?.acknowledge()
   await vi.advanceTimersByTimeAsync(COMMIT_MS)
   expect([commits.length, failures.length]).toEqual([1, 1])
   await vi.advanceTimersByTimeAsync(COMMIT_MS)
@@ -81,9 +81,9 @@ test('a commit that is refused is made again, though nothing more is settled', a
 test('of a partition that was given up nothing more is handed on', () => {
   const { assignment, bring } = site()
   assignment.onAssigned([{ ...partition, position: 0 }])
-  const [lane] = assignment.lanes
+  const [queue] = assignment.queues
   bring(0)
   assignment.onAssigned([])
-  expect(lane?.isClosed).toBe(true)
+  expect(queue?.isClosed).toBe(true)
   expect(assignment.committable()).toEqual([])
 })

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { TopicPartition } from '../../../src/events/wire-record.ts'
 import { Assignment } from '../../../src/intake/assignment.ts'
 import type { OpenRecord } from '../../../src/intake/offset-tracker.ts'
-import type { PartitionLane } from '../../../src/intake/partition-lane.ts'
+import type { PartitionQueue } from '../../../src/intake/partition-queue.ts'
 import { Gate } from '../../../src/lib/gate.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -44,10 +44,10 @@ test('a partition that was full when its consumer was replaced is not fetched by
 test('what is settled while a slow commit is under way is committed as well, though nothing follows it', async () => {
   const commits: PromiseWithResolvers<void>[] = []
   let underWay: PromiseWithResolvers<void> | undefined
-  const settleAll = async (lane: PartitionLane): Promise<void> => {
-    for (let item = lane.next(); item !== undefined; item = lane.next()) {
-      if ('skipTo' in item) lane.tracker.skipTo(item.skipTo)
-      else lane.tracker.begin(item.record.offset).settled()
+  const settleAll = async (queue: PartitionQueue): Promise<void> => {
+    for (let item = queue.next(); item !== undefined; item = queue.next()) {
+      if ('skipTo' in item) queue.tracker.skipTo(item.skipTo)
+      else queue.tracker.begin(item.record.offset).acknowledge()
     }
   }
   const assignment = new Assignment({
@@ -56,7 +56,7 @@ test('what is settled while a slow commit is under way is committed as well, tho
       resume: () => undefined,
 
       seek: () => undefined,
-      // As the source does: whoever asks while one is under way gets that one.
+      // As the source does: concurrent callers share one commit.
       commit: () => {
         if (underWay === undefined) {
           underWay = Promise.withResolvers<void>()
@@ -89,7 +89,7 @@ test('what is settled while a slow commit is under way is committed as well, tho
   expect(commits).toHaveLength(1)
   takeOne(1)
   expect(assignment.committable()).toEqual([{ ...partition, offset: 2 }])
-  // The timer of the second passes while the first is under way.
+  // The second timer fires while the first commit is under way.
   await vi.advanceTimersByTimeAsync(20)
   underWay = undefined
   commits[0]?.resolve()
@@ -106,11 +106,11 @@ test('a replica that is no member any more sends nothing of what its next owner 
       seek: () => undefined,
       commit: async () => undefined,
     },
-    // As intake does: whoever has no room waits, and looks again whether the lane is still open.
-    work: async (lane) => {
-      while (lane.queuedRecords > 0 && lane.isOpen) {
+    // As intake does: it waits for room, and then checks that the queue is still open.
+    work: async (queue) => {
+      while (queue.queuedRecords > 0 && queue.isOpen) {
         await room.wait()
-        const item = lane.isOpen ? lane.next() : undefined
+        const item = queue.isOpen ? queue.next() : undefined
         if (item !== undefined && 'record' in item) handedOn.push(item.record.offset)
       }
     },
@@ -129,7 +129,7 @@ test('a replica that is no member any more sends nothing of what its next owner 
   room.open()
   await vi.advanceTimersByTimeAsync(10)
   expect(handedOn).toEqual([])
-  // Nobody else has come further meanwhile.
+  // No other replica has committed a later position.
   assignment.onAssigned([{ ...partition, position: 0 }])
   await vi.advanceTimersByTimeAsync(10)
   expect(handedOn).toEqual([0])
@@ -145,9 +145,9 @@ test('what was settled while the replica was no member is committed when it is o
       seek: () => undefined,
       commit: async () => void commits.push(...assignment.committable().map(({ offset }) => offset)),
     },
-    work: async (lane) => {
-      for (let item = lane.next(); item !== undefined; item = lane.next()) {
-        if ('record' in item) open.push(lane.tracker.begin(item.record.offset))
+    work: async (queue) => {
+      for (let item = queue.next(); item !== undefined; item = queue.next()) {
+        if ('record' in item) open.push(queue.tracker.begin(item.record.offset))
       }
     },
     commitIntervalMs: 1,
@@ -162,8 +162,8 @@ test('what was settled while the replica was no member is committed when it is o
   assignment.onAssigned([{ ...partition, position: 0 }])
   assignment.onBatch({ ...partition, records: [record], fetchedOffset: 0, nextOffset: 1, endOffset: 1 })
   assignment.onLost()
-  open[0]?.settled()
-  // As nobody's member the source commits nothing.
+  open[0]?.acknowledge()
+  // Without a member the source commits nothing.
   await vi.advanceTimersByTimeAsync(10)
   commits.length = 0
   assignment.onAssigned([{ ...partition, position: 0 }])
@@ -181,9 +181,9 @@ test('a few records that hold much memory stop every partition from being fetche
       seek: () => undefined,
       commit: async () => undefined,
     },
-    work: async (lane) => {
+    work: async (queue) => {
       await gate.wait()
-      while (lane.next() !== undefined);
+      while (queue.next() !== undefined);
     },
     commitIntervalMs: 60_000,
     onCommitFailed: () => undefined,
@@ -202,7 +202,7 @@ test('a few records that hold much memory stop every partition from being fetche
   expect([...fetched]).toEqual([0, 1, 2])
   take(1, 5_000_000)
   expect([...fetched]).toEqual([])
-  // A new member of the group is told so as well.
+  // A new member is paused as well.
   assignment.onAssigned(partitions)
   expect([...fetched]).toEqual([])
   gate.open()

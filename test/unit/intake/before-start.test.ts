@@ -20,7 +20,7 @@ test('all parts of an old trigger end in silence, less what another trigger ends
     isBeforeStart: async () => true,
     registry: { forget: async (settled) => void forgotten.push(...settled) },
   })
-  const answer = await beforeStart.withoutOwed(step, {
+  const answer = await beforeStart.settleSilently(step, {
     kind: 'owed',
     groups: [group('a', 'fresh'), group('told', 'further')],
     next: async () => ({ kind: 'owed', groups: [group('b', 'again')], refused: 'a wrong type' }),

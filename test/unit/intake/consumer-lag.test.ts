@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ConsumerLag } from '../../../src/intake/consumer-lag.ts'
 
-const lane = (partition: number, endOffset = -1) => ({
+const queue = (partition: number, endOffset = -1) => ({
   topic: 't',
   partition,
   endOffset,
@@ -14,11 +14,11 @@ afterEach(() => void vi.useRealTimers())
 describe('consumer lag', () => {
   test('the lag of a partition that nobody fetches is seen to grow; a fetch may know a later end', async () => {
     const lag = new ConsumerLag(async () => end(7))
-    expect(lag.of(lane(3))).toBeUndefined()
+    expect(lag.of(queue(3))).toBeUndefined()
     await lag.refresh()
-    expect(lag.of(lane(3))).toBe(2)
-    expect(lag.of(lane(4))).toBeUndefined()
-    expect(lag.of(lane(3, 9))).toBe(4)
+    expect(lag.of(queue(3))).toBe(2)
+    expect(lag.of(queue(4))).toBeUndefined()
+    expect(lag.of(queue(3, 9))).toBe(4)
   })
 
   test('those who ask at the same time, or soon after, share one look', async () => {
@@ -35,11 +35,11 @@ describe('consumer lag', () => {
     const lag = new ConsumerLag(() => (answers.shift() ?? (() => new Promise<never>(() => undefined)))(), 0)
     await lag.refresh()
     await lag.refresh()
-    expect(lag.of(lane(3))).toBe(2)
+    expect(lag.of(queue(3))).toBe(2)
     const inVain = lag.refresh()
     await vi.advanceTimersByTimeAsync(500)
     await inVain
-    expect(lag.of(lane(3))).toBe(2)
+    expect(lag.of(queue(3))).toBe(2)
     expect(answers).toEqual([])
   })
 })

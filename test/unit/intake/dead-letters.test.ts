@@ -6,7 +6,7 @@ import { DeadLetters } from '../../../src/intake/dead-letters.ts'
 import { RelayFault } from '../../../src/lib/errors.ts'
 import { RECORD_TIME_MS, wireRecord } from '../events/wire-records.ts'
 
-/** A topic that refuses requests of more than so many bytes. */
+/** A topic that refuses requests above `bytesMax`. */
 function deadLettersFixture(bytesMax: number, toldBytesMax?: number) {
   const appended: OutgoingRecord[] = []
   let refused = 0

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { FanOuts } from '../../../src/intake/fan-outs.ts'
-import { Turns } from '../../../src/lib/turns.ts'
+import { Mutex } from '../../../src/lib/mutex.ts'
 import { ISSUER, OTHER_ISSUER } from '../sample-registration.ts'
 
 const PARTS = 3
@@ -11,9 +11,9 @@ function fixture() {
     open: { isHalfFullFor: () => false },
     shares: { get: () => undefined },
     stopped: stop.signal,
-    turns: new Turns(),
+    mutex: new Mutex(),
   })
-  const lane = { isOpen: true, isClosed: false }
+  const queue = { isOpen: true, isClosed: false }
   const read: string[] = []
   const ended: string[] = []
   const anew: string[] = []
@@ -32,10 +32,10 @@ function fixture() {
       read.push(name)
       return --left > 0 ? ('more' as const) : ('done' as const)
     }
-    const isDone = fanOuts.run({ issuer, lane, subject, untilMs, bytes, part, startOver })
+    const isDone = fanOuts.run({ issuer, queue, subject, untilMs, bytes, part, startOver })
     return isDone.then((it) => void ended.push(`${name} ${it ? 'done' : 'given up'}`))
   }
-  return { anew, ended, fanOuts, lane, read, signOut, stop }
+  return { anew, ended, fanOuts, queue, read, signOut, stop }
 }
 
 const times = (name: string) => Array.from({ length: PARTS }, () => name)
@@ -48,7 +48,7 @@ describe('fan-outs', () => {
     expect(ended).toEqual(['a done', 'b done', 'd done', 'c done'])
     await signOut('e', 5)
     expect(read.slice(2 * PARTS)).toEqual(times('e'))
-    // What they had read before they waited may be old; the last one did not wait.
+    // Those that waited start over, because what they had read may be stale. The last one did not wait.
     expect(anew).toEqual(['b', 'd', 'c'])
   })
 
@@ -77,8 +77,8 @@ describe('fan-outs', () => {
 
   test('an issuer of which enough is under way does not make another wait', async () => {
     const { fanOuts, signOut } = fixture()
-    fanOuts.othersGoOn()
-    const record = fanOuts.counted(ISSUER, { owe: () => undefined, settled: () => undefined })
+    fanOuts.noteOtherTraffic()
+    const record = fanOuts.counted(ISSUER, { owe: () => undefined, acknowledge: () => undefined })
     for (let n = 0; n < 100; n++) record.owe()
     let isDone = false
     const waiting = signOut('many', 1).then(() => {
@@ -86,14 +86,14 @@ describe('fan-outs', () => {
     })
     await signOut('other', 1, { issuer: OTHER_ISSUER, subject: 'user' })
     expect(isDone).toBe(false)
-    for (let n = 0; n < 100; n++) record.settled()
+    for (let n = 0; n < 100; n++) record.acknowledge()
     await waiting
   })
 
   test('all are given up when their partition goes to somebody else', async () => {
-    const { ended, lane, signOut } = fixture()
+    const { ended, queue, signOut } = fixture()
     const all = ['a', 'b', 'c'].map((name, i) => signOut(name, i))
-    lane.isClosed = true
+    queue.isClosed = true
     await Promise.all(all)
     expect(ended).toEqual(['a given up', 'b given up', 'c given up'])
   })

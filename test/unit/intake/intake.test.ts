@@ -4,21 +4,22 @@ import { Decoders, registeredDecoders } from '../../../src/events/decoding/decod
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import { DeadLetters } from '../../../src/intake/dead-letters.ts'
 import { Intake } from '../../../src/intake/intake.ts'
-import { PartitionLane } from '../../../src/intake/partition-lane.ts'
+import { PartitionQueue } from '../../../src/intake/partition-queue.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
-import { deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
+import { configOf, deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
 import { foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { wireRecord } from '../events/wire-records.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { servedIssuer } from '../served-issuer.ts'
 
 interface FixtureOptions {
   readonly signedOutWithoutSession?: 'fan-out' | 'ignore'
-  /** How often the registry cannot be reached. */
+  /** How often the registry is unreachable. */
   readonly failures?: number
   readonly env?: Record<string, string>
   /** Resolves when the log acknowledges outcomes. */
   readonly acknowledged?: () => Promise<void>
-  /** Those of another replica. */
+  /** The stores of another replica. */
   readonly stores?: Pick<ReturnType<typeof deliveryFixture>, 'registry' | 'backlog'>
   /** Where the group first started in every partition. */
   readonly start?: number
@@ -64,16 +65,15 @@ function intakeFixture(options: FixtureOptions = {}) {
     onRefused: () => undefined,
     open: core.open,
     pipeline: new Pipeline(
-      new Decoders(ISSUER, [...registeredDecoders, foreignFormat]),
-      (issuer) => issuer === ISSUER,
-      signedOutWithoutSession,
+      new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat]),
+      servedIssuer({ signedOutWithoutSession, deadlineMs: configOf(env).delivery.retry.deadlineMs }),
     ),
     registryStep: ignored,
     relyingParties: core.relyingParties,
     settings: core.settings,
   })
   const openLane = (partition: number) =>
-    new PartitionLane({
+    new PartitionQueue({
       partition,
       start,
       topic: 't',
@@ -85,22 +85,22 @@ function intakeFixture(options: FixtureOptions = {}) {
       onOutcomeSkipped: () => skipped.push('outcome'),
       onGap: () => undefined,
     })
-  const lane = openLane(0)
+  const queue = openLane(0)
   let next = 0
   return {
     ...delivery,
     accepted,
     deadLetters,
     intake,
-    lane,
+    queue,
     letters,
     openLane,
     skipped,
-    /** Puts records at the end of the log and waits until all are handed on. */
+    /** Appends records to the log and waits until all are processed. */
     async read(...records: WireRecord[]): Promise<void> {
       const from = next
       const placed = records.map((record) => ({ ...record, topic: 't', partition: 0, offset: next++ }))
-      lane.take({
+      queue.take({
         topic: 't',
         partition: 0,
         records: placed,
@@ -108,7 +108,7 @@ function intakeFixture(options: FixtureOptions = {}) {
         nextOffset: next,
         endOffset: next,
       })
-      await lane.idle()
+      await queue.idle()
     },
   }
 }
@@ -140,12 +140,12 @@ describe('what stood on the log before the first start, behind an open transacti
     ['user-signed-out', signedOut()],
   ])('a registration counts, and a %s ends its session without an outcome', async (_, trigger) => {
     const fixture = intakeFixture({ start: 3 })
-    const { accepted, attempts, registry, lane } = fixture
+    const { accepted, attempts, registry, queue } = fixture
     await fixture.read(registered(), registered({ sessionId: 'session-2', userId: 'user-2' }), trigger)
     expect(accepted).toEqual(['accepted 0', 'accepted 0', 'nothing-owed 0'])
     expect(attempts).toEqual([])
     expect(await registry.find([sampleRegistration()])).toEqual([undefined])
-    expect(lane.tracker.committable).toBe(3)
+    expect(queue.tracker.committable).toBe(3)
     await fixture.read(terminated('session-2'))
     expect(attempts).toHaveLength(1)
   })
@@ -158,10 +158,10 @@ describe('what stood on the log before the first start, behind an open transacti
     const { attempts, openLane, registry } = intakeFixture({ start: 3 })
     const take = async (record: WireRecord) => {
       const { partition, offset: fetchedOffset } = record
-      const lane = openLane(partition)
-      lane.skipTo(fetchedOffset)
+      const queue = openLane(partition)
+      queue.skipTo(fetchedOffset)
       const after = fetchedOffset + 1
-      lane.take({
+      queue.take({
         topic: 't',
         partition,
         records: [record],
@@ -169,7 +169,7 @@ describe('what stood on the log before the first start, behind an open transacti
         nextOffset: after,
         endOffset: after,
       })
-      await lane.idle()
+      await queue.idle()
     }
     await take(at(terminated(), 0, offset))
     await take(at(registered(), 1, 1))
@@ -190,7 +190,7 @@ describe('intake', () => {
     const sessions = Array.from({ length: 120 }, (_, i) => `session-${i}`)
     for (const sessionId of sessions) {
       for (const oidcSessionId of ['a', 'b', 'c']) {
-        // An RP each, so that none is parked because its RP has enough of them.
+        // One RP each, so that no RP reaches its limit and parks.
         const clientId = `${sessionId}-${oidcSessionId}`
         const owed = sampleRegistration({ sessionId, oidcSessionId, clientId })
         await apply([{ kind: 'register', registration: owed, origin: sampleOrigin() }])
@@ -212,27 +212,27 @@ describe('intake', () => {
     }
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(core.open.size).toBeGreaterThanOrEqual(10)
-    // The first records are taken without knowing what they bring.
+    // The first records are taken before their number of deliveries is known.
     expect(core.open.size).toBeLessThanOrEqual(10 * 3)
   })
 
   test('the offset waits for the delivery, and for nothing else', async () => {
-    const { attempts, lane, read, stored, accepted } = intakeFixture()
+    const { attempts, queue, read, stored, accepted } = intakeFixture()
     await read(registered(), wireRecord(null), terminated('nobody'), terminated(), terminated('nobody'))
     expect(accepted).toEqual(['accepted 0', 'nothing-owed 0', 'accepted 1', 'nothing-owed 0'])
-    expect(lane.tracker.committable).toBe(3)
+    expect(queue.tracker.committable).toBe(3)
     expect(attempts).toHaveLength(1)
     attempts[0]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(5)
+    expect(queue.tracker.committable).toBe(5)
   })
 
   test('the offset waits for the outcomes of registrations that cannot be read', async () => {
     const acknowledgement = Promise.withResolvers<void>()
-    const { attempts, lane, outcomes, read, registry, stored } = intakeFixture({
+    const { attempts, queue, outcomes, read, registry, stored } = intakeFixture({
       acknowledged: () => acknowledgement.promise,
     })
-    // As an identity provider that writes to Redis itself may have left them; the registry in memory has none.
+    // As an identity provider may have written them to Redis. The registry in memory has none.
     const broken = ['a', 'b'].map((oidcSessionId) => ({
       ...{ issuer: ISSUER, sessionId: 'session-1', oidcSessionId, partial: {} },
       reason: 'registration: is not JSON',
@@ -246,7 +246,7 @@ describe('intake', () => {
         }
       })
     await read(terminated())
-    expect(lane.tracker.committable).toBe(0)
+    expect(queue.tracker.committable).toBe(0)
     acknowledgement.resolve()
     await stored()
     expect(outcomes()).toMatchObject([
@@ -254,16 +254,16 @@ describe('intake', () => {
       { oidcSessionId: 'b', reason: 'invalid' },
     ])
     expect(attempts).toEqual([])
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
   })
 
   test('what the registry answers for a partition that was given up meanwhile is not sent', async () => {
-    const { attempts, lane, read, registry } = intakeFixture()
+    const { attempts, queue, read, registry } = intakeFixture()
     await read(registered())
     const apply = registry.apply.bind(registry)
     registry.apply = async (steps) => {
       const answers = await apply(steps)
-      lane.close()
+      queue.close()
       return answers
     }
     await read(terminated())
@@ -271,28 +271,28 @@ describe('intake', () => {
   })
 
   test('a delivery that is parked holds no offset', async () => {
-    const { attempts, lane, read, stored } = intakeFixture()
+    const { attempts, queue, read, stored } = intakeFixture()
     await read(registered(), terminated())
     attempts[0]?.answer({ kind: 'answered', status: 503 })
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
     await stored()
-    expect(lane.tracker.committable).toBe(2)
+    expect(queue.tracker.committable).toBe(2)
   })
 
   test('poison goes to the dead letters, which the offset waits for, and stops nothing', async () => {
-    const { attempts, deadLetters, lane, letters, read, skipped, stored } = intakeFixture()
+    const { attempts, deadLetters, queue, letters, read, skipped, stored } = intakeFixture()
     await read(registered(), wireRecord(Buffer.from('{')), terminated())
-    expect(lane.tracker.committable).toBeLessThanOrEqual(1)
+    expect(queue.tracker.committable).toBeLessThanOrEqual(1)
     await deadLetters.idle()
     expect(letters).toMatchObject([{ topic: 'dead', headers: { 'dead-letter-offset': '1' } }])
     expect(skipped).toEqual(['unknown value: is not JSON'])
     attempts[0]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(3)
+    expect(queue.tracker.committable).toBe(3)
   })
 
   test('a record that comes again sends nothing again', async () => {
-    const { attempts, lane, published, read, stored, accepted } = intakeFixture()
+    const { attempts, queue, published, read, stored, accepted } = intakeFixture()
     await read(registered(), terminated())
     attempts[0]?.answer(ok)
     await stored()
@@ -300,17 +300,17 @@ describe('intake', () => {
     expect(attempts).toHaveLength(1)
     expect(published).toHaveLength(1)
     expect(accepted.slice(-2)).toEqual(['already-settled 0', 'nothing-owed 0'])
-    expect(lane.tracker.committable).toBe(4)
+    expect(queue.tracker.committable).toBe(4)
   })
 
   test('a login that races the logout is told at once, and its offset waits for that', async () => {
-    const { attempts, lane, outcomes, read, stored, accepted } = intakeFixture()
+    const { attempts, queue, outcomes, read, stored, accepted } = intakeFixture()
     await read(terminated('session-1', { id: 'the-end' }), registered())
     expect(accepted).toEqual(['nothing-owed 0', 'late-registration 1'])
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
     attempts[0]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(2)
+    expect(queue.tracker.committable).toBe(2)
     expect(outcomes()).toMatchObject([{ trigger: { id: 'the-end', offset: 0 } }])
   })
 
@@ -331,7 +331,7 @@ describe('intake', () => {
     await ignore.read(...records)
     expect(ignore.attempts).toEqual([])
     expect(ignore.accepted).toContain('ignored 0')
-    expect(ignore.lane.tracker.committable).toBe(3)
+    expect(ignore.queue.tracker.committable).toBe(3)
   })
 
   test.each([
@@ -358,14 +358,14 @@ describe('intake', () => {
   })
 
   test('an issuer that is not served is counted and skipped', async () => {
-    const { attempts, lane, read, accepted } = intakeFixture()
+    const { attempts, queue, read, accepted } = intakeFixture()
     await read(
       registered({ issuer: 'https://other.example' }),
       terminated('session-1', { issuer: 'https://other.example' }),
     )
     expect(accepted).toEqual(['unknown-issuer 0', 'unknown-issuer 0'])
     expect(attempts).toEqual([])
-    expect(lane.tracker.committable).toBe(2)
+    expect(queue.tracker.committable).toBe(2)
   })
 
   test('a registry that is away for a moment costs nothing but that moment', async () => {
@@ -382,46 +382,46 @@ describe('a record that says several things', () => {
   const sessions = (count: number) => Array.from({ length: count }, (_, i) => `session-${i}`)
 
   test('is settled when the last of them is', async () => {
-    const { attempts, lane, outcomes, read, stored } = intakeFixture()
+    const { attempts, queue, outcomes, read, stored } = intakeFixture()
     await read(
       foreignRecord(...['a', 'b'].map((sessionId) => registering({ sessionId, oidcSessionId: sessionId }))),
       foreignRecord(ending('a'), { kind: 'skipped', reason: 'unknown-type' }, ending('b'), ending('nobody')),
     )
     expect(attempts).toHaveLength(2)
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
     attempts[0]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
     attempts[1]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(2)
+    expect(queue.tracker.committable).toBe(2)
     const [first, second] = outcomes().map(({ trigger }) => (trigger as { id: string }).id)
     expect(second).toBe(`${first}#2`)
   })
 
   test('one that brings a session and its end twice tells the RP once', async () => {
-    const { attempts, lane, read, stored } = intakeFixture()
+    const { attempts, queue, read, stored } = intakeFixture()
     await read(foreignRecord(registering(), ending('session-1'), ending('session-1')))
     expect(attempts).toHaveLength(1)
     attempts[0]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
   })
 
   test('is one dead letter, however much of it cannot be read, and the rest is carried out', async () => {
-    const { attempts, deadLetters, lane, letters, read, skipped, stored } = intakeFixture()
+    const { attempts, deadLetters, queue, letters, read, skipped, stored } = intakeFixture()
     await read(foreignRecord(registering(), ending(''), ending('session-1'), ending('')))
     await deadLetters.idle()
     expect(letters).toHaveLength(1)
     expect(skipped).toHaveLength(2)
-    expect(lane.tracker.committable).toBe(0)
+    expect(queue.tracker.committable).toBe(0)
     attempts[0]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
   })
 
   test('more than fits into a round trip goes in parts, in order, and before the next record', async () => {
-    const { accepted, lane, read, registry } = intakeFixture()
+    const { accepted, queue, read, registry } = intakeFixture()
     const steps: number[] = []
     const apply = registry.apply.bind(registry)
     registry.apply = async (asked) => {
@@ -431,25 +431,25 @@ describe('a record that says several things', () => {
     await read(foreignRecord(...sessions(100).map(ending)), terminated('session-0'))
     expect(Math.max(...steps)).toBeLessThanOrEqual(24)
     expect(accepted).toHaveLength(101)
-    expect(lane.tracker.committable).toBe(2)
+    expect(queue.tracker.committable).toBe(2)
   })
 
   test('a partition that is held meanwhile goes on with the rest, and one that is given up with nothing', async () => {
     for (const isGivenUp of [false, true]) {
-      const { accepted, lane, read, registry } = intakeFixture()
+      const { accepted, queue, read, registry } = intakeFixture()
       const apply = registry.apply.bind(registry)
       registry.apply = async (asked) => {
-        lane.hold()
+        queue.hold()
         return apply(asked)
       }
       await read(foreignRecord(...sessions(30).map(ending)))
       expect(accepted).toHaveLength(24)
-      expect(lane.tracker.committable).toBe(0)
+      expect(queue.tracker.committable).toBe(0)
       registry.apply = apply
-      if (isGivenUp) lane.close()
-      lane.release()
-      await lane.idle()
-      expect([accepted.length, lane.tracker.committable]).toEqual(isGivenUp ? [24, 0] : [30, 1])
+      if (isGivenUp) queue.close()
+      queue.release()
+      await queue.idle()
+      expect([accepted.length, queue.tracker.committable]).toEqual(isGivenUp ? [24, 0] : [30, 1])
     }
   })
 })
@@ -460,7 +460,7 @@ describe('a session that has ended before', () => {
   const env = { ATTEMPT_TIMEOUT_MS: '10000' }
   const second = () => signedOut({ sessionId: 'session-1', id: 'second' })
 
-  /** The first trigger was read, and its delivery is parked after an answer that tells nothing. */
+  /** The first trigger was read, and its delivery is parked after a retryable answer. */
   async function parked() {
     const fixture = intakeFixture({ env })
     await fixture.read(registered(), terminated('session-1', { id: 'first' }))
@@ -474,11 +474,11 @@ describe('a session that has ended before', () => {
 
   test('a further trigger makes due what is parked, which goes back to the first', async () => {
     const fixture = await parked()
-    const { attempts, lane, read, clock } = fixture
+    const { attempts, queue, read, clock } = fixture
     expect(await claimed(fixture)).toEqual([])
     await read(second())
     expect(attempts).toHaveLength(1)
-    expect(lane.tracker.committable).toBe(3)
+    expect(queue.tracker.committable).toBe(3)
     expect(await claimed(fixture)).toMatchObject([
       { state: { attempts: 1, cause: { origin: { id: 'first' } } }, dueMs: clock.now() + 30_000 },
     ])
@@ -486,12 +486,12 @@ describe('a session that has ended before', () => {
 
   test('a further trigger attempts nothing beside the replica that has it', async () => {
     const fixture = await parked()
-    const { attempts, backlog, clock, lane, read } = fixture
+    const { attempts, backlog, clock, queue, read } = fixture
     clock.nowMs += 60_000
     expect(await claimed(fixture)).toHaveLength(1)
     await read(second())
     expect(attempts).toHaveLength(1)
-    expect(lane.tracker.committable).toBe(3)
+    expect(queue.tracker.committable).toBe(3)
     expect(await claimed(fixture)).toEqual([])
     clock.nowMs += 30_000
     expect(await claimed(fixture)).toHaveLength(1)
@@ -499,7 +499,7 @@ describe('a session that has ended before', () => {
   })
 
   test('a record that comes again while its delivery is just being settled tells the RP once', async () => {
-    const { attempts, backlog, lane, read, registry, stored } = intakeFixture()
+    const { attempts, backlog, queue, read, registry, stored } = intakeFixture()
     await read(registered(), terminated())
     const apply = registry.apply.bind(registry)
     registry.apply = async (steps) => {
@@ -511,24 +511,24 @@ describe('a session that has ended before', () => {
     await read(registered())
     await stored()
     expect(attempts).toHaveLength(1)
-    expect(lane.tracker.committable).toBe(3)
+    expect(queue.tracker.committable).toBe(3)
     expect(await backlog.sizes(10)).toEqual([])
   })
 
   test('a further trigger waits for what is under way here', async () => {
-    const { attempts, lane, outcomes, read, stored } = intakeFixture()
+    const { attempts, queue, outcomes, read, stored } = intakeFixture()
     await read(registered(), terminated('session-1', { id: 'first' }), second())
     expect(attempts).toHaveLength(1)
-    expect(lane.tracker.committable).toBe(1)
+    expect(queue.tracker.committable).toBe(1)
     attempts[0]?.answer(ok)
     await stored()
-    expect(lane.tracker.committable).toBe(3)
+    expect(queue.tracker.committable).toBe(3)
     expect(outcomes()).toMatchObject([{ trigger: { id: 'first' } }])
   })
 
   test('a first attempt elsewhere is waited for, and made good for should it never end', async () => {
     const fixture = intakeFixture({ env })
-    const { attempts, clock, lane, outcomes, read, registry, stored, core } = fixture
+    const { attempts, clock, queue, outcomes, read, registry, stored, core } = fixture
     await read(registered())
     const ending = sampleEnding({
       origin: sampleOrigin({ id: 'elsewhere' }),
@@ -537,7 +537,7 @@ describe('a session that has ended before', () => {
     await registry.apply([{ kind: 'end-session', issuer: ISSUER, sessionId: 'session-1', ending }])
     await read(second())
     expect(attempts).toEqual([])
-    expect(lane.tracker.committable).toBe(2)
+    expect(queue.tracker.committable).toBe(2)
     clock.nowMs += 10_000
     expect(await fixture.backlog.dueRps(clock.now(), 0, 10)).toEqual([])
     clock.nowMs += 1_000
@@ -554,7 +554,7 @@ describe('a session that has ended before', () => {
     const died = intakeFixture({ env })
     const { backlog, registry } = died
     const record = terminated('session-1', { id: 'first' })
-    // So that it stands at the same offset.
+    // To reach the same offset.
     const before = Array.from({ length: 3 }, () => wireRecord(null))
     await died.read(
       registered(),
@@ -567,7 +567,7 @@ describe('a session that has ended before', () => {
     const next = intakeFixture({ env, stores: { backlog, registry } })
     await next.read(...before, record)
     expect(next.attempts).toHaveLength(2)
-    // A third one, while the second is at it.
+    // A third one, while the second is processing it.
     const third = intakeFixture({ env, stores: { backlog, registry } })
     await third.read(...before, record)
     expect(third.attempts).toEqual([])

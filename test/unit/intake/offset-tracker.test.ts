@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OffsetTracker, type OpenRecord } from '../../../src/intake/offset-tracker.ts'
 
-/** What a log holds, one entry per offset: a record that owes so much, one to be skipped, or a hole. */
+/** One entry per offset of a log: a record with so many deliveries, a skipped record, or a gap. */
 type LogEntry = { kind: 'record'; owes: number } | { kind: 'skipped' } | { kind: 'hole' }
 
 const logEntry: fc.Arbitrary<LogEntry> = fc.oneof(
@@ -17,8 +17,8 @@ interface Settling {
 }
 
 /**
- * Plays a log into a tracker. Every record brings as many settlings as it owes, and one for itself; `choose` says,
- * between any two steps of reading, which of those outstanding happen.
+ * Plays a log into a tracker. Every record needs an acknowledgement per delivery and one for itself. `choose` picks the
+ * outstanding ones that happen between two steps of reading.
  */
 function play(
   start: number,
@@ -32,7 +32,7 @@ function play(
   const settleSome = (readUntil: number): void => {
     for (let index = choose(left.length); index !== undefined; index = choose(left.length)) {
       const [settling] = left.splice(index, 1)
-      settling?.record.settled()
+      settling?.record.acknowledge()
       check(tracker, left, readUntil)
     }
   }
@@ -47,9 +47,9 @@ function play(
     check(tracker, left, offset + 1)
     settleSome(offset + 1)
   }
-  // A batch says where the next one starts; the end of the log may be a hole.
+  // A batch says where the next one starts. The log may end with a gap.
   tracker.skipTo(start + log.length)
-  for (const { record } of left.splice(0).reverse()) record.settled()
+  for (const { record } of left.splice(0).reverse()) record.acknowledge()
   return { tracker, advances }
 }
 
@@ -116,10 +116,10 @@ describe('offset tracker', () => {
     const tracker = new OffsetTracker(10)
     const first = tracker.begin(10)
     const second = tracker.begin(11)
-    first.settled()
-    first.settled()
+    first.acknowledge()
+    first.acknowledge()
     expect(tracker.committable).toBe(11)
-    second.settled()
+    second.acknowledge()
     expect(tracker.committable).toBe(12)
   })
 
@@ -127,9 +127,9 @@ describe('offset tracker', () => {
     const tracker = new OffsetTracker(10)
     const first = tracker.begin(10)
     const second = tracker.begin(11)
-    second.settled()
-    second.settled()
-    first.settled()
+    second.acknowledge()
+    second.acknowledge()
+    first.acknowledge()
     expect(tracker.committable).toBe(12)
   })
 
@@ -137,9 +137,9 @@ describe('offset tracker', () => {
     const tracker = new OffsetTracker(0)
     const record = tracker.begin(0)
     record.owe()
-    record.settled()
+    record.acknowledge()
     expect(tracker.committable).toBe(0)
-    record.settled()
+    record.acknowledge()
     expect(tracker.committable).toBe(1)
   })
 

@@ -10,13 +10,16 @@ if (first === undefined || second === undefined) throw new Error('two keys were 
 
 function publicationOf(documents: Record<string, unknown>) {
   const unknown: string[] = []
+  const inUse = [
+    { key: first as NonNullable<typeof first>, signs: 'now' as const },
+    { key: second as NonNullable<typeof second>, signs: 'later' as const },
+  ]
   const asked: string[] = []
   const publication = new KeyPublication({
-    issuer: ISSUER,
     intervalMs: 1_000,
-    keys: () => [
-      { key: first as NonNullable<typeof first>, signs: 'now' },
-      { key: second as NonNullable<typeof second>, signs: 'later' },
+    issuers: () => [
+      { id: ISSUER, keys: { inUse: () => inUse } },
+      { id: 'https://no-keys.example', keys: { inUse: () => [] } },
     ],
     fetchJson: async (uri) => {
       asked.push(uri)
@@ -24,7 +27,7 @@ function publicationOf(documents: Record<string, unknown>) {
       if (document === undefined) throw new Error('404')
       return document as Record<string, unknown>
     },
-    onUnknown: (error) => unknown.push(String(error)),
+    onUnknown: (issuer, error) => unknown.push(`${issuer}: ${error}`),
   })
   return { publication, asked, unknown, documents }
 }
@@ -42,8 +45,8 @@ describe('key publication', () => {
     await publication.look()
     expect(asked).toEqual([DISCOVERY, JWKS])
     expect(publication.known()).toEqual([
-      { kid: 'one', signs: 'now', isPublished: true },
-      { kid: 'two', signs: 'later', isPublished: false },
+      { issuer: ISSUER, kid: 'one', signs: 'now', isPublished: true },
+      { issuer: ISSUER, kid: 'two', signs: 'later', isPublished: false },
     ])
   })
 
@@ -67,19 +70,21 @@ describe('key publication', () => {
     ['no set', { [DISCOVERY]: { jwks_uri: JWKS } }],
     ['no keys in it', { [DISCOVERY]: { jwks_uri: JWKS }, [JWKS]: {} }],
   ])('%s: nothing is known, and nothing is claimed', async (_, documents) => {
-    const { publication } = publicationOf(documents)
-    await expect(publication.look()).rejects.toThrow()
+    const { publication, unknown } = publicationOf(documents)
+    await publication.look()
+    expect(unknown).toEqual([expect.stringContaining(ISSUER)])
     expect(publication.known()).toEqual([])
   })
 
   test('what was known stands while the set cannot be read', async () => {
-    const { publication, documents } = publicationOf({
+    const { publication, documents, unknown } = publicationOf({
       [DISCOVERY]: { jwks_uri: JWKS },
       [JWKS]: { keys: [first.publicJwk] },
     })
     await publication.look()
     delete documents[JWKS]
-    await expect(publication.look()).rejects.toThrow('404')
+    await publication.look()
+    expect(unknown).toEqual([`${ISSUER}: Error: 404`])
     expect(publication.known()[0]).toMatchObject({ kid: 'one', isPublished: true })
   })
 })

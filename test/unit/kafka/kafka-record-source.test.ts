@@ -3,7 +3,7 @@ import type { Consumer, ConsumerConfig, Kafka } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { KafkaRecordSource } from '../../../src/kafka/kafka-record-source.ts'
 
-/** A client of which every consumer hangs in the first request of its group, as while a broker is away. */
+/** A client whose consumers hang in the first request of their group, as while a broker is away. */
 function hangingKafka(onRun: () => void): Kafka {
   const uninitialized = () => {
     throw new Error('Consumer group was not initialized, consumer#run must be called first')

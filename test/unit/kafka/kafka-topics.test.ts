@@ -12,8 +12,8 @@ interface Description {
 }
 
 /**
- * A broker that has created the topic "outcomes", and tells of its topics what stands in `descriptions`, one after the
- * other. As long as it knows nothing of the new one, kafkajs' own wait for leaders fails.
+ * A broker that has created the topic "outcomes" and answers with `descriptions`, one after the other. While it does not know
+ * the new topic, kafkajs' own wait for leaders fails.
  */
 function kafkaThatTells(descriptions: readonly (readonly Description[])[]) {
   const remaining = [...descriptions]
@@ -50,7 +50,7 @@ test('a created topic that gets no leaders is told of by name', async () => {
   vi.useFakeTimers()
   const { topics } = kafkaThatTells([[{ name: 'outcomes', partitions: partitions(-1) }]])
   const ensured = expect(topics.ensure('outcomes', { holdsLargeRecords: false })).rejects.toThrow(
-    'topic outcomes was created, but has no leaders yet',
+    'topic outcomes was created, but it has no leaders yet',
   )
   await vi.advanceTimersByTimeAsync(10_000)
   await ensured

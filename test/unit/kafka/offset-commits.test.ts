@@ -4,7 +4,7 @@ import { OffsetCommits } from '../../../src/kafka/offset-commits.ts'
 
 const partition = { topic: 't', partition: 0 }
 
-/** A member whose coordinator answers each commit when the test says so. */
+/** A member whose coordinator answers each commit on the test's command. */
 class SlowMember {
   readonly asked: { readonly offset: unknown; readonly answer: PromiseWithResolvers<void> }[] = []
 

@@ -6,13 +6,13 @@ const encode = require('kafkajs/src/protocol/recordBatch/record/v0') as (fields:
 export interface BatchFields {
   readonly firstOffset?: number
   readonly lastOffset?: number
-  /** That of the codec, and other flags. */
+  /** The codec and other flags. */
   readonly attributes?: number
   readonly count?: number
   readonly payload: Buffer
 }
 
-/** A batch as a broker sends it, true to itself or not. */
+/** A batch as a broker sends it, consistent or not. */
 export function recordBatch({
   firstOffset = 0,
   attributes = 0,
@@ -33,7 +33,7 @@ export function recordBatch({
   return Buffer.concat([head, payload])
 }
 
-/** Records with these values, as they stand in a batch. */
+/** Encoded records with these values. */
 export function recordsOf(...values: readonly (string | Buffer)[]): Buffer {
   const records = values.map(
     (value, offsetDelta) =>

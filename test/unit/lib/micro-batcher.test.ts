@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { MicroBatcher } from '../../../src/lib/micro-batcher.ts'
 
-/** A batcher whose flushes fail as a plan says, and which notes all that it does. */
+/** A batcher whose flushes fail by plan, and that records its calls. */
 function batcherFixture(maxBatch: number, failures: Iterator<boolean> = [][Symbol.iterator]()) {
   const batches: number[][] = []
   const flushed: number[] = []
@@ -27,11 +27,11 @@ function batcherFixture(maxBatch: number, failures: Iterator<boolean> = [][Symbo
 }
 
 describe('micro-batcher', () => {
-  // Only the timers of the back-off: `setImmediate` is how the batcher collects a batch.
+  // Fakes only the back-off timers: the batcher collects a batch with `setImmediate`.
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
   afterEach(() => void vi.useRealTimers())
 
-  /** Waits for the end, and lets every back-off pass at once. */
+  /** Waits for the end and skips every back-off. */
   async function idle(batcher: MicroBatcher<number>): Promise<void> {
     let isIdle = false
     const done = batcher.idle().then(() => {

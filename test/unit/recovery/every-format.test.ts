@@ -4,13 +4,13 @@ import type { Decoder } from '../../../src/events/decoding/decoder.ts'
 import { writeRegistration } from '../../../src/events/registration.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
 import type { TriggerStep } from '../../../src/intake/trigger-step.ts'
-import { letterAgain } from '../../../src/recovery/dead-letters-again.ts'
 import { lookUpOrigins } from '../../../src/recovery/origin-lookup.ts'
-import { Patience } from '../../../src/recovery/patience.ts'
+import { originalRecord } from '../../../src/recovery/original-record.ts'
+import { OutageBudget } from '../../../src/recovery/outage-budget.ts'
 import { Rebuild } from '../../../src/recovery/rebuild.ts'
 import { RegisteredAddresses } from '../../../src/recovery/registered-addresses.ts'
 import { RegistryDifference } from '../../../src/recovery/registry-difference.ts'
-import { ReplayBook } from '../../../src/recovery/replay-book.ts'
+import { ReplayTally } from '../../../src/recovery/replay-tally.ts'
 import { ReplayTriggers } from '../../../src/recovery/replay-triggers.ts'
 import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
@@ -19,6 +19,7 @@ import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { FOREIGN_TYPE, foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleRegistration } from '../sample-registration.ts'
+import { servedIssuer } from '../served-issuer.ts'
 
 const INPUT = 'input'
 const OUTCOMES = 'outcomes'
@@ -37,7 +38,7 @@ const registrations = names.map((name) =>
 const WRITTEN_MS = manualClock().nowMs - 1_000
 const triggersAt = ['', '#1'].map((part) => `${INPUT}/0/1@${WRITTEN_MS}${part}`)
 
-/** A log of two records in a format of somebody else: three registrations, and the ends of two of them. */
+/** A log of two records in a foreign format: three registrations, and the ends of two of them. */
 function site() {
   const clock = manualClock()
   const log = new MemoryLog({ [INPUT]: 1, [OUTCOMES]: 1 })
@@ -58,8 +59,8 @@ function site() {
     saying('session-terminated', { sessionId: 'of another', issuer: 'https://other.example' }),
   )
   log.commit({ topic: INPUT, partition: 0 }, 2)
-  const decoders = new Decoders(ISSUER, [...registeredDecoders, foreignFormat])
-  const pipeline = new Pipeline(decoders, (issuer) => issuer === ISSUER, 'fan-out')
+  const decoders = new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat])
+  const pipeline = new Pipeline(decoders, servedIssuer())
   return { clock, log, pipeline, registry: new MemoryRegistry() }
 }
 
@@ -98,26 +99,26 @@ async function rebuilt({ clock, log, pipeline, registry }: ReturnType<typeof sit
   return again
 }
 
-function replayed({ clock, pipeline }: ReturnType<typeof site>, sliceTriggers: number) {
-  const book = new ReplayBook()
+function replayed({ clock, pipeline }: ReturnType<typeof site>, batchTriggers: number) {
+  const tally = new ReplayTally()
   const asked: (readonly string[])[] = []
   const triggers = new ReplayTriggers({
-    book,
+    tally,
     clock,
     pipeline,
-    sliceTriggers,
+    batchTriggers,
     deadlineMs: HOUR,
     filter: {},
-    patience: new Patience(),
+    outageBudget: new OutageBudget(),
   })
   const to = {
     ask: async (steps: readonly TriggerStep[]) => {
       asked.push(idsOf(steps))
       return []
     },
-    handOn: async () => undefined,
+    handOver: async () => undefined,
   }
-  return { asked, book, to, triggers }
+  return { asked, tally, to, triggers }
 }
 
 test('what a further format says is not dropped when Redis is lost', async () => {
@@ -128,18 +129,18 @@ test('what a further format says is not dropped when Redis is lost', async () =>
 
 test('a replay runs it again, as many at a time as it is asked to', async () => {
   const it = site()
-  const { asked, book, to, triggers } = replayed(it, 1)
+  const { asked, tally, to, triggers } = replayed(it, 1)
   await it.log.read(await it.log.bounds([INPUT]), ({ records }) => triggers.take(records, to), signal)
   expect(asked).toEqual(triggersAt.map((id) => [id]))
-  expect(book.counts).toMatchObject({ read: 3, matching: 3, skipped: 1 })
+  expect(tally.counts).toMatchObject({ read: 3, matching: 3, skipped: 1 })
 })
 
 test('a reconcile runs each trigger of a rebuild once, from now on', async () => {
   const it = site()
-  const { asked, book, to, triggers } = replayed(it, 64)
+  const { asked, tally, to, triggers } = replayed(it, 64)
   await triggers.runAgain(await rebuilt(it), to)
   expect(asked).toEqual([triggersAt])
-  expect(book.counts).toMatchObject({ read: 2, matching: 2, skipped: 0 })
+  expect(tally.counts).toMatchObject({ read: 2, matching: 2, skipped: 0 })
 })
 
 test('a comparison finds it missing, and registers it', async () => {
@@ -155,7 +156,7 @@ test('a comparison finds it missing, and registers it', async () => {
   expect(found.map(({ oidcSessionId, difference: kind }) => [oidcSessionId, kind])).toEqual(
     names.map((name) => [name, 'missing']),
   )
-  await difference.mend(found, signal)
+  await difference.repair(found, signal)
   expect(await registry.find(registrations)).toEqual(registrations)
 })
 
@@ -163,7 +164,7 @@ test('outcomes may go back to it, and addresses are found in it', async () => {
   const { clock, log, pipeline, registry } = site()
   const origin = { topic: INPUT, partition: 0, offset: 1 }
   expect((await lookUpOrigins(log, [INPUT], pipeline.decoders, [origin], signal))(origin)).toBe(true)
-  const without = new Decoders(ISSUER)
+  const without = new Decoders((name = ISSUER) => name)
   expect((await lookUpOrigins(log, [INPUT], without, [origin], signal))(origin)).toBe(false)
   const recovery = { all: async () => undefined }
   const addresses = new RegisteredAddresses({
@@ -182,12 +183,12 @@ test('a dead letter is read by the formats of the topic that it came from, and i
     ...foreignFormat,
     decode: (record, headers) => (record.topic === INPUT ? foreignFormat.decode(record, headers) : undefined),
   }
-  const decoders = new Decoders(ISSUER, [...registeredDecoders, ofInput])
+  const decoders = new Decoders((name = ISSUER) => name, [...registeredDecoders, ofInput])
   const fateOf = (...said: readonly unknown[]) => {
     const record = foreignRecord(...said)
     const from = { 'dead-letter-topic': INPUT, 'dead-letter-partition': '0', 'dead-letter-timestamp': '1' }
     const letter = { ...record, topic: 'dead', headers: { ...record.headers, ...from } }
-    return letterAgain(letter, [INPUT], decoders, Date.now())
+    return originalRecord(letter, [INPUT], decoders, Date.now())
   }
   const nothing = { kind: 'skipped', reason: 'unknown-type' }
   const whole = saying('session-terminated', { sessionId: 'ended' })

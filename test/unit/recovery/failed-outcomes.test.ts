@@ -4,12 +4,12 @@ import type { Outcome } from '../../../src/events/outcome.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import { FailedOutcomes } from '../../../src/recovery/failed-outcomes.ts'
-import { ReplayBook } from '../../../src/recovery/replay-book.ts'
+import { ReplayTally } from '../../../src/recovery/replay-tally.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
 const expired: Outcome = { kind: 'failed', reason: 'expired', attempts: 1 }
 const discarded: Outcome = { kind: 'failed', reason: 'discarded', attempts: 1 }
-/** When the outcomes were. */
+/** When the outcomes were written. */
 const WRITTEN = 1_700_000_100_000
 const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
 const one = sampleRegistration({ oidcSessionId: 'one' })
@@ -30,9 +30,9 @@ function record(offset: number, outcome: Outcome, registration: Registration): W
 }
 
 function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = false, nowMs = WRITTEN + 500) {
-  const book = new ReplayBook()
+  const tally = new ReplayTally()
   const options = {
-    book,
+    tally,
     filter,
     isServedIssuer: (issuer: string) => issuer === ISSUER,
     lateAfterMs: 1_000,
@@ -41,7 +41,7 @@ function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = fal
   const failed = new FailedOutcomes(options)
   failed.take(records, ({ offset }) => offset < 100)
   const owed = failed.owed(nowMs)
-  return { book, owed, offsets: owed.map(({ cause }) => cause.origin.offset) }
+  return { tally, owed, offsets: owed.map(({ cause }) => cause.origin.offset) }
 }
 
 test('the last failure of a registration is what is delivered again, each for itself', () => {
@@ -61,24 +61,24 @@ test('what was sent before or after, also past the range, is not owed', () => {
 })
 
 test('what was discarded is not owed, nor what failed before it', () => {
-  const { book, offsets } = owedOf([
+  const { tally, offsets } = owedOf([
     record(1, expired, one),
     record(2, discarded, one),
     record(3, discarded, two),
   ])
   expect(offsets).toEqual([])
-  expect(book.counts).toMatchObject({ read: 3, skipped: 2 })
+  expect(tally.counts).toMatchObject({ read: 3, skipped: 2 })
   expect(owedOf([record(1, expired, one), record(2, discarded, one)], {}, true).offsets).toEqual([2])
 })
 
 test('filters and issuers choose', () => {
   const foreign = sampleRegistration({ issuer: 'https://other.example' })
-  const { book, offsets } = owedOf(
+  const { tally, offsets } = owedOf(
     [record(1, expired, one), record(2, expired, two), record(3, expired, foreign)],
     { client: 'two' },
   )
   expect(offsets).toEqual([2])
-  expect(book.counts).toMatchObject({ read: 3, matching: 1 })
+  expect(tally.counts).toMatchObject({ read: 3, matching: 1 })
 })
 
 test('an outcome that does not tell when its session ended counts as late', () => {

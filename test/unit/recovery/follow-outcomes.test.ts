@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { outcomeRecord } from '../../../src/delivery/outcome-record.ts'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import { FollowOutcomes } from '../../../src/recovery/follow-outcomes.ts'
-import { ReplayBook } from '../../../src/recovery/replay-book.ts'
+import { ReplayTally } from '../../../src/recovery/replay-tally.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
@@ -16,13 +16,13 @@ test('an outcome that is fetched behind the end of one look is read by the next'
     const cause = { origin: sampleOrigin(), occurredAtMs: 1, everywhere: false }
     log.appendOutgoing(outcomeRecord(TOPIC, sent, registrations[i] ?? sampleRegistration(), cause), 0, 1)
   }
-  const book = new ReplayBook()
-  for (const it of registrations) book.begin(it)
-  const follow = new FollowOutcomes(log, TOPIC, book, () => undefined)
+  const tally = new ReplayTally()
+  for (const it of registrations) tally.add(it)
+  const follow = new FollowOutcomes(log, TOPIC, tally, () => undefined)
   await follow.start()
   publish(0)
   const read = log.read.bind(log)
-  // What came after the ends were asked for is in the same batch, as a broker sends it, and not part of the range.
+  // The batch also holds records written after the ends were read, as a broker sends it.
   log.read = async (ranges, take, signal) => {
     log.read = read
     publish(1)
@@ -30,8 +30,8 @@ test('an outcome that is fetched behind the end of one look is read by the next'
   }
   const { signal } = new AbortController()
   await follow.look(signal)
-  expect(book.counts.sent).toBe(1)
+  expect(tally.counts.sent).toBe(1)
   publish(2)
   await follow.look(signal)
-  expect(book.counts.sent).toBe(3)
+  expect(tally.counts.sent).toBe(3)
 })

@@ -10,7 +10,7 @@ import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
-/* Past triggers are run again by parking what they are still owed. */
+/* Running past triggers again parks what they are still owed. */
 
 const HOUR = 3_600_000
 
@@ -20,7 +20,7 @@ async function site() {
   await registry.apply([{ kind: 'register', registration: sampleRegistration(), origin: sampleOrigin() }])
   const due: ParkedDelivery[] = []
   const refused: BrokenRegistration[] = []
-  /** RPs whose backlog is something else. */
+  /** RPs whose backlog key holds foreign data. */
   const foreign = new Set<string>()
   const outcomes = Promise.withResolvers<void>()
   const parkAgain = new ParkAgain({

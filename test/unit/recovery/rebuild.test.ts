@@ -17,8 +17,9 @@ import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { servedIssuer } from '../served-issuer.ts'
 
-/* A rebuild from a log of several partitions, in which things happen while it is read. */
+/* A rebuild from a log of several partitions that changes while it is read. */
 
 const INPUT = 'input'
 const OUTCOMES = 'outcomes'
@@ -32,16 +33,16 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
   const epoch = new MemoryEpochStore(() => clock.nowMs)
   /** Offsets of the triggers that were run again, by partition. */
   const ranAgain: string[] = []
-  /** Until when they may be tried. */
+  /** The deadlines of their deliveries. */
   const deadlines = new Map<string, number | undefined>()
-  /** What happens while that is parked. */
+  /** Runs while they are parked. */
   const again = { parked: async (): Promise<void> => undefined }
   const disbelieved: DisbelievedOutcomes[] = []
   const origins = { partition: 0 }
   const forgotten: PartitionStart[] = []
   const lacked: PartitionStart[] = []
   const own: { topic: string; partition: number; next: number }[] = []
-  const pipeline = new Pipeline(new Decoders(ISSUER), (issuer) => issuer === ISSUER, 'fan-out')
+  const pipeline = new Pipeline(new Decoders((name = ISSUER) => name), servedIssuer())
   const store = new StoreFromLog({
     clock,
     registry,
@@ -113,7 +114,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
       log.appendOutgoing(outcomeRecord(OUTCOMES, sent, registration, cause), 0, clock.nowMs)
     },
     settle: (registration: Registration, partition: number) => {
-      // Of a record that is there: nothing else is believed.
+      // The origin must exist, or the outcome is not believed.
       const origin = sampleOrigin({ topic: INPUT, partition: origins.partition, offset: 0 })
       const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
       log.appendOutgoing(outcomeRecord(OUTCOMES, sent, registration, cause), partition, clock.nowMs)
@@ -243,7 +244,7 @@ test('a server that has fallen behind gets what it lacks, from the positions tha
     [0, 1, 2].map((partition) => ({ topic: INPUT, partition, offset: 2, start: 2, topicId: '' })),
     epoch.runId,
   )
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   const copy = epoch.copy()
   registrations.slice(6).forEach((it, i) => void register(it, i % 3))
   await registry.apply(
@@ -253,7 +254,7 @@ test('a server that has fallen behind gets what it lacks, from the positions tha
   )
   settle(at(0), 0)
   epoch.failOver(copy, 'run-2')
-  // The copy knows of neither.
+  // The copy contains neither.
   await registry.settle(registrations.slice(6))
   log.asked.length = 0
   const proof = await ensure()
@@ -311,14 +312,14 @@ test('nobody takes a server for proved that came in during a rebuild, though the
   log.events.on('batch', () => {
     if (++batches !== 2) return
     epoch.failOver(epoch.copy(), 'run-2')
-    // The copy has the lock, and no registration yet.
+    // The copy has the lock but no registration yet.
     void registry.settle(registrations)
   })
   await expect(ensure()).rejects.toMatchObject({
     code: expect.stringMatching(/LR_UNAVAILABLE|LR_REGISTRY_LOST/),
   })
   expect((await epoch.read())?.isOfThisRun ?? false).toBe(false)
-  // Where the group begins is noted, and nothing of it is applied.
+  // The start of the group is noted, but nothing is applied.
   expect((await epoch.positions()).map(({ offset }) => offset)).toEqual([0, 0, 0])
   await relay().ensure(new AbortController().signal)
   expect(await held(registrations)).toHaveLength(registrations.length)
@@ -330,7 +331,7 @@ test('an outcome that was published right before the last heartbeat counts: its 
   await ensure()
   settle(at(0), 1)
   clock.nowMs += 10_000
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   epoch.failOver(epoch.copy(), 'run-2')
   await ensure()
   expect(await held([at(0)])).toEqual([])
@@ -343,7 +344,7 @@ test('of a topic that the group has never read, what was settled long ago does n
   register(at(1), 0)
   settle(at(0), 1)
   clock.nowMs += HOUR
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   epoch.failOver(epoch.copy(), 'run-2')
   await ensure()
   expect(await held(registrations)).toEqual(['o1'])
@@ -400,7 +401,7 @@ test('at a first start the group begins at the noted ends, and what is written m
   const ends = [2, 2, 3]
   expect(await log.committed('g', [INPUT])).toMatchObject(ends.map((offset) => ({ offset, start: offset })))
   expect(await epoch.positions()).toMatchObject(ends.map((offset) => ({ offset, start: offset })))
-  // The session of a trigger from before is over, without an outcome.
+  // The session of an earlier trigger is over, without an outcome.
   expect(ranAgain).toEqual([])
   expect(await held(registrations)).toEqual(['o0', 'o2', 'o3', 'o4'])
 })
@@ -453,7 +454,7 @@ test.each(interruptions)(
     expect(await it.log.committed('g', [INPUT])).toMatchObject(
       ends.map((offset) => ({ offset, start: offset })),
     )
-    // What ended before the start is over.
+    // Earlier endings are over.
     expect(it.ranAgain.filter((trigger) => trigger !== '2/1')).toEqual([])
     expect(await it.held([at(0), at(1)])).toEqual(['o0'])
     expect(it.forgotten).toEqual([])
@@ -577,13 +578,13 @@ test('what a replica settled while it stayed with the old primary for a minute d
   await ensure()
   epoch.failOver(epoch.copy(), 'run-2')
   await relay().ensure(new AbortController().signal)
-  // Of this the new primary hears nothing, though its heart beats.
+  // The new primary does not receive this, although the heartbeat goes on.
   register(at(1), 0)
   terminate(at(1).sessionId, 0)
   settle(at(1), 1)
   own.push({ topic: INPUT, partition: 0, next: 3 })
   clock.nowMs += 60_000
-  await epoch.beat(clock.nowMs)
+  await epoch.heartbeat(clock.nowMs)
   await ensure()
   expect(await held([at(0), at(1)])).toEqual(['o0'])
 })
@@ -600,14 +601,14 @@ test('an outcome whose trigger the log should hold and does not ends nothing, an
   })
   const settles = (it: number, origin: object) => settleBy(at(it), sampleOrigin({ topic: INPUT, ...origin }))
   settles(0, { partition: 0, offset: 5 })
-  // Beyond the end, no trigger, in no partition, on no topic that is read.
+  // Beyond the end, not a trigger, no such partition, a topic that is not read.
   settles(1, { partition: 0, offset: 6 })
   settles(2, { partition: 1, offset: 0 })
   settles(3, { partition: 9, offset: 0 })
   settles(4, { topic: 'elsewhere', partition: 0, offset: 0 })
   await ensure()
   expect(await held(registrations)).toEqual(['o1', 'o2', 'o3', 'o4', 'o5'])
-  // With the one that stands on the input topic.
+  // Including the outcome on the input topic.
   expect(disbelieved).toEqual([{ count: 5, first: expect.objectContaining({ topic: INPUT, partition: 1 }) }])
 })
 

@@ -10,6 +10,7 @@ import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { servedIssuer } from '../served-issuer.ts'
 
 const TOPIC = 'input'
 const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
@@ -18,7 +19,7 @@ const timestampMs = 1_800_000_000_000
 /** A log of three partitions beside a registry that holds `held`. */
 async function site(held: readonly Registration[]) {
   const log = new MemoryLog({ [TOPIC]: 3 })
-  // What every outcome here goes back to.
+  // The origin of every outcome here.
   const ended = { type: 'session-terminated', sessionId: 's' }
   log.append({ topic: TOPIC, partition: 0, timestampMs, value: ended })
   const registry = new MemoryRegistry()
@@ -28,7 +29,7 @@ async function site(held: readonly Registration[]) {
   const difference = new RegistryDifference({
     registry,
     clock: manualClock(timestampMs + 60_000),
-    pipeline: new Pipeline(new Decoders(ISSUER), (issuer) => issuer === ISSUER, 'fan-out'),
+    pipeline: new Pipeline(new Decoders((name = ISSUER) => name), servedIssuer()),
     reader: log,
     recovery: { all: (take) => take(held) },
     inputTopics: [TOPIC],

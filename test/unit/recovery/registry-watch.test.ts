@@ -4,7 +4,7 @@ import { EpochGuard } from '../../../src/registry/epoch-guard.ts'
 import type { AppliedPosition } from '../../../src/registry/epoch-store.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
 
-/* What a replica notices of the store in the course of a few seconds. */
+/* How a replica watches the store for a few seconds. */
 
 const position: AppliedPosition = { topic: 't', partition: 0, offset: 7, start: 0, topicId: '' }
 
@@ -15,9 +15,9 @@ async function site() {
   const epoch = new MemoryEpochStore(Date.now)
   const guard = new EpochGuard(epoch)
   const stopped = new AbortController()
-  /** `true` for each time that the store was distrusted before it was completed. */
+  /** Per completion, whether the store was distrusted before. */
   const completed: boolean[] = []
-  /** The positions that the store showed each time before it was completed. */
+  /** Per completion, the positions that the store held before. */
   const shown: (readonly AppliedPosition[])[] = []
   const applied: AppliedPosition[] = [position]
   let isDistrusted = false
@@ -82,7 +82,7 @@ test('a store that shows its epoch but has gone back in time is completed, and n
   const old = it.epoch.copy()
   await it.pass(5_000)
   it.epoch.failOver(old, it.epoch.runId)
-  // What was taken since the last beat, and is not in the store either.
+  // Taken since the last heartbeat, and missing in the store too.
   it.applied.splice(0, 1, { ...position, offset: 9 })
   await it.pass(2_000)
   expect(it.shown).toEqual([[], [position]])

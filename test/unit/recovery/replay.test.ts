@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Patience } from '../../../src/recovery/patience.ts'
+import { OutageBudget } from '../../../src/recovery/outage-budget.ts'
 import { Replay, type ReplayOptions } from '../../../src/recovery/replay.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { manualClock } from '../manual-clock.ts'
@@ -7,7 +7,7 @@ import { manualClock } from '../manual-clock.ts'
 const TOPIC = 'input'
 const range = { kind: 'time', fromMs: 0 } as const
 
-/** Two partitions of five and three triggers; of the first the group has committed two, of the second all. */
+/** Partitions of five and three triggers. The group has committed two of the first, and all of the second. */
 function site() {
   const log = new MemoryLog({ [TOPIC]: 2 })
   for (const partition of [0, 0, 0, 0, 0, 1, 1, 1]) {
@@ -22,7 +22,7 @@ function site() {
     groupId: 'g',
     inputTopics: [TOPIC],
     outcomeTopic: TOPIC,
-    patience: new Patience(),
+    outageBudget: new OutageBudget(),
     reader: log,
     triggers: {
       take: async (records: readonly { partition: number; offset: number }[]) => {

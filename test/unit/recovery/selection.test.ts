@@ -3,9 +3,9 @@ import { outcomeRecord } from '../../../src/delivery/outcome-record.ts'
 import type { Outcome } from '../../../src/events/outcome.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { FollowOutcomes } from '../../../src/recovery/follow-outcomes.ts'
+import { OutageBudget } from '../../../src/recovery/outage-budget.ts'
 import { ParkOwed } from '../../../src/recovery/park-owed.ts'
-import { Patience } from '../../../src/recovery/patience.ts'
-import { ReplayBook } from '../../../src/recovery/replay-book.ts'
+import { ReplayTally } from '../../../src/recovery/replay-tally.ts'
 import { Selection } from '../../../src/recovery/selection.ts'
 import { MemoryBacklog } from '../../support/memory-backlog.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
@@ -29,15 +29,15 @@ async function site() {
     { kind: 'register', registration, origin: sampleOrigin() },
     { kind: 'end-session', issuer: ISSUER, sessionId: registration.sessionId, ending },
   ])
-  const [book, patience] = [new ReplayBook(), new Patience()]
-  const follow = new FollowOutcomes(log, OUTCOMES, book, () => undefined)
+  const [tally, outageBudget] = [new ReplayTally(), new OutageBudget()]
+  const follow = new FollowOutcomes(log, OUTCOMES, tally, () => undefined)
   await follow.start()
   const told: string[] = []
   const selection = new Selection({
-    book,
+    tally,
     clock,
     follow,
-    patience,
+    outageBudget,
     registry,
     attemptTimeoutMs: ATTEMPT_MS,
     deadlineMs: HOUR,
@@ -49,10 +49,10 @@ async function site() {
     reader: log,
     recovery: { reopen: async (failed) => failed.map(({ deadlineMs }) => deadlineMs) },
   })
-  onTestFinished(() => patience.interrupt())
+  onTestFinished(() => outageBudget.interrupt())
   const { deadlineMs, ...cause } = ending
   return {
-    ...{ backlog, book, cause, clock, deadlineMs, log, patience, registry, selection, told },
+    ...{ backlog, tally, cause, clock, deadlineMs, log, outageBudget, registry, selection, told },
     owed: { cause, registrations: [registration], broken: [] },
     publish: (it: Registration) => log.appendOutgoing(outcomeRecord(OUTCOMES, sent, it, cause), 0, 1),
   }
@@ -66,7 +66,7 @@ test('what nobody was told of before is due now; what a relay may have in hand, 
     { oidcSessionId: 'oidc-1', dueMs: clock.nowMs },
     { oidcSessionId: 'other', dueMs: clock.nowMs + ATTEMPT_MS + 1_000 },
   ])
-  // Under a lease until then: another run leaves it alone, too.
+  // A lease protects it until then, also from another run.
   const now = clock.nowMs + ATTEMPT_MS
   expect(await backlog.claim(`${ISSUER}|client-1`, now, now + 1, 10)).toHaveLength(1)
 })
@@ -78,7 +78,7 @@ test('the deadline is that of the ending while it lasts, and the whole time from
   await selection.take([
     { ...owed, deadlineMs },
     { ...owed, registrations: [late], deadlineMs: clock.nowMs - 1 },
-    // Over before a relay could begin.
+    // It expires before a relay could start.
     { ...owed, registrations: [soon], deadlineMs: clock.nowMs + ATTEMPT_MS, mayBeUnderWay: true },
   ])
   const deadlines = backlog.parked.map(({ state }) => state.deadlineMs)
@@ -86,44 +86,44 @@ test('the deadline is that of the ending while it lasts, and the whole time from
 })
 
 test('an outcome that was published before anybody followed is no reason to wait for one', async () => {
-  const { book, owed, registry, selection } = await site()
+  const { tally, owed, registry, selection } = await site()
   await selection.take([owed])
   await registry.settle([registration])
   await selection.settle(undefined)
-  expect(book.counts).toMatchObject({ owed: 0, sent: 0, parked: 0 })
+  expect(tally.counts).toMatchObject({ owed: 0, sent: 0, parked: 0 })
 })
 
 test('what is parked is waited for although its registration has gone without an outcome', async () => {
-  const { book, owed, publish, registry, selection } = await site()
+  const { tally, owed, publish, registry, selection } = await site()
   const lost = sampleRegistration({ oidcSessionId: 'lost' })
   await selection.take([{ ...owed, registrations: [lost] }])
   const looks = vi.spyOn(registry, 'areSettled')
   const settled = selection.settle(HOUR)
   await vi.waitUntil(() => looks.mock.calls.length > 0)
-  expect(book.counts.parked).toBe(1)
+  expect(tally.counts.parked).toBe(1)
   publish(lost)
   await settled
-  expect(book.counts).toMatchObject({ owed: 1, sent: 1, parked: 0 })
+  expect(tally.counts).toMatchObject({ owed: 1, sent: 1, parked: 0 })
 })
 
 test('without a relay it says so and ends, unless it was told how long to wait', async () => {
-  const { book, log, owed, publish, selection, told } = await site()
+  const { tally, log, owed, publish, selection, told } = await site()
   log.isServed = false
   await selection.take([owed])
   await selection.settle(undefined)
-  expect([told, book.counts.parked]).toEqual([['unserved'], 1])
+  expect([told, tally.counts.parked]).toEqual([['unserved'], 1])
   const settled = selection.settle(HOUR)
   await vi.waitUntil(() => told.length === 2)
   publish(registration)
   await settled
-  expect(book.counts).toMatchObject({ sent: 1, parked: 0 })
+  expect(tally.counts).toMatchObject({ sent: 1, parked: 0 })
 })
 
 test('interrupted, it parks nothing more', async () => {
-  const { backlog, book, owed, patience, selection } = await site()
-  patience.interrupt()
+  const { backlog, tally, owed, outageBudget, selection } = await site()
+  outageBudget.interrupt()
   await selection.take([owed])
   await selection.settle(undefined)
   expect(backlog.parked).toEqual([])
-  expect(book.counts).toMatchObject({ owed: 1, parked: 0, open: 1 })
+  expect(tally.counts).toMatchObject({ owed: 1, parked: 0, open: 1 })
 })

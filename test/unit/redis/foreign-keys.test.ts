@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { isOfData, SuspectKeys } from '../../../src/redis/foreign-keys.ts'
+import { isDataError, SuspectKeys } from '../../../src/redis/foreign-keys.ts'
 
-/* What servers say: first as Redis 6, then as Redis 7 and Valkey. */
+/* Messages of servers: first of Redis 6, then of Redis 7 and Valkey. */
 
 test.each([
   'ERR Error running script (call to f_1b): @user_script:12: user_script:12: attempt to index a nil value',
@@ -11,7 +11,7 @@ test.each([
   'ERR Expected value but found invalid token at character 1 script: 1b, on @user_script:5.',
   'WRONGTYPE Operation against a key holding the wrong kind of value script: 1b, on @user_script:7.',
 ])('a script that fails at what it found would fail again: %s', (message) => {
-  expect(isOfData(new Error(message))).toBe(true)
+  expect(isDataError(new Error(message))).toBe(true)
 })
 
 test.each([
@@ -23,7 +23,7 @@ test.each([
   'NOSCRIPT No matching script. Please use EVAL.',
   'Connection is closed.',
 ])('what the server refuses says nothing of the data: %s', (message) => {
-  expect(isOfData(new Error(message))).toBe(false)
+  expect(isDataError(new Error(message))).toBe(false)
 })
 
 test('suspects are kept up to a bound, and each is news once', () => {

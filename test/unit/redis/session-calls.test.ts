@@ -7,7 +7,7 @@ import { EpochGuard } from '../../../src/registry/epoch-guard.ts'
 const keys = new RedisKeys('lr')
 const READ: RedisCommand = ['HGETALL', 'session']
 
-/** A store that is emptied, or not, right before it carries out the command of that name. */
+/** A store that may be emptied just before it executes the named command. */
 function callsOn(emptiedBefore: string | undefined): SessionCalls {
   let epoch: string | null = 'epoch'
   const run = ([name]: RedisCommand): unknown => {
@@ -21,12 +21,14 @@ function callsOn(emptiedBefore: string | undefined): SessionCalls {
 }
 
 test('what was read of a store that held the registry all the while counts', async () => {
-  expect(await callsOn(undefined).checked([READ, READ])).toEqual([[], []])
+  expect(await callsOn(undefined).pipelineGuarded([READ, READ])).toEqual([[], []])
 })
 
 test('nothing counts that was read of a store which was emptied at that moment, after the look at it too', async () => {
-  await expect(callsOn('HGETALL').checked([READ, READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
-  await expect(callsOn('HGET').checked([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+  await expect(callsOn('HGETALL').pipelineGuarded([READ, READ])).rejects.toMatchObject({
+    code: 'LR_REGISTRY_LOST',
+  })
+  await expect(callsOn('HGET').pipelineGuarded([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
 })
 
 test('nothing counts that another server answers, although it shows the epoch: it is a copy, which may have fallen behind', async () => {
@@ -37,8 +39,8 @@ test('nothing counts that another server answers, although it shows the epoch: i
   const guard = new EpochGuard(redis)
   guard.adopt({ id: 'epoch', runId: 'run' })
   const calls = new SessionCalls(redis as unknown as RedisConnection, keys, guard)
-  await calls.checked([READ])
+  await calls.pipelineGuarded([READ])
   redis.runId = 'another run'
   expect(guard.isIntact).toBe(false)
-  await expect(calls.checked([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+  await expect(calls.pipelineGuarded([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
 })

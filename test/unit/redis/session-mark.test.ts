@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { lifeUntil } from '../../../src/redis/lives.ts'
 import { decodeMember, encodeMember } from '../../../src/redis/parked-state.ts'
 import { readMark, readMarks, writeMark } from '../../../src/redis/session-mark.ts'
+import { timeToLiveMs } from '../../../src/redis/time-to-live.ts'
 import { endingOfOutcome } from '../../../src/registry/ending.ts'
 import { ISSUER, sampleEnding, sampleOrigin } from '../sample-registration.ts'
 
@@ -32,7 +32,7 @@ const odd: readonly unknown[] = [
   '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
 ]
 const valid = ['trigger-1', 'session-events', 0, 7, time, time, time, 0] as const
-/** Marks of which some fields are anything. */
+/** Marks with arbitrary values in some fields. */
 const lines = fc
   .tuple(
     fc.dictionary(fc.nat(11).map(String), fc.constantFrom(...odd), { maxKeys: 3 }),
@@ -119,7 +119,7 @@ test('an outcome whose times are none leaves no mark that cannot be read', () =>
 test('a life is a whole number of milliseconds, and none is longer than the longest deadline', () => {
   fc.assert(
     fc.property(fc.double(), (deadlineMs) => {
-      const life = lifeUntil(deadlineMs, time)
+      const life = timeToLiveMs(deadlineMs, time)
       expect(Number.isSafeInteger(life)).toBe(true)
       expect(life).toBeGreaterThan(0)
       expect(life).toBeLessThanOrEqual(31 * DAY_MS)

@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest'
 import { ConsumerLag } from '../../../src/intake/consumer-lag.ts'
-import type { PartitionLane } from '../../../src/intake/partition-lane.ts'
+import type { PartitionQueue } from '../../../src/intake/partition-queue.ts'
 import { RecentFailures } from '../../../src/status/recent-failures.ts'
 import { type SnapshotSources, StatusReader } from '../../../src/status/status-snapshot.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
 import { manualClock } from '../manual-clock.ts'
 
-function lane(topic: string, partition: number, endOffset: number, committable: number): PartitionLane {
-  return { topic, partition, endOffset, tracker: { committable, openRecords: 1 } } as PartitionLane
+function queue(topic: string, partition: number, endOffset: number, committable: number): PartitionQueue {
+  return { topic, partition, endOffset, tracker: { committable, openRecords: 1 } } as PartitionQueue
 }
 
 function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
   const clock = manualClock(1_000)
   return {
-    assignment: { lanes: [] },
+    assignment: { queues: [] },
     backlog: { sizes: async () => [] },
     checkup: { findings: [] },
     clock,
@@ -26,7 +26,7 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
     delivery: { maxInFlight: 256, maxUnsettled: 320 },
     failures: new RecentFailures(clock),
     guard: { isIntact: true },
-    issuer: 'https://op.example',
+    issuers: { only: 'https://op.example', known: () => [{}] },
     lag: new ConsumerLag(async () => []),
     metrics: new Metrics(),
     notReady: () => ({}),
@@ -64,8 +64,8 @@ test('the progress of a rebuild is shown while there is one, and not for ever af
 })
 
 test('partitions that are furthest behind stand first; before the first fetch the lag is not known', async () => {
-  const lanes = [lane('a', 0, 10, 10), lane('a', 1, -1, 7), lane('b', 0, 30, 10), lane('a', 2, 5, 9)]
-  const { partitions } = await new StatusReader(sources({ assignment: { lanes } })).read()
+  const queues = [queue('a', 0, 10, 10), queue('a', 1, -1, 7), queue('b', 0, 30, 10), queue('a', 2, 5, 9)]
+  const { partitions } = await new StatusReader(sources({ assignment: { queues } })).read()
   expect(partitions.map(({ topic, partition, lag }) => [topic, partition, lag])).toEqual([
     ['b', 0, 20],
     ['a', 0, 0],

@@ -8,9 +8,9 @@ function create() {
   const metrics = new Metrics()
   const throughput = new Throughput(metrics, clock)
   const pass = async (sent: number, failed = 0, seconds = 0.02) => {
-    metrics.sent.count += sent
-    for (let i = 0; i < sent; i++) metrics.triggerToSent.add(seconds)
-    metrics.failed.rejected.count += failed
+    metrics.deliveries.inc({ outcome: 'sent', reason: '' }, sent)
+    for (let i = 0; i < sent; i++) metrics.triggerToSent.observe(seconds)
+    metrics.deliveries.inc({ outcome: 'failed', reason: 'rejected' }, failed)
     clock.nowMs += 5_000
     await throughput.sample()
   }

@@ -1,27 +1,32 @@
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
-import { BoundedTallies } from '../../../src/telemetry/bounded-tallies.ts'
-import { TalliedCounter } from '../../../src/telemetry/tallied-counter.ts'
+import { ClientFailures } from '../../../src/telemetry/client-failures.ts'
 
 const HOUR = 3_600_000
 
 function create(max: number) {
   const registry = new Registry()
-  const counter = new TalliedCounter({ registry, name: 'a', help: 'A.' }, ['client_id'])
   const clock = { ms: 0 }
-  const failures = new BoundedTallies(counter, max, () => clock.ms)
+  const now = () => clock.ms
+  const failures = new ClientFailures({
+    registers: [registry],
+    name: 'a',
+    help: 'A.',
+    clientsMax: max,
+    now,
+  })
   return {
-    labels: failures.labels,
+    labels: failures.clients,
     fail: (clientId: string, times = 1) => {
-      for (let i = 0; i < times; i++) failures.of(clientId).count++
+      for (let i = 0; i < times; i++) failures.failed(clientId)
     },
     later: (ms: number) => {
       clock.ms += ms
     },
     /** As a scrape shows it. */
     shown: async (): Promise<Record<string, number>> => {
-      const { values } = await counter.get()
+      const { values } = await failures.get()
       return Object.fromEntries(values.map(({ labels, value }) => [labels.client_id, value]))
     },
   }

@@ -17,20 +17,20 @@ import { sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 
 export interface TransportUnderTest {
   readonly transport: Transport
-  /** Can be prepared, as another registration in its place can. */
+  /** A delivery that `prepare` accepts, as it does variants of its registration. */
   readonly delivery: DeliveryContent
-  /** Has what makes a request impossible. */
+  /** A delivery for which no request is possible. */
   readonly impossible: DeliveryContent
-  /** No error may hold them: private parts of the keys that sign. */
+  /** Private parts of the signing keys, which no error may contain. */
   readonly secrets: readonly string[]
-  /** Whether what is sent again is a new token to its receiver, or one that it knows again. */
+  /** Whether the receiver sees a repetition as a new token or as a known one. */
   readonly repetition: 'has a fresh jti' | 'has the same jti'
   /** The compact JWS in a request's body. */
   tokenIn(body: Buffer): string
 }
 
 const NOW = 1_800_000_000_000
-/** Of an answer's body an attempt keeps no more. */
+/** The part of an answer's body that an attempt keeps. */
 const DETAIL_BYTES_MAX = 512
 const HERE = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL', 'LR_LOCAL']
 const THERE = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'LR_ATTEMPT_TIMEOUT', 'UNKNOWN']
@@ -66,7 +66,7 @@ export function testTransport(name: string, create: () => Promise<TransportUnder
       expect(headers).toHaveLength(2 * names.length)
       expect(names).toEqual(names.map((each) => each.toLowerCase()))
       expect(names.filter((each) => each === 'content-type')).toHaveLength(1)
-      // The sender writes them; twice in a request they would make it a bad one.
+      // The sender writes these headers. A request with duplicates would be invalid.
       const others = [
         'host',
         'content-length',
@@ -125,7 +125,7 @@ export function testTransport(name: string, create: () => Promise<TransportUnder
           if (verdict === 'sent') sent.add(status)
         }
       expect(sent.size).toBeGreaterThan(0)
-      // A redirect is not followed, so nobody has taken what was sent.
+      // Redirects are not followed, so the message was not accepted.
       expect([...sent].filter((status) => status < 200 || status > 299)).toEqual([])
     })
 
@@ -157,7 +157,7 @@ export function testTransport(name: string, create: () => Promise<TransportUnder
       expect(readFailedOutcome(recordOf(failed))).toMatchObject({ kind: 'failed' })
     })
 
-    /** Judged twice: what came before plays no part. */
+    /** Judges twice: earlier results must not matter. */
     function judged(result: AttemptResult): Verdict {
       const verdict = it.transport.judge(result)
       expect(it.transport.judge(result)).toBe(verdict)
@@ -179,7 +179,7 @@ export function testTransport(name: string, create: () => Promise<TransportUnder
   })
 }
 
-/** A transport reads a delivery, which waits for its turn and is prepared again; it writes nothing into it. */
+/** A transport must not write to a delivery: it may wait and be prepared again. */
 function deepFrozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) deepFrozen(each)
   return Object.freeze(value)

@@ -38,15 +38,15 @@ describe('summary of a timeline', () => {
     [
       'alive',
       [entry('registered', 'a'), entry('alive', 'a')],
-      '1 RP: 1 registered, not asked to log out',
+      '1 RP: 1 registered, no logout requested',
       true,
     ],
-    ['held', [entry('owed', 'a', { isHeld: true, dueMs: NOW })], '1 RP: 1 owed (a relay is at it)', false],
+    ['held', [entry('owed', 'a', { isHeld: true, dueMs: NOW })], '1 RP: 1 owed (held by a relay)', false],
     ['due', [entry('owed', 'a', { dueMs: NOW })], '1 RP: 1 owed (parked, next attempt due now)', false],
     [
       'told, and not published',
       [entry('sent', 'b'), entry('owed', 'a', { isDecided: true, isHeld: true, dueMs: NOW })],
-      '2 RPs: 1 sent, 1 owed (Kafka has not taken the outcome yet)',
+      '2 RPs: 1 sent, 1 owed (Kafka has not acknowledged the outcome yet)',
       false,
     ],
     [

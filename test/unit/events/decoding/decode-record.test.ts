@@ -24,7 +24,7 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
         reason: 'logout',
         origin: { id: 'event-1', ...position },
         occurredAtMs: 1_800_000_000_000,
-        // The record was written a moment after the time that it states.
+        // The record was written a moment after its stated time.
         untilMs: RECORD_TIME_MS + 5_000,
         traceparent: TRACEPARENT,
       },
@@ -207,10 +207,10 @@ describe('times are claims', () => {
   test.each([{ sessionId: 's' }, { userId: 'u' }])(
     'a trigger that is dated ahead ends no more when it is read later: %j',
     (data) => {
-      // The record is an hour older than the moment of reading.
+      // The record was written an hour before it is read.
       const { occurredAtMs, untilMs } = trigger(data, iso(NOW), EARLIER)
       expect({ occurredAtMs, untilMs }).toEqual({ occurredAtMs: EARLIER, untilMs: EARLIER + 5_000 })
-      // Nor does what is known of it from an outcome, when Redis was lost (found by the model, seed 31338).
+      // Nor does an outcome, after a loss of Redis (found by the model, seed 31338).
       const settled = {
         ...{ issuer: 'i', sessionId: 's', oidcSessionId: 'o', origin: sampleOrigin(), occurredAtMs },
         ...{ recordedAtMs: NOW, registeredAtMs: EARLIER },
@@ -226,7 +226,7 @@ describe('times are claims', () => {
     }
     expect(registeredAt(iso(later), later)).toBe(NOW + 5_000)
     expect(registeredAt(NOW + 3_000, NOW)).toBe(NOW + 3_000)
-    // Read again later, it is dated as before.
+    // A later reading gives the same date.
     expect(registeredAt(NOW, RECORD_TIME_MS)).toBe(RECORD_TIME_MS + 5_000)
   })
 })

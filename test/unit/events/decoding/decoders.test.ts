@@ -10,9 +10,9 @@ import { wireRecord } from '../wire-records.ts'
 
 const kinds = ['trigger', 'registration'] as const
 const decode = (record: WireRecord, ...formats: readonly Decoder[]) =>
-  new Decoders(ISSUER, [...registeredDecoders, ...formats]).decode(record, Date.now())
+  new Decoders((name = ISSUER) => name, [...registeredDecoders, ...formats]).decode(record, Date.now())
 
-/** A record whose value nobody may read. */
+/** A record whose value must not be read. */
 function unread(headers: WireHeaders): WireRecord {
   return Object.defineProperty({ ...wireRecord({}), headers }, 'value', {
     get: () => {
@@ -22,7 +22,7 @@ function unread(headers: WireHeaders): WireRecord {
 }
 
 describe('what a record may concern', () => {
-  const decoders = new Decoders(ISSUER)
+  const decoders = new Decoders((name = ISSUER) => name)
 
   test.each(registeredDecoders.map(({ name }) => name))('nothing that %s says is passed over', (name) => {
     const samples = formatSamples[name]?.((ids) => ({

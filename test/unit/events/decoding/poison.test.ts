@@ -63,7 +63,7 @@ describe('bytes that are poison', () => {
   })
 })
 
-/** Values that no id can have. */
+/** Values that are invalid as ids. */
 const wrongIds: unknown[] = [
   '',
   7,

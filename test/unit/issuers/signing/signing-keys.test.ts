@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
-import { SigningKeys } from '../../../../src/issuers/signing/signing-keys.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type KeyFileEvents, SigningKeys } from '../../../../src/issuers/signing/signing-keys.ts'
+import { delay } from '../../../../src/lib/deferred.ts'
 import { codeOf } from '../../../../src/lib/errors.ts'
 import { manualClock } from '../../manual-clock.ts'
 import { KeyFileOnDisk } from './key-file-on-disk.ts'
@@ -16,6 +17,16 @@ async function keysIn(text: string): Promise<SigningKeys> {
   return keys
 }
 
+/** As the issuers do it, until the test has ended. */
+async function lookOften(keys: SigningKeys, events: KeyFileEvents): Promise<void> {
+  const ended = new AbortController()
+  onTestFinished(() => ended.abort())
+  while (!ended.signal.aborted) {
+    await keys.look(events)
+    await delay(1)
+  }
+}
+
 /** Looks at the file as often as can be, and lets a test wait for what is seen. */
 function watched(keys: SigningKeys) {
   const seen: unknown[] = []
@@ -24,7 +35,7 @@ function watched(keys: SigningKeys) {
     seen.push(what)
     wake()
   }
-  keys.watch(1, { onReloaded: note, onReloadFailed: (error) => note(codeOf(error)) })
+  void lookOften(keys, { onReloaded: note, onReloadFailed: (error) => note(codeOf(error)) })
   return {
     seen,
     async next(): Promise<unknown> {
@@ -43,6 +54,30 @@ describe('signing keys', () => {
     expect(keys.keyFor('ES256').kid).toBe('old')
     clock.nowMs = 1_800_000_060_000
     expect(keys.keyFor('ES256').kid).toBe('new')
+  })
+
+  test('a key signs until its notAfter, and its end is known unless another key of the file takes over', async () => {
+    const until = (kid: string, from: number, to: number) => ({
+      ...jwkOf(ecKey(), { kid }),
+      notBefore: 1_800_000_000 + from,
+      notAfter: 1_800_000_000 + to,
+    })
+    const keys = await keysIn(
+      jwkSet(until('first', 0, 100), until('second', 90, 200), until('late', 201, 300)),
+    )
+    clock.nowMs = 1_800_000_089_000
+    expect(keys.keyFor('ES256').kid).toBe('first')
+    expect(keys.facts.endings).toEqual([{ algorithm: 'ES256', kid: 'second', endsAtMs: 1_800_000_200_000 }])
+    clock.nowMs = 1_800_000_199_999
+    expect(keys.keyFor('ES256').kid).toBe('second')
+    clock.nowMs = 1_800_000_200_000
+    expect(() => keys.keyFor('ES256')).toThrow(/ES256/)
+    expect(keys.facts.endings).toMatchObject([{ kid: 'second' }])
+    clock.nowMs = 1_800_000_201_000
+    expect(keys.keyFor('ES256').kid).toBe('late')
+    const forEver = await keysIn(jwkSet(until('first', 0, 100), oldKey))
+    expect(forEver.facts.endings).toEqual([])
+    clock.nowMs = 1_800_000_000_000
   })
 
   test('of several valid keys the one that became valid last signs, wherever it stands', async () => {
@@ -74,7 +109,6 @@ describe('signing keys', () => {
     expect(keys.keyFor('ES256').kid).toBe('new')
     file.write(jwkSet(oldKey))
     expect(await next()).toEqual(['old'])
-    keys.close()
   })
 
   test('a file that turns bad is told of and leaves the keys as they were', async () => {
@@ -92,7 +126,6 @@ describe('signing keys', () => {
     }
     expect(await isReloaded()).toEqual(['new'])
     expect(keys.keyFor('ES256').kid).toBe('new')
-    keys.close()
   })
 
   test('a file that stays bad was told of once only: no alert saw it before the next start failed', async () => {
@@ -104,7 +137,7 @@ describe('signing keys', () => {
     const mended = new Promise<void>((resolve) => (reloaded = resolve))
     file.write('{"keys": [')
     await new Promise<void>((resolve) => {
-      keys.watch(1, {
+      void lookOften(keys, {
         onReloaded: () => reloaded(),
         onReloadFailed(_error, failures) {
           seen.push(failures)
@@ -117,6 +150,5 @@ describe('signing keys', () => {
     expect(seen.slice(0, 6)).toEqual([1, 2, 3, 1, 2, 3])
     file.write(jwkSet(newKey))
     await mended
-    keys.close()
   })
 })

@@ -17,7 +17,7 @@ const Batch = require('kafkajs/src/consumer/batch') as new (
   partition: object,
 ) => { messages: object[]; lastOffset(): string; isEmptyDueToFiltering(): boolean }
 
-/** A record batch of which compaction has left no record, as it keeps the last one of each producer. */
+/** A batch whose records were all removed by compaction, which keeps the last batch of each producer. */
 function emptyBatch(firstOffset: number, lastOffset: number): Buffer {
   const batch = Buffer.alloc(61)
   batch.writeBigInt64BE(BigInt(firstOffset), 0)

@@ -11,7 +11,7 @@ import { compressions } from '../../../support/compressing-codecs.ts'
 const each = Object.entries(compressions)
 const BYTES_MAX = 200_000
 
-/** What compresses well and what does not, in one. */
+/** Compressible and incompressible content in one. */
 const contents = fc
   .array(
     fc.oneof(

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { encodeRequest, leanProduceRequest } from '../../../../src/kafka/kafkajs/produce-encoding.ts'
 
-// kafkajs' own, as they are before the replacements take their places.
+// kafkajs' originals, without the replacements.
 const require = createRequire(import.meta.url)
 const original = require('kafkajs/src/protocol/requests/produce/v3/request') as ReturnType<
   typeof leanProduceRequest
@@ -42,7 +42,7 @@ const hex = async (request: Parameters<typeof encodeRequest>[0]['request'], enco
 const asRequest = (request: unknown) => request as Parameters<typeof encodeRequest>[0]['request']
 
 describe('produce encoding', () => {
-  // The batch holds the time at which it was encoded.
+  // The batch contains its encoding time.
   beforeAll(() => void vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-02-03T04:05:06.789Z') }))
   afterAll(() => void vi.useRealTimers())
 

@@ -27,7 +27,7 @@ describe('a topic of somebody else without a leader does not hide the cluster', 
   test.each(original.versions.map(Number))('in version %d of the request', async (version) => {
     const exchange = tolerantMetadata(original).protocol({ version })
     await expect(exchange({ topics: [] }).response.parse(answer)).resolves.toMatchObject({ brokers: [] })
-    // One that was asked for is waited for as before.
+    // A requested topic keeps its error.
     await expect(exchange({ topics: ['own'] }).response.parse(answer)).rejects.toMatchObject({
       type: 'LEADER_NOT_AVAILABLE',
     })
@@ -45,7 +45,7 @@ describe('a topic that is gone does not hide those that were asked for with it',
         .protocol({ version })({ topics: topicMetadata.map(({ topic }) => topic) })
         .response.parse({ ...answer, topicMetadata })
     await expect(parse(gone, here)).resolves.toMatchObject({ topicMetadata: [of('gone', 0), here] })
-    // Whoever asked for it alone is told.
+    // A topic that is requested alone keeps its error.
     await expect(parse(gone)).rejects.toMatchObject({ type: 'UNKNOWN_TOPIC_OR_PARTITION' })
     await expect(parse(gone, of('secret', TOPIC_AUTHORIZATION_FAILED), here)).rejects.toMatchObject({
       type: 'TOPIC_AUTHORIZATION_FAILED',

@@ -19,7 +19,9 @@ const keys = new SigningKeys(file.path, clock)
 const signer = new LocalSigner(keys, new RsaThreads(1))
 const transport = new BackchannelLogout({
   clients: { tokenType: ({ rp }) => (rp.settings.typ === 'JWT' ? 'JWT' : 'logout+jwt') },
-  issuers: { signer: (issuer) => (issuer === ISSUER ? signer : undefined) },
+  issuers: {
+    get: (issuer) => (issuer === ISSUER ? { signer, alg: 'RS256', tokenLifetimeMs: 120_000 } : undefined),
+  },
   lateAfterMs: LATE_AFTER_MS,
 })
 
@@ -32,9 +34,9 @@ function content(
   rest: Partial<DeliveryContent> = {},
 ): DeliveryContent {
   return {
-    rp: { clientId: 'client-1', settings },
+    rp: { issuer: ISSUER, clientId: 'client-1', settings },
     registration: sampleRegistration(registration),
-    companions: [],
+    coalesced: [],
     cause: { occurredAtMs: clock.now() },
     ...rest,
   }
@@ -93,9 +95,9 @@ describe('a back-channel logout', () => {
 
   test('names the session when it is late, unless it tells of several', () => {
     const settings = { claims: 'sub' } as const
-    const at = (agoMs: number, companions: DeliveryContent['companions'] = []) =>
+    const at = (agoMs: number, coalesced: DeliveryContent['coalesced'] = []) =>
       'sid' in
-      prepare(content({}, settings, { cause: { occurredAtMs: clock.now() - agoMs }, companions })).payload
+      prepare(content({}, settings, { cause: { occurredAtMs: clock.now() - agoMs }, coalesced })).payload
     expect([at(LATE_AFTER_MS), at(LATE_AFTER_MS + 1)]).toEqual([false, true])
     expect(at(LATE_AFTER_MS + 1, [sampleRegistration({ oidcSessionId: 'b' })])).toBe(false)
   })

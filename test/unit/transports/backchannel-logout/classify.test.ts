@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { classify } from '../../../../src/transports/backchannel-logout/classify.ts'
 import type { Verdict } from '../../../../src/transports/transport.ts'
 
-/** The verdict table of the design, written out a second time: ranges of status codes, both ends included. */
+/** The verdict table of the design, written a second time: ranges of status codes, both ends included. */
 const table: readonly (readonly [from: number, to: number, verdict: Verdict])[] = [
   [100, 199, 'rejected'],
   [200, 200, 'sent'],

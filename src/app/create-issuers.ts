@@ -1,0 +1,77 @@
+import { resolve } from 'node:path'
+import { type Layout, layout, type Placed } from '../config/config.ts'
+import { issuersContentHash, readIssuersFile } from '../config/issuers-file.ts'
+import type { EgressPolicy } from '../egress/egress-guard.ts'
+import type { IssuerSettings } from '../issuers/issuer-settings.ts'
+import { Issuers } from '../issuers/issuers.ts'
+import type { Clock } from '../lib/clock.ts'
+
+const { delivery, issuers } = layout
+
+/** What tells which issuers there are; keys and egress belong to the delivery alone. */
+export const issuersLayout = {
+  issuers: { file: issuers.file, issuer: issuers.issuer },
+  delivery: {
+    retry: { deadlineMs: delivery.retry.deadlineMs },
+    userSignedOutWithoutSession: delivery.userSignedOutWithoutSession,
+  },
+} as const satisfies Layout
+
+type IssuersConfig = Placed<typeof issuersLayout> & {
+  readonly issuers: { readonly signingKeysFile?: string | undefined }
+  readonly egress?: EgressPolicy
+}
+
+/** For `serve`, and for the commands that read records as it does. */
+export function createIssuers(config: IssuersConfig, clock: Clock): Issuers {
+  const { file } = config.issuers
+  return new Issuers({
+    clock,
+    defaults: {
+      deadlineMs: config.delivery.retry.deadlineMs,
+      signedOutWithoutSession: config.delivery.userSignedOutWithoutSession,
+    },
+    egress: config.egress ?? { allowHttp: false, allow: [] },
+    read: file === undefined ? readOnce(shortForm(config)) : readWhenChanged(file),
+  })
+}
+
+function shortForm({ issuers: { issuer = '', signingKeysFile = '' } }: IssuersConfig): IssuerSettings {
+  return {
+    issuer,
+    aliases: [],
+    isEnabled: true,
+    keysFile: resolve(signingKeysFile),
+    keysFolder: undefined,
+    egressAllow: [],
+    clients: [],
+  }
+}
+
+function readOnce(settings: IssuerSettings) {
+  let isRead = false
+  return async () => {
+    if (isRead) return undefined
+    isRead = true
+    return [settings]
+  }
+}
+
+function readWhenChanged(file: string) {
+  let seen: { readonly contentHash: string; readonly fault?: unknown } | undefined
+  return async () => {
+    const contentHash = await issuersContentHash(file)
+    if (contentHash === seen?.contentHash) {
+      if (seen.fault !== undefined) throw seen.fault
+      return undefined
+    }
+    try {
+      const read = await readIssuersFile(file)
+      seen = { contentHash: read.contentHash }
+      return read.settings
+    } catch (fault) {
+      seen = { contentHash, fault }
+      throw fault
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { IssuerSettings } from '../issuers/issuer-settings.ts'
+import { codeOf, RelayFault } from '../lib/errors.ts'
+import { printable } from '../lib/printable.ts'
+import { issuerConflicts, keysFileOf, type PlacedEntry } from './issuer-conflicts.ts'
+import { type IssuerEntry, issuerSettings, parseIssuers } from './issuers-schema.ts'
+import { readLongYaml } from './quick-yaml.ts'
+import type { DocumentPath, YamlDocument } from './yaml-document.ts'
+
+export interface IssuersFile {
+  readonly settings: readonly IssuerSettings[]
+  /** Of the names and bytes of all files: as long as it is the same, so are the settings. */
+  readonly contentHash: string
+}
+
+const BYTES_MAX = 64 * 1_024 * 1_024
+const NAME_MAX = 80
+const PROBLEMS_MAX = 200
+/** A mounted directory is exchanged as a whole, now and then just while it is read. */
+const TRIES_MAX = 3
+
+interface SourceFile {
+  /** As the user would name it. */
+  readonly name: string
+  readonly bytes: Buffer
+}
+
+interface Problem {
+  readonly file: string
+  readonly line?: number
+  readonly path?: DocumentPath
+  readonly text: string
+}
+
+interface Document extends YamlDocument {
+  readonly file: string
+}
+
+interface Entry extends PlacedEntry {
+  readonly document: Document
+}
+
+/**
+ * Reads what is said of issuers in a file of YAML or JSON, or in all such files of a directory. Throws `LR_ISSUERS_INVALID`
+ * with a line per problem. Of values only names are quoted. Key files are not looked at.
+ */
+export async function readIssuersFile(path: string): Promise<IssuersFile> {
+  const { folder, files } = await readSources(path)
+  const problems: Problem[] = []
+  const entries: Entry[] = []
+  const parsed: IssuerEntry[] = []
+  for (const { name: file, bytes } of files) {
+    const text = textOf(bytes)
+    if (text === undefined) {
+      problems.push({ file, text: 'is not text in UTF-8' })
+      continue
+    }
+    const document: Document = Object.assign(await readLongYaml(text), { file })
+    problems.push(...document.problems.map((it) => ({ file, ...it })))
+    if (document.problems.length > 0) continue
+    entries.push(...entriesOf(document, folder))
+    const issuers = parseIssuers(document.value)
+    parsed.push(...(issuers.entries ?? []))
+    problems.push(
+      ...issuers.problems.map(({ path, text, isOfKey }) => {
+        return { file, line: document.lineOf(path, isOfKey ? 'key' : 'value'), path, text }
+      }),
+    )
+  }
+  problems.push(...conflictProblems(entries))
+  if (problems.length > 0) throw faultOf(problems)
+  return {
+    settings: parsed.map((entry) => issuerSettings(entry, keysFileOf(entry.keys.file, folder), folder)),
+    contentHash: hashOf(files),
+  }
+}
+
+/** The `contentHash` of what is there now, at less cost, to see whether it changed. Throws as `readIssuersFile`. */
+export async function issuersContentHash(path: string): Promise<string> {
+  return hashOf((await readSources(path)).files)
+}
+
+async function readSources(path: string): Promise<{ folder: string; files: SourceFile[] }> {
+  try {
+    const isDirectory = (await stat(path)).isDirectory()
+    const folder = isDirectory ? resolve(path) : dirname(resolve(path))
+    return { folder, files: isDirectory ? await readDirectory(path) : await readAll([path]) }
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+async function readDirectory(directory: string): Promise<SourceFile[]> {
+  let listed = await listDirectory(directory)
+  for (let i = 1; ; i++) {
+    if (listed.size === 0) throw faultOf([{ file: directory, text: 'has no *.yaml, *.yml or *.json in it' }])
+    let files: SourceFile[] | undefined
+    let fault: unknown
+    try {
+      files = await readAll([...listed.values()])
+    } catch (error) {
+      fault = error
+    }
+    const now = await listDirectory(directory)
+    const isSame = [...listed.keys()].join('\0') === [...now.keys()].join('\0')
+    if (files !== undefined && isSame) return files
+    if (i === TRIES_MAX || isSame)
+      throw fault ?? faultOf([{ file: directory, text: 'changes while it is read' }])
+    listed = now
+  }
+}
+
+/** By where they lead to, as Kubernetes mounts a ConfigMap as links, and somebody may link to a file beside it. */
+async function listDirectory(directory: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
+  for (const name of (await readdir(directory)).sort()) {
+    if (name.startsWith('.') || !/\.(ya?ml|json)$/.test(name)) continue
+    const file = join(directory, name)
+    try {
+      const target = await realpath(file)
+      if (!files.has(target) && !(await stat(target)).isDirectory()) files.set(target, file)
+    } catch (error) {
+      throw unreadable(file, error)
+    }
+  }
+  return files
+}
+
+async function readAll(names: readonly string[]): Promise<SourceFile[]> {
+  const files: SourceFile[] = []
+  let left = BYTES_MAX
+  for (const name of names) {
+    try {
+      const about = await stat(name)
+      // It is read again and again, and what is read from a pipe is gone.
+      if (!about.isFile()) throw faultOf([{ file: name, text: 'is not a file' }])
+      const bytes = about.size > left ? undefined : await readFile(name)
+      left -= bytes?.length ?? Infinity
+      if (bytes === undefined || left < 0)
+        throw faultOf([{ file: name, text: 'is beyond 64 MB, all files together' }])
+      files.push({ name, bytes })
+    } catch (error) {
+      throw unreadable(name, error)
+    }
+  }
+  return files
+}
+
+function unreadable(file: string, error: unknown): unknown {
+  if (error instanceof RelayFault) return error
+  return faultOf([{ file, text: `cannot be read (${codeOf(error)})` }], { cause: error })
+}
+
+function hashOf(files: readonly SourceFile[]): string {
+  const hash = createHash('sha256')
+  for (const { name, bytes } of files) hash.update(`${JSON.stringify(name)} ${bytes.length}\n`).update(bytes)
+  return hash.digest('hex')
+}
+
+function textOf(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function entriesOf(document: Document, folder: string): Entry[] {
+  const { issuers } = (document.value ?? {}) as { issuers?: unknown }
+  if (!Array.isArray(issuers)) return []
+  return issuers.map((value, i) => ({ document, value, folder, path: ['issuers', i] }))
+}
+
+function conflictProblems(entries: readonly Entry[]): Problem[] {
+  return issuerConflicts(entries).map(({ of: { document }, path, text, name, other }) => {
+    const place = { file: document.file, line: document.lineOf(path), path }
+    if (other === undefined) return { ...place, text }
+    const there = other.of.document
+    const otherPlace = `${there.file}:${there.lineOf(other.path)}: ${pathText(other.path)}`
+    return { ...place, text: `${shown(name ?? '', NAME_MAX)} ${text} (${otherPlace})` }
+  })
+}
+
+function faultOf(problems: readonly Problem[], options?: ErrorOptions): RelayFault {
+  const lines = problems.slice(0, PROBLEMS_MAX).map(({ file, line, path = [], text }) => {
+    const place = line === undefined ? file : `${file}:${line}`
+    return [place, ...(path.length > 0 ? [pathText(path)] : []), text].map(printable).join(': ')
+  })
+  const more = problems.length - lines.length
+  if (more > 0) lines.push(`and ${more} further problems`)
+  return new RelayFault('LR_ISSUERS_INVALID', lines.join('\n'), options)
+}
+
+function pathText(path: DocumentPath): string {
+  return path
+    .map((key, i) =>
+      typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${shown(String(key), NAME_MAX)}`,
+    )
+    .join('')
+}
+
+function shown(text: string, charactersMax: number): string {
+  return text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text
+}

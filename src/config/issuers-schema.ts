@@ -1,0 +1,181 @@
+import { z } from 'zod'
+import { parseAllowEntry } from '../egress/allow-entry.ts'
+import { parseHost } from '../egress/client-host.ts'
+import { identifier } from '../events/identifier.ts'
+import { endpointProblem } from '../events/logout-endpoint.ts'
+import { subjectClaims, type TokenType, tokenAlgorithms } from '../events/registration.ts'
+import type { ClientSettings, IssuerSettings } from '../issuers/issuer-settings.ts'
+import { durationMs, durationText } from '../lib/duration-text.ts'
+import { slipsBetween } from './misspelt-options.ts'
+import { issuer, RETRY_DEADLINE } from './options.ts'
+import type { DocumentPath } from './yaml-document.ts'
+
+/** What stands for the name of a tenant in a pattern. */
+export const TENANT = '{tenant}'
+
+const PROPOSAL_CHARACTERS_MAX = 200
+const TOKEN_LIFETIME = { minMs: 10_000, maxMs: 600_000 } as const
+const tokenTypes = ['logout+jwt', 'JWT'] as const satisfies readonly TokenType[]
+
+const issuerOrPattern = identifier.superRefine((text, context) => {
+  const problem =
+    patternProblem(text) ?? issuer.safeParse(text.replace(TENANT, 'tenant')).error?.issues[0]?.message
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+})
+const endpoint = checked(endpointProblem)
+const allowEntry = checked((text) => {
+  const entry = parseAllowEntry(text)
+  // It proposes what to write instead, which is as long as what was written.
+  return entry.kind === 'invalid' ? entry.problem.slice(0, PROPOSAL_CHARACTERS_MAX) : undefined
+})
+const host = z.string().transform((text, context) => {
+  const parsed = parseHost(text)
+  if (parsed !== undefined) return parsed
+  context.addIssue({ code: 'custom', message: 'must be a host without port, or *. and a domain' })
+  return z.NEVER
+})
+
+const client = z.strictObject({
+  clientId: identifier,
+  backchannelLogoutUri: endpoint.optional(),
+  sessionRequired: z.boolean().optional(),
+  alg: z.enum(tokenAlgorithms).optional(),
+  typ: z.enum(tokenTypes).optional(),
+  claims: z.enum(subjectClaims).optional(),
+  hosts: z.array(host).min(1, 'must name at least one; leave it out to allow any').optional(),
+})
+const keys = z.strictObject({ file: identifier })
+const egress = z.strictObject({ allow: z.array(allowEntry).default([]) })
+const retry = z.strictObject({ deadline: duration(RETRY_DEADLINE).optional() })
+const entry = z.strictObject({
+  issuer: issuerOrPattern,
+  aliases: z.array(identifier).default([]),
+  enabled: z.boolean().default(true),
+  keys,
+  tokenLifetime: duration(TOKEN_LIFETIME).optional(),
+  alg: z.enum(tokenAlgorithms).optional(),
+  signedOutWithoutSession: z.enum(['fan-out', 'ignore']).optional(),
+  egress: egress.optional(),
+  retry: retry.optional(),
+  clients: z.array(client).default([]),
+})
+const document = z.strictObject({ issuers: z.array(entry).min(1, 'must name at least one issuer') })
+
+/** By the name that an object stands under, here or as an element of a list. */
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(document.shape),
+  issuers: Object.keys(entry.shape),
+  keys: Object.keys(keys.shape),
+  egress: Object.keys(egress.shape),
+  retry: Object.keys(retry.shape),
+  clients: Object.keys(client.shape),
+}
+
+export type IssuerEntry = z.infer<typeof entry>
+
+interface SchemaProblem {
+  readonly path: DocumentPath
+  readonly text: string
+  /** Whether it is the key that is wrong. */
+  readonly isOfKey: boolean
+}
+
+export type ParsedIssuers =
+  | { readonly entries: readonly IssuerEntry[]; readonly problems: readonly [] }
+  | { readonly entries: undefined; readonly problems: readonly SchemaProblem[] }
+
+/** Checks each value of a document by itself; what they may not be together is looked at elsewhere. */
+export function parseIssuers(value: unknown): ParsedIssuers {
+  const { data, error } = document.safeParse(value, { error: typeProblem })
+  if (data !== undefined) return { entries: data.issuers, problems: [] }
+  return { entries: undefined, problems: (error?.issues ?? []).flatMap(schemaProblems) }
+}
+
+/** `keysFile` and `keysFolder` are absolute. */
+export function issuerSettings(entry: IssuerEntry, keysFile: string, keysFolder: string): IssuerSettings {
+  const { tokenLifetime, alg, signedOutWithoutSession, egress, retry } = entry
+  return {
+    issuer: entry.issuer,
+    aliases: entry.aliases,
+    isEnabled: entry.enabled,
+    keysFile,
+    keysFolder,
+    ...(tokenLifetime !== undefined && { tokenLifetimeMs: tokenLifetime }),
+    ...(alg !== undefined && { alg }),
+    ...(signedOutWithoutSession !== undefined && { signedOutWithoutSession }),
+    egressAllow: egress?.allow ?? [],
+    ...(retry?.deadline !== undefined && { deadlineMs: retry.deadline }),
+    // Keys that are not given are not there, and have no undefined as their value.
+    clients: entry.clients as readonly ClientSettings[],
+  }
+}
+
+function checked(problemOf: (text: string) => string | undefined) {
+  return z.string().superRefine((text, context) => {
+    const problem = problemOf(text)
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+  })
+}
+
+function duration({ minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }) {
+  const message = `must be from ${durationText(minMs)} to ${durationText(maxMs)}, written as 500ms, 120s, 5m, 24h or 7d`
+  return z.string(message).transform((text, context) => {
+    const ms = durationMs(text)
+    if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  })
+}
+
+/** What is wrong with `{tenant}` in an issuer. Other braces were meant as the same, and stand in no `iss`. */
+function patternProblem(text: string): string | undefined {
+  const parts = text.split(TENANT)
+  if (parts.some((part) => /[{}]/.test(part))) return `must have no braces but those of ${TENANT}`
+  if (parts.length > 2) return `must have ${TENANT} once`
+  // Before an @ stands a user, whose name says nothing of where the issuer is.
+  const isOfUser = parts.length === 2 && /^https?:\/\/[^/]*@/.test(text)
+  return isOfUser ? `must have ${TENANT} in its host or path` : undefined
+}
+
+/** What is meant where neither a schema nor zod says it for people who write YAML. */
+function typeProblem({ code, expected, values, input }: z.core.$ZodRawIssue): string | undefined {
+  if (code !== 'invalid_type' && code !== 'invalid_value') return undefined
+  if (input === undefined) return 'is missing'
+  if (input === null) return 'is empty; give it a value, or leave it out'
+  if (code === 'invalid_value')
+    return `must be ${(values as string[]).join(', ').replace(/, ([^,]*)$/, ' or $1')}`
+  switch (expected) {
+    case 'string':
+      return typeof input === 'object' ? 'must be a text' : 'must be a text; put it in quotes'
+    case 'boolean':
+      return 'must be true or false'
+    case 'array':
+      return 'must be a list'
+    default:
+      return 'must have keys and values'
+  }
+}
+
+function schemaProblems(issue: z.core.$ZodIssue): SchemaProblem[] {
+  const { path } = issue
+  if (issue.code !== 'unrecognized_keys') return [{ path, text: issue.message, isOfKey: false }]
+  return issue.keys.map((key) => ({ path: [...path, key], text: unknownKey(key, path), isOfKey: true }))
+}
+
+function unknownKey(key: string, path: DocumentPath): string {
+  const known = KEYS[String(path.findLast((it) => typeof it === 'string') ?? '')] ?? []
+  const spelling = plain(key)
+  const [nearest] = known
+    .map((name) => ({ name, slips: slipsBetween(spelling, plain(name)) }))
+    .filter(({ name, slips }) => slips <= (name.length < 6 ? 1 : 2))
+    .sort((a, b) => a.slips - b.slips)
+  return `is no key here; ${nearest === undefined ? `there are ${known.join(', ')}` : `did you mean ${nearest.name}?`}`
+}
+
+/** However its words are put together, `client_id` is `clientId`. */
+function plain(key: string): string {
+  return key
+    .slice(0, 64)
+    .replaceAll(/[-_. ]/g, '')
+    .toLowerCase()
+}

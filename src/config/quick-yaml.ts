@@ -1,0 +1,87 @@
+import { setImmediate } from 'node:timers/promises'
+import { type DocumentPath, readYamlDocument, type YamlDocument } from './yaml-document.ts'
+
+const DEPTH_MAX = 32
+const PIECE_CHARACTERS = 16_384
+
+/**
+ * Reads what `readYamlDocument` reads, in the two forms that long documents have at a fraction of its memory and without
+ * holding the thread for long: the parser takes a hundred times the room of a text, until its end.
+ */
+export async function readLongYaml(text: string): Promise<YamlDocument> {
+  const value = plainJson(text) ?? (await piecewise(text))
+  return value === undefined ? readYamlDocument(text) : new QuickDocument(value, text)
+}
+
+/** Without problems of its own; where its values stand is looked up only when they are wrong. */
+class QuickDocument implements YamlDocument {
+  readonly value: unknown
+  readonly problems = []
+  readonly #text: string
+  #parsed: YamlDocument | undefined
+
+  constructor(value: unknown, text: string) {
+    this.value = value
+    this.#text = text
+  }
+
+  lineOf(path: DocumentPath, of?: 'key' | 'value'): number {
+    this.#parsed ??= readYamlDocument(this.#text)
+    return this.#parsed.lineOf(path, of)
+  }
+}
+
+/** Undefined where the text is no JSON, or where an object has a key twice, of which `JSON.parse` says nothing. */
+function plainJson(text: string): object | undefined {
+  if (!/^\s*\{/.test(text)) return undefined
+  try {
+    const value: object = JSON.parse(text)
+    // Each string to its end, so that none is begun in the middle; only a key has a colon behind it.
+    const string = /"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?/g
+    let keys = 0
+    while (string.test(text)) if (text[string.lastIndex - 1] === ':') keys++
+    return keys === keysIn(value, 0) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function keysIn(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > DEPTH_MAX) return Number.NaN
+  const below = Object.values(value)
+  return below.reduce((sum, it) => sum + keysIn(it, depth + 1), Array.isArray(value) ? 0 : below.length)
+}
+
+/**
+ * One key and its list, in pieces between two elements. Lines that belong to an element stand further in than its dash, so no
+ * piece ends in the middle of one unless it is wrong, or flows over lines; then it is undefined, as with aliases, which may
+ * mean something in another piece, and with marks of documents.
+ */
+async function piecewise(text: string): Promise<object | undefined> {
+  const head =
+    /^(?:---[ \t]*\r?\n)?(?:[ \t]*(?:#.*)?\r?\n)*(\w+):[ \t]*(?:#.*)?\r?\n(?:[ \t]*(?:#.*)?\r?\n)*( *)(?=- )/.exec(
+      text,
+    )
+  if (head === null) return undefined
+  const [{ length }, key = '', indent = ''] = head
+  const start = length - indent.length
+  if (/\n(?:---|\.\.\.)/.test(text.slice(start))) return undefined
+  const elements: unknown[] = []
+  for (const piece of piecesOf(text, start, `\n${indent}- `)) {
+    const { value, problems, hasAliases } = readYamlDocument(piece)
+    if (problems.length > 0 || hasAliases || !Array.isArray(value)) return undefined
+    for (const element of value) elements.push(element)
+    await setImmediate()
+  }
+  return { [key]: elements }
+}
+
+function* piecesOf(text: string, start: number, beginning: string): Generator<string> {
+  for (let at = start; at < text.length; ) {
+    const next = text.indexOf(beginning, at + PIECE_CHARACTERS)
+    const end = next === -1 ? text.length : next + 1
+    yield text.slice(at, end)
+    at = end
+  }
+}

@@ -1,0 +1,82 @@
+import { type ClientHost, parseClientHost } from '../egress/client-host.ts'
+import type { EgressGuard } from '../egress/egress-guard.ts'
+import type { TokenAlgorithm } from '../events/registration.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { ClientSettings, IssuerSettings } from './issuer-settings.ts'
+import { LocalSigner } from './signing/local-signer.ts'
+import type { RsaThreads } from './signing/rsa-threads.ts'
+import { SigningKeys } from './signing/signing-keys.ts'
+import type { TokenSigner } from './signing/token-signer.ts'
+
+/** What holds for an issuer whose settings do not say otherwise. */
+export interface IssuerDefaults {
+  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+  /** How long a delivery is tried. Milliseconds. */
+  readonly deadlineMs: number
+}
+
+/** A client as its issuer is configured for it. */
+interface ConfiguredClient {
+  readonly settings: Omit<ClientSettings, 'clientId' | 'typ' | 'hosts'>
+  readonly isJwtTyped: boolean
+  readonly hosts: readonly ClientHost[] | undefined
+}
+
+export interface IssuerParts {
+  readonly settings: IssuerSettings
+  readonly defaults: IssuerDefaults
+  readonly egress: EgressGuard
+  readonly clock: Clock
+  readonly rsa: RsaThreads
+}
+
+const TOKEN_LIFETIME_MS = 120_000
+
+/** One tenant: everything that may differ between issuers, found once per record or attempt. */
+export class Issuer {
+  /** The `iss` of its tokens. */
+  readonly id: string
+  readonly isEnabled: boolean
+  readonly settings: IssuerSettings
+  readonly signedOutWithoutSession: 'fan-out' | 'ignore'
+  readonly deadlineMs: number
+  readonly tokenLifetimeMs: number
+  /** Of clients and registrations that name none (OIDC BCL 1.0 §2.4, as for ID tokens). */
+  readonly alg: TokenAlgorithm
+  readonly egress: EgressGuard
+  readonly #clients: ReadonlyMap<string, ConfiguredClient>
+  readonly keys: SigningKeys
+  readonly signer: TokenSigner
+
+  /** `before`: the same issuer under its former settings, whose keys stay in force where the file is the same. */
+  constructor({ settings, defaults, egress, clock, rsa }: IssuerParts, before?: Issuer) {
+    this.settings = settings
+    this.id = settings.issuer
+    this.isEnabled = settings.isEnabled
+    this.signedOutWithoutSession = settings.signedOutWithoutSession ?? defaults.signedOutWithoutSession
+    this.deadlineMs = settings.deadlineMs ?? defaults.deadlineMs
+    this.tokenLifetimeMs = settings.tokenLifetimeMs ?? TOKEN_LIFETIME_MS
+    this.alg = settings.alg ?? 'RS256'
+    this.egress = egress
+    this.#clients = new Map(settings.clients.map((client) => [client.clientId, configured(client)]))
+    const isSameFile =
+      before?.settings.keysFile === settings.keysFile && before.settings.keysFolder === settings.keysFolder
+    this.keys =
+      before !== undefined && isSameFile
+        ? before.keys
+        : new SigningKeys(settings.keysFile, clock, settings.keysFolder)
+    this.signer = new LocalSigner(this.keys, rsa)
+  }
+
+  client(clientId: string): ConfiguredClient | undefined {
+    return this.#clients.get(clientId)
+  }
+}
+
+function configured({ clientId, typ, hosts, ...rest }: ClientSettings): ConfiguredClient {
+  return {
+    settings: rest,
+    isJwtTyped: typ === 'JWT',
+    hosts: hosts?.flatMap((host) => parseClientHost(`${clientId}=${host}`) ?? []),
+  }
+}

@@ -1,0 +1,87 @@
+import type { Issuer } from './issuer.ts'
+import type { IssuerSettings } from './issuer-settings.ts'
+
+/** A tenant that no record has named for so long is forgotten, with its keys. */
+const IDLE_MS = 10 * 60_000
+/** Anybody who writes records can name tenants. */
+const TENANTS_MAX = 100_000
+const TENANT = /[A-Za-z0-9-]+/.source
+
+interface Pattern {
+  readonly regex: RegExp
+  readonly settings: IssuerSettings
+  /** What is not `{tenant}`: the longer, the narrower. */
+  readonly length: number
+}
+
+/** Issuers that have no line of their own: those that patterns mean, from when they are first met. */
+export class Tenants {
+  #patterns: readonly Pattern[] = []
+  readonly #met = new Map<string, { readonly issuer: Issuer; usedAtMs: number }>()
+  readonly #create: (settings: IssuerSettings, before?: Issuer) => Issuer
+  readonly #nowMs: () => number
+
+  /** `nowMs`: the monotonic clock. */
+  constructor(create: (settings: IssuerSettings, before?: Issuer) => Issuer, nowMs: () => number) {
+    this.#create = create
+    this.#nowMs = nowMs
+  }
+
+  get patterns(): readonly IssuerSettings[] {
+    return this.#patterns.map(({ settings }) => settings)
+  }
+
+  /** Takes other patterns; tenants that they mean differently are met anew, with the keys that they had. */
+  use(patterns: readonly IssuerSettings[]): void {
+    this.#patterns = patterns
+      .map((settings) => ({
+        settings,
+        regex: new RegExp(`^${settings.issuer.split('{tenant}').map(escaped).join(`(${TENANT})`)}$`),
+        length: settings.issuer.length,
+      }))
+      .sort((a, b) => b.length - a.length)
+    for (const [id, { issuer, usedAtMs }] of this.#met) {
+      const settings = this.#settingsOf(id)
+      if (settings === undefined) this.#met.delete(id)
+      else if (JSON.stringify(settings) !== JSON.stringify(issuer.settings))
+        this.#met.set(id, { issuer: this.#create(settings, issuer), usedAtMs })
+    }
+  }
+
+  get(id: string): Issuer | undefined {
+    const met = this.#met.get(id)
+    if (met !== undefined) {
+      met.usedAtMs = this.#nowMs()
+      return met.issuer
+    }
+    const settings = this.#settingsOf(id)
+    if (settings === undefined) return undefined
+    if (this.#met.size >= TENANTS_MAX) this.#met.delete(this.#met.keys().next().value as string)
+    const issuer = this.#create(settings)
+    this.#met.set(id, { issuer, usedAtMs: this.#nowMs() })
+    return issuer
+  }
+
+  /** Those that were met and are not forgotten. */
+  *met(): Iterable<Issuer> {
+    for (const { issuer } of this.#met.values()) yield issuer
+  }
+
+  forgetIdle(): void {
+    const since = this.#nowMs() - IDLE_MS
+    for (const [id, { usedAtMs }] of this.#met) if (usedAtMs < since) this.#met.delete(id)
+  }
+
+  #settingsOf(id: string): IssuerSettings | undefined {
+    for (const { regex, settings } of this.#patterns) {
+      const tenant = regex.exec(id)?.[1]
+      if (tenant === undefined) continue
+      return { ...settings, issuer: id, keysFile: settings.keysFile.replaceAll('{tenant}', tenant) }
+    }
+    return undefined
+  }
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+}

@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { JSONWebKeySet, JWK } from 'jose'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { inputRecord } from '../support/input-record.ts'
+import { verifyLogoutToken } from '../support/logout-token.ts'
+import { readiness } from '../support/readiness.ts'
+import { relayCommand } from '../support/relay-command.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
+import type { RelaySite } from '../support/relay-site.ts'
+import { runRelay } from '../support/run-relay.ts'
+import { privateJwk, replaceFile } from '../support/signing-key-file.ts'
+import { openSite } from './open-site.ts'
+
+const SHOP = 'https://login.example.test/realms/shop'
+const BANK = 'https://login.example.test/realms/bank'
+const TENANT = 'https://t-1.login.example.test'
+const LATE = 'https://late.login.example.test'
+
+let site: RelaySite
+let relay: RelayProcess
+let file: string
+
+const keysOf = (...keys: JWK[]) => JSON.stringify({ keys })
+const entry = (issuer: string, keys: string, more: object = {}) => ({ issuer, keys: { file: keys }, ...more })
+const shop = entry(SHOP, 'keys/shop.json', { aliases: ['realm:shop'] })
+const bank = entry(BANK, 'keys/bank.json', { signedOutWithoutSession: 'ignore' })
+const tenants = entry('https://{tenant}.login.example.test', 'keys/{tenant}.json')
+const write = (...issuers: object[]) => replaceFile(file, JSON.stringify({ issuers }))
+
+/** The short form is not used here. */
+const several = () => ({ ISSUER: '', SIGNING_KEYS_FILE: '', ISSUERS_FILE: file, CHECK_INTERVAL_MS: '200' })
+
+beforeAll(async () => {
+  site = await openSite()
+  file = join(site.folder, 'issuers.yaml')
+  await mkdir(join(site.folder, 'keys'))
+  // All by one name, as happens where each tenant counts its own keys.
+  for (const name of ['shop', 'bank', 't-1'])
+    await replaceFile(join(site.folder, 'keys', `${name}.json`), keysOf(privateJwk('rsa', '1')))
+  await write(shop, bank, tenants)
+  relay = await site.startRelay(several())
+})
+afterAll(() => site.close())
+
+async function jwks(issuer: string): Promise<JSONWebKeySet> {
+  const uri = `${relay.url}/jwks.json?issuer=${encodeURIComponent(issuer)}`
+  return (await (await fetch(uri)).json()) as JSONWebKeySet
+}
+
+/** A login and a logout on the topic; `named` is what the records call the issuer. */
+async function logout(path = `/${randomUUID()}`, named = SHOP) {
+  const registration = site.registration(path, { issuer: named })
+  const { clientId } = registration
+  await site.topic.publish(
+    inputRecord('backchannel-logout-registered', registration),
+    inputRecord('session-terminated', { issuer: named, sessionId: registration.sessionId }),
+  )
+  return { registration, path, clientId }
+}
+
+const verified = async (issuer: string, path: string, clientId: string, jwksOf = issuer) =>
+  verifyLogoutToken((await site.rps.waitFor(path)).token, { issuer, clientId, jwks: await jwks(jwksOf) })
+
+describe('a relay of many issuers', () => {
+  test.each([SHOP, BANK, TENANT])(
+    '%s: each signs with its own keys, though their names are the same',
+    async (issuer) => {
+      const { path, clientId } = await logout(undefined, issuer)
+      await verified(issuer, path, clientId)
+      for (const other of [SHOP, BANK, TENANT].filter((it) => it !== issuer))
+        await expect(verified(issuer, path, clientId, other)).rejects.toThrow()
+    },
+  )
+
+  test('a record may call an issuer by its alias, and must name one', async () => {
+    const { path, clientId } = await logout(undefined, 'realm:shop')
+    await verified(SHOP, path, clientId)
+    const { data } = await site.topic.waitForOutcome(clientId)
+    expect(data).toMatchObject({ issuer: SHOP })
+    await site.topic.publish(inputRecord('session-terminated', { sessionId: 'of nobody' }))
+    await eventually(async () =>
+      expect(await readMetric(relay, 'dead_letters_total', {})).toBeGreaterThanOrEqual(1),
+    )
+  })
+
+  test('key sets are shown by issuer, and never together', async () => {
+    const { issuers } = (await (await fetch(`${relay.url}/jwks.json`)).json()) as {
+      issuers: { issuer: string }[]
+    }
+    expect(issuers.map(({ issuer }) => issuer)).toEqual(expect.arrayContaining([SHOP, BANK]))
+    expect((await fetch(`${relay.url}/jwks.json?issuer=https://nobody.test`)).status).toBe(404)
+    const sets = await Promise.all([SHOP, BANK, TENANT].map(jwks))
+    expect(new Set(sets.map(({ keys }) => keys[0]?.n)).size).toBe(3)
+  })
+
+  test('a tenant whose key file is not there yet is a finding; its logouts wait for the file', async () => {
+    const { path, clientId } = await logout(undefined, LATE)
+    await eventually(async () =>
+      expect(await readMetric(relay, 'check_findings', { check: 'keys-file', severity: 'warning' })).toBe(1),
+    )
+    await replaceFile(join(site.folder, 'keys', 'late.json'), keysOf(privateJwk('rsa', 'late')))
+    await verified(LATE, path, clientId)
+  })
+
+  test('a changed file is taken up, a broken one is refused whole; an issuer that is gone keeps what is parked', async () => {
+    site.rps.uri('/down', 503)
+    const { clientId } = await logout('/down', BANK)
+    await eventually(async () =>
+      expect(await site.redis.zcard(`${site.prefix}:backlog:{${BANK}|${clientId}}`)).toBe(1),
+    )
+    await write({ ...shop, surprise: 1 }, { ...bank, aliases: ['realm:shop'] })
+    await eventually(async () =>
+      expect(await readMetric(relay, 'check_findings', { check: 'issuers-file', severity: 'warning' })).toBe(
+        1,
+      ),
+    )
+    const again = await logout()
+    await verified(SHOP, again.path, again.clientId)
+
+    await write(shop)
+    await eventually(async () =>
+      expect((await fetch(`${relay.url}/jwks.json?issuer=${BANK}`)).status).toBe(404),
+    )
+    const unserved = await logout(undefined, BANK)
+    await eventually(async () =>
+      expect(
+        await readMetric(relay, 'triggers_total', { type: 'session-terminated', result: 'unknown-issuer' }),
+      ).toBeGreaterThan(0),
+    )
+    site.rps.uri('/down', 200)
+    expect(await site.redis.zcard(`${site.prefix}:backlog:{${BANK}|${clientId}}`)).toBe(1)
+    expect((await readiness(relay.url)).status).toBe(200)
+
+    await write(shop, bank, tenants)
+    const { data } = await site.topic.waitForOutcome(clientId)
+    expect(data).toMatchObject({ issuer: BANK, status: 200 })
+    expect(site.rps.at(unserved.path)).toEqual([])
+  })
+
+  test('commands ask which issuer, and take an alias', async () => {
+    const { registration } = await logout('/commanded')
+    const env = { ...site.commandEnvironment(), ...several() }
+    const trace = ['trace', registration.sessionId, '--json']
+    expect(await relayCommand(trace, env)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--issuer'),
+    })
+    await site.topic.waitForOutcome(registration.clientId)
+    expect(await relayCommand([...trace, '--issuer', 'realm:shop'], env)).toMatchObject({ status: 0 })
+  })
+
+  test('a broken file stops the start, with every problem and its line', async () => {
+    const broken = join(site.folder, 'broken.yaml')
+    await replaceFile(
+      broken,
+      `issuers:\n  - issuer: ${SHOP}\n    keys: { file: ../outside.json }\n  - issuer: ${SHOP}\n    keys: { file: keys/shop.json }\n    surprise: 1\n`,
+    )
+    const { status, output } = await runRelay({
+      ...site.commandEnvironment(),
+      ...several(),
+      ISSUERS_FILE: broken,
+    })
+    expect(status).toBe(2)
+    for (const line of [3, 4, 6]) expect(output).toMatch(new RegExp(`broken\\.yaml:${line}: `))
+  })
+})

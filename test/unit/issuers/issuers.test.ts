@@ -1,0 +1,270 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { IssuerSettings } from '../../../src/issuers/issuer-settings.ts'
+import { Issuers } from '../../../src/issuers/issuers.ts'
+import { codeOf, RelayFault } from '../../../src/lib/errors.ts'
+import { manualClock } from '../manual-clock.ts'
+import { ecKey, jwkOf, jwkSet } from './signing/key-material.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'issuers-'))
+const elsewhere = mkdtempSync(join(tmpdir(), 'others-'))
+await mkdir(join(folder, 'keys'))
+afterAll(() => {
+  for (const it of [folder, elsewhere]) rmSync(it, { recursive: true })
+})
+const keyFile = (name: string) => join(folder, 'keys', `${name}.json`)
+// All under one kid: a key is not known by its name.
+for (const name of ['a', 'b', 'tenant-1', 'tenant-2', 'TENANT-1'])
+  writeFileSync(
+    keyFile(name),
+    jwkSet(
+      jwkOf(ecKey(), { kid: 'one' }),
+      jwkOf(generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey, { kid: 'rsa' }),
+    ),
+  )
+writeFileSync(join(elsewhere, 'stolen.json'), jwkSet(jwkOf(ecKey(), { kid: 'stolen' })))
+symlinkSync(join(elsewhere, 'stolen.json'), keyFile('stolen'))
+
+function settings(issuer: string, keys: string, more: Partial<IssuerSettings> = {}): IssuerSettings {
+  return {
+    issuer,
+    aliases: [],
+    isEnabled: true,
+    keysFile: keyFile(keys),
+    keysFolder: folder,
+    egressAllow: [],
+    clients: [],
+    ...more,
+  }
+}
+
+const A = 'https://a.example'
+const B = 'https://b.example'
+const PATTERN = 'https://{tenant}.login.example'
+const listed = [
+  settings(A, 'a', { aliases: ['realm:a', 'shop'] }),
+  settings(B, 'b', { signedOutWithoutSession: 'ignore', deadlineMs: 5_000, isEnabled: false }),
+]
+const pattern = settings(PATTERN, '{tenant}')
+
+function site(first: readonly IssuerSettings[]) {
+  const clock = manualClock()
+  const state = { next: first as readonly IssuerSettings[] | undefined, problem: '' }
+  const issuers = new Issuers({
+    clock,
+    defaults: { signedOutWithoutSession: 'fan-out', deadlineMs: 60_000 },
+    egress: { allowHttp: false, allow: [] },
+    read: async () => {
+      if (state.problem !== '') throw new RelayFault('LR_ISSUERS_INVALID', state.problem)
+      const { next } = state
+      state.next = undefined
+      return next
+    },
+  })
+  return { clock, issuers, state }
+}
+
+async function opened(first: readonly IssuerSettings[]) {
+  const it = site(first)
+  await it.issuers.load()
+  return it
+}
+
+function signed(issuers: Issuers, id: string, alg: 'ES256' | 'RS256' = 'ES256'): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const issuer = issuers.get(id)
+    if (issuer === undefined) return reject(new Error(`${id} is unknown`))
+    issuer.signer.sign({ alg, typ: 'logout+jwt' }, JSON.stringify({ iss: id }), (it) => {
+      if (it instanceof Error) reject(it)
+      else resolve(it.toString())
+    })
+  })
+}
+
+async function verifies(issuers: Issuers, id: string, token: string): Promise<boolean> {
+  const keys = createLocalJWKSet({ keys: await issuers.jwks(id) } as unknown as JSONWebKeySet)
+  return jwtVerify(token, keys).then(
+    () => true,
+    () => false,
+  )
+}
+
+describe('issuers', () => {
+  test('each has what its settings say, and the defaults of the options', async () => {
+    const { issuers } = await opened(listed)
+    expect(issuers.get(A)).toMatchObject({
+      ...{ isEnabled: true, signedOutWithoutSession: 'fan-out', deadlineMs: 60_000, alg: 'RS256' },
+    })
+    expect(issuers.get(B)).toMatchObject({
+      ...{ isEnabled: false, signedOutWithoutSession: 'ignore', deadlineMs: 5_000 },
+    })
+    expect([A, B, `${A}/`, 'https://A.example'].map((id) => issuers.serves(id))).toEqual([
+      ...[true, false, false, false],
+    ])
+  })
+
+  test('a record may call one by an alias, and names none only where there is one', async () => {
+    const { issuers } = await opened(listed)
+    expect(['realm:a', 'shop', A, 'realm:b', undefined].map((name) => issuers.resolve(name))).toEqual([
+      ...[A, A, A, 'realm:b', undefined],
+    ])
+    expect((await opened(listed.slice(0, 1))).issuers.resolve(undefined)).toBe(A)
+    expect((await opened([...listed.slice(0, 1), pattern])).issuers.resolve(undefined)).toBeUndefined()
+  })
+
+  test('two of them may use one kid: each has a key set of its own, and signs with it alone', async () => {
+    const { issuers } = await opened([settings(A, 'a'), settings(B, 'b'), pattern])
+    const ids = [
+      A,
+      B,
+      'https://tenant-1.login.example',
+      'https://tenant-2.login.example',
+      'https://TENANT-1.login.example',
+    ]
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...ids),
+        fc.constantFrom(...ids),
+        fc.constantFrom('ES256' as const, 'RS256' as const),
+        async (signer, other, alg) => {
+          const token = await signed(issuers, signer, alg)
+          expect(await verifies(issuers, other, token)).toBe(signer === other)
+        },
+      ),
+      { numRuns: 60 },
+    )
+    expect(await issuers.jwks('https://nobody.example')).toBeUndefined()
+  })
+
+  test('whatever a record calls its tenant, no key outside the folder of its pattern signs for it', async () => {
+    const { issuers } = await opened([pattern])
+    const names = fc.oneof(
+      fc.constantFrom(
+        '..',
+        '.',
+        '',
+        '../a',
+        '..%2fa',
+        'stolen',
+        'tenant-1/../stolen',
+        'a\n',
+        'ａ',
+        'tenant-1\0',
+      ),
+      fc.string({ maxLength: 12 }),
+    )
+    await fc.assert(
+      fc.asyncProperty(names, async (tenant) => {
+        const id = PATTERN.replace('{tenant}', () => tenant)
+        const token = await signed(issuers, id).catch(() => undefined)
+        if (token === undefined) return
+        expect(decodeProtectedHeader(token).kid).toBe('one')
+        expect(tenant).toMatch(/^[A-Za-z0-9-]+$/)
+      }),
+    )
+    await expect(signed(issuers, 'https://stolen.login.example')).rejects.toThrow(/outside the folder/)
+  })
+
+  test('a tenant without a key file is known by it, and signs when the file is there', async () => {
+    const { clock, issuers } = await opened([pattern])
+    const id = 'https://late.login.example'
+    expect(issuers.serves(id)).toBe(true)
+    await expect(signed(issuers, id)).rejects.toMatchObject({ code: 'LR_KEYS_INVALID' })
+    expect(issuers.keyFiles()).toMatchObject([{ issuer: id, problem: expect.stringContaining('ENOENT') }])
+    writeFileSync(keyFile('late'), jwkSet(jwkOf(ecKey(), { kid: 'late' })))
+    clock.nowMs += 60_000
+    expect(decodeProtectedHeader(await signed(issuers, id)).kid).toBe('late')
+    expect(issuers.keyFiles()).toMatchObject([{ issuer: id, problem: undefined }])
+  })
+
+  test('the keys of a hundred thousand tenants cost what is in use', async () => {
+    const { issuers } = await opened([pattern])
+    for (let i = 0; i < 1_000; i++) issuers.get(`https://t${i}.login.example`)
+    await signed(issuers, 'https://tenant-1.login.example')
+    expect(issuers.keyFiles().map(({ issuer }) => issuer)).toEqual(['https://tenant-1.login.example'])
+  })
+
+  test('unusable keys of several are told together, and stop the start', async () => {
+    const wrong = [
+      settings(A, 'nowhere'),
+      settings(B, 'a', { alg: 'PS256' }),
+      settings('https://c.example', 'b'),
+    ]
+    const { issuers } = site([...wrong, settings('https://d.example', 'also-nowhere')])
+    const fault = await issuers.load().then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    )
+    expect(codeOf(fault)).toBe('LR_KEYS_INVALID')
+    expect(fault?.message.split('\n').map((line) => line.split(': ')[0])).toEqual([A, 'https://d.example'])
+  })
+
+  test('a disabled one needs no keys', async () => {
+    const { issuers } = await opened([settings(A, 'a'), settings(B, 'nowhere', { isEnabled: false })])
+    expect(issuers.serves(B)).toBe(false)
+  })
+})
+
+describe('a configuration that changes', () => {
+  const events = () => {
+    const seen: unknown[] = []
+    const waiting: (() => void)[] = []
+    const note = (what: unknown): void => {
+      seen.push(what)
+      for (const wake of waiting.splice(0)) wake()
+    }
+    return {
+      seen,
+      next: () => new Promise<void>((resolve) => waiting.push(resolve)),
+      listener: {
+        onIssuersReloaded: (count: number) => note(count),
+        onIssuersRefused: (error: unknown, failures: number) => note([codeOf(error), failures]),
+        onReloaded: () => undefined,
+        onReloadFailed: () => undefined,
+      },
+    }
+  }
+
+  test('is taken up: new ones, other settings, and those that are gone; keys of the same file stay', async () => {
+    const { issuers, state } = await opened([settings(A, 'a'), settings(B, 'b')])
+    const { keys } = issuers.get(A) ?? {}
+    const { listener, next } = events()
+    issuers.watch(1, listener)
+    state.next = [settings(A, 'a', { deadlineMs: 1 }), pattern]
+    await next()
+    issuers.close()
+    expect(issuers.get(A)).toMatchObject({ deadlineMs: 1 })
+    expect(issuers.get(A)?.keys).toBe(keys)
+    expect(issuers.get(B)).toBeUndefined()
+    expect(issuers.serves('https://tenant-1.login.example')).toBe(true)
+  })
+
+  test.each([
+    { what: 'that is invalid', change: { problem: 'x' }, code: 'LR_ISSUERS_INVALID' },
+    {
+      what: 'of which one has no keys',
+      change: { next: [settings(A, 'a'), settings(B, 'nowhere')] },
+      code: 'LR_KEYS_INVALID',
+    },
+  ])(
+    'to one $what is refused for as long as it is there, and that before stays in force',
+    async ({ change, code }) => {
+      const { issuers, state } = await opened([settings(A, 'a')])
+      const { listener, next, seen } = events()
+      issuers.watch(1, listener)
+      Object.assign(state, change)
+      for (let looks = 0; looks < 3; looks++) await next()
+      issuers.close()
+      expect(seen.slice(0, 3)).toEqual([1, 2, 3].map((failures) => [code, failures]))
+      expect(issuers.problem).toBeDefined()
+      expect([A, B].map((id) => issuers.serves(id))).toEqual([true, false])
+      expect(decodeProtectedHeader(await signed(issuers, A)).kid).toBe('one')
+    },
+  )
+})

@@ -1,0 +1,15 @@
+import type { PipelineIssuers } from '../../src/intake/pipeline.ts'
+import { ISSUER } from './sample-registration.ts'
+
+/** A relay that serves one issuer. */
+export function servedIssuer(
+  settings: Partial<NonNullable<ReturnType<PipelineIssuers['get']>>> = {},
+): PipelineIssuers {
+  const served = {
+    isEnabled: true,
+    signedOutWithoutSession: 'fan-out' as const,
+    deadlineMs: 3_600_000,
+    ...settings,
+  }
+  return { get: (issuer) => (issuer === ISSUER ? served : undefined) }
+}
