@@ -1,6 +1,5 @@
 import { type KeyObject, sign } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { Fifo } from '../../lib/fifo.ts'
 import { type RsaAlgorithm, rsaKey, signature } from './signing-key.ts'
 
 interface Job {
@@ -10,44 +9,41 @@ interface Job {
   readonly done: (signature: Buffer | Error) => void
 }
 
+/** So many are made at once in one turn of the event loop: two milliseconds. */
+const HERE_PER_TURN = 8
+
 /**
- * RSA signatures of this process. A signature takes the time of several deliveries, and the thread pool costs a little
- * more CPU for it: a single one is made at once on the main thread, and what comes in the same turn of the event loop, or
- * while others are under way, goes to the pool. There are no more under way than cores, because the pool also writes the log.
+ * RSA signatures of this process. One takes the time of several deliveries, but a thread of the pool costs a third more for
+ * it if it must be woken each time. So a few are made on the main thread; when more come in one turn of the event loop, all
+ * go to the pool until it is empty again, and its threads do not fall asleep.
  */
 export class RsaThreads {
-  readonly #maxRunning: number
-  readonly #waiting = new Fifo<Job>()
+  readonly #hasPool: boolean
   #running = 0
-  #hasSignedInTurn = false
+  #madeInTurn = 0
 
-  constructor(maxRunning = availableParallelism()) {
-    this.#maxRunning = maxRunning
+  constructor(cores = availableParallelism()) {
+    this.#hasPool = cores > 1
   }
 
   /** `done` is called once, perhaps before this returns. */
   sign(job: Job): void {
-    if (this.#maxRunning === 1 || (this.#running === 0 && !this.#hasSignedInTurn)) this.#signHere(job)
-    else if (this.#running < this.#maxRunning) this.#start(job)
-    else this.#waiting.push(job)
+    if (!this.#hasPool || (this.#running === 0 && this.#madeInTurn < HERE_PER_TURN)) this.#signHere(job)
+    else this.#signInPool(job)
   }
 
   #signHere({ algorithm, key, input, done }: Job): void {
-    if (!this.#hasSignedInTurn) {
-      this.#hasSignedInTurn = true
+    if (this.#madeInTurn++ === 0)
       setImmediate(() => {
-        this.#hasSignedInTurn = false
+        this.#madeInTurn = 0
       })
-    }
     done(signature(algorithm, key, input))
   }
 
-  #start({ algorithm, key, input, done }: Job): void {
+  #signInPool({ algorithm, key, input, done }: Job): void {
     this.#running++
     sign('sha256', input, rsaKey(algorithm, key), (error, signed) => {
       this.#running--
-      const next = this.#waiting.shift()
-      if (next !== undefined) this.#start(next)
       done(error ?? signed)
     })
   }

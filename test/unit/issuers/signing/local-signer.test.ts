@@ -89,28 +89,27 @@ describe('signer', () => {
     expect(signed.map(codeOf)).toEqual(['LR_KEY_MISSING'])
   })
 
-  test('makes a single RSA signature at once, and those that come in numbers beside one another', async () => {
-    const order: string[] = []
-    const signing = Array.from({ length: 20 }, async (_, i) => {
+  test('makes a few RSA signatures at once, and those that come in numbers beside one another', async () => {
+    const made: string[] = []
+    const signing = Array.from({ length: 50 }, async (_, i) => {
+      const alg = i % 2 === 0 ? 'RS256' : 'PS256'
       const token = await new Promise<string>((resolve, reject) =>
-        signer.sign(
-          { alg: i % 2 === 0 ? 'RS256' : 'PS256', typ: 'logout+jwt' },
-          JSON.stringify({ ...claims, jti: `${i}` }),
-          (it) => {
-            order.push(i === 0 ? 'first' : 'other')
-            if (it instanceof Error) reject(it)
-            else resolve(it.toString())
-          },
-        ),
+        signer.sign({ alg, typ: 'logout+jwt' }, JSON.stringify({ ...claims, jti: `${i}` }), (it) => {
+          made.push(`${i}`)
+          if (it instanceof Error) reject(it)
+          else resolve(it.toString())
+        }),
       )
       expect((await verify(token)).payload.jti).toBe(`${i}`)
     })
-    expect(order).toEqual(['first'])
+    const atOnce = made.length
+    expect(atOnce).toBeGreaterThan(0)
+    expect(atOnce).toBeLessThan(20)
     await Promise.all(signing)
-    expect(order).toHaveLength(20)
+    expect(new Set(made).size).toBe(50)
     await new Promise((resolve) => setImmediate(resolve))
-    signer.sign({ alg: 'RS256', typ: 'logout+jwt' }, '{}', () => order.push('later'))
-    expect(order.at(-1)).toBe('later')
+    signer.sign({ alg: 'RS256', typ: 'logout+jwt' }, '{}', () => made.push('later'))
+    expect(made.at(-1)).toBe('later')
   })
 
   test('makes every signature at once where there is one core', () => {
