@@ -28,10 +28,7 @@ const RPS_MAX = 500
 const TIMED_MAX = 100
 
 /** Gauges of what is owed and why it is not delivered, by RP. */
-export function exportOwed(
-  metrics: Metrics,
-  { backlog, clock, core, deadlineMs, issuers }: OwedState,
-): void {
+export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs, issuers }: OwedState): void {
   const labels = metrics.clientFailures.clients
   /** A delivery is given its deadline when it is taken up, so the deadline tells its age. */
   const sinceMs = (issuer: string, deadline: number): number =>

@@ -171,6 +171,24 @@ describe('issuers', () => {
     await expect(signed(issuers, 'https://stolen.login.example')).rejects.toThrow(/outside the folder/)
   })
 
+  test.each(['../a', 'a.b', '', 'a/', 'ａ', 'a_b', `a.login.example/x?https://b`])(
+    '%j is no name of a tenant',
+    async (tenant) => {
+      const { issuers } = await opened([pattern])
+      expect(issuers.serves(PATTERN.replace('{tenant}', () => tenant))).toBe(false)
+    },
+  )
+
+  test('a pattern means the whole of an issuer', async () => {
+    const { issuers } = await opened([pattern])
+    const id = PATTERN.replace('{tenant}', 'tenant-1')
+    expect(
+      [id, `${id}/`, `${id}.evil`, `https://evil.example/${id}`, id.replace('.', 'x')].map((it) =>
+        issuers.serves(it),
+      ),
+    ).toEqual([...[true, false, false, false, false]])
+  })
+
   test('a tenant without a key file is known by it, and signs when the file is there', async () => {
     const { clock, issuers } = await opened([pattern])
     const id = 'https://late.login.example'

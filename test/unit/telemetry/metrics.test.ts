@@ -17,12 +17,14 @@ test('what can be named beforehand is 0 at the start, and the same however often
 
 test('a client id that turns the direction of what follows is shown without that', async () => {
   const metrics = new Metrics()
-  metrics.clientFailures.failed('shop\u202Egnp')
-  metrics.clientFailures.failed('shop\u202Dgnp')
+  metrics.clientFailures.failed('https://op.example|shop\u202Egnp')
+  metrics.clientFailures.failed('https://op.example|shop\u202Dgnp')
   const labels = { client_id: 'shop\u202Egnp' }
   metrics.labelledGauge('g', 'G.', ['client_id'], async () => [{ labels, value: 2 }])
   const text = await metrics.registry.metrics()
-  expect(text).toContain('logout_relay_delivery_failures_total{client_id="shop\uFFFDgnp"} 2\n')
+  expect(text).toContain(
+    'logout_relay_delivery_failures_total{issuer="https://op.example",client_id="shop\uFFFDgnp"} 2\n',
+  )
   expect(text).toContain('logout_relay_g{client_id="shop\uFFFDgnp"} 2\n')
 })
 

@@ -34,6 +34,7 @@ test('an accepted attempt is one line of JSON, whatever the ids are, and holds n
       const { level: _, time: __, ...fields } = JSON.parse(line) as Record<string, unknown>
       expect(fields).toEqual({
         trigger,
+        issuer: 'https://op.example/realms/a',
         session,
         client,
         attemptNumber: 2,
