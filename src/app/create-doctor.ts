@@ -137,10 +137,12 @@ async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]>
     const examined = await Promise.all(
       listed.slice(0, EXAMINED_ISSUERS_MAX).map(async ({ issuer, keysFile }) => {
         const findings = await examineIssuer({ ...parts, issuer, signingKeysFile: keysFile })
-        return findings.map((it) => ({
-          ...it,
-          about: it.about === undefined ? issuer : `${issuer} ${it.about}`,
-        }))
+        return findings
+          .filter(({ check }) => check !== 'issuers-file')
+          .map((it) => ({
+            ...it,
+            about: it.about === undefined ? issuer : `${issuer} ${it.about}`,
+          }))
       }),
     )
     return [...notes.all, ...examined.flat()]

@@ -43,9 +43,10 @@ export async function readConfigFor<const L extends Layout>(
   part: L,
   given: string | undefined,
 ): Promise<{ readonly config: Placed<L>; readonly issuer: string; readonly resolveIssuer: ResolveIssuer }> {
-  const config = readConfigPart(part)
+  // Together, so that all that is missing is said at once.
   const configured =
-    given === undefined ? readConfigPart(issuersLayout) : readEachOption().part(issuersLayout)
+    given === undefined ? readConfigPart([part, issuersLayout])[1] : readEachOption().part(issuersLayout)
+  const config = readConfigPart(part)
   const issuers = configured && createIssuers(configured, systemClock)
   await issuers?.open()
   const resolveIssuer: ResolveIssuer = (name) => issuers?.resolve(name) ?? name

@@ -27,6 +27,7 @@ type Jwk = Readonly<Record<string, unknown>>
 export async function examineIssuer(examination: IssuerExamination): Promise<readonly ExaminedFinding[]> {
   const { issuer, signingKeysFile, clock } = examination
   const notes = new Examination('issuer')
+  if (issuer !== undefined) notes.note('issuers-file', ok('ISSUER names the only issuer'))
   const keys = signingKeysFile === undefined ? [] : await examineKeyFile(signingKeysFile, clock, notes)
   const published = issuer === undefined ? undefined : await examinePublished(issuer, examination, notes)
   const now = clock.now()

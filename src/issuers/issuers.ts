@@ -162,10 +162,11 @@ export class Issuers {
 
   /** A version with an issuer that could not sign is refused whole, as it would be at a start. */
   async #checkNewKeys(settings: readonly IssuerSettings[]): Promise<void> {
-    const fresh = settings.filter(
-      (it) =>
-        it.isEnabled && !isPattern(it) && this.#listed.get(it.issuer)?.settings.keysFile !== it.keysFile,
-    )
+    const fresh = settings.filter((it) => {
+      const before = this.#listed.get(it.issuer)
+      const isRead = before?.settings.keysFile === it.keysFile && before.keys.isLoaded
+      return it.isEnabled && !isPattern(it) && !isRead
+    })
     if (fresh.length <= READ_AT_START_MAX) await loadAll(fresh.map((it) => this.#create(it)))
   }
 
@@ -213,7 +214,8 @@ async function loadAll(issuers: readonly Issuer[]): Promise<void> {
         await keys.load()
       } catch (error) {
         if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
-        return `${id}: ${messageOf(error)}`
+        // One that stands in no file is named by the option that its keys stand in.
+        return `${settings.keysFolder === undefined ? 'SIGNING_KEYS_FILE' : id}: ${messageOf(error)}`
       }
       const { alg } = settings
       if (alg === undefined || keys.all.some(({ algorithms }) => algorithms.includes(alg))) return []

@@ -3,8 +3,8 @@ import type { IssuerSettings } from './issuer-settings.ts'
 
 /** A tenant that no record has named for so long is forgotten, with its keys. */
 const IDLE_MS = 10 * 60_000
-/** Anybody who writes records can name tenants. */
-const TENANTS_MAX = 100_000
+/** Anybody who writes records can name tenants, and each takes a kilobyte; those beyond it are met anew. */
+const TENANTS_MAX = 20_000
 const TENANT = /[A-Za-z0-9-]+/.source
 
 interface Pattern {

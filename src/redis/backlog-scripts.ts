@@ -127,7 +127,7 @@ const RP_BYTES_MAX = 2 * NAME_BYTES_MAX + 1
 export const dueRpsScript = redisScript(`
 local answer = {0}
 for _, rp in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', ARGV[2], ARGV[3])) do
-  if #rp <= ${RP_BYTES_MAX} and string.find(rp, '^[^|]+|.') then
+  if #rp <= ${RP_BYTES_MAX} and string.find(rp, '^[^|]+|') then
     answer[#answer + 1] = rp
   else
     redis.call('ZREM', KEYS[1], rp)

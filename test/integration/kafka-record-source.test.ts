@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
-import type { RecordPosition } from '../../src/events/wire-record.ts'
+import type { RecordPosition, WireRecord } from '../../src/events/wire-record.ts'
 import type { RecordBatch, RecordListener } from '../../src/intake/record-source.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaRecordSource } from '../../src/kafka/kafka-record-source.ts'
@@ -22,8 +22,8 @@ class Listener implements RecordListener {
     this.#topic = topic
   }
 
-  onBatch({ partition, records, nextOffset }: RecordBatch): void {
-    this.values.push(...records.map(({ value }) => String(value)))
+  onBatch({ partition, records, nextOffset }: RecordBatch<Iterable<WireRecord>>): void {
+    for (const { value } of records) this.values.push(String(value))
     if (this.settles) this.positions.set(partition, nextOffset)
   }
 

@@ -54,7 +54,7 @@ test('nor is there any of a PEM file right after it was read, of which a part is
   const script = `
     import { writeHeapSnapshot } from 'node:v8'
     import { SigningKeys } from './src/issuers/signing/signing-keys.ts'
-    globalThis.keys = new SigningKeys(process.argv[1], { now: Date.now })
+    globalThis.keys = new SigningKeys(process.argv[1], { now: Date.now, monotonic: () => performance.now() })
     await keys.load()
     writeHeapSnapshot(process.argv[2])
     console.log(keys.all.length, keys.facts.leftOut[0].reason)`

@@ -182,7 +182,9 @@ export class TopicLog {
 
   /** Records that the group has not committed yet. */
   async lag(groupId: string): Promise<number> {
-    const [ends, committed] = await Promise.all([this.endOffsets(), this.committed(groupId)])
+    // In that order, or what is written and committed between the two would make up for what is not.
+    const committed = await this.committed(groupId)
+    const ends = await this.endOffsets()
     return [...ends].reduce(
       (lag, [partition, end]) => lag + end - Math.max(committed.get(partition) ?? 0, 0),
       0,

@@ -266,14 +266,20 @@ describe('a configuration that changes', () => {
   test.each([
     { what: 'that is invalid', change: { problem: 'x' }, code: 'LR_ISSUERS_INVALID' },
     {
+      what: 'that enables one without keys',
+      first: [settings(A, 'a'), settings(B, 'nowhere', { isEnabled: false })],
+      change: { next: [settings(A, 'a'), settings(B, 'nowhere')] },
+      code: 'LR_KEYS_INVALID',
+    },
+    {
       what: 'of which one has no keys',
       change: { next: [settings(A, 'a'), settings(B, 'nowhere')] },
       code: 'LR_KEYS_INVALID',
     },
   ])(
     'to one $what is refused for as long as it is there, and that before stays in force',
-    async ({ change, code }) => {
-      const { issuers, state } = await opened([settings(A, 'a')])
+    async ({ first = [settings(A, 'a')], change, code }) => {
+      const { issuers, state } = await opened(first)
       const { listener, next, seen } = events()
       issuers.watch(1, listener)
       Object.assign(state, change)
