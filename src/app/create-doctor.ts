@@ -12,7 +12,7 @@ import { examineRedis } from '../diagnosis/examine-redis.ts'
 import { examineRelyingParty } from '../diagnosis/examine-relying-party.ts'
 import { error, type Found, ok, unknown } from '../diagnosis/finding.ts'
 import { checkRpSettings } from '../diagnosis/relying-party.ts'
-import { EgressGuard } from '../egress/egress-guard.ts'
+import { EgressGuard, type EgressPolicy } from '../egress/egress-guard.ts'
 import { fetchDocument } from '../egress/fetch-document.ts'
 import { NameResolver } from '../egress/name-resolver.ts'
 import type { AttemptResult } from '../egress/sender.ts'
@@ -132,11 +132,19 @@ async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]>
   const notes = new Examination('issuer')
   try {
     const { settings } = await readIssuersFile(file)
-    notes.note('issuers-file', ok(`${settings.length} issuer(s)`))
     const listed = settings.filter((it) => it.isEnabled && !isPattern(it))
+    const left = settings.length - Math.min(listed.length, EXAMINED_ISSUERS_MAX)
+    const more =
+      left === 0
+        ? ''
+        : `; ${left} of them (patterns, disabled, or beyond ${EXAMINED_ISSUERS_MAX}) are not examined`
+    notes.note('issuers-file', ok(`${settings.length} issuer(s)${more}`))
     const examined = await Promise.all(
-      listed.slice(0, EXAMINED_ISSUERS_MAX).map(async ({ issuer, keysFile }) => {
-        const findings = await examineIssuer({ ...parts, issuer, signingKeysFile: keysFile })
+      listed.slice(0, EXAMINED_ISSUERS_MAX).map(async ({ alg, issuer, keysFile, keysFolder }) => {
+        const findings = await examineIssuer({
+          ...{ ...parts, alg, issuer, keysFolder },
+          signingKeysFile: keysFile,
+        })
         return findings
           .filter(({ check }) => check !== 'issuers-file')
           .map((it) => ({
@@ -166,7 +174,7 @@ async function relyingParty(
     attemptTimeoutMs: layout.delivery.attemptTimeoutMs,
   })
   if (config === undefined) return notConfigured('relying-party')
-  const guard = new EgressGuard(config.egress)
+  const guard = await guardOf(parts.configuration, config.egress)
   const names = new NameResolver()
   const { attemptTimeoutMs } = config
   const sender = new UndiciSender({
@@ -191,6 +199,15 @@ async function relyingParty(
   } finally {
     await sender.close()
   }
+}
+
+/** What the only issuer may reach; of several, what all may. */
+async function guardOf(configuration: EachOption, egress: EgressPolicy): Promise<EgressGuard> {
+  const config = configuration.part(issuersLayout)
+  const issuers = config && createIssuers({ ...config, egress }, systemClock)
+  await issuers?.open().catch(() => undefined)
+  const only = issuers?.only
+  return (only === undefined ? undefined : issuers?.get(only)?.egress) ?? new EgressGuard(egress)
 }
 
 /** In the way in which attempts resolve names: hosts file, search domains and all. */

@@ -43,6 +43,7 @@ function shortForm({ issuers: { issuer = '', signingKeysFile = '' } }: IssuersCo
     isEnabled: true,
     keysFile: resolve(signingKeysFile),
     keysFolder: undefined,
+    keysOption: issuers.signingKeysFile,
     egressAllow: [],
     clients: [],
   }
@@ -59,10 +60,14 @@ function readOnce(settings: IssuerSettings) {
 
 function readWhenChanged(file: string) {
   let seen: { readonly contentHash: string; readonly fault?: unknown } | undefined
+  let changing: string | undefined
   return async () => {
     const contentHash = await issuersContentHash(file)
-    if (contentHash === seen?.contentHash) {
-      if (seen.fault !== undefined) throw seen.fault
+    // Half of a file that is being written may be valid: a change counts when it is the same at two looks.
+    const isWritten = seen === undefined || contentHash === changing
+    changing = contentHash
+    if (contentHash === seen?.contentHash || !isWritten) {
+      if (seen?.fault !== undefined) throw seen.fault
       return undefined
     }
     try {

@@ -48,7 +48,12 @@ export async function readConfigFor<const L extends Layout>(
     given === undefined ? readConfigPart([part, issuersLayout])[1] : readEachOption().part(issuersLayout)
   const config = readConfigPart(part)
   const issuers = configured && createIssuers(configured, systemClock)
-  await issuers?.open()
+  try {
+    await issuers?.open()
+  } catch (error) {
+    // A whole `iss` says which issuer is meant without the file.
+    if (given === undefined || !isIssuer(given)) throw error
+  }
   const resolveIssuer: ResolveIssuer = (name) => issuers?.resolve(name) ?? name
   const issuer = resolveIssuer(given)
   if (issuer === undefined)

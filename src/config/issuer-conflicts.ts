@@ -31,6 +31,8 @@ export function issuerConflicts<Entry extends PlacedEntry>(entries: readonly Ent
     ...entries.flatMap((of) => [...keysConflicts(of), ...aliasesOfPattern(of), ...clientsNamedTwice(of)]),
     ...issuersNamedTwice(entries),
     ...unclearPatterns(entries),
+    ...keysOfOthers(entries),
+    ...aliasesOfTenants(entries),
   ]
 }
 
@@ -106,6 +108,60 @@ function namedTwice<Entry>(
     if (other === undefined) first.set(name, at)
     return other === undefined ? [] : [{ ...at, text, other, name }]
   })
+}
+
+/** With the keys of one issuer nobody may sign for another: not by a slip, and not by the name of a tenant in a record. */
+function keysOfOthers<Entry extends PlacedEntry>(entries: readonly Entry[]): Conflict<Entry>[] {
+  const files = entries.flatMap((of) => {
+    const file = textAt(of.value, 'keys', 'file')
+    return file === undefined
+      ? []
+      : [{ name: keysFileOf(file, of.folder), at: { of, path: [...of.path, 'keys', 'file'] } }]
+  })
+  const patterns = files.filter(({ name }) => name.includes(TENANT))
+  const met = files.flatMap(({ name, at }): Conflict<Entry>[] => {
+    const other = patterns.find(
+      (it) => it.name !== name && meansTenant(it.name, name.replaceAll(TENANT, 'x')),
+    )
+    return other === undefined
+      ? []
+      : [
+          {
+            ...at,
+            text: 'is a key file that a pattern can mean',
+            other: other.at,
+            name: textAt(other.at.of.value, 'issuer') ?? '',
+          },
+        ]
+  })
+  return [...namedTwice(files, 'is the key file of another issuer'), ...met]
+}
+
+function aliasesOfTenants<Entry extends PlacedEntry>(entries: readonly Entry[]): Conflict<Entry>[] {
+  const patterns = entries.flatMap((of) => {
+    const name = textAt(of.value, 'issuer')
+    return name?.includes(TENANT) ? [{ of, path: [...of.path, 'issuer'], name }] : []
+  })
+  return entries.flatMap((of) =>
+    listAt(of.value, 'aliases').flatMap((alias, i): Conflict<Entry>[] => {
+      const other = patterns.find(({ name }) => typeof alias === 'string' && meansTenant(name, alias))
+      const path = [...of.path, 'aliases', i]
+      return other === undefined
+        ? []
+        : [{ of, path, text: 'is an issuer that a pattern means', other, name: other.name }]
+    }),
+  )
+}
+
+/** Whether a text is that of a pattern with some tenant in its places. */
+function meansTenant(pattern: string, text: string): boolean {
+  const [before = '', ...rest] = pattern.split(TENANT)
+  if (!text.startsWith(before)) return false
+  const found = /^[A-Za-z0-9-]*/.exec(text.slice(before.length))?.[0] ?? ''
+  // What follows in the pattern may itself be of such characters.
+  for (let end = found.length; end > 0; end--)
+    if (text === [before, ...rest].join(found.slice(0, end))) return true
+  return false
 }
 
 interface Pattern<Entry> extends Named<Entry> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { IssuerSettings } from '../issuers/issuer-settings.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
@@ -19,7 +20,8 @@ const BYTES_MAX = 64 * 1_024 * 1_024
 const NAME_MAX = 80
 const PROBLEMS_MAX = 200
 /** A mounted directory is exchanged as a whole, now and then just while it is read. */
-const TRIES_MAX = 3
+const TRIES_MAX = 5
+const EXCHANGE_MS = 10
 
 interface SourceFile {
   /** As the user would name it. */
@@ -93,8 +95,16 @@ async function readSources(path: string): Promise<{ folder: string; files: Sourc
 }
 
 async function readDirectory(directory: string): Promise<SourceFile[]> {
-  let listed = await listDirectory(directory)
   for (let i = 1; ; i++) {
+    let listed: Map<string, string>
+    try {
+      listed = await listDirectory(directory)
+    } catch (error) {
+      // A link may lead nowhere while the directory is exchanged.
+      if (i === TRIES_MAX) throw error
+      await setTimeout(EXCHANGE_MS)
+      continue
+    }
     if (listed.size === 0) throw faultOf([{ file: directory, text: 'has no *.yaml, *.yml or *.json in it' }])
     let files: SourceFile[] | undefined
     let fault: unknown
@@ -103,12 +113,11 @@ async function readDirectory(directory: string): Promise<SourceFile[]> {
     } catch (error) {
       fault = error
     }
-    const now = await listDirectory(directory)
+    const now = await listDirectory(directory).catch(() => new Map<string, string>())
     const isSame = [...listed.keys()].join('\0') === [...now.keys()].join('\0')
     if (files !== undefined && isSame) return files
     if (i === TRIES_MAX || isSame)
       throw fault ?? faultOf([{ file: directory, text: 'changes while it is read' }])
-    listed = now
   }
 }
 

@@ -51,7 +51,7 @@ export class ClientPolicy {
     const { origin: to } = endpoint
     const before = rp.calledOrigin
     rp.calledOrigin = to
-    if ((uri === undefined && before === to) || this.#hostsOf(rp) !== undefined) return endpoint
+    if ((uri === undefined && before === to) || this.#hostsOf(rp).length > 0) return endpoint
     const registered = logoutEndpoint(registration.backchannelLogoutUri).origin
     if (registered !== to) this.#onNote(rp, { kind: 'origin-overridden', from: registered, to })
     else if (before !== undefined && before !== to) {
@@ -62,12 +62,10 @@ export class ClientPolicy {
 
   /** What the operator has against sending that client's tokens there, or `undefined`. */
   refusal(rp: RpName, { origin }: LogoutEndpoint): string | undefined {
-    const hosts = this.#hostsOf(rp)
-    if (hosts === undefined) return undefined
     const { hostname } = new URL(origin)
-    if (hosts.some((host) => isHost(host, hostname))) return undefined
+    if (this.#hostsOf(rp).every((hosts) => hosts.some((host) => isHost(host, hostname)))) return undefined
     this.#onNote(rp, { kind: 'host-refused', to: origin })
-    return `CLIENT_HOSTS does not allow ${origin} for this client`
+    return `CLIENT_HOSTS, or hosts in ISSUERS_FILE, do not allow ${origin} for this client`
   }
 
   /** The egress guard refused the address. Its delivery may wait for long, so that is not left to its outcome to tell. */
@@ -75,8 +73,11 @@ export class ClientPolicy {
     this.#onNote(rp, { kind: 'egress-refused', to: origin, why })
   }
 
-  #hostsOf(rp: RpName): readonly ClientHost[] | undefined {
-    return this.#hosts.get(rp.clientId) ?? this.#configured(rp)?.hosts
+  /** The lists that bind the client: each must allow a host. */
+  #hostsOf(rp: RpName): (readonly ClientHost[])[] {
+    return [this.#hosts.get(rp.clientId) ?? [], this.#configured(rp)?.hosts ?? []].filter(
+      (it) => it.length > 0,
+    )
   }
 
   #configured({ issuer, clientId }: RpName): ConfiguredClient | undefined {

@@ -216,6 +216,7 @@ export class Deliverer {
       attempts: delivery.attempts,
       doubtful: delivery.doubtful,
       deadlineMs: delivery.deadlineMs,
+      timeMs: this.#options.issuers.get(delivery.rp.issuer)?.deadlineMs ?? 0,
       retryAfter: retryAfterOf(result),
       openUntilMs: delivery.rp.breaker.openUntilMs,
     })

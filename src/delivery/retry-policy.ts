@@ -21,6 +21,8 @@ export interface RetryContext {
   /** Doubtful answers and refusals by the egress guard, this one included. */
   readonly doubtful: number
   readonly deadlineMs: number
+  /** How long deliveries of its issuer are tried. Milliseconds. */
+  readonly timeMs: number
   /** The `Retry-After` header, verbatim. */
   readonly retryAfter?: string | undefined
   /** The end of the RP's cool-down when its breaker is open, milliseconds since the epoch; else 0. */
@@ -47,9 +49,9 @@ export type RetryPolicy = (context: RetryContext) => RetryDecision
  */
 export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPolicy {
   const spentAfterMs = meanDelaysMs(options)
-  return ({ verdict, attempts, doubtful, deadlineMs, retryAfter, openUntilMs = 0 }) => {
+  return ({ verdict, attempts, doubtful, deadlineMs, timeMs, retryAfter, openUntilMs = 0 }) => {
     const now = clock.now()
-    const takenUpAtMs = deadlineMs - options.deadlineMs
+    const takenUpAtMs = deadlineMs - timeMs
     if (attempts >= options.maxAttempts && (openUntilMs === 0 || now - takenUpAtMs >= spentAfterMs)) {
       return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'exhausted' }
     }

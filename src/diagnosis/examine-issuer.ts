@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
-import { tokenAlgorithms } from '../events/registration.ts'
+import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
 import { discoveryUri, jwksUriIn } from '../issuers/discovery-uri.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
 import { SigningKeys } from '../issuers/signing/signing-keys.ts'
@@ -17,6 +17,9 @@ export interface IssuerExamination {
   /** These two are undefined where the configuration has them wrong. */
   readonly issuer: string | undefined
   readonly signingKeysFile: string | undefined
+  /** The folder that the file must not leave, and the algorithm that its keys must sign, where its configuration says so. */
+  readonly keysFolder?: string | undefined
+  readonly alg?: TokenAlgorithm | undefined
   readonly clock: Clock
   readonly fetchDocument: (uri: string) => Promise<DocumentAnswer>
 }
@@ -28,7 +31,7 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
   const { issuer, signingKeysFile, clock } = examination
   const notes = new Examination('issuer')
   if (issuer !== undefined) notes.note('issuers-file', ok('ISSUER names the only issuer'))
-  const keys = signingKeysFile === undefined ? [] : await examineKeyFile(signingKeysFile, clock, notes)
+  const keys = signingKeysFile === undefined ? [] : await examineKeyFile(signingKeysFile, examination, notes)
   const published = issuer === undefined ? undefined : await examinePublished(issuer, examination, notes)
   const now = clock.now()
   for (const key of keys) {
@@ -55,10 +58,10 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
 
 async function examineKeyFile(
   file: string,
-  clock: Clock,
+  { alg, clock, keysFolder }: IssuerExamination,
   notes: Examination,
 ): Promise<readonly { key: SigningKey; signs: boolean }[]> {
-  const keys = new SigningKeys(file, clock)
+  const keys = new SigningKeys(file, clock, keysFolder)
   try {
     const { mode } = await stat(file)
     notes.note('keys-permissions', checkKeyPermissions({ mode }))
@@ -78,6 +81,10 @@ async function examineKeyFile(
       return key === undefined ? [] : [[alg, key] as const]
     }),
   )
+  if (alg !== undefined && !keys.all.some(({ algorithms }) => algorithms.includes(alg))) {
+    const remedy = `add a key for ${alg}, or set another alg`
+    notes.note('keys-file', error(`no key of the file signs ${alg}, the default of its clients`, remedy))
+  }
   notes.note('keys-signing', checkSigning(keys.all, signing, clock.now()))
   for (const found of checkKeysEnding(keys.facts, clock.now())) notes.note('keys-signing', found)
   const inUse = new Set(signing.values())

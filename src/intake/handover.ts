@@ -9,6 +9,7 @@ import type { OwedGroup } from '../registry/ending.ts'
 import type { HeldRegistration, OwedAnswer, RegistryAnswer, RegistryStep } from '../registry/registry.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
+import type { Pipeline } from './pipeline.ts'
 
 export type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
 
@@ -29,8 +30,7 @@ export interface Known {
 export interface HandoverOptions {
   readonly admission: Admission
   readonly clock: Clock
-  /** How long a delivery is tried. Milliseconds. */
-  readonly deadlineMs: number
+  readonly pipeline: Pick<Pipeline, 'deadlineMs'>
   readonly events: Pick<IntakeEvents, 'accepted'>
   readonly open: OpenDeliveries
 }
@@ -70,7 +70,7 @@ export class Handover {
     answer: RegistryAnswer,
     known: Known,
   ): number {
-    const { admission, clock, deadlineMs, events } = this.#options
+    const { admission, clock, events, pipeline } = this.#options
     if (answer.kind !== 'registered' || answer.endedBy === undefined) {
       const isKept = answer.kind === 'already-settled' || answer.kind === 'refused'
       events.accepted(decoded, isKept ? answer.kind : 'accepted', 0)
@@ -83,7 +83,9 @@ export class Handover {
     const relation = answer.isRepeated === true ? 'again' : 'fresh'
     // It has not been attempted yet, but may arrive after its ending's deadline.
     const isOver = relation === 'fresh' && (endedBy.deadlineMs ?? now) <= now
-    const ending = isOver ? { ...endedBy, deadlineMs: now + deadlineMs } : endedBy
+    const ending = isOver
+      ? { ...endedBy, deadlineMs: now + pipeline.deadlineMs(decoded.registration.issuer) }
+      : endedBy
     const fresh: Owed[] = []
     this.#sort({ relation, ending, registrations: [decoded.registration] }, record, fresh, known)
     admission.admit(fresh)
@@ -97,8 +99,8 @@ export class Handover {
     fresh: Owed[],
     { again, further }: Known,
   ): void {
-    const { clock, deadlineMs: timeMs, open } = this.#options
-    const deadlineMs = ending.deadlineMs ?? clock.now() + timeMs
+    const { clock, open, pipeline } = this.#options
+    const deadlineMs = ending.deadlineMs ?? clock.now() + pipeline.deadlineMs(registrations[0]?.issuer ?? '')
     const owedOf = (registration: HeldRegistration): Owed => ({
       registration,
       cause: ending,

@@ -24,6 +24,8 @@ export interface IssuerSettings {
   readonly keysFile: string
   /** Absolute path of the folder that `keysFile` must not leave, links followed; missing where it may lie anywhere. */
   readonly keysFolder: string | undefined
+  /** The option that names the file, where an option does. */
+  readonly keysOption?: string
   /** Milliseconds. Default: 120 s. */
   readonly tokenLifetimeMs?: number
   /** Of clients and registrations that name none. Default: RS256. */

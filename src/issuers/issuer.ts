@@ -43,6 +43,8 @@ export class Issuer {
   readonly tokenLifetimeMs: number
   /** Of clients and registrations that name none (OIDC BCL 1.0 §2.4, as for ID tokens). */
   readonly alg: TokenAlgorithm
+  /** The one that its settings say its keys sign. */
+  readonly expectedAlg: TokenAlgorithm | undefined
   readonly egress: EgressGuard
   readonly #clients: ReadonlyMap<string, ConfiguredClient>
   readonly keys: SigningKeys
@@ -57,6 +59,7 @@ export class Issuer {
     this.deadlineMs = settings.deadlineMs ?? defaults.deadlineMs
     this.tokenLifetimeMs = settings.tokenLifetimeMs ?? TOKEN_LIFETIME_MS
     this.alg = settings.alg ?? 'RS256'
+    this.expectedAlg = settings.alg
     this.egress = egress
     this.#clients = new Map(settings.clients.map((client) => [client.clientId, configured(client)]))
     const isSameFile =
@@ -66,6 +69,16 @@ export class Issuer {
         ? before.keys
         : new SigningKeys(settings.keysFile, clock, settings.keysFolder)
     this.signer = new LocalSigner(this.keys, rsa)
+  }
+
+  /** Whether its keys sign what its settings say; also before they were read. */
+  get isSigning(): boolean {
+    const { expectedAlg, keys } = this
+    return (
+      expectedAlg === undefined ||
+      !keys.isLoaded ||
+      keys.all.some((it) => it.algorithms.includes(expectedAlg))
+    )
   }
 
   client(clientId: string): ConfiguredClient | undefined {

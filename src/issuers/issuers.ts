@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { EgressGuard, type EgressPolicy } from '../egress/egress-guard.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
@@ -31,6 +32,8 @@ type Jwk = Readonly<Record<string, unknown>>
 const READ_AT_START_MAX = 100
 /** Key files that are looked at each time; with more of them in use they take turns. */
 const LOOKED_AT_ONCE = 50
+/** Issuers without usable keys that are findings: whoever writes records can name tenants. */
+const TOLD_WITHOUT_KEYS = 20
 
 /** The issuers that this relay speaks for. */
 export class Issuers {
@@ -64,7 +67,8 @@ export class Issuers {
   /** Throws `LR_KEYS_INVALID` for keys that cannot be used, of all issuers at once. */
   async load(): Promise<void> {
     await this.open()
-    const enabled = [...this.#listed.values()].filter(({ isEnabled }) => isEnabled)
+    const patterns = this.#tenants.patterns.map((it) => this.#create(it))
+    const enabled = [...this.#listed.values(), ...patterns].filter(({ isEnabled }) => isEnabled)
     if (enabled.length > READ_AT_START_MAX) return
     await loadAll(enabled)
   }
@@ -130,9 +134,13 @@ export class Issuers {
 
   /** Of issuers whose keys were read, or could not be. */
   keyFiles(): (KeyFileFacts & { readonly issuer: string })[] {
-    return [...this.known()]
-      .filter(({ keys }) => keys.isLoaded || keys.facts.problem !== undefined)
-      .map(({ id, keys }) => ({ issuer: id, ...keys.facts }))
+    const all = [...this.known()]
+    const without = all.filter(({ keys }) => !keys.isLoaded && keys.facts.problem !== undefined)
+    return [...all.filter(({ keys }) => keys.isLoaded), ...without.slice(0, TOLD_WITHOUT_KEYS)].map((it) => {
+      const { facts } = it.keys
+      const lost = it.isSigning || it.expectedAlg === undefined ? facts.lost : [...facts.lost, it.expectedAlg]
+      return { issuer: it.id, ...facts, lost }
+    })
   }
 
   /**
@@ -140,7 +148,8 @@ export class Issuers {
    * arrives. `undefined` for an issuer that is not known. Throws `LR_KEYS_INVALID`.
    */
   async jwks(id: string): Promise<readonly Jwk[] | undefined> {
-    const issuer = this.get(id)
+    // Not as one that was met: anybody may ask.
+    const issuer = this.#listed.get(id) ?? this.#tenants.peek(id)
     await issuer?.keys.load()
     return issuer?.keys.publicJwks()
   }
@@ -154,20 +163,24 @@ export class Issuers {
     const settings = (await this.#options.read()) ?? this.#refused
     if (settings === undefined) return
     this.#refused = settings
-    await this.#checkNewKeys(settings)
+    await this.#checkNewKeys(settings, events)
     this.#refused = undefined
     this.#use(settings)
     events.onIssuersReloaded(settings.length)
   }
 
   /** A version with an issuer that could not sign is refused whole, as it would be at a start. */
-  async #checkNewKeys(settings: readonly IssuerSettings[]): Promise<void> {
+  async #checkNewKeys(settings: readonly IssuerSettings[], events: KeyFileEvents): Promise<void> {
     const fresh = settings.filter((it) => {
       const before = this.#listed.get(it.issuer)
-      const isRead = before?.settings.keysFile === it.keysFile && before.keys.isLoaded
-      return it.isEnabled && !isPattern(it) && !isRead
+      const isKnown = before?.keys.isLoaded === true && JSON.stringify(before.settings) === JSON.stringify(it)
+      return it.isEnabled && !isKnown
     })
-    if (fresh.length <= READ_AT_START_MAX) await loadAll(fresh.map((it) => this.#create(it)))
+    const issuers = fresh.map((it) => this.#create(it, this.#listed.get(it.issuer)))
+    if (issuers.length > READ_AT_START_MAX) return
+    // The same file may have changed with the settings that speak of it.
+    for (const { keys } of issuers) if (keys.isLoaded) await keys.look(events)
+    await loadAll(issuers)
   }
 
   #use(settings: readonly IssuerSettings[]): void {
@@ -182,7 +195,7 @@ export class Issuers {
     }
     this.#listed = listed
     this.#aliases = aliases
-    this.#tenants.use(settings.filter(isPattern))
+    this.#tenants.use(settings.filter(isPattern), listed)
   }
 
   #create(settings: IssuerSettings, before?: Issuer): Issuer {
@@ -199,7 +212,7 @@ export class Issuers {
   }
 
   #nextKeys(): Issuer[] {
-    const loaded = [...this.known()].filter(({ keys }) => keys.isLoaded || keys.facts.problem !== undefined)
+    const loaded = [...this.known()].filter(({ keys }) => keys.isLoaded)
     if (loaded.length <= LOOKED_AT_ONCE) return loaded
     const from = this.#lookedAt % loaded.length
     this.#lookedAt = from + LOOKED_AT_ONCE
@@ -209,17 +222,19 @@ export class Issuers {
 
 async function loadAll(issuers: readonly Issuer[]): Promise<void> {
   const problems = await Promise.all(
-    issuers.map(async ({ id, keys, settings }) => {
+    issuers.map(async (issuer) => {
+      const { id, keys, settings } = issuer
       try {
-        await keys.load()
+        if (isPattern(settings))
+          await readdir(settings.keysFile.split('{tenant}')[0]?.replace(/[^/\\]*$/, '') ?? '')
+        else await keys.load()
       } catch (error) {
+        if (isPattern(settings)) return `${id}: the folder of its keys cannot be read (${codeOf(error)})`
         if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
-        // One that stands in no file is named by the option that its keys stand in.
-        return `${settings.keysFolder === undefined ? 'SIGNING_KEYS_FILE' : id}: ${messageOf(error)}`
+        return `${settings.keysOption ?? id}: ${messageOf(error)}`
       }
-      const { alg } = settings
-      if (alg === undefined || keys.all.some(({ algorithms }) => algorithms.includes(alg))) return []
-      return `${id}: no key of the file signs ${alg}, the default of its clients`
+      if (issuer.isSigning) return []
+      return `${id}: no key of the file signs ${settings.alg}, the default of its clients`
     }),
   )
   const lines = problems.flat()

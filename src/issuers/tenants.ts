@@ -31,8 +31,8 @@ export class Tenants {
     return this.#patterns.map(({ settings }) => settings)
   }
 
-  /** Takes other patterns; tenants that they mean differently are met anew, with the keys that they had. */
-  use(patterns: readonly IssuerSettings[]): void {
+  /** Takes other patterns; tenants that they mean differently are met anew, with the keys that they had. `listed`: no tenants. */
+  use(patterns: readonly IssuerSettings[], listed: { has(id: string): boolean }): void {
     this.#patterns = patterns
       .map((settings) => ({
         settings,
@@ -42,7 +42,7 @@ export class Tenants {
       .sort((a, b) => b.length - a.length)
     for (const [id, { issuer, usedAtMs }] of this.#met) {
       const settings = this.#settingsOf(id)
-      if (settings === undefined) this.#met.delete(id)
+      if (settings === undefined || listed.has(id)) this.#met.delete(id)
       else if (JSON.stringify(settings) !== JSON.stringify(issuer.settings))
         this.#met.set(id, { issuer: this.#create(settings, issuer), usedAtMs })
     }
@@ -52,6 +52,11 @@ export class Tenants {
     const met = this.#met.get(id)
     if (met !== undefined) {
       met.usedAtMs = this.#nowMs()
+      if (this.#met.size > TENANTS_MAX / 2) {
+        // The last used stands last.
+        this.#met.delete(id)
+        this.#met.set(id, met)
+      }
       return met.issuer
     }
     const settings = this.#settingsOf(id)
@@ -60,6 +65,12 @@ export class Tenants {
     const issuer = this.#create(settings)
     this.#met.set(id, { issuer, usedAtMs: this.#nowMs() })
     return issuer
+  }
+
+  /** As `get`, for somebody who may ask for any: one that was not met is not remembered. */
+  peek(id: string): Issuer | undefined {
+    const settings = this.#settingsOf(id)
+    return this.#met.get(id)?.issuer ?? (settings && this.#create(settings))
   }
 
   /** Those that were met and are not forgotten. */

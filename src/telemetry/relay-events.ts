@@ -30,6 +30,8 @@ const levels = {
 
 /** Beyond that the log would only repeat the dead-letter topic. */
 const POISON_LINES_PER_MINUTE = 200
+/** Anybody who writes records can make issuers up. */
+const UNKNOWN_ISSUER_LINES_PER_MINUTE = 60
 
 const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
   forgotten: 'its position is lost: reading starts as at a first start',
@@ -45,6 +47,8 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #failures: RecentFailures
   readonly #faults = new RecentMessages()
   readonly #poisonLines = new Ration(POISON_LINES_PER_MINUTE)
+  readonly #unknownIssuers = new RecentMessages()
+  readonly #unknownLines = new Ration(UNKNOWN_ISSUER_LINES_PER_MINUTE)
 
   constructor(
     logger: Logger,
@@ -155,7 +159,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.triggers.inc({ type, result })
     if (result === 'unknown-issuer') {
       const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
-      if (this.#faults.isNew(`issuer ${issuer}`))
+      if (this.#unknownIssuers.isNew(issuer) && this.#unknownLines.take() !== undefined)
         this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here, or not enabled')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger

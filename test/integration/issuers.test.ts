@@ -28,7 +28,7 @@ const keysOf = (...keys: JWK[]) => JSON.stringify({ keys })
 const entry = (issuer: string, keys: string, more: object = {}) => ({ issuer, keys: { file: keys }, ...more })
 const shop = entry(SHOP, 'keys/shop.json', { aliases: ['realm:shop'] })
 const bank = entry(BANK, 'keys/bank.json', { signedOutWithoutSession: 'ignore' })
-const tenants = entry('https://{tenant}.login.example.test', 'keys/{tenant}.json')
+const tenants = entry('https://{tenant}.login.example.test', 'tenants/{tenant}.json')
 const write = (...issuers: object[]) => replaceFile(file, JSON.stringify({ issuers }))
 
 /** The short form is not used here. */
@@ -37,10 +37,10 @@ const several = () => ({ ISSUER: '', SIGNING_KEYS_FILE: '', ISSUERS_FILE: file, 
 beforeAll(async () => {
   site = await openSite()
   file = join(site.folder, 'issuers.yaml')
-  await mkdir(join(site.folder, 'keys'))
+  for (const folder of ['keys', 'tenants']) await mkdir(join(site.folder, folder))
   // All by one name, as happens where each tenant counts its own keys.
-  for (const name of ['shop', 'bank', 't-1'])
-    await replaceFile(join(site.folder, 'keys', `${name}.json`), keysOf(privateJwk('rsa', '1')))
+  for (const name of ['keys/shop', 'keys/bank', 'tenants/t-1'])
+    await replaceFile(join(site.folder, `${name}.json`), keysOf(privateJwk('rsa', '1')))
   await write(shop, bank, tenants)
   relay = await site.startRelay(several())
 })
@@ -102,7 +102,7 @@ describe('a relay of many issuers', () => {
     await eventually(async () =>
       expect(await readMetric(relay, 'check_findings', { check: 'keys-file', severity: 'warning' })).toBe(1),
     )
-    await replaceFile(join(site.folder, 'keys', 'late.json'), keysOf(privateJwk('rsa', 'late')))
+    await replaceFile(join(site.folder, 'tenants', 'late.json'), keysOf(privateJwk('rsa', 'late')))
     await verified(LATE, path, clientId)
   })
 

@@ -38,7 +38,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
       'lib events events/decoding registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
   },
   'cli/trace': { imports: 'lib events events/decoding intake recovery redis cli/sessions' },
-  'cli/sessions': { imports: 'lib events registry config redis cli', packages: 'commander' },
+  'cli/sessions': { imports: 'lib events events/decoding registry config redis cli', packages: 'commander' },
   'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
   'cli/replay': { imports: 'lib events/decoding config delivery kafka recovery app cli' },

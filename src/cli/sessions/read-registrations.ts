@@ -1,3 +1,4 @@
+import type { ResolveIssuer } from '../../events/decoding/decode-record.ts'
 import { readRegistration } from '../../events/read-registration.ts'
 import type { Registration } from '../../events/registration.ts'
 import { RelayFault } from '../../lib/errors.ts'
@@ -14,21 +15,36 @@ const INPUT_BYTES_MAX = 64 * 1_024 * 1_024
  * Registrations from JSON text: an object, a list, or an object per line. All are checked, as those on the topic are,
  * before any is used. Throws `LR_USAGE`, which names each wrong field and where it stands, and quotes nothing.
  */
-export function readRegistrations(text: string, issuer: string, nowMs: number): Registration[] {
-  return checkRegistrations(givenIn(text), issuer, nowMs)
+export function readRegistrations(
+  text: string,
+  issuer: string,
+  nowMs: number,
+  resolveIssuer?: ResolveIssuer,
+): Registration[] {
+  return checkRegistrations(givenIn(text), issuer, nowMs, resolveIssuer)
 }
 
-export function checkRegistrations(given: readonly Given[], issuer: string, nowMs: number): Registration[] {
+export function checkRegistrations(
+  given: readonly Given[],
+  issuer: string,
+  nowMs: number,
+  resolveIssuer: ResolveIssuer = (name) => name,
+): Registration[] {
   const found: Registration[] = []
   const problems: string[] = []
   for (const { where, data } of given) {
     const result = readRegistration(data, issuer)
     if (result.kind === 'invalid') problems.push(`${where}: ${result.reason}`)
-    else if (result.registration.issuer !== issuer) {
+    else if (resolveIssuer(result.registration.issuer) !== issuer) {
       problems.push(`${where}: issuer: differs from ${issuer}; set --issuer`)
     }
     // Without a time of its own it is made now, as one on the topic was made when its record was written.
-    else found.push({ ...result.registration, registeredAtMs: result.registration.registeredAtMs ?? nowMs })
+    else
+      found.push({
+        ...result.registration,
+        issuer,
+        registeredAtMs: result.registration.registeredAtMs ?? nowMs,
+      })
   }
   if (problems.length > 0) {
     const lines = problems.slice(0, 20).map((problem) => `  ${problem}`)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { layout, readConfigPart } from '../../config/config.ts'
+import type { ResolveIssuer } from '../../events/decoding/decode-record.ts'
 import type { Registration } from '../../events/registration.ts'
 import type { TriggerOrigin } from '../../events/trigger.ts'
 import { RelayFault } from '../../lib/errors.ts'
@@ -85,10 +86,7 @@ async function registerSession(options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const lifetimes = readConfigPart(layout.registry)
   const { issuer, resolveIssuer } = await readConfigFor({}, options.issuer)
-  const registrations = (await given(options, issuer)).map((it) => ({
-    ...it,
-    issuer: resolveIssuer(it.issuer) ?? it.issuer,
-  }))
+  const registrations = await given(options, issuer, resolveIssuer)
   await withRedis(options.issuer, async ({ keys, redis }) => {
     const registry = new RedisRegistry({ ...lifetimes, keys, redis })
     const rows: ResultRow[] = []
@@ -119,13 +117,17 @@ async function registerSession(options: Options): Promise<void> {
 }
 
 /** What the options name, or what comes on standard input. Throws `LR_USAGE`, which names the wrong field. */
-async function given(options: Options, issuer: string): Promise<Registration[]> {
+async function given(
+  options: Options,
+  issuer: string,
+  resolveIssuer: ResolveIssuer,
+): Promise<Registration[]> {
   const fields = Object.entries(FIELDS).filter(([option]) => options[option] !== undefined)
   if (options.stdin === true) {
     if (fields.length > 0) {
       throw new RelayFault('LR_USAGE', '--stdin: cannot be used with options that describe a registration')
     }
-    return readRegistrations(await readAll(process.stdin), issuer, Date.now())
+    return readRegistrations(await readAll(process.stdin), issuer, Date.now(), resolveIssuer)
   }
   if (fields.length === 0) {
     throw new RelayFault(

@@ -19,6 +19,8 @@ export interface BackchannelLogoutOptions {
           readonly signer: TokenSigner
           /** Of clients and registrations that name none. */
           readonly alg: TokenAlgorithm
+          /** The one that its configuration says its keys sign. */
+          readonly expectedAlg?: TokenAlgorithm | undefined
           readonly tokenLifetimeMs: number
         }
       | undefined
@@ -68,7 +70,9 @@ export class BackchannelLogout implements Transport {
     }
     issuer.signer.sign(header, payload, (signed) => {
       if (signed instanceof Error) {
-        const kind = codeOf(signed) === 'LR_KEY_MISSING' ? 'invalid' : 'unready'
+        // What the operator wants to be signed will be; what a record wants may never.
+        const isMeant = issuer.expectedAlg === header.alg
+        const kind = codeOf(signed) === 'LR_KEY_MISSING' && !isMeant ? 'invalid' : 'unready'
         done({ kind, message: messageOf(signed) })
       } else done({ kind: 'request', jti, headers: HEADERS, body: formOf(signed) })
     })

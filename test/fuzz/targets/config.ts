@@ -54,15 +54,15 @@ const issuersFile = join(createScratchDirectory('fuzz-issuers').path, 'issuers.y
 const issuers = `issuers:
   - issuer: https://login.example.com
     aliases: [realm:shop, "3fa1"]
-    keys: &keys { file: keys/shop.json }
+    keys: { file: keys/shop.json }
     tokenLifetime: 120s
     egress: { allow: [10.0.0.0/8] }
     clients:
       - { clientId: shop, backchannelLogoutUri: https://shop.example.com/bcl, hosts: ["*.example.com"] }
   - issuer: https://b.example
-    keys: *keys
+    keys: { file: keys/other.json }
   - issuer: https://{tenant}.login.example.com
-    keys: { file: "keys/{tenant}.json" }
+    keys: { file: "tenants/{tenant}.json" }
 `
 
 export const configTargets: readonly FuzzTarget[] = [

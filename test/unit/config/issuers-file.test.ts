@@ -81,7 +81,7 @@ const full = {
         { clientId: 'blog' },
       ],
     },
-    { issuer: 'https://{tenant}.login.example.com', keys: { file: 'keys/{tenant}.json' } },
+    { issuer: 'https://{tenant}.login.example.com', keys: { file: 'tenants/{tenant}.json' } },
   ],
 }
 
@@ -117,7 +117,7 @@ describe('an issuers file', () => {
         issuer: 'https://{tenant}.login.example.com',
         aliases: [],
         isEnabled: true,
-        keysFile: join(folder, 'keys/{tenant}.json'),
+        keysFile: join(folder, 'tenants/{tenant}.json'),
         keysFolder: folder,
         egressAllow: [],
         clients: [],
@@ -191,7 +191,7 @@ describe('all that is wrong is said at once, with its line', () => {
     const directory = directoryOf({
       'b.yml': one('    alg: no\n'),
       'a.json': '{\n"issuers": 1}',
-      'c.yaml': one(),
+      'c.yaml': one('', undefined, 'others.json'),
     })
     expect(await problemsAt(directory)).toMatchObject([
       { file: 'a.json', line: 2, path: 'issuers' },
@@ -334,6 +334,69 @@ describe('keys are looked for in the folder of the issuers file alone', () => {
   })
 })
 
+describe('keys of one issuer sign for no other', () => {
+  type Entry = readonly [issuer: string, keys: string, aliases?: string]
+  const entries = (...list: readonly Entry[]) =>
+    `issuers:\n${list
+      .map(
+        ([issuer, keys, aliases]) =>
+          `  - issuer: ${issuer}\n    keys: { file: "${keys}" }\n${aliases === undefined ? '' : `    aliases: [${aliases}]\n`}`,
+      )
+      .join('')}`
+  const refused: readonly (readonly [string, readonly Entry[]])[] = [
+    [
+      'two with one file',
+      [
+        ['https://a.example', 'k/a.json'],
+        ['https://b.example', 'k/a.json'],
+      ],
+    ],
+    [
+      'one file by another spelling',
+      [
+        ['https://a.example', 'k/a.json'],
+        ['https://b.example', 'k//a.json'],
+      ],
+    ],
+    [
+      'a file that a tenant may name',
+      [
+        ['https://a.example', 'k/a.json'],
+        ['https://{tenant}.t.example', 'k/{tenant}.json'],
+      ],
+    ],
+    [
+      'two patterns with one path',
+      [
+        ['https://{tenant}.a.example', 'k/{tenant}.json'],
+        ['https://{tenant}.b.example', 'k/{tenant}.json'],
+      ],
+    ],
+    [
+      'two patterns whose paths meet',
+      [
+        ['https://{tenant}.a.example', 'k/a-{tenant}.json'],
+        ['https://{tenant}.b.example', 'k/{tenant}.json'],
+      ],
+    ],
+    [
+      'an alias that is a tenant',
+      [
+        ['https://a.example', 'k/a.json', '"https://x.t.example"'],
+        ['https://{tenant}.t.example', 't/{tenant}.json'],
+      ],
+    ],
+  ]
+  test.each(refused)('%s is refused', async (_, list) => {
+    expect(await problemsIn(entries(...list))).toHaveLength(1)
+  })
+
+  test('a folder of its own is all that a pattern needs', async () => {
+    const text = entries(['https://a.example', 'k/a.json'], ['https://{tenant}.t.example', 't/{tenant}.json'])
+    expect((await readIssuersFile(fileOf(text))).settings).toHaveLength(2)
+  })
+})
+
 describe('a pattern', () => {
   test.each([
     'https://{tenant}.op.example',
@@ -369,7 +432,11 @@ describe('a pattern', () => {
   })
 
   const both = (a: string, b: string) =>
-    JSON.stringify({ issuers: [a, b].map((issuer) => ({ issuer, keys: { file: '{tenant}' } })) }, null, 1)
+    JSON.stringify(
+      { issuers: [a, b].map((issuer, i) => ({ issuer, keys: { file: `${i}/{tenant}` } })) },
+      null,
+      1,
+    )
 
   test.each([
     ['https://{tenant}.op.example', 'https://{tenant}.op.example'],
@@ -393,7 +460,7 @@ describe('a pattern', () => {
     ['https://{tenant}.example', 'https://a.example'],
   ])('%s may stand beside %s, which is more specific or something else', async (a, b) => {
     const text = both(a, b).replace(
-      /("issuer": "https:\/\/a\.example",\s+"keys": \{\s+"file": )"\{tenant\}"/,
+      /("issuer": "https:\/\/a\.example",\s+"keys": \{\s+"file": )"\d\/\{tenant\}"/,
       '$1"a"',
     )
     expect((await readIssuersFile(fileOf(text))).settings).toHaveLength(2)
@@ -402,7 +469,7 @@ describe('a pattern', () => {
 
 describe('one name means one issuer', () => {
   const entries = (...given: readonly [issuer: string, ...aliases: string[]][]) =>
-    `issuers:\n${given.map(([issuer, ...aliases]) => `  - { issuer: "${issuer}", aliases: ${JSON.stringify(aliases)}, keys: { file: a } }\n`).join('')}`
+    `issuers:\n${given.map(([issuer, ...aliases], i) => `  - { issuer: "${issuer}", aliases: ${JSON.stringify(aliases)}, keys: { file: k${i} } }\n`).join('')}`
 
   test.each([
     ['two issuers', entries(['https://a.example'], ['https://a.example']), '3 issuers[1].issuer'],
@@ -424,13 +491,16 @@ describe('one name means one issuer', () => {
   })
 
   test('the same client id may stand under two', async () => {
-    const text = [full.issuers[0], { ...full.issuers[0], issuer: 'https://b.example', aliases: [] }]
+    const text = [
+      full.issuers[0],
+      { ...full.issuers[0], issuer: 'https://b.example', aliases: [], keys: { file: 'keys/b.json' } },
+    ]
     expect((await readIssuersFile(fileOf(JSON.stringify({ issuers: text })))).settings).toHaveLength(2)
   })
 })
 
 describe('a directory', () => {
-  const named = (name: string) => one('', `https://${name}.example`)
+  const named = (name: string) => one('', `https://${name}.example`, `${name}.json`)
 
   test('is read in the order of names, without what is hidden or something else', async () => {
     const files = { 'b.yaml': named('b'), 'a.json': named('a'), 'c.yml': named('c') }
@@ -449,7 +519,7 @@ describe('a directory', () => {
     symlinkSync('..data/a.yaml', join(directory, 'a.yaml'))
     symlinkSync('a.yaml', join(directory, 'again.yaml'))
     const { settings } = await readIssuersFile(directory)
-    expect(settings).toMatchObject([{ issuer: 'https://a.example', keysFile: join(directory, 'keys.json') }])
+    expect(settings).toMatchObject([{ issuer: 'https://a.example', keysFile: join(directory, 'a.json') }])
     expect((await readIssuersFile(join(directory, 'a.yaml'))).settings).toEqual(settings)
   })
 

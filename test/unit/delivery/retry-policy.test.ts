@@ -19,7 +19,13 @@ const defaults: RetryPolicyOptions = {
   retryAfterMaxMs: 600_000,
 }
 
-const context: RetryContext = { verdict: 'retry', attempts: 1, doubtful: 0, deadlineMs: NOW + 3_600_000 }
+const context: RetryContext = {
+  verdict: 'retry',
+  attempts: 1,
+  doubtful: 0,
+  deadlineMs: NOW + 3_600_000,
+  timeMs: 3_600_000,
+}
 
 function decide(overrides: Partial<RetryContext>, options: Partial<RetryPolicyOptions> = {}, chance = 0.5) {
   const clock = manualClock(NOW)
@@ -35,6 +41,12 @@ describe('at an RP whose breaker is open', () => {
   test('a delivery is due at the end of the cool-down, whatever its own delay', () => {
     expect(decide({ attempts: 20, openUntilMs })).toEqual({ kind: 'retry', dueMs: openUntilMs })
     expect(decide({ attempts: 1, openUntilMs })).toEqual({ kind: 'retry', dueMs: openUntilMs })
+  })
+
+  test('attempts are reckoned from when the delivery was taken up, whatever time its issuer gives it', () => {
+    const at = (timeMs: number) =>
+      decide({ attempts: 50, openUntilMs, timeMs, deadlineMs: NOW + timeMs }, { deadlineMs: 86_400_000 }).kind
+    expect([60_000, 3_600_000, 86_400_000].map(at)).toEqual(['retry', 'retry', 'retry'])
   })
 
   test('attempts are spent when their own delays would have spent them as well', () => {

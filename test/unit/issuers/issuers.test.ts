@@ -29,6 +29,7 @@ for (const name of ['a', 'b', 'tenant-1', 'tenant-2', 'TENANT-1'])
     ),
   )
 writeFileSync(join(elsewhere, 'stolen.json'), jwkSet(jwkOf(ecKey(), { kid: 'stolen' })))
+writeFileSync(keyFile('es-only'), jwkSet(jwkOf(ecKey(), { kid: 'one' })))
 symlinkSync(join(elsewhere, 'stolen.json'), keyFile('stolen'))
 
 function settings(issuer: string, keys: string, more: Partial<IssuerSettings> = {}): IssuerSettings {
@@ -208,6 +209,33 @@ describe('issuers', () => {
     expect(issuers.keyFiles().map(({ issuer }) => issuer)).toEqual(['https://tenant-1.login.example'])
   })
 
+  test('whoever asks for the keys of made-up tenants, or names them in records, fills nothing', async () => {
+    const { issuers } = await opened([pattern])
+    for (let i = 0; i < 100; i++)
+      await issuers.jwks(`https://asked-${i}.login.example`).catch(() => undefined)
+    expect([...issuers.known()]).toEqual([])
+    expect(await issuers.jwks('https://tenant-1.login.example')).toHaveLength(2)
+    for (let i = 0; i < 100; i++)
+      await signed(issuers, `https://named-${i}.login.example`).catch(() => undefined)
+    expect(issuers.keyFiles().length).toBeLessThanOrEqual(20)
+  })
+
+  test('a tenant that gets a line of its own is known once', async () => {
+    const { issuers, state } = await opened([pattern])
+    const id = 'https://tenant-1.login.example'
+    await signed(issuers, id)
+    state.next = [pattern, settings(id, 'a')]
+    await issuers.open()
+    expect([...issuers.known()].map((it) => it.id)).toEqual([id])
+  })
+
+  test('a pattern whose keys have no folder is told at the start', async () => {
+    const keysFile = join(folder, 'nowhere', '{tenant}.json')
+    await expect(opened([settings(PATTERN, '', { keysFile })])).rejects.toMatchObject({
+      code: 'LR_KEYS_INVALID',
+    })
+  })
+
   test('unusable keys of several are told together, and stop the start', async () => {
     const wrong = [
       settings(A, 'nowhere'),
@@ -269,6 +297,16 @@ describe('a configuration that changes', () => {
       what: 'that enables one without keys',
       first: [settings(A, 'a'), settings(B, 'nowhere', { isEnabled: false })],
       change: { next: [settings(A, 'a'), settings(B, 'nowhere')] },
+      code: 'LR_KEYS_INVALID',
+    },
+    {
+      what: 'that wants what the keys that are read cannot sign',
+      change: {
+        next: [
+          settings(A, 'a', { alg: 'PS256' as const }),
+          settings('https://c.example', 'es-only', { alg: 'RS256' as const }),
+        ],
+      },
       code: 'LR_KEYS_INVALID',
     },
     {
