@@ -8,6 +8,7 @@ import { RedisRegistry } from '../../src/redis/redis-registry.ts'
 import { RedisRpSettings } from '../../src/redis/redis-rp-settings.ts'
 import { SESSION_REGISTRATIONS_MAX } from '../../src/redis/register-script.ts'
 import { partsOf, type RegistryStep } from '../../src/registry/registry.ts'
+import { eventually } from '../support/eventually.ts'
 import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../unit/sample-registration.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
@@ -134,9 +135,12 @@ describe('sessions and users', () => {
     })
     const sent = async () =>
       Number(/total_net_output_bytes:(\d+)/.exec(String(await command('INFO', 'stats')))?.[1])
-    const before = await sent()
-    expect(await settings.load([{ issuer: ISSUER, clientId: 'stuffed' }])).toEqual([{ claims: 'sid' }])
-    expect((await sent()) - before).toBeLessThan(100_000)
+    // Others use the same server meanwhile: once it must be as little as that.
+    await eventually(async () => {
+      const before = await sent()
+      expect(await settings.load([{ issuer: ISSUER, clientId: 'stuffed' }])).toEqual([{ claims: 'sid' }])
+      expect((await sent()) - before).toBeLessThan(100_000)
+    })
   })
   const register = (overrides: Partial<Registration>): RegistryStep => ({
     kind: 'register',

@@ -115,8 +115,8 @@ describe('over http', () => {
       backchannelLogoutUri: 'https://evil.example/l',
     })
     const [elsewhere, kept] = await Promise.all([hosts('rp.example'), hosts('127.0.0.1')])
-    expect(elsewhere.of('rp-settings')[0]).toMatch(/^error: CLIENT_HOSTS .* blocked/)
-    expect(kept.of('rp-settings')[0]).toMatch(/^error: .*ignored: .*CLIENT_HOSTS .*evil\.example/)
+    expect(elsewhere.of('rp-settings')[0]).toMatch(/^error: CLIENT_HOSTS\b.* blocked/)
+    expect(kept.of('rp-settings')[0]).toMatch(/^error: .*ignored: .*CLIENT_HOSTS\b.*evil\.example/)
   })
 
   test('without EGRESS_ALLOW_HTTP it is refused, and a port on which nothing listens is named', async () => {
