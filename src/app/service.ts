@@ -80,7 +80,7 @@ export class Service {
     const hurry = (part: string): void => {
       if (part === 'redis') this.#checkup.hurry(part)
     }
-    const events = new RelayEvents(logger, metrics, clock, hurry, failures)
+    const events = new RelayEvents(log, metrics, clock, hurry, failures)
     this.#config = config
     this.#logger = logger
     this.#events = events

@@ -16,6 +16,8 @@ export interface ClientPolicyOptions {
 
 type OnNote = (rp: RpName, note: ClientNote) => void
 
+const NONE = [] as const
+
 /**
  * What the operator has laid down for single clients. Records and `lr:client` are written by others, so neither can change
  * it; what they ask for beyond it is noted.
@@ -62,8 +64,10 @@ export class ClientPolicy {
 
   /** What the operator has against sending that client's tokens there, or `undefined`. */
   refusal(rp: RpName, { origin }: LogoutEndpoint): string | undefined {
+    const lists = this.#hostsOf(rp)
+    if (lists.length === 0) return undefined
     const { hostname } = new URL(origin)
-    if (this.#hostsOf(rp).every((hosts) => hosts.some((host) => isHost(host, hostname)))) return undefined
+    if (lists.every((hosts) => hosts.some((host) => isHost(host, hostname)))) return undefined
     this.#onNote(rp, { kind: 'host-refused', to: origin })
     return `CLIENT_HOSTS, or hosts in ISSUERS_FILE, do not allow ${origin} for this client`
   }
@@ -74,10 +78,10 @@ export class ClientPolicy {
   }
 
   /** The lists that bind the client: each must allow a host. */
-  #hostsOf(rp: RpName): (readonly ClientHost[])[] {
-    return [this.#hosts.get(rp.clientId) ?? [], this.#configured(rp)?.hosts ?? []].filter(
-      (it) => it.length > 0,
-    )
+  #hostsOf(rp: RpName): readonly (readonly ClientHost[])[] {
+    const [ofOptions, ofFile] = [this.#hosts.get(rp.clientId), this.#configured(rp)?.hosts]
+    if (ofOptions === undefined && ofFile === undefined) return NONE
+    return [ofOptions ?? NONE, ofFile ?? NONE].filter(({ length }) => length > 0)
   }
 
   #configured({ issuer, clientId }: RpName): ConfiguredClient | undefined {

@@ -1,4 +1,5 @@
 import type { Registration } from '../events/registration.ts'
+import { ChurningMap } from '../lib/churning-map.ts'
 import { Gate } from '../lib/gate.ts'
 import { type Delivery, registrationKey, type SourceRecord } from './delivery.ts'
 import type { IssuerShare } from './issuer-shares.ts'
@@ -19,7 +20,7 @@ const WORTH_A_LOOK = 0.25
 export class OpenDeliveries {
   /** Open while there is room for more; intake waits for it. */
   readonly room = new Gate(true)
-  readonly #byRegistration = new Map<string, Delivery>()
+  readonly #byRegistration = new ChurningMap<Delivery>()
   readonly #max: number
   readonly #maxClaimed: number
   readonly #onClaimPlaces: () => void

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
+import { DeadlineQueue } from '../lib/deadline-queue.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { guardedConnector } from './guarded-connector.ts'
@@ -38,7 +39,7 @@ const STANDSTILL_MS_MIN = 250
  * arrived meanwhile, and they may have been suspended too.
  */
 export class UndiciSender implements Sender {
-  readonly #attempts = new Set<Attempt>()
+  readonly #attempts = new DeadlineQueue<Attempt>()
   readonly #names: NameResolver
   readonly #pools: OriginPools
   readonly #timeoutMs: number
@@ -76,10 +77,10 @@ export class UndiciSender implements Sender {
     const timeoutMs = probeTimeoutMs ?? this.#timeoutMs
     const now = performance.now()
     const attempt = new Attempt(now + timeoutMs, requestBytesMax(request), (result) => {
-      this.#attempts.delete(attempt)
+      this.#attempts.ended()
       done(result)
     })
-    this.#attempts.add(attempt)
+    this.#attempts.push(attempt)
     if (this.#timer === undefined || attempt.endsAtMs < this.#lookAtMs) this.#lookAfter(timeoutMs, now)
     const post = {
       method: 'POST',
@@ -104,12 +105,9 @@ export class UndiciSender implements Sender {
     if (lateMs > STANDSTILL_MS_MIN && now > this.#spareUntilMs + this.#timeoutMs) {
       this.#spareUntilMs = now + Math.min(lateMs, this.#timeoutMs)
     }
-    let nextEndsAtMs = Number.POSITIVE_INFINITY
-    for (const attempt of this.#attempts) {
-      if (attempt.endsAtMs <= now && now >= this.#spareUntilMs) attempt.timeOut()
-      else nextEndsAtMs = Math.min(nextEndsAtMs, attempt.endsAtMs)
-    }
-    if (this.#attempts.size === 0) this.#timer = undefined
+    if (now >= this.#spareUntilMs) for (const attempt of this.#attempts.takeUntil(now)) attempt.timeOut()
+    const nextEndsAtMs = this.#attempts.nextEndsAtMs
+    if (nextEndsAtMs === undefined) this.#timer = undefined
     else this.#lookAfter(Math.max(nextEndsAtMs - now, TIMEOUT_CHECK_MS), now)
   }
 
@@ -138,6 +136,10 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.endsAtMs = endsAtMs
     this.#requestBytesMax = requestBytesMax
     this.#report = report
+  }
+
+  get isOver(): boolean {
+    return this.#over
   }
 
   timeOut(): void {

@@ -5,6 +5,8 @@ export type { Logger } from 'pino'
 
 export interface Log {
   readonly logger: Logger
+  /** Takes a whole line with its end, for the one place that makes its line itself. */
+  writeLine(line: string): void
   /** Lines that were dropped because nobody read them. */
   dropped(): number
   /** Resolves with whether everything is written, after so many milliseconds at most. */
@@ -31,6 +33,7 @@ export function createLog(level: string): Log {
   )
   return {
     logger,
+    writeLine: (line) => stream.write(line),
     dropped: () => stream.dropped,
     written: (ms) => stream.written(ms),
     flush: () => stream.flushSync(),

@@ -1,3 +1,4 @@
+import type { Counter } from 'prom-client'
 import type { Delivery, DeliveryCause } from '../delivery/delivery.ts'
 import type { AttemptReport, DeliveryEvents, ParkReason } from '../delivery/delivery-events.ts'
 import type { OutgoingRecord } from '../delivery/outcome-log.ts'
@@ -17,7 +18,8 @@ import { Ration } from '../lib/ration.ts'
 import { RecentMessages } from '../lib/recent-messages.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
-import type { Logger } from './log.ts'
+import { acceptedAttemptLine } from './attempt-line.ts'
+import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 const levels = {
@@ -41,6 +43,10 @@ const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
 /** What the service says about itself: each event becomes its counters and its log line, here and nowhere else. */
 export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents {
   readonly #log: Logger
+  readonly #writeLine: (line: string) => void
+  /** Looked up once: these two are counted for each delivery. */
+  readonly #sent: Counter.Internal
+  readonly #accepted: Counter.Internal
   readonly #metrics: Metrics
   readonly #clock: Clock
   readonly #onFault: (part: string) => void
@@ -51,13 +57,16 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #unknownLines = new Ration(UNKNOWN_ISSUER_LINES_PER_MINUTE)
 
   constructor(
-    logger: Logger,
+    { logger, writeLine }: Pick<Log, 'logger' | 'writeLine'>,
     metrics: Metrics,
     clock: Clock,
     onFault: (part: string) => void = () => undefined,
     failures = new RecentFailures(clock),
   ) {
     this.#log = logger
+    this.#writeLine = logger.isLevelEnabled('info') ? writeLine : () => undefined
+    this.#sent = metrics.deliveries.labels({ outcome: 'sent', reason: '' })
+    this.#accepted = metrics.attempts.labels({ verdict: 'sent' })
     this.#metrics = metrics
     this.#clock = clock
     this.#onFault = onFault
@@ -66,8 +75,13 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   attempted(report: AttemptReport): void {
     const { delivery, attemptNumber, jti, result, verdict, durationMs, next } = report
-    this.#metrics.attempts.inc({ verdict })
     this.#metrics.attemptDuration.observe(durationMs / 1_000)
+    if (verdict === 'sent') {
+      this.#accepted.inc()
+      this.#writeLine(acceptedAttemptLine(report))
+      return
+    }
+    this.#metrics.attempts.inc({ verdict })
     const { registration, cause } = delivery
     const line = {
       trigger: cause.origin.id,
@@ -80,10 +94,6 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       jti,
       status: result.kind === 'answered' ? result.status : undefined,
       origin: delivery.origin,
-    }
-    if (verdict === 'sent') {
-      this.#log.info(line, 'attempt')
-      return
     }
     if (verdict !== 'local') this.#failures.attemptFailed(delivery)
     const code = result.kind === 'unreachable' ? result.code : undefined
@@ -99,7 +109,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void {
     if (outcome.kind === 'sent') {
-      this.#metrics.deliveries.inc({ outcome: 'sent', reason: '' })
+      this.#sent.inc()
       this.#metrics.triggerToSent.observe(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }

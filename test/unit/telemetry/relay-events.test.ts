@@ -23,7 +23,8 @@ function report(trigger: string, sessionId: string, clientId: string): AttemptRe
 test('an accepted attempt is one line of JSON, whatever the ids are, and holds neither subject nor sid', () => {
   const lines: string[] = []
   const logger = pino({ base: null }, { write: (line) => void lines.push(line) })
-  const events = new RelayEvents(logger, new Metrics(), systemClock)
+  const writeLine = (line: string) => void lines.push(line)
+  const events = new RelayEvents({ logger, writeLine }, new Metrics(), systemClock)
   const id = anyText({ minLength: 1 })
   fc.assert(
     fc.property(id, id, id, (trigger, session, client) => {
