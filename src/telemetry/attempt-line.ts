@@ -1,5 +1,5 @@
-import { stdTimeFunctions } from 'pino'
 import type { AttemptReport } from '../delivery/delivery-events.ts'
+import { timestamp } from './log.ts'
 
 /**
  * The log line of an accepted attempt, as pino would write it. Made by hand because there is one per delivery: pino's
@@ -15,7 +15,7 @@ export function acceptedAttemptLine({
   const { registration, cause } = delivery
   const status = result.kind === 'answered' ? result.status : 0
   return (
-    `{"level":"info"${stdTimeFunctions.isoTime()},"trigger":${JSON.stringify(cause.origin.id)},` +
+    `{"level":"info"${timestamp()},"trigger":${JSON.stringify(cause.origin.id)},` +
     `"issuer":${JSON.stringify(registration.issuer)},` +
     `"session":${JSON.stringify(registration.sessionId)},"client":${JSON.stringify(registration.clientId)},` +
     `"attemptNumber":${attemptNumber},"verdict":"sent","durationMs":${Math.round(durationMs)},` +

@@ -1,4 +1,4 @@
-import { type Logger, pino, stdTimeFunctions } from 'pino'
+import { type Logger, pino } from 'pino'
 import { LineBuffer } from './line-buffer.ts'
 
 export type { Logger } from 'pino'
@@ -26,7 +26,7 @@ export function createLog(level: string): Log {
     {
       level,
       base: null,
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp,
       formatters: { level: (label) => ({ level: label }) },
     },
     stream,
@@ -40,7 +40,20 @@ export function createLog(level: string): Log {
   }
 }
 
+let stampMs = 0
+let stamp = ''
+
+/** As pino writes it; made once for all lines of a millisecond. */
+export function timestamp(): string {
+  const now = Date.now()
+  if (now !== stampMs) {
+    stampMs = now
+    stamp = `,"time":"${new Date(now).toISOString()}"`
+  }
+  return stamp
+}
+
 function droppedLine(lines: number): string {
   const msg = 'standard output was not read: the lines before this one are missing'
-  return `{"level":"warn"${stdTimeFunctions.isoTime()},"lines":${lines},"msg":"${msg}"}\n`
+  return `{"level":"warn"${timestamp()},"lines":${lines},"msg":"${msg}"}\n`
 }

@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { ParkReason } from '../delivery/delivery-events.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import { knownTypes } from '../events/decoding/known-types.ts'
@@ -7,6 +7,7 @@ import type { PassedPosition } from '../intake/log-edges.ts'
 import { printable } from '../lib/printable.ts'
 import type { Verdict } from '../transports/transport.ts'
 import { ClientFailures } from './client-failures.ts'
+import { TalliedHistogram } from './tallied-histogram.ts'
 
 const ATTEMPT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const TRIGGER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3_600]
@@ -68,15 +69,15 @@ export class Metrics {
     'Positions whose records the topic no longer holds.',
     ['why'],
   )
-  readonly attemptDuration = new Histogram({
+  readonly attemptDuration = new TalliedHistogram({
     ...this.#named('attempt_duration_seconds', 'Duration of one attempt.'),
     buckets: ATTEMPT_BUCKETS,
   })
-  readonly triggerToSent = new Histogram({
+  readonly triggerToSent = new TalliedHistogram({
     ...this.#named('trigger_to_sent_seconds', 'Time from the trigger to the accepted logout.'),
     buckets: TRIGGER_BUCKETS,
   })
-  readonly outcomePublish = new Histogram({
+  readonly outcomePublish = new TalliedHistogram({
     ...this.#named(
       'outcome_publish_seconds',
       'Time from an outcome to its acknowledgement by Kafka; the oldest of each batch.',

@@ -75,7 +75,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
 
   attempted(report: AttemptReport): void {
     const { delivery, attemptNumber, jti, result, verdict, durationMs, next } = report
-    this.#metrics.attemptDuration.observe(durationMs / 1_000)
+    this.#metrics.attemptDuration.add(durationMs / 1_000)
     if (verdict === 'sent') {
       this.#accepted.inc()
       this.#writeLine(acceptedAttemptLine(report))
@@ -110,7 +110,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   settled(outcome: Outcome, subject: OutcomeSubject, cause: DeliveryCause): void {
     if (outcome.kind === 'sent') {
       this.#sent.inc()
-      this.#metrics.triggerToSent.observe(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
+      this.#metrics.triggerToSent.add(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }
     const { attempts, lastError, origin, reason } = outcome
@@ -157,7 +157,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   published(sinceMs: number): void {
-    this.#metrics.outcomePublish.observe(sinceMs / 1_000)
+    this.#metrics.outcomePublish.add(sinceMs / 1_000)
   }
 
   accepted(

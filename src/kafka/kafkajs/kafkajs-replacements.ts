@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { crc32c } from './crc32c.ts'
 import {
   type BatchPrototype,
   deliverEveryBatch,
@@ -7,6 +8,7 @@ import {
 } from './fetched-batch.ts'
 import { codecOf, inflated } from './inflate.ts'
 import { type Connection, keepOneSocketAtATime } from './one-socket-at-a-time.ts'
+import { groupByPartition } from './partition-groups.ts'
 import { encodeRequest, leanProduceRequest } from './produce-encoding.ts'
 import { recordSetDecoding } from './record-set.ts'
 import { countFromLastData, type ReadingConnection, timedBySize } from './request-timeouts.ts'
@@ -17,6 +19,8 @@ const require = createRequire(import.meta.url)
 replace('kafkajs/src/protocol/request.js', () => encodeRequest)
 replace('kafkajs/src/protocol/requests/produce/v3/request.js', leanProduceRequest)
 replace('kafkajs/src/protocol/requests/produce/index.js', timedBySize)
+replace('kafkajs/src/protocol/recordBatch/crc32C/index.js', () => crc32c)
+replace('kafkajs/src/producer/groupMessagesPerPartition.js', () => groupByPartition)
 replace('kafkajs/src/protocol/requests/metadata/index.js', tolerantMetadata)
 replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', recordSetDecoding)
 replace('kafkajs/src/consumer/filterAbortedMessages.js', () => withoutAborted)

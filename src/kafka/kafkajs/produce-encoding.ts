@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { crc32c } from './crc32c.ts'
 import { type RecordFields, sizeOfRecordBody, sizeOfVarint, writeRecord } from './record-encoding.ts'
 
 /*
@@ -37,10 +37,6 @@ interface ProduceRequest {
 }
 
 type ProduceFactory = (options: ProduceOptions) => ProduceRequest
-
-const crc32c = createRequire(import.meta.url)('kafkajs/src/protocol/recordBatch/crc32C') as (
-  bytes: Buffer,
-) => number
 
 const NO_STRING = -1
 const MAGIC = 2

@@ -9,7 +9,7 @@ function create() {
   const throughput = new Throughput(metrics, clock)
   const pass = async (sent: number, failed = 0, seconds = 0.02) => {
     metrics.deliveries.inc({ outcome: 'sent', reason: '' }, sent)
-    for (let i = 0; i < sent; i++) metrics.triggerToSent.observe(seconds)
+    for (let i = 0; i < sent; i++) metrics.triggerToSent.add(seconds)
     metrics.deliveries.inc({ outcome: 'failed', reason: 'rejected' }, failed)
     clock.nowMs += 5_000
     await throughput.sample()

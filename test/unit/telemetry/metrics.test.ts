@@ -1,5 +1,26 @@
+import { Histogram, Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
+import { TalliedHistogram } from '../../../src/telemetry/tallied-histogram.ts'
+
+test('a histogram that counts in an array says what that of the library says of the same values', async () => {
+  const [mine, theirs] = [new Registry(), new Registry()]
+  const named = { name: 'logout_relay_a', help: 'A.', buckets: [0.1, 1, 5] }
+  const tallied = new TalliedHistogram({ ...named, registers: [mine] })
+  const usual = new Histogram({ ...named, registers: [theirs] })
+  expect(await mine.metrics()).toBe(await theirs.metrics())
+  for (const value of [0, 0.1, 0.25, 1, 1.5, 5, 6, 1_000]) {
+    tallied.add(value)
+    usual.observe(value)
+  }
+  expect(await mine.metrics()).toBe(await theirs.metrics())
+  const plain = ({ labels, metricName, value }: object & Record<string, unknown>) => [
+    metricName,
+    labels,
+    value,
+  ]
+  expect((await tallied.get()).values.map(plain)).toEqual((await usual.get()).values.map(plain))
+})
 
 test('what can be named beforehand is 0 at the start, and the same however often it is read', async () => {
   const { registry, deliveries, faults } = new Metrics()
