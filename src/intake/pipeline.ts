@@ -53,13 +53,27 @@ export class Pipeline {
    * are tried, in milliseconds since the epoch. `context`: the trigger's span, if there is one.
    */
   step(decoded: DecodeResult, sinceMs = 0, context?: TraceContext): RegistryStep | undefined {
+    return this.serves(issuerOf(decoded)) ? this.rebuildStep(decoded, sinceMs, context) : undefined
+  }
+
+  /**
+   * The same for a store that is built anew: it holds the sessions of issuers that are not enabled too, and what is owed to
+   * them, which waits until they are.
+   */
+  rebuildStep(decoded: DecodeResult, sinceMs = 0, context?: TraceContext): RegistryStep | undefined {
+    const issuer = this.#issuers.get(issuerOf(decoded))
+    if (issuer === undefined) return undefined
     if (decoded.kind === 'registration') {
       const { registration, origin } = decoded
-      return this.serves(registration.issuer) ? { kind: 'register', registration, origin } : undefined
+      return { kind: 'register', registration, origin }
     }
     if (decoded.kind !== 'trigger') return undefined
-    const issuer = this.#issuers.get(decoded.trigger.issuer)
-    if (issuer?.isEnabled !== true) return undefined
     return triggerStep(decoded.trigger, issuer.signedOutWithoutSession, sinceMs + issuer.deadlineMs, context)
   }
+}
+
+/** Empty for what concerns no issuer. */
+function issuerOf(decoded: DecodeResult): string {
+  if (decoded.kind === 'trigger') return decoded.trigger.issuer
+  return decoded.kind === 'registration' ? decoded.registration.issuer : ''
 }

@@ -78,7 +78,7 @@ export class StoreFromLog {
       if (outcomes.length > 0) await registry.forget(outcomes)
     }
     const take = (decoded: DecodeResult): void => {
-      const step = pipeline.step(decoded)
+      const step = pipeline.rebuildStep(decoded)
       if (step?.kind === 'register') steps.push(step)
     }
     for (const record of records) {
@@ -127,7 +127,7 @@ export class StoreFromLog {
       const recordedAtMs = claimedTime(record.timestampMs, now, now)
       // The deadline of an unread trigger has not begun.
       const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
-      const step = pipeline.step(decoded, sinceMs)
+      const step = pipeline.rebuildStep(decoded, sinceMs)
       if (step === undefined || step.kind === 'register') return
       const isOld = recordedAtMs < now - tombstoneMs
       const fate = isOver ? 'over' : 'run'
