@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { basename, join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { KafkaCluster } from '../stack/kafka-cluster.ts'
 import { type RedisServer, startRedisServer } from '../stack/redis-server.ts'
 import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
+import { replaceFile } from '../support/signing-key-file.ts'
 import { ChaosLog } from './chaos-log.ts'
 import { forms } from './form-settings.ts'
 import { MovingEndpoint } from './moving-endpoint.ts'
@@ -19,6 +21,7 @@ export interface ChaosSite extends AsyncDisposable {
   /** Of the topic, the group and the prefix in Redis. */
   readonly name: string
   readonly outcomeTopic: string
+  readonly issuersFile: string
   readonly cluster: KafkaCluster
   readonly log: ChaosLog
   readonly redisServer: RedisServer
@@ -33,12 +36,22 @@ export interface ChaosSite extends AsyncDisposable {
 export async function openChaosSite(
   cluster: KafkaCluster,
   form: Form,
-  { env, ownOutcomeTopic = false, redisPersistence = 'none', redisReplica = false }: Scenery,
+  {
+    env,
+    hasIssuersFile = false,
+    ownOutcomeTopic = false,
+    redisPersistence = 'none',
+    redisReplica = false,
+  }: Scenery,
 ): Promise<ChaosSite> {
   const settings = forms[form]
   await using opening = new AsyncDisposableStack()
   const name = `chaos-${randomBytes(5).toString('hex')}`
-  const { file, jwks } = await writeSigningKey(opening.use(createScratchDirectory('chaos')).path)
+  const folder = opening.use(createScratchDirectory('chaos')).path
+  const { file, jwks } = await writeSigningKey(folder)
+  const issuersFile = join(folder, 'issuers.json')
+  const issuers = [{ issuer: ISSUER, keys: { file: basename(file) } }]
+  await replaceFile(issuersFile, JSON.stringify({ issuers }))
 
   const redisServer = opening.use(await startRedisServer({ persistence: redisPersistence }))
   const replica = redisReplica ? opening.use(await startRedisServer()) : undefined
@@ -68,6 +81,12 @@ export async function openChaosSite(
         // The work may be on the topic before the first relay is there.
         KAFKA_START_FROM: 'earliest',
         REDIS_PREFIX: name,
+        ...(hasIssuersFile && {
+          ISSUER: '',
+          SIGNING_KEYS_FILE: '',
+          ISSUERS_FILE: issuersFile,
+          SIGNING_KEYS_RELOAD_MS: '100',
+        }),
         ...settings.env,
         ...env?.[form],
       },
@@ -77,6 +96,7 @@ export async function openChaosSite(
   return {
     name,
     outcomeTopic,
+    issuersFile,
     cluster,
     log,
     redisServer,

@@ -11,6 +11,7 @@ import { killedRelays } from './scenarios/killed-relays.ts'
 import { laggingReplica } from './scenarios/lagging-replica.ts'
 import { emptiedRedis, flushedRedis, frozenRedis, restartedRedis } from './scenarios/lost-redis.ts'
 import { refusedOutcomes } from './scenarios/refused-outcomes.ts'
+import { rollingIssuers } from './scenarios/rolling-issuers.ts'
 import { rollingRestart } from './scenarios/rolling-restart.ts'
 import { deadBroker, frozenBroker } from './scenarios/single-broker.ts'
 
@@ -19,6 +20,7 @@ export const relayFaults: readonly Scenario[] = [
   killedRelays,
   joiningAndLeaving,
   rollingRestart,
+  rollingIssuers,
   frozenRelay,
   illRelyingParties,
   hostileRecords,
