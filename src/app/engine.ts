@@ -109,7 +109,6 @@ export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: 
       pipeline,
       runAgain,
       clock: parts.clock,
-      deadlineMs: config.delivery.retry.deadlineMs,
     }),
   })
 }

@@ -102,7 +102,6 @@ export class RecoveryRun {
     const triggers = new ReplayTriggers({
       tally,
       clock,
-      deadlineMs,
       filter,
       outageBudget,
       pipeline,

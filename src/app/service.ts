@@ -179,7 +179,6 @@ export class Service {
       registry,
       admission: this.#core.admission,
       deadLetters: this.#deadLetters,
-      deadlineMs: config.delivery.retry.deadlineMs,
       isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       open: this.#core.open,

@@ -1,5 +1,6 @@
 import { createIssuers, issuersLayout } from '../app/create-issuers.ts'
-import { type Layout, layout, type Placed, readConfigPart } from '../config/config.ts'
+import { type Layout, type Placed, readConfigPart } from '../config/config.ts'
+import { issuer as issuerOption } from '../config/options.ts'
 import { readEachOption } from '../config/read-each-option.ts'
 import type { ResolveIssuer } from '../events/decoding/decode-record.ts'
 import { identifier } from '../events/identifier.ts'
@@ -66,10 +67,5 @@ export async function readConfigFor<const L extends Layout>(
 }
 
 function isIssuer(text: string): boolean {
-  try {
-    readConfigPart(layout.issuers.issuer, { ISSUER: text })
-    return true
-  } catch {
-    return false
-  }
+  return issuerOption.safeParse(text).success
 }

@@ -24,8 +24,6 @@ export interface IntakeOptions {
   readonly admission: Admission
   readonly clock: Clock
   readonly deadLetters: DeadLetters
-  /** How long a delivery is tried. Milliseconds. */
-  readonly deadlineMs: number
   readonly events: IntakeEvents
   readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
   /** Called for a record that cannot be carried out because of its content or the registry's. It becomes a dead letter. */

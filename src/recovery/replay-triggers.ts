@@ -13,8 +13,6 @@ import type { Selected } from './selection.ts'
 export interface ReplayTriggersOptions {
   readonly tally: ReplayTally
   readonly clock: Clock
-  /** Counted from now, also for an old trigger. Milliseconds. */
-  readonly deadlineMs: number
   readonly filter: ReplayFilter
   readonly outageBudget: OutageBudget
   readonly pipeline: Pipeline

@@ -13,7 +13,6 @@ import { endedBy } from './replay-triggers.ts'
 
 export interface StoreFromLogOptions {
   readonly clock: Clock
-  readonly deadlineMs: number
   readonly pipeline: Pipeline
   /** Neither is guarded by the epoch. */
   readonly recovery: Pick<RecoveryRegistry, 'owed'>

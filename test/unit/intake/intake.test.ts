@@ -54,7 +54,6 @@ function intakeFixture(options: FixtureOptions = {}) {
     deadLetters,
     registry,
     admission: core.admission,
-    deadlineMs: 3_600_000,
     events: {
       accepted: (_, result, owed) => accepted.push(`${result} ${owed}`),
       skipped: (reason) => skipped.push(reason),

@@ -73,7 +73,6 @@ async function rebuilt({ clock, log, pipeline, registry }: ReturnType<typeof sit
     clock,
     pipeline,
     registry,
-    deadlineMs: HOUR,
     recovery: registry,
     sessionLifetimeMs: 10 * HOUR,
     tombstoneMs: HOUR,
@@ -107,7 +106,6 @@ function replayed({ clock, pipeline }: ReturnType<typeof site>, batchTriggers: n
     clock,
     pipeline,
     batchTriggers,
-    deadlineMs: HOUR,
     filter: {},
     outageBudget: new OutageBudget(),
   })

@@ -47,7 +47,6 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
     clock,
     registry,
     pipeline,
-    deadlineMs: HOUR,
     recovery: registry,
     sessionLifetimeMs: 10 * HOUR,
     tombstoneMs: HOUR / 4,
