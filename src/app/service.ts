@@ -112,7 +112,7 @@ export class Service {
     const kafka = createKafkaClient(
       config.kafka.brokers,
       'logout-relay',
-      (level, message, details) => logger[level](details, message),
+      (level, message, details) => logger[level](details, `kafka: ${message}`),
       config.kafka,
     )
     this.#topics = new KafkaTopics(kafka)

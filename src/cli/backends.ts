@@ -95,7 +95,7 @@ export async function reachable<T>(name: string, request: Promise<T>): Promise<T
   try {
     return await request
   } catch (error) {
-    if (error instanceof RelayFault) throw error
+    if (error instanceof RelayFault && error.code !== 'LR_UNAVAILABLE') throw error
     throw new RelayFault('LR_UNREACHABLE', `${name} became unreachable: ${messageOf(error)}`, {
       cause: error,
     })

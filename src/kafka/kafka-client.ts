@@ -1,6 +1,8 @@
 import type { Kafka as KafkaClient, LogEntry } from 'kafkajs'
+import { messageOf } from '../lib/errors.ts'
 import { RecentMessages } from '../lib/recent-messages.ts'
 import { addressForKafkajs } from './broker-address.ts'
+import { plainText } from './client-words.ts'
 import { CONNECTION_TIMEOUT_MS, type KafkaSecurity, securityConfig } from './kafka-security.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
 
@@ -46,11 +48,13 @@ function rotated(brokers: readonly string[]): () => Promise<string[]> {
  * second. Repetitions within a minute go to the debug level.
  */
 function forward(
-  { level, namespace, log: { message, timestamp, logger, stack, ...details } }: LogEntry,
+  { level, log: { message, timestamp, logger, stack, helpUrl, ...details } }: LogEntry,
   recent: RecentMessages,
   log: KafkaLog,
 ) {
-  const line = `kafka ${namespace}: ${message}`
-  const isNew = () => recent.isNew(`${line} ${details.broker} ${details.error}`)
-  log(level === logLevel.ERROR && isNew() ? 'warn' : 'debug', line, details)
+  const line = plainText(String(message), details.broker)
+  const { error } = details
+  const said = error === undefined ? details : { ...details, error: plainText(messageOf(error)) }
+  const isNew = () => recent.isNew(`${line} ${said.error}`)
+  log(level === logLevel.ERROR && isNew() ? 'warn' : 'debug', line, said)
 }

@@ -2,6 +2,7 @@ import type { Kafka, Message, PartitionMetadata, Producer } from 'kafkajs'
 import type { OutcomeLog, OutgoingRecord } from '../delivery/outcome-log.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
+import { protocolType } from './client-words.ts'
 import { explainRefusal } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
@@ -34,7 +35,7 @@ export class KafkaOutcomeLog implements OutcomeLog {
       const producer = await this.#producer
       await this.#send(producer, records)
     } catch (error) {
-      const type = protocolType(error)
+      const type = protocolType(error) ?? codeOf(error)
       // A regular answer. The producer remains usable.
       if (type !== undefined && TOO_LARGE.has(type)) {
         throw new RelayFault('LR_RECORD_TOO_LARGE', 'the topic refuses records of this size', {
@@ -108,13 +109,4 @@ export class KafkaOutcomeLog implements OutcomeLog {
       1_000,
     )
   }
-}
-
-/** The broker's error type, at whatever depth kafkajs wrapped it. */
-function protocolType(error: unknown): string | undefined {
-  for (let it = error as { type?: string; cause?: unknown; originalError?: unknown } | undefined; it; ) {
-    if (typeof it.type === 'string') return it.type
-    it = (it.cause ?? it.originalError) as typeof it
-  }
-  return codeOf(error)
 }

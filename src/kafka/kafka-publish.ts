@@ -2,6 +2,7 @@ import type { Kafka } from 'kafkajs'
 import type { OutgoingRecord } from '../delivery/outcome-log.ts'
 import type { RecordPosition } from '../events/wire-record.ts'
 import { RelayFault } from '../lib/errors.ts'
+import { explainRefusal } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
 import { partitionOfKey } from './key-partition.ts'
@@ -23,8 +24,8 @@ export async function publishRecord(
     allowAutoTopicCreation: false,
     createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
   })
-  await producer.connect()
   try {
+    await producer.connect()
     const answered = await producer.send({
       topic,
       acks: ALL_IN_SYNC_REPLICAS,
@@ -36,6 +37,8 @@ export async function publishRecord(
       throw new RelayFault('LR_PUBLISH_INCOMPLETE', `no acknowledgement for ${topic}/${partition}`)
     }
     return { topic, partition, offset: Number(offset) }
+  } catch (error) {
+    throw explainRefusal(error, `Write on topic ${topic}`)
   } finally {
     await producer.disconnect().catch(() => undefined)
   }

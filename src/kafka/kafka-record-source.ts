@@ -5,6 +5,7 @@ import type { AssignedPartition, RecordBatch, RecordListener, RecordSource } fro
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
+import { inPlainWords } from './client-words.ts'
 import { EdgeWatch } from './edge-watch.ts'
 import { explainRefusal } from './kafka-refusal.ts'
 import { wireRecord } from './kafka-wire-record.ts'
@@ -313,7 +314,8 @@ function recordBatch({ batch }: EachBatchPayload): RecordBatch<Iterable<WireReco
 
 /** An error that ends the kafkajs consumer, so that it does not go on with an assignment that nobody knows. */
 function unrecoverable(error: unknown): Error {
-  const fault = new RelayFault('LR_UNAVAILABLE', `the start positions are not known: ${messageOf(error)}`, {
+  const why = messageOf(inPlainWords(error))
+  const fault = new RelayFault('LR_UNAVAILABLE', `the start positions are not known: ${why}`, {
     cause: error,
   })
   // kafkajs' runner gives up on few error names; this is one of them.

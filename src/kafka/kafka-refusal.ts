@@ -1,5 +1,6 @@
 import { tlsRefusal } from '../diagnosis/network-fault.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
+import { inPlainWords } from './client-words.ts'
 
 const TLS_OPTIONS = { ca: 'KAFKA_TLS_CA_FILE', cert: 'KAFKA_TLS_CERT_FILE' }
 
@@ -12,8 +13,8 @@ interface KafkaError {
 }
 
 /**
- * Turns a permanent refusal of Kafka into a fault `LR_REFUSED` with the reason and the remedy. Returns any other error
- * unchanged. `rights`: the required rights in Kafka's words, such as "Write on topic a".
+ * Turns a permanent refusal of Kafka into a fault `LR_REFUSED` with the reason and the remedy, and any other error into what
+ * `inPlainWords` makes of it. `rights`: the required rights in Kafka's words, such as "Write on topic a".
  */
 export function explainRefusal(error: unknown, rights: string): unknown {
   for (
@@ -24,7 +25,7 @@ export function explainRefusal(error: unknown, rights: string): unknown {
     const reason = reasonOf(it, rights)
     if (reason !== undefined) return new RelayFault('LR_REFUSED', `Kafka: ${reason}`, { cause: error })
   }
-  return error
+  return inPlainWords(error)
 }
 
 function reasonOf(error: KafkaError, rights: string): string | undefined {

@@ -2,6 +2,7 @@ import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
 import type { TopicPartition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
+import { protocolType } from './client-words.ts'
 import { explainRefusal } from './kafka-refusal.ts'
 import { type Cluster, createCluster } from './kafkajs/kafka-cluster.ts'
 import { fetchBounds, type PartitionBounds, timeAt } from './partition-bounds.ts'
@@ -179,7 +180,7 @@ export class KafkaTopics {
 
 function missing(topic: string) {
   return (error: unknown): never => {
-    if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+    if (protocolType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
       const remedy = `create it with a partition for each replica that you may run: kafka-topics.sh --create --topic ${topic} --partitions 12`
       throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist; ${remedy}`, { cause: error })
     }

@@ -2,6 +2,7 @@ import type { TopicPartition } from '../events/wire-record.ts'
 import type { AssignedPartition, CommittablePosition, PositionMetadata } from '../intake/record-source.ts'
 import { settledWithin } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
+import { inPlainWords } from './client-words.ts'
 import type { GroupPosition } from './group-positions.ts'
 import type { GroupMember } from './kafkajs/group-internals.ts'
 import { metadataText } from './position-metadata.ts'
@@ -98,7 +99,7 @@ export class OffsetCommits {
       await answered(member.commitOffsets(request))
     } catch (error) {
       if (this.#member === member) this.#options.onRefused(error)
-      throw error
+      throw inPlainWords(error)
     }
     if (this.#member !== member) return
     for (const position of committing) this.#committed.set(nameOf(position), position.offset)

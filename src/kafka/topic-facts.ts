@@ -1,6 +1,7 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
 import type { Fact, TopicFacts, TopicRole, TopicSettings } from '../diagnosis/facts.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
+import { plainText, protocolType } from './client-words.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
 
@@ -78,17 +79,15 @@ export class TopicFactsReader {
   }
 }
 
-/** kafkajs retries and wraps the last error. */
 function isLeaderless(error: unknown): boolean {
-  const { type, cause } = error as { type?: string; cause?: { type?: string } }
-  return (type ?? cause?.type) === 'LEADER_NOT_AVAILABLE'
+  return protocolType(error) === 'LEADER_NOT_AVAILABLE'
 }
 
 /** The cluster's message if the error is a refusal, else `undefined`. */
 export function refusalIn(error: unknown): string | undefined {
   const { name, type = '' } = error as { name?: string; type?: string }
   const isRefusal = REFUSALS.has(type) || name === 'KafkaJSServerDoesNotSupportApiKey'
-  return isRefusal ? messageOf(error) : undefined
+  return isRefusal ? plainText(messageOf(error)) : undefined
 }
 
 function describe(admin: Admin, topic: string): Promise<DescribeConfigResponse> {

@@ -5,8 +5,6 @@ import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 const BUDGET_MS = 20_000
 const RETRY_DELAY_MS_MAX = 2_000
 const PERMANENT_CODES = new Set(['LR_REGISTRY_LOST', 'LR_REFUSED'])
-/** Error names of kafkajs and messages of ioredis for a lost connection. */
-const CLIENT_ERRORS = /^KafkaJS|Connection is closed|Socket timeout/
 
 /**
  * How long a command tolerates an outage of Kafka or Redis. A service waits for ever; a command must report to its caller.
@@ -65,10 +63,7 @@ export class OutageBudget {
 
 /** Turns an error of the Kafka or Redis client that has given up into a fault for the caller. */
 export function unreachableFault(error: unknown): unknown {
-  const isGivenUp =
-    codeOf(error) === 'LR_UNAVAILABLE' ||
-    (error instanceof Error && CLIENT_ERRORS.test(`${error.name} ${error.message}`))
-  if (!isGivenUp) return error
+  if (codeOf(error) !== 'LR_UNAVAILABLE') return error
   return new RelayFault('LR_UNREACHABLE', `Kafka or Redis stays out of reach: ${messageOf(error)}`, {
     cause: error,
   })

@@ -4,7 +4,7 @@ import { messageOf, RelayFault } from '../lib/errors.ts'
 import { readTlsFiles, type TlsFiles, type TlsParts } from '../lib/tls-files.ts'
 import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
 import { RedisConnector } from './redis-connector.ts'
-import { explainRefusal, hideClientWording } from './redis-refusal.ts'
+import { explainRefusal, inPlainWords } from './redis-refusal.ts'
 
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 
@@ -208,7 +208,7 @@ function securityOptions(
 }
 
 function reply(answer: PromiseSettledResult<unknown>): unknown {
-  if (answer.status === 'rejected') throw hideClientWording(answer.reason)
+  if (answer.status === 'rejected') throw inPlainWords(answer.reason)
   return answer.value
 }
 

@@ -1,24 +1,40 @@
 import { tlsRefusal } from '../diagnosis/network-fault.ts'
-import { messageOf, RelayFault } from '../lib/errors.ts'
+import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 
 const TLS_OPTIONS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE' }
 
+/** By what the client library says; everything else that it says is about a connection that is gone. */
+const clientTexts: readonly (readonly [RegExp, string])[] = [
+  [/^(Socket timeout|Command timed out)/, 'Redis does not answer'],
+  [/^Protocol error/, 'what answers there is not Redis'],
+]
+
 /**
- * Turns Redis' refusal of a connection into a fault `LR_REFUSED` with the reason and the remedy. Returns any other error
- * unchanged.
+ * Turns Redis' refusal of a connection into a fault `LR_REFUSED` with the reason and the remedy, and any other error into what
+ * `inPlainWords` makes of it.
  */
 export function explainRefusal(error: unknown): unknown {
   const reason = reasonOf(messageOf(error)) ?? tlsRefusal(error, TLS_OPTIONS)
-  return reason === undefined ? error : new RelayFault('LR_REFUSED', `Redis: ${reason}`, { cause: error })
+  return reason === undefined
+    ? inPlainWords(error)
+    : new RelayFault('LR_REFUSED', `Redis: ${reason}`, { cause: error })
 }
 
 /**
- * Replaces the client library's message about a lost connection: it names options of the library, which mean nothing to an
- * operator.
+ * Turns an error of the client library's own into a fault `LR_UNAVAILABLE`: it names options and queues of the library, which
+ * mean nothing to an operator. Returns unchanged what Redis answered, what the system says, and faults of this program.
  */
-export function hideClientWording(error: unknown): unknown {
-  if (!/maxRetriesPerRequest|enableOfflineQueue|^Connection is closed/.test(messageOf(error))) return error
-  return new RelayFault('LR_UNAVAILABLE', 'the connection to Redis was lost', { cause: error })
+export function inPlainWords(error: unknown): unknown {
+  if (!isOfClient(error)) return error
+  const [, text = 'the connection to Redis was lost'] =
+    clientTexts.find(([pattern]) => pattern.test(error.message)) ?? []
+  return new RelayFault('LR_UNAVAILABLE', text, { cause: error })
+}
+
+function isOfClient(error: unknown): error is Error {
+  if (!(error instanceof Error) || codeOf(error) !== undefined) return false
+  const isOfProgram = error instanceof TypeError || error instanceof RangeError
+  return !isOfProgram && error.name !== 'ReplyError'
 }
 
 function reasonOf(message: string): string | undefined {

@@ -28,7 +28,7 @@ test('a broker that is away does not fill the log: the same words are a warning 
   await expect(connect()).rejects.toThrow('ECONNREFUSED')
   await expect(connect()).rejects.toThrow('ECONNREFUSED')
   const warnings = lines.filter(({ level }) => level === 'warn').map(({ line }) => line)
-  expect(warnings).toContain(`kafka Connection: Connection error: connect ECONNREFUSED ${dead}`)
+  expect(warnings).toContain(`broker ${dead} cannot be reached: connect ECONNREFUSED ${dead}`)
   expect(new Set(warnings).size).toBe(warnings.length)
   // Nothing is kept from those who debug.
   expect(lines.filter(({ line }) => line === warnings[0]).length).toBeGreaterThan(2)
