@@ -49,6 +49,11 @@ export class Checkup {
     return this.#parts.flatMap((part) => this.#found.get(part) ?? [])
   }
 
+  /** Parts that could not be looked at the last time. */
+  get unseen(): readonly CheckedPart[] {
+    return this.#parts.filter((part) => (this.#failures.get(part) ?? 0) > 0)
+  }
+
   get errors(): readonly Finding[] {
     return this.findings.filter(isError)
   }

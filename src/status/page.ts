@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 const STYLES = ['page.css', 'figures.css', 'tables.css']
-const SCRIPTS = ['format.js', 'elements.js', 'chart.js', 'sections.js', 'live.js']
+const SCRIPTS = ['format.js', 'elements.js', 'chart.js', 'state.js', 'sections.js', 'live.js']
 
 export interface Page {
   readonly html: string

@@ -8,20 +8,31 @@ import type { Clock } from '../lib/clock.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import { BacklogView } from './backlog-view.ts'
-import type { Failure, RecentFailures } from './recent-failures.ts'
+import { isWanted, remedyOf } from './failure-remedies.ts'
+import { type FailureRow, failureRows } from './failure-rows.ts'
+import { type Headline, headline } from './headline.ts'
+import { headlineFacts } from './headline-facts.ts'
+import type { RecentFailures } from './recent-failures.ts'
 import { type RelyingPartyRows, relyingPartyRows } from './relying-party-rows.ts'
-import { type CountedMetrics, Throughput, type ThroughputView } from './throughput.ts'
+import { type CountedMetrics, type OutcomeCount, Throughput, type ThroughputView } from './throughput.ts'
 import { withoutIdentifiers } from './without-identifiers.ts'
 
 /** What the status page shows. Times are milliseconds since the epoch, on the relay's clock. */
 export interface StatusSnapshot {
   readonly atMs: number
+  readonly headline: Headline
+  /** `shadow`: everything but the POST. */
+  readonly mode: 'live' | 'shadow'
   readonly version: string
   readonly issuer: string
   readonly uptimeMs: number
   /** Empty when the relay is ready. */
   readonly notReady: readonly { readonly part: string; readonly reason: string }[]
   readonly findings: readonly Pick<Finding, 'check' | 'severity' | 'text' | 'remedy'>[]
+  /** Why deliveries have failed, in the window and since the start, with what to do about it. */
+  readonly failedBy: readonly (Pick<OutcomeCount, 'reason' | 'recently' | 'total'> & {
+    readonly remedy: string
+  })[]
   /** While the registry is built from the log. */
   readonly rebuild?: RebuildProgress
   readonly load: {
@@ -42,8 +53,10 @@ export interface StatusSnapshot {
     readonly readAtMs?: number
   }
   readonly relyingParties: RelyingPartyRows
+  /** The first two hundred, those that are furthest behind first. */
   readonly partitions: readonly PartitionRow[]
-  readonly failures: readonly Failure[]
+  readonly partitionsTotal: number
+  readonly failures: readonly FailureRow[]
 }
 
 export interface PartitionRow {
@@ -57,8 +70,8 @@ export interface PartitionRow {
 
 export interface SnapshotSources {
   readonly assignment: Pick<Assignment, 'queues'>
-  readonly backlog: Pick<Backlog, 'sizes'>
-  readonly checkup: Pick<Checkup, 'findings'>
+  readonly backlog: Pick<Backlog, 'sizes' | 'earliestDeadlines'>
+  readonly checkup: Pick<Checkup, 'findings' | 'unseen'>
   readonly clock: Clock
   readonly core: {
     readonly dispatcher: Pick<DeliveryCore['dispatcher'], 'inFlight' | 'waiting'>
@@ -66,12 +79,20 @@ export interface SnapshotSources {
     readonly settlement: Pick<DeliveryCore['settlement'], 'size'>
     readonly relyingParties: Pick<DeliveryCore['relyingParties'], typeof Symbol.iterator>
   }
-  readonly delivery: Pick<DeliveryOptions, 'maxInFlight' | 'maxUnsettled'>
+  readonly delivery: Pick<DeliveryOptions, 'maxInFlight' | 'maxUnsettled'> & {
+    readonly retry: Pick<DeliveryOptions['retry'], 'deadlineMs'>
+  }
   readonly failures: RecentFailures
   readonly guard: Pick<EpochGuard, 'isIntact'>
-  readonly issuers: { readonly only: string | undefined; known(): Iterable<unknown> }
+  readonly issuers: {
+    readonly only: string | undefined
+    known(): Iterable<unknown>
+    get(issuer: string): { readonly deadlineMs: number } | undefined
+  }
   readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
+  /** `live` unless it says otherwise. */
+  readonly mode?: StatusSnapshot['mode']
   /** What is not ready, by part, with the reason. */
   readonly notReady: () => Record<string, string>
   readonly rebuilding: () => RebuildProgress | undefined
@@ -89,34 +110,50 @@ export class StatusReader {
 
   constructor(sources: SnapshotSources) {
     this.#sources = sources
-    this.#backlog = new BacklogView(sources.backlog, sources.clock)
+    const { failures } = sources
+    const isTroubled = (rpKey: string) => failures.problemAt(rpKey) !== undefined
+    this.#backlog = new BacklogView(sources.backlog, sources.clock, isTroubled)
     this.#startedAtMs = sources.clock.now()
     this.throughput = new Throughput(sources.metrics, sources.clock)
   }
 
   /** Takes a second at most, whatever Redis and Kafka do. */
   async read(): Promise<StatusSnapshot> {
-    const { assignment, checkup, clock, core, delivery, failures, guard, lag } = this.#sources
+    const { assignment, lag } = this.#sources
     await Promise.all([this.#backlog.refresh(), lag.refresh()])
-    const throughput = await this.throughput.view()
+    const snapshot = this.#put(await this.throughput.view())
+    let records = 0
+    for (const queue of assignment.queues) records += lag.of(queue) ?? 0
+    return { ...snapshot, headline: headline(headlineFacts(snapshot, records)) }
+  }
+
+  #put(throughput: ThroughputView): Omit<StatusSnapshot, 'headline'> {
+    const { assignment, checkup, clock, core, delivery, failures, guard, issuers, lag } = this.#sources
     const { sizes, isOld, isCut, readAtMs } = this.#backlog
     const atMs = clock.now()
     const rebuild = guard.isIntact ? undefined : this.#sources.rebuilding()
+    const showsIssuer = issuers.only === undefined
+    const notReady = Object.entries(this.#sources.notReady())
+    const signs = [
+      ...notReady.map(([part]) => part),
+      ...checkup.findings.map(({ check }) => check),
+      ...checkup.unseen.map((part) => `checks-${part}`),
+    ]
+    const partitions = partitionRows(assignment.queues, lag)
     return {
       atMs,
+      mode: this.#sources.mode ?? 'live',
       version: this.#sources.version,
-      issuer: this.#sources.issuers.only ?? `${[...this.#sources.issuers.known()].length} issuers`,
+      issuer: issuers.only ?? `${[...issuers.known()].length} issuers`,
       uptimeMs: atMs - this.#startedAtMs,
-      notReady: Object.entries(this.#sources.notReady()).map(([part, reason]) => ({
-        part,
-        reason: withoutIdentifiers(reason),
-      })),
+      notReady: notReady.map(([part, reason]) => ({ part, reason: withoutIdentifiers(reason) })),
       findings: checkup.findings.map(({ check, severity, text, summary = text, remedy = '' }) => ({
         check,
         severity,
         text: withoutIdentifiers(summary),
         remedy: withoutIdentifiers(remedy),
       })),
+      failedBy: failedBy(throughput),
       ...(rebuild !== undefined && { rebuild }),
       load: {
         inFlight: core.dispatcher.inFlight,
@@ -137,12 +174,25 @@ export class StatusReader {
       relyingParties: relyingPartyRows(
         { [Symbol.iterator]: () => core.relyingParties[Symbol.iterator]() },
         sizes,
-        (rpKey) => failures.problemAt(rpKey),
+        {
+          showsIssuer,
+          nowMs: atMs,
+          problemAt: (rpKey) => failures.problemAt(rpKey),
+          timeMsOf: (issuer) => issuers.get(issuer)?.deadlineMs ?? delivery.retry.deadlineMs,
+        },
       ),
-      partitions: partitionRows(assignment.queues, lag),
-      failures: failures.list,
+      partitions: partitions.slice(0, PARTITIONS_MAX),
+      partitionsTotal: partitions.length,
+      failures: failureRows(failures.list, { nowMs: atMs, showsIssuer, signs: new Set(signs) }),
     }
   }
+}
+
+function failedBy({ outcomes }: ThroughputView): StatusSnapshot['failedBy'] {
+  return outcomes
+    .filter(({ outcome, reason }) => outcome === 'failed' && !isWanted(reason))
+    .map(({ reason, recently, total }) => ({ reason, recently, total, remedy: remedyOf(reason) ?? '' }))
+    .sort((a, b) => b.recently - a.recently)
 }
 
 function partitionRows(queues: Assignment['queues'], lag: Pick<ConsumerLag, 'of'>): PartitionRow[] {
@@ -156,5 +206,5 @@ function partitionRows(queues: Assignment['queues'], lag: Pick<ConsumerLag, 'of'
   rows.sort(
     (a, b) => (b.lag ?? 0) - (a.lag ?? 0) || a.topic.localeCompare(b.topic) || a.partition - b.partition,
   )
-  return rows.slice(0, PARTITIONS_MAX)
+  return rows
 }

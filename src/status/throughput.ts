@@ -17,6 +17,8 @@ export interface CountedMetrics {
   readonly deliveries: ReadableMetric
   /** A histogram of seconds. */
   readonly triggerToSent: ReadableMetric
+  /** Triggers and registrations read, by `type` and `result`. */
+  readonly triggers: ReadableMetric
 }
 
 export interface OutcomeCount {
@@ -38,6 +40,13 @@ export interface ThroughputView {
   /** What "recently" means: shorter than five minutes in a young process. */
   readonly windowMs: number
   readonly outcomes: OutcomeCount[]
+  /** Since the start of the process. */
+  readonly read: {
+    /** Triggers of issuers that are configured here. */
+    readonly triggers: number
+    /** Triggers and registrations of others, which are skipped. */
+    readonly ofUnknownIssuer: number
+  }
   /** `undefined` when nothing was sent in the window. */
   readonly triggerToSent: { readonly p50Ms: number; readonly p99Ms: number } | undefined
 }
@@ -83,7 +92,7 @@ export class Throughput {
   }
 
   async view(): Promise<ThroughputView> {
-    const now = await this.#read()
+    const [now, read] = await Promise.all([this.#read(), this.#readTriggers()])
     const oldest = this.#samples[0] ?? now
     const before = this.#samples.at(-RATE_SAMPLES) ?? oldest
     const [sent, failed] = ['sent', 'failed'].map((outcome) =>
@@ -104,6 +113,7 @@ export class Throughput {
       everyMs: SAMPLE_MS,
       sent,
       failed,
+      read,
       windowMs: now.atMs - oldest.atMs,
       outcomes: now.counts
         .filter(({ value }) => value > 0)
@@ -115,6 +125,15 @@ export class Throughput {
         })),
       triggerToSent: p50Ms === undefined || p99Ms === undefined ? undefined : { p50Ms, p99Ms },
     }
+  }
+
+  async #readTriggers(): Promise<ThroughputView['read']> {
+    const { values } = await this.#metrics.triggers.get()
+    const read = { triggers: 0, ofUnknownIssuer: 0 }
+    for (const { labels, value } of values)
+      if (labels.result === 'unknown-issuer') read.ofUnknownIssuer += value
+      else if (labels.type !== 'backchannel-logout-registered') read.triggers += value
+    return read
   }
 
   async #read(): Promise<Reading> {

@@ -78,6 +78,7 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#metrics.attemptDuration.add(durationMs / 1_000)
     if (verdict === 'sent') {
       this.#accepted.inc()
+      if (this.#failures.isAnyTroubled) this.#failures.accepted(report.delivery.rp.key)
       this.#writeLine(acceptedAttemptLine(report))
       return
     }

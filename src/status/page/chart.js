@@ -1,54 +1,63 @@
 import { element, text } from './elements.js'
-import { duration, rate } from './format.js'
+import { rate } from './format.js'
 
 const WIDTH = 600
 const HEIGHT = 120
 const POINTS = 60
+const MINUTES = 5
 const SVG = 'http://www.w3.org/2000/svg'
 
-function part(svg, name, className) {
+function part(svg, name, className, path) {
   const made = document.createElementNS(SVG, name)
   made.setAttribute('class', className)
+  made.setAttribute('d', path)
   svg.append(made)
-  return made
+}
+
+/** The end of the axis: 1, 2 or 5 times a power of ten. */
+function roundUp(value) {
+  if (value <= 0) return 1
+  const power = 10 ** Math.floor(Math.log10(value))
+  return power * [1, 2, 5, 10].find((it) => it * power >= value)
 }
 
 /** The last five minutes, the latest at the right; drawn anew only when there is a new point. */
-export function drawThroughput({ everyMs, sent, failed }) {
+export function drawThroughput({ sent, failed }) {
   const curve = element('curve')
   const state = JSON.stringify([sent, failed])
   if (curve.dataset.drawn === state) return
   curve.dataset.drawn = state
   curve.replaceChildren()
   const highest = Math.max(...sent, ...failed, 0)
-  // Room above the highest point, and a flat line where nothing goes on.
-  const scale = (HEIGHT - 8) / Math.max(highest, 1)
-  const points = (values) =>
-    values.map((value, i) => {
+  const top = roundUp(highest)
+  text('curve-top', rate(top).replace('.0', ''))
+  text('curve-half', rate(top / 2).replace('.0', ''))
+  // A single point is drawn as a short line, or it would not be seen.
+  const points = ([...values]) => {
+    if (values.length === 1) values.push(values[0])
+    return values.map((value, i) => {
       const x = WIDTH - ((values.length - 1 - i) * WIDTH) / (POINTS - 1)
-      return `${x.toFixed(1)},${(HEIGHT - 1 - value * scale).toFixed(1)}`
+      return `${x.toFixed(1)},${(HEIGHT - (value * HEIGHT) / top).toFixed(1)}`
     })
-  const base = part(curve, 'path', 'base')
-  base.setAttribute('d', `M0,${HEIGHT - 0.5}H${WIDTH}`)
+  }
+  for (const y of [0.5, HEIGHT / 2, HEIGHT - 0.5]) part(curve, 'path', 'grid', `M0,${y}H${WIDTH}`)
+  for (let minute = 0; minute <= MINUTES; minute++)
+    part(curve, 'path', 'grid', `M${(minute * WIDTH) / MINUTES},0V${HEIGHT}`)
   if (sent.length > 0) {
     const line = points(sent)
     const startX = line[0].split(',')[0]
-    part(curve, 'path', 'area').setAttribute(
-      'd',
-      `M${startX},${HEIGHT}L${line.join('L')}L${WIDTH},${HEIGHT}Z`,
-    )
-    part(curve, 'path', 'line').setAttribute('d', `M${line.join('L')}`)
+    part(curve, 'path', 'area', `M${startX},${HEIGHT}L${line.join('L')}L${WIDTH},${HEIGHT}Z`)
+    part(curve, 'path', 'line', `M${line.join('L')}`)
     if (failed.some((value) => value > 0)) {
-      part(curve, 'path', 'line failed').setAttribute('d', `M${points(failed).join('L')}`)
+      part(curve, 'path', 'line failed', `M${points(failed).join('L')}`)
     }
   }
-  text('curve-from', `${duration(POINTS * everyMs)} ago`)
   text(
     'curve-text',
     sent.length === 0
-      ? 'the first figures appear in a few seconds'
+      ? 'The first figures appear in a few seconds.'
       : highest === 0
-        ? 'no deliveries in this time'
-        : `highest ${rate(highest)} per second`,
+        ? 'No deliveries in this time.'
+        : `Highest: ${rate(highest)} per second.`,
   )
 }

@@ -47,7 +47,23 @@ export function seconds(ms) {
 }
 
 export function ago(ms) {
-  return ms < 1_500 ? 'just now' : `${seconds(ms)} ago`
+  return ms < 1_000 ? 'just now' : `${seconds(ms)} ago`
+}
+
+/** How long it is until then. */
+export function until(thenMs, nowMs) {
+  return thenMs <= nowMs ? 'now' : `in ${duration(thenMs - nowMs)}`
+}
+
+/** How long it is until then, and when that is. */
+export function deadline(thenMs, nowMs) {
+  const at = new Date(thenMs).toISOString().slice(0, 16).replace('T', '\u00a0')
+  return `${until(thenMs, nowMs)} (${at}\u00a0UTC)`
+}
+
+/** A client id within a sentence: they come from outside, and are as long as somebody wanted. */
+export function name(text) {
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }
 
 export function plural(value, one, many = `${one}s`) {

@@ -36,16 +36,12 @@ function showLink() {
   const silentMs = heardAtMs === undefined ? 0 : Date.now() - heardAtMs
   const isStale = silentMs > STALE_MS || (trouble !== '' && heardAtMs !== undefined)
   const link = element('link')
-  if (isStale) {
-    setClass(element('main'), 'old')
-    setClass(link, 'pill bad')
-    // Not by the second: it is read out whenever it changes.
-    const age = ago(Math.floor(silentMs / STALE_MS) * STALE_MS)
-    text('link', `stale, ${trouble || 'no report'}; last update ${age}`)
-  } else {
-    setClass(link, heardAtMs === undefined ? 'pill' : 'pill good')
-    text('link', heardAtMs === undefined ? trouble || 'connecting' : 'live')
-  }
+  if (isStale) setClass(element('main'), 'old')
+  setClass(link, isStale ? 'pill bad' : heardAtMs === undefined ? 'pill' : 'pill good')
+  const state = heardAtMs === undefined ? trouble || 'connecting' : `Updated ${ago(silentMs)}`
+  text('link', isStale ? `${state}: ${trouble || 'no report'}` : state)
+  // Read out when it changes, so without the seconds.
+  text('link-said', isStale ? `What is shown is old: ${trouble || 'no report'}` : '')
 }
 
 // A page that nobody sees holds no connection: a browser has few of them per host.

@@ -1,68 +1,10 @@
 import { drawThroughput } from './chart.js'
-import { element, fillFigures, fillNotes, fillTable, setClass, show, text } from './elements.js'
-import { ago, count, duration, exact, plural, rate, seconds } from './format.js'
-
-const TONES = { error: 'bad', warning: 'warn', hint: '' }
+import { fillFigures, fillTable, text } from './elements.js'
+import { ago, count, duration, exact, plural, rate, seconds, until } from './format.js'
+import { showHints, showState } from './state.js'
 
 function sum(rows, amountOf) {
   return rows.reduce((total, row) => total + amountOf(row), 0)
-}
-
-/** Checks that found an error make the relay not ready, and are among the reasons for that. */
-function noteOf({ check, severity, text, remedy }) {
-  return { tone: TONES[severity], label: severity, name: check, text, remedy }
-}
-
-function showState({ notReady, relyingParties, findings, rebuild, version, issuer, uptimeMs }) {
-  const isReady = notReady.length === 0
-  const isStopping = notReady.some(({ part }) => part === 'service')
-  const { silent } = relyingParties
-  const notes = [
-    ...notReady.map(({ part, reason }) => ({ tone: 'bad', label: part, text: reason })),
-    ...findings.filter(({ severity }) => severity === 'warning').map(noteOf),
-  ]
-  if (silent > 0) {
-    notes.push({
-      tone: 'warn',
-      label: 'RPs',
-      text: `${plural(silent, 'RP does', 'RPs do')} not answer: ${silent === 1 ? 'its' : 'their'} deliveries are parked`,
-      remedy: 'check these RPs; their logouts are sent when they answer again before the deadline',
-    })
-  }
-  const tone = isReady ? (notes.length > 0 ? 'warn' : 'good') : 'bad'
-  setClass(element('state-mark'), `mark ${tone}`)
-  text('state-mark', { good: '✓', warn: '!', bad: '✕' }[tone])
-  text('state-title', isReady ? 'Ready' : isStopping ? 'Stopping' : 'Not ready')
-  text(
-    'state-text',
-    isStopping
-      ? 'Attempts in flight end or are parked. Another replica continues.'
-      : !isReady
-        ? 'Logouts wait until this is fixed. No accepted logout is lost.'
-        : notes.length > 0
-          ? `Logouts are delivered. ${plural(notes.length, 'thing needs', 'things need')} attention.`
-          : 'Logouts are delivered, and nothing needs attention.',
-  )
-  fillNotes('reasons', notes)
-  const isRebuilding = rebuild !== undefined && rebuild.phase !== 'done' && rebuild.recordsTotal > 0
-  show('rebuild', isRebuilding)
-  if (isRebuilding) {
-    const { phase, records, recordsTotal } = rebuild
-    text(
-      'rebuild-text',
-      `Rebuilding the registry: ${phase}, ${count(records)} of ${count(recordsTotal)} records`,
-    )
-    element('rebuild-bar').max = recordsTotal
-    element('rebuild-bar').value = records
-  }
-  text('about', `${version} · ${issuer} · up ${seconds(uptimeMs)}`)
-  document.title = isReady ? 'logout-relay' : 'Not ready: logout-relay'
-}
-
-function showHints({ findings }) {
-  const hints = findings.filter(({ severity }) => severity === 'hint').map(noteOf)
-  show('hints-card', hints.length > 0)
-  fillNotes('hints', hints)
 }
 
 function backlogAge({ backlog, atMs }) {
@@ -71,7 +13,7 @@ function backlogAge({ backlog, atMs }) {
 }
 
 function showFigures(status) {
-  const { throughput, load, backlog, partitions, relyingParties } = status
+  const { throughput, load, backlog, partitions, partitionsTotal, relyingParties } = status
   const isLagKnown = partitions.some(({ lag }) => lag !== undefined)
   const { triggerToSent, outcomes, windowMs } = throughput
   const failed = sum(outcomes, ({ outcome, recently }) => (outcome === 'failed' ? recently : 0))
@@ -117,7 +59,7 @@ function showFigures(status) {
       name: 'Lag',
       value: isLagKnown ? count(lag) : '–',
       note: isLagKnown
-        ? `records; ${plural(partitions.length, 'partition')}`
+        ? `records; ${plural(partitionsTotal, 'partition')}`
         : partitions.length === 0
           ? 'no partition here'
           : 'nothing read yet',
@@ -125,7 +67,8 @@ function showFigures(status) {
   ])
 }
 
-function breakerCell({ breaker, openUntilMs }, atMs) {
+function breakerCell({ breaker, openUntilMs, state }, atMs) {
+  if (state !== undefined) return { main: state, tone: 'warn' }
   if (breaker === 'closed') return { main: 'closed', tone: 'good' }
   if (breaker === 'probing') return { main: 'probing', tone: 'warn', small: 'one attempt' }
   const small = openUntilMs <= atMs ? 'probe is due' : `probe in ${duration(openUntilMs - atMs)}`
@@ -145,9 +88,12 @@ function showRelyingParties(status) {
   fillTable('rps', {
     caption: 'Relying parties with deliveries in flight or parked, or with an open breaker',
     rows,
-    none: backlog.isOld ? 'The backlog is unknown.' : 'Every RP answers, and nothing is parked.',
+    none: backlog.isOld ? 'The backlog is unknown.' : 'No RP is known not to answer, and nothing is parked.',
     columns: [
-      { title: 'Client', cell: ({ clientId, problem }) => ({ main: clientId, small: problem?.host }) },
+      {
+        title: 'Client',
+        cell: ({ clientId, issuer, problem }) => ({ main: clientId, small: beside(issuer, problem?.host) }),
+      },
       { title: 'Breaker', kind: 'time', cell: (row) => breakerCell(row, atMs) },
       {
         title: 'In flight',
@@ -162,8 +108,15 @@ function showRelyingParties(status) {
         title: 'Next due',
         kind: 'number',
         cell: ({ nextDueMs }) => ({
-          main:
-            nextDueMs === undefined ? '–' : nextDueMs <= atMs ? 'now' : `in ${duration(nextDueMs - atMs)}`,
+          main: nextDueMs === undefined ? '–' : until(nextDueMs, atMs),
+        }),
+      },
+      {
+        title: 'Given up',
+        kind: 'number',
+        cell: ({ deadlineMs }) => ({
+          main: deadlineMs === undefined ? '–' : until(deadlineMs, atMs),
+          small: deadlineMs === undefined ? '' : 'the oldest seen',
         }),
       },
       {
@@ -177,7 +130,17 @@ function showRelyingParties(status) {
   })
 }
 
+/** Whichever of them there are. */
+function beside(...texts) {
+  return texts.filter((it) => it !== undefined).join(' · ')
+}
+
 const KINDS = { delivery: 'Delivery failed', 'dead-letter': 'Dead letter', fault: 'Fault' }
+
+function stateCell({ kind, isOver, isWanted }) {
+  if (isOver) return { main: 'over', tone: 'good' }
+  return kind === 'dead-letter' || isWanted ? { main: '–' } : { main: 'not over', tone: 'bad' }
+}
 
 function showFailures({ failures, atMs }) {
   fillTable('failures', {
@@ -185,17 +148,19 @@ function showFailures({ failures, atMs }) {
     rows: failures,
     none: 'None so far.',
     columns: [
-      { title: 'Where', cell: ({ what, host }) => ({ main: what, small: host }) },
+      { title: 'Where', cell: ({ what, issuer, host }) => ({ main: what, small: beside(issuer, host) }) },
       { title: 'What', kind: 'time', cell: ({ kind }) => ({ main: KINDS[kind] }) },
-      { title: 'Why', cell: ({ why }) => ({ main: why }) },
+      { title: 'Why', cell: ({ why, remedy }) => ({ main: why, small: remedy }) },
+      { title: 'State', kind: 'time', cell: stateCell },
       { title: 'Times', kind: 'number', cell: (row) => ({ main: count(row.count) }) },
       { title: 'Last', kind: 'time', cell: (row) => ({ main: ago(atMs - row.atMs) }) },
     ],
   })
 }
 
-function showOutcomes({ throughput }) {
+function showOutcomes({ throughput, failedBy }) {
   const rows = throughput.outcomes.filter(({ total }) => total > 0)
+  const remedyOf = (reason) => failedBy.find((it) => it.reason === reason)?.remedy
   fillTable('outcomes', {
     caption: 'Deliveries that ended, by outcome and reason',
     rows,
@@ -203,7 +168,11 @@ function showOutcomes({ throughput }) {
     columns: [
       {
         title: 'Outcome',
-        cell: ({ outcome, reason }) => ({ main: reason === '' ? outcome : `${outcome}: ${reason}` }),
+        // What failed recently has its remedy above.
+        cell: ({ outcome, reason, recently }) => ({
+          main: reason === '' ? outcome : `${outcome}: ${reason}`,
+          small: outcome === 'failed' && recently === 0 ? remedyOf(reason) : '',
+        }),
       },
       { title: 'Last 5 min', kind: 'number', cell: ({ recently }) => ({ main: count(recently) }) },
       { title: 'Since start', kind: 'number', cell: ({ total }) => ({ main: count(total) }) },
@@ -211,13 +180,29 @@ function showOutcomes({ throughput }) {
   })
 }
 
-function showPartitions({ partitions }) {
+/** Those that have lag or are not known yet, and one line for the rest. */
+function foldedPartitions({ partitions, partitionsTotal }) {
+  const behind = partitions.filter(({ lag }) => lag !== 0)
+  const level = partitionsTotal - behind.length
+  if (level === 0) return behind
+  const what = behind.length === partitions.length && behind.length > 0 ? 'not shown' : 'without lag'
+  const openRecords = sum(partitions.slice(behind.length), (row) => row.openRecords)
+  return [
+    ...behind,
+    { title: `${plural(level, 'partition')} ${what}`, lag: 0, openRecords, settledOffset: -1 },
+  ]
+}
+
+function showPartitions(status) {
   fillTable('partitions', {
     caption: 'Partitions of this replica, with the lag of each',
-    rows: partitions,
+    rows: foldedPartitions(status),
     none: 'None: this replica is not in the consumer group yet, or the group has more members than partitions.',
     columns: [
-      { title: 'Partition', cell: ({ topic, partition }) => ({ main: `${topic}/${partition}` }) },
+      {
+        title: 'Partition',
+        cell: ({ title, topic, partition }) => ({ main: title ?? `${topic}/${partition}` }),
+      },
       { title: 'Lag', kind: 'number', cell: ({ lag }) => ({ main: lag === undefined ? '–' : count(lag) }) },
       { title: 'Open records', kind: 'number', cell: ({ openRecords }) => ({ main: count(openRecords) }) },
       {

@@ -21,7 +21,7 @@ test('its policy names what stands in it, by hash', () => {
 
 test('every file of it is in it, and no module is asked for', () => {
   const files = readdirSync(new URL('../../../src/status/page/', import.meta.url))
-  expect(files.filter((file) => /\.(js|css)$/.test(file))).toHaveLength(8)
+  expect(files.filter((file) => /\.(js|css)$/.test(file))).toHaveLength(9)
   expect(html).not.toMatch(/^\s*(import|export) /m)
   expect(html).not.toMatch(/ (style|on\w+)="/)
 })

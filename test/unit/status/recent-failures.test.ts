@@ -27,6 +27,8 @@ test('a failed delivery: client, host and reason, and nothing of what names the 
     {
       kind: 'delivery',
       what: 'shop',
+      rpKey: `${ISSUER}|shop`,
+      reason: 'rejected',
       host: 'shop.example:8443',
       why: 'rejected: HTTP 403',
       count: 1,

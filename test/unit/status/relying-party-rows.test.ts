@@ -4,7 +4,7 @@ import { relyingPartyRows } from '../../../src/status/relying-party-rows.ts'
 import { knownRelyingParties } from '../delivery/known-relying-parties.ts'
 import { ISSUER } from '../sample-registration.ts'
 
-const none = () => undefined
+const quiet = { problemAt: () => undefined, timeMsOf: () => 1_000, nowMs: 0, showsIssuer: false }
 const sizeOf = (clientId: string, size: number) => ({ rpKey: `${ISSUER}|${clientId}`, size, nextDueMs: 77 })
 
 test('an RP at which nothing goes on is not listed', () => {
@@ -13,9 +13,9 @@ test('an RP at which nothing goes on is not listed', () => {
   const rows = relyingPartyRows(
     { [Symbol.iterator]: () => parties[Symbol.iterator]() },
     [sizeOf('empty', 0)],
-    none,
+    quiet,
   )
-  expect(rows).toEqual({ rows: [], total: 0, silent: 0 })
+  expect(rows).toEqual({ rows: [], total: 0, silent: 0, troubled: [], troubledTotal: 0 })
 })
 
 test('the largest backlog first, then who is not sent to, then who is busy; problems beside them', () => {
@@ -28,7 +28,7 @@ test('the largest backlog first, then who is not sent to, then who is busy; prob
   const { rows, silent, total } = relyingPartyRows(
     { [Symbol.iterator]: () => parties[Symbol.iterator]() },
     [sizeOf('parked', 4), sizeOf('of|another replica', 9)],
-    (key) => (key === dead.key ? problem : undefined),
+    { ...quiet, problemAt: (key) => (key === dead.key ? problem : undefined) },
   )
   expect([silent, total]).toEqual([1, 4])
   expect(rows).toEqual([
@@ -46,12 +46,12 @@ test('the largest backlog first, then who is not sent to, then who is busy; prob
     { clientId: 'busy', inFlight: 3, waiting: 0, parked: 0, breaker: 'closed' },
   ])
   dead.probe = {} as Delivery
-  const again = relyingPartyRows({ [Symbol.iterator]: () => parties[Symbol.iterator]() }, [], none)
+  const again = relyingPartyRows({ [Symbol.iterator]: () => parties[Symbol.iterator]() }, [], quiet)
   expect(again.rows[0]).toEqual({ clientId: 'dead', inFlight: 0, waiting: 0, parked: 0, breaker: 'probing' })
 })
 
 test('of a thousand the first are shown, and all are counted', () => {
   const sizes = Array.from({ length: 1_000 }, (_, i) => sizeOf(`c${i}`, i + 1))
-  const { rows, total } = relyingPartyRows([], sizes, none)
+  const { rows, total } = relyingPartyRows([], sizes, quiet)
   expect([rows.length, rows[0]?.parked, total]).toEqual([25, 1_000, 1_000])
 })

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
+import type { Delivery } from '../../../src/delivery/delivery.ts'
 import { ConsumerLag } from '../../../src/intake/consumer-lag.ts'
 import type { PartitionQueue } from '../../../src/intake/partition-queue.ts'
 import { RecentFailures } from '../../../src/status/recent-failures.ts'
 import { type SnapshotSources, StatusReader } from '../../../src/status/status-snapshot.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
+import { knownRelyingParties } from '../delivery/known-relying-parties.ts'
 import { manualClock } from '../manual-clock.ts'
 
 function queue(topic: string, partition: number, endOffset: number, committable: number): PartitionQueue {
@@ -14,8 +16,8 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
   const clock = manualClock(1_000)
   return {
     assignment: { queues: [] },
-    backlog: { sizes: async () => [] },
-    checkup: { findings: [] },
+    backlog: { sizes: async () => [], earliestDeadlines: async () => [] },
+    checkup: { findings: [], unseen: [] },
     clock,
     core: {
       dispatcher: { inFlight: 1, waiting: 2 },
@@ -23,10 +25,10 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
       settlement: { size: 4 },
       relyingParties: { [Symbol.iterator]: () => [][Symbol.iterator]() },
     },
-    delivery: { maxInFlight: 256, maxUnsettled: 320 },
+    delivery: { maxInFlight: 256, maxUnsettled: 320, retry: { deadlineMs: 3_600_000 } },
     failures: new RecentFailures(clock),
     guard: { isIntact: true },
-    issuers: { only: 'https://op.example', known: () => [{}] },
+    issuers: { only: 'https://op.example', known: () => [{}], get: () => undefined },
     lag: new ConsumerLag(async () => []),
     metrics: new Metrics(),
     notReady: () => ({}),
@@ -47,8 +49,11 @@ test('what it consists of when nothing has happened', async () => {
     findings: [],
     load: { inFlight: 1, inFlightMax: 256, waiting: 2, unsettled: 3, unsettledMax: 320, outcomesPending: 4 },
     backlog: { parked: 0, rps: 0, isOld: false, isCut: false, readAtMs: 1_000 },
-    relyingParties: { rows: [], total: 0, silent: 0 },
+    relyingParties: { rows: [], total: 0, silent: 0, troubled: [], troubledTotal: 0 },
+    mode: 'live',
+    headline: { kind: 'nothing-yet' },
     partitions: [],
+    partitionsTotal: 0,
     failures: [],
   })
 })
@@ -82,7 +87,7 @@ test('findings and reasons name no keys of sessions', async () => {
     { ...finding, text: `unread: ${key}` },
   ]
   const notReady = () => ({ redis: `fails at ${key}` })
-  const snapshot = await new StatusReader(sources({ checkup: { findings }, notReady })).read()
+  const snapshot = await new StatusReader(sources({ checkup: { findings, unseen: [] }, notReady })).read()
   expect(snapshot.findings.map(({ text }) => text)).toEqual([
     'keys with a wrong type',
     'unread: lr:session:{…}',
@@ -91,7 +96,62 @@ test('findings and reasons name no keys of sessions', async () => {
 })
 
 test('a Redis that has never answered leaves the sizes unknown and the rest in place', async () => {
-  const backlog = { sizes: () => Promise.reject(new Error('away')) }
+  const away = () => Promise.reject(new Error('away'))
+  const backlog = { sizes: away, earliestDeadlines: away }
   const snapshot = await new StatusReader(sources({ backlog })).read()
   expect(snapshot.backlog).toEqual({ parked: 0, rps: 0, isOld: true, isCut: false })
+})
+
+const HOUR = 3_600_000
+
+/** One delivery parked for each client, with that deadline. */
+function parkedUntil(deadlines: Readonly<Record<string, number>>): SnapshotSources['backlog'] {
+  const keys = Object.keys(deadlines)
+  return {
+    sizes: async () => keys.map((rpKey) => ({ rpKey, size: 1, nextDueMs: 1_000 })),
+    earliestDeadlines: async (rpKeys) => rpKeys.map((rpKey) => deadlines[rpKey]),
+  }
+}
+
+test('what is late is told by the time that its issuer allows', async () => {
+  const backlog = parkedUntil({ 'https://a|shop': 1_000 + 2 * HOUR, 'https://b|wiki': 1_000 + 2 * HOUR })
+  const get = (issuer: string) => ({ deadlineMs: issuer === 'https://a' ? 3 * HOUR : 24 * HOUR })
+  const issuers = { only: undefined, known: () => [{}, {}], get }
+  const { headline, relyingParties } = await new StatusReader(sources({ backlog, issuers })).read()
+  expect(relyingParties.late).toMatchObject({ issuer: 'https://b', clientId: 'wiki' })
+  expect(headline.kind).toBe('late')
+  expect(headline.title).toContain('wiki of https://b')
+})
+
+test('an RP that takes no logouts is named first, with the deadline of its oldest delivery', async () => {
+  const clock = manualClock(1_000)
+  const failures = new RecentFailures(clock)
+  const parties = knownRelyingParties()
+  const rp = parties.get('https://op.example', 'wiki')
+  const registration = { backchannelLogoutUri: 'https://wiki.example/bcl' }
+  const attempted = { rp, registration, lastStatus: 400 } as unknown as Delivery
+  failures.attemptFailed(attempted)
+  const backlog = parkedUntil({ [rp.key]: 1_000 + HOUR, 'https://op.example|shop': 1_000 + HOUR })
+  const reader = new StatusReader(sources({ backlog, clock, failures }))
+  const { headline, relyingParties } = await reader.read()
+  expect(headline.kind).toBe('not-answering')
+  expect(headline.title).toContain('wiki')
+  expect(relyingParties.troubledTotal).toBe(1)
+  expect(relyingParties.troubled[0]).toMatchObject({ clientId: 'wiki', deadlineMs: 1_000 + HOUR, parked: 1 })
+  expect(relyingParties.troubled[0]?.symptom).toContain('HTTP 400')
+  failures.accepted(rp.key)
+  expect((await reader.read()).headline.kind).not.toBe('not-answering')
+})
+
+test('failures have their reasons with remedies; what an operator wanted is none', async () => {
+  const metrics = new Metrics()
+  const reader = new StatusReader(sources({ metrics }))
+  await reader.throughput.sample()
+  metrics.deliveries.inc({ outcome: 'failed', reason: 'discarded' }, 5)
+  expect((await reader.read()).headline.kind).not.toBe('failing')
+  metrics.deliveries.inc({ outcome: 'failed', reason: 'blocked' }, 3)
+  const { failedBy, headline } = await reader.read()
+  expect(failedBy).toMatchObject([{ reason: 'blocked', recently: 3, total: 3 }])
+  expect(failedBy[0]?.remedy).toContain('EGRESS_ALLOW')
+  expect(headline.kind).toBe('failing')
 })

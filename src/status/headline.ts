@@ -1,0 +1,233 @@
+import { symptomOf } from './failure-remedies.ts'
+
+/** An RP that takes no logouts, as far as this replica knows. */
+export interface Troubled {
+  /** The client, with its issuer where there are several. */
+  readonly name: string
+  /** As `AttemptProblem` has it. */
+  readonly error?: string
+  /** The earliest deadline seen among its parked deliveries. Milliseconds since the epoch. */
+  readonly deadlineMs?: number
+}
+
+/** Everything that the headline depends on. "Recently" is the window of the throughput. */
+export interface HeadlineFacts {
+  readonly nowMs: number
+  readonly mode: 'live' | 'shadow'
+  /** Parts, checks and steps that keep the relay from its work. */
+  readonly notReady: readonly string[]
+  /** Texts of findings with severity `error` that do not make it not ready. */
+  readonly errors: readonly string[]
+  readonly windowMs: number
+  /** Recently, and since the start. Failed: without what an operator wanted. */
+  readonly sent: number
+  readonly failed: number
+  readonly sentEver: number
+  readonly failedEver: number
+  /** In shadow mode: what would have been sent recently. */
+  readonly shadowed: number
+  /** RPs with failures recently, the worst first; and whether each has accepted a logout since. */
+  readonly failing: readonly string[]
+  readonly isFailingOver: boolean
+  /** Those whose deadline comes first, which stands first; and how many there are. */
+  readonly troubled: readonly Troubled[]
+  readonly troubledTotal: number
+  /** Of all replicas; `undefined` while that is not known. */
+  readonly parked: number | undefined
+  /** The parked delivery that has used more than half of its time. */
+  readonly late?: Troubled
+  /** Records to be read, as far as is known. */
+  readonly lag: number
+  /** Since the start. */
+  readonly triggers: number
+  readonly ofUnknownIssuer: number
+}
+
+export interface Headline {
+  readonly kind:
+    | 'stopping'
+    | 'not-ready'
+    | 'error'
+    | 'failing'
+    | 'not-answering'
+    | 'late'
+    | 'shadow'
+    | 'nothing-yet'
+    | 'owing'
+    | 'idle'
+    | 'well'
+  readonly tone: 'good' | 'warn' | 'bad' | 'quiet'
+  readonly title: string
+  readonly text: string
+}
+
+const WAITING = 'Logouts wait until this is fixed. No accepted logout is lost.'
+
+/** How the relay stands, in a line and the one below it: the worst that is known, or else what was done. */
+export function headline(facts: HeadlineFacts): Headline {
+  const { notReady, errors, failed, sent, troubled, late, mode } = facts
+  if (notReady.includes('service')) {
+    const text = 'Attempts in flight end or are parked. Another replica continues.'
+    return { kind: 'stopping', tone: 'bad', title: 'Stopping', text }
+  }
+  if (notReady.length > 0) {
+    const title = `Not ready: ${listed(notReady.map(partName))}`
+    return { kind: 'not-ready', tone: 'bad', title, text: WAITING }
+  }
+  const [firstError] = errors
+  if (firstError !== undefined) {
+    const text = sentences(more(errors.length - 1, 'error'), counts(facts), owed(facts))
+    return { kind: 'error', tone: 'bad', title: capitalised(firstError), text }
+  }
+  if (failed > 0) return failing(facts)
+  if (troubled.length > 0) {
+    const [first] = troubled as [Troubled]
+    const title =
+      facts.troubledTotal === 1
+        ? `${first.name} ${symptomOf(first.error)}`
+        : `${listed(
+            troubled.map(({ name }) => name),
+            facts.troubledTotal,
+          )} take no logouts`
+    const tone = sent === 0 || late !== undefined ? 'bad' : 'warn'
+    return {
+      kind: 'not-answering',
+      tone,
+      title,
+      text: sentences(counts(facts), owed(facts), deadline(facts)),
+    }
+  }
+  if (late !== undefined) {
+    const text = sentences(counts(facts), owed(facts), deadline(facts))
+    return { kind: 'late', tone: 'bad', title: `Logouts of ${late.name} are late`, text }
+  }
+  if (mode === 'shadow') return shadow(facts)
+  return quiet(facts)
+}
+
+function failing(facts: HeadlineFacts): Headline {
+  const { failed, failing, isFailingOver, sent, troubled } = facts
+  const who = failing.length === 0 ? '' : `: ${listed(failing)}`
+  const tone = !isFailingOver && failed * 10 >= sent ? 'bad' : 'warn'
+  const others = troubled.map(({ name }) => name).filter((name) => !failing.includes(name))
+  return {
+    kind: 'failing',
+    tone,
+    title: `${figures(facts)}${who}`,
+    text: sentences(
+      isFailingOver ? 'They have accepted logouts since' : '',
+      others.length > 0 ? `No logouts are taken by ${listed(others)}` : '',
+      owed(facts),
+      deadline(facts),
+    ),
+  }
+}
+
+function shadow(facts: HeadlineFacts): Headline {
+  const done = `${number(facts.shadowed)} would have been sent in ${span(facts.windowMs)}`
+  const title = 'Shadow mode: nothing is sent'
+  return { kind: 'shadow', tone: 'quiet', title, text: sentences(done, owed(facts), waiting(facts)) }
+}
+
+/** Nothing is known to be wrong. */
+function quiet(facts: HeadlineFacts): Headline {
+  const { failedEver, parked = 0, sent, sentEver, windowMs } = facts
+  const done = parked === 0 ? 'all answered' : `${number(parked)} parked`
+  if (sent > 0) {
+    const title = `${number(sent)} sent in ${span(windowMs)}, ${done}`
+    return { kind: parked === 0 ? 'well' : 'owing', tone: 'good', title, text: sentences(waiting(facts)) }
+  }
+  if (sentEver + failedEver === 0) {
+    const title = 'No RP has been told yet since the start'
+    const text = sentences(read(facts), owed(facts), waiting(facts))
+    const tone = facts.ofUnknownIssuer > 0 ? 'warn' : 'quiet'
+    return { kind: 'nothing-yet', tone, title, text }
+  }
+  if (parked > 0) {
+    const title = `${number(parked)} ${parked === 1 ? 'delivery is' : 'deliveries are'} parked, none was sent in ${span(windowMs)}`
+    return { kind: 'owing', tone: 'warn', title, text: sentences(deadline(facts), waiting(facts)) }
+  }
+  const ever = `${number(sentEver)} sent${failedEver > 0 ? ` and ${number(failedEver)} failed` : ''} since the start`
+  const title = `Nothing to send in ${span(windowMs)}`
+  return { kind: 'idle', tone: 'good', title, text: sentences(ever, waiting(facts)) }
+}
+
+function read({ ofUnknownIssuer, triggers }: HeadlineFacts): string {
+  const none =
+    triggers === 0 ? 'no trigger was read' : `${number(triggers)} triggers read, nothing was owed for them`
+  if (ofUnknownIssuer === 0) return none
+  return `${none}; ${number(ofUnknownIssuer)} records skipped, because their issuer is not configured here`
+}
+
+function figures({ failed, sent, windowMs }: HeadlineFacts): string {
+  return `${number(sent)} sent, ${number(failed)} failed in ${span(windowMs)}`
+}
+
+function counts(facts: HeadlineFacts): string {
+  return facts.sentEver + facts.failedEver === 0 ? 'no RP has been told yet since the start' : figures(facts)
+}
+
+function owed({ parked }: HeadlineFacts): string {
+  if (parked === undefined) return 'how much is parked is not known'
+  return parked === 0 ? '' : `${number(parked)} parked`
+}
+
+/** Of the RPs that take nothing, and else of what is late: when the first delivery is given up. */
+function deadline({ late, nowMs, troubled }: HeadlineFacts): string {
+  const [first = late] = troubled.filter(({ deadlineMs }) => deadlineMs !== undefined)
+  if (first?.deadlineMs === undefined) return ''
+  const left = first.deadlineMs - nowMs
+  const when = left <= 0 ? 'now' : `in ${span(left)}`
+  return `the first delivery to ${first.name} is given up ${when}`
+}
+
+function waiting({ lag }: HeadlineFacts): string {
+  return lag === 0 ? '' : `${number(lag)} ${lag === 1 ? 'record waits' : 'records wait'} to be read`
+}
+
+function more(count: number, what: string): string {
+  return count <= 0 ? '' : `${number(count)} more ${what}${count === 1 ? '' : 's'}`
+}
+
+const PART_NAMES: Readonly<Record<string, string>> = {
+  redis: 'Redis',
+  kafka: 'Kafka',
+  registry: 'the registry is not proved',
+}
+
+function partName(part: string): string {
+  return PART_NAMES[part] ?? part
+}
+
+const NAMED_MAX = 3
+
+function listed(names: readonly string[], total = names.length): string {
+  const named = names.slice(0, NAMED_MAX)
+  const left = total - named.length
+  if (left > 0) return `${named.join(', ')} and ${number(left)} more`
+  return named.length < 2 ? (named[0] ?? '') : `${named.slice(0, -1).join(', ')} and ${named.at(-1)}`
+}
+
+function sentences(...parts: readonly string[]): string {
+  return parts
+    .filter((it) => it !== '')
+    .map((it) => `${capitalised(it)}.`)
+    .join(' ')
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** With thousands apart. */
+function number(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** A length of time in its largest unit. */
+function span(ms: number): string {
+  const seconds = Math.max(Math.round(ms / 1_000), 1)
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} days`
+}
