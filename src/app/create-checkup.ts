@@ -33,12 +33,16 @@ export interface CheckupParts {
 export const expectedLayout = {
   kafka: { groupId: layout.kafka.groupId },
   registry: { sessionLifetimeMs: layout.registry.sessionLifetimeMs },
-  delivery: { retry: { deadlineMs: layout.delivery.retry.deadlineMs } },
+  delivery: {
+    lateAfterMs: layout.delivery.lateAfterMs,
+    retry: { deadlineMs: layout.delivery.retry.deadlineMs },
+  },
 } as const satisfies Layout
 
 export function expectedOf(config: Placed<typeof expectedLayout>): Expectations {
   return {
     groupId: config.kafka.groupId,
+    lateAfterMs: config.delivery.lateAfterMs,
     retryDeadlineMs: config.delivery.retry.deadlineMs,
     sessionLifetimeMs: config.registry.sessionLifetimeMs,
   }

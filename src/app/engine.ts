@@ -41,6 +41,7 @@ export const storeLayout = {
   issuers: { file: issuers.file, issuer: issuers.issuer },
   delivery: {
     attemptTimeoutMs: delivery.attemptTimeoutMs,
+    lateAfterMs: delivery.lateAfterMs,
     retry: { deadlineMs: delivery.retry.deadlineMs },
     userSignedOutWithoutSession: delivery.userSignedOutWithoutSession,
   },
@@ -155,7 +156,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
       uriProblem: (rp, uri) => clients.refusal(rp, logoutEndpoint(uri)),
     }),
     issuers,
-    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.retry.deadlineMs }),
+    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.lateAfterMs }),
   })
   return { core, sender }
 }

@@ -68,7 +68,7 @@ export class RecoveryRun {
     this.#stores = createStores(config, redis, clock)
     const { parkOwed, recovery, registry } = this.#stores
     const { groupId, outcomeTopic, topics: inputTopics } = config.kafka
-    const { attemptTimeoutMs } = config.delivery
+    const { attemptTimeoutMs, lateAfterMs } = config.delivery
     const { deadlineMs } = config.delivery.retry
     const reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
     this.reader = reader
@@ -77,6 +77,7 @@ export class RecoveryRun {
       tally,
       clock,
       deadlineMs,
+      lateAfterMs,
       groupId,
       parkOwed,
       attemptTimeoutMs,
@@ -120,7 +121,7 @@ export class RecoveryRun {
       formats: pipeline.decoders,
       isServedIssuer: (issuer) => pipeline.serves(issuer),
       triggers,
-      lateAfterMs: deadlineMs,
+      lateAfterMs,
       outcomeTopic,
     })
   }

@@ -40,7 +40,7 @@ export function addReconcile(program: Command): void {
     .option('--rate <n>', 'maximum deliveries per second')
     .option(
       '--wait <duration>',
-      `how long to wait for the outcomes (default: ${layout.delivery.retry.deadlineMs}, while a relay runs)`,
+      `how long to wait for the outcomes (default: ${layout.delivery.lateAfterMs}, while a relay runs)`,
     )
     .option('--json', 'print lines of JSON on a terminal too')
     .addHelpText('after', examples)

@@ -46,6 +46,7 @@ export const layout = {
   egress: { allowHttp: 'EGRESS_ALLOW_HTTP', allow: 'EGRESS_ALLOW' },
   delivery: {
     attemptTimeoutMs: 'ATTEMPT_TIMEOUT_MS',
+    lateAfterMs: 'LATE_AFTER_MS',
     leaseMs: 'RETRY_LEASE_MS',
     pollMs: 'RETRY_POLL_MS',
     maxInFlight: 'MAX_IN_FLIGHT',

@@ -223,16 +223,21 @@ export const optionsSchema = z.object({
     .prefault('1000')
     .describe('Upper bound of the first retry delay. It doubles with each retry, with full jitter.'),
   RETRY_MAX_DELAY_MS: integer(1, DAY)
-    .prefault(String(5 * MINUTE))
+    .prefault(String(30 * MINUTE))
     .describe('Upper bound of any retry delay.'),
   RETRY_MAX_ATTEMPTS: integer(1, 1_000)
-    .prefault('50')
+    .prefault('200')
     .describe(
       'Attempts per delivery; then it is `failed: exhausted`. While its RP does not answer at all, probes count only as often as the retry delays would allow.',
     ),
   RETRY_DEADLINE_MS: integer(RETRY_DEADLINE.minMs, RETRY_DEADLINE.maxMs)
-    .prefault(String(HOUR))
+    .prefault(String(DAY))
     .describe('Time limit of a delivery; then it is `failed: expired`.'),
+  LATE_AFTER_MS: integer(1_000, 30 * DAY)
+    .prefault(String(HOUR))
+    .describe(
+      'Age of a trigger from which its logouts are late: the user may have signed in again, so `sub` is no longer sent alone. Commands wait so long for outcomes.',
+    ),
   RETRY_DOUBTFUL_DELAYS_MS: delays
     .transform((entries) => entries.map(Number).filter((ms) => ms > 0))
     .prefault('31000,120000,660000')

@@ -28,6 +28,8 @@ export interface DeliveryOptions {
   /** From connecting to the end of the answer. Milliseconds. */
   readonly attemptTimeoutMs: number
   readonly breaker: BreakerPolicy
+  /** The age of a trigger from which its logouts are late. Milliseconds. */
+  readonly lateAfterMs: number
   /** How long a replica holds a parked delivery that it took up. Milliseconds. */
   readonly leaseMs: number
   readonly maxInFlight: number
@@ -85,7 +87,6 @@ export class DeliveryCore {
   constructor(options: DeliveryCoreOptions) {
     const { backlog, clock, events, guard, log, registry, sender, settingsStore, transport } = options
     const { attemptTimeoutMs, breaker, leaseMs, maxInFlight, maxInFlightPerRp, maxUnsettled, retry } = options
-    const { deadlineMs } = retry
     const { repeats = new RepeatedSteps(clock) } = options
     const redisFault = (error: unknown, failures: number) => events.fault('redis', error, failures)
     this.#options = options
@@ -155,7 +156,7 @@ export class DeliveryCore {
       leaseMs,
       conclude: (delivery, pending) => deliverer.conclude(delivery, pending),
       expire: (delivery) => deliverer.expire(delivery),
-      lateAfterMs: deadlineMs,
+      lateAfterMs: options.lateAfterMs,
       clock,
       events,
       dispatcher: this.dispatcher,

@@ -95,7 +95,7 @@ async function examineBrokersTopicsAndGroup(
       brokers: brokers.length,
     })),
     progress: lookAt(progressChecks(expected), async () => {
-      const progress = await kafka.progress(nowMs - expected.retryDeadlineMs)
+      const progress = await kafka.progress(nowMs - expected.lateAfterMs)
       hasProgress = 'value' in progress && progress.value.some(({ committed }) => committed !== undefined)
       return { progress, nowMs }
     }),

@@ -155,7 +155,7 @@ export interface PartitionProgress {
   readonly hiddenSinceMs?: number
   /** What was committed was committed for another topic of this name. */
   readonly isOfOther: boolean
-  /** The first record that is younger than a deadline; `high` when there is none. */
+  /** The first record whose logouts are not late yet; `high` when there is none. */
   readonly young: number
 }
 
@@ -165,7 +165,7 @@ export interface ExaminedKafka {
   topics(): Promise<readonly TopicFacts[]>
   layout(topic: string): Promise<TopicLayout>
   group(): Promise<Fact<GroupFacts>>
-  /** Of all partitions of the input topics; `sinceMs` is the deadline, in milliseconds since the epoch. */
+  /** Of all partitions of the input topics; `sinceMs`: what is older is late, in milliseconds since the epoch. */
   progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>>
   /** Records that became dead letters since then and are still in their topic. Milliseconds since the epoch. */
   deadLetters(sinceMs: number): Promise<Fact<number>>
@@ -175,6 +175,7 @@ export interface ExaminedKafka {
 /** What the configuration says, for the checks to hold the facts against. */
 export interface Expectations {
   readonly groupId: string
+  readonly lateAfterMs: number
   readonly retryDeadlineMs: number
   readonly sessionLifetimeMs: number
 }

@@ -104,11 +104,11 @@ export function checkTransactions(
   )
 }
 
-/** How much of one topic is not settled yet, and whether any of it is older than `deadlineMs`. */
+/** How much of one topic is not settled yet, and whether any of it is older than `lateAfterMs`. */
 export function checkGroupLag(
   topic: string,
   partitions: readonly PartitionProgress[],
-  deadlineMs: number,
+  lateAfterMs: number,
 ): Found {
   if (partitions.every(({ committed }) => committed === undefined)) {
     return ok('nothing committed yet: a new group starts where KAFKA_START_FROM says', topic)
@@ -123,7 +123,7 @@ export function checkGroupLag(
   const old = lags.filter(({ committed, low, young }) => Math.max(committed ?? low, low) < young)
   if (old.length > 0) {
     return error(
-      `${text}; in ${old.length} partition(s) some are older than RETRY_DEADLINE_MS (${durationText(deadlineMs)})`,
+      `${text}; in ${old.length} partition(s) some are older than LATE_AFTER_MS (${durationText(lateAfterMs)})`,
       'read in the log of the relay what it waits for, such as Redis or Kafka; add replicas if it is only too slow',
       topic,
     )
@@ -182,8 +182,8 @@ type TopicProgress = readonly [topic: string, partitions: readonly PartitionProg
 
 export function progressChecks({
   groupId,
-  retryDeadlineMs,
-}: Pick<Expectations, 'groupId' | 'retryDeadlineMs'>): readonly Check<ProgressExamination>[] {
+  lateAfterMs,
+}: Pick<Expectations, 'groupId' | 'lateAfterMs'>): readonly Check<ProgressExamination>[] {
   const remedy = `allow the relay's Kafka user to describe the group ${groupId} and its topics`
   const ofEach =
     (check: (of: TopicProgress, nowMs: number) => Found) =>
@@ -192,7 +192,7 @@ export function progressChecks({
         ? [unreadHint(`the offsets of ${groupId}`, progress, remedy)]
         : [...Map.groupBy(progress.value, ({ topic }) => topic)].map((of) => check(of, nowMs))
   return [
-    { name: 'group-lag', runs: 'doctor', find: ofEach((of) => checkGroupLag(...of, retryDeadlineMs)) },
+    { name: 'group-lag', runs: 'doctor', find: ofEach((of) => checkGroupLag(...of, lateAfterMs)) },
     { name: 'topic-recreated', runs: 'doctor', find: ofEach((of) => checkIdentity(...of)) },
     { name: 'positions-passed', runs: 'doctor', find: ofEach((of) => checkPositions(...of)) },
     {

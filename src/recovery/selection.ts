@@ -20,6 +20,8 @@ export interface SelectionOptions {
   readonly clock: Clock
   /** Counted from now, also for an old trigger whose own deadline has passed. Milliseconds. */
   readonly deadlineMs: number
+  /** How long outcomes are waited for unless somebody says so. Milliseconds. */
+  readonly lateAfterMs: number
   readonly follow: FollowOutcomes
   readonly groupId: string
   /** The RP has no backlog, so its delivery is not parked. */
@@ -81,12 +83,12 @@ export class Selection {
   }
 
   /**
-   * Resolves when every delivery has its outcome, `waitMs` have passed (by default one deadline) or the outage budget is
+   * Resolves when every delivery has its outcome, `waitMs` have passed (by default until they are late) or the outage budget is
    * spent. By default also when no relay is running.
    */
   async settle(waitMs: number | undefined): Promise<void> {
-    const { attemptTimeoutMs, tally, clock, deadlineMs, onUnserved, outageBudget } = this.#options
-    const untilMs = clock.monotonic() + (waitMs ?? deadlineMs + attemptTimeoutMs + OVERTIME_MS)
+    const { attemptTimeoutMs, tally, clock, lateAfterMs, onUnserved, outageBudget } = this.#options
+    const untilMs = clock.monotonic() + (waitMs ?? lateAfterMs + attemptTimeoutMs + OVERTIME_MS)
     let isReported = false
     let looksWithout = 0
     let membersAtMs = Number.NEGATIVE_INFINITY

@@ -18,6 +18,8 @@ export interface OwedState {
 interface Owed {
   parked: number
   oldestAgeSeconds?: number
+  /** The part of its deadline that the delivery which is nearest to it has used; more than 1 when that has passed. */
+  deadlineUsed?: number
   /** For how long it has not been sent to; missing while it is. */
   breakerOpenSeconds?: number
 }
@@ -31,8 +33,8 @@ const TIMED_MAX = 100
 export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs, issuers }: OwedState): void {
   const labels = metrics.clientFailures.clients
   /** A delivery is given its deadline when it is taken up, so the deadline tells its age. */
-  const sinceMs = (issuer: string, deadline: number): number =>
-    deadline - (issuers.get(issuer)?.deadlineMs ?? deadlineMs)
+  const timeMs = (issuer: string): number => issuers.get(issuer)?.deadlineMs ?? deadlineMs
+  const sinceMs = (issuer: string, deadline: number): number => deadline - timeMs(issuer)
   const ageSeconds = (since: number): number => Math.max((clock.now() - since) / 1_000, 0)
   let looking: Promise<ReadonlyMap<string, Owed>> | undefined
 
@@ -63,11 +65,11 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs,
     for (const { rpKey, size, deadline } of backlogs) {
       const it = of(rpKey)
       it.parked += size
-      if (deadline !== undefined)
-        it.oldestAgeSeconds = Math.max(
-          it.oldestAgeSeconds ?? 0,
-          ageSeconds(sinceMs(issuerOf(rpKey), deadline)),
-        )
+      if (deadline === undefined) continue
+      const issuer = issuerOf(rpKey)
+      const age = ageSeconds(sinceMs(issuer, deadline))
+      it.oldestAgeSeconds = Math.max(it.oldestAgeSeconds ?? 0, age)
+      it.deadlineUsed = Math.max(it.deadlineUsed ?? 0, (age * 1_000) / timeMs(issuer))
     }
     for (const { key, breaker } of breakers) {
       const it = of(key)
@@ -98,12 +100,16 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs,
       }),
     )
 
-  metrics.gauge('delivery_deadline_seconds', 'Time limit of a delivery.', () => deadlineMs / 1_000)
   byClient('backlog_deliveries', 'Parked deliveries by RP.', ({ parked }) => parked || undefined)
   byClient(
     'backlog_oldest_age_seconds',
     'Age of the oldest parked delivery of an RP.',
     ({ oldestAgeSeconds }) => oldestAgeSeconds,
+  )
+  byClient(
+    'backlog_deadline_used_ratio',
+    'How much of its deadline the oldest parked delivery of an RP has used; at 1 it fails.',
+    ({ deadlineUsed }) => deadlineUsed,
   )
   metrics.labelledGauge(
     'oldest_delivery_age_seconds',

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { Narrator } from './narrator.ts'
+import { openPlayground } from './playground.ts'
 import { type Stage, startActors, startBackends } from './stage.ts'
 import { Story } from './story.ts'
 
@@ -41,19 +42,6 @@ async function deathOf(relay: RelayProcess): Promise<never> {
   throw new Error(`the relay ended by itself, with status ${await relay.exitStatus()}`)
 }
 
-function showAddresses({ platform, relay, backends }: Stage): void {
-  const { provider, shop, wiki, topic } = platform
-  narrator.say(
-    '\nEverything keeps running until Ctrl-C. Any name signs in; /logout at one application ends both.',
-  )
-  narrator.detail(`Shop      ${shop.url}  (${shop.url}/logout)`)
-  narrator.detail(`Wiki      ${wiki.url}  (${wiki.url}/logout)`)
-  narrator.detail(`provider  ${provider.issuer}/.well-known/openid-configuration`)
-  narrator.detail(`relay     ${relay.url}/readyz  ${relay.url}/metrics  ${relay.url}/jwks.json`)
-  narrator.detail(`Kafka     ${backends.kafkaBrokers}  topic ${topic.name}`)
-  narrator.detail(`Redis     ${backends.redisUrl}  keys ${topic.name}:*`)
-}
-
 /** Resolves with the first signal that asks for the end; a second one does not wait for anything. */
 function asked(): Promise<'SIGINT' | 'SIGTERM'> {
   const { promise, resolve } = Promise.withResolvers<'SIGINT' | 'SIGTERM'>()
@@ -78,7 +66,7 @@ async function main(): Promise<number> {
     return 130
   }
   if (values.keep) {
-    showAddresses(stage)
+    await openPlayground(stage, narrator, stack)
     await signal
   }
   narrator.end('Everything that was started is being stopped.')

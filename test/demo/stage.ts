@@ -1,12 +1,14 @@
 import { startStack } from '../stack/stack.ts'
 import { type Backends, type Platform, relayOptions, startPlatform } from '../support/identity/platform.ts'
-import { type RelayProcess, startRelay } from '../support/relay-process.ts'
+import { type RelayOptions, type RelayProcess, startRelay } from '../support/relay-process.ts'
 
 /** Everything that the demo runs on. */
 export interface Stage {
   readonly backends: Backends
   readonly platform: Platform
   readonly relay: RelayProcess
+  /** What the relay was started with. */
+  readonly options: RelayOptions
 }
 
 /** Starts Kafka and Redis, or takes the given ones; they end with `stack`. */
@@ -22,9 +24,10 @@ export async function startActors(backends: Backends, stack: AsyncDisposableStac
   stack.defer(() => platform.stop())
   // Short delays, because somebody is watching; the defaults are meant for outages of minutes.
   const settings = { RETRY_BASE_DELAY_MS: '1000', RETRY_MAX_DELAY_MS: '2000' }
-  const relay = await startRelay(relayOptions(platform, backends, settings))
+  const options = relayOptions(platform, backends, settings)
+  const relay = await startRelay(options)
   stack.defer(async () => {
     await relay.stop()
   })
-  return { backends, platform, relay }
+  return { backends, platform, relay, options }
 }

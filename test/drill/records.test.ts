@@ -82,6 +82,25 @@ test('LogoutRelayDeadLetters: a producer that forgets the session', async () => 
   await drill.resolves()
 })
 
+test('LogoutRelayUnknownIssuer: a realm that nobody has told the relay of', async () => {
+  await using drill = await Drill.open('LogoutRelayUnknownIssuer')
+  const { site } = drill
+  const before = await drill.startRelay({ ISSUER: 'https://elsewhere.example.com' })
+  const registration = site.registration('/skipped')
+  await site.topic.publish(site.registered(registration), site.terminated(registration))
+  await drill.fires({ type: 'session-terminated' })
+  const skipped = '"msg":"skipped: this issuer is not configured here, or not enabled"'
+  await drill.loggedBy(before, skipped, { issuer: registration.issuer })
+  await before.stop()
+
+  await drill.startRelay()
+  const again = await drill.run('logout-relay reconcile')
+  expect(again.status, again.stderr).toBe(0)
+  await site.topic.waitForOutcome(registration.clientId)
+  expect(site.rps.at('/skipped')).toHaveLength(1)
+  await drill.resolves()
+})
+
 test('LogoutRelayOutcomesNotPublished: the right to write to the outcome topic is gone', async () => {
   await using kafka = await startKafkaCluster({ properties: WITH_RULES })
   await using drill = await Drill.open('LogoutRelayOutcomesNotPublished', { kafkaBrokers: kafka.brokers })

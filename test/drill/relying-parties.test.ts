@@ -14,7 +14,7 @@ const parkedAt = (drill: Drill, clientId: string) =>
   readMetric({ url: drill.url() }, 'backlog_deliveries', { client_id: clientId })
 
 test('LogoutRelayDeliveryLate: an RP that is back in time, and one that is not', async () => {
-  const env = { RETRY_DEADLINE_MS: '16000', RETRY_MAX_ATTEMPTS: '1000', BREAKER_FAILURES: '1000' }
+  const env = { RETRY_DEADLINE_MS: '40000', RETRY_MAX_ATTEMPTS: '1000', BREAKER_FAILURES: '1000' }
   await using drill = await Drill.open('LogoutRelayDeliveryLate', { env })
   const { site } = drill
   await drill.startRelay()
@@ -36,7 +36,7 @@ test('LogoutRelayDeliveryLate: an RP that is back in time, and one that is not',
   const sent = await site.topic.waitForOutcome(late.clientId)
   expect(sent.headers.ce_type).toBe('backchannel-logout-sent')
 
-  const expired = await site.topic.waitForOutcome(tooLate.clientId, tooLate.sessionId, 30_000)
+  const expired = await site.topic.waitForOutcome(tooLate.clientId, tooLate.sessionId, 60_000)
   expect(expired.data).toMatchObject({ reason: 'expired' })
   site.rps.uri('/too-late', 200)
   const replay = await drill.run('logout-relay replay --failed --from <time> --client <client>', {

@@ -103,7 +103,9 @@ test('what waits behind a breaker is owed, and its age is told', async () => {
   })
   const age = await readMetric(relay, 'oldest_delivery_age_seconds')
   expect(age).toBeGreaterThan(0)
-  expect(age).toBeLessThan(await readMetric(relay, 'delivery_deadline_seconds'))
+  const used = await readMetric(relay, 'backlog_deadline_used_ratio', labels)
+  expect(used).toBeGreaterThan(0)
+  expect(used).toBeLessThan(0.1)
   expect(await readMetric(relay, 'delivery_failures_total', { client_id: 'client-refuses' })).toBe(1)
 })
 

@@ -213,7 +213,7 @@ describe('with a warning or a hint the relay goes on', () => {
     ])
     const [retention] = findingsOf(relay, 'topic-retention')
     expect(retention).toMatchObject({ level: 'warn', about: site.topic.name })
-    expect(retention?.text).toMatch(/for 10 minutes, less than RETRY_DEADLINE_MS \(1 hour\)/)
+    expect(retention?.text).toMatch(/for 10 minutes, less than RETRY_DEADLINE_MS \(1 day\)/)
     expect(retention?.remedy).toMatch(/^set retention\.ms of .+ to at least 2592000000$/)
     await deliversTo(site, '/short-lived')
   })

@@ -82,7 +82,7 @@ test('an RP that demands sid never gets sub alone', async () => {
   expect(claims).toMatchObject({ sub: userId, sid: registration.sessionId })
 })
 
-test('past the deadline sub is not sent alone any more: the user may have signed in again', async () => {
+test('an hour after the sign-out sub is not sent alone any more: the user may have signed in again', async () => {
   const userId = randomUUID()
   const registeredAt = new Date(Date.now() - 3 * 3_600_000).toISOString()
   const registration = site.registration('/late-sub', { userId, claims: 'sub', registeredAt })

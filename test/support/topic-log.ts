@@ -147,6 +147,11 @@ export class TopicLog {
     }
   }
 
+  /** Tells of each record that is read from now on. */
+  watch(onRead: (record: TopicRecord) => void): void {
+    this.#records.watch(onRead)
+  }
+
   waitFor(matches: (record: TopicRecord) => boolean, timeoutMs = PATIENCE_MS): Promise<TopicRecord> {
     const late = () => new Error(`no such record on ${this.name} after ${timeoutMs} ms`)
     return this.#records.waitFor(matches, timeoutMs, late)

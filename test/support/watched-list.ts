@@ -8,11 +8,18 @@ interface Waiter<T> {
 export class WatchedList<T> {
   readonly items: T[] = []
   readonly #waiters = new Set<Waiter<T>>()
+  readonly #onAdded: ((item: T) => void)[] = []
   #end: (() => Error) | undefined
 
   add(item: T): void {
     this.items.push(item)
+    for (const onAdded of this.#onAdded) onAdded(item)
     for (const waiter of this.#waiters) if (waiter.matches(item)) waiter.resolve(item)
+  }
+
+  /** Tells of each item that is added from now on. */
+  watch(onAdded: (item: T) => void): void {
+    this.#onAdded.push(onAdded)
   }
 
   /** Nothing will be added any more: whoever waits, now or later, gets this error. */

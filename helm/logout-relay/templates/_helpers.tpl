@@ -39,6 +39,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* What every selector of a metric in the alert rules gets. A ServiceMonitor calls the job as the Service is called. */}}
+{{- define "logout-relay.ruleMatchers" -}}
+{{- $values := .Values.prometheusRule -}}
+{{- $all := list -}}
+{{- if ne $values.namespace "*" -}}
+{{- $all = append $all (printf "namespace=%s" (default .Release.Namespace $values.namespace | quote)) -}}
+{{- end -}}
+{{- if ne $values.job "*" -}}
+{{- $all = append $all (printf "job=%s" (default (include "logout-relay.fullname" .) $values.job | quote)) -}}
+{{- end -}}
+{{- join "," (concat $all $values.matchers) -}}
+{{- end }}
+
 {{- define "logout-relay.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "logout-relay.fullname" .) .Values.serviceAccount.name }}

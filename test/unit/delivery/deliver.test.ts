@@ -140,7 +140,7 @@ describe('deliver', () => {
   test('past its deadline: expired, without an attempt', async () => {
     const fixture = deliveryFixture({ env: { MAX_IN_FLIGHT: '1' } })
     await fixture.owe([sampleRegistration(), sampleRegistration({ oidcSessionId: 'late' })])
-    fixture.clock.nowMs += 3_600_000
+    fixture.clock.nowMs += 86_400_000
     fixture.attempts[0]?.answer(answered(200))
     await fixture.stored()
     expect(fixture.attempts).toHaveLength(1)
@@ -213,7 +213,7 @@ describe('what is asked of the transport and the sender', () => {
     expect(fixture.clientNotes).toMatchObject([{ kind: 'type-ignored', asked: 'at+jwt' }])
   })
 
-  test('a trigger older than the deadline makes the logout late', async () => {
+  test('a trigger older than an hour makes the logout late, long before the deadline', async () => {
     const fixture = deliveryFixture({ settings: { claims: 'sub' } })
     await fixture.owe([sampleRegistration()], { occurredAtMs: fixture.clock.now() - 3_600_000 })
     await fixture.owe([sampleRegistration({ oidcSessionId: 'b' })], {

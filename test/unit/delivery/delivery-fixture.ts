@@ -202,7 +202,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
       },
     },
     settingsStore: { load: async (rps) => rps.map(() => settings) },
-    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.retry.deadlineMs }),
+    transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.lateAfterMs }),
   })
 
   const stored = async (): Promise<void> => {
@@ -243,7 +243,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     async owe(
       registrations: Registration[],
       cause: { occurredAtMs?: number; everywhere?: boolean } = {},
-      forMs = 3_600_000,
+      forMs = issuer.deadlineMs,
     ) {
       const sourceRecords = registrations.map(() => ({ isSettled: false, acknowledge: () => undefined }))
       for (const sourceRecord of sourceRecords) {

@@ -63,10 +63,10 @@ function network(answerOf: (clientId: string) => Answer, env: Record<string, str
       await owe(registrations)
       answer()
     },
-    async pass(ms: number): Promise<void> {
+    async pass(ms: number, tickMs = TICK_MS): Promise<void> {
       for (const endsAtMs = clock.nowMs + ms; clock.nowMs < endsAtMs; ) {
-        clock.nowMs += TICK_MS
-        await vi.advanceTimersByTimeAsync(TICK_MS)
+        clock.nowMs += tickMs
+        await vi.advanceTimersByTimeAsync(tickMs)
         answer()
       }
     },
@@ -198,6 +198,19 @@ describe('an RP that is well again', () => {
       isBack = true
       await site.pass(COOLDOWN_MS_MAX + 2_000)
       expect(site.outcomes()).toMatchObject([{ type: 'backchannel-logout-sent' }])
+    })
+  })
+
+  test('after two hours hears of everything, with the limits that nobody has set', async () => {
+    let isBack = false
+    const site = network(() => (isBack ? ok : refused))
+    await site.during(async () => {
+      for (const session of names('before', 20)) await site.logout(['rp'], session)
+      await site.pass(2 * 3_600_000, 2_000)
+      expect(site.outcomes()).toEqual([])
+      isBack = true
+      await site.pass(COOLDOWN_MS_MAX + 5_000)
+      expect(site.outcomes().map(({ type }) => type)).toEqual(Array(20).fill('backchannel-logout-sent'))
     })
   })
 

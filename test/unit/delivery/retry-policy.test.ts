@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { readConfig } from '../../../src/config/config.ts'
 import {
   type RetryContext,
   type RetryPolicyOptions,
@@ -57,6 +58,49 @@ describe('at an RP whose breaker is open', () => {
     expect(after(spentAfterMs - 1)).toMatchObject({ kind: 'retry' })
     expect(after(spentAfterMs)).toEqual({ kind: 'give-up', reason: 'exhausted' })
   })
+})
+
+describe('with the limits that nobody has set', () => {
+  const { retry, breaker } = readConfig({
+    ...{ KAFKA_BROKERS: 'kafka:9092', REDIS_URL: 'redis://redis', ISSUER: 'https://issuer.example' },
+    SIGNING_KEYS_FILE: import.meta.filename,
+  }).delivery
+  const { deadlineMs } = retry
+
+  /** Without the extremes that fast-check prefers: they would all be drawn together. */
+  const evenChances = fc.noBias(fc.integer({ min: 0, max: 999 })).map((n) => n / 1_000)
+
+  /** Fails until the policy gives up. Returns why, after how long, and after how many attempts. */
+  function failing(verdict: 'retry' | 'blocked', random: () => number, cooldownMs = 0) {
+    const clock = Object.assign(manualClock(NOW), { random })
+    const policy = retryPolicy(retry, clock)
+    for (let attempts = 1; ; attempts++) {
+      const openUntilMs = cooldownMs > 0 ? clock.nowMs + cooldownMs : 0
+      const state = { attempts, doubtful: attempts, deadlineMs: NOW + deadlineMs, timeMs: deadlineMs }
+      const decision = policy({ verdict, ...state, openUntilMs })
+      if (decision.kind === 'give-up') return { reason: decision.reason, attempts, tookMs: clock.nowMs - NOW }
+      clock.nowMs = decision.dueMs
+    }
+  }
+
+  test.each([
+    ['retry', 0, 'expired'],
+    ['retry', breaker.cooldownMaxMs, 'expired'],
+    ['blocked', 0, 'blocked'],
+  ] as const)(
+    'what only fails (%s, cool-down %i ms) ends by its deadline, not by its attempts',
+    (verdict, cooldownMs, reason) => {
+      fc.assert(
+        fc.property(fc.infiniteStream(evenChances), (stream) => {
+          const end = failing(verdict, () => stream.next().value, cooldownMs)
+          expect(end.reason).toBe(reason)
+          // The next attempt would have come after the deadline.
+          expect(end.tookMs).toBeGreaterThan(deadlineMs - Math.max(retry.maxDelayMs, 660_000))
+        }),
+        { numRuns: 20 },
+      )
+    },
+  )
 })
 
 describe('what the egress guard refused', () => {

@@ -86,7 +86,7 @@ describe('the lag', () => {
       name: 'a record from before the deadline',
       of: [at(0), at(1, { high: 120, young: 101 })],
       is: 'error',
-      says: 'in 1 partition(s) some are older than RETRY_DEADLINE_MS (1 hour)',
+      says: 'in 1 partition(s) some are older than LATE_AFTER_MS (1 hour)',
     },
     {
       name: 'a partition that was added later is read from its beginning',

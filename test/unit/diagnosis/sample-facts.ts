@@ -37,7 +37,8 @@ export function topicFacts(
 
 export const expectations: Expectations = {
   groupId: 'logout-relay',
-  retryDeadlineMs: DAY_MS / 24,
+  lateAfterMs: DAY_MS / 24,
+  retryDeadlineMs: DAY_MS,
   sessionLifetimeMs: 30 * DAY_MS,
 }
 

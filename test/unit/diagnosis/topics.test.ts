@@ -63,7 +63,7 @@ describe('retention', () => {
     expect(found({ retentionMs: retryDeadlineMs })[0]?.text).toContain('SESSION_LIFETIME_MS')
     const [finding, ...more] = found({ retentionMs: retryDeadlineMs - 1 })
     expect(more).toEqual([])
-    expect(finding?.text).toMatch(/less than RETRY_DEADLINE_MS \(1 hour\).*triggers.*are gone before/)
+    expect(finding?.text).toMatch(/less than RETRY_DEADLINE_MS \(1 day\).*triggers.*are gone before/)
     expect(finding?.remedy).toContain(`to at least ${sessionLifetimeMs}`)
   })
 

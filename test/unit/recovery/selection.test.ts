@@ -42,6 +42,7 @@ async function site() {
     attemptTimeoutMs: ATTEMPT_MS,
     deadlineMs: HOUR,
     groupId: 'g',
+    lateAfterMs: HOUR,
     onNotParked: () => told.push('not parked'),
     onUnserved: () => told.push('unserved'),
     parkOwed: new ParkOwed({ backlog, clock }),
