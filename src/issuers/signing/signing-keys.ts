@@ -4,6 +4,7 @@ import { sep } from 'node:path'
 import { type TokenAlgorithm, tokenAlgorithms } from '../../events/registration.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { messageOf, RelayFault } from '../../lib/errors.ts'
+import { chosenKey, isValid } from './key-choice.ts'
 import { type LeftOutKey, readKeyFile } from './key-file.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -95,32 +96,17 @@ export class SigningKeys {
     }
   }
 
-  /**
-   * The key that signs `algorithm` now: of those between their `notBefore` and `notAfter`, the one that became valid last.
-   * Throws `LR_KEY_MISSING` when there is none.
-   */
+  /** The key that signs `algorithm` now. Throws `LR_KEY_MISSING` when there is none. */
   keyFor(algorithm: TokenAlgorithm): SigningKey {
-    const now = this.#clock.now()
-    let best: SigningKey | undefined
-    for (const key of this.#keys) {
-      if (!isValid(key, now) || !key.algorithms.includes(algorithm)) continue
-      const isNewer = best === undefined || key.notBeforeMs > best.notBeforeMs
-      if (isNewer || (key.notBeforeMs === best?.notBeforeMs && hasOtherName(best, algorithm))) best = key
-    }
-    if (best === undefined) {
-      throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
-    }
-    return best
+    const key = chosenKey(this.#keys, algorithm, this.#clock.now())
+    if (key !== undefined) return key
+    throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
   }
 
   /** Keys that sign an algorithm now, and those whose time is still to come. */
   inUse(): { readonly key: SigningKey; readonly signs: 'now' | 'later' }[] {
     const now = this.#clock.now()
-    const signing = new Set<SigningKey>()
-    for (const algorithm of tokenAlgorithms) {
-      if (this.#keys.some((key) => isValid(key, now) && key.algorithms.includes(algorithm)))
-        signing.add(this.keyFor(algorithm))
-    }
+    const signing = new Set(tokenAlgorithms.map((it) => chosenKey(this.#keys, it, now)))
     return this.#keys.flatMap((key) => {
       if (signing.has(key)) return { key, signs: 'now' as const }
       return key.notBeforeMs > now ? { key, signs: 'later' as const } : []
@@ -212,16 +198,7 @@ export class SigningKeys {
   }
 }
 
-function isValid({ notBeforeMs, notAfterMs }: SigningKey, nowMs: number): boolean {
-  return notBeforeMs <= nowMs && nowMs < notAfterMs
-}
-
 /** The longest first. */
 function byEnd(a: SigningKey, b: SigningKey): number {
   return b.notAfterMs === a.notAfterMs ? 0 : b.notAfterMs - a.notAfterMs
-}
-
-/** The key may be published under the other name of its algorithm, and some RPs compare it. */
-function hasOtherName({ publicJwk: { alg } }: SigningKey, algorithm: TokenAlgorithm): boolean {
-  return alg !== undefined && alg !== algorithm
 }
