@@ -1,9 +1,11 @@
-import { type RelyingParty, waitingAt } from '../delivery/relying-party.ts'
+import { issuerOf, type RelyingParty, waitingAt } from '../delivery/relying-party.ts'
 import type { BacklogSize } from './backlog-view.ts'
 import type { AttemptProblem } from './recent-failures.ts'
 
 export interface RelyingPartyRow {
   readonly clientId: string
+  /** Where the relay serves several: two of them may have a client of that id. */
+  readonly issuer?: string
   /** Attempts under way, and deliveries that wait for theirs, at this replica. */
   readonly inFlight: number
   readonly waiting: number
@@ -30,12 +32,13 @@ const ROWS_MAX = 25
 
 /**
  * The RPs at which something is going on: those with the largest backlogs first, then those that are not sent to,
- * then the busiest.
+ * then the busiest. `namesIssuers`: each with its issuer.
  */
 export function relyingPartyRows(
   relyingParties: Iterable<RelyingParty>,
   sizes: readonly BacklogSize[],
   problemAt: (rpKey: string) => AttemptProblem | undefined,
+  namesIssuers = false,
 ): RelyingPartyRows {
   const parked = new Map(sizes.filter(({ size }) => size > 0).map((it) => [it.rpKey, it]))
   const rows: { key: string; row: RelyingPartyRow }[] = []
@@ -56,7 +59,11 @@ export function relyingPartyRows(
   rows.sort((a, b) => inOrder(a.row, b.row))
   const shown = rows.slice(0, ROWS_MAX).map(({ key, row }) => {
     const problem = problemAt(key)
-    return problem === undefined ? row : { ...row, problem }
+    return {
+      ...row,
+      ...(namesIssuers && { issuer: issuerOf(key) }),
+      ...(problem !== undefined && { problem }),
+    }
   })
   const silent = rows.filter(({ row }) => row.breaker !== 'closed').length
   return { rows: shown, total: rows.length, silent }

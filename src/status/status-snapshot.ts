@@ -138,6 +138,7 @@ export class StatusReader {
         { [Symbol.iterator]: () => core.relyingParties[Symbol.iterator]() },
         sizes,
         (rpKey) => failures.problemAt(rpKey),
+        this.#sources.issuers.only === undefined,
       ),
       partitions: partitionRows(assignment.queues, lag),
       failures: failures.list,
