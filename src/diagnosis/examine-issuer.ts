@@ -4,7 +4,7 @@ import type { TokenAlgorithm } from '../events/registration.ts'
 import { discoveryUri, jwksUriIn } from '../issuers/discovery-uri.ts'
 import { keyStandings } from '../issuers/signing/key-choice.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
-import { SigningKeys } from '../issuers/signing/signing-keys.ts'
+import { type KeyFileBounds, SigningKeys } from '../issuers/signing/signing-keys.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
@@ -19,8 +19,10 @@ export interface IssuerExamination {
   /** These two are undefined where the configuration has them wrong. */
   readonly issuer: string | undefined
   readonly signingKeysFile: string | undefined
-  /** The folder that the file must not leave, and the algorithm that its keys must sign, where its configuration says so. */
-  readonly keysFolder?: string | undefined
+  /** Where the path of the file may lead, and the algorithm that its keys must sign, where its configuration says so. */
+  readonly keysBounds?: KeyFileBounds
+  /** Where the issuers file names the key file. */
+  readonly place?: string | undefined
   readonly alg?: TokenAlgorithm | undefined
   readonly clock: Clock
   readonly fetchDocument: (uri: string) => Promise<DocumentAnswer>
@@ -61,10 +63,10 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
 
 async function examineKeyFile(
   file: string,
-  { alg, clock, keysFolder }: IssuerExamination,
+  { alg, clock, keysBounds, place }: IssuerExamination,
   notes: Examination,
 ): Promise<readonly SigningKey[]> {
-  const keys = new SigningKeys(file, clock, keysFolder)
+  const keys = new SigningKeys(file, clock, keysBounds)
   try {
     const { mode } = await stat(file)
     notes.note('keys-permissions', checkKeyPermissions({ mode }))
@@ -72,8 +74,9 @@ async function examineKeyFile(
   } catch (reason) {
     // The path is the operator's; what was in the file is never quoted.
     const about = codeOf(reason) === 'LR_KEYS_INVALID' ? '' : 'the signing key file: '
-    const remedy = 'set SIGNING_KEYS_FILE to a JWK set or PEM that the relay may read'
-    notes.note('keys-file', error(about + messageOf(reason), remedy))
+    const where = place === undefined ? '' : `${place}: `
+    const remedy = `${place === undefined ? 'set SIGNING_KEYS_FILE to' : 'let it name'} a JWK set or PEM that the relay may read`
+    notes.note('keys-file', error(where + about + messageOf(reason), remedy))
     return []
   }
   for (const found of checkKeysLeftOut(keys.facts)) notes.note('keys-left-out', found)

@@ -1,7 +1,7 @@
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
 import type { TokenAlgorithm } from '../events/registration.ts'
 import { keyStandings } from '../issuers/signing/key-choice.ts'
-import { SigningKeys } from '../issuers/signing/signing-keys.ts'
+import type { SigningKeys } from '../issuers/signing/signing-keys.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Examination } from './examination.ts'
 import { examinePublished } from './examine-issuer.ts'
@@ -30,16 +30,14 @@ export interface ExaminedKey {
 
 export interface KeysExamination {
   readonly issuer: string | undefined
-  readonly file: string
-  readonly folder: string | undefined
+  readonly keys: SigningKeys
   readonly clock: Clock
   readonly fetchDocument: (uri: string) => Promise<DocumentAnswer>
 }
 
 /** All keys of a file, with what becomes of each. Throws `LR_KEYS_INVALID` when the file has no usable key. */
 export async function examineKeys(examination: KeysExamination): Promise<readonly ExaminedKey[]> {
-  const { issuer, file, folder, clock } = examination
-  const keys = new SigningKeys(file, clock, folder)
+  const { issuer, keys, clock } = examination
   await keys.load()
   const publication = await publicationAt(examination)
   const now = clock.now()

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
 import { layout, readConfigPart } from '../../config/config.ts'
 import { readEachOption } from '../../config/read-each-option.ts'
+import { SigningKeys } from '../../issuers/signing/signing-keys.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 
@@ -16,8 +17,8 @@ export interface KeyFileOfIssuer {
   readonly issuer: string | undefined
   /** Absolute. */
   readonly file: string
-  /** Links followed, the file must lie in it; anywhere where it is missing. */
-  readonly folder: string | undefined
+  /** What the file holds, not read yet. */
+  readonly keys: SigningKeys
 }
 
 /**
@@ -35,7 +36,10 @@ export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promis
     if (file === undefined) throw error
   }
   const issuer = issuers?.resolve(given) ?? given
-  if (file !== undefined) return { issuer, file: resolve(file), folder: undefined }
+  if (file !== undefined) {
+    const path = resolve(file)
+    return { issuer, file: path, keys: new SigningKeys(path, systemClock) }
+  }
   if (issuer === undefined) {
     throw new RelayFault('LR_USAGE', '--issuer: is required, because this relay serves several issuers')
   }
@@ -43,6 +47,5 @@ export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promis
   if (found === undefined) {
     throw new RelayFault('LR_USAGE', `--issuer: ${issuer} is not among the issuers of this relay`)
   }
-  const { keysFile, keysFolder } = found.settings
-  return { issuer, file: keysFile, folder: keysFolder }
+  return { issuer, file: found.settings.keysFile, keys: found.keys }
 }

@@ -35,6 +35,14 @@ export interface KeyFileFacts {
   readonly problem: string | undefined
 }
 
+/** Where a path may lead; links are followed only where there are bounds. */
+export interface KeyFileBounds {
+  /** The file must lie in it; anywhere when it is missing. */
+  readonly folder?: string | undefined
+  /** Another issuer whose key file that is. Asked of each new content. */
+  readonly otherOwner?: (realPath: string) => Promise<string | undefined>
+}
+
 /** After so long a file that could not be read is tried again for the next token. */
 const RETRY_MS = 2_000
 
@@ -54,14 +62,13 @@ export class SigningKeys {
   #failedAtMs = Number.NEGATIVE_INFINITY
   #failures = 0
   readonly #file: string
-  readonly #folder: string | undefined
+  readonly #bounds: KeyFileBounds
   readonly #clock: Clock
 
-  /** `folder`: links followed, the file must lie in it; anywhere when it is missing. */
-  constructor(file: string, clock: Clock, folder?: string) {
+  constructor(file: string, clock: Clock, bounds: KeyFileBounds = {}) {
     this.#file = file
     this.#clock = clock
-    this.#folder = folder
+    this.#bounds = bounds
   }
 
   get isLoaded(): boolean {
@@ -167,9 +174,13 @@ export class SigningKeys {
 
   /** False when the file is as it was. */
   async #reload(): Promise<boolean> {
-    const content = await this.#read()
+    const { content, path } = await this.#read()
     const contentHash = hash('sha256', content)
     if (contentHash === this.#contentHash) return false
+    const other = await this.#bounds.otherOwner?.(path)
+    if (other !== undefined) {
+      throw new RelayFault('LR_KEYS_INVALID', `the signing key file is that of ${other}, links followed`)
+    }
     const { keys, leftOut } = await readKeyFile(content)
     const before = new Set(this.#lost.concat(this.#keys.flatMap(({ algorithms }) => algorithms)))
     this.#lost = [...before].filter((algorithm) => !keys.some((key) => key.algorithms.includes(algorithm)))
@@ -179,22 +190,23 @@ export class SigningKeys {
     return true
   }
 
-  async #read(): Promise<Buffer> {
+  async #read(): Promise<{ content: Buffer; path: string }> {
     try {
-      await this.#checkFolder()
-      await using file = await open(this.#file)
+      const path = await this.#realPath()
+      await using file = await open(path)
       this.#mode = (await file.stat()).mode
-      return await file.readFile()
+      return { content: await file.readFile(), path }
     } catch (error) {
       throw new RelayFault('LR_KEYS_INVALID', `the signing key file cannot be read: ${messageOf(error)}`)
     }
   }
 
   /** A link that leads out of it would sign with the keys of somebody else. */
-  async #checkFolder(): Promise<void> {
-    if (this.#folder === undefined) return
-    const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#folder)])
+  async #realPath(): Promise<string> {
+    if (this.#bounds.folder === undefined) return this.#file
+    const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#bounds.folder)])
     if (!file.startsWith(`${folder}${sep}`)) throw new Error('it lies outside the folder of the issuers file')
+    return file
   }
 }
 
