@@ -19,7 +19,9 @@ import type { AttemptResult } from '../egress/sender.ts'
 import { tlsHandshake } from '../egress/tls-handshake.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
-import { isPattern } from '../issuers/issuer-settings.ts'
+import { type IssuerSettings, isPattern, tenantSettings } from '../issuers/issuer-settings.ts'
+import { KeyFileOwners } from '../issuers/key-file-owners.ts'
+import { tenantsWithKeys } from '../issuers/tenant-key-files.ts'
 import { KafkaFactsReader } from '../kafka/kafka-facts-reader.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -132,17 +134,21 @@ async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]>
   const notes = new Examination('issuer')
   try {
     const { settings } = await readIssuersFile(file)
-    const listed = settings.filter((it) => it.isEnabled && !isPattern(it))
-    const left = settings.length - Math.min(listed.length, EXAMINED_ISSUERS_MAX)
+    const owners = new KeyFileOwners(() => systemClock.monotonic())
+    owners.use(settings)
+    const chosen = await examinedIssuers(settings)
+    const left = settings.filter((it) => !chosen.some(({ place }) => place === it.place)).length
     const more =
       left === 0
         ? ''
-        : `; ${left} of them (patterns, disabled, or beyond ${EXAMINED_ISSUERS_MAX}) are not examined`
+        : `; ${left} of them (patterns without a key file, disabled, or beyond ${EXAMINED_ISSUERS_MAX}) are not examined`
     notes.note('issuers-file', ok(`${settings.length} issuer(s)${more}`))
     const examined = await Promise.all(
-      listed.slice(0, EXAMINED_ISSUERS_MAX).map(async ({ alg, issuer, keysFile, keysFolder }) => {
+      chosen.map(async (own) => {
+        const { alg, issuer, keysFile, keysFolder: folder, place } = own
+        const otherOwner = (real: string) => owners.otherOwner(own, real)
         const findings = await examineIssuer({
-          ...{ ...parts, alg, issuer, keysFolder },
+          ...{ ...parts, alg, issuer, place, keysBounds: { folder, otherOwner } },
           signingKeysFile: keysFile,
         })
         return findings
@@ -163,6 +169,24 @@ async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]>
     notes.noteUnknown('ISSUERS_FILE is not valid')
     return notes.all
   }
+}
+
+/** Those with a line of their own first, then tenants that have a key file. */
+async function examinedIssuers(settings: readonly IssuerSettings[]): Promise<readonly IssuerSettings[]> {
+  const enabled = settings.filter((it) => it.isEnabled)
+  const listed = new Set(settings.map(({ issuer }) => issuer))
+  const chosen = enabled.filter((it) => !isPattern(it)).slice(0, EXAMINED_ISSUERS_MAX)
+  // The most specific first, which is the one that means a tenant of several.
+  const patterns = enabled.filter(isPattern).sort((a, b) => b.issuer.length - a.issuer.length)
+  for (const pattern of patterns) {
+    for (const tenant of await tenantsWithKeys(pattern, EXAMINED_ISSUERS_MAX - chosen.length)) {
+      const issuer = pattern.issuer.replace('{tenant}', tenant)
+      if (listed.has(issuer)) continue
+      listed.add(issuer)
+      chosen.push(tenantSettings(pattern, tenant, issuer))
+    }
+  }
+  return chosen
 }
 
 async function relyingParty(

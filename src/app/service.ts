@@ -38,6 +38,7 @@ import { createIssuers } from './create-issuers.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
 import { createDelivery, createPipeline, createStores, type Stores } from './engine.ts'
 import { Readiness } from './readiness.ts'
+import { signingLines } from './signing-lines.ts'
 
 const START_RETRY_MS_MAX = 5_000
 /** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
@@ -244,6 +245,7 @@ export class Service {
   async start(): Promise<void> {
     const config = this.#config
     await this.#issuers.load()
+    for (const line of signingLines(this.#issuers, systemClock.now())) this.#logger.info(line, 'signing keys')
     this.#issuers.watch(config.signingKeys.reloadMs, {
       onReloaded: (kids) => {
         this.#logger.info({ kids }, 'signing keys reloaded')

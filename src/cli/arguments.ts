@@ -43,14 +43,22 @@ export function parseIssuer(text: string): string {
 export async function readConfigFor<const L extends Layout>(
   part: L,
   given: string | undefined,
-): Promise<{ readonly config: Placed<L>; readonly issuer: string; readonly resolveIssuer: ResolveIssuer }> {
+): Promise<{
+  readonly config: Placed<L>
+  readonly issuer: string
+  readonly resolveIssuer: ResolveIssuer
+  /** Whether a relay with this configuration acts for that issuer; `undefined` where nothing is configured of issuers. */
+  readonly isServed: boolean | undefined
+}> {
   // Together, so that all that is missing is said at once.
   const configured =
     given === undefined ? readConfigPart([part, issuersLayout])[1] : readEachOption().part(issuersLayout)
   const config = readConfigPart(part)
   const issuers = configured && createIssuers(configured, systemClock)
+  let isOpen = false
   try {
     await issuers?.open()
+    isOpen = issuers !== undefined
   } catch (error) {
     // A whole `iss` says which issuer is meant without the file.
     if (given === undefined || !isIssuer(given)) throw error
@@ -63,7 +71,8 @@ export async function readConfigFor<const L extends Layout>(
     const what = 'must be the https (or http) URL that stands in the ID tokens, or an alias of ISSUERS_FILE'
     throw new RelayFault('LR_USAGE', `--issuer: ${what}`)
   }
-  return { config, issuer, resolveIssuer: (name = issuer) => resolveIssuer(name) }
+  const isServed = isOpen ? issuers?.serves(issuer) : undefined
+  return { config, issuer, isServed, resolveIssuer: (name = issuer) => resolveIssuer(name) }
 }
 
 function isIssuer(text: string): boolean {

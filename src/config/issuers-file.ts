@@ -52,7 +52,7 @@ export async function readIssuersFile(path: string): Promise<IssuersFile> {
   const { folder, files } = await readSources(path)
   const problems: Problem[] = []
   const entries: Entry[] = []
-  const parsed: IssuerEntry[] = []
+  const parsed: { entry: IssuerEntry; place: string }[] = []
   for (const { name: file, bytes } of files) {
     const text = textOf(bytes)
     if (text === undefined) {
@@ -64,7 +64,8 @@ export async function readIssuersFile(path: string): Promise<IssuersFile> {
     if (document.problems.length > 0) continue
     entries.push(...entriesOf(document, folder))
     const issuers = parseIssuers(document.value)
-    parsed.push(...(issuers.entries ?? []))
+    for (const [i, entry] of (issuers.entries ?? []).entries())
+      parsed.push({ entry, place: `${file}:${document.lineOf(['issuers', i])}` })
     problems.push(
       ...issuers.problems.map(({ path, text, isOfKey }) => {
         return { file, line: document.lineOf(path, isOfKey ? 'key' : 'value'), path, text }
@@ -74,7 +75,9 @@ export async function readIssuersFile(path: string): Promise<IssuersFile> {
   problems.push(...conflictProblems(entries))
   if (problems.length > 0) throw faultOf(problems)
   return {
-    settings: parsed.map((entry) => issuerSettings(entry, keysFileOf(entry.keys.file, folder), folder)),
+    settings: parsed.map(({ entry, place }) =>
+      issuerSettings(entry, { keysFile: keysFileOf(entry.keys.file, folder), keysFolder: folder, place }),
+    ),
     contentHash: hashOf(files),
   }
 }

@@ -4,16 +4,20 @@ import { parseHost } from '../egress/client-host.ts'
 import { identifier } from '../events/identifier.ts'
 import { endpointProblem } from '../events/logout-endpoint.ts'
 import { subjectClaims, type TokenType, tokenAlgorithms } from '../events/registration.ts'
-import type { ClientSettings, IssuerSettings } from '../issuers/issuer-settings.ts'
+import type { ClientSettings, IssuerSettings, RetrySettings } from '../issuers/issuer-settings.ts'
 import { durationMs, durationText } from '../lib/duration-text.ts'
 import { slipsBetween } from './misspelt-options.ts'
-import { issuer, RETRY_DEADLINE } from './options.ts'
+import { issuer } from './options.ts'
+import { RETRY_ATTEMPTS, RETRY_BASE_DELAY, RETRY_DEADLINE, RETRY_MAX_DELAY } from './retry-limits.ts'
 import type { DocumentPath } from './yaml-document.ts'
 
 /** What stands for the name of a tenant in a pattern. */
 export const TENANT = '{tenant}'
 
 const PROPOSAL_CHARACTERS_MAX = 200
+const ATTEMPTS_MESSAGE = `must be a whole number from ${RETRY_ATTEMPTS.min} to ${RETRY_ATTEMPTS.max}`
+/** One of zero would be none at all, which is an empty list. */
+const DOUBTFUL_DELAY = { minMs: 1, maxMs: RETRY_DEADLINE.maxMs } as const
 const TOKEN_LIFETIME = { minMs: 10_000, maxMs: 600_000 } as const
 const tokenTypes = ['logout+jwt', 'JWT'] as const satisfies readonly TokenType[]
 
@@ -46,7 +50,22 @@ const client = z.strictObject({
 })
 const keys = z.strictObject({ file: identifier })
 const egress = z.strictObject({ allow: z.array(allowEntry).default([]) })
-const retry = z.strictObject({ deadline: duration(RETRY_DEADLINE).optional() })
+const retry = z
+  .strictObject({
+    deadline: duration(RETRY_DEADLINE).optional(),
+    baseDelay: duration(RETRY_BASE_DELAY).optional(),
+    maxDelay: duration(RETRY_MAX_DELAY).optional(),
+    maxAttempts: z
+      .int(ATTEMPTS_MESSAGE)
+      .min(RETRY_ATTEMPTS.min, ATTEMPTS_MESSAGE)
+      .max(RETRY_ATTEMPTS.max, ATTEMPTS_MESSAGE)
+      .optional(),
+    doubtfulDelays: z.array(duration(DOUBTFUL_DELAY)).optional(),
+  })
+  .superRefine(({ baseDelay, maxDelay }, context) => {
+    if (baseDelay === undefined || maxDelay === undefined || baseDelay <= maxDelay) return
+    context.addIssue({ code: 'custom', path: ['maxDelay'], message: 'must be at least baseDelay' })
+  })
 const entry = z.strictObject({
   issuer: issuerOrPattern,
   aliases: z.array(identifier).default([]),
@@ -54,6 +73,8 @@ const entry = z.strictObject({
   keys,
   tokenLifetime: duration(TOKEN_LIFETIME).optional(),
   alg: z.enum(tokenAlgorithms).optional(),
+  typ: z.enum(tokenTypes).optional(),
+  claims: z.enum(subjectClaims).optional(),
   signedOutWithoutSession: z.enum(['fan-out', 'ignore']).optional(),
   egress: egress.optional(),
   retry: retry.optional(),
@@ -91,9 +112,13 @@ export function parseIssuers(value: unknown): ParsedIssuers {
   return { entries: undefined, problems: (error?.issues ?? []).flatMap(schemaProblems) }
 }
 
-/** `keysFile` and `keysFolder` are absolute. */
-export function issuerSettings(entry: IssuerEntry, keysFile: string, keysFolder: string): IssuerSettings {
-  const { tokenLifetime, alg, signedOutWithoutSession, egress, retry } = entry
+/** `keysFile` and `keysFolder` are absolute; `place`: file and line. */
+export function issuerSettings(
+  entry: IssuerEntry,
+  { keysFile, keysFolder, place }: Pick<IssuerSettings, 'keysFile' | 'keysFolder' | 'place'>,
+): IssuerSettings {
+  const { tokenLifetime, alg, typ, claims, signedOutWithoutSession, egress } = entry
+  const { deadline, ...retry } = entry.retry ?? {}
   return {
     issuer: entry.issuer,
     aliases: entry.aliases,
@@ -102,11 +127,25 @@ export function issuerSettings(entry: IssuerEntry, keysFile: string, keysFolder:
     keysFolder,
     ...(tokenLifetime !== undefined && { tokenLifetimeMs: tokenLifetime }),
     ...(alg !== undefined && { alg }),
+    ...(typ !== undefined && { typ }),
+    ...(claims !== undefined && { claims }),
     ...(signedOutWithoutSession !== undefined && { signedOutWithoutSession }),
     egressAllow: egress?.allow ?? [],
-    ...(retry?.deadline !== undefined && { deadlineMs: retry.deadline }),
+    ...(deadline !== undefined && { deadlineMs: deadline }),
+    ...(Object.keys(retry).length > 0 && { retry: retrySettings(retry) }),
     // Keys that are not given are not there, and have no undefined as their value.
     clients: entry.clients as readonly ClientSettings[],
+    ...(place !== undefined && { place }),
+  }
+}
+
+function retrySettings(retry: Omit<NonNullable<IssuerEntry['retry']>, 'deadline'>): RetrySettings {
+  const { baseDelay, maxDelay, maxAttempts, doubtfulDelays } = retry
+  return {
+    ...(baseDelay !== undefined && { baseDelayMs: baseDelay }),
+    ...(maxDelay !== undefined && { maxDelayMs: maxDelay }),
+    ...(maxAttempts !== undefined && { maxAttempts }),
+    ...(doubtfulDelays !== undefined && { doubtfulDelaysMs: doubtfulDelays }),
   }
 }
 

@@ -5,6 +5,7 @@ import { allowEntryProblem } from '../egress/allow-entry.ts'
 import { parseClientHost } from '../egress/client-host.ts'
 import { codeOf } from '../lib/errors.ts'
 import { redisUrlProblem } from './redis-url.ts'
+import { RETRY_ATTEMPTS, RETRY_BASE_DELAY, RETRY_DEADLINE, RETRY_MAX_DELAY } from './retry-limits.ts'
 
 const list = z.string().transform((text) =>
   text
@@ -103,9 +104,6 @@ const address = z
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
-
-/** The time that a delivery may be given, wherever it is configured. */
-export const RETRY_DEADLINE = { minMs: 100, maxMs: 30 * DAY } as const
 
 /**
  * Every option of the service: its name in the environment, what is accepted, its default and what it means. The
@@ -219,13 +217,13 @@ export const optionsSchema = z.object({
   ATTEMPT_TIMEOUT_MS: integer(50, 5 * MINUTE)
     .prefault('10000')
     .describe('Time limit of one attempt, from connecting to the end of the answer.'),
-  RETRY_BASE_DELAY_MS: integer(1, HOUR)
+  RETRY_BASE_DELAY_MS: integer(RETRY_BASE_DELAY.minMs, RETRY_BASE_DELAY.maxMs)
     .prefault('1000')
     .describe('Upper bound of the first retry delay. It doubles with each retry, with full jitter.'),
-  RETRY_MAX_DELAY_MS: integer(1, DAY)
+  RETRY_MAX_DELAY_MS: integer(RETRY_MAX_DELAY.minMs, RETRY_MAX_DELAY.maxMs)
     .prefault(String(30 * MINUTE))
     .describe('Upper bound of any retry delay.'),
-  RETRY_MAX_ATTEMPTS: integer(1, 1_000)
+  RETRY_MAX_ATTEMPTS: integer(RETRY_ATTEMPTS.min, RETRY_ATTEMPTS.max)
     .prefault('200')
     .describe(
       'Attempts per delivery; then it is `failed: exhausted`. While its RP does not answer at all, probes count only as often as the retry delays would allow.',

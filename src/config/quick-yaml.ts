@@ -9,30 +9,41 @@ const PIECE_CHARACTERS = 16_384
  * holding the thread for long: the parser takes a hundred times the room of a text, until its end.
  */
 export async function readLongYaml(text: string): Promise<YamlDocument> {
-  const value = plainJson(text) ?? (await piecewise(text))
-  return value === undefined ? readYamlDocument(text) : new QuickDocument(value, text)
+  const quick = plainJson(text) ?? (await piecewise(text))
+  return quick === undefined ? readYamlDocument(text) : new QuickDocument(quick, text)
 }
 
-/** Without problems of its own; where its values stand is looked up only when they are wrong. */
+interface QuickValue {
+  readonly value: object
+  /** Where the elements of its list begin. */
+  readonly lines: readonly number[]
+}
+
+/** Without problems of its own; where values stand within an element is looked up only when they are wrong. */
 class QuickDocument implements YamlDocument {
   readonly value: unknown
   readonly problems = []
+  readonly #lines: readonly number[]
   readonly #text: string
   #parsed: YamlDocument | undefined
 
-  constructor(value: unknown, text: string) {
+  constructor({ value, lines }: QuickValue, text: string) {
     this.value = value
+    this.#lines = lines
     this.#text = text
   }
 
   lineOf(path: DocumentPath, of?: 'key' | 'value'): number {
+    const [, element] = path
+    if (path.length === 2 && typeof element === 'number' && element < this.#lines.length)
+      return this.#lines[element] as number
     this.#parsed ??= readYamlDocument(this.#text)
     return this.#parsed.lineOf(path, of)
   }
 }
 
 /** Undefined where the text is no JSON, or where an object has a key twice, of which `JSON.parse` says nothing. */
-function plainJson(text: string): object | undefined {
+function plainJson(text: string): QuickValue | undefined {
   if (!/^\s*\{/.test(text)) return undefined
   try {
     const value: object = JSON.parse(text)
@@ -40,10 +51,26 @@ function plainJson(text: string): object | undefined {
     const string = /"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?/g
     let keys = 0
     while (string.test(text)) if (text[string.lastIndex - 1] === ':') keys++
-    return keys === keysIn(value, 0) ? value : undefined
+    return keys === keysIn(value, 0) ? { value, lines: elementLines(text, value) } : undefined
   } catch {
     return undefined
   }
+}
+
+/** Of each object in the list that the outermost object holds alone, the line on which it begins; nothing of other forms. */
+function elementLines(text: string, value: object): number[] {
+  const [list, ...more] = Object.values(value)
+  const lines: number[] = []
+  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}\n]/g
+  let [line, depth] = [1, 0]
+  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+    const [found] = match
+    if (found === '\n') line++
+    else if (found === '{' || found === '[') {
+      if (++depth === 3) lines.push(line)
+    } else if (found === '}' || found === ']') depth--
+  }
+  return Array.isArray(list) && list.length === lines.length && more.length === 0 ? lines : []
 }
 
 function keysIn(value: unknown, depth: number): number {
@@ -58,7 +85,7 @@ function keysIn(value: unknown, depth: number): number {
  * piece ends in the middle of one unless it is wrong, or flows over lines; then it is undefined, as with aliases, which may
  * mean something in another piece, and with marks of documents.
  */
-async function piecewise(text: string): Promise<object | undefined> {
+async function piecewise(text: string): Promise<QuickValue | undefined> {
   const head =
     /^(?:---[ \t]*\r?\n)?(?:[ \t]*(?:#.*)?\r?\n)*(\w+):[ \t]*(?:#.*)?\r?\n(?:[ \t]*(?:#.*)?\r?\n)*( *)(?=- )/.exec(
       text,
@@ -68,13 +95,26 @@ async function piecewise(text: string): Promise<object | undefined> {
   const start = length - indent.length
   if (/\n(?:---|\.\.\.)/.test(text.slice(start))) return undefined
   const elements: unknown[] = []
+  const lines: number[] = []
+  let before = linesIn(text.slice(0, start))
   for (const piece of piecesOf(text, start, `\n${indent}- `)) {
-    const { value, problems, hasAliases } = readYamlDocument(piece)
+    const read = readYamlDocument(piece)
+    const { value, problems, hasAliases } = read
     if (problems.length > 0 || hasAliases || !Array.isArray(value)) return undefined
-    for (const element of value) elements.push(element)
+    for (const [i, element] of value.entries()) {
+      elements.push(element)
+      lines.push(before + read.lineOf([i]))
+    }
+    before += linesIn(piece)
     await setImmediate()
   }
-  return { [key]: elements }
+  return { value: { [key]: elements }, lines }
+}
+
+function linesIn(text: string): number {
+  let count = 0
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count++
+  return count
 }
 
 function* piecesOf(text: string, start: number, beginning: string): Generator<string> {

@@ -211,12 +211,14 @@ export class Deliverer {
   }
 
   #decide(delivery: Delivery, verdict: RetryContext['verdict'], result: AttemptResult) {
+    const issuer = this.#options.issuers.get(delivery.rp.issuer)
     return this.#options.retryPolicy({
       verdict,
       attempts: delivery.attempts,
       doubtful: delivery.doubtful,
       deadlineMs: delivery.deadlineMs,
-      timeMs: this.#options.issuers.get(delivery.rp.issuer)?.deadlineMs ?? 0,
+      timeMs: issuer?.deadlineMs ?? 0,
+      own: issuer?.retry,
       retryAfter: retryAfterOf(result),
       openUntilMs: delivery.rp.breaker.openUntilMs,
     })

@@ -1,6 +1,8 @@
 import type { ClientHost } from '../egress/client-host.ts'
 import type { EgressGuard } from '../egress/egress-guard.ts'
+import type { SubjectClaims } from '../events/registration.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
+import type { RetryDelays } from './retry-policy.ts'
 
 /** What the operator has configured for one client of an issuer. */
 export interface ConfiguredClient {
@@ -19,6 +21,10 @@ export interface DeliveryIssuers {
         readonly isEnabled: boolean
         /** How long its deliveries are tried. Milliseconds. */
         readonly deadlineMs: number
+        /** Where its retries differ from those of all. */
+        readonly retry?: Partial<RetryDelays> | undefined
+        /** Of clients and registrations that name none. */
+        readonly claims?: SubjectClaims | undefined
         readonly egress: EgressGuard
         client(clientId: string): ConfiguredClient | undefined
       }

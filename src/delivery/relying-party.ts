@@ -1,4 +1,5 @@
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
+import type { SubjectClaims } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
@@ -18,6 +19,8 @@ export interface RelyingParty {
   /** What its issuer takes of all bounds. */
   readonly share: IssuerShare
   settings: RpSettings
+  /** Of its issuer, where neither its settings nor a registration name any. */
+  defaultClaims: SubjectClaims | undefined
   /** Where the last attempt went; before the first one nowhere. */
   calledOrigin: string | undefined
   /** When the settings were read last. This and the times below are on the monotonic clock. */
@@ -99,6 +102,7 @@ export class RelyingParties {
         clientId,
         share: this.shares.join(issuer),
         settings: {},
+        defaultClaims: undefined,
         calledOrigin: undefined,
         settingsReadAtMs: Number.NEGATIVE_INFINITY,
         breaker: new Breaker(this.#breakerPolicy, this.#clock),

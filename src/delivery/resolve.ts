@@ -46,7 +46,7 @@ function isToldOnce({ registration, cause }: Owed, rp: RelyingParty): boolean {
     // What was decided of one registration says nothing of the others.
     registration.pendingOutcome === undefined &&
     registration.sessionRequired !== true &&
-    (rp.settings.claims ?? registration.claims) === 'sub'
+    (rp.settings.claims ?? registration.claims ?? rp.defaultClaims) === 'sub'
   )
 }
 

@@ -1,15 +1,19 @@
 import type { FailureReason } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 
-export interface RetryPolicyOptions {
+/** What may differ between issuers. */
+export interface RetryDelays {
   /** Delay before the second attempt at most; doubled for each further one. Milliseconds. */
   readonly baseDelayMs: number
   readonly maxDelayMs: number
   readonly maxAttempts: number
-  /** From when the relay first took up the delivery. Milliseconds. */
-  readonly deadlineMs: number
   /** Delays after the first, second, … doubtful answer; when they are used up, the next one counts as a rejection. */
   readonly doubtfulDelaysMs: readonly number[]
+}
+
+export interface RetryPolicyOptions extends RetryDelays {
+  /** From when the relay first took up the delivery. Milliseconds. */
+  readonly deadlineMs: number
   /** A longer `Retry-After` is cut to that. Milliseconds. */
   readonly retryAfterMaxMs: number
 }
@@ -23,6 +27,8 @@ export interface RetryContext {
   readonly deadlineMs: number
   /** How long deliveries of its issuer are tried. Milliseconds. */
   readonly timeMs: number
+  /** Where its issuer differs from the options. */
+  readonly own?: Partial<RetryDelays> | undefined
   /** The `Retry-After` header, verbatim. */
   readonly retryAfter?: string | undefined
   /** The end of the RP's cool-down when its breaker is open, milliseconds since the epoch; else 0. */
@@ -48,15 +54,20 @@ export type RetryPolicy = (context: RetryContext) => RetryDecision
  * the delivery that happens to be it.
  */
 export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPolicy {
-  const spentAfterMs = meanDelaysMs(options)
-  return ({ verdict, attempts, doubtful, deadlineMs, timeMs, retryAfter, openUntilMs = 0 }) => {
+  const spentAfterMs = meanDelaysMs(options.baseDelayMs, options.maxDelayMs, options.maxAttempts)
+  return ({ verdict, attempts, doubtful, deadlineMs, timeMs, own, retryAfter, openUntilMs = 0 }) => {
     const now = clock.now()
-    const takenUpAtMs = deadlineMs - timeMs
-    if (attempts >= options.maxAttempts && (openUntilMs === 0 || now - takenUpAtMs >= spentAfterMs)) {
-      return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'exhausted' }
+    const baseDelayMs = own?.baseDelayMs ?? options.baseDelayMs
+    const maxDelayMs = own?.maxDelayMs ?? options.maxDelayMs
+    const maxAttempts = own?.maxAttempts ?? options.maxAttempts
+    const doubtfulDelaysMs = own?.doubtfulDelaysMs ?? options.doubtfulDelaysMs
+    if (attempts >= maxAttempts) {
+      const spentMs = own === undefined ? spentAfterMs : meanDelaysMs(baseDelayMs, maxDelayMs, maxAttempts)
+      const takenUpAtMs = deadlineMs - timeMs
+      if (openUntilMs === 0 || now - takenUpAtMs >= spentMs)
+        return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'exhausted' }
     }
     let delayMs: number
-    const { doubtfulDelaysMs } = options
     const spaced = doubtfulDelaysMs[doubtful - 1]
     if (verdict === 'doubtful') {
       if (spaced === undefined) return { kind: 'give-up', reason: 'rejected' }
@@ -66,7 +77,7 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
     } else if (openUntilMs > 0) delayMs = openUntilMs - now
     else {
       // The exponent is bounded, so that the product stays a number that can be compared.
-      const ceilingMs = Math.min(options.baseDelayMs * 2 ** Math.min(attempts - 1, 40), options.maxDelayMs)
+      const ceilingMs = Math.min(baseDelayMs * 2 ** Math.min(attempts - 1, 40), maxDelayMs)
       delayMs = Math.floor(clock.random() * ceilingMs)
     }
     const askedMs = Math.min(retryAfterMs(retryAfter, now), options.retryAfterMaxMs)
@@ -77,7 +88,7 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
 }
 
 /** How long it takes on average until all attempts are made, when nothing but their delays counts. */
-function meanDelaysMs({ baseDelayMs, maxAttempts, maxDelayMs }: RetryPolicyOptions): number {
+function meanDelaysMs(baseDelayMs: number, maxDelayMs: number, maxAttempts: number): number {
   let sumMs = 0
   for (let n = 0; n < maxAttempts - 1; n++)
     sumMs += Math.min(baseDelayMs * 2 ** Math.min(n, 40), maxDelayMs) / 2

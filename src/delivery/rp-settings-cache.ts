@@ -31,8 +31,9 @@ export class RpSettingsCache {
     if (stale.length === 0) return
     const settings = await this.#store.load(stale)
     for (const [i, rp] of stale.entries()) {
-      const configured = this.#issuers.get(rp.issuer)?.client(rp.clientId)?.settings
-      rp.settings = { ...configured, ...settings[i] }
+      const issuer = this.#issuers.get(rp.issuer)
+      rp.settings = { ...issuer?.client(rp.clientId)?.settings, ...settings[i] }
+      rp.defaultClaims = issuer?.claims
       rp.settingsReadAtMs = now
     }
   }

@@ -1,15 +1,17 @@
 import { stat } from 'node:fs/promises'
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
-import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
+import type { TokenAlgorithm } from '../events/registration.ts'
 import { discoveryUri, jwksUriIn } from '../issuers/discovery-uri.ts'
+import { keyStandings } from '../issuers/signing/key-choice.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
-import { SigningKeys } from '../issuers/signing/signing-keys.ts'
+import { type KeyFileBounds, SigningKeys } from '../issuers/signing/signing-keys.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
 import { error, ok } from './finding.ts'
 import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from './issuer.ts'
 import { checkPublished, publishedKeys } from './key-published.ts'
+import { standingReason } from './key-standing.ts'
 import { checkKeyPermissions, checkKeysEnding, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
 import { shownUri } from './shown-uri.ts'
 
@@ -17,8 +19,10 @@ export interface IssuerExamination {
   /** These two are undefined where the configuration has them wrong. */
   readonly issuer: string | undefined
   readonly signingKeysFile: string | undefined
-  /** The folder that the file must not leave, and the algorithm that its keys must sign, where its configuration says so. */
-  readonly keysFolder?: string | undefined
+  /** Where the path of the file may lead, and the algorithm that its keys must sign, where its configuration says so. */
+  readonly keysBounds?: KeyFileBounds
+  /** Where the issuers file names the key file. */
+  readonly place?: string | undefined
   readonly alg?: TokenAlgorithm | undefined
   readonly clock: Clock
   readonly fetchDocument: (uri: string) => Promise<DocumentAnswer>
@@ -34,11 +38,12 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
   const keys = signingKeysFile === undefined ? [] : await examineKeyFile(signingKeysFile, examination, notes)
   const published = issuer === undefined ? undefined : await examinePublished(issuer, examination, notes)
   const now = clock.now()
-  for (const key of keys) {
-    if (!key.signs && key.key.notBeforeMs <= now) notes.note('key-published', idleKey(key.key.kid))
-    else if (published !== undefined) {
-      notes.note('key-published', checkPublished(key.key, published, now), key.key.kid)
-    }
+  for (const standing of keyStandings(keys, now)) {
+    const { key, signs } = standing
+    if (signs === 'never')
+      notes.note('key-published', idleKey(key.kid, standingReason(standing, now) ?? 'no time of it is left'))
+    else if (published !== undefined)
+      notes.note('key-published', checkPublished(key, published, now, standing.fromMs), key.kid)
   }
   if (keys.length === 0) {
     const checks = [
@@ -58,10 +63,10 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
 
 async function examineKeyFile(
   file: string,
-  { alg, clock, keysFolder }: IssuerExamination,
+  { alg, clock, keysBounds, place }: IssuerExamination,
   notes: Examination,
-): Promise<readonly { key: SigningKey; signs: boolean }[]> {
-  const keys = new SigningKeys(file, clock, keysFolder)
+): Promise<readonly SigningKey[]> {
+  const keys = new SigningKeys(file, clock, keysBounds)
   try {
     const { mode } = await stat(file)
     notes.note('keys-permissions', checkKeyPermissions({ mode }))
@@ -69,40 +74,26 @@ async function examineKeyFile(
   } catch (reason) {
     // The path is the operator's; what was in the file is never quoted.
     const about = codeOf(reason) === 'LR_KEYS_INVALID' ? '' : 'the signing key file: '
-    const remedy = 'set SIGNING_KEYS_FILE to a JWK set or PEM that the relay may read'
-    notes.note('keys-file', error(about + messageOf(reason), remedy))
+    const where = place === undefined ? '' : `${place}: `
+    const remedy = `${place === undefined ? 'set SIGNING_KEYS_FILE to' : 'let it name'} a JWK set or PEM that the relay may read`
+    notes.note('keys-file', error(where + about + messageOf(reason), remedy))
     return []
   }
   for (const found of checkKeysLeftOut(keys.facts)) notes.note('keys-left-out', found)
   notes.note('keys-file', ok(`${keys.all.length} key(s): ${keys.all.map(({ kid }) => kid).join(', ')}`))
-  const signing = new Map(
-    tokenAlgorithms.flatMap((alg) => {
-      const key = signingKey(keys, alg)
-      return key === undefined ? [] : [[alg, key] as const]
-    }),
-  )
   if (alg !== undefined && !keys.all.some(({ algorithms }) => algorithms.includes(alg))) {
     const remedy = `add a key for ${alg}, or set another alg`
     notes.note('keys-file', error(`no key of the file signs ${alg}, the default of its clients`, remedy))
   }
-  notes.note('keys-signing', checkSigning(keys.all, signing, clock.now()))
+  notes.note('keys-signing', checkSigning(keys.all, clock.now()))
   for (const found of checkKeysEnding(keys.facts, clock.now())) notes.note('keys-signing', found)
-  const inUse = new Set(signing.values())
-  return keys.all.map((key) => ({ key, signs: inUse.has(key) }))
-}
-
-function signingKey(keys: SigningKeys, alg: (typeof tokenAlgorithms)[number]): SigningKey | undefined {
-  try {
-    return keys.keyFor(alg)
-  } catch {
-    return undefined
-  }
+  return keys.all
 }
 
 /** The keys of the issuer's JWK set, or undefined when it could not be read, which is noted. */
-async function examinePublished(
+export async function examinePublished(
   issuer: string,
-  { fetchDocument }: IssuerExamination,
+  { fetchDocument }: Pick<IssuerExamination, 'fetchDocument'>,
   notes: Examination,
 ): Promise<readonly Jwk[] | undefined> {
   const uri = discoveryUri(issuer)

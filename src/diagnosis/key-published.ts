@@ -33,8 +33,13 @@ function unusable(text: string, remedy: string): PublishedKeys {
   return { kind: 'unusable', found: error(text, remedy) }
 }
 
-/** Whether an RP finds in the issuer's JWK set what it needs to verify the tokens of a key. */
-export function checkPublished(key: SigningKey, jwks: readonly Jwk[], nowMs: number): Found {
+/** Whether an RP finds in the issuer's JWK set what it needs to verify the tokens of a key, which signs from `fromMs` on. */
+export function checkPublished(
+  key: SigningKey,
+  jwks: readonly Jwk[],
+  nowMs: number,
+  fromMs = key.notBeforeMs,
+): Found {
   const own = createPublicKey(key.privateKey)
   const named = jwks.filter(({ kid }) => kid === key.kid)
   const same = named.find((jwk) => isSameKey(jwk, own))
@@ -44,7 +49,7 @@ export function checkPublished(key: SigningKey, jwks: readonly Jwk[], nowMs: num
     const published = typeof other.kid === 'string' ? `as kid ${other.kid.slice(0, 100)}` : 'without a kid'
     return error(
       `the key is in the issuer's JWK set ${published}, but tokens name kid ${key.kid}, so RPs do not find it`,
-      `set the kid of the key in SIGNING_KEYS_FILE to the one in the JWK set (PEM has none: write it as a JWK)`,
+      `set the kid of the key in SIGNING_KEYS_FILE to the one in the JWK set (PEM has none: make a JWK set of it with "logout-relay keys from-pem --kid")`,
     )
   }
   if (named.length > 0) {
@@ -53,13 +58,13 @@ export function checkPublished(key: SigningKey, jwks: readonly Jwk[], nowMs: num
       'put the private half of the published key into SIGNING_KEYS_FILE, or give each key its own kid',
     )
   }
-  return missing(key, nowMs)
+  return missing(key, nowMs, fromMs)
 }
 
-function missing({ kid, notBeforeMs }: SigningKey, nowMs: number): Found {
+function missing({ kid }: SigningKey, nowMs: number, fromMs: number): Found {
   const text = `kid ${kid} is not in the issuer's JWK set`
   const remedy = `publish it: copy the key from /jwks.json of the relay to the JWK set of the issuer`
-  const leftMs = notBeforeMs - nowMs
+  const leftMs = fromMs - nowMs
   if (leftMs <= 0) return error(`${text}: RPs refuse every token of this key`, remedy)
   const when = `it signs in ${durationText(Math.max(1_000, leftMs - (leftMs % 1_000)))}`
   return leftMs < PUBLISHED_BEFORE_MS

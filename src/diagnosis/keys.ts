@@ -1,8 +1,9 @@
-import { type TokenAlgorithm, tokenAlgorithms } from '../events/registration.ts'
+import { keyStandings } from '../issuers/signing/key-choice.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
 import type { KeyFileFacts } from '../issuers/signing/signing-keys.ts'
 import type { Check } from './check.ts'
 import { error, type Found, hint, ok, warning } from './finding.ts'
+import { signingText } from './key-standing.ts'
 
 function checkKeyFile({ problem }: Pick<KeyFileFacts, 'problem'>): Found[] {
   if (problem === undefined) return []
@@ -109,44 +110,34 @@ export const keyChecks: readonly Check<IssuerFacts>[] = [
   { name: 'keys-permissions', runs: 'always', find: ofEach((file) => [checkKeyPermissions(file)]) },
 ]
 
-/** Each algorithm with the key that signs it now. */
-export type SigningNow = ReadonlyMap<TokenAlgorithm, SigningKey>
-
 /** What tokens can be signed. RS256 is what a registration asks for that names no algorithm. */
-export function checkSigning(keys: readonly SigningKey[], signing: SigningNow, nowMs: number): Found {
-  const texts = [...new Set(signing.values())].map((key) => {
-    const signed = tokenAlgorithms.filter((alg) => signing.get(alg) === key)
-    return `${key.kid} (${strengthOf(key)}) signs ${signed.join(' and ')}`
-  })
-  if (texts.length === 0) {
-    const first = Math.min(...keys.map(({ notBeforeMs }) => notBeforeMs))
+export function checkSigning(keys: readonly SigningKey[], nowMs: number): Found {
+  const standings = keyStandings(keys, nowMs)
+  const now = standings.filter(({ signs }) => signs === 'now')
+  if (now.length === 0) {
+    const first = Math.min(...standings.map(({ fromMs = Number.POSITIVE_INFINITY }) => fromMs))
+    const remedy = 'add a key that signs now, or remove notBefore from one'
+    if (first === Number.POSITIVE_INFINITY) return error('every key has ended, so no logout is sent', remedy)
     return error(
       `no key signs before ${new Date(first).toISOString()}, so no logout is sent until then`,
-      'add a key that signs now, or remove notBefore from one',
+      remedy,
     )
   }
-  const text = texts.join(', ')
-  if (!signing.has('RS256')) {
+  const text = signingText(keys, nowMs)
+  if (now.every(({ algorithms }) => !algorithms.includes('RS256'))) {
     return warning(
       `${text}; no key signs RS256, the default of registrations without alg: their logouts fail as invalid`,
       'add an RSA key, or set alg in every registration',
     )
   }
-  const next = keys.filter(({ notBeforeMs }) => notBeforeMs > nowMs)
-  const later = next.map(({ kid, notBeforeMs }) => `; ${kid} from ${new Date(notBeforeMs).toISOString()}`)
-  return ok(text + later.join(''))
+  return ok(text)
 }
 
-/** A key that neither signs nor will sign is one that was forgotten. */
-export function idleKey(kid: string): Found {
+/** A key that neither signs nor will sign is one that was forgotten. `why`: what it is that signs instead. */
+export function idleKey(kid: string, why: string): Found {
   return hint(
-    `${kid} signs nothing: a newer key in the file has replaced it`,
+    `${kid} signs nothing: ${why}`,
     'remove it from the key file; keep it in the JWK set of the issuer until its last tokens have expired',
     kid,
   )
-}
-
-function strengthOf({ privateKey }: SigningKey): string {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = privateKey
-  return type === 'rsa' ? `RSA, ${details?.modulusLength} bits` : type === 'ec' ? 'P-256' : 'Ed25519'
 }

@@ -13,6 +13,14 @@ export interface ClientSettings {
   readonly hosts?: readonly string[]
 }
 
+/** How deliveries are retried, where it is not as for all issuers. Times are milliseconds. */
+export interface RetrySettings {
+  readonly baseDelayMs?: number
+  readonly maxDelayMs?: number
+  readonly maxAttempts?: number
+  readonly doubtfulDelaysMs?: readonly number[]
+}
+
 /** What an issuers file says of one issuer, or of all that a pattern means. */
 export interface IssuerSettings {
   /** The `iss` of the tokens, byte for byte. With `{tenant}` in it, a pattern. */
@@ -24,18 +32,43 @@ export interface IssuerSettings {
   readonly keysFile: string
   /** Absolute path of the folder that `keysFile` must not leave, links followed; missing where it may lie anywhere. */
   readonly keysFolder: string | undefined
+  /** Of a tenant, its name, and the path of its pattern with `{tenant}` in it. */
+  readonly ofPattern?: { readonly tenant: string; readonly keysFile: string }
   /** The option that names the file, where an option does. */
   readonly keysOption?: string
   /** Milliseconds. Default: 120 s. */
   readonly tokenLifetimeMs?: number
   /** Of clients and registrations that name none. Default: RS256. */
   readonly alg?: TokenAlgorithm
+  /** The header type of tokens of clients whose settings name none. Default: `logout+jwt`. */
+  readonly typ?: TokenType
+  /** Of clients and registrations that name none. Default: `both`. */
+  readonly claims?: SubjectClaims
   readonly signedOutWithoutSession?: 'fan-out' | 'ignore'
   /** Added to what the options allow all issuers. */
   readonly egressAllow: readonly string[]
   /** How long a delivery is tried. Milliseconds. Default: the option's. */
   readonly deadlineMs?: number
+  readonly retry?: RetrySettings
   readonly clients: readonly ClientSettings[]
+  /** Where it stands: file and line, for people. Missing where no file says it. */
+  readonly place?: string
+}
+
+/** Whether they say the same, wherever they stand. */
+export function isSameSettings(a: IssuerSettings, b: IssuerSettings): boolean {
+  return JSON.stringify({ ...a, place: undefined }) === JSON.stringify({ ...b, place: undefined })
+}
+
+/** What a pattern says of one of its tenants, whose `iss` is `issuer`. */
+export function tenantSettings(pattern: IssuerSettings, tenant: string, issuer: string): IssuerSettings {
+  const { keysFile } = pattern
+  return {
+    ...pattern,
+    issuer,
+    keysFile: keysFile.replaceAll('{tenant}', tenant),
+    ofPattern: { tenant, keysFile },
+  }
 }
 
 export function isPattern({ issuer }: Pick<IssuerSettings, 'issuer'>): boolean {

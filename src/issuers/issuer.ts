@@ -1,8 +1,9 @@
 import { type ClientHost, parseClientHost } from '../egress/client-host.ts'
 import type { EgressGuard } from '../egress/egress-guard.ts'
-import type { TokenAlgorithm } from '../events/registration.ts'
+import type { SubjectClaims, TokenAlgorithm, TokenType } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { ClientSettings, IssuerSettings } from './issuer-settings.ts'
+import type { ClientSettings, IssuerSettings, RetrySettings } from './issuer-settings.ts'
+import type { KeyFileOwners } from './key-file-owners.ts'
 import { LocalSigner } from './signing/local-signer.ts'
 import type { RsaThreads } from './signing/rsa-threads.ts'
 import { SigningKeys } from './signing/signing-keys.ts'
@@ -27,6 +28,7 @@ export interface IssuerParts {
   readonly defaults: IssuerDefaults
   readonly egress: EgressGuard
   readonly clock: Clock
+  readonly owners: KeyFileOwners
   readonly rsa: RsaThreads
 }
 
@@ -37,37 +39,50 @@ export class Issuer {
   /** The `iss` of its tokens. */
   readonly id: string
   readonly isEnabled: boolean
-  readonly settings: IssuerSettings
+  /** Set anew when they say the same in another place. */
+  settings: IssuerSettings
   readonly signedOutWithoutSession: 'fan-out' | 'ignore'
   readonly deadlineMs: number
+  /** Where it differs from what holds for all. */
+  readonly retry: RetrySettings | undefined
   readonly tokenLifetimeMs: number
   /** Of clients and registrations that name none (OIDC BCL 1.0 §2.4, as for ID tokens). */
   readonly alg: TokenAlgorithm
   /** The one that its settings say its keys sign. */
   readonly expectedAlg: TokenAlgorithm | undefined
+  /** Of clients and registrations that name none. */
+  readonly claims: SubjectClaims | undefined
   readonly egress: EgressGuard
+  /** Of a client that its settings do not name. */
+  readonly #anyClient: ConfiguredClient
   readonly #clients: ReadonlyMap<string, ConfiguredClient>
   readonly keys: SigningKeys
   readonly signer: TokenSigner
 
   /** `before`: the same issuer under its former settings, whose keys stay in force where the file is the same. */
-  constructor({ settings, defaults, egress, clock, rsa }: IssuerParts, before?: Issuer) {
+  constructor({ settings, defaults, egress, clock, owners, rsa }: IssuerParts, before?: Issuer) {
     this.settings = settings
     this.id = settings.issuer
     this.isEnabled = settings.isEnabled
     this.signedOutWithoutSession = settings.signedOutWithoutSession ?? defaults.signedOutWithoutSession
     this.deadlineMs = settings.deadlineMs ?? defaults.deadlineMs
+    this.retry = settings.retry
+    this.claims = settings.claims
     this.tokenLifetimeMs = settings.tokenLifetimeMs ?? TOKEN_LIFETIME_MS
     this.alg = settings.alg ?? 'RS256'
     this.expectedAlg = settings.alg
     this.egress = egress
-    this.#clients = new Map(settings.clients.map((client) => [client.clientId, configured(client)]))
+    this.#anyClient = configured({}, settings.typ)
+    this.#clients = new Map(settings.clients.map((it) => [it.clientId, configured(it, settings.typ)]))
     const isSameFile =
       before?.settings.keysFile === settings.keysFile && before.settings.keysFolder === settings.keysFolder
     this.keys =
       before !== undefined && isSameFile
         ? before.keys
-        : new SigningKeys(settings.keysFile, clock, settings.keysFolder)
+        : new SigningKeys(settings.keysFile, clock, {
+            folder: settings.keysFolder,
+            otherOwner: (real) => owners.otherOwner(settings, real),
+          })
     this.signer = new LocalSigner(this.keys, rsa)
   }
 
@@ -81,15 +96,19 @@ export class Issuer {
     )
   }
 
-  client(clientId: string): ConfiguredClient | undefined {
-    return this.#clients.get(clientId)
+  client(clientId: string): ConfiguredClient {
+    return this.#clients.get(clientId) ?? this.#anyClient
   }
 }
 
-function configured({ clientId, typ, hosts, ...rest }: ClientSettings): ConfiguredClient {
+/** `ofIssuer`: the type of tokens of clients that name none. */
+function configured(
+  { clientId, typ, hosts, ...rest }: Partial<ClientSettings>,
+  ofIssuer: TokenType | undefined,
+): ConfiguredClient {
   return {
     settings: rest,
-    isJwtTyped: typ === 'JWT',
+    isJwtTyped: (typ ?? ofIssuer) === 'JWT',
     hosts: hosts?.flatMap((host) => parseClientHost(`${clientId}=${host}`) ?? []),
   }
 }

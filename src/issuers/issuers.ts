@@ -3,7 +3,8 @@ import { EgressGuard, type EgressPolicy } from '../egress/egress-guard.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { Issuer, type IssuerDefaults } from './issuer.ts'
-import { type IssuerSettings, isPattern } from './issuer-settings.ts'
+import { type IssuerSettings, isPattern, isSameSettings } from './issuer-settings.ts'
+import { KeyFileOwners } from './key-file-owners.ts'
 import { RsaThreads } from './signing/rsa-threads.ts'
 import type { KeyFileEvents, KeyFileFacts } from './signing/signing-keys.ts'
 import { Tenants } from './tenants.ts'
@@ -39,6 +40,7 @@ const TOLD_WITHOUT_KEYS = 20
 export class Issuers {
   #listed = new Map<string, Issuer>()
   #aliases = new Map<string, string>()
+  #inForce: readonly IssuerSettings[] = []
   #problem: string | undefined
   /** A version whose keys could not be used when they were looked at last. */
   #refused: readonly IssuerSettings[] | undefined
@@ -47,11 +49,13 @@ export class Issuers {
   #lookedAt = 0
   readonly #options: IssuersOptions
   readonly #guards = new Map<string, EgressGuard>()
+  readonly #owners: KeyFileOwners
   readonly #rsa = new RsaThreads()
   readonly #tenants: Tenants
 
   constructor(options: IssuersOptions) {
     this.#options = options
+    this.#owners = new KeyFileOwners(() => options.clock.monotonic())
     this.#tenants = new Tenants(
       (settings, before) => this.#create(settings, before),
       () => options.clock.monotonic(),
@@ -139,7 +143,7 @@ export class Issuers {
     return [...all.filter(({ keys }) => keys.isLoaded), ...without.slice(0, TOLD_WITHOUT_KEYS)].map((it) => {
       const { facts } = it.keys
       const lost = it.isSigning || it.expectedAlg === undefined ? facts.lost : [...facts.lost, it.expectedAlg]
-      return { issuer: it.id, ...facts, lost }
+      return { issuer: it.id, ...facts, lost, problem: facts.problem && placed(it, facts.problem) }
     })
   }
 
@@ -163,7 +167,12 @@ export class Issuers {
     const settings = (await this.#options.read()) ?? this.#refused
     if (settings === undefined) return
     this.#refused = settings
-    await this.#checkNewKeys(settings, events)
+    try {
+      await this.#checkNewKeys(settings, events)
+    } catch (error) {
+      this.#owners.use(this.#inForce)
+      throw error
+    }
     this.#refused = undefined
     this.#use(settings)
     events.onIssuersReloaded(settings.length)
@@ -173,9 +182,10 @@ export class Issuers {
   async #checkNewKeys(settings: readonly IssuerSettings[], events: KeyFileEvents): Promise<void> {
     const fresh = settings.filter((it) => {
       const before = this.#listed.get(it.issuer)
-      const isKnown = before?.keys.isLoaded === true && JSON.stringify(before.settings) === JSON.stringify(it)
+      const isKnown = before?.keys.isLoaded === true && isSameSettings(before.settings, it)
       return it.isEnabled && !isKnown
     })
+    this.#owners.use(settings)
     const issuers = fresh.map((it) => this.#create(it, this.#listed.get(it.issuer)))
     if (issuers.length > READ_AT_START_MAX) return
     // The same file may have changed with the settings that speak of it.
@@ -189,10 +199,13 @@ export class Issuers {
     for (const it of settings) {
       if (isPattern(it)) continue
       const before = this.#listed.get(it.issuer)
-      const isSame = before !== undefined && JSON.stringify(before.settings) === JSON.stringify(it)
+      const isSame = before !== undefined && isSameSettings(before.settings, it)
+      if (isSame) before.settings = it
       listed.set(it.issuer, isSame ? before : this.#create(it, before))
       for (const alias of it.aliases) aliases.set(alias, it.issuer)
     }
+    this.#inForce = settings
+    this.#owners.use(settings)
     this.#listed = listed
     this.#aliases = aliases
     this.#tenants.use(settings.filter(isPattern), listed)
@@ -208,7 +221,10 @@ export class Issuers {
       guard = new EgressGuard({ ...egress, allow })
       this.#guards.set(name, guard)
     }
-    return new Issuer({ settings, defaults, egress: guard, clock, rsa: this.#rsa }, before)
+    return new Issuer(
+      { settings, defaults, egress: guard, clock, owners: this.#owners, rsa: this.#rsa },
+      before,
+    )
   }
 
   #nextKeys(): Issuer[] {
@@ -220,6 +236,11 @@ export class Issuers {
   }
 }
 
+/** Names the entry of the issuers file by which something is wrong. */
+function placed({ settings: { place } }: Issuer, problem: string): string {
+  return place === undefined ? problem : `${place}: ${problem}`
+}
+
 async function loadAll(issuers: readonly Issuer[]): Promise<void> {
   const problems = await Promise.all(
     issuers.map(async (issuer) => {
@@ -229,12 +250,13 @@ async function loadAll(issuers: readonly Issuer[]): Promise<void> {
           await readdir(settings.keysFile.split('{tenant}')[0]?.replace(/[^/\\]*$/, '') ?? '')
         else await keys.load()
       } catch (error) {
-        if (isPattern(settings)) return `${id}: the folder of its keys cannot be read (${codeOf(error)})`
+        if (isPattern(settings))
+          return placed(issuer, `${id}: the folder of its keys cannot be read (${codeOf(error)})`)
         if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
-        return `${settings.keysOption ?? id}: ${messageOf(error)}`
+        return placed(issuer, `${settings.keysOption ?? id}: ${messageOf(error)}`)
       }
       if (issuer.isSigning) return []
-      return `${id}: no key of the file signs ${settings.alg}, the default of its clients`
+      return placed(issuer, `${id}: no key of the file signs ${settings.alg}, the default of its clients`)
     }),
   )
   const lines = problems.flat()

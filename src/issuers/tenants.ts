@@ -1,5 +1,5 @@
 import type { Issuer } from './issuer.ts'
-import type { IssuerSettings } from './issuer-settings.ts'
+import { type IssuerSettings, isSameSettings, tenantSettings } from './issuer-settings.ts'
 
 /** A tenant that no record has named for so long is forgotten, with its keys. */
 const IDLE_MS = 10 * 60_000
@@ -43,8 +43,8 @@ export class Tenants {
     for (const [id, { issuer, usedAtMs }] of this.#met) {
       const settings = this.#settingsOf(id)
       if (settings === undefined || listed.has(id)) this.#met.delete(id)
-      else if (JSON.stringify(settings) !== JSON.stringify(issuer.settings))
-        this.#met.set(id, { issuer: this.#create(settings, issuer), usedAtMs })
+      else if (isSameSettings(settings, issuer.settings)) issuer.settings = settings
+      else this.#met.set(id, { issuer: this.#create(settings, issuer), usedAtMs })
     }
   }
 
@@ -87,7 +87,7 @@ export class Tenants {
     for (const { regex, settings } of this.#patterns) {
       const tenant = regex.exec(id)?.[1]
       if (tenant === undefined) continue
-      return { ...settings, issuer: id, keysFile: settings.keysFile.replaceAll('{tenant}', tenant) }
+      return tenantSettings(settings, tenant, id)
     }
     return undefined
   }

@@ -1,6 +1,6 @@
 import type { AttemptMessage, AttemptResult } from '../egress/sender.ts'
 import type { Outcome, OutcomeType } from '../events/outcome.ts'
-import type { Registration } from '../events/registration.ts'
+import type { Registration, SubjectClaims } from '../events/registration.ts'
 import type { RpName, RpSettings } from '../registry/rp-settings.ts'
 
 /**
@@ -16,7 +16,11 @@ export type Verdict = 'sent' | 'doubtful' | 'retry' | 'rejected' | 'blocked' | '
 
 /** The part of a delivery that a transport reads. */
 export interface DeliveryContent {
-  readonly rp: RpName & { readonly settings: RpSettings }
+  readonly rp: RpName & {
+    readonly settings: RpSettings
+    /** Of its issuer, where neither its settings nor a registration name any. */
+    readonly defaultClaims?: SubjectClaims | undefined
+  }
   readonly registration: Registration
   /** Further registrations that the same message settles. */
   readonly coalesced: readonly Registration[]

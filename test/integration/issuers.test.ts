@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JSONWebKeySet, JWK } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -11,6 +11,7 @@ import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import type { RelaySite } from '../support/relay-site.ts'
+import { Examined } from '../support/run-doctor.ts'
 import { runRelay } from '../support/run-relay.ts'
 import { privateJwk, replaceFile } from '../support/signing-key-file.ts'
 import { openSite } from './open-site.ts'
@@ -169,6 +170,58 @@ describe('a relay of many issuers', () => {
     await site.rps.waitFor('/alive')
   })
 
+  test('an issuer lays down type, claims and retries of clients that say nothing', async () => {
+    const id = 'https://login.example.test/realms/retail'
+    await replaceFile(join(site.folder, 'keys/retail.json'), keysOf(privateJwk('rsa', '1')))
+    const retry = { maxAttempts: 2, baseDelay: '1ms', maxDelay: '1ms', doubtfulDelays: [] }
+    const retail = entry(id, 'keys/retail.json', { typ: 'JWT', claims: 'sid', retry })
+    await write(shop, bank, tenants, retail)
+    await eventually(async () => expect((await jwks(id)).keys).toHaveLength(1))
+    const { path, clientId } = await logout(undefined, id)
+    const { token } = await site.rps.waitFor(path)
+    const claims = await verifyLogoutToken(token, { issuer: id, clientId, jwks: await jwks(id), typ: 'JWT' })
+    expect([claims.sub, claims.sid]).toEqual([undefined, expect.any(String)])
+
+    const uris = { '/doubted': 400, '/unwell': 503 }
+    const ended = await Promise.all(
+      Object.entries(uris).map(async ([path, status]) => {
+        site.rps.uri(path, status)
+        const { clientId } = await logout(path, id)
+        return (await site.topic.waitForOutcome(clientId)).data
+      }),
+    )
+    expect(ended).toMatchObject([
+      { reason: 'rejected', attempts: 1 },
+      { reason: 'exhausted', attempts: 2 },
+    ])
+    await write(shop, bank, tenants)
+  })
+
+  test('doctor examines the tenants that have a key file, and names the line of one that cannot be used', async () => {
+    await replaceFile(join(site.folder, 'tenants', 'unusable.json'), '{"keys":[]}')
+    const { all } = await Examined.by({ ...site.commandEnvironment(), ...several() })
+    const files = all.filter(({ check }) => check === 'keys-file')
+    const of = (about: string) => files.find((it) => it.about === about)
+    for (const issuer of [SHOP, BANK, TENANT]) expect(of(issuer)).toMatchObject({ severity: 'ok' })
+    expect(of('https://unusable.login.example.test')).toMatchObject({
+      severity: 'error',
+      text: expect.stringMatching(/issuers\.yaml:1: /),
+    })
+    await rm(join(site.folder, 'tenants', 'unusable.json'))
+  })
+
+  test('send says that nobody acts for an issuer that is not listed, and sends nothing', async () => {
+    const env = { ...site.commandEnvironment(), ...several() }
+    const unlisted = ['--issuer', 'https://nobody.example.test']
+    const args = ['send', 'session-terminated', '--session', 'of-nobody', '--json']
+    expect(await relayCommand([...args, ...unlisted], env)).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('https://nobody.example.test'),
+    })
+    expect(await relayCommand([...args, '--issuer', TENANT], env)).toMatchObject({ status: 0 })
+  })
+
   test('commands ask which issuer, and take an alias', async () => {
     const { registration } = await logout('/commanded')
     const env = { ...site.commandEnvironment(), ...several() }
@@ -194,5 +247,10 @@ describe('a relay of many issuers', () => {
     })
     expect(status).toBe(2)
     for (const line of [3, 4, 6]) expect(output).toMatch(new RegExp(`broken\\.yaml:${line}: `))
+
+    await replaceFile(broken, `issuers:\n\n  - issuer: ${SHOP}\n    keys: { file: keys/nowhere.json }\n`)
+    const unsigned = await runRelay({ ...site.commandEnvironment(), ...several(), ISSUERS_FILE: broken })
+    expect(unsigned.status).toBe(2)
+    expect(unsigned.output).toMatch(/broken\.yaml:3: .*ENOENT/)
   })
 })

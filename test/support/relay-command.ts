@@ -51,7 +51,7 @@ export async function relayCommand(
   }
   const rows: Readonly<Record<string, unknown>>[] = []
   createInterface({ input: child.stdout }).on('line', (line) => {
-    if (!line.startsWith('{')) return
+    if (!line.startsWith('{"')) return
     const row = JSON.parse(line) as Readonly<Record<string, unknown>>
     rows.push(row)
     onRow?.(row)

@@ -7,6 +7,7 @@ import { RedisKeys } from '../../redis/redis-keys.ts'
 import { RedisSessionView } from '../../redis/redis-session-view.ts'
 import { readConfigFor } from '../arguments.ts'
 import { kafkaClient, openKafka, openRedis, reachable } from '../backends.ts'
+import { EXIT_CODE } from '../exit-code.ts'
 import { Output } from '../output.ts'
 import { parseDuration } from '../time-argument.ts'
 import { followOutcomes } from './follow-outcomes.ts'
@@ -26,10 +27,17 @@ export interface SendOptions {
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, config } = await readConfigFor(
+  const { issuer, config, isServed } = await readConfigFor(
     { ...kafkaClient, topics: layout.kafka.topics, outcomeTopic: layout.kafka.outcomeTopic },
     options.issuer,
   )
+  if (isServed === false) {
+    output.note(
+      `nothing was sent: ${issuer} is not among the issuers that a relay with these settings serves`,
+    )
+    process.exitCode = EXIT_CODE.failed
+    return
+  }
   const { outcomeTopic, topics: inputs } = config
   const topic = options.topic ?? (inputs[0] as string)
   const { session, user, reason } = options

@@ -4,6 +4,7 @@ import { sep } from 'node:path'
 import { type TokenAlgorithm, tokenAlgorithms } from '../../events/registration.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { messageOf, RelayFault } from '../../lib/errors.ts'
+import { chosenKey, isValid } from './key-choice.ts'
 import { type LeftOutKey, readKeyFile } from './key-file.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -34,6 +35,14 @@ export interface KeyFileFacts {
   readonly problem: string | undefined
 }
 
+/** Where a path may lead; links are followed only where there are bounds. */
+export interface KeyFileBounds {
+  /** The file must lie in it; anywhere when it is missing. */
+  readonly folder?: string | undefined
+  /** Another issuer whose key file that is. Asked of each new content. */
+  readonly otherOwner?: (realPath: string) => Promise<string | undefined>
+}
+
 /** After so long a file that could not be read is tried again for the next token. */
 const RETRY_MS = 2_000
 
@@ -53,14 +62,13 @@ export class SigningKeys {
   #failedAtMs = Number.NEGATIVE_INFINITY
   #failures = 0
   readonly #file: string
-  readonly #folder: string | undefined
+  readonly #bounds: KeyFileBounds
   readonly #clock: Clock
 
-  /** `folder`: links followed, the file must lie in it; anywhere when it is missing. */
-  constructor(file: string, clock: Clock, folder?: string) {
+  constructor(file: string, clock: Clock, bounds: KeyFileBounds = {}) {
     this.#file = file
     this.#clock = clock
-    this.#folder = folder
+    this.#bounds = bounds
   }
 
   get isLoaded(): boolean {
@@ -95,32 +103,17 @@ export class SigningKeys {
     }
   }
 
-  /**
-   * The key that signs `algorithm` now: of those between their `notBefore` and `notAfter`, the one that became valid last.
-   * Throws `LR_KEY_MISSING` when there is none.
-   */
+  /** The key that signs `algorithm` now. Throws `LR_KEY_MISSING` when there is none. */
   keyFor(algorithm: TokenAlgorithm): SigningKey {
-    const now = this.#clock.now()
-    let best: SigningKey | undefined
-    for (const key of this.#keys) {
-      if (!isValid(key, now) || !key.algorithms.includes(algorithm)) continue
-      const isNewer = best === undefined || key.notBeforeMs > best.notBeforeMs
-      if (isNewer || (key.notBeforeMs === best?.notBeforeMs && hasOtherName(best, algorithm))) best = key
-    }
-    if (best === undefined) {
-      throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
-    }
-    return best
+    const key = chosenKey(this.#keys, algorithm, this.#clock.now())
+    if (key !== undefined) return key
+    throw new RelayFault('LR_KEY_MISSING', `no ${algorithm} key signs now; add one to the signing key file`)
   }
 
   /** Keys that sign an algorithm now, and those whose time is still to come. */
   inUse(): { readonly key: SigningKey; readonly signs: 'now' | 'later' }[] {
     const now = this.#clock.now()
-    const signing = new Set<SigningKey>()
-    for (const algorithm of tokenAlgorithms) {
-      if (this.#keys.some((key) => isValid(key, now) && key.algorithms.includes(algorithm)))
-        signing.add(this.keyFor(algorithm))
-    }
+    const signing = new Set(tokenAlgorithms.map((it) => chosenKey(this.#keys, it, now)))
     return this.#keys.flatMap((key) => {
       if (signing.has(key)) return { key, signs: 'now' as const }
       return key.notBeforeMs > now ? { key, signs: 'later' as const } : []
@@ -181,9 +174,13 @@ export class SigningKeys {
 
   /** False when the file is as it was. */
   async #reload(): Promise<boolean> {
-    const content = await this.#read()
+    const { content, path } = await this.#read()
     const contentHash = hash('sha256', content)
     if (contentHash === this.#contentHash) return false
+    const other = await this.#bounds.otherOwner?.(path)
+    if (other !== undefined) {
+      throw new RelayFault('LR_KEYS_INVALID', `the signing key file is that of ${other}, links followed`)
+    }
     const { keys, leftOut } = await readKeyFile(content)
     const before = new Set(this.#lost.concat(this.#keys.flatMap(({ algorithms }) => algorithms)))
     this.#lost = [...before].filter((algorithm) => !keys.some((key) => key.algorithms.includes(algorithm)))
@@ -193,35 +190,27 @@ export class SigningKeys {
     return true
   }
 
-  async #read(): Promise<Buffer> {
+  async #read(): Promise<{ content: Buffer; path: string }> {
     try {
-      await this.#checkFolder()
-      await using file = await open(this.#file)
+      const path = await this.#realPath()
+      await using file = await open(path)
       this.#mode = (await file.stat()).mode
-      return await file.readFile()
+      return { content: await file.readFile(), path }
     } catch (error) {
       throw new RelayFault('LR_KEYS_INVALID', `the signing key file cannot be read: ${messageOf(error)}`)
     }
   }
 
   /** A link that leads out of it would sign with the keys of somebody else. */
-  async #checkFolder(): Promise<void> {
-    if (this.#folder === undefined) return
-    const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#folder)])
+  async #realPath(): Promise<string> {
+    if (this.#bounds.folder === undefined) return this.#file
+    const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#bounds.folder)])
     if (!file.startsWith(`${folder}${sep}`)) throw new Error('it lies outside the folder of the issuers file')
+    return file
   }
-}
-
-function isValid({ notBeforeMs, notAfterMs }: SigningKey, nowMs: number): boolean {
-  return notBeforeMs <= nowMs && nowMs < notAfterMs
 }
 
 /** The longest first. */
 function byEnd(a: SigningKey, b: SigningKey): number {
   return b.notAfterMs === a.notAfterMs ? 0 : b.notAfterMs - a.notAfterMs
-}
-
-/** The key may be published under the other name of its algorithm, and some RPs compare it. */
-function hasOtherName({ publicJwk: { alg } }: SigningKey, algorithm: TokenAlgorithm): boolean {
-  return alg !== undefined && alg !== algorithm
 }

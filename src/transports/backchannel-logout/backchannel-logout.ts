@@ -52,7 +52,7 @@ export class BackchannelLogout implements Transport {
       registration,
       sessionRequired: rp.settings.sessionRequired ?? registration.sessionRequired,
       lifetimeMs: issuer.tokenLifetimeMs,
-      claims: rp.settings.claims ?? registration.claims ?? 'both',
+      claims: rp.settings.claims ?? registration.claims ?? rp.defaultClaims ?? 'both',
       late: coalesced.length === 0 && nowMs - cause.occurredAtMs > lateAfterMs,
     }
     // Unique per attempt, so that an RP that stores them does not take a retry for a replay.

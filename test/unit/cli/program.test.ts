@@ -31,7 +31,7 @@ function nameOf(command: Command): string {
 describe('every command', async () => {
   const commands = all(await createProgram())
     .map(nameOf)
-    .filter((name) => /^logout-relay (sessions|backlog|send|trace)/.test(name))
+    .filter((name) => /^logout-relay (sessions|backlog|keys|send|trace)/.test(name))
 
   test.each(commands)('%s: its help ends with an example of it', async (name) => {
     const { out, exitCode } = await run([...name.split(' ').slice(1), '--help'])
@@ -62,6 +62,12 @@ describe('every command', async () => {
     [['send', 'session-terminated'], "required option '--session <id>' not specified"],
     [['send', 'session-terminated', '--session', 's', '--wait', 'long'], '--wait: "long" is not a duration'],
     [['send', 'session-terminated', '--session', 's', '--wait', '2d'], '--wait: must be'],
+    [['keys', 'new', '--alg', 'HS256'], '--alg: must be'],
+    [['keys', 'new', '--kid', 'a\nb'], '--kid: must not contain control characters'],
+    [['keys', 'rotate'], "required option '--in <duration>' not specified"],
+    [['keys', 'rotate', '--in', '13mo'], '--in: "13mo" is not a duration'],
+    [['keys', 'list', '--file', '/nowhere/keys.json'], 'cannot be read'],
+    [['keys', 'from-pem', '/nowhere/key.pem'], '/nowhere/key.pem: cannot be read'],
     [['trace'], 'missing required argument'],
     [['trace', 's', '--since', 'yesterday'], '--since: "yesterday" is not a time'],
     [['trace', 's', '--sinc', '2h'], 'Did you mean --since?'],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
-import { stringify } from 'yaml'
+import { parseDocument, stringify } from 'yaml'
 import { issuersContentHash, readIssuersFile } from '../../../src/config/issuers-file.ts'
 import { codeOf, messageOf } from '../../../src/lib/errors.ts'
 
@@ -67,7 +67,15 @@ const full = {
       alg: 'ES256',
       signedOutWithoutSession: 'ignore',
       egress: { allow: ['10.0.0.0/8', 'rp.internal'] },
-      retry: { deadline: '7d' },
+      typ: 'JWT',
+      claims: 'sid',
+      retry: {
+        deadline: '7d',
+        baseDelay: '500ms',
+        maxDelay: '5m',
+        maxAttempts: 9,
+        doubtfulDelays: ['31s', '2m'],
+      },
       clients: [
         {
           clientId: 'shop',
@@ -84,6 +92,12 @@ const full = {
     { issuer: 'https://{tenant}.login.example.com', keys: { file: 'tenants/{tenant}.json' } },
   ],
 }
+
+const entriesOf = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    issuer: `https://t${i}.example`,
+    keys: { file: `t/${i}.json` },
+  }))
 
 describe('an issuers file', () => {
   test.each([
@@ -103,6 +117,15 @@ describe('an issuers file', () => {
         isEnabled: false,
         keysFile: join(folder, 'keys/shop.json'),
         keysFolder: folder,
+        place: expect.stringMatching(/issuers\.yaml:\d+$/),
+        typ: 'JWT',
+        claims: 'sid',
+        retry: {
+          baseDelayMs: 500,
+          maxDelayMs: 300_000,
+          maxAttempts: 9,
+          doubtfulDelaysMs: [31_000, 120_000],
+        },
         tokenLifetimeMs: 90_000,
         alg: 'ES256',
         signedOutWithoutSession: 'ignore',
@@ -118,11 +141,32 @@ describe('an issuers file', () => {
         aliases: [],
         isEnabled: true,
         keysFile: join(folder, 'tenants/{tenant}.json'),
+        place: expect.stringMatching(/issuers\.yaml:\d+$/),
         keysFolder: folder,
         egressAllow: [],
         clients: [],
       },
     ])
+  })
+
+  test('says on which line each issuer stands, in every form and however long', async () => {
+    const list = { issuers: [full.issuers[1], ...entriesOf(600), full.issuers[0]] }
+    const texts = [
+      stringify(list),
+      `# two\n# lines\n${stringify(list)}`,
+      stringify(list, { collectionStyle: 'flow', lineWidth: 60 }),
+      JSON.stringify(list, null, 2),
+      JSON.stringify(list),
+      `\n${JSON.stringify(list, null, '\t')}`,
+    ]
+    for (const text of texts) {
+      const { settings } = await readIssuersFile(fileOf(text))
+      const document = parseDocument(text)
+      const lineAt = (offset: number) => text.slice(0, offset).split('\n').length
+      const places = settings.map(({ place = '' }) => Number(/\d+$/.exec(place)?.[0]))
+      const { items } = document.get('issuers') as unknown as { items: { range: [number] }[] }
+      expect(places).toEqual(items.map(({ range: [offset] }) => lineAt(offset)))
+    }
   })
 
   test('may repeat by aliases what it said once', async () => {
@@ -289,6 +333,10 @@ describe('a value is refused', () => {
     ['signedOutWithoutSession', ['all', 'true']],
     ['egress', ['{ allow: [10/8] }', '{ allow: 10.0.0.0/8 }', '{ allow: ["*"] }', '{ deny: [] }', '[]']],
     ['retry', ['{ deadline: 99ms }', '{ deadline: 31d }', '{ deadline: 3600 }', '{ attempts: 3 }']],
+    ['retry', ['{ maxAttempts: 0 }', '{ maxAttempts: "3" }', '{ baseDelay: 2h }', '{ maxDelay: 25h }']],
+    ['retry', ['{ doubtfulDelays: [31] }', '{ doubtfulDelays: 31s }', '{ baseDelay: 5s, maxDelay: 1s }']],
+    ['typ', ['at+jwt', 'jwt']],
+    ['claims', ['none', '[sub]']],
     ['clients', ['{}', '[a]', '[{}]', '[{ clientId: "" }]', '[{ clientId: a }, { clientId: a }]']],
   ])('as %s', async (key, values) => {
     for (const value of values) {

@@ -44,6 +44,18 @@ describe('resolve', () => {
     expect(plan([owed('a'), owed('b'), owed('c')])).toEqual(['a+b+c'])
   })
 
+  test('so does one of an issuer whose clients want sub alone, unless a registration says otherwise', () => {
+    const parties = knownRelyingParties()
+    const { clientId } = sampleRegistration()
+    parties.get(ISSUER, clientId).defaultClaims = 'sub'
+    const { claims: _, ...silent } = sampleRegistration()
+    const of = (name: string, more: object) => ({
+      ...owed(name),
+      registration: { ...silent, oidcSessionId: name, sessionId: `session of ${name}`, ...more },
+    })
+    expect(plan([of('a', {}), of('b', { claims: 'both' }), of('c', {})], parties)).toEqual(['a+c', 'b'])
+  })
+
   test('but not for those of another RP, another subject or another trigger', () => {
     expect(
       plan([

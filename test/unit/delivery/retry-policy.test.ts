@@ -103,6 +103,29 @@ describe('with the limits that nobody has set', () => {
   )
 })
 
+describe('an issuer with retries of its own', () => {
+  const own = { baseDelayMs: 100, maxDelayMs: 150, maxAttempts: 4, doubtfulDelaysMs: [5_000] }
+
+  test('has its delays, attempts and doubtful delays, and of what it leaves out those of all', () => {
+    const due = (more: Partial<RetryContext>) => decide(more, {}, 0.999_999)
+    expect(due({ own })).toEqual({ kind: 'retry', dueMs: NOW + 99 })
+    expect(due({ own, attempts: 3 })).toEqual({ kind: 'retry', dueMs: NOW + 149 })
+    expect(due({ own, attempts: 4 })).toEqual({ kind: 'give-up', reason: 'exhausted' })
+    expect(due({ own: {}, attempts: 4 })).toEqual(due({ attempts: 4 }))
+    const doubtful = (count: number) => due({ own, verdict: 'doubtful', doubtful: count })
+    expect(doubtful(1)).toEqual({ kind: 'retry', dueMs: NOW + 5_000 })
+    expect(doubtful(2)).toEqual({ kind: 'give-up', reason: 'rejected' })
+    expect(due({ own: { doubtfulDelaysMs: [] }, verdict: 'doubtful', doubtful: 1 }).kind).toBe('give-up')
+  })
+
+  test('has its attempts spent behind an open breaker when its own delays would have spent them', () => {
+    // Half of 100, 150 and 150 ms between four attempts.
+    const after = (ms: number) =>
+      decide({ own, attempts: 4, openUntilMs: NOW + 8_000, deadlineMs: NOW - ms + defaults.deadlineMs }).kind
+    expect([after(199), after(200)]).toEqual(['retry', 'give-up'])
+  })
+})
+
 describe('what the egress guard refused', () => {
   const blocked = (attempts: number, more: Partial<RetryContext> = {}) =>
     decide({ verdict: 'blocked', attempts, doubtful: attempts, deadlineMs: Number.MAX_SAFE_INTEGER, ...more })

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -251,9 +251,123 @@ describe('issuers', () => {
     expect(fault?.message.split('\n').map((line) => line.split(': ')[0])).toEqual([A, 'https://d.example'])
   })
 
+  test('an unusable key file is told with the place of its entry, which may move', async () => {
+    const place = 'issuers.yaml:7'
+    const wrong = settings(A, 'nowhere', { place })
+    await expect(opened([wrong])).rejects.toThrow(`${place}: ${A}: `)
+    const { issuers, state } = await opened([{ ...pattern, place }])
+    const id = 'https://nowhere.login.example'
+    await signed(issuers, id).catch(() => undefined)
+    const told = () => issuers.keyFiles().map(({ problem }) => problem?.split(': ')[0])
+    expect(told()).toEqual([place])
+    const before = issuers.get(id)
+    state.next = [{ ...pattern, place: 'issuers.yaml:8' }]
+    await issuers.open()
+    expect(told()).toEqual(['issuers.yaml:8'])
+    expect(issuers.get(id)).toBe(before)
+  })
+
+  test('its type of tokens is that of clients that name none', async () => {
+    const clients = [{ clientId: 'new', typ: 'logout+jwt' as const }, { clientId: 'silent' }]
+    const { issuers } = await opened([settings(A, 'a', { typ: 'JWT', clients }), settings(B, 'b')])
+    const typed = (id: string) =>
+      ['new', 'silent', 'unlisted'].map((it) => issuers.get(id)?.client(it).isJwtTyped)
+    expect([typed(A), typed(B)]).toEqual([
+      [false, true, true],
+      [false, false, false],
+    ])
+  })
+
   test('a disabled one needs no keys', async () => {
     const { issuers } = await opened([settings(A, 'a'), settings(B, 'nowhere', { isEnabled: false })])
     expect(issuers.serves(B)).toBe(false)
+  })
+})
+
+describe('a link', () => {
+  const keysAt = (path: string) => join(path, 'k')
+  /** Any tree of key files and links to them, with issuers and patterns over it. */
+  const trees = fc.record({
+    files: fc.uniqueArray(fc.constantFrom('a/x', 'a/y', 'b/x', 'b/y', 'c/x'), { minLength: 1 }),
+    links: fc.array(
+      fc.record({
+        from: fc.constantFrom('a/y', 'b/x', 'b/z', 'c', 'd', 'd/x', 'listed'),
+        to: fc.constantFrom('a', 'b', 'a/x', 'a/y', 'b/x', 'c/x'),
+      }),
+      { maxLength: 4 },
+    ),
+  })
+
+  test('never lets two issuers sign with one key file', async () => {
+    await fc.assert(
+      fc.asyncProperty(trees, async ({ files, links }) => {
+        const top = mkdtempSync(join(elsewhere, 'tree-'))
+        for (const name of ['a', 'b', 'c']) mkdirSync(keysAt(join(top, name)), { recursive: true })
+        const at = (path: string) =>
+          path.includes('/') ? join(top, path.replace('/', '/k/')) : join(top, path)
+        for (const file of files)
+          writeFileSync(at(file), jwkSet(jwkOf(ecKey(), { kid: `of ${file}` })), { flag: 'wx' })
+        for (const { from, to } of links) {
+          try {
+            symlinkSync(at(to), at(from))
+          } catch {
+            // Something is there already, or no folder is.
+          }
+        }
+        const of = (issuer: string, keysFile: string) =>
+          settings(issuer, '', { keysFile: at(keysFile), keysFolder: top })
+        const patterns = ['a', 'b', 'c', 'd'].map((it) =>
+          of(`https://{tenant}.${it}.example`, `${it}/{tenant}`),
+        )
+        const lines = [of('https://listed.example', 'listed'), of('https://x.example', 'c/x')]
+        const { issuers } = site([...lines, ...patterns.slice(0, 2), patterns[3] as IssuerSettings])
+        await issuers.open()
+        const ids = [
+          ...lines.map(({ issuer }) => issuer),
+          ...['a', 'b', 'd'].flatMap((it) =>
+            ['x', 'y', 'z'].map((tenant) => `https://${tenant}.${it}.example`),
+          ),
+        ]
+        const signers = new Map<string, string>()
+        for (const id of ids) {
+          const token = await signed(issuers, id).catch(() => undefined)
+          if (token === undefined) continue
+          const { kid = '' } = decodeProtectedHeader(token)
+          expect([signers.get(kid), id], JSON.stringify(readdirSync(top))).toEqual([undefined, id])
+          signers.set(kid, id)
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  test('of a mounted secret, or one that keeps the name of the tenant, is followed; one to another name is not', async () => {
+    const top = mkdtempSync(join(elsewhere, 'mounted-'))
+    for (const name of ['t/a/..2026', 't/b', 't/c', 'real/b']) mkdirSync(join(top, name), { recursive: true })
+    for (const name of ['t/a/..2026/keys.json', 'real/b/keys.json'])
+      writeFileSync(join(top, name), jwkSet(jwkOf(ecKey(), { kid: name })))
+    symlinkSync('..2026', join(top, 't/a/..data'))
+    symlinkSync('..data/keys.json', join(top, 't/a/keys.json'))
+    symlinkSync('../../real/b/keys.json', join(top, 't/b/keys.json'))
+    symlinkSync('../a/keys.json', join(top, 't/c/keys.json'))
+    const own = { keysFolder: top, keysFile: join(top, 't', '{tenant}', 'keys.json') }
+    const { issuers } = await opened([settings(PATTERN, '', own)])
+    const of = (tenant: string) => signed(issuers, PATTERN.replace('{tenant}', tenant))
+    expect(decodeProtectedHeader(await of('a')).kid).toBe('t/a/..2026/keys.json')
+    expect(decodeProtectedHeader(await of('b')).kid).toBe('real/b/keys.json')
+    await expect(of('c')).rejects.toMatchObject({ code: 'LR_KEYS_INVALID' })
+  })
+
+  test('from the folder of a pattern to that of a listed issuer does not lend its keys to a tenant', async () => {
+    const top = mkdtempSync(join(elsewhere, 'linked-'))
+    mkdirSync(join(top, 'keys'))
+    writeFileSync(join(top, 'keys', 'shop.json'), jwkSet(jwkOf(ecKey(), { kid: 'shop' })))
+    symlinkSync('keys', join(top, 'tenants'))
+    const own = { keysFolder: top, keysFile: join(top, 'keys', 'shop.json') }
+    const tenants = { keysFolder: top, keysFile: join(top, 'tenants', '{tenant}.json') }
+    const { issuers } = await opened([settings(A, '', own), settings(PATTERN, '', tenants)])
+    await expect(signed(issuers, 'https://shop.login.example')).rejects.toThrow(A)
+    expect(decodeProtectedHeader(await signed(issuers, A)).kid).toBe('shop')
   })
 })
 

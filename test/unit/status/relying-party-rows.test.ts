@@ -50,6 +50,16 @@ test('the largest backlog first, then who is not sent to, then who is busy; prob
   expect(again.rows[0]).toEqual({ clientId: 'dead', inFlight: 0, waiting: 0, parked: 0, breaker: 'probing' })
 })
 
+test('where there are several issuers each row names its own', () => {
+  const other = 'https://other.example'
+  const sizes = [sizeOf('shop', 2), { rpKey: `${other}|shop`, size: 1, nextDueMs: 77 }]
+  const { rows } = relyingPartyRows([], sizes, { ...quiet, showsIssuer: true })
+  expect(rows.map(({ issuer, clientId }) => [issuer, clientId])).toEqual([
+    [ISSUER, 'shop'],
+    [other, 'shop'],
+  ])
+})
+
 test('of a thousand the first are shown, and all are counted', () => {
   const sizes = Array.from({ length: 1_000 }, (_, i) => sizeOf(`c${i}`, i + 1))
   const { rows, total } = relyingPartyRows([], sizes, quiet)

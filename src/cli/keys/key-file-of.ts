@@ -1,0 +1,51 @@
+import { resolve } from 'node:path'
+import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
+import { layout, readConfigPart } from '../../config/config.ts'
+import { readEachOption } from '../../config/read-each-option.ts'
+import { SigningKeys } from '../../issuers/signing/signing-keys.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { RelayFault } from '../../lib/errors.ts'
+
+export interface KeyFileOptions {
+  /** An `iss` or an alias. */
+  readonly issuer?: string
+  readonly file?: string
+}
+
+export interface KeyFileOfIssuer {
+  /** `undefined` where a file was given, and nothing says whose it is. */
+  readonly issuer: string | undefined
+  /** Absolute. */
+  readonly file: string
+  /** What the file holds, not read yet. */
+  readonly keys: SigningKeys
+}
+
+/**
+ * The key file that is meant: one that was given, or that of an issuer of the configuration, the only one unless it was named.
+ * Throws `LR_USAGE`, or as `readConfigPart` and `Issuers.open` do.
+ */
+export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promise<KeyFileOfIssuer> {
+  const part = { ...issuersLayout, issuers: layout.issuers }
+  // A given file needs no configuration, and is perhaps a copy of the one that is configured.
+  const config = file === undefined ? readConfigPart(part) : readEachOption().part(part)
+  const issuers = config && createIssuers(config, systemClock)
+  try {
+    await issuers?.open()
+  } catch (error) {
+    if (file === undefined) throw error
+  }
+  const issuer = issuers?.resolve(given) ?? given
+  if (file !== undefined) {
+    const path = resolve(file)
+    return { issuer, file: path, keys: new SigningKeys(path, systemClock) }
+  }
+  if (issuer === undefined) {
+    throw new RelayFault('LR_USAGE', '--issuer: is required, because this relay serves several issuers')
+  }
+  const found = issuers?.get(issuer)
+  if (found === undefined) {
+    throw new RelayFault('LR_USAGE', `--issuer: ${issuer} is not among the issuers of this relay`)
+  }
+  return { issuer, file: found.settings.keysFile, keys: found.keys }
+}

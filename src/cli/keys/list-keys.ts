@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import { type ExaminedKey, examineKeys } from '../../diagnosis/examine-keys.ts'
+import { fetchDocument } from '../../egress/fetch-document.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { timeText } from '../../lib/time-text.ts'
+import { parseIssuer } from '../arguments.ts'
+import { type Column, Output } from '../output.ts'
+import { keyFileOf } from './key-file-of.ts'
+
+interface Options {
+  readonly issuer?: string
+  readonly file?: string
+  readonly json?: boolean
+}
+
+type KeyRow = ExaminedKey & Record<string, unknown>
+
+const DOCUMENT_LIMITS = { timeoutMs: 10_000, bytesMax: 1_024 * 1_024 }
+
+const columns: readonly Column<KeyRow>[] = [
+  { title: 'KID', cell: ({ kid }) => kid },
+  { title: 'ALG', cell: ({ algorithms }) => algorithms.join(' ') },
+  { title: 'STRENGTH', cell: ({ strength }) => strength },
+  {
+    title: 'SIGNS',
+    cell: ({ signs, fromMs }) => (fromMs === undefined ? signs : `from ${timeText(fromMs)}`),
+  },
+  { title: 'UNTIL', cell: ({ untilMs }) => untilMs && timeText(untilMs) },
+  { title: 'PUBLISHED', cell: ({ published }) => published },
+  { title: 'WHY', cell: ({ reason, publication }) => [reason, publication].filter(Boolean).join('; ') },
+]
+
+export function addListKeys(keys: Command): void {
+  keys
+    .command('list')
+    .description('list the keys of an issuer: what signs now, later and never, and what it publishes itself')
+    .option('--issuer <issuer>', 'keys of this issuer (default: the only one)', parseIssuer)
+    .option('--file <file>', 'keys of this file (default: the configured one)')
+    .option('--json', 'one line of JSON per key')
+    .addHelpText('after', '\nExamples:\n  $ logout-relay keys list --json')
+    .action(listKeys)
+}
+
+async function listKeys({ json, ...options }: Options): Promise<void> {
+  const output = new Output(json === true)
+  const examined = await examineKeys({
+    ...(await keyFileOf(options)),
+    clock: systemClock,
+    fetchDocument: (uri) => fetchDocument(uri, DOCUMENT_LIMITS),
+  })
+  if (!output.isJson) return output.rows(columns, examined as readonly KeyRow[], '')
+  for (const { fromMs, untilMs, ...row } of examined) {
+    output.json({ ...row, ...timeOf('from', fromMs), ...timeOf('until', untilMs) })
+  }
+}
+
+function timeOf(name: string, ms: number | undefined): Record<string, string> {
+  return ms === undefined ? {} : { [name]: timeText(ms) }
+}
