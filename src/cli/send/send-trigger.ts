@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { layout, readConfigPart } from '../../config/config.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
 import { RelayFault } from '../../lib/errors.ts'
@@ -22,14 +22,18 @@ export interface SendOptions {
   readonly json?: boolean
 }
 
+/** What it reads, and with `--wait` `layout.redis`. */
+export const sendLayout = {
+  ...kafkaClient,
+  topics: layout.kafka.topics,
+  outcomeTopic: layout.kafka.outcomeTopic,
+} as const satisfies Layout
+
 /** Publishes one trigger and says where it stands; with `--wait` follows what becomes of it. */
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, config } = await readConfigFor(
-    { ...kafkaClient, topics: layout.kafka.topics, outcomeTopic: layout.kafka.outcomeTopic },
-    options.issuer,
-  )
+  const { issuer, config } = await readConfigFor(sendLayout, options.issuer)
   const { outcomeTopic, topics: inputs } = config
   const topic = options.topic ?? (inputs[0] as string)
   const { session, user, reason } = options
