@@ -14,7 +14,7 @@ process.on('SIGUSR1', () => undefined)
 
 if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
   process.stderr.write(
-    `logout-relay: needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version} (${process.execPath})\n`,
+    `logout-relay: error: needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version} (${process.execPath})\n`,
   )
   process.exit(2)
 }
@@ -22,6 +22,6 @@ if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
 setFlagsFromString('--no-maglev')
 const isClone = existsSync(new URL('main.ts', import.meta.url))
 const place = new URL(isClone ? './' : '../dist/', import.meta.url)
-if (process.argv[2] === 'serve') await import(new URL('runtime/fewer-arenas.mjs', place).href)
+if (process.argv.includes('serve')) await import(new URL('runtime/fewer-arenas.mjs', place).href)
 await import(new URL('runtime/compile-cache.mjs', place).href)
 await import(new URL(isClone ? 'main.ts' : 'main.js', place).href)

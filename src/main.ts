@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { exitCodeOf, reportFault } from './cli/fault.ts'
-import { createProgram } from './cli/program.ts'
+import { commandNamed, createProgram } from './cli/program.ts'
 
 try {
-  const program = await createProgram(process.argv[2])
+  const program = await createProgram(commandNamed(process.argv.slice(2)))
   await program.parseAsync()
   // What a library still holds open must not keep a stopped service alive.
   process.exit(process.exitCode ?? 0)

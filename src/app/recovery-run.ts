@@ -17,7 +17,7 @@ import { Replay } from '../recovery/replay.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
 import { ReplayTally } from '../recovery/replay-tally.ts'
 import { endedBy, ReplayTriggers } from '../recovery/replay-triggers.ts'
-import { Selection } from '../recovery/selection.ts'
+import { type Selected, Selection } from '../recovery/selection.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { createPipeline, createRebuild, createStores, type StoreConfig, type Stores } from './engine.ts'
 
@@ -131,6 +131,11 @@ export class RecoveryRun {
     const { outcomeTopic, topics } = this.#config.kafka
     for (const topic of new Set([...topics, outcomeTopic])) await this.#topics.partitions(topic)
     await this.#follow.start()
+  }
+
+  /** Until when what was selected would be tried. Milliseconds since the epoch. */
+  deadlineOf(selected: Selected): number {
+    return this.#selection.timesOf(selected).deadlineMs
   }
 
   /** Throws `LR_REGISTRY_LOST` when Redis does not hold what the topic says, so that nobody knows what is owed. */

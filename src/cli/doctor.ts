@@ -7,12 +7,14 @@ import { RelayFault } from '../lib/errors.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
-import { columns, linesOf } from './finding-table.ts'
+import { columns, shownFindings } from './finding-table.ts'
 import { Output } from './output.ts'
+import { reads } from './reads.ts'
 
 interface DoctorArguments {
   readonly rp?: string
   readonly client?: string
+  readonly all?: boolean
   readonly json?: boolean
 }
 
@@ -20,21 +22,21 @@ const example = `
 Example:
   logout-relay doctor --rp https://shop.example.com/backchannel-logout
 
-It changes nothing. It sends the RP one POST with an empty logout_token; that ends no session.
+It shows errors and warnings, the worst first. It changes nothing. It sends the RP one POST with an empty logout_token; that ends no session.
 Exit codes: 0 no error (warnings allowed), 1 an error, 2 the configuration is wrong, 3 Kafka or Redis is unreachable.`
 
 export function addDoctor(program: Command): void {
-  program
-    .command('doctor')
-    .description('check Kafka, Redis, the keys of the issuer and an RP; print findings with remedies')
+  reads(program.command('doctor'), layout)
+    .description('check Kafka, Redis, the keys of the issuer and an RP; print problems with remedies')
     .option('--rp <uri>', 'also check this back-channel logout URI')
     .option('--client <id>', 'client id of that RP: also check its settings in Redis')
-    .option('--json', 'one line of JSON per finding')
+    .option('--all', 'also show hints, what is well and what could not be checked')
+    .option('--json', 'one line of JSON per finding, of all')
     .addHelpText('after', example)
     .action(doctor)
 }
 
-async function doctor({ rp, client, json = false }: DoctorArguments): Promise<void> {
+async function doctor({ rp, client, all = false, json = false }: DoctorArguments): Promise<void> {
   if (client !== undefined && rp === undefined) {
     throw new RelayFault('LR_USAGE', '--client: requires --rp, because it names the RP of --rp')
   }
@@ -54,7 +56,7 @@ async function doctor({ rp, client, json = false }: DoctorArguments): Promise<vo
       openRedis: redis.open,
     })
     output.redraw('')
-    print(findings, output)
+    print(findings, all, output)
     const exitCodes = {
       misconfigured: EXIT_CODE.usage,
       unreachable: EXIT_CODE.unreachable,
@@ -72,14 +74,15 @@ function required<T>(options: T | undefined, name: string): T {
   throw new RelayFault('LR_CONFIG_INVALID', `options of ${name} are invalid`)
 }
 
-function print(findings: readonly ExaminedFinding[], output: Output): void {
+function print(findings: readonly ExaminedFinding[], all: boolean, output: Output): void {
   if (output.isJson) {
     for (const finding of findings) output.json(finding)
     return
   }
-  const { isTTY, columns: width } = process.stdout
-  output.rows(columns, linesOf(findings, isTTY ? width : Number.POSITIVE_INFINITY), 'nothing was checked')
-  output.note(summaryOf(findings))
+  const shown = shownFindings(findings, all)
+  output.rows(columns, shown, 'no errors and no warnings')
+  const hidden = shown.length === findings.length ? '' : '; --all shows the rest'
+  output.note(`${summaryOf(findings)}${hidden}`)
 }
 
 /** One connection for all that ask. */

@@ -1,11 +1,22 @@
-/** What every command ends with; scripts depend on these. */
+/** What every command ends with, and what that means; scripts depend on these. */
+export const exitCodes = {
+  ok: {
+    code: 0,
+    meaning: 'done; for send --wait, replay and trace: every RP that is meant has been told',
+  },
+  failed: {
+    code: 1,
+    meaning: 'something failed, is still owed or alive, or was not found; for doctor: an error',
+  },
+  usage: { code: 2, meaning: 'the arguments or the configuration are wrong' },
+  unreachable: { code: 3, meaning: 'Kafka or Redis could not be reached in time' },
+  interrupted: { code: 130, meaning: 'interrupted' },
+} as const
+
 export const EXIT_CODE = {
-  ok: 0,
-  /** Something that was asked for did not come about: a delivery failed, a check found an error. */
-  failed: 1,
-  /** The arguments or the configuration are wrong. */
-  usage: 2,
-  /** Kafka or Redis could not be reached in time. */
-  unreachable: 3,
-  interrupted: 130,
+  ok: exitCodes.ok.code,
+  failed: exitCodes.failed.code,
+  usage: exitCodes.usage.code,
+  unreachable: exitCodes.unreachable.code,
+  interrupted: exitCodes.interrupted.code,
 } as const

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { codeOf, messageOf } from '../lib/errors.ts'
-import { printable } from '../lib/printable.ts'
 import { EXIT_CODE } from './exit-code.ts'
+import { errorLine } from './output.ts'
 
 /** Codes of faults that the operator corrects by changing what was given; they need no stack. */
 const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
@@ -27,8 +27,7 @@ export function reportFault(error: unknown): void {
   if (error instanceof CommanderError) return
   const isOperators = OPERATOR_FAULTS[codeOf(error) ?? ''] !== undefined
   const text = !isOperators && error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
-  // A stack has lines, and so has a list of problems.
-  process.stderr.write(`logout-relay: ${text.split('\n').map(printable).join('\n')}\n`)
+  process.stderr.write(errorLine(text, process.stderr))
 }
 
 export function exitCodeOf(error: unknown): number {

@@ -1,36 +1,32 @@
 import type { ExaminedFinding } from '../diagnosis/examination.ts'
-import { wrapText } from '../lib/wrap-text.ts'
-import type { Column } from './output.ts'
+import type { Severity } from '../diagnosis/finding.ts'
+import type { Column, Style } from './table.ts'
 
-/** A line of the table: a finding has as many as its text needs. */
-type Line = Readonly<Record<'severity' | 'check' | 'about' | 'text', string>>
+type Line = ExaminedFinding & Record<string, unknown>
+
+const STYLES: Readonly<Record<Severity, Style>> = {
+  error: 'red',
+  warning: 'yellow',
+  hint: 'cyan',
+  unknown: 'cyan',
+  ok: 'green',
+}
 
 export const columns: readonly Column<Line>[] = [
-  { title: 'SEVERITY', cell: ({ severity }) => severity },
+  { title: 'SEVERITY', cell: ({ severity }) => severity, style: ({ severity }) => STYLES[severity] },
   { title: 'CHECK', cell: ({ check }) => check },
   { title: 'ABOUT', cell: ({ about }) => about },
-  { title: 'FINDING AND REMEDY', cell: ({ text }) => text },
+  {
+    title: 'FINDING AND REMEDY',
+    cell: ({ text, remedy }) => (remedy === undefined ? text : [text, `→ ${remedy}`]),
+    isProse: true,
+  },
 ]
 
-const TEXT_WIDTH_MIN = 40
-const GAPS = 6
-
-/** The findings as lines, with what to do below what was found. `width` is that of the terminal; Infinity to not wrap. */
-export function linesOf(findings: readonly ExaminedFinding[], width: number): Line[] {
-  const longest = (texts: readonly string[]) =>
-    Math.max('SEVERITY'.length, ...texts.map(({ length }) => length))
-  const left =
-    longest(findings.map(({ severity }) => severity)) +
-    longest(findings.map(({ check }) => check)) +
-    longest(findings.map(({ about = '' }) => about))
-  const textWidth = Math.max(TEXT_WIDTH_MIN, width - left - GAPS)
-  return findings.flatMap(({ severity, check, about = '', text: found, remedy }) => {
-    const texts = [...wrapText(found, textWidth)]
-    if (remedy !== undefined) {
-      texts.push(...wrapText(remedy, textWidth - 2).map((text, i) => `${i === 0 ? '→' : ' '} ${text}`))
-    }
-    return texts.map((text, i) =>
-      i === 0 ? { severity, check, about, text } : { severity: '', check: '', about: '', text },
-    )
-  })
+/** What must be remedied, the worst first; with `all` what is well behind it. */
+export function shownFindings(findings: readonly ExaminedFinding[], all: boolean): Line[] {
+  const of = (severity: Severity) => findings.filter((it) => it.severity === severity)
+  const problems = [...of('error'), ...of('warning')]
+  const rest = findings.filter(({ severity }) => severity !== 'error' && severity !== 'warning')
+  return (all ? [...problems, ...rest] : problems).map((it) => ({ ...it }))
 }

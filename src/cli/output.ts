@@ -1,27 +1,22 @@
 import type { Writable } from 'node:stream'
+import { styleText } from 'node:util'
 import { printable, printableJson } from '../lib/printable.ts'
+import { EXIT_CODE } from './exit-code.ts'
+import { type Column, type Row, type Style, tableLines } from './table.ts'
 
-export type Cell = string | number | undefined
-
-/** One line of a result: named fields, `undefined` where there is nothing to say. */
-export type Row = Readonly<Record<string, unknown>>
-
-export interface Column<R extends Row> {
-  readonly title: string
-  readonly cell: (row: R) => Cell
-  readonly alignment?: 'left' | 'right'
-}
+export type { Column } from './table.ts'
 
 export interface Terminal extends Writable {
   readonly isTTY?: boolean
   readonly columns?: number
 }
 
-const GAP = '  '
+/** What every error of a command begins with, on standard error. */
+const ERROR_PREFIX = 'logout-relay: error:'
 
 /**
  * What a command prints. With `--json` every row is one line of JSON, so that a long result can be read as it comes;
- * without, rows are a table. Notes go to standard error, so that a script reads nothing but rows. Whatever others have
+ * without, rows are a table, on a terminal and elsewhere. Notes go to standard error, so that a script reads nothing but rows. Whatever others have
  * written into it, a line stays a line and moves no cursor.
  */
 export class Output {
@@ -41,7 +36,10 @@ export class Output {
     if (this.isJson) {
       for (const row of rows) this.json(row)
     } else if (rows.length === 0) this.note(none)
-    else this.#out.write(table(columns, rows))
+    else {
+      const paint = (style: Style, text: string) => painted(style, text, this.#out)
+      this.#out.write(`${tableLines(columns, rows, this.#width, paint).join('\n')}\n`)
+    }
   }
 
   /** One line of JSON, whatever the form. */
@@ -57,6 +55,18 @@ export class Output {
   /** A line for people beside the result. */
   note(text: string): void {
     this.#notes.write(`${printable(text)}\n`)
+  }
+
+  /** Why what was asked for did not come about; the command ends with 1. */
+  fail(text: string): void {
+    this.#notes.write(errorLine(text, this.#notes))
+    process.exitCode = EXIT_CODE.failed
+  }
+
+  /** What is piped is broken nowhere: it is searched, not looked at. */
+  get #width(): number {
+    const { isTTY, columns } = this.#out
+    return isTTY === true && columns !== undefined && columns > 0 ? columns : Number.POSITIVE_INFINITY
   }
 
   /** Whether somebody watches, so that a line may be drawn over. */
@@ -77,19 +87,13 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error
 }
 
-/** Columns as wide as their widest cell. */
-function table<R extends Row>(columns: readonly Column<R>[], rows: readonly R[]): string {
-  const cells = rows.map((row) => columns.map(({ cell }) => printable(String(cell(row) ?? ''))))
-  const widths = columns.map(({ title }, i) =>
-    cells.reduce((width, row) => Math.max(width, (row[i] as string).length), title.length),
-  )
-  const line = (texts: readonly string[]): string =>
-    texts
-      .map((text, i) => {
-        const width = widths[i] as number
-        return columns[i]?.alignment === 'right' ? text.padStart(width) : text.padEnd(width)
-      })
-      .join(GAP)
-      .trimEnd()
-  return `${[columns.map(({ title }) => title), ...cells].map(line).join('\n')}\n`
+/** An error as every command tells it; a list of problems has lines. */
+export function errorLine(text: string, stream: Terminal): string {
+  const lines = text.split('\n').map(printable).join('\n')
+  return `${painted('red', ERROR_PREFIX, stream)} ${lines}\n`
+}
+
+/** On a terminal, unless `NO_COLOR` is set; elsewhere with `FORCE_COLOR`. */
+function painted(style: Style, text: string, stream: Terminal): string {
+  return styleText(style, text, { stream })
 }

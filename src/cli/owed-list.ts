@@ -2,7 +2,7 @@ import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import { timeText } from '../lib/time-text.ts'
 import type { ReplayTally } from '../recovery/replay-tally.ts'
 import type { Selected } from '../recovery/selection.ts'
-import type { Output } from './output.ts'
+import type { Column, Output } from './output.ts'
 
 interface OwedRow {
   readonly [field: string]: unknown
@@ -13,25 +13,41 @@ interface OwedRow {
   readonly to: string
   readonly trigger: string
   readonly occurredAt: string
+  readonly reason: string
+  readonly deadline: string
 }
 
 /** More would not be read, and must be held until the widths of the columns are known. */
 const TABLE_ROWS_MAX = 1_000
 
+const columns: readonly Column<OwedRow>[] = [
+  { title: 'CLIENT', cell: ({ client }) => client },
+  { title: 'SESSION', cell: ({ session }) => session },
+  { title: 'USER', cell: ({ user }) => user },
+  { title: 'HOST', cell: ({ to }) => to },
+  { title: 'TRIGGER', cell: ({ trigger }) => trigger },
+  { title: 'REASON', cell: ({ reason }) => reason },
+  { title: 'ENDED AT', cell: ({ occurredAt }) => occurredAt, isWhole: true },
+  { title: 'DEADLINE', cell: ({ deadline }) => deadline, isWhole: true },
+]
+
 /** What a dry run finds owed, each delivery once: lines of JSON as they come, or one table. */
 export class OwedList {
   readonly #output: Output
   readonly #tally: ReplayTally
+  readonly #deadlineOf: (selected: Selected) => number
   readonly #rows: OwedRow[] = []
   #count = 0
 
-  constructor(output: Output, tally: ReplayTally) {
+  constructor(output: Output, tally: ReplayTally, deadlineOf: (selected: Selected) => number) {
     this.#output = output
     this.#tally = tally
+    this.#deadlineOf = deadlineOf
   }
 
   add(owed: readonly Selected[]): void {
-    for (const { cause, registrations, broken } of owed) {
+    for (const selected of owed) {
+      const { cause, registrations, broken, reason = '' } = selected
       const told = [...registrations, ...broken.map((it) => ({ ...it.partial, ...it }))]
       for (const it of told) {
         if (!this.#tally.add(it)) continue
@@ -44,6 +60,8 @@ export class OwedList {
           to: originOf(it.backchannelLogoutUri),
           trigger: cause.origin.id,
           occurredAt: timeText(cause.occurredAtMs),
+          reason,
+          deadline: timeText(this.#deadlineOf(selected)),
         }
         if (this.#output.isJson) this.#output.json({ step: 'owed', ...row })
         else if (this.#rows.length < TABLE_ROWS_MAX) this.#rows.push(row)
@@ -53,10 +71,6 @@ export class OwedList {
 
   end(): void {
     if (this.#output.isJson) return
-    const columns = (['client', 'session', 'user', 'to', 'trigger', 'occurredAt'] as const).map((title) => ({
-      title,
-      cell: (row: OwedRow) => row[title],
-    }))
     this.#output.rows(columns, this.#rows, 'nothing is owed')
     const more = this.#count - this.#rows.length
     if (more > 0) this.#output.note(`… and ${more} more; --json lists them all`)

@@ -5,8 +5,9 @@ import { describeHidden } from '../intake/log-reader.ts'
 import { describeDisbelieved } from '../recovery/believed-outcomes.ts'
 import type { Difference } from '../recovery/registry-difference.ts'
 import { EXIT_CODE } from './exit-code.ts'
-import { Output } from './output.ts'
-import { runRecovery } from './recovery-command.ts'
+import { type Column, Output } from './output.ts'
+import { reads } from './reads.ts'
+import { recoveryLayout, runRecovery } from './recovery-command.ts'
 import { rateOf } from './replay-arguments.ts'
 import { exitCodeOfCounts, ReplayProgress, type ReplayState, summarize } from './replay-progress.ts'
 import { parseDuration } from './time-argument.ts'
@@ -17,6 +18,13 @@ interface ReconcileOptions {
   readonly wait?: string
   readonly json?: boolean
 }
+
+const columns: readonly Column<ReturnType<typeof rowOf>>[] = [
+  { title: 'DIFFERENCE', cell: ({ difference }) => difference },
+  { title: 'SESSION', cell: ({ session }) => session },
+  { title: 'OIDC SESSION', cell: ({ oidcSession }) => oidcSession },
+  { title: 'CLIENT', cell: ({ client }) => client },
+]
 
 const examples = `
 Examples:
@@ -31,8 +39,7 @@ an open transaction of another producer hides records; 2 wrong usage; 3 Kafka or
 
 /** `reconcile`: Redis, built from the topic. */
 export function addReconcile(program: Command): void {
-  program
-    .command('reconcile')
+  reads(program.command('reconcile'), recoveryLayout)
     .description(
       'complete the registrations in Redis from the topic, and park owed deliveries for the relays',
     )
@@ -42,7 +49,7 @@ export function addReconcile(program: Command): void {
       '--wait <duration>',
       `how long to wait for the outcomes (default: ${layout.delivery.lateAfterMs}, while a relay runs)`,
     )
-    .option('--json', 'print lines of JSON on a terminal too')
+    .option('--json', 'lines of JSON: progress, differences and the summary')
     .addHelpText('after', examples)
     .action(reconcile)
 }
@@ -52,7 +59,7 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
   const perSecond = rateOf(options.rate)
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   const dry = options.dryRun === true
-  const output = new Output(options.json === true || process.stdout.isTTY !== true)
+  const output = new Output(options.json === true)
   let completed: readonly Difference[] = []
   const at = { records: 0, recordsTotal: 0 }
   const stateOf = ({ tally }: RecoveryRun): ReplayState => ({ step: '', ...at, ...tally.counts })
@@ -95,12 +102,7 @@ async function compare(run: RecoveryRun, output: Output): Promise<number> {
   progress.begin('compare')
   const found = await difference.find(run.outageBudget.signal).finally(() => progress.stop())
   if (difference.disbelieved.count > 0) output.note(describeDisbelieved(difference.disbelieved))
-  const titles = ['difference', 'session', 'oidcSession', 'client'] as const
-  output.rows(
-    titles.map((title) => ({ title, cell: (row: ReturnType<typeof rowOf>) => row[title] })),
-    found.map(rowOf),
-    'Redis agrees with the topic',
-  )
+  output.rows(columns, found.map(rowOf), 'Redis agrees with the topic')
   const counts = countsOf(found)
   summarize(output, { registrations: difference.registrations, ...counts })
   return counts.missing + counts.settled > 0 ? EXIT_CODE.failed : EXIT_CODE.ok

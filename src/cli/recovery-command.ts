@@ -1,14 +1,33 @@
 import { createIssuers } from '../app/create-issuers.ts'
 import { storeLayout } from '../app/engine.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
-import { layout, readConfigPart } from '../config/config.ts'
+import { type Layout, layout, type Placed, readConfigPart } from '../config/config.ts'
 import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { unreachableFault } from '../recovery/outage-budget.ts'
+import type { ReplayFilter } from '../recovery/replay-filter.ts'
 import { describeFailure } from '../recovery/selection.ts'
+import type { RedisConnection } from '../redis/redis-connection.ts'
 import { kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import type { Output } from './output.ts'
+
+/** What `replay` and `reconcile` read. */
+export const recoveryLayout = {
+  ...storeLayout,
+  kafka: { ...storeLayout.kafka, ...kafkaClient },
+  redis: layout.redis,
+} as const satisfies Layout
+
+type Issuers = ReturnType<typeof createIssuers>
+
+/** Where a recovery runs. */
+export interface RecoverySite {
+  readonly config: Placed<typeof recoveryLayout>
+  readonly issuers: Issuers
+  readonly redis: RedisConnection
+  readonly filter: ReplayFilter
+}
 
 const FAILURES_TOLD_MAX = 20
 
@@ -19,16 +38,13 @@ const FAILURES_TOLD_MAX = 20
 export async function runRecovery(
   output: Output,
   options: Pick<RecoveryRunOptions, 'filter' | 'perSecond'>,
-  work: (run: RecoveryRun) => Promise<number>,
+  work: (run: RecoveryRun, site: RecoverySite) => Promise<number>,
   summary: (run: RecoveryRun) => void,
 ): Promise<void> {
-  const config = readConfigPart({
-    ...storeLayout,
-    kafka: { ...storeLayout.kafka, ...kafkaClient },
-    redis: layout.redis,
-  })
+  const config = readConfigPart(recoveryLayout)
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
+  const filter = withIss(options.filter, issuers)
   const redis = await openRedis(config.redis)
   try {
     const { kafka, topics } = await openKafka(config.kafka)
@@ -36,6 +52,7 @@ export async function runRecovery(
       let failures = 0
       const run = new RecoveryRun({
         ...options,
+        filter,
         config,
         issuers,
         kafka,
@@ -48,13 +65,24 @@ export async function runRecovery(
           if (failures === FAILURES_TOLD_MAX) tell(output, 'the topic has further failures, as outcomes')
         },
       })
-      process.exitCode = await underSignals(output, run, () => work(run), summary)
+      process.exitCode = await underSignals(
+        output,
+        run,
+        () => work(run, { config, filter, issuers, redis }),
+        summary,
+      )
     } finally {
       await topics.close()
     }
   } finally {
     redis.close()
   }
+}
+
+/** An alias names an issuer as well as its `iss` does. */
+function withIss(filter: ReplayFilter = {}, issuers: Issuers): ReplayFilter {
+  const issuer = filter.issuer === undefined ? undefined : issuers.resolve(filter.issuer)
+  return { ...filter, ...(issuer !== undefined && { issuer }) }
 }
 
 async function underSignals(

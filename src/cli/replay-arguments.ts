@@ -1,3 +1,4 @@
+import { failureReasons } from '../events/outcome.ts'
 import type { Trigger } from '../events/trigger.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
@@ -11,6 +12,7 @@ export interface ReplayArguments {
   readonly failed?: boolean
   readonly discarded?: boolean
   readonly type?: string
+  readonly reason?: string
   readonly issuer?: string
   readonly session?: string
   readonly user?: string
@@ -18,7 +20,10 @@ export interface ReplayArguments {
   readonly rate?: string
 }
 
-const TRIGGER_TYPES: readonly string[] = ['session-terminated', 'user-signed-out'] satisfies Trigger['type'][]
+export const TRIGGER_TYPES: readonly string[] = [
+  'session-terminated',
+  'user-signed-out',
+] satisfies Trigger['type'][]
 
 /** The range that is meant, which must be said. Throws `LR_USAGE`. */
 export function rangeOf({ from, to, offsets }: ReplayArguments, nowMs: number): RequestedRange {
@@ -62,13 +67,12 @@ export function filterOf({
   failed,
   discarded,
   type,
+  reason,
   issuer,
   session,
   user,
   client,
 }: ReplayArguments): ReplayFilter {
-  if (type !== undefined && !TRIGGER_TYPES.includes(type))
-    throw new RelayFault('LR_USAGE', `--type: must be ${TRIGGER_TYPES.join(' or ')}`)
   if (discarded === true && failed !== true)
     throw new RelayFault('LR_USAGE', '--discarded: requires --failed')
   if (type !== undefined && failed === true)
@@ -76,8 +80,11 @@ export function filterOf({
       'LR_USAGE',
       '--type: cannot be used with --failed, because failed outcomes lack the type of their trigger',
     )
+  if (failed === true && reason !== undefined && !(failureReasons as readonly string[]).includes(reason))
+    throw new RelayFault('LR_USAGE', `--reason: must be one of ${failureReasons.join(', ')} with --failed`)
   return {
     ...(type !== undefined && { type: type as Trigger['type'] }),
+    ...(reason !== undefined && { reason }),
     ...(issuer !== undefined && { issuer }),
     ...(session !== undefined && { session }),
     ...(user !== undefined && { user }),

@@ -13,7 +13,7 @@ const STEP_MS = 1_000
 const DRAW_MS = 100
 const BAR_WIDTH = 24
 
-/** Tells how far a replay is: a bar that is drawn over on a terminal, else a line of JSON per second and step. */
+/** Tells how far a replay is: a bar that is drawn over on a terminal, or with `--json` a line per second and step. */
 export class ReplayProgress {
   readonly #output: Output
   readonly #read: () => ReplayState
@@ -51,23 +51,45 @@ export class ReplayProgress {
   }
 }
 
-export function barLine({ step, records, recordsTotal, sent, failed, parked }: ReplayState): string {
-  const share = recordsTotal === 0 ? 0 : Math.min(records / recordsTotal, 1)
+/**
+ * How far it is: of the deliveries while their outcomes are awaited, which is what takes long; before that of the records
+ * that are read.
+ */
+export function barLine({ step, records, recordsTotal, owed, sent, failed, parked }: ReplayState): string {
+  const ended = sent + failed
+  const isSettling = step === 'settle'
+  const [done, total] = isSettling ? [ended, owed] : [records, recordsTotal]
+  const share = total === 0 ? 0 : Math.min(done / total, 1)
   const filled = Math.round(share * BAR_WIDTH)
   const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`
-  return `${step} ${bar} ${Math.floor(share * 100)} %  sent ${sent}  failed ${failed}  parked ${parked}`
+  const percent = `${Math.floor(share * 100)} %`
+  const deliveries = `sent ${sent}  failed ${failed}  parked ${parked}`
+  return isSettling
+    ? `deliveries ${bar} ${percent} of ${owed}  ${deliveries}`
+    : `${step} ${bar} ${percent}  owed ${owed}  ${deliveries}`
 }
 
-/** The whole of a run in one row. */
-export function summarize(output: Output, row: Readonly<Record<string, number>>): void {
+const TITLES: Readonly<Record<string, string>> = {
+  read: 'TRIGGERS READ',
+  left: 'LEFT TO RELAYS',
+  parked: 'STILL PARKED',
+  open: 'NOT PARKED',
+}
+
+/** The whole of a run in one row. `titles`: what a column is called that holds something else this time. */
+export function summarize(
+  output: Output,
+  row: Readonly<Record<string, number>>,
+  titles: Readonly<Record<string, string>> = {},
+): void {
   if (output.isJson) {
     output.json({ step: 'summary', ...row })
     return
   }
-  const columns = Object.keys(row).map((title) => ({
-    title,
+  const columns = Object.keys(row).map((name) => ({
+    title: titles[name] ?? TITLES[name] ?? name.toUpperCase(),
     alignment: 'right' as const,
-    cell: (it: Readonly<Record<string, number>>) => it[title],
+    cell: (it: Readonly<Record<string, number>>) => it[name],
   }))
   output.rows(columns, [row], '')
 }

@@ -1,15 +1,26 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { RecoveryRun } from '../app/recovery-run.ts'
 import { layout } from '../config/config.ts'
+import { Decoders } from '../events/decoding/decode-record.ts'
+import type { FailureReason } from '../events/outcome.ts'
 import { describeHidden } from '../intake/log-reader.ts'
+import { type RequestedRange, resolveRange } from '../recovery/replay-range.ts'
+import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
+import { RedisKeys } from '../redis/redis-keys.ts'
+import { RedisSessionView } from '../redis/redis-session-view.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { Output } from './output.ts'
 import { OwedList } from './owed-list.ts'
-import { runRecovery } from './recovery-command.ts'
-import { checkAlone, sendDeadLetters } from './replay/send-dead-letters.ts'
-import { filterOf, type ReplayArguments, rangeOf, rateOf } from './replay-arguments.ts'
+import { reads } from './reads.ts'
+import { type RecoverySite, recoveryLayout, runRecovery } from './recovery-command.ts'
+import { checkAlone, deadLettersLayout, sendDeadLetters } from './replay/send-dead-letters.ts'
+import { unknownNames } from './replay/unknown-names.ts'
+import { filterOf, type ReplayArguments, rangeOf, rateOf, TRIGGER_TYPES } from './replay-arguments.ts'
 import { exitCodeOfCounts, ReplayProgress, type ReplayState, summarize } from './replay-progress.ts'
-import { parseDuration } from './time-argument.ts'
+import { parseDuration, sameAs } from './time-argument.ts'
+
+/** Asked for by name, it needs no `--discarded`. */
+const DISCARDED: FailureReason = 'discarded'
 
 interface ReplayCommandOptions extends ReplayArguments {
   readonly deadLetters?: boolean
@@ -24,6 +35,7 @@ Examples:
   logout-relay replay --from 2026-01-31T09:00:00Z --to 2026-01-31T10:00:00Z --rate 100
   logout-relay replay --offsets session-events:0:1200-1500 --client shop
   logout-relay replay --from 1d --failed --client shop     retry failed deliveries
+  logout-relay replay --from 1d --failed --reason expired
   logout-relay replay --from 1d --dead-letters             send dead letters again
 
 It parks owed deliveries; the relays of ${layout.kafka.groupId} send them. It then follows their outcomes.
@@ -34,10 +46,10 @@ without signing keys.`
 
 /** `replay`: a range of the topic, run again. */
 export function addReplay(program: Command): void {
-  program
-    .command('replay')
+  reads(program.command('replay'), recoveryLayout, deadLettersLayout)
     .description('run a range of the topic again: park only what is still owed, for the relays')
     .option('--from <time>', 'start of the range: 90s, 15m, 2h, 3d ago, or ISO 8601 with a time zone')
+    .addOption(sameAs('--since <time>', 'from'))
     .option('--to <time>', 'end of the range (default: the current end of the topic)')
     .option(
       '--offsets <range>',
@@ -48,7 +60,11 @@ export function addReplay(program: Command): void {
     .option('--discarded', 'with --failed: also deliveries that an operator discarded')
     .option('--dead-letters', 'send the dead letters of the range to their topics again')
     .option('--dry-run', 'list what is still owed, and to whom; change nothing')
-    .option('--type <type>', 'only triggers of this type: session-terminated, user-signed-out')
+    .addOption(new Option('--type <type>', 'only triggers of this type').choices(TRIGGER_TYPES))
+    .option(
+      '--reason <reason>',
+      'only triggers with this reason; with --failed: only failures for this reason',
+    )
     .option('--issuer <issuer>', 'only of this issuer')
     .option('--session <id>', 'only of this session')
     .option('--user <id>', 'only of this user')
@@ -58,7 +74,7 @@ export function addReplay(program: Command): void {
       '--wait <duration>',
       `how long to wait for the outcomes (default: ${layout.delivery.lateAfterMs}, while a relay runs)`,
     )
-    .option('--json', 'print lines of JSON on a terminal too')
+    .option('--json', 'lines of JSON: progress, what is owed and the summary')
     .addHelpText('after', examples)
     .action(replay)
 }
@@ -66,7 +82,7 @@ export function addReplay(program: Command): void {
 async function replay(options: ReplayCommandOptions): Promise<void> {
   const startedAtMs = performance.now()
   const range = rangeOf(options, Date.now())
-  const output = new Output(options.json === true || process.stdout.isTTY !== true)
+  const output = new Output(options.json === true)
   if (options.deadLetters === true) {
     checkAlone(options as Readonly<Record<string, unknown>>)
     return sendDeadLetters(range, options.dryRun === true, output)
@@ -75,16 +91,16 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
   const perSecond = rateOf(options.rate)
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   const dry = options.dryRun === true
-  const work = async (run: RecoveryRun): Promise<number> => {
+  const work = async (run: RecoveryRun, site: RecoverySite): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))
     try {
       await run.requireRegistry()
       progress.begin('read')
-      const list = new OwedList(output, run.tally)
+      const list = new OwedList(output, run.tally, (selected) => run.deadlineOf(selected))
       await run.replay.run({
         range,
         failed: options.failed === true,
-        discarded: options.discarded === true,
+        discarded: options.discarded === true || options.reason === DISCARDED,
         ...(dry && { list: (owed) => list.add(owed) }),
       })
       progress.begin(dry ? 'read' : 'settle')
@@ -92,6 +108,11 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       progress.stop()
       if (dry) list.end()
       if (run.replay.hidden.length > 0) return EXIT_CODE.failed
+      const unknown = await unknownIn(run, site, range, options)
+      if (unknown.length > 0) {
+        output.fail(`nobody knows ${unknown.join(', ')}: neither Redis nor the topic in this range`)
+        return EXIT_CODE.failed
+      }
       return dry ? EXIT_CODE.ok : exitCodeOfCounts(run.tally.counts)
     } finally {
       progress.stop()
@@ -103,7 +124,11 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     const { read, matching, skipped, owed, sent, failed, parked, open } = run.tally.counts
     const found = { read, matching, skipped, left, owed }
     // A dry run has sent nothing, so it tells nothing about that.
-    summarize(output, dry ? found : { ...found, sent, failed, parked, open, seconds })
+    summarize(
+      output,
+      dry ? found : { ...found, sent, failed, parked, open, seconds },
+      options.failed === true ? { read: 'FAILURES READ' } : {},
+    )
     if (run.replay.forged > 0)
       output.note(
         `${run.replay.forged} failed outcomes are ignored: the topic has no such trigger, or the RP was never registered with that address`,
@@ -111,6 +136,32 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     for (const range of run.replay.hidden) output.note(describeHidden(range))
     if (left > 0) output.note(`${left} records are left to the relays, because they are not committed yet`)
     if (parked > 0) output.note(`${parked} are parked: relays retry them until their deadline`)
+  })
+}
+
+/** A misspelt name is owed nothing either. */
+async function unknownIn(
+  { reader, tally }: RecoveryRun,
+  { config, filter, issuers, redis }: RecoverySite,
+  range: RequestedRange,
+  { failed }: ReplayCommandOptions,
+): Promise<string[]> {
+  const { matching, owed } = tally.counts
+  if (owed > 0 || (failed === true && matching > 0)) return []
+  const keys = new RedisKeys(config.redis.prefix)
+  const { outcomeTopic, topics } = config.kafka
+  const read =
+    range.kind === 'time' ? [...new Set([...topics, outcomeTopic])] : failed ? [outcomeTopic] : topics
+  return unknownNames(filter, {
+    reader,
+    issuers: filter.issuer === undefined ? Array.from(issuers.known(), ({ id }) => id) : [filter.issuer],
+    isIssuer: (issuer) => issuers.get(issuer) !== undefined,
+    isConfigured: (issuer, client) =>
+      issuers.get(issuer)?.settings.clients.some(({ clientId }) => clientId === client) === true,
+    sessions: new RedisSessionView(redis, keys),
+    backlog: new RedisBacklogView(redis, keys),
+    ranges: await resolveRange(range, read, reader),
+    decoders: new Decoders((name) => issuers.resolve(name)),
   })
 }
 

@@ -1,6 +1,9 @@
 import { type Command, Option } from 'commander'
+import { issuersLayout } from '../app/create-issuers.ts'
+import { layout } from '../config/config.ts'
 import { id, parseIssuer } from './arguments.ts'
-import { type SendOptions, sendTrigger } from './send/send-trigger.ts'
+import { reads } from './reads.ts'
+import { type SendOptions, sendLayout, sendTrigger } from './send/send-trigger.ts'
 
 export function addSend(program: Command): void {
   const send = program
@@ -28,7 +31,7 @@ export function addSend(program: Command): void {
 }
 
 function withOptions(command: Command): Command {
-  return command
+  return reads(command, sendLayout, layout.redis, issuersLayout)
     .option('--issuer <issuer>', 'the issuer (default: the only one)', parseIssuer)
     .option('--reason <text>', 'reason, for readers of the topic')
     .option('--topic <name>', 'topic (default: the first of KAFKA_TOPICS)')

@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { Service } from '../app/service.ts'
-import { readConfig } from '../config/config.ts'
+import { layout, readConfig } from '../config/config.ts'
 import { describeOptions, type OptionDescription } from '../config/describe-options.ts'
 import { isStartedByNpm } from '../config/env.ts'
 import { version } from '../lib/version.ts'
 import { optimizeSooner } from '../runtime/optimize-sooner.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openTracing } from '../telemetry/opentelemetry.ts'
+import { reads } from './reads.ts'
 
 const NPM_SHELL_LOOK_MS = 500
 
@@ -14,8 +15,7 @@ const NPM_SHELL_LOOK_MS = 500
 const LOG_MS = 5_000
 
 export function addServe(program: Command): void {
-  program
-    .command('serve')
+  reads(program.command('serve'), layout)
     .description('consume triggers and deliver logouts until SIGTERM')
     .addHelpText(
       'after',

@@ -1,3 +1,4 @@
+import { Option } from 'commander'
 import { durationMs } from '../lib/duration-text.ts'
 import { RelayFault } from '../lib/errors.ts'
 
@@ -27,4 +28,11 @@ export function parseDuration(text: string, argument = 'duration'): number {
     'LR_USAGE',
     `${argument}: "${text}" is not a duration; give one such as 90s, 15m, 2h, 3d`,
   )
+}
+
+/** Another name of a command's option, whose attribute is `attribute`: of both the last one given counts. */
+export function sameAs(flags: string, attribute: string): Option {
+  const option = new Option(flags, `the same as --${attribute}`)
+  option.attributeName = () => attribute
+  return option
 }

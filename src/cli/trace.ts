@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { layout } from '../config/config.ts'
+import { issuersLayout } from '../app/create-issuers.ts'
+import { type Layout, layout } from '../config/config.ts'
 import { Decoders } from '../events/decoding/decode-record.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
@@ -12,7 +13,9 @@ import { id, parseIssuer, readConfigFor } from './arguments.ts'
 import { type KafkaBackend, kafkaClient, openKafka, openRedis, reachable } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { type Column, Output } from './output.ts'
-import { parseTime } from './time-argument.ts'
+import { reads } from './reads.ts'
+import type { Style } from './table.ts'
+import { parseTime, sameAs } from './time-argument.ts'
 import { entriesOfRedis } from './trace/entries-of-redis.ts'
 import type { Entry } from './trace/entry.ts'
 import { searchLog } from './trace/search-log.ts'
@@ -25,19 +28,29 @@ interface Options {
   readonly json?: boolean
 }
 
+const traceLayout = {
+  kafka: {
+    ...kafkaClient,
+    topics: layout.kafka.topics,
+    outcomeTopic: layout.kafka.outcomeTopic,
+    deadLetterTopic: layout.kafka.deadLetterTopic,
+  },
+  redis: layout.redis,
+} as const satisfies Layout
+
 export function addTrace(program: Command): void {
-  program
-    .command('trace')
+  reads(program.command('trace'), traceLayout, issuersLayout)
     .description('show all records about a session or a user, and the state in Redis, as a timeline')
     .argument('<session or user>', 'id of a session or a user', id('<session or user>'))
     .option('--issuer <issuer>', 'the issuer (default: the only one)', parseIssuer)
     .option('--since <time>', 'how far back: a duration such as 2h or 7d, or an ISO 8601 time', '24h')
+    .addOption(sameAs('--from <time>', 'since'))
     .option('--json', 'one line of JSON per record, then one for the summary')
     .addHelpText(
       'after',
       `
-Exit code 0: every requested logout is sent. 1: one failed or is still owed, the id appears nowhere, or an open
-transaction of another producer hides records.
+Exit code 0: every RP that appears has been told. 1: a logout failed or is still owed, a registration is still alive,
+the id appears nowhere, or an open transaction of another producer holds records back.
 
 Examples:
   $ logout-relay trace alice --since 2h`,
@@ -48,18 +61,7 @@ Examples:
 async function trace(asked: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const sinceMs = parseTime(options.since, Date.now(), '--since')
-  const { issuer, config, resolveIssuer } = await readConfigFor(
-    {
-      kafka: {
-        ...kafkaClient,
-        topics: layout.kafka.topics,
-        outcomeTopic: layout.kafka.outcomeTopic,
-        deadLetterTopic: layout.kafka.deadLetterTopic,
-      },
-      redis: layout.redis,
-    },
-    options.issuer,
-  )
+  const { issuer, config, resolveIssuer } = await readConfigFor(traceLayout, options.issuer)
   const redis = await openRedis(config.redis)
   try {
     const kafka = await openKafka(config.kafka)
@@ -130,10 +132,9 @@ function print(
 ): void {
   const since = new Date(sinceMs).toISOString()
   if (entries.length === 0) {
-    output.note(
-      `${asked} of ${issuer} appears neither in Redis nor on ${topics.join(', ')} since ${since}; set --since to look further back`,
+    output.fail(
+      `${asked} of ${issuer} appears neither in Redis nor on ${topics.join(', ')} since ${since}; --since looks further back`,
     )
-    process.exitCode = EXIT_CODE.failed
     return
   }
   const now = Date.now()
@@ -147,9 +148,20 @@ function print(
   } else {
     output.rows(columnsFor(entries), entries, '')
     output.line('')
-    output.line(summary.registrations === 0 ? 'no RP is or was registered for it' : summary.text)
+    output.line(summary.text)
+    output.line(`since ${since}; --since looks further back`)
   }
   if (!summary.isSettled) process.exitCode = EXIT_CODE.failed
+}
+
+const STYLES: Readonly<Partial<Record<Entry['kind'], Style>>> = {
+  sent: 'green',
+  failed: 'red',
+  'dead-letter': 'red',
+  disbelieved: 'red',
+  owed: 'yellow',
+  waiting: 'yellow',
+  'unknown-type': 'yellow',
 }
 
 function columnsFor(entries: readonly Entry[]): Column<Entry>[] {
@@ -157,12 +169,13 @@ function columnsFor(entries: readonly Entry[]): Column<Entry>[] {
   return [
     {
       title: 'TIME',
+      isWhole: true,
       cell: ({ atMs, topic }) => (topic === undefined ? 'now, in Redis' : timeText(atMs)),
     },
-    { title: 'WHAT', cell: ({ kind }) => kind },
+    { title: 'WHAT', cell: ({ kind }) => kind, style: ({ kind }) => STYLES[kind] },
     ...(sessions.size > 1 ? [{ title: 'SESSION', cell: ({ sessionId }: Entry) => sessionId }] : []),
     { title: 'CLIENT', cell: ({ clientId }) => clientId },
-    { title: 'DETAIL', cell: ({ text }) => text },
+    { title: 'DETAIL', cell: ({ text }) => text, isProse: true },
     {
       title: 'RECORD',
       cell: ({ topic, partition, offset }) => (topic === undefined ? '' : `${topic}/${partition}/${offset}`),

@@ -1,4 +1,5 @@
-import { layout } from '../config/config.ts'
+import { issuersLayout } from '../app/create-issuers.ts'
+import { type Layout, layout } from '../config/config.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { readConfigFor } from './arguments.ts'
 import { openRedis } from './backends.ts'
@@ -8,6 +9,9 @@ export interface RedisSite {
   readonly keys: RedisKeys
   readonly redis: Awaited<ReturnType<typeof openRedis>>
 }
+
+/** What `withRedis` reads. */
+export const siteLayout = [layout.redis, issuersLayout] as const satisfies Layout
 
 /** Runs a command about one issuer, the only one unless another is given, with a connection to Redis, which is closed afterwards. */
 export async function withRedis<T>(

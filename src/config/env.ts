@@ -1,8 +1,9 @@
 import { RelayFault } from '../lib/errors.ts'
+import { readEnvFile } from './env-file.ts'
 import { type MisspeltOption, misspeltOptions } from './misspelt-options.ts'
 import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'
-import { type Environment, readSecretFiles } from './secret-files.ts'
+import { type Environment, readSecretFiles, spellingsOf } from './secret-files.ts'
 
 const PROBLEMS_PER_OPTION_MAX = 5
 
@@ -113,6 +114,18 @@ function validOptions(given: Environment): Partial<Options> {
       return parsed.success ? [[name, parsed.data]] : []
     }),
   )
+}
+
+/** Adds what a file sets. What is set already wins, of a secret in whichever of its two spellings. */
+export function loadEnvFile(path: string, env: Record<string, string | undefined> = process.env): void {
+  const isSet = (name: string) => env[name] !== undefined && env[name] !== ''
+  const added = Object.entries(readEnvFile(path)).filter(([name]) => !spellingsOf(name).some(isSet))
+  for (const [name, value] of added) env[name] = value
+}
+
+/** Of this process. */
+export function ownEnvironment(): Environment {
+  return process.env
 }
 
 /** What was probably meant as an option, and has no effect. */

@@ -15,6 +15,11 @@ const MISSPELT_MAX = 20
 const SLIPS_MAX = 2
 const NAME_CHARACTERS_MAX = 100
 
+/** Whether a variable of that name is read. */
+export function isOption(name: string): boolean {
+  return KNOWN.has(name)
+}
+
 /** What several options begin with. `MAX_` begins those of anybody. */
 const PREFIXES = [...Map.groupBy(OPTIONS, (name) => name.split('_', 1)[0] as string)]
   .filter(([word, names]) => names.length > 1 && word !== 'MAX')

@@ -12,6 +12,12 @@ export const secretOptions = [
   'KAFKA_SASL_PASSWORD',
 ] as const
 
+/** The variables that set an option: of a secret there are two. */
+export function spellingsOf(name: string): string[] {
+  const secret = secretOptions.find((it) => name === it || name === `${it}_FILE`)
+  return secret === undefined ? [name] : [secret, `${secret}_FILE`]
+}
+
 export interface SecretFiles {
   /** Contents by option. */
   readonly values: Readonly<Record<string, string>>

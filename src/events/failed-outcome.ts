@@ -9,6 +9,8 @@ export type FailedOutcomeResult =
   | {
       readonly kind: 'failed'
       readonly registration: Registration
+      /** Why it failed; a later version may know other reasons. */
+      readonly reason?: string
       /** An operator discarded the delivery. */
       readonly isDiscarded: boolean
       /** The outcome itself, by its id and position: the trigger of a delivery that is made for it. */
@@ -36,6 +38,7 @@ export function readFailedOutcome(record: WireRecord): FailedOutcomeResult | und
   return {
     kind: 'failed',
     registration: result.registration,
+    ...(typeof data.reason === 'string' && { reason: data.reason }),
     isDiscarded: data.reason === ('discarded' satisfies FailureReason),
     origin: { id, topic, partition, offset },
     ...(typeof data.occurredAt === 'number' && { occurredAtMs: data.occurredAt }),

@@ -76,19 +76,27 @@ export class KafkaLogReader implements LogReader {
   }
 
   read(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
-    return this.#read(ranges, take, signal, READ_COMMITTED)
+    return this.#read(ranges, take, signal, 'committed')
   }
 
   readOutcomes(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
     const takeOutcomes: Take = (batch) => take({ ...batch, records: batch.records.filter(isOutcome) })
-    return this.#read(ranges, takeOutcomes, signal, READ_UNCOMMITTED)
+    return this.#read(ranges, takeOutcomes, signal, 'outside')
+  }
+
+  /**
+   * As `read`, for everything up to the end of the log, also what stands in a transaction that is open or was aborted. For
+   * people alone: nothing may be done for such a record.
+   */
+  readHidden(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
+    return this.#read(ranges, take, signal, 'hidden')
   }
 
   async #read(
     ranges: readonly PartitionRange[],
     take: Take,
     signal: AbortSignal,
-    isolationLevel: number,
+    what: Readable,
   ): Promise<void> {
     const left: Left = new Map(
       ranges
@@ -110,8 +118,8 @@ export class KafkaLogReader implements LogReader {
         try {
           if (failures > 0 || !isPrepared) await prepare(cluster, [...left.values()])
           isPrepared = true
-          const batches = await (ahead ?? fetchRound(cluster, left, isolationLevel))
-          ahead = fetchRound(cluster, left, isolationLevel)
+          const batches = await (ahead ?? fetchRound(cluster, left, what))
+          ahead = fetchRound(cluster, left, what)
           // The next round awaits it; until then a rejection has no handler.
           ahead.catch(() => undefined)
           for (const batch of batches) {
@@ -177,10 +185,12 @@ interface RangeLeft extends TopicPartition {
 }
 
 type Left = Map<string, RangeLeft>
+/** What of a log is read: what counts for readers; what stands outside of transactions; everything. */
+type Readable = 'committed' | 'outside' | 'hidden'
 type Take = (batch: RecordBatch) => Promise<void>
 
 /** One fetch from every leader of a partition that is left. */
-async function fetchRound(cluster: Cluster, left: Left, isolationLevel: number): Promise<RecordBatch[]> {
+async function fetchRound(cluster: Cluster, left: Left, what: Readable): Promise<RecordBatch[]> {
   const byLeader = new Map<string, RangeLeft[]>()
   for (const range of left.values()) {
     if (range.fetchFrom >= range.to) continue
@@ -196,7 +206,7 @@ async function fetchRound(cluster: Cluster, left: Left, isolationLevel: number):
       maxWaitTime: FETCH_WAIT_MS,
       minBytes: 1,
       maxBytes: FETCH_BYTES,
-      isolationLevel,
+      isolationLevel: what === 'committed' ? READ_COMMITTED : READ_UNCOMMITTED,
       topics: [...Map.groupBy(ranges, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
         topic,
         partitions: ofTopic.map(({ partition, fetchFrom }) => ({
@@ -209,7 +219,7 @@ async function fetchRound(cluster: Cluster, left: Left, isolationLevel: number):
     for (const { topicName, partitions } of responses) {
       for (const fetched of partitions) {
         const range = left.get(nameOf({ topic: topicName, partition: fetched.partition }))
-        const batch = range && readBatch(range, fetched, isolationLevel)
+        const batch = range && readBatch(range, fetched, what)
         if (batch !== undefined) batches.push(batch)
       }
     }
@@ -217,11 +227,7 @@ async function fetchRound(cluster: Cluster, left: Left, isolationLevel: number):
   return batches
 }
 
-function readBatch(
-  range: RangeLeft,
-  fetched: FetchedPartition,
-  isolationLevel: number,
-): RecordBatch | undefined {
+function readBatch(range: RangeLeft, fetched: FetchedPartition, what: Readable): RecordBatch | undefined {
   const { topic, partition, fetchFrom, to } = range
   const batch = new Batch(topic, String(fetchFrom), fetched)
   const endOffset = Number(fetched.highWatermark)
@@ -234,8 +240,7 @@ function readBatch(
   range.fetchFrom = nextOffset
   const part = { topic, partition, fetchedOffset: fetchFrom }
   // The records of an open transaction do not count until the broker reports its end.
-  const messages =
-    isolationLevel === READ_COMMITTED ? batch.messages : batch.messages.filter((it) => !isInTransaction(it))
+  const messages = what === 'outside' ? batch.messages.filter((it) => !isInTransaction(it)) : batch.messages
   const records = messages.map((message) => wireRecord(part, message))
   return {
     ...part,

@@ -4,7 +4,7 @@ import { outcomeTypes, readOutcome } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
 import { cloudEventType, type WireRecord } from '../events/wire-record.ts'
-import { concerns, type ReplayFilter } from './replay-filter.ts'
+import { concerns, isWanted, type ReplayFilter } from './replay-filter.ts'
 import type { ReplayTally } from './replay-tally.ts'
 import type { Selected } from './selection.ts'
 
@@ -67,7 +67,7 @@ export class FailedOutcomes {
       owed.set(name, failed)
     }
     return [...owed.values()].map((failed) => {
-      const { registration, origin, recordedAtMs, trace, trigger, untilMs } = failed
+      const { registration, origin, reason, recordedAtMs, trace, trigger, untilMs } = failed
       const cause = {
         origin,
         // Each registration is sent alone: the outcome does not say which were coalesced.
@@ -78,7 +78,8 @@ export class FailedOutcomes {
         untilMs,
         ...trace,
       }
-      return { cause, registration, registrations: [registration], broken: [], trigger }
+      const why = reason !== undefined && { reason }
+      return { cause, registration, registrations: [registration], broken: [], trigger, ...why }
     })
   }
 
@@ -108,13 +109,14 @@ export class FailedOutcomes {
     const { registration } = outcome
     const matches = concerns(filter, registration)
     const isServed = isServedIssuer(registration.issuer)
-    const isWanted = !outcome.isDiscarded || withDiscarded
-    tally.countRead(matches, isServed && isWanted)
+    const isForReason = isWanted(filter.reason, outcome.reason)
+    const isUsable = !outcome.isDiscarded || withDiscarded
+    tally.countRead(matches && isForReason, isServed && isUsable)
     if (!matches || !isServed) return
     const login = `${registrationKey(registration)}\n${registration.registeredAtMs ?? ''}`
     this.#failed.delete(login)
-    // A delivery that was discarded after it had failed is no longer wanted.
-    if (!isWanted) return
+    // A delivery that was discarded after it had failed is no longer wanted, nor one that has failed otherwise since.
+    if (!isUsable || !isForReason) return
     const untilMs = registration.registeredAtMs ?? settled.registeredAtMs
     const { origin: trigger, recordedAtMs } = settled
     this.#failed.set(login, { ...outcome, trigger, untilMs, recordedAtMs })

@@ -4,6 +4,8 @@ import type { Trigger } from '../events/trigger.ts'
 /** Selects part of a range. Unset fields match everything. */
 export interface ReplayFilter {
   readonly type?: Trigger['type']
+  /** Of triggers the reason that they state; of failed outcomes why they failed. */
+  readonly reason?: string
   readonly issuer?: string
   readonly session?: string
   readonly user?: string
@@ -14,6 +16,7 @@ export interface ReplayFilter {
 export function mayConcern(filter: ReplayFilter, trigger: Trigger): boolean {
   return (
     isWanted(filter.type, trigger.type) &&
+    isWanted(filter.reason, trigger.reason) &&
     isWanted(filter.issuer, trigger.issuer) &&
     (trigger.sessionId === undefined || isWanted(filter.session, trigger.sessionId)) &&
     (trigger.userId === undefined || isWanted(filter.user, trigger.userId))
@@ -33,6 +36,6 @@ export function concerns(
   )
 }
 
-function isWanted(wanted: string | undefined, found: string | undefined): boolean {
+export function isWanted(wanted: string | undefined, found: string | undefined): boolean {
   return wanted === undefined || wanted === found
 }

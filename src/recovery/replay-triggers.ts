@@ -43,6 +43,7 @@ export async function endedBy(
 /** Turns the records of a range into what their triggers are still owed: decodes, filters, asks the registry, hands over. */
 export class ReplayTriggers {
   readonly #options: ReplayTriggersOptions
+  readonly #reasons = new WeakMap<TriggerStep, string>()
 
   constructor(options: ReplayTriggersOptions) {
     this.#options = options
@@ -87,7 +88,9 @@ export class ReplayTriggers {
     const step = pipeline.step(decoded, clock.now())
     const isUsable = step !== undefined && step.kind !== 'register'
     tally.countRead(true, isUsable)
-    return isUsable ? step : undefined
+    if (!isUsable) return undefined
+    if (decoded.trigger.reason !== undefined) this.#reasons.set(step, decoded.trigger.reason)
+    return step
   }
 
   async #apply(steps: readonly TriggerStep[], to: TakeTriggers): Promise<void> {
@@ -100,7 +103,8 @@ export class ReplayTriggers {
     const { filter, outageBudget } = this.#options
     const answers = await outageBudget.repeat('Redis', () => ask(batch))
     if (answers === undefined) return
-    const owed = answers.flat().flatMap(({ ending, relation, ...group }): Selected[] => {
+    const asked = answers.flatMap((groups, i) => groups.map((group) => ({ ...group, step: batch[i] })))
+    const owed = asked.flatMap(({ ending, relation, step, ...group }): Selected[] => {
       const registrations = group.registrations.filter((it) => concerns(filter, it))
       const broken = group.broken.filter((it) => concerns(filter, { ...it.partial, ...it }))
       if (registrations.length + broken.length === 0) return []
@@ -108,7 +112,10 @@ export class ReplayTriggers {
       // A fresh ending was unknown to all relays, so none is delivering for it.
       const mayBeUnderWay = relation !== 'fresh'
       const deadline = deadlineMs !== undefined && { deadlineMs }
-      return [{ cause: ending, registrations, broken, mayBeUnderWay, ...deadline }]
+      // The reason of a further trigger is not that of the one which ended the session.
+      const reason = step === undefined || relation === 'further' ? undefined : this.#reasons.get(step)
+      const told = reason !== undefined && { reason }
+      return [{ cause: ending, registrations, broken, mayBeUnderWay, ...deadline, ...told }]
     })
     await handOver(owed)
   }

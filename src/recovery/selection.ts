@@ -39,6 +39,8 @@ export interface SelectionOptions {
 /** Selected deliveries. Their deadline is that of their ending, if it has one. */
 export interface Selected extends Omit<OwedByCause, 'deadlineMs' | 'dueMs'> {
   readonly deadlineMs?: number
+  /** Of the trigger, as its producer states it; of a failed outcome why it failed. */
+  readonly reason?: string
   /** A relay may be making the first attempt, and a delivery under way is not parked. */
   readonly mayBeUnderWay?: boolean
 }
@@ -134,17 +136,23 @@ export class Selection {
    * Leaves out what another trigger selected already. Uses the ending's own deadline, so that the relays see the same
    * delivery, unless it leaves no time for an attempt.
    */
-  #fresh({ cause, registrations, broken, deadlineMs: own = 0, mayBeUnderWay }: Selected): OwedByCause {
-    const { attemptTimeoutMs, tally, clock, deadlineMs } = this.#options
-    const now = clock.now()
-    const dueMs = mayBeUnderWay === true ? firstAttemptEndMs(now, attemptTimeoutMs) : now
+  #fresh(selected: Selected): OwedByCause {
+    const { tally } = this.#options
+    const { cause, registrations, broken } = selected
     return {
       cause,
-      dueMs,
+      ...this.timesOf(selected),
       registrations: registrations.filter((it) => tally.add(it)),
       broken: broken.filter((it) => tally.add(it)),
-      deadlineMs: own > dueMs ? own : dueMs + deadlineMs,
     }
+  }
+
+  /** When it would be due and until when it would be tried, if it were parked now. Milliseconds since the epoch. */
+  timesOf({ deadlineMs: own = 0, mayBeUnderWay }: Selected): Pick<OwedByCause, 'deadlineMs' | 'dueMs'> {
+    const { attemptTimeoutMs, clock, deadlineMs } = this.#options
+    const now = clock.now()
+    const dueMs = mayBeUnderWay === true ? firstAttemptEndMs(now, attemptTimeoutMs) : now
+    return { dueMs, deadlineMs: own > dueMs ? own : dueMs + deadlineMs }
   }
 
   async #isServed(): Promise<boolean> {

@@ -98,7 +98,7 @@ async function areForgotten(
 }
 
 async function replay({ place }: BenchRun): Promise<{ seconds: number; exitCode: number }> {
-  const child = spawn(process.execPath, ['src/main.ts', 'replay', '--from', '1h'], {
+  const child = spawn(process.execPath, ['src/main.ts', 'replay', '--from', '1h', '--json'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
     env: programEnvironment(place, SETTINGS),

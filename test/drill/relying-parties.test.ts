@@ -67,7 +67,7 @@ test('LogoutRelayDeliveriesFailed: an RP that moved', async () => {
   site.rps.uri('/moved', 200)
   const again = 'logout-relay replay --failed --from <time> --client <client>'
   const values = { time: '10m', client: clientId }
-  const dry = await drill.run(again, values, '--dry-run')
+  const dry = await drill.run(again, values, '--dry-run', '--json')
   expect(dry.rows.find(({ step }) => step === 'summary')).toMatchObject({ owed: 1 })
   expect(site.rps.at('/moved').filter(({ token }) => token !== '')).toHaveLength(1)
   const replay = await drill.run(again, values)

@@ -49,6 +49,18 @@ describe.concurrent('send', () => {
     expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('nothing was owed') })
   })
 
+  test('1 for a session or a user that nobody knows: a misspelt name is no success', async () => {
+    const runs = await Promise.all([
+      command(['send', 'session-terminated', '--session', 'sent-nobody', '--wait']),
+      command(['send', 'user-signed-out', '--user', 'send-nobody', '--wait', '--json']),
+    ])
+    for (const [i, { status, stderr }] of runs.entries()) {
+      expect(status).toBe(1)
+      expect(stderr).toMatch(/^logout-relay: error: /)
+      expect(stderr).toContain(['session sent-nobody', 'user send-nobody'][i])
+    }
+  })
+
   test('user-signed-out everywhere: 1 when an RP was not told, and why', async () => {
     site.rps.uri('/broken', 410)
     const registrations = ['/well', '/broken'].map((path) => site.registration(path, { userId: 'send-bob' }))

@@ -76,7 +76,7 @@ describe.concurrent('sessions', () => {
     ])
     expect(ofClient.rows.map(({ sessionId }) => sessionId).sort()).toEqual(['list-1', 'list-2'])
     expect(one.stdout).toMatch(
-      /^SESSION +USER +RPS +CLIENTS +STATE +EXPIRES IN\nlist-1 +list-alice +\d .*\n$/,
+      /^SESSION +USER +REGISTRATIONS +CLIENTS +STATE +EXPIRES IN\nlist-1 +list-alice +\d .*\n$/,
     )
     expect(none).toMatchObject({ status: 0, stdout: '' })
   })

@@ -39,7 +39,7 @@ describe.concurrent('trace', () => {
     await site.topic.publish(...registrations.map((it) => site.registered(it)))
     await isRegistered(sessionId, 3)
     const alive = await traced(sessionId)
-    expect(alive).toMatchObject({ status: 0, summary: { registrations: 3, alive: 3, isSettled: true } })
+    expect(alive).toMatchObject({ status: 1, summary: { registrations: 3, alive: 3, isSettled: false } })
 
     const poison = { key: sessionId, value: '{"type":"session-terminated"', headers: {} }
     await site.topic.publish(poison, site.terminated({ sessionId }, { id: 'trace-trigger' }))
@@ -83,7 +83,7 @@ describe.concurrent('trace', () => {
     const table = await command(['trace', sessionId])
     expect(table.status).toBe(1)
     expect(table.stdout).toMatch(
-      /\n3 RPs: 1 sent, 1 failed \(rejected\), 1 owed \(parked, next attempt in \d+ minutes[\w ]*\)\n$/,
+      /\n3 RPs: 1 sent, 1 failed \(rejected\), 1 owed \(parked, next attempt in \d+ minutes[\w ]*\)\nsince \d{4}-\S+Z; --since .*\n$/,
     )
     expect(table.stdout).toMatch(/now, in Redis +owed +client-2 +owed \(parked, next attempt in/)
     expect(table.stdout).not.toContain('hunter2')
@@ -117,6 +117,23 @@ describe.concurrent('trace', () => {
     expect(one).toMatchObject({ status: 0, summary: { registrations: 1, sent: 1 } })
     expect(one.rows).toContainEqual(expect.objectContaining({ kind: 'trigger', triggerId: 'trace-uta-out' }))
     expect(one.rows.some(({ sessionId }) => sessionId === 'trace-u2')).toBe(false)
+  })
+
+  test('what lies before the window is not denied: the window is named, and a record of unknown type is shown', async () => {
+    const sessionId = 'trace-window'
+    const registration = site.registration('/window', { sessionId })
+    await site.topic.publish(site.registered(registration), site.terminated({ sessionId }))
+    await site.topic.waitForOutcome(registration.clientId, sessionId)
+    await isRegistered(sessionId, 0)
+    const sinceMs = Date.now()
+    await eventually(() => expect(Date.now()).toBeGreaterThan(sinceMs))
+    const since = new Date().toISOString()
+    await site.topic.publish({ key: sessionId, value: '{"type":"session-renewed"}', headers: {} })
+    const { status, rows, summary } = await traced(sessionId, '--from', since)
+    expect(rows.map(({ kind }) => kind)).toEqual(['unknown-type', 'ended'])
+    expect(rows[0]).toMatchObject({ text: expect.stringContaining('session-renewed') })
+    expect(summary).toMatchObject({ since, registrations: 0, isSettled: false })
+    expect(status).toBe(1)
   })
 
   test('an id that appears nowhere, or not in that time', async () => {

@@ -209,7 +209,7 @@ test('with Kafka and Redis away it ends with 3, says what that leaves unknown, a
 
 test('a wrong configuration ends with 2, each problem a row, and the rest is examined', async () => {
   const { REDIS_URL, ...others } = environment({ KAFKA_SESSION_TIMEOUT_MS: 'soon' })
-  const { status, stdout, stderr } = await runDoctor(others)
+  const { status, stdout, stderr } = await runDoctor(others, '--all')
   expect(status).toBe(2)
   expect(stdout).toMatch(/^SEVERITY +CHECK +ABOUT +FINDING AND REMEDY$/m)
   expect(stdout).toMatch(/^error +configuration +REDIS_URL +REDIS_URL: is required$/m)
@@ -220,6 +220,11 @@ test('a wrong configuration ends with 2, each problem a row, and the rest is exa
   expect(stdout).toMatch(/^unknown +redis-reachable/m)
   expect(stdout).toMatch(/^ok +kafka-reachable/m)
   expect(stderr).toMatch(/^\d+ ok, .*errors/m)
+  expect(stdout.search(/^error/m)).toBeLessThan(stdout.search(/^ok/m))
+  const alone = await runDoctor(others)
+  expect(alone.stdout).toMatch(/^error +configuration +REDIS_URL /m)
+  expect(alone.stdout).not.toMatch(/^(ok|hint|unknown)/m)
+  expect(alone.stderr).toMatch(/^\d+ ok, .*errors.*--all/m)
 })
 
 test('its arguments: an example in the help, and a suggestion for what is misspelt', async () => {

@@ -62,7 +62,7 @@ test('live intake, replay, rebuild and reconcile see the same in every registere
   await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   await eventually(async () => expect(await inRedis()).toEqual(expected))
 
-  const replay = await command('replay', '--from', '1h', '--dry-run')
+  const replay = await command('replay', '--from', '1h', '--dry-run', '--json')
   const owed = replay.rows.filter(({ step }) => step === 'owed')
   expect(owed.map(({ oidcSession, trigger }) => named(oidcSession, trigger)).sort()).toEqual(expected.ended)
 
@@ -73,7 +73,7 @@ test('live intake, replay, rebuild and reconcile see the same in every registere
   expect(await next.stop()).toBe(0)
 
   await loseRedis()
-  const compared = await command('reconcile', '--dry-run')
+  const compared = await command('reconcile', '--dry-run', '--json')
   const missing = compared.rows.filter(({ difference }) => difference === 'missing')
   expect(missing.map(({ oidcSession }) => oidcSession).sort()).toEqual(expected.registered)
   // Attempted once, and parked.

@@ -23,6 +23,7 @@ test('what waits behind a transaction that is left open is lag, and a finding of
   await relay.waitForLog(({ msg, check }) => msg === 'check' && check === 'open-transaction')
   const traced = await relayCommand(['trace', registration.sessionId], site.commandEnvironment())
   expect(traced.stderr).toMatch(/2 record.* open/)
+  expect(traced.stdout).toMatch(/ waiting .*open transaction.*session-terminated/)
   expect(traced.status).toBe(1)
   const examined = await Examined.by(site.commandEnvironment())
   expect(examined.of('open-transaction')[0]).toMatch(/^error: 2 record/)

@@ -11,7 +11,8 @@ beforeEach(async () => {
 })
 afterEach(() => site.close())
 
-const reconcile = (...args: string[]) => relayCommand(['reconcile', ...args], site.commandEnvironment())
+const reconcile = (...args: string[]) =>
+  relayCommand(['reconcile', '--json', ...args], site.commandEnvironment())
 const summaryOf = ({ rows }: FinishedCommand) => rows.find(({ step }) => step === 'summary')
 const differencesOf = ({ rows }: FinishedCommand) =>
   rows
@@ -71,7 +72,7 @@ test('killed and started again, it builds the registry, and a relay sends all th
   expect(await relay.stop()).toBe(0)
   await site.redis.del(await site.redisKeys())
   const isHalfDone = Promise.withResolvers<void>()
-  const first = await relayCommand(['reconcile', '--rate', '20'], site.commandEnvironment(), {
+  const first = await relayCommand(['reconcile', '--json', '--rate', '20'], site.commandEnvironment(), {
     kill: isHalfDone.promise,
     onRow: ({ parked }) => {
       if (Number(parked) >= 20) isHalfDone.resolve()

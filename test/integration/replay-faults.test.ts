@@ -53,7 +53,7 @@ function nothingMoves(): Promise<void> {
 const tokens = () => site.rps.at('/rp').map(({ claims }) => claims.sid)
 
 test('Redis frozen in the middle of a replay: it waits, and nothing is lost or sent twice', async () => {
-  const replay = run('replay', '--from', '1h', '--rate', '100')
+  const replay = run('replay', '--json', '--from', '1h', '--rate', '100')
   await isHalfDone
   redis.freeze()
   await nothingMoves()
@@ -66,7 +66,7 @@ test('Redis frozen in the middle of a replay: it waits, and nothing is lost or s
 })
 
 test('Redis emptied in the middle of a replay: it says so, and the relay goes on with what is owed', async () => {
-  const replay = run('replay', '--from', '1h', '--rate', '20')
+  const replay = run('replay', '--json', '--from', '1h', '--rate', '20')
   await isHalfDone
   await site.redis.flushall()
   const stopped = await replay
@@ -74,7 +74,7 @@ test('Redis emptied in the middle of a replay: it says so, and the relay goes on
   expect(stopped.stderr).toMatch(/reconcile/)
   await eventually(() => expect(new Set(tokens()).size).toBe(DELIVERIES))
   await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
-  const finished = await run('replay', '--from', '1h')
+  const finished = await run('replay', '--json', '--from', '1h')
   expect(finished.status, finished.stderr).toBe(0)
   // What had its outcome on the topic was not built again; the others were in flight.
   expect(tokens().length).toBeLessThanOrEqual(DELIVERIES + 10)

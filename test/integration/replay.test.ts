@@ -32,7 +32,7 @@ beforeEach(async () => {
 })
 afterEach(() => site.close())
 
-const replay = (...args: string[]) => relayCommand(['replay', ...args], site.commandEnvironment())
+const replay = (...args: string[]) => relayCommand(['replay', '--json', ...args], site.commandEnvironment())
 const summaryOf = ({ rows }: FinishedCommand) => rows.find(({ step }) => step === 'summary')
 const tokensAt = (path: string) => site.rps.at(path).map(({ claims }) => claims.sid)
 
@@ -95,13 +95,13 @@ test('without a relay it says so and sends nothing; one that starts sends it, on
   await site.topic.publish(...registrations.map((it) => site.terminated(it)))
   // It signs nothing.
   const { SIGNING_KEYS_FILE: _, ...env } = site.commandEnvironment()
-  const first = await relayCommand(['replay', '--from', '1h'], env)
+  const first = await relayCommand(['replay', '--json', '--from', '1h'], env)
   expect(first.status, first.stderr).toBe(1)
   expect(summaryOf(first)).toMatchObject({ read: 6, owed: 7, sent: 0, failed: 0, parked: 7, open: 0 })
   expect(first.stderr).toMatch(/no relay .*: 7 deliveries wait/)
   expect(site.rps.requests.items).toEqual([])
 
-  const waiting = relayCommand(['replay', '--from', '1h', '--wait', '10m'], env)
+  const waiting = relayCommand(['replay', '--json', '--from', '1h', '--wait', '10m'], env)
   await site.startRelay()
   await waiting
   await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
@@ -162,9 +162,13 @@ test('interrupted, it selects no more, and relays send what is parked; started a
   await site.startRelay()
   const { isReached, registrations } = slowRp('/slow', 60, 10)
   await miss(registrations)
-  const first = await relayCommand(['replay', '--from', '1h', '--rate', '10'], site.commandEnvironment(), {
-    interrupt: isReached,
-  })
+  const first = await relayCommand(
+    ['replay', '--json', '--from', '1h', '--rate', '10'],
+    site.commandEnvironment(),
+    {
+      interrupt: isReached,
+    },
+  )
   expect(first.status).toBe(130)
   expect(first.stderr).toContain('interrupted')
   const { owed = 0, open } = summaryOf(first) as { owed: number; open: number }
@@ -184,9 +188,13 @@ test('killed in the middle, and then run twice at once beside live traffic: noth
   await miss(registrations)
   const live = Array.from({ length: 20 }, () => site.registration('/live'))
   await site.topic.publish(...live.map((it) => site.registered(it)))
-  const first = await relayCommand(['replay', '--from', '1h', '--rate', '30'], site.commandEnvironment(), {
-    kill: isReached,
-  })
+  const first = await relayCommand(
+    ['replay', '--json', '--from', '1h', '--rate', '30'],
+    site.commandEnvironment(),
+    {
+      kill: isReached,
+    },
+  )
   expect(first.status).toBe(-1)
   const runs = [replay('--from', '1h'), replay('--from', '1h')]
   await site.topic.publish(...live.map((it) => site.terminated(it)))
@@ -249,6 +257,42 @@ test('filters by session, user, client, issuer and type; what they leave out sta
   expect(told()).toBe('bcda')
 })
 
+test('a dry run shows reason and deadline of what it would send; a name that nobody knows is no success', async () => {
+  await site.startRelay()
+  const [a, b] = ['a', 'b'].map((clientId) => site.registration(`/names/${clientId}`, { clientId }))
+  if (a === undefined || b === undefined) throw new Error('there are two')
+  await site.topic.publish(
+    inputRecord('session-terminated', { issuer: ISSUER, sessionId: a.sessionId, reason: 'stolen' }),
+    site.terminated(b),
+  )
+  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+  await site.registerInRedis(a, b)
+  const dry = await replay('--since', '1h', '--reason', 'stolen', '--dry-run')
+  expect(dry.rows.filter(({ step }) => step === 'owed')).toEqual([
+    expect.objectContaining({ client: 'a', reason: 'stolen', deadline: expect.stringMatching(/Z$/) }),
+  ])
+  const table = await relayCommand(['replay', '--from', '1h', '--dry-run'], site.commandEnvironment())
+  expect(table.stdout).toMatch(/^CLIENT .* REASON .* DEADLINE\n/)
+  expect(table.stdout).toMatch(/^a +.* stolen +\d{4}-\S+Z +\d{4}-\S+Z$/m)
+
+  const misspelt: readonly (readonly [string, string])[] = [
+    ['client', 'aa'],
+    ['session', 'nobody'],
+    ['user', 'nobody'],
+    ['issuer', 'https://nobody.example'],
+  ]
+  for (const more of [[], ['--failed']])
+    for (const [name, value] of misspelt) {
+      const { status, stderr } = await replay('--from', '1h', '--dry-run', `--${name}`, value, ...more)
+      expect([status, stderr]).toEqual([1, expect.stringContaining(`${name} ${value}`)])
+    }
+
+  expect((await replay('--from', '1h')).status).toBe(0)
+  await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+  // The topic knows it, though Redis does not, and nothing is owed to it.
+  expect(await replay('--from', '1h', '--client', 'a')).toMatchObject({ status: 0, stderr: '' })
+})
+
 test('--failed delivers again what failed, under a new outcome, and leaves what was sent since', async () => {
   await site.startRelay()
   let status = 410
@@ -276,7 +320,9 @@ test('--failed delivers again what failed, under a new outcome, and leaves what 
     end(response, status)
     status = 200
   })
-  const one = await replay('--from', '1h', '--failed', '--client', 'one')
+  const otherwise = await replay('--from', '1h', '--failed', '--reason', 'expired')
+  expect(summaryOf(otherwise)).toMatchObject({ read: 4, matching: 0, owed: 0 })
+  const one = await replay('--from', '1h', '--failed', '--client', 'one', '--reason', 'rejected')
   expect(summaryOf(one)).toMatchObject({ read: 4, matching: 2, owed: 1, sent: 1, failed: 0, parked: 0 })
   expect(one.status).toBe(0)
   const both = await replay('--from', '1h', '--failed')
@@ -312,7 +358,10 @@ test('--failed, run several times while the RP is away: it is told once, and a l
 
   site.rps.uri('/away', 503)
   const run = () =>
-    relayCommand(['replay', '--from', '1h', '--failed', '--wait', '0s'], site.commandEnvironment(env))
+    relayCommand(
+      ['replay', '--json', '--from', '1h', '--failed', '--wait', '0s'],
+      site.commandEnvironment(env),
+    )
   await Promise.all([run(), run()])
   await run()
   expect(await site.redis.zcard(`${site.prefix}:backlog:{${ISSUER}|one}`)).toBe(1)
@@ -356,7 +405,7 @@ test('what a relay has under a lease is left to it; its outcome counts', async (
   const { oidcSessionId, sessionId } = leased
   const outcome = { issuer: ISSUER, sessionId, oidcSessionId, clientId: 'leased', status: 200 }
   // It follows what is written after it has begun, which it says with its first parked delivery.
-  const finished = await relayCommand(['replay', '--from', '1h'], site.commandEnvironment(), {
+  const finished = await relayCommand(['replay', '--json', '--from', '1h'], site.commandEnvironment(), {
     onRow: ({ step, parked }) => {
       if (step === 'settle' && parked === 1)
         site.topic.publish(inputRecord('backchannel-logout-sent', outcome))

@@ -57,12 +57,12 @@ test('deliveries failed: the log says why, doctor looks at the RP, and what fail
 
   site.rps.uri('/refuses', 200)
   const again = ['replay', '--failed', '--from', '1h', '--client', clientId]
-  const dry = await run(...again, '--dry-run')
+  const dry = await run(...again, '--dry-run', '--json')
   expect(dry.rows.find(({ step }) => step === 'summary')).toMatchObject({ owed: 1 })
   expect(site.rps.at('/refuses').filter(({ claims }) => claims.sid === sessionId)).toHaveLength(1)
   expect((await run(...again)).status).toBe(0)
   expect(site.rps.at('/refuses').filter(({ claims }) => claims.sid === sessionId)).toHaveLength(2)
-  const after = await run(...again, '--dry-run')
+  const after = await run(...again, '--dry-run', '--json')
   expect(after.rows.find(({ step }) => step === 'summary')).toMatchObject({ owed: 0 })
 })
 

@@ -37,7 +37,8 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     imports:
       'lib events events/decoding registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
   },
-  'cli/trace': { imports: 'lib events events/decoding intake recovery redis cli/sessions' },
+  'cli/completion': { imports: '', packages: 'commander' },
+  'cli/trace': { imports: 'lib events events/decoding intake recovery kafka redis cli/sessions' },
   'cli/sessions': { imports: 'lib events events/decoding registry config redis cli', packages: 'commander' },
   'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
@@ -45,10 +46,12 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     imports: 'lib events egress issuers/signing config diagnosis app cli',
     packages: 'commander',
   },
-  'cli/replay': { imports: 'lib events/decoding config delivery kafka recovery app cli' },
+  'cli/replay': {
+    imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli',
+  },
   cli: {
     imports:
-      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/trace cli/sessions cli/backlog cli/send cli/keys cli/replay',
+      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/completion cli/trace cli/sessions cli/backlog cli/send cli/keys cli/replay',
     packages: 'commander',
   },
   '.': { imports: 'cli' },

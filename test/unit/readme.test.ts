@@ -39,7 +39,11 @@ function commandLinesOf(text: string): string[] {
 
 /** As a shell would hand them on; `<name>` is what the reader fills in. */
 function argumentsOf(line: string): string[] {
-  const values: Record<string, string> = { time: '1h', uri: 'https://rp.example/logout' }
+  const values: Record<string, string> = {
+    path: '/dev/null',
+    time: '1h',
+    uri: 'https://rp.example/logout',
+  }
   const filled = line.replaceAll(/<([\w ]+)>/g, (_, name: string) => values[name] ?? 'x')
   return filled.split(/\s+/).slice(1)
 }

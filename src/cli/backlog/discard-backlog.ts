@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { layout, readConfigPart } from '../../config/config.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import type { ParkedDelivery } from '../../delivery/backlog.ts'
 import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { FittingLog } from '../../delivery/fitting-log.ts'
@@ -13,7 +13,8 @@ import { kafkaClient, openKafka, reachable } from '../backends.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { withRedis } from '../with-redis.ts'
+import { reads } from '../reads.ts'
+import { siteLayout, withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -30,11 +31,17 @@ interface DiscardedRow extends Record<string, unknown> {
 }
 
 const columns: readonly Column<DiscardedRow>[] = [
-  { title: 'DISCARDED', cell: ({ sessionId }) => sessionId },
+  { title: 'SESSION', cell: ({ sessionId }) => sessionId },
   { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
   { title: 'ATTEMPTS', cell: ({ attempts }) => attempts, alignment: 'right' },
   { title: 'TRIGGER', cell: ({ triggerId }) => triggerId },
 ]
+
+const discardLayout = {
+  kafka: { ...kafkaClient, outcomeTopic: layout.kafka.outcomeTopic },
+  leaseMs: layout.delivery.leaseMs,
+  registry: layout.registry,
+} as const satisfies Layout
 
 /** Held under one lease: they must be settled before it is over. */
 const BATCH = 250
@@ -42,8 +49,7 @@ const BATCH = 250
 const ROWS_SHOWN_MAX = 50
 
 export function addDiscardBacklog(backlog: Command): void {
-  backlog
-    .command('discard')
+  reads(backlog.command('discard'), discardLayout, siteLayout)
     .description('give up parked deliveries of an RP: each fails with reason discarded')
     .argument('<client>', 'the RP', id('<client>'))
     .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
@@ -56,11 +62,7 @@ export function addDiscardBacklog(backlog: Command): void {
 
 async function discardBacklog(client: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
-  const config = readConfigPart({
-    kafka: { ...kafkaClient, outcomeTopic: layout.kafka.outcomeTopic },
-    leaseMs: layout.delivery.leaseMs,
-    registry: layout.registry,
-  })
+  const config = readConfigPart(discardLayout)
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisBacklogView(redis, keys)
     const rpKey = `${issuer}|${client}`
@@ -70,9 +72,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
         ? await view.size(rpKey)
         : (await view.ofSession(rpKey, session, Date.now())).length
     if (size === 0) {
-      output.note(`no such delivery is parked for ${client} of ${issuer}`)
-      process.exitCode = EXIT_CODE.failed
-      return
+      return output.fail(`no such delivery is parked for ${client} of ${issuer}`)
     }
     const question = `Give up ${size} parked deliveries for ${client}? The RP will get no logout.`
     if (!(await confirm(question, options.yes))) {
@@ -115,8 +115,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       if (!output.isJson) output.rows(columns, shown, 'nothing was discarded')
       if (count > shown.length && !output.isJson) output.line(`… ${count} in total`)
       if (held > 0) {
-        output.note(`${held} left, because a relay holds them; try again in a moment`)
-        process.exitCode = EXIT_CODE.failed
+        output.fail(`${held} left, because a relay holds them; try again in a moment`)
       }
     } finally {
       await log.close()

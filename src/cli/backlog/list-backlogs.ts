@@ -6,6 +6,7 @@ import { RedisKeys } from '../../redis/redis-keys.ts'
 import { count } from '../arguments.ts'
 import { openRedis } from '../backends.ts'
 import { type Column, Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import { dueText } from '../sessions/registration-rows.ts'
 
 interface BacklogRow extends Record<string, unknown> {
@@ -20,8 +21,7 @@ const LIMIT = 100
 const LIMIT_MAX = 100_000
 
 export function addListBacklogs(backlog: Command): void {
-  backlog
-    .command('list')
+  reads(backlog.command('list'), layout.redis)
     .description('list RPs with parked deliveries, earliest due first')
     .option('--limit <count>', 'maximum number of RPs', count('--limit', LIMIT_MAX), LIMIT)
     .option('--json', 'one line of JSON per RP')
@@ -61,7 +61,7 @@ function columnsAt(nowMs: number): Column<BacklogRow>[] {
   return [
     { title: 'CLIENT', cell: ({ clientId }) => clientId },
     { title: 'PARKED', cell: ({ size }) => size, alignment: 'right' },
-    { title: 'OLDEST DUE', cell: ({ oldestDueMs }) => dueText(oldestDueMs, nowMs) },
+    { title: 'NEXT DUE', cell: ({ oldestDueMs }) => dueText(oldestDueMs, nowMs) },
     { title: 'ISSUER', cell: ({ issuer }) => issuer },
   ]
 }

@@ -4,9 +4,9 @@ import { RelayFault } from '../../lib/errors.ts'
 import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
-import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { withRedis } from '../with-redis.ts'
+import { reads } from '../reads.ts'
+import { siteLayout, withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -34,8 +34,7 @@ const columns: readonly Column<RetryRow>[] = [
 const RPS_MAX = 100_000
 
 export function addRetryBacklog(backlog: Command): void {
-  backlog
-    .command('retry')
+  reads(backlog.command('retry'), siteLayout)
     .description('make parked deliveries due now, except those that a relay holds')
     .argument('[client]', 'the RP', id('<client>'))
     .option('--all', 'every RP')
@@ -64,12 +63,11 @@ async function retryBacklog(client: string | undefined, options: Options): Promi
       }
       if (due + held > 0) rows.push({ clientId: rpKey.slice(issuer.length + 1), issuer, due, held })
     }
-    output.rows(columns, rows, 'no such delivery is parked')
-    if (rows.length === 0) process.exitCode = EXIT_CODE.failed
-    else
-      output.note(
-        `an RP with an open breaker gets its logouts after the next probe, within ${layout.delivery.breaker.cooldownMaxMs}`,
-      )
+    if (rows.length === 0) return output.fail('no such delivery is parked')
+    output.rows(columns, rows, '')
+    output.note(
+      `an RP with an open breaker gets its logouts after the next probe, within ${layout.delivery.breaker.cooldownMaxMs}`,
+    )
   })
 }
 

@@ -2,10 +2,10 @@ import type { Command } from 'commander'
 import { timeText } from '../../lib/time-text.ts'
 import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
-import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import { dueText } from '../sessions/registration-rows.ts'
-import { withRedis } from '../with-redis.ts'
+import { siteLayout, withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -30,8 +30,7 @@ const LIMIT = 20
 const LIMIT_MAX = 10_000
 
 export function addShowBacklog(backlog: Command): void {
-  backlog
-    .command('show')
+  reads(backlog.command('show'), siteLayout)
     .description('show the parked deliveries of an RP, earliest due first')
     .argument('<client>', 'the RP', id('<client>'))
     .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
@@ -54,11 +53,9 @@ async function showBacklog(client: string, options: Options): Promise<void> {
         ? await view.first(rpKey, limit, nowMs)
         : (await view.ofSession(rpKey, session, nowMs)).slice(0, limit)
     if (found.length === 0) {
-      output.note(
+      return output.fail(
         `nothing is parked for ${client} of ${issuer}${session === undefined ? '' : ' in that session'}`,
       )
-      process.exitCode = EXIT_CODE.failed
-      return
     }
     output.rows(columnsAt(nowMs), found.map(rowOf), '')
     const size = await view.size(rpKey)
@@ -92,7 +89,7 @@ function columnsAt(nowMs: number): Column<ParkedRow>[] {
       title: 'DUE',
       cell: ({ dueAt, isHeld }) => (isHeld ? 'held by a relay' : dueText(Date.parse(dueAt), nowMs)),
     },
-    { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt },
-    { title: 'LAST ERROR', cell: ({ lastError }) => lastError },
+    { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt, isWhole: true },
+    { title: 'LAST ERROR', cell: ({ lastError }) => lastError, isProse: true },
   ]
 }

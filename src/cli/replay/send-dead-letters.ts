@@ -1,5 +1,5 @@
-import { createIssuers } from '../../app/create-issuers.ts'
-import { readConfig } from '../../config/config.ts'
+import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import type { OutgoingRecord } from '../../delivery/outcome-log.ts'
 import { Decoders } from '../../events/decoding/decode-record.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
@@ -8,12 +8,17 @@ import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { originalRecord } from '../../recovery/original-record.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
-import { openKafka, reachable } from '../backends.ts'
+import { kafkaClient, openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 
 const READ_FAILURES_MAX = 8
 const SENT_AT_ONCE = 100
+
+export const deadLettersLayout = {
+  ...issuersLayout,
+  kafka: { ...kafkaClient, topics: layout.kafka.topics, deadLetterTopic: layout.kafka.deadLetterTopic },
+} as const satisfies Layout
 
 /**
  * Puts the records of a range of the dead-letter topic back where they came from; the relays take them up as they come.
@@ -24,7 +29,7 @@ export async function sendDeadLetters(
   isDryRun: boolean,
   output: Output,
 ): Promise<void> {
-  const config = readConfig()
+  const config = readConfigPart(deadLettersLayout)
   const { deadLetterTopic: topic, topics: inputs } = config.kafka
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
@@ -70,7 +75,7 @@ export async function sendDeadLetters(
     await log.close()
     await topics.close()
   }
-  output.note(`${sent} records ${isDryRun ? 'would be sent' : 'sent'} again, ${left} left`)
+  output.line(`${sent} records ${isDryRun ? 'would be sent' : 'sent'} again, ${left} left`)
   if (output.isJson) output.json({ sent: isDryRun ? 0 : sent, left, ...(isDryRun && { wouldBeSent: sent }) })
   if (left > 0) process.exitCode = EXIT_CODE.failed
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { layout, readConfigPart } from '../../config/config.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
 import { RelayFault } from '../../lib/errors.ts'
@@ -23,14 +23,18 @@ export interface SendOptions {
   readonly json?: boolean
 }
 
+/** What it reads, and with `--wait` `layout.redis`. */
+export const sendLayout = {
+  ...kafkaClient,
+  topics: layout.kafka.topics,
+  outcomeTopic: layout.kafka.outcomeTopic,
+} as const satisfies Layout
+
 /** Publishes one trigger and says where it stands; with `--wait` follows what becomes of it. */
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, config, isServed } = await readConfigFor(
-    { ...kafkaClient, topics: layout.kafka.topics, outcomeTopic: layout.kafka.outcomeTopic },
-    options.issuer,
-  )
+  const { issuer, config, isServed } = await readConfigFor(sendLayout, options.issuer)
   if (isServed === false) {
     output.note(
       `nothing was sent: ${issuer} is not among the issuers that a relay with these settings serves`,

@@ -3,7 +3,8 @@ import { durationText } from '../../lib/duration-text.ts'
 import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
-import { withRedis } from '../with-redis.ts'
+import { reads } from '../reads.ts'
+import { siteLayout, withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -30,8 +31,8 @@ const NAMES_SHOWN = 4
 const columns: readonly Column<SessionRow>[] = [
   { title: 'SESSION', cell: ({ sessionId }) => sessionId },
   { title: 'USER', cell: ({ userIds }) => shortList(userIds) },
-  { title: 'RPS', cell: ({ registrations }) => registrations, alignment: 'right' },
-  { title: 'CLIENTS', cell: ({ clientIds }) => shortList(clientIds) },
+  { title: 'REGISTRATIONS', cell: ({ registrations }) => registrations, alignment: 'right' },
+  { title: 'CLIENTS', cell: ({ clientIds }) => shortList(clientIds), isProse: true },
   { title: 'STATE', cell: ({ hasEnded }) => (hasEnded ? 'ended, owed' : 'alive') },
   {
     title: 'EXPIRES IN',
@@ -40,8 +41,7 @@ const columns: readonly Column<SessionRow>[] = [
 ]
 
 export function addListSessions(sessions: Command): void {
-  sessions
-    .command('list')
+  reads(sessions.command('list'), siteLayout)
     .description('list sessions with registrations')
     .option('--issuer <issuer>', 'sessions of this issuer (default: the only one)', parseIssuer)
     .option('--user <id>', 'sessions of this user', id('--user'))
@@ -66,7 +66,10 @@ async function listSessions({ issuer: given, user, client, limit, json }: Option
         rows.set(state.sessionId, rowOf(state))
       }
     }
-    output.rows(columns, [...rows.values()], `no such session of ${issuer}`)
+    // Whoever asks for somebody has perhaps misspelt the name; a relay without sessions is well.
+    const isAskedFor = user !== undefined || client !== undefined
+    if (rows.size === 0 && isAskedFor) return output.fail(`no such session of ${issuer} in Redis`)
+    output.rows(columns, [...rows.values()], `no session of ${issuer} in Redis`)
     if (hasMore)
       output.note(`there are more than ${limit}; set --limit to list more, or --user or --client to filter`)
   })

@@ -11,7 +11,8 @@ import type { RegistryAnswer } from '../../registry/registry.ts'
 import { parseIssuer, readConfigFor } from '../arguments.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { withRedis } from '../with-redis.ts'
+import { reads } from '../reads.ts'
+import { siteLayout, withRedis } from '../with-redis.ts'
 import { checkRegistrations, readAll, readRegistrations } from './read-registrations.ts'
 
 interface Options {
@@ -33,7 +34,7 @@ const columns: readonly Column<ResultRow>[] = [
   { title: 'SESSION', cell: ({ sessionId }) => sessionId },
   { title: 'CLIENT', cell: ({ clientId }) => clientId },
   { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
-  { title: 'RESULT', cell: resultText },
+  { title: 'RESULT', cell: resultText, isProse: true },
 ]
 
 /** Option → field of a registration. */
@@ -54,8 +55,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 const BATCH = 500
 
 export function addRegisterSession(sessions: Command): void {
-  sessions
-    .command('register')
+  reads(sessions.command('register'), layout.registry, siteLayout)
     .description('write registrations to Redis, like a relay does for those on the topic')
     .option('--issuer <issuer>', 'issuer of registrations without one (default: the only one)', parseIssuer)
     .option('--stdin', 'read registrations from standard input: JSON, one object or one per line')

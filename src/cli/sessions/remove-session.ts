@@ -6,7 +6,8 @@ import { id, parseIssuer } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { withRedis } from '../with-redis.ts'
+import { reads } from '../reads.ts'
+import { siteLayout, withRedis } from '../with-redis.ts'
 
 interface Options {
   readonly issuer?: string
@@ -24,14 +25,13 @@ interface RemovedRow extends Record<string, unknown> {
 }
 
 const columns: readonly Column<RemovedRow>[] = [
-  { title: 'REMOVED', cell: ({ oidcSessionId }) => oidcSessionId },
+  { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
   { title: 'CLIENT', cell: ({ clientId }) => clientId },
   { title: 'USER', cell: ({ userId }) => userId },
 ]
 
 export function addRemoveSession(sessions: Command): void {
-  sessions
-    .command('remove')
+  reads(sessions.command('remove'), layout.registry, siteLayout)
     .description('remove registrations of a session from Redis; their RPs get NO logout')
     .argument('<session>', 'id of the session', id('<session>'))
     .option('--issuer <issuer>', 'issuer of the session (default: the only one)', parseIssuer)
@@ -51,9 +51,7 @@ async function removeSession(sessionId: string, options: Options): Promise<void>
     const [state] = (await view.find(issuer, [sessionId])) as [SessionState]
     const rows = chosen(state, options)
     if (rows.length === 0) {
-      output.note(`Redis holds no such registration of session ${sessionId} of ${issuer}`)
-      process.exitCode = EXIT_CODE.failed
-      return
+      return output.fail(`Redis holds no such registration of session ${sessionId} of ${issuer}`)
     }
     const question = questionOf(state, rows)
     if (!(await confirm(question, options.yes))) {

@@ -3,23 +3,22 @@ import { durationText } from '../../lib/duration-text.ts'
 import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { id, parseId, parseIssuer } from '../arguments.ts'
-import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { withRedis } from '../with-redis.ts'
+import { reads } from '../reads.ts'
+import { siteLayout, withRedis } from '../with-redis.ts'
 import { type RegistrationRow, registrationRows } from './registration-rows.ts'
 
 const columns: readonly Column<RegistrationRow>[] = [
   { title: 'CLIENT', cell: ({ clientId }) => clientId },
   { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
   { title: 'USER', cell: ({ userId }) => userId },
-  { title: 'STATE', cell: ({ state }) => state },
-  { title: 'REGISTERED', cell: ({ registeredAt }) => registeredAt },
-  { title: 'URI', cell: ({ backchannelLogoutUri }) => backchannelLogoutUri },
+  { title: 'STATE', cell: ({ state }) => state, isProse: true },
+  { title: 'REGISTERED', cell: ({ registeredAt }) => registeredAt, isWhole: true },
+  { title: 'URI', cell: ({ backchannelLogoutUri }) => backchannelLogoutUri, isProse: true },
 ]
 
 export function addShowSession(sessions: Command): void {
-  sessions
-    .command('show')
+  reads(sessions.command('show'), siteLayout)
     .description('show one session in Redis: its registrations, its ending and what is settled')
     .argument('<session>', 'id of the session', id('<session>'))
     .option('--issuer <issuer>', 'issuer of the session (default: the only one)', parseIssuer)
@@ -41,9 +40,9 @@ async function showSession(
     const rows = registrationRows(state, parked, nowMs)
     const { ended, expiresInMs } = state
     if (rows.length === 0 && ended === undefined) {
-      output.note(`Redis has no session ${sessionId} of ${issuer}; "logout-relay trace" searches the topic`)
-      process.exitCode = EXIT_CODE.failed
-      return
+      return output.fail(
+        `Redis has no session ${sessionId} of ${issuer}; "logout-relay trace" searches the topic`,
+      )
     }
     if (output.isJson) {
       output.json({

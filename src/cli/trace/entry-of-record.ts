@@ -1,4 +1,5 @@
 import type { DecodeResult, Decoders } from '../../events/decoding/decode-record.ts'
+import { isObject, parseJson, textOf } from '../../events/decoding/envelope.ts'
 import { readOutcomeDetails } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'
@@ -19,7 +20,11 @@ export function entriesOfRecord(
   const own = deadLetterEntry(record, subject) ?? outcomeEntry(record, issuer, subject)
   if (own !== undefined) return [own]
   const decoded = [decoders.decode(record, Date.now())].flat()
-  return decoded.flatMap((it) => inputEntry(it, record, issuer, subject) ?? [])
+  return decoded.flatMap((it) =>
+    it.kind === 'skipped' && it.reason === 'unknown-type'
+      ? (unknownEntry(record, value, subject) ?? [])
+      : (inputEntry(it, record, issuer, subject) ?? []),
+  )
 }
 
 function at({ timestampMs, topic, partition, offset }: WireRecord) {
@@ -41,6 +46,27 @@ function deadLetterEntry(record: WireRecord, { asked, sessions }: Subject): Entr
     text: `a record at ${from.join('/')} could not be read: ${why}`,
     reason: why,
   }
+}
+
+/** Nobody knows what its fields mean: one of the ids is its key, or stands in it as a whole. */
+function unknownEntry(record: WireRecord, value: Buffer, { sessions, users }: Subject): Entry | undefined {
+  const json = parseJson(value)
+  const said = json.kind === 'json' ? json.json : undefined
+  const isMeant = (text: string) => sessions.has(text) || users.has(text)
+  if (!isMeant(record.key?.toString('utf8') ?? '') && !holds(said, isMeant)) return undefined
+  const inValue = isObject(said) ? textOf(said.type) : undefined
+  const type = headerText(record.headers, 'ce_type') ?? inValue ?? 'none'
+  return { ...at(record), kind: 'unknown-type', text: `of a type that the relay does not read: ${type}` }
+}
+
+/** Whether any text within a JSON value is meant. Not recursive: others decide how deep it is. */
+function holds(json: unknown, isMeant: (text: string) => boolean): boolean {
+  const left = [json]
+  for (const it of left) {
+    if (typeof it === 'string' && isMeant(it)) return true
+    if (typeof it === 'object' && it !== null) for (const value of Object.values(it)) left.push(value)
+  }
+  return false
 }
 
 function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Entry | undefined {

@@ -6,6 +6,10 @@ export interface Entry extends Record<string, unknown> {
     | ('registered' | 'trigger' | 'sent' | 'failed' | 'dead-letter' | 'ended' | 'owed' | 'alive')
     /** An outcome that no relay can have written. */
     | 'disbelieved'
+    /** A record that names the subject, of a type that the relay does not read. */
+    | 'unknown-type'
+    /** A record that no relay has read yet: another producer's transaction is open before it, or around it. */
+    | 'waiting'
   readonly sessionId?: string
   readonly oidcSessionId?: string
   readonly clientId?: string

@@ -1,8 +1,9 @@
 import type { Decoders } from '../../events/decoding/decode-record.ts'
-import { readOutcome } from '../../events/outcome.ts'
+import { isOutcome, readOutcome } from '../../events/outcome.ts'
 import type { TriggerOrigin } from '../../events/trigger.ts'
 import { hiddenIn, type LogReader, type PartitionRange } from '../../intake/log-reader.ts'
 import type { RecordBatch } from '../../intake/record-source.ts'
+import type { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { lookUpOrigins } from '../../recovery/origin-lookup.ts'
 import type { Entry } from './entry.ts'
@@ -11,7 +12,7 @@ import type { Subject } from './subject.ts'
 
 export interface LogSearch {
   readonly decoders: Decoders
-  readonly reader: LogReader
+  readonly reader: LogReader & Pick<KafkaLogReader, 'readHidden'>
   readonly topics: readonly string[]
   readonly outcomeTopic: string
   readonly issuer: string
@@ -83,6 +84,14 @@ function disbelieved(entry: Entry, why: string): Entry {
   return { ...entry, kind: 'disbelieved', text: `ignored, because ${why}: ${entry.text}` }
 }
 
+function waiting(entry: Entry): Entry {
+  return {
+    ...entry,
+    kind: 'waiting',
+    text: `behind an open transaction, not read by any relay yet: ${entry.text}`,
+  }
+}
+
 interface Found {
   readonly entries: Entry[]
   /** What the outcomes among them say that they go back to. */
@@ -116,10 +125,19 @@ async function pass(
     records += batch.nextOffset - batch.fetchedOffset
     onProgress(records, recordsTotal)
   }
+  const takeWaiting = async (batch: RecordBatch): Promise<void> => {
+    for (const record of batch.records) {
+      // Those of relays were read above, and one in a transaction is of no relay.
+      if (isOutcome(record)) continue
+      for (const entry of entriesOfRecord(record, decoders, issuer, subject)) entries.push(waiting(entry))
+    }
+    if (entries.length > ENTRIES_MAX) tooMany.abort()
+  }
   const ended = AbortSignal.any([signal, tooMany.signal])
   try {
     await reader.read(readable, take, ended)
     await reader.readOutcomes(hidden, take, ended)
+    await reader.readHidden(hidden, takeWaiting, ended)
   } catch (error) {
     if (!tooMany.signal.aborted) throw error
     throw new RelayFault(

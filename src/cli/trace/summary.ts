@@ -22,15 +22,18 @@ export interface Summary {
   readonly missing: number
   /** For people. */
   readonly text: string
-  /** Every logout that was asked for has been sent. */
+  /** Something is known of it, and every RP has been told: none is owed, failed, or still registered. */
   readonly isSettled: boolean
 }
+
+/** They say nothing of a registration that counts. */
+const NOT_COUNTED: ReadonlySet<Entry['kind']> = new Set(['disbelieved', 'waiting', 'unknown-type'])
 
 /** What the timeline comes down to: how many RPs, and how the logout of each stands. */
 export function summarize(entries: readonly Entry[], nowMs: number): Summary {
   const registrations = new Map<string, Entry[]>()
   for (const entry of entries) {
-    if (entry.oidcSessionId === undefined || entry.kind === 'disbelieved') continue
+    if (entry.oidcSessionId === undefined || NOT_COUNTED.has(entry.kind)) continue
     const name = `${entry.sessionId}\n${entry.oidcSessionId}`
     const known = registrations.get(name)
     if (known === undefined) registrations.set(name, [entry])
@@ -49,8 +52,11 @@ export function summarize(entries: readonly Entry[], nowMs: number): Summary {
     registrations: registrations.size,
     clients: clients.size,
     ...counts,
-    text: `${headText(registrations.size, clients.size)}: ${parts(standings, counts, nowMs).join(', ')}`,
-    isSettled: counts.failed + counts.owed + counts.missing === 0,
+    text:
+      registrations.size === 0
+        ? 'no registration of an RP in this time, nor in Redis'
+        : `${headText(registrations.size, clients.size)}: ${parts(standings, counts, nowMs).join(', ')}`,
+    isSettled: registrations.size > 0 && counts.sent === registrations.size,
   }
 }
 

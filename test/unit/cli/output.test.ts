@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
-import { describe, expect, test } from 'vitest'
+import { WriteStream } from 'node:tty'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Column, Output } from '../../../src/cli/output.ts'
 
 function sink(isTTY = false) {
@@ -10,7 +11,8 @@ function sink(isTTY = false) {
       done()
     },
   })
-  return { stream: Object.assign(stream, { isTTY, columns: 20 }), text: () => text }
+  const { getColorDepth } = WriteStream.prototype
+  return { stream: Object.assign(stream, { isTTY, columns: 20, getColorDepth }), text: () => text }
 }
 
 interface Fruit extends Record<string, unknown> {
@@ -21,6 +23,8 @@ const columns: Column<Fruit>[] = [
   { title: 'NAME', cell: ({ name }) => name },
   { title: 'COUNT', cell: ({ count }) => count, alignment: 'right' },
 ]
+
+afterEach(() => vi.unstubAllEnvs())
 
 describe('output', () => {
   test('is a table for people, in which foreign ids move no cursor', () => {
@@ -63,6 +67,31 @@ describe('output', () => {
     output.redraw('progress')
     expect(out.text()).toBe('{"name":"a","count":1}\n{"name":"b\\n","count":2}\n')
     expect(notes.text()).toBe('')
+  })
+
+  test('has colours on a terminal alone, unless NO_COLOR is set, or with FORCE_COLOR everywhere', () => {
+    const styled: Column<Fruit>[] = [{ title: 'NAME', cell: ({ name }) => name, style: () => 'red' }]
+    const textOf = (isTTY: boolean) => {
+      const out = sink(isTTY)
+      new Output(false, out.stream, sink().stream).rows(styled, [{ name: 'apple', count: 1 }], '')
+      return out.text()
+    }
+    vi.stubEnv('FORCE_COLOR', undefined).stubEnv('NO_COLOR', undefined).stubEnv('TERM', 'xterm')
+    expect(textOf(true)).toContain('\u001B[31mapple\u001B[39m')
+    expect(textOf(false)).toBe('NAME\napple\n')
+    vi.stubEnv('FORCE_COLOR', '1')
+    expect(textOf(false)).toContain('\u001B[31mapple')
+    vi.stubEnv('FORCE_COLOR', undefined).stubEnv('NO_COLOR', '1')
+    expect(textOf(true)).toBe('NAME\napple\n')
+  })
+
+  test('tells every error with the same prefix', () => {
+    const notes = sink()
+    const before = process.exitCode
+    new Output(true, sink().stream, notes.stream).fail('no\u001Bbody')
+    expect(notes.text()).toBe('logout-relay: error: no\uFFFDbody\n')
+    expect(process.exitCode).toBe(1)
+    process.exitCode = before
   })
 
   test('draws over a line only where somebody watches, and no longer than that is wide', () => {

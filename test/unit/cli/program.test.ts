@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { exitCodeOf } from '../../../src/cli/fault.ts'
-import { createProgram } from '../../../src/cli/program.ts'
+import { commandNamed, createProgram } from '../../../src/cli/program.ts'
+import { optionsReadBy } from '../../../src/cli/reads.ts'
 import { messageOf } from '../../../src/lib/errors.ts'
 
 function all(command: Command): Command[] {
@@ -31,7 +32,7 @@ function nameOf(command: Command): string {
 describe('every command', async () => {
   const commands = all(await createProgram())
     .map(nameOf)
-    .filter((name) => /^logout-relay (sessions|backlog|keys|send|trace)/.test(name))
+    .filter((name) => /^logout-relay (sessions|backlog|keys|send|trace|env|completion)/.test(name))
 
   test.each(commands)('%s: its help ends with an example of it', async (name) => {
     const { out, exitCode } = await run([...name.split(' ').slice(1), '--help'])
@@ -71,9 +72,51 @@ describe('every command', async () => {
     [['trace'], 'missing required argument'],
     [['trace', 's', '--since', 'yesterday'], '--since: "yesterday" is not a time'],
     [['trace', 's', '--sinc', '2h'], 'Did you mean --since?'],
+    [['trace', 's', '--from', 'yesterday'], '--since: "yesterday" is not a time'],
+    [['replay', '--since', 'yesterday'], '--from: "yesterday" is not a time'],
+    [['replay', '--type', 'logout'], 'Allowed choices are session-terminated'],
+    [['replay', '--from', '1h', '--failed', '--reason', 'expird'], '--reason: must be one of'],
+    [['env', 'sessoins'], 'there is no command sessoins'],
+    [['completion', 'csh'], 'Allowed choices are bash'],
+    [['trace', 's', '--env-file', '/nowhere/relay.env'], '/nowhere/relay.env'],
+    [['--env-file', '/nowhere/relay.env', 'trace', 's'], '/nowhere/relay.env'],
   ])('%j is refused', async (args, message) => {
     const { out, exitCode } = await run(args)
     expect(out).toContain(message)
     expect(exitCode).toBe(2)
   })
+})
+
+describe('what a command reads of the environment is what `logout-relay env` says', async () => {
+  const leaves = all(await createProgram()).filter(({ commands }) => commands.length === 0)
+  const required: Readonly<Record<string, readonly string[]>> = {
+    replay: ['--from', '1h'],
+    'backlog retry': ['x'],
+    'sessions register': ['--session', 's'],
+    'send session-terminated': ['--session', 's', '--wait'],
+    'send user-signed-out': ['--user', 'u', '--wait'],
+    completion: ['bash'],
+  }
+  // These look at all that can be looked at, or run until they are stopped.
+  const others = ['doctor', 'serve', 'completion', 'env']
+
+  test.each(leaves.map((it) => [nameOf(it).replace('logout-relay ', ''), it] as const))(
+    '%s',
+    async (name, leaf) => {
+      expect(optionsReadBy(leaf).length === 0).toBe(name === 'completion' || name === 'env')
+      if (others.includes(name)) return
+      const values = required[name] ?? leaf.registeredArguments.map(() => 'x')
+      const { out, exitCode } = await run([...name.split(' '), ...values])
+      expect(exitCode).toBe(2)
+      const missing = [...out.matchAll(/^ +([A-Z_]+): is required/gm)].map(([, option]) => option)
+      expect(missing).not.toEqual([])
+      expect(optionsReadBy(leaf)).toEqual(expect.arrayContaining(missing))
+    },
+  )
+})
+
+test('the command is found behind options of the program', () => {
+  expect(commandNamed(['--env-file', 'serve', 'trace', 'alice'])).toBe('trace')
+  expect(commandNamed(['--env-file=x', 'serve'])).toBe('serve')
+  expect(commandNamed(['--help'])).toBeUndefined()
 })

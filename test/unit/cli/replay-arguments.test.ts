@@ -57,7 +57,8 @@ test('filters are what was given, and a type is one that there is', () => {
     client: 'shop',
   })
   expect(refusal(() => filterOf({ discarded: true })).message).toContain('--failed')
-  expect(refusal(() => filterOf({ type: 'logout' })).message).toContain('--type')
+  expect(filterOf({ reason: 'as stated' })).toEqual({ reason: 'as stated' })
+  expect(refusal(() => filterOf({ reason: 'expird', failed: true })).message).toContain('--reason')
   expect(refusal(() => filterOf({ type: 'session-terminated', failed: true })).message).toContain('--type')
 })
 

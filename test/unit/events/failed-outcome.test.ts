@@ -36,6 +36,7 @@ test('a failed outcome holds everything that is needed to deliver it again', () 
   expect(readFailedOutcome(record)).toEqual({
     kind: 'failed',
     registration,
+    reason: 'exhausted',
     isDiscarded: false,
     origin: { id: record.headers.ce_id, topic: 'session-events', partition: 2, offset: 9 },
     occurredAtMs: cause.occurredAtMs,

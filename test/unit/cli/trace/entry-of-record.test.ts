@@ -56,6 +56,14 @@ describe.each(Object.entries(formats))('in %s', (_, make) => {
     expect(entryOf('session-terminated', end, new Subject('s1'))).toBeUndefined()
   })
 
+  test('a record of an unknown type is shown when an id is its key, or stands in it as a whole', () => {
+    const of = (subject: string) =>
+      entryOf('user-logged-out', { nested: [{ about: 's1' }], more: 's10 s1' }, new Subject(subject))
+    expect(of('s1')).toMatchObject({ kind: 'unknown-type', text: expect.stringContaining('user-logged-out') })
+    expect(of('key')).toMatchObject({ kind: 'unknown-type' })
+    expect(of('s10')).toBeUndefined()
+  })
+
   test('an id that JSON may spell in several ways is found', () => {
     const subject = new Subject('a"b/ü')
     expect(entryOf('session-terminated', { issuer: ISSUER, sessionId: 'a"b/ü' }, subject)).toBeDefined()

@@ -39,7 +39,7 @@ describe('summary of a timeline', () => {
       'alive',
       [entry('registered', 'a'), entry('alive', 'a')],
       '1 RP: 1 registered, no logout requested',
-      true,
+      false,
     ],
     ['held', [entry('owed', 'a', { isHeld: true, dueMs: NOW })], '1 RP: 1 owed (held by a relay)', false],
     ['due', [entry('owed', 'a', { dueMs: NOW })], '1 RP: 1 owed (parked, next attempt due now)', false],
@@ -61,6 +61,24 @@ describe('summary of a timeline', () => {
       'two logins at one RP',
       [entry('sent', 'a', { clientId: 'x' }), entry('sent', 'b', { clientId: 'x' })],
       '2 registrations at 1 RP: 2 sent',
+      true,
+    ],
+    [
+      'told, and another one alive',
+      [entry('sent', 'a'), entry('registered', 'b'), entry('alive', 'b')],
+      '2 RPs: 1 sent, 1 registered, no logout requested',
+      false,
+    ],
+    [
+      'known by a trigger alone, whatever was before it',
+      [trigger, entry('ended')],
+      'no registration of an RP in this time, nor in Redis',
+      false,
+    ],
+    [
+      'told, beside what no relay has read yet or can read',
+      [entry('sent', 'a'), entry('waiting', 'b'), entry('unknown-type')],
+      '1 RP: 1 sent',
       true,
     ],
   ])('%s', (_, entries, text, isSettled) => {
