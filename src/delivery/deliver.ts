@@ -40,6 +40,8 @@ export interface DelivererOptions {
   readonly onBreakerOpened: (rp: RelyingParty) => void
 }
 
+const NO_URI = 'neither its registration nor its client (lr:client, ISSUERS_FILE) has a backchannelLogoutUri'
+
 /** Until an attempt that could not be begun for want of something on this side is begun again, on average. */
 const LOCAL_RETRY_MS = 1_000
 
@@ -83,6 +85,11 @@ export class Deliverer {
     }
     const { jti, headers, body } = prepared
     const endpoint = clients.endpoint(delivery)
+    if (endpoint === undefined) {
+      this.#options.release(delivery)
+      this.#fail(delivery, 'invalid', NO_URI)
+      return
+    }
     delivery.origin = endpoint.origin
     const refusal = clients.refusal(delivery.rp, endpoint)
     if (refusal !== undefined) {

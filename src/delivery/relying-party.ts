@@ -58,9 +58,16 @@ export function waitingAt(rp: RelyingParty): number {
   return rp.waitingFirst.size + rp.waitingRetry.size
 }
 
-/** Where a delivery is to be sent to, as its RP is set up now. Remembered, because most RPs have one URI. */
-export function endpointOf({ rp, registration }: Pick<Delivery, 'rp' | 'registration'>): LogoutEndpoint {
+/**
+ * Where a delivery is to be sent to, as its RP is set up now; `undefined` if neither its RP nor its registration says.
+ * Remembered, because most RPs have one URI.
+ */
+export function endpointOf({
+  rp,
+  registration,
+}: Pick<Delivery, 'rp' | 'registration'>): LogoutEndpoint | undefined {
   const uri = rp.settings.backchannelLogoutUri ?? registration.backchannelLogoutUri
+  if (uri === undefined) return undefined
   if (rp.endpoint !== undefined && uri === rp.uri) return rp.endpoint
   rp.uri = uri
   rp.endpoint = logoutEndpoint(uri)
