@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import { FittingLog } from '../delivery/fitting-log.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
@@ -172,7 +173,7 @@ export class Service {
         events.fault('kafka-dead-letter', error, failures),
       ),
     })
-    const pipeline = createPipeline(this.#issuers)
+    const pipeline = createPipeline(this.#issuers, this.#stores.clientStates)
     this.#intake = new Intake({
       clock,
       events,
@@ -274,6 +275,8 @@ export class Service {
     })
     await this.#checkup.start(this.#stopping.signal)
     await this.#registryWatch.start(this.#stopping.signal)
+    const { clients, clientStates } = this.#stores
+    await new ClientStatesRefresh(clientStates, clients).start(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)

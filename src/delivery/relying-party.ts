@@ -1,8 +1,10 @@
 import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Fifo } from '../lib/fifo.ts'
+import type { CurrentState } from '../registry/client-history.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
 import { Breaker, type BreakerPolicy } from './breaker.ts'
+import { ClientStates } from './client-states.ts'
 import type { Delivery } from './delivery.ts'
 import { type IssuerShare, IssuerShares } from './issuer-shares.ts'
 import { Pace } from './pace.ts'
@@ -18,6 +20,8 @@ export interface RelyingParty {
   /** What its issuer takes of all bounds. */
   readonly share: IssuerShare
   settings: RpSettings
+  /** Missing for one that is active and never was paused. */
+  state: CurrentState | undefined
   /** Where the last attempt went; before the first one nowhere. */
   calledOrigin: string | undefined
   /** When the settings were read last. This and the times below are on the monotonic clock. */
@@ -74,6 +78,11 @@ export function endpointOf({
   return rp.endpoint
 }
 
+/** Nothing may be sent to the RP: it is paused or retired. */
+export function isStopped({ rp: { state } }: { readonly rp: Pick<RelyingParty, 'state'> }): boolean {
+  return state !== undefined && state.kind !== 'active'
+}
+
 /** Of the name of a backlog. An issuer is a URL and holds no bar, so the first one divides. */
 export function issuerOf(rpKey: string): string {
   return rpKey.slice(0, rpKey.indexOf('|'))
@@ -87,11 +96,17 @@ export class RelyingParties {
   readonly #entries = new Map<string, RelyingParty>()
   readonly #breakerPolicy: BreakerPolicy
   readonly #clock: Clock
+  readonly #states: ClientStates
   #uses = 0
 
-  constructor(breakerPolicy: BreakerPolicy, clock: Clock) {
+  constructor(breakerPolicy: BreakerPolicy, clock: Clock, states = new ClientStates()) {
     this.#breakerPolicy = breakerPolicy
     this.#clock = clock
+    this.#states = states
+    states.watch((key, state) => {
+      const rp = this.#entries.get(key)
+      if (rp !== undefined) rp.state = state
+    })
   }
 
   get(issuer: string, clientId: string): RelyingParty {
@@ -106,6 +121,7 @@ export class RelyingParties {
         clientId,
         share: this.shares.join(issuer),
         settings: {},
+        state: this.#states.of(key),
         calledOrigin: undefined,
         settingsReadAtMs: Number.NEGATIVE_INFINITY,
         breaker: new Breaker(this.#breakerPolicy, this.#clock),

@@ -85,7 +85,7 @@ export class ReplayTriggers {
       return undefined
     }
     const step = pipeline.step(decoded, clock.now())
-    const isUsable = step !== undefined && step.kind !== 'register'
+    const isUsable = step !== undefined && 'ending' in step
     tally.countRead(true, isUsable)
     return isUsable ? step : undefined
   }

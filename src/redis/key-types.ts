@@ -1,6 +1,7 @@
 /** Keys that exist once: their last part and their Redis type. */
 const singles: Readonly<Record<string, string>> = {
   backlogs: 'zset',
+  'client-states': 'hash',
   epoch: 'hash',
   group: 'string',
   positions: 'hash',
