@@ -23,6 +23,7 @@ import { RedisEpochStore } from '../redis/redis-epoch-store.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisRecoveryRegistry } from '../redis/redis-recovery-registry.ts'
 import { RedisRegistry } from '../redis/redis-registry.ts'
+import { RedisRelaySummaries } from '../redis/redis-relay-summaries.ts'
 import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RpName } from '../registry/rp-settings.ts'
@@ -63,6 +64,7 @@ export interface Stores {
   readonly recovery: RedisRecoveryRegistry
   readonly redis: RedisConnection
   readonly registry: RedisRegistry
+  readonly summaries: RedisRelaySummaries
   /** The same without a guard: the registry is built before there is an epoch. */
   readonly unguarded: { readonly recovery: RedisRecoveryRegistry; readonly registry: RedisRegistry }
 }
@@ -83,6 +85,7 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
     parkOwed: new ParkOwed({ backlog, clock }),
     recovery: new RedisRecoveryRegistry({ ...options, guard }),
     registry: new RedisRegistry({ ...options, guard }),
+    summaries: new RedisRelaySummaries(redis, keys),
     unguarded: { recovery: new RedisRecoveryRegistry(options), registry: new RedisRegistry(options) },
   }
 }

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import { FittingLog } from '../delivery/fitting-log.ts'
+import { writeSummaries } from '../delivery/relay-summary.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
 import { ClientNotes } from '../diagnosis/client-notes.ts'
 import { EdgeNotes } from '../diagnosis/edge-notes.ts'
@@ -275,9 +276,11 @@ export class Service {
     })
     await this.#checkup.start(this.#stopping.signal)
     await this.#registryWatch.start(this.#stopping.signal)
-    const { clients, clientStates } = this.#stores
+    const { clients, clientStates, summaries } = this.#stores
     await new ClientStatesRefresh(clientStates, clients).start(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
+    const { relyingParties } = this.#core
+    void writeSummaries({ clock: systemClock, relyingParties, store: summaries }, this.#stopping.signal)
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)
     this.#isStarted = true

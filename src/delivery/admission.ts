@@ -159,6 +159,7 @@ export class Admission {
     const { issuer, sessionId, oidcSessionId, partial, reason } = broken
     const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: reason } as const
     const subject = { ...partial, issuer, sessionId, oidcSessionId }
+    if (partial.clientId !== undefined) this.#countFailed(`${issuer}|${partial.clientId}`)
     events.settled(outcome, subject, cause)
     const isFinal = open.addOutcome({ isClaimed: parked !== undefined })
     const done = (): void => {
@@ -172,6 +173,7 @@ export class Admission {
   abandon({ registration, cause }: Pick<Owed, 'registration' | 'cause'>): void {
     const { events, open, settlement } = this.#options
     const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: NO_BACKLOG } as const
+    this.#countFailed(`${registration.issuer}|${registration.clientId}`)
     events.settled(outcome, registration, cause)
     const done = open.addOutcome({ isClaimed: false })
     settlement.add({ outcome, subject: registration, cause, done })
@@ -205,8 +207,15 @@ export class Admission {
       clientId,
       ...(registeredAtMs !== undefined && { registeredAtMs }),
     }
+    this.#countFailed(rpKey)
     events.settled(outcome, subject, cause)
     const done = open.addOutcome({ isClaimed: true })
     settlement.add({ outcome, subject, cause, parked: { ...parked, state }, done })
+  }
+
+  #countFailed(rpKey: string): void {
+    const rp = this.#options.relyingParties.byKey(rpKey)
+    rp.failed++
+    rp.failedAtMs = this.#options.clock.now()
   }
 }

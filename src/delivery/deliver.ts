@@ -15,7 +15,7 @@ import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
 import { isStopped, type RelyingParty } from './relying-party.ts'
-import { isProbe, remember, rememberPace } from './remember-attempt.ts'
+import { countOutcome, isProbe, remember, rememberPace } from './remember-attempt.ts'
 import { type RetryContext, type RetryPolicy, retryAfterMs } from './retry-policy.ts'
 import type { Settlement } from './settlement.ts'
 
@@ -267,6 +267,7 @@ export class Deliverer {
   }
 
   #settle(delivery: Delivery, outcome: Outcome): void {
+    countOutcome(delivery, outcome, this.#options.clock.now())
     for (const subject of subjectsOf(delivery)) {
       this.#options.events.settled(outcome, subject, delivery.cause)
     }

@@ -56,6 +56,13 @@ export interface RelyingParty {
   /** It stands among those of its issuer that may start an attempt. */
   hasTurn: boolean
   usedAt: number
+  /** Deliveries that ended so since this relay started. */
+  sent: number
+  failed: number
+  /** When the last one failed. Milliseconds since the epoch. */
+  failedAtMs: number | undefined
+  /** Of the last attempt that failed, until one is accepted. */
+  lastError: string | undefined
 }
 
 export function waitingAt(rp: RelyingParty): number {
@@ -143,6 +150,10 @@ export class RelyingParties {
         sweptAtMs: Number.NEGATIVE_INFINITY,
         hasTurn: false,
         usedAt: ++this.#uses,
+        sent: 0,
+        failed: 0,
+        failedAtMs: undefined,
+        lastError: undefined,
       }
       this.#entries.set(key, rp)
     }
@@ -153,6 +164,11 @@ export class RelyingParties {
   byKey(key: string): RelyingParty {
     const issuer = issuerOf(key)
     return this.get(issuer, key.slice(issuer.length + 1))
+  }
+
+  /** Also of one that this replica has not seen. */
+  stateOf(rpKey: string): CurrentState | undefined {
+    return this.#states.of(rpKey)
   }
 
   [Symbol.iterator](): Iterator<RelyingParty> {

@@ -6,6 +6,7 @@ const singles: Readonly<Record<string, string>> = {
   group: 'string',
   positions: 'hash',
   rebuild: 'string',
+  relays: 'zset',
 }
 
 /** Keys per session, user or RP: their kind and their Redis type. */
@@ -14,6 +15,7 @@ const entities: Readonly<Record<string, string>> = {
   'backlog-state': 'hash',
   client: 'hash',
   ended: 'string',
+  relay: 'string',
   session: 'hash',
   'signed-out': 'string',
   user: 'zset',

@@ -36,6 +36,16 @@ export class RedisKeys {
     return `${this.#prefix}:client-states`
   }
 
+  /** Sorted set: the relays by the time at which each last wrote its summary. */
+  relays(): string {
+    return `${this.#prefix}:relays`
+  }
+
+  /** String: what one relay has seen of RPs. */
+  relay(id: string): string {
+    return `${this.#prefix}:relay:{${id}}`
+  }
+
   /** Sorted set: parked deliveries of one RP by due time. */
   backlog(rp: string): string {
     return `${this.#prefix}:backlog:{${rp}}`

@@ -39,12 +39,17 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   },
   'cli/trace': { imports: 'lib events events/decoding intake recovery redis cli/sessions' },
   'cli/sessions': { imports: 'lib events events/decoding registry config redis cli', packages: 'commander' },
+  'cli/clients': {
+    imports:
+      'lib events events/decoding registry egress config delivery issuers kafka redis app cli cli/send cli/sessions',
+    packages: 'commander',
+  },
   'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
   'cli/replay': { imports: 'lib events/decoding config delivery kafka recovery app cli' },
   cli: {
     imports:
-      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/trace cli/sessions cli/backlog cli/send cli/replay',
+      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/trace cli/sessions cli/clients cli/backlog cli/send cli/replay',
     packages: 'commander',
   },
   '.': { imports: 'cli' },
