@@ -1,6 +1,7 @@
 import { type Config, type Layout, layout, type Placed } from '../config/config.ts'
 import type { ClientNote } from '../delivery/client-policy.ts'
 import { ClientPolicy } from '../delivery/client-policy.ts'
+import { ClientStates } from '../delivery/client-states.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-core.ts'
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
@@ -16,11 +17,13 @@ import { ParkOwed } from '../recovery/park-owed.ts'
 import { Rebuild, type RebuildOptions } from '../recovery/rebuild.ts'
 import { StoreFromLog, type StoreFromLogOptions } from '../recovery/store-from-log.ts'
 import { RedisBacklog } from '../redis/redis-backlog.ts'
+import { RedisClients } from '../redis/redis-clients.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisEpochStore } from '../redis/redis-epoch-store.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisRecoveryRegistry } from '../redis/redis-recovery-registry.ts'
 import { RedisRegistry } from '../redis/redis-registry.ts'
+import { RedisRelaySummaries } from '../redis/redis-relay-summaries.ts'
 import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RpName } from '../registry/rp-settings.ts'
@@ -52,6 +55,9 @@ export type StoreConfig = Placed<typeof storeLayout>
 /** What Redis holds, for `serve` and for the commands that look at it as `serve` does. */
 export interface Stores {
   readonly backlog: RedisBacklog
+  readonly clients: RedisClients
+  /** What this process knows of the state of clients. */
+  readonly clientStates: ClientStates
   readonly epoch: RedisEpochStore
   readonly guard: EpochGuard
   readonly keys: RedisKeys
@@ -59,6 +65,7 @@ export interface Stores {
   readonly recovery: RedisRecoveryRegistry
   readonly redis: RedisConnection
   readonly registry: RedisRegistry
+  readonly summaries: RedisRelaySummaries
   /** The same without a guard: the registry is built before there is an epoch. */
   readonly unguarded: { readonly recovery: RedisRecoveryRegistry; readonly registry: RedisRegistry }
 }
@@ -73,17 +80,20 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
     guard,
     keys,
     redis,
+    clients: new RedisClients(options),
+    clientStates: new ClientStates(),
     epoch: new RedisEpochStore(redis, keys),
     parkOwed: new ParkOwed({ backlog, clock }),
     recovery: new RedisRecoveryRegistry({ ...options, guard }),
     registry: new RedisRegistry({ ...options, guard }),
+    summaries: new RedisRelaySummaries(redis, keys),
     unguarded: { recovery: new RedisRecoveryRegistry(options), registry: new RedisRegistry(options) },
   }
 }
 
 /** The same for whoever reads the log, in this process and in any other. */
-export function createPipeline(issuers: Issuers): Pipeline {
-  return new Pipeline(new Decoders((name) => issuers.resolve(name)), issuers)
+export function createPipeline(issuers: Issuers, states: ClientStates): Pipeline {
+  return new Pipeline(new Decoders((name) => issuers.resolve(name)), issuers, states)
 }
 
 export interface RebuildParts
@@ -148,6 +158,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
     sender,
     repeats: parts.repeats,
     tracing: parts.tracing,
+    states: stores.clientStates,
     clients,
     settingsStore: new RedisRpSettings({
       keys,

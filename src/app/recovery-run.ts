@@ -1,3 +1,4 @@
+import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
 import { hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
@@ -63,9 +64,10 @@ export class RecoveryRun {
     this.#clock = clock
     this.#topics = options.topics
     this.#onNote = onNote
-    const pipeline = createPipeline(options.issuers)
-    this.#pipeline = pipeline
     this.#stores = createStores(config, redis, clock)
+    const { clientStates } = this.#stores
+    const pipeline = createPipeline(options.issuers, clientStates)
+    this.#pipeline = pipeline
     const { parkOwed, recovery, registry } = this.#stores
     const { groupId, outcomeTopic, topics: inputTopics } = config.kafka
     const { attemptTimeoutMs, lateAfterMs } = config.delivery
@@ -120,6 +122,7 @@ export class RecoveryRun {
       batchTriggers,
       formats: pipeline.decoders,
       isServedIssuer: (issuer) => pipeline.serves(issuer),
+      isRetired: (registration) => clientStates.isRetired(registration),
       triggers,
       lateAfterMs,
       outcomeTopic,
@@ -130,6 +133,8 @@ export class RecoveryRun {
   async start(): Promise<void> {
     const { outcomeTopic, topics } = this.#config.kafka
     for (const topic of new Set([...topics, outcomeTopic])) await this.#topics.partitions(topic)
+    const { clients, clientStates } = this.#stores
+    await new ClientStatesRefresh(clientStates, clients).look()
     await this.#follow.start()
   }
 

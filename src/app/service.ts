@@ -1,6 +1,8 @@
 import type { Config } from '../config/config.ts'
+import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import { FittingLog } from '../delivery/fitting-log.ts'
+import { writeSummaries } from '../delivery/relay-summary.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
 import { ClientNotes } from '../diagnosis/client-notes.ts'
 import { EdgeNotes } from '../diagnosis/edge-notes.ts'
@@ -173,7 +175,7 @@ export class Service {
         events.fault('kafka-dead-letter', error, failures),
       ),
     })
-    const pipeline = createPipeline(this.#issuers)
+    const pipeline = createPipeline(this.#issuers, this.#stores.clientStates)
     this.#intake = new Intake({
       clock,
       events,
@@ -276,7 +278,11 @@ export class Service {
     })
     await this.#checkup.start(this.#stopping.signal)
     await this.#registryWatch.start(this.#stopping.signal)
+    const { clients, clientStates, summaries } = this.#stores
+    await new ClientStatesRefresh(clientStates, clients).start(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
+    const { relyingParties } = this.#core
+    void writeSummaries({ clock: systemClock, relyingParties, store: summaries }, this.#stopping.signal)
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)
     this.#isStarted = true

@@ -79,7 +79,7 @@ export class OwedList {
 
 /** Without path and query, which may hold secrets. */
 function originOf(uri: string | undefined): string {
-  if (uri === undefined) return ''
+  if (uri === undefined) return '(of the client)'
   try {
     return logoutEndpoint(uri).origin
   } catch {

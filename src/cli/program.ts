@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   reconcile: async () => (await import('./reconcile.ts')).addReconcile,
   replay: async () => (await import('./replay.ts')).addReplay,
   sessions: async () => (await import('./sessions.ts')).addSessions,
+  clients: async () => (await import('./clients.ts')).addClients,
   backlog: async () => (await import('./backlog.ts')).addBacklog,
   send: async () => (await import('./send.ts')).addSend,
   keys: async () => (await import('./keys.ts')).addKeys,

@@ -27,6 +27,10 @@ export interface AdmissionOptions {
   readonly leaseMs: number
   /** Ends a delivery whose outcome is decided and only has to be published. */
   readonly conclude: (delivery: Delivery, pending: PendingOutcome) => void
+  /** When it is too late for an attempt. Milliseconds since the epoch. */
+  readonly deadlineOf: (delivery: Delivery) => number
+  /** Ends a delivery whose RP is retired. */
+  readonly retire: (delivery: Delivery) => void
   /** Ends a delivery whose deadline has passed. */
   readonly expire: (delivery: Delivery) => void
 }
@@ -41,15 +45,18 @@ export class Admission {
 
   /** Takes over what is owed. Every waiting record is told when its registration is settled, or safe in the backlog. */
   admit(owed: readonly Owed[]): void {
-    const { clock, conclude, dispatcher, expire, open, relyingParties } = this.#options
+    const { clock, conclude, deadlineOf, dispatcher, expire, open, relyingParties, retire } = this.#options
     const now = clock.now()
     const isLate = ({ occurredAtMs }: DeliveryCause) => now - occurredAtMs > this.#options.lateAfterMs
     const fresh = owed.filter(({ registration, sourceRecord }) => !open.join(registration, sourceRecord))
     for (const delivery of planDeliveries(fresh, relyingParties, isLate)) {
       open.add(delivery)
       const { pendingOutcome } = delivery.registration
+      const { state } = delivery.rp
       if (pendingOutcome !== undefined) conclude(delivery, pendingOutcome)
-      else if (now >= delivery.deadlineMs) expire(delivery)
+      else if (state?.kind === 'retired') retire(delivery)
+      else if (state?.kind === 'paused') this.park(delivery)
+      else if (now >= deadlineOf(delivery)) expire(delivery)
       else if (!dispatcher.submit(delivery)) this.park(delivery)
     }
   }
@@ -128,12 +135,13 @@ export class Admission {
     for (const it of owed) if (isKept(it)) it.sourceRecord?.acknowledge()
   }
 
-  /** Keeps a delivery for which there is no room now, or whose RP does not answer. */
+  /** Keeps a delivery for which there is no room now, or whose RP does not answer or is paused. */
   park(delivery: Delivery): void {
     const { clock, events, parking } = this.#options
-    const { breaker } = delivery.rp
-    const dueMs = Math.max(clock.now(), breaker.openUntilMs)
-    events.parked(delivery, breaker.isClosed ? 'no-room' : 'breaker-open', dueMs)
+    const { breaker, state } = delivery.rp
+    const isPaused = state?.kind === 'paused'
+    const dueMs = Math.max(clock.now(), isPaused ? 0 : breaker.openUntilMs)
+    events.parked(delivery, isPaused ? 'paused' : breaker.isClosed ? 'no-room' : 'breaker-open', dueMs)
     parking.park(delivery, dueMs)
   }
 
@@ -151,6 +159,7 @@ export class Admission {
     const { issuer, sessionId, oidcSessionId, partial, reason } = broken
     const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: reason } as const
     const subject = { ...partial, issuer, sessionId, oidcSessionId }
+    if (partial.clientId !== undefined) this.#countFailed(`${issuer}|${partial.clientId}`)
     events.settled(outcome, subject, cause)
     const isFinal = open.addOutcome({ isClaimed: parked !== undefined })
     const done = (): void => {
@@ -164,6 +173,7 @@ export class Admission {
   abandon({ registration, cause }: Pick<Owed, 'registration' | 'cause'>): void {
     const { events, open, settlement } = this.#options
     const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: NO_BACKLOG } as const
+    this.#countFailed(`${registration.issuer}|${registration.clientId}`)
     events.settled(outcome, registration, cause)
     const done = open.addOutcome({ isClaimed: false })
     settlement.add({ outcome, subject: registration, cause, done })
@@ -197,8 +207,15 @@ export class Admission {
       clientId,
       ...(registeredAtMs !== undefined && { registeredAtMs }),
     }
+    this.#countFailed(rpKey)
     events.settled(outcome, subject, cause)
     const done = open.addOutcome({ isClaimed: true })
     settlement.add({ outcome, subject, cause, parked: { ...parked, state }, done })
+  }
+
+  #countFailed(rpKey: string): void {
+    const rp = this.#options.relyingParties.byKey(rpKey)
+    rp.failed++
+    rp.failedAtMs = this.#options.clock.now()
   }
 }

@@ -107,7 +107,8 @@ export class BacklogLoop {
   async #look(): Promise<boolean> {
     const { dispatcher, guard } = this.#options
     if (!guard.isIntact) return false
-    const due = issuersInTurn(await this.#dueRps())
+    const all = issuersInTurn(await this.#dueRps())
+    const due = all.filter(({ state }) => state?.kind !== 'retired')
     const silent = due.filter(({ breaker }) => !breaker.isClosed)
     const talking = due.filter(({ breaker }) => breaker.isClosed)
     // Probes first, and sweeps last: however many RPs hang, one that is well again need not wait for what they cost.
@@ -117,10 +118,14 @@ export class BacklogLoop {
       (rp) => this.#drain(rp),
       (rp) => this.#hasRoom(rp),
     )
+    const ended = await this.#each(
+      all.filter(({ state }) => state?.kind === 'retired'),
+      (rp) => this.#endRetired(rp),
+    )
     for (const rp of silent) rp.hasDueBacklog = true
     const unswept = silent.filter((rp) => this.#mustBeSwept(rp)).slice(0, SWEEPS_PER_LOOK)
     await this.#each(unswept, (rp) => this.#sweep(rp))
-    return probed || drained
+    return probed || drained || ended
   }
 
   /** All of them: RPs that do not answer stay due, and must not hide the others. */
@@ -133,8 +138,11 @@ export class BacklogLoop {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
       for (const rpKey of page) {
         // Of another issuer nothing is claimed: another relay may be able to sign for it.
-        if (issuers.get(issuerOf(rpKey))?.isEnabled) due.push(relyingParties.byKey(rpKey))
-        else if (strangers.length < STRANGERS_PER_LOOK && !this.#strangers.has(rpKey)) strangers.push(rpKey)
+        if (issuers.get(issuerOf(rpKey))?.isEnabled) {
+          const rp = relyingParties.byKey(rpKey)
+          // However much it has parked, it stays where it is.
+          if (rp.state?.kind !== 'paused') due.push(rp)
+        } else if (strangers.length < STRANGERS_PER_LOOK && !this.#strangers.has(rpKey)) strangers.push(rpKey)
       }
       if (page.length < RPS_PER_PAGE) break
     }
@@ -221,6 +229,18 @@ export class BacklogLoop {
       open.unreserve(rp, limit)
     }
     return false
+  }
+
+  /** Nothing is sent, so neither its breaker nor the places of others matter. */
+  async #endRetired(rp: RelyingParty): Promise<boolean> {
+    const { clock, open } = this.#options
+    const limit = open.reserve(rp, SWEPT_MAX)
+    if (limit === 0) return false
+    try {
+      return (await this.#claim(rp, clock.now(), limit)) === limit
+    } finally {
+      open.unreserve(rp, limit)
+    }
   }
 
   async #claim(rp: RelyingParty, dueUntilMs: number, limit: number): Promise<number> {

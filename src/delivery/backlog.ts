@@ -1,5 +1,5 @@
 import type { Registration } from '../events/registration.ts'
-import type { DeliveryCause } from './delivery.ts'
+import type { Delivery, DeliveryCause } from './delivery.ts'
 
 /** What a parked delivery keeps beside the name of its registration: never a token, never the claims. */
 export interface ParkedState {
@@ -28,6 +28,14 @@ export interface ParkedDelivery extends ParkedName {
   /** Milliseconds since the epoch. */
   readonly dueMs: number
   readonly state: ParkedState
+}
+
+/** What names a delivery of one of its registrations. */
+export function parkedName(
+  { rp, cause, deadlineMs }: Delivery,
+  { issuer, sessionId, oidcSessionId }: Registration,
+): ParkedName {
+  return { rpKey: rp.key, issuer, sessionId, oidcSessionId, state: { cause, deadlineMs } }
 }
 
 /** A delivery that nobody has attempted, as it is parked. `dueMs`: milliseconds since the epoch. */

@@ -46,15 +46,17 @@ export class ClientPolicy {
     return type
   }
 
-  /** Where the attempt goes: settings of the RP win over its registration. */
-  endpoint({ rp, registration }: Delivery): LogoutEndpoint {
+  /** Where the attempt goes: settings of the RP win over its registration. `undefined` if neither has an address. */
+  endpoint({ rp, registration }: Delivery): LogoutEndpoint | undefined {
     const endpoint = endpointOf({ rp, registration })
+    if (endpoint === undefined) return undefined
     const { backchannelLogoutUri: uri } = rp.settings
     const { origin: to } = endpoint
     const before = rp.calledOrigin
     rp.calledOrigin = to
     if ((uri === undefined && before === to) || this.#hostsOf(rp).length > 0) return endpoint
-    const registered = logoutEndpoint(registration.backchannelLogoutUri).origin
+    const { backchannelLogoutUri: own } = registration
+    const registered = own === undefined ? to : logoutEndpoint(own).origin
     if (registered !== to) this.#onNote(rp, { kind: 'origin-overridden', from: registered, to })
     else if (before !== undefined && before !== to) {
       this.#onNote(rp, { kind: 'origin-changed', from: before, to })

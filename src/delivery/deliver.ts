@@ -1,20 +1,21 @@
 import type { EgressGuard } from '../egress/egress-guard.ts'
 import type { AttemptResult, Sender } from '../egress/sender.ts'
 import type { Outcome } from '../events/outcome.ts'
-import type { Registration } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { PendingOutcome } from '../registry/registry.ts'
 import type { Prepared, Transport } from '../transports/transport.ts'
-import { NO_BACKLOG, type ParkedName } from './backlog.ts'
+import { NO_BACKLOG, parkedName } from './backlog.ts'
 import type { ClientPolicy } from './client-policy.ts'
-import type { Delivery, DeliveryCause } from './delivery.ts'
+import { deadlineOf } from './deadline.ts'
+import { type Delivery, type DeliveryCause, subjectsOf } from './delivery.ts'
 import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
-import type { RelyingParty } from './relying-party.ts'
+import { isStopped, type RelyingParty } from './relying-party.ts'
+import { countOutcome, isProbe, remember, rememberPace } from './remember-attempt.ts'
 import { type RetryContext, type RetryPolicy, retryAfterMs } from './retry-policy.ts'
 import type { Settlement } from './settlement.ts'
 
@@ -36,9 +37,14 @@ export interface DelivererOptions {
   readonly transport: Transport
   /** Gives the attempt's place to the next one; `didAnswer` is left out when nothing was sent. */
   readonly release: (delivery: Delivery, didAnswer?: boolean) => void
+  /** Keeps a delivery whose RP is paused. */
+  readonly pause: (delivery: Delivery) => void
   /** Nothing is sent to the RP for a while. */
   readonly onBreakerOpened: (rp: RelyingParty) => void
 }
+
+const RETIRED = 'its client is retired'
+const NO_URI = 'neither its registration nor its client (lr:client, ISSUERS_FILE) has a backchannelLogoutUri'
 
 /** Until an attempt that could not be begun for want of something on this side is begun again, on average. */
 const LOCAL_RETRY_MS = 1_000
@@ -57,7 +63,8 @@ export class Deliverer {
   attempt(delivery: Delivery): void {
     const { clock, issuers, transport } = this.#options
     const now = clock.now()
-    if (now >= delivery.deadlineMs) {
+    if (delivery.rp.state !== undefined && this.#stopsFor(delivery)) return
+    if (now >= deadlineOf(delivery, issuers)) {
       this.#options.release(delivery)
       this.#fail(delivery, 'expired')
       return
@@ -83,6 +90,11 @@ export class Deliverer {
     }
     const { jti, headers, body } = prepared
     const endpoint = clients.endpoint(delivery)
+    if (endpoint === undefined) {
+      this.#options.release(delivery)
+      this.#fail(delivery, 'invalid', NO_URI)
+      return
+    }
     delivery.origin = endpoint.origin
     const refusal = clients.refusal(delivery.rp, endpoint)
     if (refusal !== undefined) {
@@ -100,6 +112,21 @@ export class Deliverer {
       if (result.kind === 'blocked') clients.blocked(delivery, endpoint, result.message)
       this.#judge(delivery, jti, result, durationMs)
     })
+  }
+
+  /** An attempt was to begin, and the RP has been paused or retired since. */
+  #stopsFor(delivery: Delivery): boolean {
+    if (!isStopped(delivery)) return false
+    this.#options.release(delivery)
+    if (delivery.rp.state?.kind === 'retired') this.retire(delivery)
+    else this.#options.pause(delivery)
+    return true
+  }
+
+  /** Ends a delivery whose RP is retired; no attempt of it is under way. */
+  retire(delivery: Delivery): void {
+    const { lastError } = delivery
+    this.#fail(delivery, 'retired', lastError === undefined ? RETIRED : `${RETIRED}; last: ${lastError}`)
   }
 
   /** For want of something on this side nothing was attempted, and nothing is known of the RP. */
@@ -216,7 +243,7 @@ export class Deliverer {
       verdict,
       attempts: delivery.attempts,
       doubtful: delivery.doubtful,
-      deadlineMs: delivery.deadlineMs,
+      deadlineMs: deadlineOf(delivery, this.#options.issuers),
       timeMs: issuer?.deadlineMs ?? 0,
       own: issuer?.retry,
       retryAfter: retryAfterOf(result),
@@ -242,6 +269,7 @@ export class Deliverer {
   }
 
   #settle(delivery: Delivery, outcome: Outcome): void {
+    countOutcome(delivery, outcome, this.#options.clock.now())
     for (const subject of subjectsOf(delivery)) {
       this.#options.events.settled(outcome, subject, delivery.cause)
     }
@@ -269,41 +297,6 @@ export class Deliverer {
   }
 }
 
-function isProbe(delivery: Delivery): boolean {
-  return delivery.rp.probe === delivery
-}
-
 function retryAfterOf(result: AttemptResult): string | undefined {
   return result.kind === 'answered' ? result.retryAfter : undefined
-}
-
-function rememberPace({ delivery, verdict, result, durationMs }: Omit<AttemptReport, 'next'>): void {
-  const { probeTimeout } = delivery.rp
-  if (result.kind === 'blocked') return
-  if (result.kind === 'unreachable' && result.code === 'LR_ATTEMPT_TIMEOUT') {
-    if (isProbe(delivery)) probeTimeout.hung()
-  } else if (verdict === 'retry') probeTimeout.failed()
-  else probeTimeout.answered(durationMs)
-}
-
-function subjectsOf({ registration, coalesced }: Delivery): readonly Registration[] {
-  return coalesced.length === 0 ? [registration] : [registration, ...coalesced]
-}
-
-function parkedName(
-  { rp, cause, deadlineMs }: Delivery,
-  { issuer, sessionId, oidcSessionId }: Registration,
-): ParkedName {
-  return { rpKey: rp.key, issuer, sessionId, oidcSessionId, state: { cause, deadlineMs } }
-}
-
-function remember(delivery: Delivery, result: AttemptResult): void {
-  if (result.kind === 'answered') {
-    delivery.lastStatus = result.status
-    delivery.lastError = result.status >= 300 ? errorText(`HTTP ${result.status}`, result.detail) : undefined
-    return
-  }
-  delivery.lastStatus = undefined
-  const code = result.kind === 'blocked' ? 'blocked' : result.code
-  delivery.lastError = errorText(code, result.message)
 }

@@ -9,6 +9,8 @@ import type { Backlog } from './backlog.ts'
 import { BacklogLoop } from './backlog-loop.ts'
 import type { BreakerPolicy } from './breaker.ts'
 import type { ClientPolicy } from './client-policy.ts'
+import type { ClientStates } from './client-states.ts'
+import { deadlineOf } from './deadline.ts'
 import { Deliverer } from './deliver.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryIssuers } from './delivery-issuers.ts'
@@ -55,6 +57,8 @@ export interface DeliveryCoreOptions extends DeliveryOptions {
   readonly registry: Registry
   readonly backlog: Backlog
   readonly settingsStore: RpSettingsStore
+  /** Which clients are paused or retired. */
+  readonly states?: ClientStates
   /** Where it is told which steps are being repeated. */
   readonly repeats?: RepeatedSteps | undefined
   readonly sender: Sender
@@ -90,7 +94,7 @@ export class DeliveryCore {
     const { repeats = new RepeatedSteps(clock) } = options
     const redisFault = (error: unknown, failures: number) => events.fault('redis', error, failures)
     this.#options = options
-    this.relyingParties = new RelyingParties(breaker, clock)
+    this.relyingParties = new RelyingParties(breaker, clock, options.states)
     this.open = new OpenDeliveries(maxUnsettled, () => this.backlogLoop.wake())
     this.settings = new RpSettingsCache(settingsStore, clock, options.issuers)
     this.parking = new Parking({
@@ -125,6 +129,7 @@ export class DeliveryCore {
       settlement: this.settlement,
       attemptTimeoutMs,
       retryAfterMaxMs: retry.retryAfterMaxMs,
+      pause: (delivery) => this.admission.park(delivery),
       onBreakerOpened: (rp) => this.dispatcher.shed(rp),
       release: (delivery, didAnswer) => this.dispatcher.release(delivery, didAnswer),
       retryPolicy: retryPolicy(retry, clock),
@@ -155,7 +160,9 @@ export class DeliveryCore {
       backlog,
       leaseMs,
       conclude: (delivery, pending) => deliverer.conclude(delivery, pending),
+      deadlineOf: (delivery) => deadlineOf(delivery, options.issuers),
       expire: (delivery) => deliverer.expire(delivery),
+      retire: (delivery) => deliverer.retire(delivery),
       lateAfterMs: options.lateAfterMs,
       clock,
       events,

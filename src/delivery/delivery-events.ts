@@ -15,8 +15,8 @@ export interface AttemptReport {
   readonly next: { readonly retryDueMs: number } | 'resend' | 'none'
 }
 
-/** Its RP has enough that waits here, is not being sent to, or the service ends. */
-export type ParkReason = 'no-room' | 'breaker-open' | 'draining'
+/** Its RP has enough that waits here, is not being sent to, or is paused; or the service ends. */
+export type ParkReason = 'no-room' | 'breaker-open' | 'paused' | 'draining'
 
 /** What the delivery core tells the outside; each becomes a counter and a log line in one place. */
 export interface DeliveryEvents {

@@ -65,3 +65,8 @@ export function registrationKey({
 }: Pick<Registration, 'issuer' | 'sessionId' | 'oidcSessionId'>): string {
   return `${issuer}\n${sessionId}\n${oidcSessionId}`
 }
+
+/** The registrations that it tells of. */
+export function subjectsOf({ registration, coalesced }: Delivery): readonly Registration[] {
+  return coalesced.length === 0 ? [registration] : [registration, ...coalesced]
+}

@@ -2,8 +2,10 @@ import { type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.t
 import type { SubjectClaims } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Fifo } from '../lib/fifo.ts'
+import type { CurrentState } from '../registry/client-history.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
 import { Breaker, type BreakerPolicy } from './breaker.ts'
+import { ClientStates } from './client-states.ts'
 import type { Delivery } from './delivery.ts'
 import { type IssuerShare, IssuerShares } from './issuer-shares.ts'
 import { Pace } from './pace.ts'
@@ -21,6 +23,8 @@ export interface RelyingParty {
   settings: RpSettings
   /** Of its issuer, where neither its settings nor a registration name any. */
   defaultClaims: SubjectClaims | undefined
+  /** Missing for one that is active and never was paused. */
+  state: CurrentState | undefined
   /** Where the last attempt went; before the first one nowhere. */
   calledOrigin: string | undefined
   /** When the settings were read last. This and the times below are on the monotonic clock. */
@@ -55,19 +59,38 @@ export interface RelyingParty {
   /** It stands among those of its issuer that may start an attempt. */
   hasTurn: boolean
   usedAt: number
+  /** Deliveries that ended so since this relay started. */
+  sent: number
+  failed: number
+  /** When the last one failed. Milliseconds since the epoch. */
+  failedAtMs: number | undefined
+  /** Of the last attempt that failed, until one is accepted. */
+  lastError: string | undefined
 }
 
 export function waitingAt(rp: RelyingParty): number {
   return rp.waitingFirst.size + rp.waitingRetry.size
 }
 
-/** Where a delivery is to be sent to, as its RP is set up now. Remembered, because most RPs have one URI. */
-export function endpointOf({ rp, registration }: Pick<Delivery, 'rp' | 'registration'>): LogoutEndpoint {
+/**
+ * Where a delivery is to be sent to, as its RP is set up now; `undefined` if neither its RP nor its registration says.
+ * Remembered, because most RPs have one URI.
+ */
+export function endpointOf({
+  rp,
+  registration,
+}: Pick<Delivery, 'rp' | 'registration'>): LogoutEndpoint | undefined {
   const uri = rp.settings.backchannelLogoutUri ?? registration.backchannelLogoutUri
+  if (uri === undefined) return undefined
   if (rp.endpoint !== undefined && uri === rp.uri) return rp.endpoint
   rp.uri = uri
   rp.endpoint = logoutEndpoint(uri)
   return rp.endpoint
+}
+
+/** Nothing may be sent to the RP: it is paused or retired. */
+export function isStopped({ rp: { state } }: { readonly rp: Pick<RelyingParty, 'state'> }): boolean {
+  return state !== undefined && state.kind !== 'active'
 }
 
 /** Of the name of a backlog. An issuer is a URL and holds no bar, so the first one divides. */
@@ -83,11 +106,17 @@ export class RelyingParties {
   readonly #entries = new Map<string, RelyingParty>()
   readonly #breakerPolicy: BreakerPolicy
   readonly #clock: Clock
+  readonly #states: ClientStates
   #uses = 0
 
-  constructor(breakerPolicy: BreakerPolicy, clock: Clock) {
+  constructor(breakerPolicy: BreakerPolicy, clock: Clock, states = new ClientStates()) {
     this.#breakerPolicy = breakerPolicy
     this.#clock = clock
+    this.#states = states
+    states.watch((key, state) => {
+      const rp = this.#entries.get(key)
+      if (rp !== undefined) rp.state = state
+    })
   }
 
   get(issuer: string, clientId: string): RelyingParty {
@@ -103,6 +132,7 @@ export class RelyingParties {
         share: this.shares.join(issuer),
         settings: {},
         defaultClaims: undefined,
+        state: this.#states.of(key),
         calledOrigin: undefined,
         settingsReadAtMs: Number.NEGATIVE_INFINITY,
         breaker: new Breaker(this.#breakerPolicy, this.#clock),
@@ -124,6 +154,10 @@ export class RelyingParties {
         sweptAtMs: Number.NEGATIVE_INFINITY,
         hasTurn: false,
         usedAt: ++this.#uses,
+        sent: 0,
+        failed: 0,
+        failedAtMs: undefined,
+        lastError: undefined,
       }
       this.#entries.set(key, rp)
     }
@@ -134,6 +168,11 @@ export class RelyingParties {
   byKey(key: string): RelyingParty {
     const issuer = issuerOf(key)
     return this.get(issuer, key.slice(issuer.length + 1))
+  }
+
+  /** Also of one that this replica has not seen. */
+  stateOf(rpKey: string): CurrentState | undefined {
+    return this.#states.of(rpKey)
   }
 
   [Symbol.iterator](): Iterator<RelyingParty> {

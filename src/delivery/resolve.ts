@@ -45,7 +45,9 @@ function isToldOnce({ registration, cause }: Owed, rp: RelyingParty): boolean {
     cause.everywhere &&
     // What was decided of one registration says nothing of the others.
     registration.pendingOutcome === undefined &&
-    registration.sessionRequired !== true &&
+    (rp.settings.sessionRequired ?? registration.sessionRequired) !== true &&
+    // One without an address fails alone.
+    (rp.settings.backchannelLogoutUri ?? registration.backchannelLogoutUri) !== undefined &&
     (rp.settings.claims ?? registration.claims ?? rp.defaultClaims) === 'sub'
   )
 }

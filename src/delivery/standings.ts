@@ -27,9 +27,9 @@ export class Standings {
     return ++this.#looks - this.#usual.slowLooks
   }
 
-  /** Where a delivery is to be sent to. */
+  /** Where a delivery is to be sent to. All that have no address fail at once, and share one origin. */
   originFor(delivery: Delivery): Origin {
-    return this.origins.get(endpointOf(delivery).origin)
+    return this.origins.get(endpointOf(delivery)?.origin ?? '')
   }
 
   /** Where an RP was last sent to; nothing is known when it never was. */

@@ -54,5 +54,5 @@ export class Stranded {
 
 /** What was attempted already waits for a time that may be far away. */
 function mayWait({ attempts, rp }: Delivery): boolean {
-  return attempts === 0 && rp.breaker.isClosed
+  return attempts === 0 && rp.breaker.isClosed && rp.state?.kind !== 'paused'
 }

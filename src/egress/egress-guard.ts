@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { RelayFault } from '../lib/errors.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
 import {
   type Address,
   behindNat64,
@@ -56,6 +56,22 @@ export class EgressGuard {
   checkProtocol(protocol: string): void {
     if (protocol === 'https:' || (protocol === 'http:' && this.#allowHttp)) return
     throw blocked(`${protocol.replace(':', '')} is not allowed; use https, or set EGRESS_ALLOW_HTTP`)
+  }
+
+  /**
+   * What can be said against a URI without looking up its name: its scheme, or the address that it names. `undefined` for
+   * nothing. `origin` as in `URL`.
+   */
+  objection({ origin }: { readonly origin: string }): string | undefined {
+    const { hostname, protocol } = new URL(origin)
+    const address = hostname.replace(/^\[(.*)\]$/, '$1')
+    try {
+      this.checkProtocol(protocol)
+      if (ipaddr.isValid(address)) this.checkAddress(address, hostname)
+      return undefined
+    } catch (error) {
+      return messageOf(error)
+    }
   }
 
   isHostAllowed(hostname: string): boolean {

@@ -12,8 +12,17 @@ import { cloudEventType, type WireRecord } from './wire-record.ts'
  * - `blocked`: the egress guard refused the address.
  * - `invalid`: the registration, or the lack of a key, makes a token impossible.
  * - `discarded`: an operator discarded it.
+ * - `retired`: its client is retired.
  */
-export const failureReasons = ['rejected', 'exhausted', 'expired', 'blocked', 'invalid', 'discarded'] as const
+export const failureReasons = [
+  'rejected',
+  'exhausted',
+  'expired',
+  'blocked',
+  'invalid',
+  'discarded',
+  'retired',
+] as const
 export type FailureReason = (typeof failureReasons)[number]
 
 /** `origin`: scheme, host and port of the last attempt. Settings of the RP may have changed them. */

@@ -39,7 +39,8 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
   const { sub = userId, sid = sessionId } = fields
   if (!isPlainId(issuer) || !isPlainId(sessionId) || !isPlainId(oidcSessionId)) return undefined
   if (!isPlainId(clientId) || !isPlainId(userId) || !isPlainId(sub) || !isPlainId(sid)) return undefined
-  if (typeof backchannelLogoutUri !== 'string' || !isKnownEndpoint(backchannelLogoutUri)) return undefined
+  const uri = backchannelLogoutUri
+  if (uri !== undefined && (typeof uri !== 'string' || !isKnownEndpoint(uri))) return undefined
   const registeredAtMs = registeredAt === undefined ? undefined : plainInstant(registeredAt)
   if (registeredAt !== undefined && registeredAtMs === undefined) return undefined
   if (!PLAIN_ALGORITHMS.has(alg)) return undefined
@@ -52,7 +53,7 @@ export function readPlainRegistration(data: unknown): Registration | undefined {
     userId,
     sub,
     sid,
-    backchannelLogoutUri,
+    ...(uri !== undefined && { backchannelLogoutUri: uri }),
     ...(alg !== undefined && { alg: alg as NonNullable<Registration['alg']> }),
     ...(sessionRequired !== undefined && { sessionRequired }),
     ...(registeredAtMs !== undefined && { registeredAtMs }),

@@ -38,6 +38,12 @@ const instant = z.union([
   }),
 ])
 
+/** A back-channel logout URI. */
+export const endpoint = z.string().superRefine((uri, context) => {
+  const problem = endpointProblem(uri)
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+})
+
 export const registrationData = rpSettingsSchema.extend({
   issuer: optional(identifier),
   sessionId: identifier,
@@ -46,10 +52,7 @@ export const registrationData = rpSettingsSchema.extend({
   userId: identifier,
   sub: optional(identifier),
   sid: optional(identifier),
-  backchannelLogoutUri: z.string().superRefine((uri, context) => {
-    const problem = endpointProblem(uri)
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
-  }),
+  backchannelLogoutUri: optional(endpoint),
   sessionRequired: optional(z.boolean()),
   registeredAt: optional(instant),
 })
@@ -66,7 +69,8 @@ export function readRegistration(data: unknown, issuer: string): RegistrationRes
   if (!parsed.success) {
     return { kind: 'invalid', reason: describeProblems(parsed.error), partial: recognisable(data) }
   }
-  const { sub, sid, sessionRequired, alg, typ, claims, registeredAt, ...rest } = parsed.data
+  const { sub, sid, backchannelLogoutUri, sessionRequired, alg, typ, claims, registeredAt, ...rest } =
+    parsed.data
   return {
     kind: 'registration',
     registration: {
@@ -77,7 +81,7 @@ export function readRegistration(data: unknown, issuer: string): RegistrationRes
       userId: rest.userId,
       sub: sub ?? rest.userId,
       sid: sid ?? rest.sessionId,
-      backchannelLogoutUri: rest.backchannelLogoutUri,
+      ...(backchannelLogoutUri !== undefined && { backchannelLogoutUri }),
       ...(sessionRequired !== undefined && { sessionRequired }),
       ...(alg !== undefined && { alg }),
       ...(typ !== undefined && { typ }),

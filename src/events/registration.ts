@@ -26,7 +26,8 @@ export interface Registration {
   readonly sub: string
   /** The `sid` in the ID token of *this RP*. */
   readonly sid: string
-  readonly backchannelLogoutUri: string
+  /** Where its tokens go. Without it, to that of the client when they are sent. */
+  readonly backchannelLogoutUri?: string
   /** The RP registered `backchannel_logout_session_required`: its tokens always carry `sid`. */
   readonly sessionRequired?: boolean
   readonly alg?: TokenAlgorithm

@@ -11,7 +11,7 @@ import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { Pipeline } from './pipeline.ts'
 
-export type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' }>
+export type Taken = Extract<DecodeResult, { kind: 'trigger' | 'registration' | 'client' }>
 
 export interface BatchItem {
   readonly decoded: Taken

@@ -10,12 +10,14 @@ export type IntakeResult =
   | 'already-settled'
   | 'refused'
   | 'unknown-issuer'
+  /** A registration of a retired client. */
+  | 'retired'
 
 /** What intake reports. Each event becomes a counter and, where it matters, a log line. */
 export interface IntakeEvents {
-  /** A trigger or registration was accepted. `owed` is the number of its deliveries. */
+  /** A trigger, a registration or the configuration of a client was read. `owed` is the number of its deliveries. */
   accepted(
-    decoded: Extract<DecodeResult, { kind: 'trigger' | 'registration' }>,
+    decoded: Extract<DecodeResult, { kind: 'trigger' | 'registration' | 'client' }>,
     result: IntakeResult,
     owed: number,
   ): void

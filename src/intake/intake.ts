@@ -17,7 +17,7 @@ import { type BatchItem, Handover, type Known } from './handover.ts'
 import type { IntakeEvents } from './intake-events.ts'
 import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionQueue } from './partition-queue.ts'
-import type { Pipeline } from './pipeline.ts'
+import { issuerOf, type Pipeline, typeOf } from './pipeline.ts'
 import type { TriggerStep } from './trigger-step.ts'
 
 export interface IntakeOptions {
@@ -147,8 +147,7 @@ export class Intake {
       return
     }
     const now = clock.now()
-    const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
-    const isServed = pipeline.serves(issuer)
+    const isServed = pipeline.serves(issuerOf(decoded))
     // The span begins before the registry is asked, because the mark carries its context to every delivery.
     const span = isServed && decoded.kind === 'trigger' ? tracing?.resolving(decoded.trigger, now) : undefined
     const step = pipeline.step(decoded, now, span?.context)
@@ -157,7 +156,8 @@ export class Intake {
       return
     }
     span?.end(0)
-    events.accepted(decoded, isServed ? 'ignored' : 'unknown-issuer', 0)
+    const result = decoded.kind === 'registration' ? 'retired' : 'ignored'
+    events.accepted(decoded, isServed ? result : 'unknown-issuer', 0)
     record.acknowledge()
   }
 
@@ -239,6 +239,7 @@ export class Intake {
       if (answer.kind === 'refused') this.#refuse(item, answer.reason)
       return this.#handover.deliverLate(decoded, record, answer, known)
     }
+    if (answer.kind === 'configured') this.#options.events.accepted(decoded, 'accepted', 0)
     if (answer.kind !== 'owed') return 0
     const count = this.#handover.deliverOwed(item, answer, known)
     const { next, refused } = answer
@@ -294,9 +295,8 @@ export class Intake {
 
   #refuse({ decoded, record, wire }: BatchItem, reason: string): void {
     const { events, onRefused } = this.#options
-    const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
     record.owe()
-    events.poisoned(wire, type, reason)
+    events.poisoned(wire, typeOf(decoded), reason)
     onRefused(wire, reason)
     this.#publishDeadLetter(wire, reason, record)
   }

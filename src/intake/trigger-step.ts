@@ -3,7 +3,7 @@ import type { Trigger } from '../events/trigger.ts'
 import type { Ending } from '../registry/ending.ts'
 import type { RegistryStep } from '../registry/registry.ts'
 
-export type TriggerStep = Exclude<RegistryStep, { kind: 'register' }>
+export type TriggerStep = Extract<RegistryStep, { ending: unknown }>
 
 /**
  * The registry step of a trigger; `undefined` for a sign-out without a session if that has no effect. `deadlineMs`: when its

@@ -26,6 +26,8 @@ export interface FailedOutcomesOptions {
   readonly tally: ReplayTally
   readonly filter: ReplayFilter
   readonly isServedIssuer: (issuer: string) => boolean
+  /** Whether its client is retired: it would fail for that again. */
+  readonly isRetired: (registration: Registration) => boolean
   /** The minimum age of an outcome that does not say when its session ended, so that it counts as late. Milliseconds. */
   readonly lateAfterMs: number
   /** Includes deliveries that an operator discarded. */
@@ -99,7 +101,7 @@ export class FailedOutcomes {
   }
 
   #takeFailed(record: WireRecord): void {
-    const { tally, filter, isServedIssuer, withDiscarded } = this.#options
+    const { tally, filter, isRetired, isServedIssuer, withDiscarded } = this.#options
     const outcome = readFailedOutcome(record)
     const settled = readOutcome(record)
     if (outcome?.kind !== 'failed' || settled === undefined) {
@@ -110,7 +112,7 @@ export class FailedOutcomes {
     const matches = concerns(filter, registration)
     const isServed = isServedIssuer(registration.issuer)
     const isForReason = isWanted(filter.reason, outcome.reason)
-    const isUsable = !outcome.isDiscarded || withDiscarded
+    const isUsable = (!outcome.isDiscarded || withDiscarded) && !isRetired(registration)
     tally.countRead(matches && isForReason, isServed && isUsable)
     if (!matches || !isServed) return
     const login = `${registrationKey(registration)}\n${registration.registeredAtMs ?? ''}`

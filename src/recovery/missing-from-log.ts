@@ -63,7 +63,7 @@ export class MissingFromLog {
         if (!formats.mayConcern(record, 'trigger')) return true
         const { from } = triggers.get(nameOf(record)) ?? { from: offset }
         triggers.set(nameOf(record), { topic, partition, from, to: offset + 1 })
-        return formats.mayConcern(record, 'registration')
+        return formats.mayConcern(record, 'registration') || formats.mayConcern(record, 'client')
       })
       await store.register(wanted, (record) => believed.take(record))
     }

@@ -32,7 +32,9 @@ export class RegisteredAddresses {
     registrations: readonly Registration[],
     signal: AbortSignal,
   ): Promise<(registration: Registration) => boolean> {
-    const search: Search = { wanted: new Set(registrations.map(addressOf)), seen: new Set() }
+    // One without an address goes where its client says, whoever wrote the outcome.
+    const addressed = registrations.filter((it) => it.backchannelLogoutUri !== undefined)
+    const search: Search = { wanted: new Set(addressed.map(addressOf)), seen: new Set() }
     const { wanted, seen } = search
     if (wanted.size > 0) await this.#searchLog(search, signal)
     if (wanted.size > 0) await this.#searchRegistry(search, signal)

@@ -42,6 +42,7 @@ interface Logged extends RegistrationKey {
 }
 
 const FOUND_AT_ONCE = 500
+const LASTING = ['registration', 'client'] as const
 
 /** Compares the registry with the log. Keeps an entry for every registration on the log. */
 export class RegistryDifference {
@@ -49,6 +50,7 @@ export class RegistryDifference {
   readonly #believed: BelievedOutcomes
   readonly #logged = new Map<string, Logged>()
   readonly #topics: readonly string[]
+  #hasClients = false
   records = 0
   recordsTotal = 0
 
@@ -82,7 +84,7 @@ export class RegistryDifference {
   }
 
   /**
-   * Registers what is missing and removes what is settled. Never registers a settled registration, not even for a moment,
+   * Registers what is missing, removes what is settled, and configures the clients that the log names. Never registers a settled registration, not even for a moment,
    * since a replica might see it. Keeps what is not on the log.
    */
   async repair(found: readonly Difference[], signal: AbortSignal): Promise<void> {
@@ -95,7 +97,7 @@ export class RegistryDifference {
     const missing = new Map(
       found.filter(({ difference }) => difference === 'missing').map((it) => [registrationKey(it), it]),
     )
-    if (missing.size === 0) return
+    if (missing.size === 0 && !this.#hasClients) return
     const parts = (await reader.bounds(this.#topics)).filter(({ from, to }) => from < to)
     await reader.read(
       parts,
@@ -103,11 +105,12 @@ export class RegistryDifference {
         const steps: RegistryStep[] = []
         const take = (decoded: DecodeResult): void => {
           const step = pipeline.step(decoded)
+          if (step?.kind === 'configure-client') steps.push(step)
           if (step?.kind !== 'register') return
           const it = missing.get(registrationKey(step.registration))
           if (it !== undefined && !isSettledBy(it.outcome, step.registration)) steps.push(step)
         }
-        for (const record of records) pipeline.read(record, 'registration', clock.now(), take)
+        for (const record of records) pipeline.read(record, LASTING, clock.now(), take)
         if (steps.length > 0) await registry.apply(steps)
       },
       signal,
@@ -159,11 +162,12 @@ export class RegistryDifference {
       if (outcome !== undefined) this.#settle(outcome)
       return
     }
-    pipeline.read(record, 'registration', clock.now(), this.#takeRegistration)
+    pipeline.read(record, LASTING, clock.now(), this.#takeStep)
   }
 
-  readonly #takeRegistration = (decoded: DecodeResult): void => {
+  readonly #takeStep = (decoded: DecodeResult): void => {
     const step = this.#options.pipeline.step(decoded)
+    this.#hasClients ||= step?.kind === 'configure-client'
     if (step?.kind !== 'register') return
     const { clientId, registeredAtMs = 0 } = step.registration
     if ((this.#entry(step.registration).registeredAtMs ?? 0) <= registeredAtMs)

@@ -86,7 +86,7 @@ export class ReplayTriggers {
       return undefined
     }
     const step = pipeline.step(decoded, clock.now())
-    const isUsable = step !== undefined && step.kind !== 'register'
+    const isUsable = step !== undefined && 'ending' in step
     tally.countRead(true, isUsable)
     if (!isUsable) return undefined
     if (decoded.trigger.reason !== undefined) this.#reasons.set(step, decoded.trigger.reason)

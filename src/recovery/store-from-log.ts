@@ -38,6 +38,7 @@ interface Item {
   readonly fate: 'run' | 'run-if-owed' | 'over' | 'over-if-owed'
 }
 
+const LASTING = ['registration', 'client'] as const
 const REGISTRY_STEPS_MAX = 256
 const TRIGGERS_AT_ONCE = 128
 
@@ -50,7 +51,7 @@ export class StoreFromLog {
   }
 
   /**
-   * Creates registrations, and removes those that an outcome settles, in any order. `outcomeOf`: the believed outcome that a
+   * Configures clients, creates registrations, and removes those that an outcome settles, in any order. `outcomeOf`: the believed outcome that a
    * record holds, if any.
    */
   async register(
@@ -78,13 +79,19 @@ export class StoreFromLog {
     }
     const take = (decoded: DecodeResult): void => {
       const step = pipeline.rebuildStep(decoded)
-      if (step?.kind === 'register') steps.push(step)
+      if (step?.kind === 'register' || step?.kind === 'configure-client') steps.push(step)
+    }
+    const takeClient = (decoded: DecodeResult): void => {
+      if (decoded.kind === 'client') take(decoded)
     }
     for (const record of records) {
       const outcome = outcomeOf(record)
       if (outcome !== undefined) settled.push(outcome)
-      else if (claimedTime(record.timestampMs, now, now) > livingSinceMs)
-        pipeline.read(record, 'registration', now, take)
+      else {
+        // What is known of a client has no end.
+        const isLiving = claimedTime(record.timestampMs, now, now) > livingSinceMs
+        pipeline.read(record, isLiving ? LASTING : 'client', now, isLiving ? take : takeClient)
+      }
       if (steps.length + settled.length >= REGISTRY_STEPS_MAX) await flush()
     }
     await flush()
@@ -127,7 +134,7 @@ export class StoreFromLog {
       // The deadline of an unread trigger has not begun.
       const sinceMs = record.offset < (partition?.committed ?? 0) ? recordedAtMs : now
       const step = pipeline.rebuildStep(decoded, sinceMs)
-      if (step === undefined || step.kind === 'register') return
+      if (step === undefined || !('ending' in step)) return
       const isOld = recordedAtMs < now - tombstoneMs
       const fate = isOver ? 'over' : 'run'
       items.push({ step, fate: isOld ? `${fate}-if-owed` : fate })

@@ -1,10 +1,12 @@
 /** Keys that exist once: their last part and their Redis type. */
 const singles: Readonly<Record<string, string>> = {
   backlogs: 'zset',
+  'client-states': 'hash',
   epoch: 'hash',
   group: 'string',
   positions: 'hash',
   rebuild: 'string',
+  relays: 'zset',
 }
 
 /** Keys per session, user or RP: their kind and their Redis type. */
@@ -13,6 +15,7 @@ const entities: Readonly<Record<string, string>> = {
   'backlog-state': 'hash',
   client: 'hash',
   ended: 'string',
+  relay: 'string',
   session: 'hash',
   'signed-out': 'string',
   user: 'zset',

@@ -26,9 +26,24 @@ export class RedisKeys {
     return `${this.#prefix}:signed-out:{${issuer}|${userId}}`
   }
 
-  /** Hash: settings of an RP that override those of its registrations. */
+  /** Hash: settings of an RP that override those of its registrations, and the changes of its state. */
   client(issuer: string, clientId: string): string {
     return `${this.#prefix}:client:{${issuer}|${clientId}}`
+  }
+
+  /** Hash: `<issuer>|<clientId>` of each RP that is or was not active → the changes of its state. */
+  clientStates(): string {
+    return `${this.#prefix}:client-states`
+  }
+
+  /** Sorted set: the relays by the time at which each last wrote its summary. */
+  relays(): string {
+    return `${this.#prefix}:relays`
+  }
+
+  /** String: what one relay has seen of RPs. */
+  relay(id: string): string {
+    return `${this.#prefix}:relay:{${id}}`
   }
 
   /** Sorted set: parked deliveries of one RP by due time. */

@@ -11,6 +11,7 @@ import type {
 } from '../registry/registry.ts'
 import { readFieldsScript } from './bounded-reads.ts'
 import type { SuspectKeys } from './foreign-keys.ts'
+import { type ConfigureStep, RedisClients } from './redis-clients.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
@@ -32,7 +33,7 @@ export interface RedisRegistryOptions {
   readonly guard?: EpochGuard
 }
 
-type SessionStep = Exclude<RegistryStep, { kind: 'end-user' }>
+type BatchedStep = Exclude<RegistryStep, { kind: 'end-user' }>
 type RegisterStep = Extract<RegistryStep, { kind: 'register' }>
 
 /** The registry in Redis: a hash per session, so a trigger costs one command for any number of RPs. */
@@ -40,12 +41,14 @@ export class RedisRegistry implements Registry {
   readonly #keys: RedisKeys
   readonly #sessionLifetimeMs: number
   readonly #calls: SessionCalls
+  readonly #clients: RedisClients
   readonly #termination: SessionTermination
   readonly #settlement: RedisSettlement
   readonly #suspects: SuspectKeys
 
   constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
     this.#calls = new SessionCalls(redis, keys, guard)
+    this.#clients = new RedisClients({ redis, keys, sessionLifetimeMs })
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     const parts = { redis, keys, sessionLifetimeMs, tombstoneMs, calls: this.#calls }
@@ -57,7 +60,7 @@ export class RedisRegistry implements Registry {
 
   async apply(steps: readonly RegistryStep[]): Promise<RegistryAnswer[]> {
     const answers: RegistryAnswer[] = []
-    let run: SessionStep[] = []
+    let run: BatchedStep[] = []
     for (const step of steps) {
       // The user's sessions are known only after a first answer. So the step runs alone: it must not see later steps of
       // the log.
@@ -102,26 +105,37 @@ export class RedisRegistry implements Registry {
     })
   }
 
-  async #applyRun(steps: readonly SessionStep[]): Promise<RegistryAnswer[]> {
+  async #applyRun(steps: readonly BatchedStep[]): Promise<RegistryAnswer[]> {
     const answers: RegistryAnswer[] = []
     for (let i = 0; i < steps.length; ) {
-      const isEnd = steps[i]?.kind === 'end-session'
+      const { kind } = steps[i] as BatchedStep
       let next = i + 1
-      while (next < steps.length && (steps[next]?.kind === 'end-session') === isEnd) next++
-      const run = steps.slice(i, next)
-      answers.push(
-        ...(isEnd
-          ? await this.#termination.endSessions(run as EndStep[])
-          : await this.#calls.runSkippingForeign(
-              run as RegisterStep[],
-              ({ registration }) => registration,
-              (sound) => this.#register(sound),
-              (_, reason): RegistryAnswer => ({ kind: 'refused', reason }),
-            )),
-      )
+      while (next < steps.length && steps[next]?.kind === kind) next++
+      answers.push(...(await this.#applyAlike(kind, steps.slice(i, next))))
       i = next
     }
     return answers
+  }
+
+  async #applyAlike(kind: BatchedStep['kind'], steps: BatchedStep[]): Promise<RegistryAnswer[]> {
+    switch (kind) {
+      case 'end-session':
+        return this.#termination.endSessions(steps as EndStep[])
+      case 'register':
+        return this.#calls.runSkippingForeign(
+          steps as RegisterStep[],
+          ({ registration }) => registration,
+          (sound) => this.#register(sound),
+          (_, reason): RegistryAnswer => ({ kind: 'refused', reason }),
+        )
+      case 'configure-client':
+        await this.#clients.apply(steps as ConfigureStep[], (commands) =>
+          this.#calls.pipelineGuarded(commands, 'tolerantPipeline'),
+        )
+        return steps.map(() => ({ kind: 'configured' }))
+      default:
+        return kind satisfies never
+    }
   }
 
   /**

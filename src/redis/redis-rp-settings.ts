@@ -1,3 +1,4 @@
+import { clientFieldNames } from '../events/client.ts'
 import { endpointProblem } from '../events/logout-endpoint.ts'
 import { rpSettingsSchema } from '../events/read-registration.ts'
 import type { RpName, RpSettings, RpSettingsStore } from '../registry/rp-settings.ts'
@@ -16,7 +17,7 @@ export interface RedisRpSettingsOptions {
 }
 
 /** Read by name: the hash is the identity provider's and may hold any number of other fields. */
-const FIELDS = ['backchannelLogoutUri', ...Object.keys(rpSettingsSchema.shape)]
+const FIELDS: readonly string[] = clientFieldNames
 
 /** KEYS: an RP's settings. ARGV: field names. Returns each value, or the length of one that is too large. */
 const readSettingsScript = redisScript(`
@@ -74,6 +75,11 @@ export class RedisRpSettings implements RpSettingsStore {
       const problem = endpointProblem(value) ?? this.#options.uriProblem?.(rp, value)
       if (problem === undefined) settings[name] = value
       return problem
+    }
+    if (name === 'sessionRequired') {
+      if (value !== 'true' && value !== 'false') return 'must be true or false'
+      settings[name] = value === 'true'
+      return undefined
     }
     const parsed = rpSettingsSchema.safeParse({ [name]: value })
     if (!parsed.success) return parsed.error.issues[0]?.message

@@ -1,3 +1,4 @@
+import type { ClientChange } from '../events/client.ts'
 import type { Outcome, SettledByLog } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TriggerOrigin } from '../events/trigger.ts'
@@ -20,6 +21,8 @@ export type RegistryStep =
       readonly userId: string
       readonly ending: Ending
     }
+  /** Of two changes of one client the later one counts, in whatever order they are carried out. */
+  | { readonly kind: 'configure-client'; readonly change: ClientChange; readonly origin: TriggerOrigin }
 
 /**
  * A decided outcome that is not on the topic yet because Kafka is not accepting it. Whoever finds it publishes it, and does
@@ -62,6 +65,8 @@ export type RegistryAnswer =
       /** The registration was already there, so its delivery may be under way. */
       readonly isRepeated?: boolean
     }
+  /** Settings of a client whose key holds foreign data are left out. */
+  | { readonly kind: 'configured' }
   /** It was settled before, or a later registration has its key. Nothing was written. */
   | { readonly kind: 'already-settled' }
   /** It cannot be stored because the session's key holds foreign data. Nothing was written. */

@@ -73,7 +73,7 @@ export class RecentFailures {
     const error = codeIn(lastStatus, lastError)
     if (error === undefined) return
     this.#problems.delete(rp.key)
-    this.#problems.set(rp.key, { host: hostOf(uri), error, atMs: this.#clock.now() })
+    this.#problems.set(rp.key, { host: uri === undefined ? '' : hostOf(uri), error, atMs: this.#clock.now() })
     dropOldest(this.#problems, RPS_MAX)
     this.#trouble(rp.key)
   }

@@ -27,7 +27,7 @@ const passReasons: readonly PassedPosition['why'][] = [
   'forgotten',
   'lacked',
 ]
-const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'draining']
+const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'paused', 'draining']
 /** Those that are known beforehand. */
 const faultParts = [
   ...['redis', 'rebuild', 'signing-keys', 'checks-redis', 'checks-topics', 'kafka-topics', 'kafka-publish'],

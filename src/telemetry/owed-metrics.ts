@@ -2,6 +2,7 @@ import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import { issuerOf } from '../delivery/relying-party.ts'
 import type { Clock } from '../lib/clock.ts'
+import { putOffDeadline } from '../registry/client-history.ts'
 import { clientLabels } from './client-failures.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -65,9 +66,12 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs,
     for (const { rpKey, size, deadline } of backlogs) {
       const it = of(rpKey)
       it.parked += size
-      if (deadline === undefined) continue
+      const state = core.relyingParties.stateOf(rpKey)
+      // Nobody waits for what is paused, and a pause made nothing older.
+      if (deadline === undefined || state?.kind === 'paused') continue
       const issuer = issuerOf(rpKey)
-      const age = ageSeconds(sinceMs(issuer, deadline))
+      const putOffMs = putOffDeadline(state?.pauses ?? [], deadline, deadline - sinceMs(issuer, deadline))
+      const age = ageSeconds(sinceMs(issuer, putOffMs))
       it.oldestAgeSeconds = Math.max(it.oldestAgeSeconds ?? 0, age)
       it.deadlineUsed = Math.max(it.deadlineUsed ?? 0, (age * 1_000) / timeMs(issuer))
     }

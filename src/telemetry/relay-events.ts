@@ -5,6 +5,7 @@ import type { OutgoingRecord } from '../delivery/outcome-log.ts'
 import type { RelyingParty } from '../delivery/relying-party.ts'
 import type { CheckedPart, CheckupEvents } from '../diagnosis/checkup.ts'
 import type { Finding, Severity } from '../diagnosis/finding.ts'
+import type { ClientChange } from '../events/client.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { KnownType } from '../events/decoding/known-types.ts'
 import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
@@ -12,6 +13,7 @@ import type { WireRecord } from '../events/wire-record.ts'
 import type { FetchGap } from '../intake/assignment.ts'
 import type { IntakeEvents, IntakeResult } from '../intake/intake-events.ts'
 import type { PassedPosition } from '../intake/log-edges.ts'
+import { issuerOf, typeOf } from '../intake/pipeline.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { Ration } from '../lib/ration.ts'
@@ -34,6 +36,7 @@ const levels = {
 const POISON_LINES_PER_MINUTE = 200
 /** Anybody who writes records can make issuers up. */
 const UNKNOWN_ISSUER_LINES_PER_MINUTE = 60
+const CLIENT_LINES_PER_MINUTE = 60
 
 const passedTexts: Partial<Record<PassedPosition['why'], string>> = {
   forgotten: 'its position is lost: reading starts as at a first start',
@@ -55,6 +58,9 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   readonly #poisonLines = new Ration(POISON_LINES_PER_MINUTE)
   readonly #unknownIssuers = new RecentMessages()
   readonly #unknownLines = new Ration(UNKNOWN_ISSUER_LINES_PER_MINUTE)
+  readonly #retiredClients = new RecentMessages()
+  readonly #retiredLines = new Ration(CLIENT_LINES_PER_MINUTE)
+  readonly #changeLines = new Ration(CLIENT_LINES_PER_MINUTE)
 
   constructor(
     { logger, writeLine }: Pick<Log, 'logger' | 'writeLine'>,
@@ -162,20 +168,32 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
   }
 
   accepted(
-    decoded: Extract<DecodeResult, { kind: 'trigger' | 'registration' }>,
+    decoded: Extract<DecodeResult, { kind: 'trigger' | 'registration' | 'client' }>,
     result: IntakeResult,
     owed: number,
   ): void {
-    const type = decoded.kind === 'trigger' ? decoded.trigger.type : 'backchannel-logout-registered'
+    const type = typeOf(decoded)
     this.#metrics.triggers.inc({ type, result })
     if (result === 'unknown-issuer') {
-      const issuer = decoded.kind === 'trigger' ? decoded.trigger.issuer : decoded.registration.issuer
+      const issuer = issuerOf(decoded)
       if (this.#unknownIssuers.isNew(issuer) && this.#unknownLines.take() !== undefined)
         this.#log.warn({ type, issuer }, 'skipped: this issuer is not configured here, or not enabled')
     } else if (decoded.kind === 'trigger') {
       const { origin, sessionId } = decoded.trigger
       this.#log.debug({ trigger: origin.id, type, session: sessionId, result, owed }, 'trigger')
+    } else if (decoded.kind === 'client') this.#clientChanged(decoded.change)
+    else if (result === 'retired') {
+      const { clientId, issuer } = decoded.registration
+      if (this.#retiredClients.isNew(`${issuer}|${clientId}`) && this.#retiredLines.take() !== undefined)
+        this.#log.warn({ issuer, client: clientId }, 'registration refused: its client is retired')
     }
+  }
+
+  /** Clients are configured by people, or all at once when a platform starts. */
+  #clientChanged({ clientId, issuer, type, ...change }: ClientChange): void {
+    if (this.#changeLines.take() === undefined) return
+    const state = 'state' in change ? change.state : undefined
+    this.#log.info({ issuer, client: clientId, type, state }, 'client')
   }
 
   skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void {

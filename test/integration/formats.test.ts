@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { registeredDecoders } from '../../src/events/decoding/decode-record.ts'
 import { eventually } from '../support/eventually.ts'
-import { formatSamples } from '../support/format-samples.ts'
+import { type FormatSample, formatSamples } from '../support/format-samples.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -16,6 +16,7 @@ interface Seen {
   readonly registered: readonly string[]
   /** Deliveries that are parked, each with its trigger. */
   readonly ended: readonly string[]
+  readonly clients: FormatSample['clients']
 }
 
 let site: RelaySite
@@ -35,7 +36,14 @@ async function inRedis(): Promise<Seen> {
   return {
     registered: fields.flat().sort(),
     ended: rows.map(({ oidcSessionId, triggerId }) => named(oidcSessionId, triggerId)).sort(),
+    clients: Object.fromEntries(await Promise.all((await site.redisKeys('client:*')).map(clientOf))),
   }
+}
+
+async function clientOf(key: string): Promise<[string, Seen['clients'][string]]> {
+  const fields = Object.entries(await site.redis.hgetall(key)).filter(([name]) => !name.startsWith('at:'))
+  const { states = '', ...settings } = Object.fromEntries(fields)
+  return [/\|(.*)}$/.exec(key)?.[1] ?? '', { ...settings, state: states.split(' ').at(-1) ?? '' }]
 }
 
 async function loseRedis(): Promise<void> {
@@ -53,6 +61,7 @@ test('live intake, replay, rebuild and reconcile see the same in every registere
   const expected: Seen = {
     registered: samples.flatMap(({ registered }) => registered).sort(),
     ended: samples.flatMap(({ ended }) => Object.entries(ended).map((it) => named(...it))).sort(),
+    clients: Object.assign({}, ...samples.map(({ clients }) => clients)),
   }
   expect(expected.ended.length).toBeGreaterThanOrEqual(samples.length)
 

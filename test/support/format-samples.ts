@@ -9,6 +9,8 @@ export interface FormatSample {
   readonly registered: readonly string[]
   /** Those of them that are ended, each with the id of its trigger. */
   readonly ended: Readonly<Record<string, string>>
+  /** What is known of clients, by client id: fields of `lr:client`, and the state. */
+  readonly clients: Readonly<Record<string, Readonly<Record<string, string>> & { readonly state: string }>>
 }
 
 type Registration = (
@@ -22,6 +24,8 @@ export const formatSamples: Readonly<Record<string, (registration: Registration)
   'plain-json': ownWords('plain-json'),
 }
 
+const settings = { backchannelLogoutUri: 'https://client.example/logout', alg: 'ES256' } as const
+
 /** A format that has the words of the relay, each of which ends something. */
 function ownWords(format: InputFormat): (registration: Registration) => FormatSample {
   const [alive, terminated, signedOut, everywhere, second] = ['alive', 'ended', 'out', 'all', 'all-2'].map(
@@ -33,6 +37,7 @@ function ownWords(format: InputFormat): (registration: Registration) => FormatSa
       return registration({ sessionId: id, oidcSessionId: id, userId })
     })
     const { issuer } = registrations[0] as RegistrationInput
+    const [paused, removed] = [`${format}-paused`, `${format}-removed`]
     return {
       records: [
         ...registrations.map((it) => inputRecord('backchannel-logout-registered', it, { format })),
@@ -47,6 +52,10 @@ function ownWords(format: InputFormat): (registration: Registration) => FormatSa
           { format, id: `t-${signedOut}` },
         ),
         inputRecord('user-signed-out', { issuer, userId: everywhere }, { format, id: `t-${everywhere}` }),
+        ...[paused, removed].map((clientId) =>
+          inputRecord('client-configured', { issuer, clientId, state: 'paused', ...settings }, { format }),
+        ),
+        inputRecord('client-removed', { issuer, clientId: removed }, { format }),
       ],
       registered: [alive, terminated, signedOut, everywhere, second],
       ended: {
@@ -54,6 +63,10 @@ function ownWords(format: InputFormat): (registration: Registration) => FormatSa
         [signedOut]: `t-${signedOut}`,
         [everywhere]: `t-${everywhere}`,
         [second]: `t-${everywhere}`,
+      },
+      clients: {
+        [paused]: { backchannelLogoutUri: settings.backchannelLogoutUri, alg: 'ES256', state: 'paused' },
+        [removed]: { state: 'active' },
       },
     }
   }

@@ -24,7 +24,7 @@ export function inputRecord(
   data: Readonly<Record<string, unknown>>,
   { format = 'cloudevents-binary', id = randomUUID(), time, traceparent, tracestate }: InputOptions = {},
 ): InputRecord {
-  const key = String(data.sessionId ?? data.userId)
+  const key = String(data.sessionId ?? data.userId ?? data.clientId)
   const when = time === undefined ? {} : { time }
   const trace: Record<string, string> = {
     ...(traceparent !== undefined && { traceparent }),

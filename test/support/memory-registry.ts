@@ -1,6 +1,8 @@
+import type { ClientChange } from '../../src/events/client.ts'
 import type { SettledByLog } from '../../src/events/outcome.ts'
 import type { Registration } from '../../src/events/registration.ts'
 import { isSameOrigin } from '../../src/events/trigger.ts'
+import type { TriggerStep } from '../../src/intake/trigger-step.ts'
 import {
   appliesTo,
   covers,
@@ -34,6 +36,8 @@ interface Session {
 
 /** The registry as one would explain it: a map of sessions and a list of sign-outs. Nothing in it expires. */
 export class MemoryRegistry implements Registry {
+  /** What was said of clients, in order. */
+  readonly configured: ClientChange[] = []
   readonly #sessions = new Map<string, Session>()
   readonly #signOuts: EndUser[] = []
 
@@ -46,6 +50,9 @@ export class MemoryRegistry implements Registry {
           return { kind: 'owed', groups: this.#end(this.#session(step), step.ending) }
         case 'end-user':
           return { kind: 'owed', groups: this.#endUser(step) }
+        case 'configure-client':
+          this.configured.push(step.change)
+          return { kind: 'configured' }
         default:
           return step satisfies never
       }
@@ -85,7 +92,7 @@ export class MemoryRegistry implements Registry {
   }
 
   /** As a recovery asks: nothing is marked. */
-  async owed(steps: readonly Exclude<RegistryStep, { kind: 'register' }>[]): Promise<OwedGroup[][]> {
+  async owed(steps: readonly TriggerStep[]): Promise<OwedGroup[][]> {
     return steps.map((step) => {
       const isMeant = (it: Registration) =>
         it.issuer === step.issuer &&

@@ -40,6 +40,11 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   'cli/completion': { imports: '', packages: 'commander' },
   'cli/trace': { imports: 'lib events events/decoding intake recovery kafka redis cli/sessions' },
   'cli/sessions': { imports: 'lib events events/decoding registry config redis cli', packages: 'commander' },
+  'cli/clients': {
+    imports:
+      'lib events events/decoding registry egress config delivery issuers kafka redis app cli cli/send cli/sessions',
+    packages: 'commander',
+  },
   'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
   'cli/keys': {
@@ -51,7 +56,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   },
   cli: {
     imports:
-      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/completion cli/trace cli/sessions cli/backlog cli/send cli/keys cli/replay',
+      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/completion cli/clients cli/trace cli/sessions cli/backlog cli/send cli/keys cli/replay',
     packages: 'commander',
   },
   '.': { imports: 'cli' },

@@ -63,7 +63,10 @@ export function addRegisterSession(sessions: Command): void {
     .option('--oidc-session <id>', 'oidcSessionId: the id of the registration within its session')
     .option('--client <id>', 'clientId: the RP')
     .option('--user <id>', 'userId: the user')
-    .option('--uri <uri>', 'backchannelLogoutUri: where the RP accepts logout tokens')
+    .option(
+      '--uri <uri>',
+      'backchannelLogoutUri: where the RP accepts logout tokens (default: that of the client)',
+    )
     .option('--sub <sub>', 'sub: the subject that the RP knows (default: the user)')
     .option('--sid <sid>', 'sid: the session id that the RP knows (default: the session)')
     .option('--session-required', 'sessionRequired: the RP requires sid in every token')
@@ -132,7 +135,7 @@ async function given(
   if (fields.length === 0) {
     throw new RelayFault(
       'LR_USAGE',
-      'give --session, --oidc-session, --client, --user and --uri, or --stdin to read JSON from standard input',
+      'give --session, --oidc-session, --client and --user, or --stdin to read JSON from standard input',
     )
   }
   const data = { issuer, ...Object.fromEntries(fields.map(([option, field]) => [field, options[option]])) }

@@ -31,7 +31,9 @@ export function registrationRows(
       clientId: it.clientId,
       userId: it.userId,
       ...(it.registeredAtMs !== undefined && { registeredAt: timeText(it.registeredAtMs) }),
-      backchannelLogoutUri: withoutQuery(it.backchannelLogoutUri),
+      ...(it.backchannelLogoutUri !== undefined && {
+        backchannelLogoutUri: withoutQuery(it.backchannelLogoutUri),
+      }),
       state: ended === undefined && delivery === undefined ? 'alive' : owedText(it, delivery, nowMs),
       ...(delivery !== undefined && {
         dueAt: timeText(delivery.dueMs),

@@ -112,7 +112,10 @@ function inputEntry(
     if (of !== issuer) return undefined
     subject.learn(sessionId, userId)
     if (!subject.covers(sessionId, userId)) return undefined
-    const text = `registered at ${withoutQuery(backchannelLogoutUri)}`
+    const text =
+      backchannelLogoutUri === undefined
+        ? 'registered at the URI of its client'
+        : `registered at ${withoutQuery(backchannelLogoutUri)}`
     return { ...at(record), kind: 'registered', sessionId, oidcSessionId, clientId, userId, text }
   }
   if (decoded.kind !== 'trigger' || decoded.trigger.issuer !== issuer) return undefined

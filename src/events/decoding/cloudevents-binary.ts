@@ -1,7 +1,7 @@
 import { cloudEventType, headerText } from '../wire-record.ts'
 import type { Decoder } from './decoder.ts'
 import { parseJson, timeOf } from './envelope.ts'
-import { isKnownType, unread } from './known-types.ts'
+import { isKnownType, kindOf, unread } from './known-types.ts'
 
 /**
  * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, only the data in the value. Does not parse
@@ -30,8 +30,7 @@ export const cloudEventsBinary: Decoder = {
   mayConcern(record, what) {
     const type = cloudEventType(record)
     if (type === undefined) return undefined
-    if (isKnownType(type))
-      return what === undefined || (type === 'backchannel-logout-registered') === (what === 'registration')
+    if (isKnownType(type)) return what === undefined || kindOf(type) === what
     return unread(type) === undefined ? undefined : false
   },
 }

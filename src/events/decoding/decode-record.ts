@@ -1,4 +1,5 @@
 import { CLOCK_TOLERANCE_MS, claimedTime } from '../claimed-time.ts'
+import { type ClientChange, clientConfiguredData, clientRemovedData } from '../client.ts'
 import { describeProblems } from '../identifier.ts'
 import { readRegistration } from '../read-registration.ts'
 import type { Registration } from '../registration.ts'
@@ -24,6 +25,7 @@ import { plainJson } from './plain-json.ts'
 export type DecodeResult =
   | { readonly kind: 'trigger'; readonly trigger: Trigger }
   | { readonly kind: 'registration'; readonly registration: Registration; readonly origin: TriggerOrigin }
+  | { readonly kind: 'client'; readonly change: ClientChange; readonly origin: TriggerOrigin }
   | { readonly kind: 'skipped'; readonly reason: 'empty' | 'outcome' | 'unknown-type' }
   | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
 
@@ -123,6 +125,8 @@ function interpret(
   const recordedAtMs = claimedTime(record.timestampMs, nowMs, nowMs)
   // Nothing happened after its record was written. The time of reading is no bound: a later reading would cover more.
   const writtenAtMs = Math.min(recordedAtMs, nowMs)
+  // What is configured later than its record was written would win over what was configured since.
+  const configuredAtMs = claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs)
   // Without the clock tolerance, which the cut-off adds, here or from an outcome.
   const occurredAtMs = Math.min(claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs), writtenAtMs)
   const common = {
@@ -182,6 +186,27 @@ function interpret(
           issuer,
           registeredAtMs: claimedTime(saidMs, recordedAtMs, writtenAtMs),
         },
+        origin,
+      }
+    }
+    case 'client-configured': {
+      const parsed = clientConfiguredData.safeParse(envelope.data)
+      if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
+      const { issuer: named, clientId, state, ...settings } = parsed.data
+      const issuer = resolveIssuer(named)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
+      const of = { type: envelope.type, issuer, clientId, atMs: configuredAtMs }
+      return { kind: 'client', change: { ...of, settings, ...(state !== undefined && { state }) }, origin }
+    }
+    case 'client-removed': {
+      const parsed = clientRemovedData.safeParse(envelope.data)
+      if (!parsed.success) return poison(envelope.type, describeProblems(parsed.error))
+      const issuer = resolveIssuer(parsed.data.issuer)
+      if (issuer === undefined) return poison(envelope.type, NO_ISSUER)
+      const { clientId } = parsed.data
+      return {
+        kind: 'client',
+        change: { type: envelope.type, issuer, clientId, atMs: configuredAtMs },
         origin,
       }
     }

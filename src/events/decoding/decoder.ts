@@ -2,7 +2,7 @@ import type { WireHeaders, WireRecord } from '../wire-record.ts'
 import type { Envelope } from './envelope.ts'
 
 /** The kind of records that a reader of the log wants. */
-export type RecordKind = 'trigger' | 'registration'
+export type RecordKind = 'trigger' | 'registration' | 'client'
 
 /** One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. */
 export type Decoded =

@@ -1,12 +1,24 @@
 import { isOutcomeType } from '../outcome.ts'
-import type { Decoded } from './decoder.ts'
+import type { Decoded, RecordKind } from './decoder.ts'
 
-/** The record types that intake processes. It skips and counts all others. */
-export const knownTypes = ['session-terminated', 'user-signed-out', 'backchannel-logout-registered'] as const
-export type KnownType = (typeof knownTypes)[number]
+/** The record types that intake processes, and what each is about. It skips and counts all others. */
+const kinds = {
+  'session-terminated': 'trigger',
+  'user-signed-out': 'trigger',
+  'backchannel-logout-registered': 'registration',
+  'client-configured': 'client',
+  'client-removed': 'client',
+} as const satisfies Readonly<Record<string, RecordKind>>
+
+export type KnownType = keyof typeof kinds
+export const knownTypes = Object.keys(kinds) as readonly KnownType[]
+
+export function kindOf(type: KnownType): RecordKind {
+  return kinds[type]
+}
 
 export function isKnownType(type: string): type is KnownType {
-  return (knownTypes as readonly string[]).includes(type)
+  return Object.hasOwn(kinds, type)
 }
 
 const outcome: Decoded = { kind: 'skipped', reason: 'outcome' }

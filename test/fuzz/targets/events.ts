@@ -83,7 +83,8 @@ function holds(isTrue: boolean, what: string): void {
 }
 
 function checkRegistration(it: Registration): void {
-  holds(endpointProblem(it.backchannelLogoutUri) === undefined, 'a URI that nothing is sent to')
+  const { backchannelLogoutUri: uri } = it
+  holds(uri === undefined || endpointProblem(uri) === undefined, 'a URI that nothing is sent to')
   // What was accepted once is accepted as it is written.
   const again = readRegistration(
     JSON.parse(JSON.stringify({ ...it, registeredAt: it.registeredAtMs })),

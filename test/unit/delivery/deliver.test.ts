@@ -45,6 +45,33 @@ async function deliver(results: AttemptResult[], options: Parameters<typeof deli
 }
 
 describe('deliver', () => {
+  test('a registration without a URI goes where its client says, and with neither it is invalid', async () => {
+    const { backchannelLogoutUri: _, ...nowhere } = sampleRegistration()
+    const uri = 'https://client.example/logout?x=1'
+    const { attempts, clientNotes, endAll, outcomes, owe } = deliveryFixture({
+      settings: { backchannelLogoutUri: uri },
+    })
+    await owe([nowhere])
+    expect(attempts).toMatchObject([{ endpoint: { origin: 'https://client.example', path: '/logout?x=1' } }])
+    await endAll()
+    expect(outcomes()).toMatchObject([{ type: 'backchannel-logout-sent' }])
+    expect(clientNotes).toEqual([])
+
+    const without = deliveryFixture()
+    const [record] = await without.owe([nowhere, sampleRegistration({ oidcSessionId: 'oidc-2' })])
+    expect(without.attempts).toHaveLength(1)
+    await without.endAll()
+    expect(record?.isSettled).toBe(true)
+    expect(without.outcomes()).toMatchObject([
+      {
+        reason: 'invalid',
+        attempts: 0,
+        lastError: expect.stringMatching(/(?=.*lr:client)(?=.*ISSUERS_FILE)/),
+      },
+      { type: 'backchannel-logout-sent' },
+    ])
+  })
+
   test.each([200, 204])('%i: sent, and not owed any more', async (status) => {
     const { attempts, outcome, isStillOwed, parked, published } = await deliver([answered(status)])
     const { jti } = tokenOf(attempts[0])

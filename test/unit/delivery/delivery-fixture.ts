@@ -2,6 +2,7 @@ import { expect, onTestFinished } from 'vitest'
 import { type Config, readConfig } from '../../../src/config/config.ts'
 import type { ClientNote } from '../../../src/delivery/client-policy.ts'
 import { ClientPolicy } from '../../../src/delivery/client-policy.ts'
+import { ClientStates } from '../../../src/delivery/client-states.ts'
 import { DeliveryCore } from '../../../src/delivery/delivery-core.ts'
 import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
 import type { OutgoingRecord } from '../../../src/delivery/outcome-log.ts'
@@ -169,6 +170,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     await remove(names)
   }
 
+  const states = new ClientStates()
   const config = configOf(env)
   const ended = Promise.withResolvers<void>()
   const clients = new ClientPolicy(config.clients, issuers, ({ clientId }, note) =>
@@ -182,6 +184,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     registry,
     sender,
     clients,
+    states,
     issuers,
     guard: { isIntact: true },
     events: {
@@ -238,6 +241,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     reports,
     settled,
     unanswered,
+    states,
     steps,
     /** Admits registrations as intake would after a trigger, and tells whether each is settled. */
     async owe(

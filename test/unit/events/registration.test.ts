@@ -101,16 +101,7 @@ describe('registration', () => {
         registeredAtMs: fc.nat(),
       },
       {
-        requiredKeys: [
-          'issuer',
-          'sessionId',
-          'oidcSessionId',
-          'clientId',
-          'userId',
-          'sub',
-          'sid',
-          'backchannelLogoutUri',
-        ],
+        requiredKeys: ['issuer', 'sessionId', 'oidcSessionId', 'clientId', 'userId', 'sub', 'sid'],
       },
     )
     fc.assert(

@@ -57,6 +57,7 @@ function site() {
     saying('session-terminated', { sessionId: 'ended' }),
     saying('user-signed-out', { userId: 'out' }),
     saying('session-terminated', { sessionId: 'of another', issuer: 'https://other.example' }),
+    saying('client-configured', { clientId: 'shop', state: 'paused' }),
   )
   log.commit({ topic: INPUT, partition: 0 }, 2)
   const decoders = new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat])
@@ -123,6 +124,7 @@ test('what a further format says is not dropped when Redis is lost', async () =>
   const it = site()
   expect(idsOf(await rebuilt(it))).toEqual(triggersAt)
   expect(await it.registry.find(registrations)).toEqual(registrations)
+  expect(it.registry.configured).toMatchObject([{ clientId: 'shop', state: 'paused' }])
 })
 
 test('a replay runs it again, as many at a time as it is asked to', async () => {
@@ -156,6 +158,7 @@ test('a comparison finds it missing, and registers it', async () => {
   )
   await difference.repair(found, signal)
   expect(await registry.find(registrations)).toEqual(registrations)
+  expect(registry.configured).toMatchObject([{ clientId: 'shop', state: 'paused' }])
 })
 
 test('outcomes may go back to it, and addresses are found in it', async () => {

@@ -35,6 +35,7 @@ function owedOf(records: readonly WireRecord[], filter = {}, withDiscarded = fal
     tally,
     filter,
     isServedIssuer: (issuer: string) => issuer === ISSUER,
+    isRetired: ({ clientId }: Registration) => clientId === 'retired',
     lateAfterMs: 1_000,
     withDiscarded,
   }
@@ -58,6 +59,12 @@ test('what was sent before or after, also past the range, is not owed', () => {
   expect(owedOf([record(1, sent, one), record(2, expired, one)]).offsets).toEqual([])
   expect(owedOf([record(1, expired, one), record(200, sent, one)]).offsets).toEqual([])
   expect(owedOf([record(1, expired, one), record(200, expired, two)]).offsets).toEqual([1])
+})
+
+test('of a client that is retired now nothing is owed', () => {
+  const { offsets, tally } = owedOf([record(1, expired, sampleRegistration({ clientId: 'retired' }))])
+  expect(offsets).toEqual([])
+  expect(tally.counts).toMatchObject({ read: 1, skipped: 1 })
 })
 
 test('what was discarded is not owed, nor what failed before it', () => {

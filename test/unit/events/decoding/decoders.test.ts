@@ -8,7 +8,7 @@ import { ISSUER } from '../../sample-registration.ts'
 import { FOREIGN_TYPE, foreignFormat, foreignRecord, saying } from '../foreign-format.ts'
 import { wireRecord } from '../wire-records.ts'
 
-const kinds = ['trigger', 'registration'] as const
+const kinds = ['trigger', 'registration', 'client'] as const
 const decode = (record: WireRecord, ...formats: readonly Decoder[]) =>
   new Decoders((name = ISSUER) => name, [...registeredDecoders, ...formats]).decode(record, Date.now())
 

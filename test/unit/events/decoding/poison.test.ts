@@ -86,9 +86,6 @@ const registrationData = (overrides: Record<string, unknown>) => ({
 })
 
 const wrongUris: unknown[] = [
-  undefined,
-  null,
-  '',
   7,
   '/logout',
   'rp.example/logout',

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { layout, readConfigPart } from '../../config/config.ts'
+import { CLOCK_TOLERANCE_MS } from '../../events/claimed-time.ts'
+import type { ClientChange } from '../../events/client.ts'
+import { Decoders } from '../../events/decoding/decode-record.ts'
+import { publishRecord } from '../../kafka/kafka-publish.ts'
+import { RelayFault } from '../../lib/errors.ts'
+import type { ClientHistory } from '../../registry/client-history.ts'
+import { kafkaClient, openKafka, reachable } from '../backends.ts'
+import { TRIGGER_SOURCE } from '../send/trigger-record.ts'
+import type { ClientSite } from './client-site.ts'
+
+/** Fields of a `client-configured` record. */
+export type ChangeData = { readonly issuer: string; readonly clientId: string } & Readonly<
+  Record<string, unknown>
+>
+
+const TYPE = 'client-configured'
+
+/** What the relay would make of the record. Throws `LR_USAGE`, which names the field, when it would not accept it. */
+export function changeOf(data: ChangeData, atMs: number): ClientChange {
+  const { headers, value } = recordOf(data, atMs)
+  const wire = { topic: '', partition: 0, offset: 0, timestampMs: atMs, key: null, headers }
+  const decoded = new Decoders((name = data.issuer) => name).decode(
+    { ...wire, value: Buffer.from(value) },
+    atMs,
+  )
+  if ('kind' in decoded && decoded.kind === 'client') return decoded.change
+  const reason =
+    'kind' in decoded && decoded.kind === 'poison' ? decoded.reason : 'it is no record of a client'
+  throw new RelayFault('LR_USAGE', reason)
+}
+
+/**
+ * Publishes the change, so that it survives the loss of Redis, and then writes it to Redis, so that it is in force within a
+ * second, however much the relays have to read first. Throws when either is out of reach; safe to repeat.
+ */
+export async function publishChange(
+  site: ClientSite,
+  data: ChangeData,
+  history: ClientHistory = [],
+): Promise<void> {
+  const config = readConfigPart({ kafka: kafkaClient, topics: layout.kafka.topics })
+  const [topic] = config.topics as [string]
+  const redisMs = await reachable('Redis', site.settings.nowMs())
+  // A wrong clock here must not make a change that wins over all that follow; nor may an earlier one make it have no effect.
+  const nowMs = Math.min(Date.now(), redisMs + CLOCK_TOLERANCE_MS)
+  const atMs = Math.max(nowMs, (history.at(-1)?.atMs ?? 0) + 1)
+  const change = changeOf(data, atMs)
+  const { kafka, topics } = await openKafka(config.kafka)
+  try {
+    const record = { topic, key: data.clientId, ...recordOf(data, atMs) }
+    const position = await reachable('Kafka', publishRecord(kafka, topics, record))
+    const origin = { id: record.headers.ce_id, ...position }
+    await reachable('Redis', site.clients.apply([{ kind: 'configure-client', change, origin }]))
+  } finally {
+    await topics.close()
+  }
+}
+
+function recordOf(data: ChangeData, atMs: number) {
+  const headers = {
+    ce_specversion: '1.0',
+    ce_id: randomUUID(),
+    ce_source: TRIGGER_SOURCE,
+    ce_type: TYPE,
+    ce_time: new Date(atMs).toISOString(),
+    'content-type': 'application/json',
+  }
+  return { value: JSON.stringify(data), headers }
+}

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { relayCommand } from '../support/relay-command.ts'
+import { ISSUER, type RelaySite } from '../support/relay-site.ts'
+import { end } from '../support/relying-party-server.ts'
+import { openSite } from './open-site.ts'
+
+let site: RelaySite
+
+beforeAll(async () => {
+  site = await openSite({ env: { RETRY_DEADLINE_MS: '86400000', BREAKER_FAILURES: '3' } })
+  // What one of them sees, the other does not.
+  await Promise.all([site.startRelay(), site.startRelay()])
+})
+afterAll(() => site.close())
+
+const command = (...args: readonly string[]) => relayCommand(args, site.commandEnvironment())
+const rowOf = async (clientId: string, ...args: string[]) =>
+  (await command('clients', 'list', '--json', ...args)).rows.find((row) => row.clientId === clientId)
+
+/** A session of an RP, and its end. */
+async function logout(path: string) {
+  const registration = site.registration(path)
+  await site.topic.publish(site.registered(registration), site.terminated(registration))
+  return registration
+}
+
+describe.concurrent('clients', () => {
+  test('list: which RPs are failing, as all relays see it', async () => {
+    const [well, ill] = [`/${randomUUID()}`, `/${randomUUID()}`]
+    site.rps.uri(ill, (_request, response) => end(response, 503))
+    const [fine] = [await logout(well), await logout(well)]
+    const sick = await Promise.all(Array.from({ length: 8 }, () => logout(ill)))
+    const clientId = String(sick[0]?.clientId)
+    await eventually(async () => expect(await rowOf(fine.clientId)).toMatchObject({ sent: 2 }))
+    await eventually(async () =>
+      expect(await rowOf(clientId, '--failing')).toMatchObject({
+        issuer: ISSUER,
+        state: 'active',
+        sent: 0,
+        failed: 0,
+        parked: 8,
+        oldestDeadlineAt: expect.stringMatching(/Z$/),
+        breaker: expect.stringMatching(/^open at [12] of 2$/),
+        lastError: 'HTTP 503',
+      }),
+    )
+    expect(await rowOf(fine.clientId, '--failing')).toBeUndefined()
+    const { stdout } = await command('clients', 'list')
+    expect(stdout).toMatch(/^CLIENT +STATE +SENT +FAILED +PARKED +OLDEST DEADLINE +BREAKER +LAST ERROR\n/)
+    expect(stdout).not.toContain(sick[0]?.sessionId)
+  })
+
+  test('pause and resume: for every relay within a moment, also when Redis is lost', async () => {
+    const path = `/${randomUUID()}`
+    const { clientId } = await logout(path)
+    await site.rps.waitFor(path)
+    const paused = await command('clients', 'pause', clientId, '--json')
+    expect(paused).toMatchObject({ status: 0, rows: [{ clientId, before: 'active', state: 'paused' }] })
+    await eventually(async () => {
+      const { sessionId } = await logout(path)
+      await eventually(async () => expect((await rowOf(clientId))?.parked).toBeGreaterThan(0))
+      expect(site.topic.outcomes.some(({ data }) => data.sessionId === sessionId)).toBe(false)
+    })
+    expect(await rowOf(clientId)).toMatchObject({ state: 'paused', oldestDeadlineAt: null })
+    const again = await command('clients', 'pause', clientId, '--json')
+    expect(again).toMatchObject({ status: 0, rows: [{ before: 'paused', state: 'paused' }] })
+    const { parked } = (await rowOf(clientId)) as { parked: number }
+    const before = site.rps.at(path).length
+    expect(await command('clients', 'resume', clientId)).toMatchObject({ status: 0 })
+    await site.rps.waitFor(path, before + parked)
+  })
+
+  test('retire: asks, and ends what is parked long before it is due', async () => {
+    const path = `/${randomUUID()}`
+    site.rps.uri(path, (_request, response) => end(response, 503, { 'retry-after': '600' }))
+    const { clientId, sessionId } = await logout(path)
+    await eventually(async () => expect((await rowOf(clientId))?.parked).toBe(1))
+    expect(await command('clients', 'retire', clientId)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--yes'),
+    })
+    expect(await command('clients', 'retire', clientId, '--yes')).toMatchObject({ status: 0 })
+    expect((await site.topic.waitForOutcome(clientId, sessionId)).data).toMatchObject({
+      reason: 'retired',
+      attempts: 1,
+      lastStatus: 503,
+    })
+    const replayed = await command('replay', '--failed', '--client', clientId, '--from', '1h', '--json')
+    expect(replayed.rows.filter(({ step }) => step === 'owed')).toEqual([])
+    expect(await command('clients', 'show', clientId)).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^state +retired since \S+Z$/m),
+    })
+  })
+
+  test('set and show: what wins over registrations, from where, and without the query of its URI', async () => {
+    const path = `/${randomUUID()}`
+    const clientId = `new-${randomUUID()}`
+    const uri = `${site.rps.uri(path)}?secret=1`
+    const set = ['clients', 'set', clientId]
+    const done = await command(...set, '--uri', uri, '--session-required', '--claims', 'sid', '--json')
+    expect(done).toMatchObject({ status: 0 })
+    await site.redis.hset(`${site.prefix}:client:{${ISSUER}|${clientId}}`, 'alg', 'ES256')
+    const shown = await command('clients', 'show', clientId, '--json')
+    expect(shown.rows[0]).toMatchObject({
+      state: 'active',
+      settings: expect.arrayContaining([
+        expect.objectContaining({ name: 'alg', value: 'ES256', source: 'redis' }),
+        expect.objectContaining({ name: 'sessionRequired', value: 'true', source: 'record' }),
+      ]),
+    })
+    expect(done.stdout + shown.stdout).not.toContain('secret')
+    const { backchannelLogoutUri: _, ...registration } = site.registration('/elsewhere', { clientId })
+    await site.topic.publish(
+      {
+        ...site.registered(site.registration('/elsewhere', { clientId })),
+        value: JSON.stringify(registration),
+      },
+      site.terminated(registration),
+    )
+    expect((await site.rps.waitFor(path)).url).toContain('?secret=1')
+  })
+
+  test('what is wrong is said, and nothing is published', async () => {
+    const { clientId } = await logout(`/${randomUUID()}`)
+    await eventually(async () => expect(await rowOf(clientId)).toBeDefined())
+    const [unknown, nothing, bad, refused, alg] = await Promise.all([
+      command('clients', 'pause', 'nobody'),
+      command('clients', 'set', clientId),
+      command('clients', 'set', clientId, '--uri', '/relative'),
+      command('clients', 'set', clientId, '--uri', 'https://169.254.169.254/logout'),
+      command('clients', 'set', clientId, '--alg', 'none'),
+    ])
+    expect(unknown).toMatchObject({ status: 1, stderr: expect.stringContaining(clientId) })
+    expect(nothing).toMatchObject({ status: 2, stderr: expect.stringContaining('--uri') })
+    expect(bad).toMatchObject({ status: 2, stderr: expect.stringContaining('backchannelLogoutUri') })
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('EGRESS_ALLOW') })
+    expect(alg).toMatchObject({ status: 2, stderr: expect.stringContaining('alg') })
+    await site.topic.caughtUp()
+    const records = site.topic.records.filter(({ headers }) => headers.ce_type === 'client-configured')
+    expect(records.some(({ data }) => data.clientId === clientId || data.clientId === 'nobody')).toBe(false)
+  })
+})
