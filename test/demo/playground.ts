@@ -79,7 +79,8 @@ function withoutPassword(url: string): string {
 function lineOf({ headers, data }: TopicRecord, at: Date): string {
   const time = at.toTimeString().slice(0, 8)
   const [who, session] = [String(data.userId ?? ''), shorten(data.sessionId)]
-  switch (headers.ce_type) {
+  const type = headers.ce_type ?? data.type
+  switch (type) {
     case 'backchannel-logout-registered':
       return `${time}  login    ${who} at ${data.clientId}, session ${session}`
     case 'session-terminated':
@@ -91,7 +92,7 @@ function lineOf({ headers, data }: TopicRecord, at: Date): string {
     case 'backchannel-logout-failed':
       return `${time}  failed   ${data.clientId}: ${data.reason} after ${data.attempts} attempt(s), session ${session}`
     default:
-      return `${time}  record   ${headers.ce_type ?? 'of another format'}`
+      return `${time}  record   ${type ?? 'of another format'}`
   }
 }
 

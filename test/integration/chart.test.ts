@@ -315,6 +315,10 @@ const refused: Record<string, [values: string, message: RegExp]> = {
   'a configuration without an issuer': ['config.ISSUER=', /required, but not set: config.ISSUER/],
   'a configuration without Redis': ['secret.values.REDIS_URL=null', /secret\.values\.REDIS_URL/],
   'a section with nothing under it': ['config=null', /config is required/],
+  'an alert to leave out that does not exist': [
+    'prometheusRule.enabled=true,prometheusRule.disabled[0]=LogoutRelayUnknown',
+    /there is no alert LogoutRelayUnknown/,
+  ],
   'secrets with nothing under them': ['secret.values=null', /values is required/],
 }
 
