@@ -80,11 +80,14 @@ const entry = z.strictObject({
   retry: retry.optional(),
   clients: z.array(client).default([]),
 })
-const document = z.strictObject({ issuers: z.array(entry).min(1, 'must name at least one issuer') })
+/** What an issuers file holds. */
+export const issuersDocument = z.strictObject({
+  issuers: z.array(entry).min(1, 'must name at least one issuer'),
+})
 
 /** By the name that an object stands under, here or as an element of a list. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-  '': Object.keys(document.shape),
+  '': Object.keys(issuersDocument.shape),
   issuers: Object.keys(entry.shape),
   keys: Object.keys(keys.shape),
   egress: Object.keys(egress.shape),
@@ -107,7 +110,7 @@ export type ParsedIssuers =
 
 /** Checks each value of a document by itself; what they may not be together is looked at elsewhere. */
 export function parseIssuers(value: unknown): ParsedIssuers {
-  const { data, error } = document.safeParse(value, { error: typeProblem })
+  const { data, error } = issuersDocument.safeParse(value, { error: typeProblem })
   if (data !== undefined) return { entries: data.issuers, problems: [] }
   return { entries: undefined, problems: (error?.issues ?? []).flatMap(schemaProblems) }
 }

@@ -1,8 +1,12 @@
 import { readdirSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
+import { readIssuersFile } from '../../src/config/issuers-file.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
 import { ensureHelm } from '../stack/helm.ts'
+import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { chartDirectory, chartFile } from '../support/chart-files.ts'
 import { type KubernetesObject, RenderedChart } from '../support/rendered-chart.ts'
 
@@ -48,7 +52,9 @@ const kindsOf = (objects: KubernetesObject[]) => objects.map(({ kind }) => kind)
 
 describe('every file of values', () => {
   test('is there', () => {
-    expect(valuesFiles.sort()).toEqual(['existing-secret', 'full', 'keda', 'minimal', 'secured-backends'])
+    expect(valuesFiles.sort()).toEqual([
+      ...['existing-secret', 'full', 'keda', 'many-issuers', 'minimal', 'secured-backends'],
+    ])
   })
 
   for (const name of valuesFiles) {
@@ -259,6 +265,74 @@ chartTest('the relay accepts what the chart hands to it', async (it) => {
     expect(config.http.port).toBe(name === 'full' ? 9_000 : 8_080)
   }
 })
+
+chartTest(
+  'several issuers are an issuers file with its keys beside it, which the relay reads',
+  async (it) => {
+    const args = it.values('many-issuers')
+    const objects = await it.render(...args)
+    const pod = podOf(objects)
+    const mountOf = (volume: string) =>
+      containerOf(objects).volumeMounts.find(({ name }: { name: string }) => name === volume)
+    const folder = optionsOf(objects).ISSUERS_FILE
+    expect(mountOf('issuers')).toEqual({ name: 'issuers', mountPath: folder, readOnly: true })
+    expect(mountOf('issuer-keys')).toEqual({
+      name: 'issuer-keys',
+      mountPath: `${folder}/keys`,
+      readOnly: true,
+    })
+    expect(pod.volumes).toContainEqual({
+      name: 'issuer-keys',
+      secret: { secretName: 'issuer-keys', defaultMode: 0o440 },
+    })
+    const made = objects.find(({ kind, data }) => kind === 'ConfigMap' && 'issuers.yaml' in data)
+    expect(pod.volumes).toContainEqual({
+      name: 'issuers',
+      configMap: { name: made?.metadata.name, defaultMode: 0o444 },
+    })
+
+    const scratch = createScratchDirectory('issuers')
+    try {
+      await writeFile(join(scratch.path, 'issuers.yaml'), made?.data['issuers.yaml'])
+      const { settings } = await readIssuersFile(scratch.path)
+      expect(settings.map(({ keysFile }) => relative(scratch.path, keysFile))).toEqual([
+        ...['keys/shop.json', 'keys/bank.json', 'keys/tenant-{tenant}.json'],
+      ])
+      expect(settings[0]).toMatchObject({ aliases: ['shop', '0123'], retry: { maxAttempts: 9 } })
+    } finally {
+      await scratch.remove()
+    }
+    const policy = only(objects, 'NetworkPolicy').spec.egress.at(-1)
+    expect(JSON.stringify(policy)).toContain('10.1.0.0/16')
+
+    const changed = await it.render(...args, '--set', 'issuers.list[1].enabled=true')
+    const annotations = (them: KubernetesObject[]) =>
+      only(them, 'Deployment').spec.template.metadata.annotations
+    expect(annotations(changed)).toEqual(annotations(objects))
+
+    const existing = await it.render(...args, '--set', 'issuers.list=null,issuers.existingConfigMap=mine')
+    expect(podOf(existing).volumes).toContainEqual({
+      name: 'issuers',
+      configMap: { name: 'mine', defaultMode: 0o444 },
+    })
+    expect(existing.filter(({ kind, data }) => kind === 'ConfigMap' && 'issuers.yaml' in data)).toEqual([])
+  },
+)
+
+const refusedIssuers: Record<string, [values: string, message: RegExp]> = {
+  'two sources': ['issuers.existingConfigMap=mine', /exclude each other/],
+  'an issuer beside them': ['config.ISSUER=https://login.example.com', /config.ISSUER and issuers exclude/],
+  'keys of one issuer beside them': ['signingKeys.existingSecret=keys', /signingKeys and issuers exclude/],
+  'no keys': ['issuers.keysSecret=', /required, but not set: issuers.keysSecret/],
+  'a misspelt key': ['issuers.list[0].alais=x', /alais/],
+  'keys without issuers': ['issuers.list=null', /has no effect/],
+}
+
+for (const [what, [values, message]] of Object.entries(refusedIssuers)) {
+  chartTest(`of several issuers it refuses ${what}`, async (it) => {
+    await expect(it.render(...it.values('many-issuers'), '--set', values)).rejects.toThrow(message)
+  })
+}
 
 chartTest('replicas follow CPU or lag or nothing; then the Deployment names no number', async (it) => {
   const [fixed, cpu, lag] = await Promise.all(

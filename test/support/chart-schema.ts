@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { describeOptions } from '../../src/config/describe-options.ts'
+import { issuersDocument } from '../../src/config/issuers-schema.ts'
 import { optionsSchema } from '../../src/config/options.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
 import type { ChartValue } from './chart-values.ts'
@@ -20,6 +21,7 @@ export function withOptions(schema: JsonSchema, values: readonly ChartValue[]): 
   place(made, ['config'], closed({ ...plainOptions(), ...secretFileOptions() }))
   place(made, ['secret', 'values'], closed(secrets((name) => ({ ...optionType(name), minLength: 1 }))))
   place(made, ['secret', 'keys'], closed(secrets(() => ({ type: 'string', minLength: 1 }))))
+  place(made, ['issuers', 'list'], issuersSchema())
   for (const { path, description } of values) {
     const { description: _, ...rest } = schemaAt(made, path)
     place(made, path, { description, ...rest })
@@ -41,6 +43,25 @@ function place(schema: JsonSchema, path: readonly string[], part: JsonSchema): v
 
 function closed(properties: Record<string, JsonSchema>): JsonSchema {
   return { type: 'object', additionalProperties: false, properties }
+}
+
+/** Names and types; what a value must be beyond that the relay says, with the line. */
+function issuersSchema(): JsonSchema {
+  const { issuers } = issuersDocument.shape
+  const {
+    $schema: _,
+    minItems: __,
+    ...schema
+  } = z.toJSONSchema(issuers, {
+    io: 'input',
+    target: 'draft-7',
+    override: ({ jsonSchema }) => {
+      // Versions of Helm read patterns by engines of two kinds.
+      delete jsonSchema.pattern
+      delete jsonSchema.default
+    },
+  })
+  return schema as JsonSchema
 }
 
 function plainOptions(): Record<string, JsonSchema> {

@@ -1,10 +1,13 @@
-{{/* The entries of EGRESS_ALLOW, as a JSON list. */}}
+{{/* The entries of EGRESS_ALLOW, and of each of `issuers.list`, as a JSON list. */}}
 {{- define "logout-relay.egressAllow" -}}
 {{- $entries := list }}
 {{- range splitList "," (include "logout-relay.optionText" (default "" .Values.config.EGRESS_ALLOW)) }}
 {{- with trim . }}{{ $entries = append $entries . }}{{ end }}
 {{- end }}
-{{- toJson $entries }}
+{{- range .Values.issuers.list }}
+{{- range dig "egress" "allow" list . }}{{ $entries = append $entries . }}{{ end }}
+{{- end }}
+{{- toJson (uniq $entries) }}
 {{- end }}
 
 {{/* What the relay itself lets through: public addresses, and what EGRESS_ALLOW names by address. */}}

@@ -36,6 +36,19 @@
 {{- end }}
 {{- end }}
 
+{{- define "logout-relay.issuersConfigMap" -}}
+{{- if .Values.issuers.existingConfigMap }}
+{{- .Values.issuers.existingConfigMap }}
+{{- else if .Values.issuers.list }}
+{{- printf "%s-issuers" (include "logout-relay.fullname" .) }}
+{{- end }}
+{{- end }}
+
+{{/* A folder of issuers files; their keys must lie below it. */}}
+{{- define "logout-relay.issuersDirectory" -}}
+/etc/logout-relay/issuers
+{{- end }}
+
 {{/* Where the files of the secret options are mounted, each by the name of its option. */}}
 {{- define "logout-relay.secretsDirectory" -}}
 /etc/logout-relay/secrets
@@ -76,6 +89,21 @@ say then what is missing.
 {{- if and (include "logout-relay.signingKeysSecret" .) .Values.config.SIGNING_KEYS_FILE }}
 {{- fail "config.SIGNING_KEYS_FILE and signingKeys exclude each other: the chart sets the option to the file that it mounts" }}
 {{- end }}
+{{- if and .Values.issuers.existingConfigMap .Values.issuers.list }}
+{{- fail "issuers.existingConfigMap and issuers.list exclude each other" }}
+{{- end }}
+{{- if include "logout-relay.issuersConfigMap" . }}
+{{- range $option := list "ISSUERS_FILE" "ISSUER" "SIGNING_KEYS_FILE" }}
+{{- if get $.Values.config $option }}
+{{- fail (printf "config.%s and issuers exclude each other: the chart sets ISSUERS_FILE to what it mounts" $option) }}
+{{- end }}
+{{- end }}
+{{- if include "logout-relay.signingKeysSecret" . }}
+{{- fail "signingKeys and issuers exclude each other: the keys of issuers are in issuers.keysSecret" }}
+{{- end }}
+{{- else if .Values.issuers.keysSecret }}
+{{- fail "issuers.keysSecret has no effect without issuers.list or issuers.existingConfigMap" }}
+{{- end }}
 {{- range $option := include "logout-relay.secretOptions" . | fromJsonArray }}
 {{- if and (hasKey $.Values.config (printf "%s_FILE" $option)) (include "logout-relay.secretKeyRef" (dict "root" $ "option" $option)) }}
 {{- fail (printf "config.%s_FILE and secret exclude each other: the chart sets the option to the file that it mounts" $option) }}
@@ -100,12 +128,15 @@ say then what is missing.
 {{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end }}
 {{- $missing := list }}
 {{- if not .Values.extraEnvFrom }}
-{{- $hasFile := or .Values.config.ISSUERS_FILE (has "ISSUERS_FILE" $names) }}
+{{- $hasFile := or (include "logout-relay.issuersConfigMap" .) .Values.config.ISSUERS_FILE (has "ISSUERS_FILE" $names) }}
 {{- if not (or .Values.config.KAFKA_BROKERS (has "KAFKA_BROKERS" $names)) }}
 {{- $missing = append $missing "config.KAFKA_BROKERS" }}
 {{- end }}
 {{- if not (or $hasFile .Values.config.ISSUER (has "ISSUER" $names)) }}
-{{- $missing = append $missing "config.ISSUER or config.ISSUERS_FILE" }}
+{{- $missing = append $missing "config.ISSUER, issuers.list, issuers.existingConfigMap or config.ISSUERS_FILE" }}
+{{- end }}
+{{- if and (include "logout-relay.issuersConfigMap" .) (not .Values.issuers.keysSecret) (not .Values.extraVolumeMounts) }}
+{{- $missing = append $missing "issuers.keysSecret" }}
 {{- end }}
 {{- if not (or (include "logout-relay.secretKeyRef" (dict "root" . "option" "REDIS_URL")) .Values.config.REDIS_URL_FILE (has "REDIS_URL" $names) (has "REDIS_URL_FILE" $names)) }}
 {{- $missing = append $missing "secret.values.REDIS_URL or secret.existingSecret" }}

@@ -18,6 +18,16 @@
   mountPath: /etc/logout-relay/keys
   readOnly: true
 {{- end }}
+{{- if include "logout-relay.issuersConfigMap" . }}
+- name: issuers
+  mountPath: {{ include "logout-relay.issuersDirectory" . }}
+  readOnly: true
+{{- if .Values.issuers.keysSecret }}
+- name: issuer-keys
+  mountPath: {{ include "logout-relay.issuersDirectory" . }}/keys
+  readOnly: true
+{{- end }}
+{{- end }}
 {{- if include "logout-relay.secretSources" . }}
 - name: secrets
   mountPath: {{ include "logout-relay.secretsDirectory" . }}
@@ -34,6 +44,18 @@
   secret:
     secretName: {{ . }}
     defaultMode: 0440
+{{- end }}
+{{- with include "logout-relay.issuersConfigMap" . }}
+- name: issuers
+  configMap:
+    name: {{ . }}
+    defaultMode: 0444
+{{- with $.Values.issuers.keysSecret }}
+- name: issuer-keys
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
 {{- end }}
 {{- with include "logout-relay.secretSources" . }}
 - name: secrets

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import type { JSONWebKeySet, JWK } from 'jose'
 import type Provider from 'oidc-provider'
 import type { Context } from 'oidc-provider'
@@ -26,6 +27,28 @@ export async function startProvider({ publish }: ProviderOptions): Promise<Ident
   return new IdentityProvider(await Listener.open(), { keys: [providerKey()] }, publish)
 }
 
+/** Starts an issuer below each of the paths, on one port; their keys have one name, as where each tenant counts its own. */
+export async function startIssuers(
+  paths: readonly string[],
+  { publish }: ProviderOptions,
+): Promise<IdentityProvider[]> {
+  const listener = await Listener.open()
+  const providers = paths.map(
+    (path) => new IdentityProvider(listener, { keys: [providerKey()] }, publish, path),
+  )
+  const handlers = providers.map(({ handle }) => handle)
+  listener.handle = (request, response) => {
+    const { url = '' } = request
+    const at = paths.findIndex((path) => url.startsWith(`${path}/`))
+    const handle = handlers[at]
+    if (handle === undefined) return response.writeHead(404).end()
+    // As Express does below a path: by the two the provider finds out where it is.
+    Object.assign(request, { originalUrl: url, url: url.slice(paths[at]?.length) })
+    return handle(request, response)
+  }
+  return providers
+}
+
 /** A fresh key, of the one algorithm that every kind of RP accepts without being told. */
 export function providerKey(): JWK {
   return privateJwk('rsa', 'provider-key-1', { alg: 'RS256', use: 'sig' })
@@ -41,19 +64,27 @@ export class IdentityProvider {
   readonly issuer: string
   /** The private keys that sign ID tokens, as they go into the relay's key file. */
   readonly privateKeys: JSONWebKeySet
+  readonly handle: RequestListener
   readonly #listener: Listener
   readonly #provider: Provider
   readonly #publish: ProviderOptions['publish']
   readonly #sessionsByUser = new Map<string, Set<string>>()
 
-  constructor(listener: Listener, privateKeys: JSONWebKeySet, publish: ProviderOptions['publish']) {
-    this.issuer = listener.url
+  /** `path`: where whoever shares the listener among several puts it. */
+  constructor(
+    listener: Listener,
+    privateKeys: JSONWebKeySet,
+    publish: ProviderOptions['publish'],
+    path = '',
+  ) {
+    this.issuer = `${listener.url}${path}`
     this.privateKeys = privateKeys
     this.#listener = listener
     this.#publish = publish
     this.#provider = createOidcProvider(this.issuer, privateKeys)
     this.#provider.use((context, next) => this.#observe(context, next))
-    listener.handle = this.#provider.callback()
+    this.handle = this.#provider.callback()
+    listener.handle = this.handle
   }
 
   async register(client: ClientMetadata): Promise<void> {
