@@ -88,6 +88,39 @@ test('what is sent, what fails, what is parked and why, without a word about a u
   await relay.stop()
 })
 
+test('an RP that is down is named with the deadline of what is parked for it; when it is back all of that is over', async () => {
+  const relay = await site.startRelay({ RETRY_MAX_ATTEMPTS: '1000', RETRY_DEADLINE_MS: '3600000' })
+  const viewer = await StatusViewer.open(relay)
+  let status = 410
+  const uri = site.rps.uri('/status/back', (_request, response) => void response.writeHead(status).end())
+  const clientId = 'comes-back'
+  const tell = async () => {
+    const registration = site.registration('/status/back', { clientId, backchannelLogoutUri: uri })
+    await site.registerInRedis(registration)
+    await site.topic.publish(site.terminated(registration))
+  }
+  await tell()
+  const failed = await viewer.waitFor(({ headline }) => headline.kind === 'failing')
+  expect(failed.headline.title).toContain(clientId)
+  expect(failed.failures.find(({ what }) => what === clientId)).toMatchObject({ isOver: false })
+  status = 503
+  await tell()
+  const down = await viewer.waitFor(({ relyingParties }) =>
+    relyingParties.troubled.some((it) => it.clientId === clientId && it.deadlineMs !== undefined),
+  )
+  const row = down.relyingParties.troubled.find((it) => it.clientId === clientId)
+  expect(row).toMatchObject({ parked: 1, problem: { error: 'HTTP 503' } })
+  expect(row?.deadlineMs).toBeGreaterThan(down.atMs + 3_500_000)
+  expect(row?.deadlineMs).toBeLessThanOrEqual(down.atMs + 3_600_000)
+  status = 200
+  await viewer.waitFor(({ failures, relyingParties }) => {
+    const isDown = relyingParties.troubled.some((it) => it.clientId === clientId)
+    return !isDown && failures.some(({ what, isOver }) => what === clientId && isOver)
+  })
+  viewer.close()
+  await relay.stop()
+})
+
 test('the twenty-first viewer is let in for the first, and a stop is not held up by them', async () => {
   const relay = await site.startRelay()
   const viewers: StatusViewer[] = []
