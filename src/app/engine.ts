@@ -5,7 +5,6 @@ import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-cor
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
-import { Decoders } from '../events/decoding/decode-record.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { LogReader } from '../intake/log-reader.ts'
 import { Pipeline } from '../intake/pipeline.ts'
@@ -25,6 +24,7 @@ import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RpName } from '../registry/rp-settings.ts'
 import { BackchannelLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
+import type { RecordMapping } from './record-mapping.ts'
 
 const { delivery, issuers, kafka, redis } = layout
 
@@ -35,6 +35,7 @@ export const storeLayout = {
     outcomeTopic: kafka.outcomeTopic,
     startFrom: kafka.startFrom,
     topics: kafka.topics,
+    mappingFile: kafka.mappingFile,
   },
   redis: { prefix: redis.prefix },
   registry: layout.registry,
@@ -81,8 +82,11 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
 }
 
 /** The same for whoever reads the log, in this process and in any other. */
-export function createPipeline(issuers: Issuers): Pipeline {
-  return new Pipeline(new Decoders((name) => issuers.resolve(name)), issuers)
+export function createPipeline(issuers: Issuers, mapping: RecordMapping): Pipeline {
+  return new Pipeline(
+    mapping.decoders((name) => issuers.resolve(name)),
+    issuers,
+  )
 }
 
 export interface RebuildParts

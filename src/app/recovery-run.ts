@@ -20,11 +20,13 @@ import { endedBy, ReplayTriggers } from '../recovery/replay-triggers.ts'
 import { Selection } from '../recovery/selection.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { createPipeline, createRebuild, createStores, type StoreConfig, type Stores } from './engine.ts'
+import type { RecordMapping } from './record-mapping.ts'
 
 export interface RecoveryRunOptions {
   readonly config: StoreConfig
   /** They need no keys. */
   readonly issuers: Issuers
+  readonly mapping: RecordMapping
   readonly kafka: ConstructorParameters<typeof KafkaLogReader>[0]
   readonly topics: KafkaTopics
   readonly redis: RedisConnection
@@ -63,7 +65,7 @@ export class RecoveryRun {
     this.#clock = clock
     this.#topics = options.topics
     this.#onNote = onNote
-    const pipeline = createPipeline(options.issuers)
+    const pipeline = createPipeline(options.issuers, options.mapping)
     this.#pipeline = pipeline
     this.#stores = createStores(config, redis, clock)
     const { parkOwed, recovery, registry } = this.#stores

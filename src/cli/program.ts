@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   send: async () => (await import('./send.ts')).addSend,
   trace: async () => (await import('./trace.ts')).addTrace,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
+  map: async () => (await import('./map.ts')).addMap,
 }
 
 /** The command line. With the command that `name` says; with all of them when that is none, for help and suggestions. */

@@ -1,5 +1,6 @@
 import { createIssuers } from '../app/create-issuers.ts'
 import { storeLayout } from '../app/engine.ts'
+import { RecordMapping } from '../app/record-mapping.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
 import { layout, readConfigPart } from '../config/config.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -29,6 +30,7 @@ export async function runRecovery(
   })
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
+  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   const redis = await openRedis(config.redis)
   try {
     const { kafka, topics } = await openKafka(config.kafka)
@@ -38,6 +40,7 @@ export async function runRecovery(
         ...options,
         config,
         issuers,
+        mapping,
         kafka,
         redis,
         topics,

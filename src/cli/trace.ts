@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { RecordMapping } from '../app/record-mapping.ts'
 import { layout } from '../config/config.ts'
-import { Decoders } from '../events/decoding/decode-record.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { RelayFault } from '../lib/errors.ts'
@@ -53,6 +53,7 @@ async function trace(asked: string, options: Options): Promise<void> {
       kafka: {
         ...kafkaClient,
         topics: layout.kafka.topics,
+        mappingFile: layout.kafka.mappingFile,
         outcomeTopic: layout.kafka.outcomeTopic,
         deadLetterTopic: layout.kafka.deadLetterTopic,
       },
@@ -60,6 +61,7 @@ async function trace(asked: string, options: Options): Promise<void> {
     },
     options.issuer,
   )
+  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   const redis = await openRedis(config.redis)
   try {
     const kafka = await openKafka(config.kafka)
@@ -74,7 +76,7 @@ async function trace(asked: string, options: Options): Promise<void> {
         issuer,
         sinceMs,
         topics,
-        decoders: new Decoders(resolveIssuer),
+        decoders: mapping.decoders(resolveIssuer),
         outcomeTopic,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),

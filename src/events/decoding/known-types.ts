@@ -1,5 +1,5 @@
 import { isOutcomeType } from '../outcome.ts'
-import type { Decoded } from './decoder.ts'
+import type { Decoded, RecordKind } from './decoder.ts'
 
 /** The record types that intake processes. It skips and counts all others. */
 export const knownTypes = ['session-terminated', 'user-signed-out', 'backchannel-logout-registered'] as const
@@ -7,6 +7,10 @@ export type KnownType = (typeof knownTypes)[number]
 
 export function isKnownType(type: string): type is KnownType {
   return (knownTypes as readonly string[]).includes(type)
+}
+
+export function kindOf(type: KnownType): RecordKind {
+  return type === 'backchannel-logout-registered' ? 'registration' : 'trigger'
 }
 
 const outcome: Decoded = { kind: 'skipped', reason: 'outcome' }
