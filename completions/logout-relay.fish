@@ -8,12 +8,12 @@ function __logout_relay_at
             continue
         end
         switch $word
-            case --alg --claims --client --env-file --file --from --in --issuer --kid --limit --offsets --oidc-session --out --rate --reason --registered-at --retire-after --rp --session --sid --since --sub --to --topic --type --uri --user --wait
+            case --alg --claims --client --env-file --file --from --header --in --issuer --key --kid --limit --offsets --oidc-session --out --preset --rate --reason --registered-at --retire-after --rp --session --sid --since --sub --to --topic --type --uri --user --wait
                 set is_value 1
                 continue
         end
         switch "$at $word"
-            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' trace' ' doctor' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem'
+            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' trace' ' doctor' ' map' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem'
                 set -a at $word
         end
     end
@@ -30,6 +30,7 @@ complete -c logout-relay -n '__logout_relay_at' -a send -d 'publish one trigger 
 complete -c logout-relay -n '__logout_relay_at' -a keys -d 'the signing keys of an issuer: make, list and rotate them'
 complete -c logout-relay -n '__logout_relay_at' -a trace -d 'show all records about a session or a user, and the state in Redis, as a timeline'
 complete -c logout-relay -n '__logout_relay_at' -a doctor -d 'check Kafka, Redis, the keys of the issuer and an RP; print problems with remedies'
+complete -c logout-relay -n '__logout_relay_at' -a map -d 'show what records of another format become, and which rule takes them'
 complete -c logout-relay -n '__logout_relay_at' -a env -d 'print the environment that a command reads, with the present values'
 complete -c logout-relay -n '__logout_relay_at' -a completion -d 'print the completion of a shell'
 complete -c logout-relay -n '__logout_relay_at' -l version -s V -d 'output the version number'
@@ -262,6 +263,15 @@ complete -c logout-relay -n '__logout_relay_at doctor' -l json -d 'one line of J
 complete -c logout-relay -n '__logout_relay_at doctor' -l help -s h -d 'display help for command'
 complete -c logout-relay -n '__logout_relay_at doctor' -l version -s V -d 'output the version number'
 complete -c logout-relay -n '__logout_relay_at doctor' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
+complete -c logout-relay -n '__logout_relay_at map' -l preset -x -d 'the rules of a platform instead of MAPPING_FILE: keycloak, zitadel, fusionauth, wso2, auth0, okta, ory'
+complete -c logout-relay -n '__logout_relay_at map' -l topic -x -d 'the topic of the records; with --from they are read from it'
+complete -c logout-relay -n '__logout_relay_at map' -l from -x -d 'read the topic from then on: a duration such as 1h, or a time in ISO 8601'
+complete -c logout-relay -n '__logout_relay_at map' -l key -x -d 'the key of the record on standard input'
+complete -c logout-relay -n '__logout_relay_at map' -l header -x -d 'headers of the record on standard input'
+complete -c logout-relay -n '__logout_relay_at map' -l json -d 'one line of JSON per result'
+complete -c logout-relay -n '__logout_relay_at map' -l help -s h -d 'display help for command'
+complete -c logout-relay -n '__logout_relay_at map' -l version -s V -d 'output the version number'
+complete -c logout-relay -n '__logout_relay_at map' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
 complete -c logout-relay -n '__logout_relay_at env' -l json -d 'one line of JSON per option'
 complete -c logout-relay -n '__logout_relay_at env' -l help -s h -d 'display help for command'
 complete -c logout-relay -n '__logout_relay_at env' -l version -s V -d 'output the version number'

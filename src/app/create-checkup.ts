@@ -18,6 +18,7 @@ import { systemClock } from '../lib/clock.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
 import type { RedisKeys } from '../redis/redis-keys.ts'
+import type { RecordMapping } from './record-mapping.ts'
 
 export interface CheckupParts {
   readonly clients: ClientNotes
@@ -26,6 +27,7 @@ export interface CheckupParts {
   readonly events: CheckupEvents
   readonly issuers: Issuers
   readonly keys: RedisKeys
+  readonly mapping: RecordMapping
   readonly redis: RedisConnection
   readonly topics: KafkaTopics
 }
@@ -54,7 +56,7 @@ export function processFacts(): ProcessFacts {
 
 /** The checks with the adapters that look up their facts. */
 export function createCheckup(parts: CheckupParts): Checkup {
-  const { clients, config, edges, events, issuers, keys, redis, topics } = parts
+  const { clients, config, edges, events, issuers, keys, mapping, redis, topics } = parts
   const expected = expectedOf(config)
   const { groupId } = expected
   const redisFacts = new RedisFactsReader({ groupId, keys, redis, prefix: config.redis.prefix })
@@ -63,7 +65,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
     inputs: config.kafka.topics,
     outcome: config.kafka.outcomeTopic,
   })
-  // Read once: none of it changes while the process runs.
+  // Read once: none of it changes while the process runs, but for the mapping.
   const ofProcess = processFacts()
   const look = <Facts>(checks: readonly Check<Facts>[], read: () => Promise<Facts> | Facts) =>
     lookAt(atRunTime(checks), read)
@@ -80,7 +82,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
         nowMs: systemClock.now(),
       })),
       clients: look(clientChecks, () => clients.read()),
-      process: look(processChecks, () => ofProcess),
+      process: look(processChecks, () => ({ ...ofProcess, mappingProblem: mapping.problem })),
     },
   })
 }

@@ -6,7 +6,6 @@ import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-cor
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
-import { Decoders } from '../events/decoding/decode-record.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { LogReader } from '../intake/log-reader.ts'
 import { Pipeline } from '../intake/pipeline.ts'
@@ -28,6 +27,7 @@ import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { EpochGuard } from '../registry/epoch-guard.ts'
 import type { RpName } from '../registry/rp-settings.ts'
 import { BackchannelLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
+import type { RecordMapping } from './record-mapping.ts'
 
 const { delivery, issuers, kafka, redis } = layout
 
@@ -38,6 +38,7 @@ export const storeLayout = {
     outcomeTopic: kafka.outcomeTopic,
     startFrom: kafka.startFrom,
     topics: kafka.topics,
+    mappingFile: kafka.mappingFile,
   },
   redis: { prefix: redis.prefix },
   registry: layout.registry,
@@ -92,8 +93,9 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
 }
 
 /** The same for whoever reads the log, in this process and in any other. */
-export function createPipeline(issuers: Issuers, states: ClientStates): Pipeline {
-  return new Pipeline(new Decoders((name) => issuers.resolve(name)), issuers, states)
+export function createPipeline(issuers: Issuers, mapping: RecordMapping, states: ClientStates): Pipeline {
+  const decoders = mapping.decoders((name) => issuers.resolve(name))
+  return new Pipeline(decoders, issuers, states)
 }
 
 export interface RebuildParts

@@ -21,11 +21,13 @@ import { endedBy, ReplayTriggers } from '../recovery/replay-triggers.ts'
 import { type Selected, Selection } from '../recovery/selection.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { createPipeline, createRebuild, createStores, type StoreConfig, type Stores } from './engine.ts'
+import type { RecordMapping } from './record-mapping.ts'
 
 export interface RecoveryRunOptions {
   readonly config: StoreConfig
   /** They need no keys. */
   readonly issuers: Issuers
+  readonly mapping: RecordMapping
   readonly kafka: ConstructorParameters<typeof KafkaLogReader>[0]
   readonly topics: KafkaTopics
   readonly redis: RedisConnection
@@ -66,7 +68,7 @@ export class RecoveryRun {
     this.#onNote = onNote
     this.#stores = createStores(config, redis, clock)
     const { clientStates } = this.#stores
-    const pipeline = createPipeline(options.issuers, clientStates)
+    const pipeline = createPipeline(options.issuers, options.mapping, clientStates)
     this.#pipeline = pipeline
     const { parkOwed, recovery, registry } = this.#stores
     const { groupId, outcomeTopic, topics: inputTopics } = config.kafka

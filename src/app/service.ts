@@ -40,6 +40,7 @@ import { createIssuers } from './create-issuers.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
 import { createDelivery, createPipeline, createStores, type Stores } from './engine.ts'
 import { Readiness } from './readiness.ts'
+import { RecordMapping } from './record-mapping.ts'
 import { signingLines } from './signing-lines.ts'
 
 const START_RETRY_MS_MAX = 5_000
@@ -52,6 +53,7 @@ export class Service {
   readonly #logger: Logger
   readonly #events: RelayEvents
   readonly #issuers: Issuers
+  readonly #mapping: RecordMapping
   readonly #redis: RedisConnection
   readonly #redisUp = new Gate(false)
   readonly #topics: KafkaTopics
@@ -89,6 +91,7 @@ export class Service {
     this.#events = events
     this.#tracing = tracing
     this.#issuers = createIssuers(config, clock)
+    this.#mapping = new RecordMapping(config.kafka.mappingFile)
 
     const repeats = new RepeatedSteps(clock)
     this.#repeats = repeats
@@ -175,7 +178,7 @@ export class Service {
         events.fault('kafka-dead-letter', error, failures),
       ),
     })
-    const pipeline = createPipeline(this.#issuers, this.#stores.clientStates)
+    const pipeline = createPipeline(this.#issuers, this.#mapping, this.#stores.clientStates)
     this.#intake = new Intake({
       clock,
       events,
@@ -219,7 +222,12 @@ export class Service {
       stores: this.#stores,
     })
 
-    const checked = { issuers: this.#issuers, redis: this.#redis, topics: this.#topics }
+    const checked = {
+      issuers: this.#issuers,
+      mapping: this.#mapping,
+      redis: this.#redis,
+      topics: this.#topics,
+    }
     this.#checkup = createCheckup({ clients, config, edges, events, keys, ...checked })
 
     const state = {
@@ -246,8 +254,19 @@ export class Service {
   /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */
   async start(): Promise<void> {
     const config = this.#config
+    await this.#mapping.open()
     await this.#issuers.load()
     for (const line of signingLines(this.#issuers, systemClock.now())) this.#logger.info(line, 'signing keys')
+    this.#mapping.watch(config.signingKeys.reloadMs, {
+      onMappingReloaded: (count) => {
+        this.#logger.info({ count }, 'mappings reloaded')
+        this.#checkup.hurry('process')
+      },
+      onMappingRefused: (error, failures) => {
+        this.#events.fault('mapping-file', error, failures)
+        if (failures === 1) this.#checkup.hurry('process')
+      },
+    })
     this.#issuers.watch(config.signingKeys.reloadMs, {
       onReloaded: (kids) => {
         this.#logger.info({ kids }, 'signing keys reloaded')
@@ -312,6 +331,7 @@ export class Service {
     await this.#topics.close()
     this.#redis.close()
     this.#issuers.close()
+    this.#mapping.close()
     await this.#http.close()
     if (this.#tracing !== undefined) await settledWithin(this.#tracing.flush(), FLUSH_MS)
     this.#logger.info({ unsettled: this.#core.open.size }, 'stopped')

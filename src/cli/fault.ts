@@ -7,6 +7,7 @@ import { errorLine } from './output.ts'
 const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
   LR_CONFIG_INVALID: EXIT_CODE.usage,
   LR_ISSUERS_INVALID: EXIT_CODE.usage,
+  LR_MAPPING_INVALID: EXIT_CODE.usage,
   LR_KEYS_INVALID: EXIT_CODE.usage,
   LR_USAGE: EXIT_CODE.usage,
   LR_UNREACHABLE: EXIT_CODE.unreachable,

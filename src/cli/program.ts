@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   keys: async () => (await import('./keys.ts')).addKeys,
   trace: async () => (await import('./trace.ts')).addTrace,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
+  map: async () => (await import('./map.ts')).addMap,
   env: async () => (await import('./env.ts')).addEnv,
   completion: async () => (await import('./completion.ts')).addCompletion,
 }

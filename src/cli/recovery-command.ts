@@ -1,5 +1,6 @@
 import { createIssuers } from '../app/create-issuers.ts'
 import { storeLayout } from '../app/engine.ts'
+import { RecordMapping } from '../app/record-mapping.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
 import { type Layout, layout, type Placed, readConfigPart } from '../config/config.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -45,6 +46,7 @@ export async function runRecovery(
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
   const filter = withIss(options.filter, issuers)
+  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   const redis = await openRedis(config.redis)
   try {
     const { kafka, topics } = await openKafka(config.kafka)
@@ -55,6 +57,7 @@ export async function runRecovery(
         filter,
         config,
         issuers,
+        mapping,
         kafka,
         redis,
         topics,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { issuersLayout } from '../app/create-issuers.ts'
+import { RecordMapping } from '../app/record-mapping.ts'
 import { type Layout, layout } from '../config/config.ts'
-import { Decoders } from '../events/decoding/decode-record.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { RelayFault } from '../lib/errors.ts'
@@ -32,6 +32,7 @@ const traceLayout = {
   kafka: {
     ...kafkaClient,
     topics: layout.kafka.topics,
+    mappingFile: layout.kafka.mappingFile,
     outcomeTopic: layout.kafka.outcomeTopic,
     deadLetterTopic: layout.kafka.deadLetterTopic,
   },
@@ -62,6 +63,7 @@ async function trace(asked: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const sinceMs = parseTime(options.since, Date.now(), '--since')
   const { issuer, config, resolveIssuer } = await readConfigFor(traceLayout, options.issuer)
+  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   const redis = await openRedis(config.redis)
   try {
     const kafka = await openKafka(config.kafka)
@@ -76,7 +78,7 @@ async function trace(asked: string, options: Options): Promise<void> {
         issuer,
         sinceMs,
         topics,
-        decoders: new Decoders(resolveIssuer),
+        decoders: mapping.decoders(resolveIssuer),
         outcomeTopic,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
         reader: new KafkaLogReader(kafka.kafka, kafka.topics),

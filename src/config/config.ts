@@ -18,6 +18,7 @@ export const layout = {
       password: 'KAFKA_SASL_PASSWORD',
     },
     topics: 'KAFKA_TOPICS',
+    mappingFile: 'MAPPING_FILE',
     outcomeTopic: 'KAFKA_OUTCOME_TOPIC',
     deadLetterTopic: 'KAFKA_DEAD_LETTER_TOPIC',
     groupId: 'KAFKA_GROUP_ID',

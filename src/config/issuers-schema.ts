@@ -180,7 +180,7 @@ function patternProblem(text: string): string | undefined {
 }
 
 /** What is meant where neither a schema nor zod says it for people who write YAML. */
-function typeProblem({ code, expected, values, input }: z.core.$ZodRawIssue): string | undefined {
+export function typeProblem({ code, expected, values, input }: z.core.$ZodRawIssue): string | undefined {
   if (code !== 'invalid_type' && code !== 'invalid_value') return undefined
   if (input === undefined) return 'is missing'
   if (input === null) return 'is empty; give it a value, or leave it out'

@@ -129,6 +129,11 @@ export const optionsSchema = z.object({
     .pipe(z.array(topic))
     .prefault('session-events')
     .describe('Topics to read triggers and registrations from, comma-separated.'),
+  MAPPING_FILE: readableFile
+    .optional()
+    .describe(
+      'Rules for records of other formats, or the preset of a platform, by topic, as a YAML or JSON file. Reloaded when it changes.',
+    ),
   KAFKA_OUTCOME_TOPIC: topic.optional().describe('Topic for outcomes. Default: the first of `KAFKA_TOPICS`.'),
   KAFKA_DEAD_LETTER_TOPIC: topic
     .optional()

@@ -77,9 +77,18 @@ export interface ProcessFacts {
   readonly misspelt: readonly MisspeltOption[]
   /** As in `process.versions.node`. */
   readonly nodeVersion: string
+  /** Why `MAPPING_FILE` cannot be used as it is now. */
+  readonly mappingProblem?: string | undefined
+}
+
+function checkMappingFile(problem: string | undefined): Found[] {
+  if (problem === undefined) return [ok('every rule for records of other formats is valid, if there are any')]
+  const text = `the rules of before stay in force, and the next start will fail: ${problem}`
+  return [warning(text, 'correct MAPPING_FILE')]
 }
 
 export const processChecks: readonly Check<ProcessFacts>[] = [
+  { name: 'mapping-file', runs: 'always', find: ({ mappingProblem }) => checkMappingFile(mappingProblem) },
   { name: 'option-misspelt', runs: 'always', find: ({ misspelt }) => checkMisspelt(misspelt) },
   { name: 'node-version', runs: 'always', find: ({ nodeVersion }) => [checkNodeVersion(nodeVersion)] },
 ]

@@ -2,6 +2,7 @@
 export type FaultCode =
   | 'LR_CONFIG_INVALID'
   | 'LR_ISSUERS_INVALID'
+  | 'LR_MAPPING_INVALID'
   | 'LR_KEYS_INVALID'
   | 'LR_KEY_MISSING'
   | 'LR_EGRESS_BLOCKED'

@@ -19,7 +19,7 @@ const CLIENT_LABELS_MAX = 100
 type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 
 const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked', 'local']
-const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty']
+const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty', 'snapshot', 'unmapped']
 const passReasons: readonly PassedPosition['why'][] = [
   'retention',
   'recreated',

@@ -11,11 +11,15 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   lib: { imports: '' },
   events: { imports: '', packages: 'zod' },
   'events/decoding': { imports: 'events' },
+  'events/decoding/mapping': { imports: 'events events/decoding', packages: '@marcbachmann/cel-js re2js' },
   registry: { imports: 'events' },
   egress: { imports: 'lib events', packages: 'undici ipaddr.js' },
   'issuers/signing': { imports: 'lib events', packages: 'jose' },
   issuers: { imports: 'lib events egress issuers/signing' },
-  config: { imports: 'lib events egress issuers', packages: 'zod yaml' },
+  config: {
+    imports: 'lib events events/decoding events/decoding/mapping egress issuers',
+    packages: 'zod yaml',
+  },
   transports: { imports: 'events registry egress' },
   'transports/backchannel-logout': { imports: 'lib events egress issuers/signing transports' },
   delivery: { imports: 'lib events registry egress transports' },
@@ -35,7 +39,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   runtime: { imports: '' },
   app: {
     imports:
-      'lib events events/decoding registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
+      'lib events events/decoding events/decoding/mapping registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
   },
   'cli/completion': { imports: '', packages: 'commander' },
   'cli/trace': { imports: 'lib events events/decoding intake recovery kafka redis cli/sessions' },
@@ -52,7 +56,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     packages: 'commander',
   },
   'cli/replay': {
-    imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli',
+    imports: 'lib events config delivery intake kafka recovery redis app cli',
   },
   cli: {
     imports:

@@ -1,7 +1,7 @@
 import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
+import { RecordMapping } from '../../app/record-mapping.ts'
 import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import type { OutgoingRecord } from '../../delivery/outcome-log.ts'
-import { Decoders } from '../../events/decoding/decode-record.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { systemClock } from '../../lib/clock.ts'
@@ -17,7 +17,12 @@ const SENT_AT_ONCE = 100
 
 export const deadLettersLayout = {
   ...issuersLayout,
-  kafka: { ...kafkaClient, topics: layout.kafka.topics, deadLetterTopic: layout.kafka.deadLetterTopic },
+  kafka: {
+    ...kafkaClient,
+    topics: layout.kafka.topics,
+    mappingFile: layout.kafka.mappingFile,
+    deadLetterTopic: layout.kafka.deadLetterTopic,
+  },
 } as const satisfies Layout
 
 /**
@@ -33,9 +38,10 @@ export async function sendDeadLetters(
   const { deadLetterTopic: topic, topics: inputs } = config.kafka
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
+  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   const { kafka, topics } = await openKafka(config.kafka)
   const log = new KafkaOutcomeLog(kafka, topics)
-  const decoders = new Decoders((name) => issuers.resolve(name))
+  const decoders = mapping.decoders((name) => issuers.resolve(name))
   let [sent, left] = [0, 0]
   try {
     const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)

@@ -17,7 +17,7 @@ import {
 import type { WireRecord } from '../wire-record.ts'
 import { cloudEventsBinary } from './cloudevents-binary.ts'
 import { cloudEventsStructured } from './cloudevents-structured.ts'
-import type { Decoded, Decoder, RecordKind } from './decoder.ts'
+import type { Decoded, Decoder, FormatSkip, RecordKind } from './decoder.ts'
 import type { Envelope } from './envelope.ts'
 import type { KnownType } from './known-types.ts'
 import { plainJson } from './plain-json.ts'
@@ -26,7 +26,7 @@ export type DecodeResult =
   | { readonly kind: 'trigger'; readonly trigger: Trigger }
   | { readonly kind: 'registration'; readonly registration: Registration; readonly origin: TriggerOrigin }
   | { readonly kind: 'client'; readonly change: ClientChange; readonly origin: TriggerOrigin }
-  | { readonly kind: 'skipped'; readonly reason: 'empty' | 'outcome' | 'unknown-type' }
+  | { readonly kind: 'skipped'; readonly reason: 'empty' | FormatSkip }
   | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
 
 /**
@@ -103,7 +103,11 @@ export class Decoders {
   }
 
   #resultOf(said: Decoded, index: number, record: WireRecord, nowMs: number): DecodeResult {
-    if (said.kind === 'envelope') return interpret(said, index, record, this.#resolveIssuer, nowMs)
+    if (said.kind === 'envelope') {
+      const result = interpret(said, index, record, this.#resolveIssuer, nowMs)
+      if (result.kind !== 'poison' || said.rule === undefined) return result
+      return { ...result, reason: `rule ${said.rule}: ${result.reason}` }
+    }
     return said.kind === 'poison' ? { ...said, type: 'unknown' } : said
   }
 }

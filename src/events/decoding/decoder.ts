@@ -4,10 +4,13 @@ import type { Envelope } from './envelope.ts'
 /** The kind of records that a reader of the log wants. */
 export type RecordKind = 'trigger' | 'registration' | 'client'
 
+/** Why a record in a known format has no effect. `snapshot`: it tells what a table held. `unmapped`: no rule takes it. */
+export type FormatSkip = 'outcome' | 'unknown-type' | 'snapshot' | 'unmapped'
+
 /** One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. */
 export type Decoded =
   | Envelope
-  | { readonly kind: 'skipped'; readonly reason: 'outcome' | 'unknown-type' }
+  | { readonly kind: 'skipped'; readonly reason: FormatSkip }
   | { readonly kind: 'poison'; readonly reason: string }
 
 /**

@@ -11,11 +11,14 @@ export interface Envelope {
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
   readonly data: unknown
+  /** The rule of a mapping that made it, for whoever must correct it. */
+  readonly rule?: string | undefined
 }
 
 /** A hundred times the size of any valid record. Parsing more would only stall the partition. */
 const VALUE_BYTES_MAX = 256 * 1_024
-const SCHEMA_REGISTRY_MAGIC = 0x00
+/** Bytes before the payload in the framing of schema registries, by the first of them: 0 and an id, 1 and a GUID. */
+const FRAME_BYTES = [5, 17]
 
 export type JsonResult =
   | { readonly kind: 'json'; readonly json: unknown }
@@ -29,11 +32,15 @@ export function parseJson(value: Buffer | null): JsonResult {
       reason: `value: has ${value.length} bytes, more than the ${VALUE_BYTES_MAX} allowed`,
     }
   }
-  if (value[0] === SCHEMA_REGISTRY_MAGIC) {
+  const frameBytes = FRAME_BYTES[value[0] ?? Infinity]
+  if (frameBytes !== undefined) {
+    // A payload that is described by a JSON Schema is JSON by itself.
+    const payload = value.subarray(frameBytes)
+    if (/^\s*["[{]/.test(payload.toString('latin1', 0, 64))) return parseJson(payload)
     return {
       kind: 'poison',
       reason:
-        'value: starts with a schema-registry magic byte; produce JSON without the registry serializer instead',
+        'value: is framed for a schema registry and no JSON (Avro or Protobuf); write it with a JSON or JSON Schema serializer instead',
     }
   }
   // Invalid bytes would silently become U+FFFD in an id, which then names another session.

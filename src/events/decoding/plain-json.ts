@@ -1,12 +1,18 @@
-import { cloudEventType, headerText } from '../wire-record.ts'
+import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../wire-record.ts'
 import { structuredType } from './cloudevents-structured.ts'
-import type { Decoder } from './decoder.ts'
+import type { Decoded, Decoder } from './decoder.ts'
 import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
-import { isKnownType, unread } from './known-types.ts'
+import { isKnownType, type KnownType, unread } from './known-types.ts'
+import { type Content, peel, plainText } from './peel.ts'
+
+const SNAPSHOT: Decoded = { kind: 'skipped', reason: 'snapshot' }
+/** What the alias of a column or a header with the type is called, with a dash or underscore in it or without. */
+const TYPE_NAMES = ['type', 'eventType', 'event_type', 'event-type', 'eventtype']
 
 /**
  * Plain JSON: one object with a `type`, the fields of the CloudEvents data beside it (or under `data`), and optionally `id`
- * and `time`. It accepts whatever is no CloudEvent, so it comes last.
+ * and `time`; also within the envelopes of connectors, whose type may stand beside it, in a header or in the name of the topic. It accepts whatever
+ * is no CloudEvent, so it comes last.
  */
 export const plainJson: Decoder = {
   name: 'plain-json',
@@ -16,11 +22,27 @@ export const plainJson: Decoder = {
     if (structuredType(headerText(headers, 'content-type')) !== undefined) return undefined
     const parsed = parseJson(record.value)
     if (parsed.kind === 'poison') return parsed
-    const json = parsed.json
-    if (!isObject(json)) return { kind: 'poison', reason: 'value: must be a JSON object' }
-    const type = textOf(json.type)
-    if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
-    if (!isKnownType(type)) return unread(type)
+    let json = parsed.json
+    let type = isObject(json) ? textOf(json.type) : undefined
+    if (type === undefined || !isKnownType(type)) {
+      const native = type === undefined ? undefined : unread(type)
+      if (native !== undefined) return native
+      const content = peel(json)
+      if (content.op === 'r') return SNAPSHOT
+      json = content.value
+      if (!isObject(json)) {
+        if (content.op !== undefined) return undefined
+        return { kind: 'poison', reason: 'value: must be a JSON object' }
+      }
+      const found = typeIn(content, json, record, headers)
+      type ??= textOf(json.type)
+      if (found === undefined) {
+        if (type !== undefined || content.op !== undefined) return undefined
+        return { kind: 'poison', reason: 'type: must be a non-empty string' }
+      }
+      type = found
+    }
+    if (!isObject(json) || !isKnownType(type)) return undefined
     return {
       kind: 'envelope',
       type,
@@ -35,4 +57,24 @@ export const plainJson: Decoder = {
   mayConcern(record) {
     return cloudEventType(record) === undefined ? true : undefined
   },
+}
+
+/** The first of these that is a type of ours: in the payload, beside it, in a header, at the end of the topic's name. */
+function typeIn(
+  { envelope }: Content,
+  json: Record<string, unknown>,
+  { topic }: WireRecord,
+  headers: WireHeaders,
+): KnownType | undefined {
+  for (const where of [json, envelope ?? {}])
+    for (const name of TYPE_NAMES) {
+      const type = textOf(where[name])
+      if (type !== undefined && isKnownType(type)) return type
+    }
+  for (const name of TYPE_NAMES) {
+    const type = plainText(headerText(headers, name))
+    if (type !== undefined && isKnownType(type)) return type
+  }
+  const last = topic.slice(topic.lastIndexOf('.') + 1)
+  return isKnownType(last) ? last : undefined
 }

@@ -14,8 +14,8 @@ describe('bytes that are poison', () => {
     ['null', Buffer.from('null')],
     ['a string', Buffer.from('"session-terminated"')],
     [
-      'a schema-registry magic byte',
-      Buffer.concat([Buffer.of(0, 0, 0, 0, 1), Buffer.from('{"sessionId":"s"}')]),
+      'Avro in the framing of a schema registry',
+      Buffer.concat([Buffer.of(0, 0, 0, 0, 1), Buffer.from('\u0006s-1')]),
     ],
     [
       'invalid UTF-8',

@@ -1,0 +1,87 @@
+import type { MappingFile } from '../config/mapping-file.ts'
+import { cloudEventsBinary } from '../events/decoding/cloudevents-binary.ts'
+import { cloudEventsStructured } from '../events/decoding/cloudevents-structured.ts'
+import { Decoders, type ResolveIssuer } from '../events/decoding/decode-record.ts'
+import { MappingDecoder } from '../events/decoding/mapping/mapping.ts'
+import { plainJson } from '../events/decoding/plain-json.ts'
+import { messageOf } from '../lib/errors.ts'
+
+export interface MappingEvents {
+  onMappingReloaded(count: number): void
+  /** At every look while the new version is unusable; `failures` counts the looks that ended in the same way. */
+  onMappingRefused(error: unknown, failures: number): void
+}
+
+/** The rules for records of other formats, as `MAPPING_FILE` has them; none without the file. */
+export class RecordMapping {
+  readonly decoder = new MappingDecoder()
+  /** Why the file cannot be used as it is now, so that the rules of before stay in force. */
+  problem: string | undefined
+  readonly #file: string | undefined
+  #contentHash = ''
+  #changingHash = ''
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(file: string | undefined) {
+    this.#file = file
+  }
+
+  /** Reads the rules; without a file nothing is loaded that reads them. Throws `LR_MAPPING_INVALID`, which names every problem. */
+  async open(): Promise<this> {
+    if (this.#file !== undefined) this.#use(await read(this.#file))
+    return this
+  }
+
+  /** The formats of records, in the order in which they are tried. */
+  decoders(resolveIssuer: ResolveIssuer): Decoders {
+    return new Decoders(resolveIssuer, [cloudEventsBinary, this.decoder, cloudEventsStructured, plainJson])
+  }
+
+  /** Looks at the file every `everyMs`. */
+  watch(everyMs: number, events: MappingEvents): void {
+    const file = this.#file
+    if (file === undefined) return
+    let failures = 0
+    const look = async (): Promise<void> => {
+      try {
+        const found = await read(file)
+        // Half of a file that is being written may be valid: a change counts when it is the same at two looks.
+        const isWritten = found.contentHash === this.#changingHash
+        this.#changingHash = found.contentHash
+        if (found.contentHash !== this.#contentHash && isWritten) {
+          this.#use(found)
+          events.onMappingReloaded(found.mappings.length)
+        }
+        if (found.contentHash === this.#contentHash) this.problem = undefined
+        failures = 0
+      } catch (error) {
+        failures = messageOf(error) === this.problem ? failures + 1 : 1
+        this.problem = messageOf(error)
+        events.onMappingRefused(error, failures)
+      }
+    }
+    const again = (): void => {
+      if (this.#isClosed) return
+      this.#timer = setTimeout(() => look().finally(again), everyMs)
+      this.#timer.unref()
+    }
+    again()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+  }
+
+  #use({ mappings, contentHash }: MappingFile): void {
+    this.decoder.use(mappings)
+    this.#contentHash = contentHash
+    this.#changingHash = contentHash
+  }
+}
+
+async function read(file: string): Promise<MappingFile> {
+  const { readMappingFile } = await import('../config/mapping-file.ts')
+  return readMappingFile(file)
+}

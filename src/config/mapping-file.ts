@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { clientConfiguredData, clientRemovedData } from '../events/client.ts'
+import type { KnownType } from '../events/decoding/known-types.ts'
+import { compileRules } from '../events/decoding/mapping/compile-rules.ts'
+import type { Mapping } from '../events/decoding/mapping/mapping.ts'
+import { causes, type FieldEntry, type RuleEntry } from '../events/decoding/mapping/rules.ts'
+import { identifier } from '../events/identifier.ts'
+import { registrationData } from '../events/read-registration.ts'
+import { sessionTerminatedData, userSignedOutData } from '../events/trigger.ts'
+import { codeOf, RelayFault } from '../lib/errors.ts'
+import { printable } from '../lib/printable.ts'
+import { typeProblem } from './issuers-schema.ts'
+import { type DocumentPath, readYamlDocument, type YamlDocument } from './yaml-document.ts'
+
+export interface MappingFile {
+  readonly mappings: readonly Mapping[]
+  /** Of its bytes: as long as it is the same, so are the mappings. */
+  readonly contentHash: string
+}
+
+/** Rules that come with the relay, by the name of their platform. */
+export const presets = ['keycloak', 'zitadel', 'fusionauth', 'wso2', 'auth0', 'okta', 'ory'] as const
+export type Preset = (typeof presets)[number]
+
+const BYTES_MAX = 1_024 * 1_024
+const PROBLEMS_MAX = 200
+/** One name per type, and what it stands for. */
+const TYPES: Readonly<Record<string, { readonly type: KnownType; readonly fields: z.ZodObject }>> = {
+  'session-terminated': { type: 'session-terminated', fields: sessionTerminatedData },
+  'user-signed-out': { type: 'user-signed-out', fields: userSignedOutData },
+  registration: { type: 'backchannel-logout-registered', fields: registrationData },
+  client: { type: 'client-configured', fields: clientConfiguredData },
+  'client-removed': { type: 'client-removed', fields: clientRemovedData },
+}
+/** Filled in where no rule says anything of it. */
+const FILLED = new Set(['oidcSessionId'])
+
+const expression = z.string().min(1, 'must not be empty').max(4_000, 'must have at most 4,000 characters')
+const scalar = z.union([expression, z.boolean(), z.number()])
+const field = z.union(
+  [scalar, z.array(scalar).min(1, 'must name at least one')],
+  'must be a JSON pointer, an expression, or a list of them',
+)
+const emit = z.looseObject({ type: z.enum(Object.keys(TYPES) as [string, ...string[]]) })
+const rule = z.strictObject({
+  name: z.string().min(1).max(100).optional(),
+  when: expression,
+  for: expression.optional(),
+  cause: z.enum(causes).optional(),
+  emit: z.union(
+    [emit, z.array(emit), z.literal('nothing')],
+    'must be what to emit, a list of that, or nothing',
+  ),
+})
+const topics = z
+  .array(z.string().regex(/^[\w.*-]{1,249}$/, 'must be a topic, or a pattern with *'))
+  .min(1, 'must name at least one topic')
+const mapping = z.strictObject({
+  topics,
+  preset: z.enum(presets).optional(),
+  issuer: identifier.optional(),
+  causes: z.array(z.enum(causes)).optional(),
+  rules: z.array(rule).optional(),
+})
+const document = z.strictObject({ mappings: z.array(mapping).min(1, 'must have at least one') })
+const presetDocument = z.strictObject({ causes: z.array(z.enum(causes)), rules: z.array(rule) })
+
+type RuleDocument = z.infer<typeof rule>
+
+interface Problem {
+  readonly path: DocumentPath
+  readonly text: string
+  readonly isOfKey?: boolean
+}
+
+/** Reads, checks and compiles the rules in a file of YAML or JSON. Throws `LR_MAPPING_INVALID` with a line per problem. */
+export function readMappingFile(path: string): MappingFile {
+  const bytes = readBytes(path)
+  const contentHash = createHash('sha256').update(bytes).digest('hex')
+  const read = readYamlDocument(bytes.toString('utf8'))
+  if (read.problems.length > 0) throw faultOf(path, read, read.problems)
+  const { data, error } = document.safeParse(read.value, { error: typeProblem })
+  if (data === undefined) throw faultOf(path, read, error.issues.flatMap(schemaProblems))
+  const problems: Problem[] = []
+  const mappings = data.mappings.map(({ topics, preset, issuer, causes: wanted, rules = [] }, i): Mapping => {
+    const at = (below: DocumentPath): DocumentPath => ['mappings', i, ...below]
+    if (preset === undefined && rules.length === 0) {
+      problems.push({ path: at([]), text: 'has neither a preset nor rules' })
+    }
+    const own = compile(rules, issuer)
+    problems.push(...own.problems.map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
+    const ofPreset = preset === undefined ? undefined : readPreset(preset, issuer)
+    const chosen = wanted ?? ofPreset?.causes
+    const all = [...own.rules, ...(ofPreset?.rules ?? [])]
+    return {
+      topics,
+      rules: all.filter(({ cause }) => cause === undefined || chosen === undefined || chosen.includes(cause)),
+    }
+  })
+  problems.push(...repeatedTopics(data.mappings))
+  if (problems.length > 0) throw faultOf(path, read, problems)
+  return { mappings, contentHash }
+}
+
+/** The rules of a preset, with the causes that count unless others are chosen. `issuer`: the only one of the records. */
+export function readPreset(name: Preset, issuer?: string) {
+  const url = new URL(`../events/decoding/mapping/presets/${name}.yaml`, import.meta.url)
+  const { causes, rules } = presetDocument.parse(readYamlDocument(readFileSync(url, 'utf8')).value)
+  const compiled = compile(rules, issuer)
+  if (compiled.problems.length > 0)
+    throw new Error(
+      `preset ${name}: ${compiled.problems.map(({ path, text }) => `${path.join('.')}: ${text}`).join('; ')}`,
+    )
+  return { causes, rules: compiled.rules }
+}
+
+function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
+  const problems: Problem[] = []
+  const entries = rules.map((it, i): RuleEntry => {
+    const written = it.emit === 'nothing' ? [] : [it.emit].flat()
+    const isList = written.length > 1
+    return {
+      name: it.name ?? String(i + 1),
+      when: it.when,
+      each: it.for,
+      cause: it.cause,
+      emit: written.flatMap(({ type: name, ...fields }, j) => {
+        const known = TYPES[name]
+        if (known === undefined) return []
+        const path: DocumentPath = [i, 'emit', ...(isList ? [j] : [])]
+        problems.push(...fieldProblems(known.fields, fields, path))
+        const of = issuer === undefined ? {} : { issuer: JSON.stringify(issuer) }
+        return [{ type: known.type, fields: { ...(fields as Record<string, FieldEntry>), ...of } }]
+      }),
+    }
+  })
+  if (problems.length > 0) return { rules: [], problems }
+  const compiled = compileRules(entries)
+  return { rules: compiled.rules, problems: compiled.problems as Problem[] }
+}
+
+function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath): Problem[] {
+  const known = [...Object.keys(schema.shape), 'id', 'time']
+  const missing = Object.entries(schema.shape)
+    .filter(
+      ([name, it]) => !it.safeParse(undefined).success && !Object.hasOwn(fields, name) && !FILLED.has(name),
+    )
+    .map(([name]) => ({ path, text: `has no ${name}` }))
+  const wrong = Object.entries(fields).flatMap(([name, value]): Problem[] => {
+    if (!known.includes(name))
+      return [
+        { path: [...path, name], isOfKey: true, text: `is no field of it; there are ${known.join(', ')}` },
+      ]
+    const { error } = field.safeParse(value, { error: typeProblem })
+    return error === undefined ? [] : [{ path: [...path, name], text: error.issues[0]?.message ?? '' }]
+  })
+  return [...missing, ...wrong]
+}
+
+function repeatedTopics(mappings: readonly { readonly topics: readonly string[] }[]): Problem[] {
+  const seen = new Set<string>()
+  return mappings.flatMap(({ topics }, i) =>
+    topics.flatMap((topic, j): Problem[] => {
+      if (!seen.has(topic)) {
+        seen.add(topic)
+        return []
+      }
+      return [
+        {
+          path: ['mappings', i, 'topics', j],
+          text: `${topic} is mapped above; the first mapping of a topic counts`,
+        },
+      ]
+    }),
+  )
+}
+
+function readBytes(path: string): Buffer {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(path)
+  } catch (error) {
+    throw new RelayFault('LR_MAPPING_INVALID', `${path}: cannot be read (${codeOf(error)})`, { cause: error })
+  }
+  if (bytes.length <= BYTES_MAX) return bytes
+  throw new RelayFault('LR_MAPPING_INVALID', `${path}: has more than ${BYTES_MAX} bytes`)
+}
+
+/** Of alternatives the one that was meant is the one of an object, or of the list's elements. */
+function schemaProblems(issue: z.core.$ZodIssue): Problem[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: [...issue.path, key], isOfKey: true, text: 'is no key here' }))
+  if (issue.code === 'invalid_union') {
+    const meant = issue.errors.flat().filter((it) => it.path.length > 0)
+    if (meant.length > 0)
+      return meant.flatMap((it) =>
+        schemaProblems({ ...it, path: [...issue.path, ...it.path] } as z.core.$ZodIssue),
+      )
+  }
+  return [{ path: issue.path, text: issue.message }]
+}
+
+function faultOf(file: string, document: YamlDocument, problems: readonly Problem[]): RelayFault {
+  const placed = problems.map((it) => ({
+    ...it,
+    line: document.lineOf(it.path, it.isOfKey === true ? 'key' : 'value'),
+  }))
+  placed.sort((a, b) => a.line - b.line)
+  const lines = placed
+    .slice(0, PROBLEMS_MAX)
+    .map(({ line, path, text }) =>
+      [`${file}:${line}`, ...(path.length > 0 ? [path.join('.')] : []), text].map(printable).join(': '),
+    )
+  const more = problems.length - lines.length
+  if (more > 0) lines.push(`and ${more} further problems`)
+  return new RelayFault('LR_MAPPING_INVALID', lines.join('\n'))
+}

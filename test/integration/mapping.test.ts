@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { relayCommand } from '../support/relay-command.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
+import { ISSUER, type RelaySite } from '../support/relay-site.ts'
+import { runRelay } from '../support/run-relay.ts'
+import { replaceFile } from '../support/signing-key-file.ts'
+import { openSite } from './open-site.ts'
+
+const CLIENT = 'mapped-shop'
+
+let site: RelaySite
+let relay: RelayProcess
+let file: string
+
+const keycloak = () =>
+  `mappings:\n  - topics: ["${site.topic.name}"]\n    preset: keycloak\n    issuer: ${ISSUER}\n`
+/** As Keycloak's listeners write them: no key, and nulls where there is nothing. */
+const event = (type: string, sessionId: string, userId: string, more: object = {}) => ({
+  key: null,
+  value: JSON.stringify({
+    ...{ id: randomUUID(), time: Date.now(), type, realmId: 'r-1', realmName: 'shop', clientId: null },
+    ...{ userId, sessionId, ipAddress: null, error: null, details: {} },
+    ...more,
+  }),
+})
+const admin = (operationType: string, resourcePath: string, representation: string | null = null) => ({
+  key: null,
+  value: JSON.stringify({
+    ...{ id: randomUUID(), time: Date.now(), realmId: 'r-1', authDetails: { realmId: 'r-0', userId: 'adm' } },
+    ...{ resourceType: 'USER', operationType, resourcePath, representation, error: null },
+  }),
+})
+
+beforeAll(async () => {
+  site = await openSite()
+  file = join(site.folder, 'mapping.yaml')
+  await replaceFile(file, keycloak())
+  await site.redis.hset(`${site.prefix}:client:{${ISSUER}|${CLIENT}}`, {
+    backchannelLogoutUri: site.rps.uri('/mapped'),
+  })
+  relay = await site.startRelay({ MAPPING_FILE: file, CHECK_INTERVAL_MS: '200' })
+})
+afterAll(() => site.close())
+
+describe('a platform that writes its own records, and no registrations', () => {
+  test.each([
+    ['a logout', (sid: string, user: string) => event('LOGOUT', sid, user)],
+    ['an expired session', (sid: string, user: string) => event('USER_SESSION_DELETED', sid, user)],
+    [
+      'a session that an administrator removes',
+      (sid: string) => admin('DELETE', `sessions/${sid}`, '{"offline":false}'),
+    ],
+    [
+      'an administrator logs the user out',
+      (_: string, user: string) => admin('ACTION', `users/${user}/logout`),
+    ],
+    [
+      'a user that is disabled',
+      (_: string, user: string) => admin('UPDATE', `users/${user}`, '{"enabled":false}'),
+    ],
+    ['a user that is deleted', (_: string, user: string) => admin('DELETE', `users/${user}`)],
+  ])('%s', async (_what, end) => {
+    const [sid, user] = [randomUUID(), randomUUID()]
+    const before = site.rps.at('/mapped').length
+    await site.topic.publish(
+      event('LOGIN', sid, user, { clientId: CLIENT }),
+      event('CODE_TO_TOKEN', sid, user, { clientId: CLIENT }),
+      end(sid, user),
+    )
+    const outcome = await site.topic.waitForOutcome(CLIENT, sid)
+    expect(outcome.data).toMatchObject({ issuer: ISSUER, sub: user, sid, status: 200 })
+    expect(site.rps.at('/mapped').length).toBe(before + 1)
+  })
+
+  test('a broken file is refused with every problem and the rules of before stay, at a start and while it runs', async () => {
+    await replaceFile(file, `${keycloak()}    causes: [nothing]\n    surprise: 1\n`)
+    await eventually(async () =>
+      expect(await readMetric(relay, 'check_findings', { check: 'mapping-file', severity: 'warning' })).toBe(
+        1,
+      ),
+    )
+    const [sid, user] = [randomUUID(), randomUUID()]
+    await site.topic.publish(event('LOGIN', sid, user, { clientId: CLIENT }), event('LOGOUT', sid, user))
+    await site.topic.waitForOutcome(CLIENT, sid)
+    const { output, status } = await runRelay(site.commandEnvironment({ MAPPING_FILE: file }))
+    expect(status).toBe(2)
+    for (const line of [5, 6]) expect(output).toContain(`${file}:${line}`)
+    await replaceFile(file, keycloak())
+    await eventually(async () =>
+      expect(await readMetric(relay, 'check_findings', { check: 'mapping-file', severity: 'warning' })).toBe(
+        0,
+      ),
+    )
+  })
+
+  test('`map` says what the records of a topic become, and `trace` and a rebuild read them alike', async () => {
+    const [sid, user] = [randomUUID(), randomUUID()]
+    await site.topic.publish(
+      event('LOGIN', sid, user, { clientId: CLIENT }),
+      event('REGISTER', sid, user),
+      event('LOGOUT', sid, user),
+    )
+    await site.topic.waitForOutcome(CLIENT, sid)
+    const env = site.commandEnvironment({ MAPPING_FILE: file })
+    const { rows } = await relayCommand(['map', '--topic', site.topic.name, '--from', '10m', '--json'], env)
+    expect(rows).toContainEqual(
+      expect.objectContaining({ rule: 'logout', becomes: 'session-terminated', sessionId: sid }),
+    )
+    expect(rows).toContainEqual(
+      expect.objectContaining({ rule: 'login', becomes: 'registration', sessionId: sid, clientId: CLIENT }),
+    )
+    const traced = await relayCommand(['trace', user, '--json'], env)
+    expect(traced.stdout).toContain('session-terminated')
+    expect(traced.stdout).toContain('sent')
+  })
+})

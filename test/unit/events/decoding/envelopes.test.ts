@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import { Decoders } from '../../../../src/events/decoding/decode-record.ts'
+
+const data = { sessionId: 's-1', userId: 'u-1' }
+const typed = { type: 'session-terminated', ...data }
+
+function decode(
+  value: unknown,
+  more: { headers?: Record<string, string>; topic?: string; frame?: Buffer } = {},
+) {
+  const { headers = {}, topic = 'outbox.event.sessions', frame = Buffer.alloc(0) } = more
+  const bytes = Buffer.concat([frame, Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))])
+  const decoders = new Decoders((name = 'https://op.example') => name)
+  const record = { topic, partition: 0, offset: 3, timestampMs: Date.now(), key: null, value: bytes, headers }
+  return decoders.decode(record, Date.now())
+}
+
+const trigger = {
+  kind: 'trigger',
+  trigger: expect.objectContaining({ type: 'session-terminated', sessionId: 's-1' }),
+}
+const schema = { type: 'string', optional: true, name: 'io.debezium.data.Json' }
+
+test.each([
+  ['an object', typed],
+  ['a text with JSON in it', JSON.stringify(JSON.stringify(typed))],
+  ['a schema and its payload as text', { schema, payload: JSON.stringify(typed) }],
+  ['a schema and its payload', { schema: null, payload: typed }],
+  ['a payload with the type beside it', { payload: JSON.stringify(data), eventType: 'session-terminated' }],
+  [
+    'all of that in each other',
+    JSON.stringify({
+      schema,
+      payload: { payload: JSON.stringify(JSON.stringify(data)), type: 'session-terminated' },
+    }),
+  ],
+  [
+    'a change record of an outbox',
+    { before: null, after: { id: 'e', type: 'session-terminated', ...data }, op: 'c', source: {} },
+  ],
+])('the outbox of a connector, %s', (_what, value) => {
+  expect(decode(value)).toEqual(trigger)
+})
+
+test('the type may stand in a header, plain or as JSON, or at the end of the name of the topic', () => {
+  expect(decode(data, { headers: { eventType: 'session-terminated' } })).toEqual(trigger)
+  expect(decode(data, { headers: { type: '"session-terminated"' } })).toEqual(trigger)
+  expect(decode(data, { topic: 'outbox.event.session-terminated' })).toEqual(trigger)
+})
+
+test('a row of a snapshot, or one that was deleted, is never a trigger', () => {
+  const snapshot = { before: null, after: typed, op: 'r', source: {} }
+  expect(decode(snapshot)).toEqual({ kind: 'skipped', reason: 'snapshot' })
+  expect(decode({ schema: {}, payload: snapshot })).toEqual({ kind: 'skipped', reason: 'snapshot' })
+  expect(decode({ before: null, after: null, op: 'd', source: {} })).toMatchObject({ kind: 'skipped' })
+})
+
+test('JSON in the framing of a schema registry, by id and by GUID', () => {
+  expect(decode(typed, { frame: Buffer.from([0, 0, 0, 0, 7]) })).toEqual(trigger)
+  expect(decode(typed, { frame: Buffer.concat([Buffer.from([1]), Buffer.alloc(16, 9)]) })).toEqual(trigger)
+  const avro = decode('\u0006s-1', { frame: Buffer.from([0, 0, 0, 0, 7]) })
+  expect(avro).toMatchObject({ kind: 'poison', reason: expect.stringContaining('Avro') })
+})
+
+test('a batch of CloudEvents', () => {
+  const headers = { 'content-type': 'application/cloudevents-batch+json' }
+  const of = (id: string, type: string) => ({ specversion: '1.0', id, source: '/', type, data })
+  const batch = [of('a', 'session-terminated'), of('b', 'foreign'), of('c', 'session-terminated')]
+  expect(decode(batch, { headers })).toEqual([trigger, { kind: 'skipped', reason: 'unknown-type' }, trigger])
+  expect(decode({}, { headers })).toMatchObject({ kind: 'poison' })
+})
