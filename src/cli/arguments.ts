@@ -75,6 +75,7 @@ export async function readConfigFor<const L extends Layout>(
   return { config, issuer, isServed, resolveIssuer: (name = issuer) => resolveIssuer(name) }
 }
 
-function isIssuer(text: string): boolean {
+/** Whether it is a whole `iss`, and no alias. */
+export function isIssuer(text: string): boolean {
   return issuerOption.safeParse(text).success
 }

@@ -8,7 +8,7 @@ import { signingText } from './key-standing.ts'
 function checkKeyFile({ problem }: Pick<KeyFileFacts, 'problem'>): Found[] {
   if (problem === undefined) return []
   const text = `the relay keeps its previous signing keys, but its next start will fail: ${problem}`
-  return [warning(text, 'set SIGNING_KEYS_FILE to a JWK set or PEM with a key that can sign')]
+  return [warning(text, 'put a JWK set or PEM with a key that can sign there')]
 }
 
 function checkKeysLost({ lost }: Pick<KeyFileFacts, 'lost'>): Found[] {

@@ -5,6 +5,7 @@ import { readEachOption } from '../../config/read-each-option.ts'
 import { SigningKeys } from '../../issuers/signing/signing-keys.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
+import { isIssuer } from '../arguments.ts'
 
 export interface KeyFileOptions {
   /** An `iss` or an alias. */
@@ -36,6 +37,9 @@ export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promis
     if (file === undefined) throw error
   }
   const issuer = issuers?.resolve(given) ?? given
+  if (issuer !== undefined && !isIssuer(issuer)) {
+    throw new RelayFault('LR_USAGE', `--issuer: ${given} is neither an issuer nor an alias of ISSUERS_FILE`)
+  }
   if (file !== undefined) {
     const path = resolve(file)
     return { issuer, file: path, keys: new SigningKeys(path, systemClock) }

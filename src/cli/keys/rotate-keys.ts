@@ -57,21 +57,23 @@ function span(argument: string): (text: string) => number {
 
 async function rotateKeys({ in: inMs, alg, kid, retireAfter, ...which }: Options): Promise<void> {
   const output = new Output(false)
-  const { file, issuer } = await keyFileOf(which)
+  const { file, issuer, keys } = await keyFileOf(which)
+  // Before anything is written: by links it may be the file of another issuer.
+  await keys.load()
   let added: PrivateJwk | undefined
   let notes: readonly string[] = []
   await replaceKeyFile(file, async (content) => {
     const now = Date.now()
     readJwks(content)
-    const { keys } = await readKeyFile(content)
-    const model = modelOf(keys, alg, now)
+    const { keys: before } = await readKeyFile(content)
+    const model = modelOf(before, alg, now)
     const notBefore = Math.floor((now + inMs) / 1_000)
     added = await privateJwk(await generateKey(model.algorithm, model.rsaBits), {
       alg: model.alg,
       kid,
       notBefore,
     })
-    const replaced = added.key.algorithms.flatMap((it) => chosenKey(keys, it, now) ?? [])
+    const replaced = added.key.algorithms.flatMap((it) => chosenKey(before, it, now) ?? [])
     const text = await rotatedKeySet(content, {
       jwk: added.jwk,
       ending: replaced,
