@@ -56,7 +56,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     packages: 'commander',
   },
   'cli/replay': {
-    imports: 'lib events config delivery intake kafka recovery redis app cli',
+    imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli',
   },
   cli: {
     imports:

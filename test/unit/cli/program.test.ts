@@ -97,8 +97,11 @@ describe('what a command reads of the environment is what `logout-relay env` say
     'send user-signed-out': ['--user', 'u', '--wait'],
     completion: ['bash'],
   }
-  // These look at all that can be looked at, or run until they are stopped.
-  const others = ['doctor', 'serve', 'completion', 'env']
+  // These look at all that can be looked at, run until they are stopped, or require no option.
+  const others = [
+    ...['doctor', 'serve', 'completion', 'env', 'map'],
+    ...['keys new', 'keys rotate', 'keys from-pem'],
+  ]
 
   test.each(leaves.map((it) => [nameOf(it).replace('logout-relay ', ''), it] as const))(
     '%s',

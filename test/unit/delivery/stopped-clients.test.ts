@@ -93,7 +93,7 @@ test('a deadline comes nearer again when the client goes on', async () => {
   await stored()
   clock.nowMs += 5 * HOUR
   change(fixture, 'active')
-  clock.nowMs += HOUR + 1
+  clock.nowMs += 24 * HOUR + 1
   await looked(fixture)
   await vi.waitUntil(() => outcomes().some((it) => !isOther(it)))
   expect(outcomes().filter((it) => !isOther(it))).toMatchObject([{ reason: 'expired', attempts: 0 }])
