@@ -41,9 +41,9 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   'cli/trace': { imports: 'lib events events/decoding intake recovery kafka redis cli/sessions' },
   'cli/sessions': { imports: 'lib events events/decoding registry config redis cli', packages: 'commander' },
   'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
-  'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
+  'cli/send': { imports: 'lib events events/decoding config delivery intake kafka recovery redis cli' },
   'cli/replay': {
-    imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli',
+    imports: 'lib events/decoding config delivery kafka recovery app cli',
   },
   cli: {
     imports:

@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { type Layout, layout, readConfigPart } from '../../config/config.ts'
+import { Decoders } from '../../events/decoding/decode-record.ts'
 import type { Trigger } from '../../events/trigger.ts'
+import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
 import { RelayFault } from '../../lib/errors.ts'
+import { resolveRange } from '../../recovery/replay-range.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { RedisSessionView } from '../../redis/redis-session-view.ts'
 import { readConfigFor } from '../arguments.ts'
 import { kafkaClient, openKafka, openRedis, reachable } from '../backends.ts'
 import { Output } from '../output.ts'
 import { parseDuration } from '../time-argument.ts'
+import { unknownNames } from '../unknown-names.ts'
 import { followOutcomes } from './follow-outcomes.ts'
 import { type TriggerFields, triggerRecord } from './trigger-record.ts'
 
@@ -22,6 +26,9 @@ export interface SendOptions {
   readonly json?: boolean
 }
 
+/** How far back an outcome shows that somebody is known. */
+const KNOWN_MS = 24 * 3_600_000
+
 /** What it reads, and with `--wait` `layout.redis`. */
 export const sendLayout = {
   ...kafkaClient,
@@ -33,7 +40,7 @@ export const sendLayout = {
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, config } = await readConfigFor(sendLayout, options.issuer)
+  const { issuer, config, resolveIssuer } = await readConfigFor(sendLayout, options.issuer)
   const { outcomeTopic, topics: inputs } = config
   const topic = options.topic ?? (inputs[0] as string)
   const { session, user, reason } = options
@@ -70,6 +77,19 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
         outcomeTopic,
         output,
         waitMs,
+        isKnown: async () => {
+          const reader = new KafkaLogReader(kafka, topics)
+          const fromMs = trigger.occurredAtMs - KNOWN_MS
+          const searched = [...new Set([...inputs, outcomeTopic])]
+          const unknown = await unknownNames(session === undefined ? { user: user as string } : { session }, {
+            issuers: [issuer],
+            sessions: view,
+            reader,
+            ranges: await reachable('Kafka', resolveRange({ kind: 'time', fromMs }, searched, reader)),
+            decoders: new Decoders(resolveIssuer),
+          })
+          return unknown.length === 0
+        },
       })
     } finally {
       redis.close()
