@@ -1,7 +1,8 @@
-#!/usr/bin/env -S node --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=56 --heap-growing-percent=70
+#!/usr/bin/env -S node --no-allocation-site-pretenuring --max-semi-space-size=8 --initial-old-space-size=56 --heap-growing-percent=70 --
 /*
  * The command of the package: runs the sources in a clone, and what was built from them where it is installed. Plain
  * JavaScript that an old Node.js can read, so that it says what is missing instead of failing at some import.
+ * The dashes at the end of the first line: Node.js takes an --env-file of the relay for its own without them.
  */
 import { existsSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'

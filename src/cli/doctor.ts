@@ -22,8 +22,10 @@ const example = `
 Example:
   logout-relay doctor --rp https://shop.example.com/backchannel-logout
 
-It shows errors and warnings, the worst first. It changes nothing. It sends the RP one POST with an empty logout_token; that ends no session.
-Exit codes: 0 no error (warnings allowed), 1 an error, 2 the configuration is wrong, 3 Kafka or Redis is unreachable.`
+It shows errors and warnings, the worst first. It changes nothing. It sends the
+RP one POST with an empty logout_token; that ends no session.
+Exit codes: 0 no error (warnings allowed), 1 an error, 2 the configuration is
+wrong, 3 Kafka or Redis is unreachable.`
 
 export function addDoctor(program: Command): void {
   reads(program.command('doctor'), layout)

@@ -35,7 +35,8 @@ export function addEnv(program: Command, whole: () => Promise<Command>): void {
     .addHelpText(
       'after',
       `
-Options that must be set come first; secrets are masked. Exit code 2: one is missing or wrong.
+Options that must be set come first; secrets are masked. Exit code 2: one is
+missing or wrong.
 
 Examples:
   $ logout-relay env trace

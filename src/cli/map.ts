@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { createIssuers, issuersLayout } from '../app/create-issuers.ts'
 import { RecordMapping } from '../app/record-mapping.ts'
-import { layout, readConfigPart } from '../config/config.ts'
+import { type Layout, layout, readConfigPart } from '../config/config.ts'
 import { type Preset, presets, readPreset } from '../config/mapping-file.ts'
 import { readEachOption } from '../config/read-each-option.ts'
 import type { DecodeResult, ResolveIssuer } from '../events/decoding/decode-record.ts'
@@ -14,6 +14,7 @@ import { RelayFault } from '../lib/errors.ts'
 import { kafkaClient, openKafka, reachable } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { type Column, Output } from './output.ts'
+import { reads } from './reads.ts'
 import { parseTime } from './time-argument.ts'
 
 interface MapArguments {
@@ -43,6 +44,11 @@ type Mapped = Readonly<Record<string, unknown>> &
     readonly rule?: string
   }
 
+const mapLayout = {
+  ...issuersLayout,
+  kafka: { ...kafkaClient, mappingFile: layout.kafka.mappingFile },
+} as const satisfies Layout
+
 const SHOWN_MAX = 100
 const TOPIC = 'standard-input'
 
@@ -67,8 +73,7 @@ Standard input is one record's value as JSON, or one per line. Nothing is change
 Exit codes: 0 done, 1 a record would become a dead letter, 2 the rules are wrong, 3 Kafka is unreachable.`
 
 export function addMap(program: Command): void {
-  program
-    .command('map')
+  reads(program.command('map'), mapLayout)
     .description('show what records of another format become, and which rule takes them')
     .option('--preset <name>', `the rules of a platform instead of MAPPING_FILE: ${presets.join(', ')}`)
     .option('--topic <name>', 'the topic of the records; with --from they are read from it')

@@ -29,13 +29,14 @@ const columns: readonly Column<ReturnType<typeof rowOf>>[] = [
 const examples = `
 Examples:
   logout-relay reconcile --dry-run     how Redis differs from the topic
-  logout-relay reconcile               complete Redis from the topic, while relays run
+  logout-relay reconcile               complete Redis from it, while relays run
 
 It parks owed deliveries; the relays of ${layout.kafka.groupId} send them.
 
-Exit codes: 0 done, or Redis does not differ; 1 a delivery failed or is still parked, --dry-run found a difference, or
-an open transaction of another producer hides records; 2 wrong usage; 3 Kafka or Redis is unreachable;
-130 interrupted. It uses the configuration of serve, without signing keys.`
+Exit codes: 0 done, or Redis does not differ; 1 a delivery failed or is still
+parked, --dry-run found a difference, or an open transaction of another producer
+hides records; 2 wrong usage; 3 Kafka or Redis is unreachable; 130 interrupted.
+It uses the configuration of serve, without signing keys.`
 
 /** `reconcile`: Redis, built from the topic. */
 export function addReconcile(program: Command): void {

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
+import { RecordMapping } from '../app/record-mapping.ts'
 import type { RecoveryRun } from '../app/recovery-run.ts'
 import { layout } from '../config/config.ts'
-import { Decoders } from '../events/decoding/decode-record.ts'
 import type { FailureReason } from '../events/outcome.ts'
 import { describeHidden } from '../intake/log-reader.ts'
 import { type RequestedRange, resolveRange } from '../recovery/replay-range.ts'
@@ -14,10 +14,10 @@ import { OwedList } from './owed-list.ts'
 import { reads } from './reads.ts'
 import { type RecoverySite, recoveryLayout, runRecovery } from './recovery-command.ts'
 import { checkAlone, deadLettersLayout, sendDeadLetters } from './replay/send-dead-letters.ts'
-import { unknownNames } from './replay/unknown-names.ts'
 import { filterOf, type ReplayArguments, rangeOf, rateOf, TRIGGER_TYPES } from './replay-arguments.ts'
 import { exitCodeOfCounts, ReplayProgress, type ReplayState, summarize } from './replay-progress.ts'
 import { parseDuration, sameAs } from './time-argument.ts'
+import { unknownNames } from './unknown-names.ts'
 
 /** Asked for by name, it needs no `--discarded`. */
 const DISCARDED: FailureReason = 'discarded'
@@ -31,18 +31,20 @@ interface ReplayCommandOptions extends ReplayArguments {
 
 const examples = `
 Examples:
-  logout-relay replay --from 2h --dry-run                  list what is still owed of the last two hours
-  logout-relay replay --from 2026-01-31T09:00:00Z --to 2026-01-31T10:00:00Z --rate 100
+  logout-relay replay --from 2h --dry-run               list what is still owed
+  logout-relay replay --from 2026-01-31T09:00:00Z --rate 100
   logout-relay replay --offsets session-events:0:1200-1500 --client shop
-  logout-relay replay --from 1d --failed --client shop     retry failed deliveries
+  logout-relay replay --from 1d --failed --client shop  retry failed deliveries
   logout-relay replay --from 1d --failed --reason expired
-  logout-relay replay --from 1d --dead-letters             send dead letters again
+  logout-relay replay --from 1d --dead-letters          send dead letters again
 
-It parks owed deliveries; the relays of ${layout.kafka.groupId} send them. It then follows their outcomes.
+It parks owed deliveries; the relays of ${layout.kafka.groupId} send them. It then
+follows their outcomes.
 
-Exit codes: 0 every owed delivery is sent; 1 one failed or is still parked, or an open transaction of another producer
-hides records; 2 wrong usage; 3 Kafka or Redis is unreachable; 130 interrupted. It uses the configuration of serve,
-without signing keys.`
+Exit codes: 0 every owed delivery is sent; 1 one failed or is still parked,
+nobody knows the session, user, client or issuer, or an open transaction of
+another producer hides records; 2 wrong usage; 3 Kafka or Redis is unreachable;
+130 interrupted. It uses the configuration of serve, without signing keys.`
 
 /** `replay`: a range of the topic, run again. */
 export function addReplay(program: Command): void {
@@ -110,7 +112,9 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       if (run.replay.hidden.length > 0) return EXIT_CODE.failed
       const unknown = await unknownIn(run, site, range, options)
       if (unknown.length > 0) {
-        output.fail(`nobody knows ${unknown.join(', ')}: neither Redis nor the topic in this range`)
+        output.fail(
+          `nobody knows ${unknown.join(', ')}: there is no registration or outcome in Redis, nor on the topic in this range`,
+        )
         return EXIT_CODE.failed
       }
       return dry ? EXIT_CODE.ok : exitCodeOfCounts(run.tally.counts)
@@ -152,6 +156,7 @@ async function unknownIn(
   const { outcomeTopic, topics } = config.kafka
   const read =
     range.kind === 'time' ? [...new Set([...topics, outcomeTopic])] : failed ? [outcomeTopic] : topics
+  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   return unknownNames(filter, {
     reader,
     issuers: filter.issuer === undefined ? Array.from(issuers.known(), ({ id }) => id) : [filter.issuer],
@@ -161,7 +166,7 @@ async function unknownIn(
     sessions: new RedisSessionView(redis, keys),
     backlog: new RedisBacklogView(redis, keys),
     ranges: await resolveRange(range, read, reader),
-    decoders: new Decoders((name) => issuers.resolve(name)),
+    decoders: mapping.decoders((name) => issuers.resolve(name)),
   })
 }
 

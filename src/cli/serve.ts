@@ -4,10 +4,14 @@ import { layout, readConfig } from '../config/config.ts'
 import { describeOptions, type OptionDescription } from '../config/describe-options.ts'
 import { isStartedByNpm } from '../config/env.ts'
 import { version } from '../lib/version.ts'
+import { wrapText } from '../lib/wrap-text.ts'
 import { optimizeSooner } from '../runtime/optimize-sooner.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openTracing } from '../telemetry/opentelemetry.ts'
 import { reads } from './reads.ts'
+
+/** Of 80 columns, behind the indent. */
+const HELP_WIDTH = 74
 
 const NPM_SHELL_LOOK_MS = 500
 
@@ -26,7 +30,8 @@ export function addServe(program: Command): void {
 
 function optionHelp({ name, description, required, defaultValue }: OptionDescription): string {
   const note = required ? 'required' : defaultValue === undefined ? '' : `default ${defaultValue || 'empty'}`
-  return `  ${name}${note === '' ? '' : ` (${note})`}\n      ${description.replaceAll('`', '')}`
+  const meaning = wrapText(description.replaceAll('`', ''), HELP_WIDTH).map((line) => `\n      ${line}`)
+  return `  ${name}${note === '' ? '' : ` (${note})`}${meaning.join('')}`
 }
 
 /** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. Resolves when it has drained. */

@@ -50,8 +50,9 @@ export function addTrace(program: Command): void {
     .addHelpText(
       'after',
       `
-Exit code 0: every RP that appears has been told. 1: a logout failed or is still owed, a registration is still alive,
-the id appears nowhere, or an open transaction of another producer holds records back.
+Exit code 0: every RP that appears has been told. 1: a logout failed or is still
+owed, a registration is still alive, the id appears nowhere, or an open
+transaction of another producer holds records back.
 
 Examples:
   $ logout-relay trace alice --since 2h`,

@@ -41,7 +41,7 @@ async function park(path: string, count: number): Promise<RegistrationInput[]> {
 
 /** As if a replica had taken the delivery up. */
 async function lease({ clientId, sessionId, oidcSessionId }: RegistrationInput): Promise<void> {
-  await site.redis.hset(stateKey(clientId), `lease:${sessionId}\n${oidcSessionId}`, Date.now() + 60_000)
+  await site.redis.hset(stateKey(clientId), `lease:${sessionId}\n${oidcSessionId}`, Date.now() + 600_000)
 }
 
 describe.concurrent('backlog', () => {

@@ -21,11 +21,13 @@ test('what waits behind a transaction that is left open is lag, and a finding of
   await site.topic.publish({ ...site.terminated(registration), partition: 0 })
   await eventually(async () => expect(await readMetric(relay, 'consumer_lag_records')).toBe(2))
   await relay.waitForLog(({ msg, check }) => msg === 'check' && check === 'open-transaction')
-  const traced = await relayCommand(['trace', registration.sessionId], site.commandEnvironment())
+  const [traced, examined] = await Promise.all([
+    relayCommand(['trace', registration.sessionId], site.commandEnvironment()),
+    Examined.by(site.commandEnvironment()),
+  ])
   expect(traced.stderr).toMatch(/2 record.* open/)
   expect(traced.stdout).toMatch(/ waiting .*open transaction.*session-terminated/)
   expect(traced.status).toBe(1)
-  const examined = await Examined.by(site.commandEnvironment())
   expect(examined.of('open-transaction')[0]).toMatch(/^error: 2 record/)
   expect(await readMetric(relay, 'check_findings', { check: 'open-transaction' })).toBe(1)
   await close()

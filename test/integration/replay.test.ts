@@ -257,42 +257,6 @@ test('filters by session, user, client, issuer and type; what they leave out sta
   expect(told()).toBe('bcda')
 })
 
-test('a dry run shows reason and deadline of what it would send; a name that nobody knows is no success', async () => {
-  await site.startRelay()
-  const [a, b] = ['a', 'b'].map((clientId) => site.registration(`/names/${clientId}`, { clientId }))
-  if (a === undefined || b === undefined) throw new Error('there are two')
-  await site.topic.publish(
-    inputRecord('session-terminated', { issuer: ISSUER, sessionId: a.sessionId, reason: 'stolen' }),
-    site.terminated(b),
-  )
-  await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
-  await site.registerInRedis(a, b)
-  const dry = await replay('--since', '1h', '--reason', 'stolen', '--dry-run')
-  expect(dry.rows.filter(({ step }) => step === 'owed')).toEqual([
-    expect.objectContaining({ client: 'a', reason: 'stolen', deadline: expect.stringMatching(/Z$/) }),
-  ])
-  const table = await relayCommand(['replay', '--from', '1h', '--dry-run'], site.commandEnvironment())
-  expect(table.stdout).toMatch(/^CLIENT .* REASON .* DEADLINE\n/)
-  expect(table.stdout).toMatch(/^a +.* stolen +\d{4}-\S+Z +\d{4}-\S+Z$/m)
-
-  const misspelt: readonly (readonly [string, string])[] = [
-    ['client', 'aa'],
-    ['session', 'nobody'],
-    ['user', 'nobody'],
-    ['issuer', 'https://nobody.example'],
-  ]
-  for (const more of [[], ['--failed']])
-    for (const [name, value] of misspelt) {
-      const { status, stderr } = await replay('--from', '1h', '--dry-run', `--${name}`, value, ...more)
-      expect([status, stderr]).toEqual([1, expect.stringContaining(`${name} ${value}`)])
-    }
-
-  expect((await replay('--from', '1h')).status).toBe(0)
-  await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
-  // The topic knows it, though Redis does not, and nothing is owed to it.
-  expect(await replay('--from', '1h', '--client', 'a')).toMatchObject({ status: 0, stderr: '' })
-})
-
 test('--failed delivers again what failed, under a new outcome, and leaves what was sent since', async () => {
   await site.startRelay()
   let status = 410

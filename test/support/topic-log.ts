@@ -101,8 +101,13 @@ export class TopicLog {
 
   /** Hides what it writes, and what is written behind it, from readers of committed records; returns what ends it. */
   async leaveOpen(...messages: readonly Message[]): Promise<(how?: 'commit' | 'abort') => Promise<void>> {
-    const transactionalId = `${this.name}.open`
-    const producer = this.#kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+    const producer = this.#kafka.producer({
+      transactionalId: `${this.name}.open`,
+      // Open for as long as the test needs, however slow the machine is.
+      transactionTimeout: 600_000,
+      idempotent: true,
+      maxInFlightRequests: 1,
+    })
     await producer.connect()
     const transaction = await producer.transaction()
     await transaction.send({ topic: this.name, messages: [...messages] })

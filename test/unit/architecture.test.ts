@@ -50,13 +50,13 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     packages: 'commander',
   },
   'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
-  'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
+  'cli/send': { imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli' },
   'cli/keys': {
     imports: 'lib events egress issuers/signing config diagnosis app cli',
     packages: 'commander',
   },
   'cli/replay': {
-    imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli',
+    imports: 'lib events/decoding config delivery kafka recovery app cli',
   },
   cli: {
     imports:

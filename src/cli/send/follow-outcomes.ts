@@ -12,6 +12,8 @@ import type { TriggerFields } from './trigger-record.ts'
 
 interface Following extends Awaited<ReturnType<typeof openKafka>> {
   readonly view: RedisSessionView
+  /** Whether there is, or was lately, any registration of whom the trigger is about. */
+  readonly isKnown: () => Promise<boolean>
   readonly outcomeTopic: string
   readonly output: Output
   readonly waitMs: number
@@ -28,11 +30,10 @@ type Owed = ReadonlyMap<string, Pick<Registration, 'sessionId' | 'oidcSessionId'
 export async function followOutcomes(
   trigger: TriggerFields,
   publish: () => Promise<void>,
-  { kafka, topics, view, outcomeTopic, output, waitMs }: Following,
+  { isKnown, kafka, topics, view, outcomeTopic, output, waitMs }: Following,
 ): Promise<number> {
   const reader = new KafkaLogReader(kafka, topics)
   const readTo = new Map(await endsOf(outcomeTopic, reader))
-  const isKnown = await reachable('Redis', isKnownBefore(trigger, view))
   const owed = new Map(await owedFor(trigger, view))
   const endsAtMs = performance.now() + waitMs
   await publish()
@@ -69,7 +70,8 @@ export async function followOutcomes(
     // A user of very many sessions is not looked up without a pause.
     await delay(Math.max(POLL_MS, owed.size))
   }
-  return conclude({ owed, told, left, isKnown, isTakenUp, trigger, waitMs }, output)
+  const isAbout = { trigger, isKnown: !isTakenUp || owed.size > 0 || (await isKnown()) }
+  return conclude({ ...isAbout, owed, told, left, isTakenUp, waitMs }, output)
 }
 
 function tell(outcome: OutcomeDetails, output: Output): void {
@@ -89,7 +91,6 @@ interface Result {
   readonly owed: Owed
   readonly told: ReadonlyMap<string, OutcomeDetails>
   readonly left: Owed
-  /** Redis held something of the session or the user before. */
   readonly isKnown: boolean
   readonly isTakenUp: boolean
   readonly trigger: TriggerFields
@@ -101,12 +102,10 @@ function conclude({ owed, told, left, isKnown, isTakenUp, trigger, waitMs }: Res
     output.fail(`no relay has read the trigger within ${waitMs / 1_000} s; check that one runs`)
     return EXIT_CODE.failed
   }
-  if (owed.size === 0 && !isKnown) {
+  if (!isKnown) {
     const { issuer, sessionId, userId } = trigger
     const who = sessionId === undefined ? `user ${userId}` : `session ${sessionId}`
-    output.fail(
-      `Redis knows no ${who} of ${issuer}, so no RP was told; "logout-relay trace" searches the topic`,
-    )
+    output.fail(`nobody knows ${who} of ${issuer}: there is no registration, and no outcome of the last day`)
     return EXIT_CODE.failed
   }
   const failed = [...told.values()].filter(({ kind }) => kind === 'failed').length
@@ -142,18 +141,6 @@ async function owedFor(trigger: TriggerFields, view: RedisSessionView): Promise<
     ...broken,
   ])
   return new Map(found.map((it) => [nameOf(it), it]))
-}
-
-/** Whether Redis holds anything of whom it is about, an earlier ending too. */
-async function isKnownBefore(trigger: TriggerFields, view: RedisSessionView): Promise<boolean> {
-  const { issuer, sessionId, userId } = trigger
-  if (sessionId !== undefined) {
-    const [state] = await view.find(issuer, [sessionId])
-    return state?.ended !== undefined || (state?.registrations.length ?? 0) + (state?.broken.length ?? 0) > 0
-  }
-  if ((await view.signedOut(issuer, userId as string)) !== undefined) return true
-  for await (const ids of view.sessionsOf(issuer, userId as string)) if (ids.length > 0) return true
-  return false
 }
 
 /** A relay has read it, or an earlier one for the same session. */

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { RecordMapping } from '../../app/record-mapping.ts'
 import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import type { Trigger } from '../../events/trigger.ts'
+import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
 import { RelayFault } from '../../lib/errors.ts'
+import { resolveRange } from '../../recovery/replay-range.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { RedisSessionView } from '../../redis/redis-session-view.ts'
 import { readConfigFor } from '../arguments.ts'
@@ -10,6 +13,7 @@ import { kafkaClient, openKafka, openRedis, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { Output } from '../output.ts'
 import { parseDuration } from '../time-argument.ts'
+import { unknownNames } from '../unknown-names.ts'
 import { followOutcomes } from './follow-outcomes.ts'
 import { type TriggerFields, triggerRecord } from './trigger-record.ts'
 
@@ -23,10 +27,14 @@ export interface SendOptions {
   readonly json?: boolean
 }
 
+/** How far back an outcome shows that somebody is known. */
+const KNOWN_MS = 24 * 3_600_000
+
 /** What it reads, and with `--wait` `layout.redis`. */
 export const sendLayout = {
   ...kafkaClient,
   topics: layout.kafka.topics,
+  mappingFile: layout.kafka.mappingFile,
   outcomeTopic: layout.kafka.outcomeTopic,
 } as const satisfies Layout
 
@@ -34,7 +42,7 @@ export const sendLayout = {
 export async function sendTrigger(type: Trigger['type'], options: SendOptions): Promise<void> {
   const output = new Output(options.json === true)
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
-  const { issuer, config, isServed } = await readConfigFor(sendLayout, options.issuer)
+  const { issuer, config, isServed, resolveIssuer } = await readConfigFor(sendLayout, options.issuer)
   if (isServed === false) {
     output.note(
       `nothing was sent: ${issuer} is not among the issuers that a relay with these settings serves`,
@@ -78,6 +86,20 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
         outcomeTopic,
         output,
         waitMs,
+        isKnown: async () => {
+          const mapping = await new RecordMapping(config.mappingFile).open()
+          const reader = new KafkaLogReader(kafka, topics)
+          const fromMs = trigger.occurredAtMs - KNOWN_MS
+          const searched = [...new Set([...inputs, outcomeTopic])]
+          const unknown = await unknownNames(session === undefined ? { user: user as string } : { session }, {
+            issuers: [issuer],
+            sessions: view,
+            reader,
+            ranges: await reachable('Kafka', resolveRange({ kind: 'time', fromMs }, searched, reader)),
+            decoders: mapping.decoders(resolveIssuer),
+          })
+          return unknown.length === 0
+        },
       })
     } finally {
       redis.close()

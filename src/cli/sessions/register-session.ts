@@ -78,8 +78,8 @@ export function addRegisterSession(sessions: Command): void {
       'after',
       `
 Examples:
-  $ logout-relay sessions register --session s1 --oidc-session o1 --client shop --user u1 \\
-      --uri https://shop.example.com/backchannel-logout
+  $ logout-relay sessions register --session s1 --oidc-session o1 \\
+      --client shop --user u1 --uri https://shop.example.com/backchannel-logout
   $ logout-relay sessions register --stdin < registrations.jsonl`,
     )
     .action(registerSession)

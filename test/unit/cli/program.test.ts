@@ -40,6 +40,13 @@ describe('every command', async () => {
     expect(`${out} `).toMatch(new RegExp(`\nExamples:\n {2}\\$ ${name}\\s`))
   })
 
+  test('its help fits into 80 columns', async () => {
+    for (const command of all(await createProgram())) {
+      const { out } = await run([...nameOf(command).split(' ').slice(1), '--help'])
+      expect(out.split('\n').filter((line) => line.length > 80)).toEqual([])
+    }
+  })
+
   test.each([
     [['sessoins', 'list'], 'Did you mean sessions?'],
     [['sessions'], 'Usage: logout-relay sessions'],

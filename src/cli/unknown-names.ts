@@ -1,10 +1,10 @@
-import type { Decoders } from '../../events/decoding/decode-record.ts'
-import { readOutcomeDetails } from '../../events/read-outcome-details.ts'
-import type { WireRecord } from '../../events/wire-record.ts'
-import type { LogReader, PartitionRange } from '../../intake/log-reader.ts'
-import type { ReplayFilter } from '../../recovery/replay-filter.ts'
-import type { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
-import type { RedisSessionView } from '../../redis/redis-session-view.ts'
+import type { Decoders } from '../events/decoding/decode-record.ts'
+import { readOutcomeDetails } from '../events/read-outcome-details.ts'
+import type { WireRecord } from '../events/wire-record.ts'
+import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
+import type { ReplayFilter } from '../recovery/replay-filter.ts'
+import type { RedisBacklogView } from '../redis/redis-backlog-view.ts'
+import type { RedisSessionView } from '../redis/redis-session-view.ts'
 
 const NAMES = ['issuer', 'session', 'user', 'client'] as const
 type Name = (typeof NAMES)[number]
@@ -12,19 +12,20 @@ type Name = (typeof NAMES)[number]
 export interface KnownPlaces {
   /** Those that are meant, by their `iss`. */
   readonly issuers: readonly string[]
-  readonly isIssuer: (issuer: string) => boolean
+  readonly isIssuer?: (issuer: string) => boolean
   /** Whether the configuration names the client. */
-  readonly isConfigured: (issuer: string, clientId: string) => boolean
+  readonly isConfigured?: (issuer: string, clientId: string) => boolean
   readonly sessions: RedisSessionView
-  readonly backlog: Pick<RedisBacklogView, 'size'>
+  readonly backlog?: Pick<RedisBacklogView, 'size'>
   readonly reader: Pick<LogReader, 'read'>
   readonly ranges: readonly PartitionRange[]
   readonly decoders: Decoders
 }
 
 /**
- * The names of a filter that nobody knows, such as `client shpo`: not Redis, nor any record of the ranges. It may read all of
- * both, so it is asked only when nothing was found. Throws when they are out of reach.
+ * The names of a filter that nobody knows, such as `client shpo`: there is no registration and no outcome of it, in Redis or
+ * among the records of the ranges. A trigger proves nothing: it may be misspelt itself. It may read all of both, so it is asked
+ * only when nothing was found. Throws when they are out of reach.
  */
 export async function unknownNames(filter: ReplayFilter, places: KnownPlaces): Promise<string[]> {
   const left = new Map(NAMES.flatMap((name) => (filter[name] === undefined ? [] : [[name, filter[name]]])))
@@ -35,21 +36,22 @@ export async function unknownNames(filter: ReplayFilter, places: KnownPlaces): P
 
 async function isInRedis(name: Name, value: string, places: KnownPlaces): Promise<boolean> {
   const { backlog, isConfigured, isIssuer, issuers, sessions } = places
-  if (name === 'issuer') return isIssuer(value)
+  if (name === 'issuer') return isIssuer?.(value) === true
   for (const issuer of issuers) {
     switch (name) {
       case 'session': {
         const [state] = await sessions.find(issuer, [value])
         if (state === undefined) break
-        if (state.ended !== undefined || state.registrations.length + state.broken.length > 0) return true
+        const { broken, ended, registrations } = state
+        if (registrations.length + broken.length + (ended?.settled.length ?? 0) > 0) return true
         break
       }
       case 'user':
-        if ((await sessions.signedOut(issuer, value)) !== undefined) return true
         for await (const ids of sessions.sessionsOf(issuer, value)) if (ids.length > 0) return true
         break
       case 'client':
-        if (isConfigured(issuer, value) || (await backlog.size(`${issuer}|${value}`)) > 0) return true
+        if (isConfigured?.(issuer, value) === true) return true
+        if (((await backlog?.size(`${issuer}|${value}`)) ?? 0) > 0) return true
         for await (const states of sessions.all(issuer))
           if (states.some((it) => it.registrations.some(({ clientId }) => clientId === value))) return true
         break
@@ -98,8 +100,6 @@ function namesIn(record: WireRecord, decoders: Decoders): Said[] {
     return [{ issuer, session: [sessionId], user: [userId, sub], client: [clientId] }]
   }
   return [decoders.decode(record, Date.now())].flat().flatMap((it): Said[] => {
-    if (it.kind === 'trigger')
-      return [{ issuer: it.trigger.issuer, session: [it.trigger.sessionId], user: [it.trigger.userId] }]
     if (it.kind !== 'registration') return []
     const { clientId, issuer, sessionId, userId } = it.registration
     return [{ issuer, session: [sessionId], user: [userId], client: [clientId] }]
