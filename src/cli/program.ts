@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   sessions: async () => (await import('./sessions.ts')).addSessions,
   backlog: async () => (await import('./backlog.ts')).addBacklog,
   send: async () => (await import('./send.ts')).addSend,
+  shadow: async () => (await import('./shadow.ts')).addShadow,
   trace: async () => (await import('./trace.ts')).addTrace,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { RecoveryRun } from '../app/recovery-run.ts'
-import { layout } from '../config/config.ts'
+import { layout, readConfigPart } from '../config/config.ts'
 import { describeHidden } from '../intake/log-reader.ts'
+import { RelayFault } from '../lib/errors.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { Output } from './output.ts'
 import { OwedList } from './owed-list.ts'
@@ -71,6 +72,8 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     checkAlone(options as Readonly<Record<string, unknown>>)
     return sendDeadLetters(range, options.dryRun === true, output)
   }
+  if (readConfigPart(layout.mode) === 'shadow')
+    throw new RelayFault('LR_USAGE', 'replay: MODE is shadow, where nothing is owed and nothing is sent')
   const filter = filterOf(options)
   const perSecond = rateOf(options.rate)
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')

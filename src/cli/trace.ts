@@ -55,7 +55,9 @@ async function trace(asked: string, options: Options): Promise<void> {
         topics: layout.kafka.topics,
         outcomeTopic: layout.kafka.outcomeTopic,
         deadLetterTopic: layout.kafka.deadLetterTopic,
+        shadowTopic: layout.kafka.shadowTopic,
       },
+      mode: layout.mode,
       redis: layout.redis,
     },
     options.issuer,
@@ -64,11 +66,14 @@ async function trace(asked: string, options: Options): Promise<void> {
   try {
     const kafka = await openKafka(config.kafka)
     try {
-      const keys = new RedisKeys(config.redis.prefix)
+      const keys = new RedisKeys(config.redis.prefix, config.mode)
       const view = new RedisSessionView(redis, keys)
       const subject = await subjectOf(asked, issuer, view)
-      const { outcomeTopic, deadLetterTopic, topics: inputs } = config.kafka
-      const topics = await reachable('Kafka', existing(kafka, inputs, [outcomeTopic, deadLetterTopic]))
+      const { outcomeTopic, deadLetterTopic, shadowTopic, topics: inputs } = config.kafka
+      const topics = await reachable(
+        'Kafka',
+        existing(kafka, inputs, [outcomeTopic, deadLetterTopic, shadowTopic]),
+      )
       const hidden: PartitionRange[] = []
       const search = {
         issuer,

@@ -112,6 +112,10 @@ export const RETRY_DEADLINE = { minMs: 100, maxMs: 30 * DAY } as const
  * validation, `--help` and the table in docs/configure.md are made from this.
  */
 export const optionsSchema = z.object({
+  MODE: z
+    .enum(['live', 'shadow'], 'must be live or shadow')
+    .prefault('live')
+    .describe('`shadow`: do everything but call RPs; the outcomes go to `KAFKA_SHADOW_TOPIC`.'),
   KAFKA_BROKERS: brokers.describe('Kafka brokers to start from, `host:port`, comma-separated.'),
   KAFKA_TLS: flag.prefault('false').describe('Connect to Kafka over TLS.'),
   KAFKA_TLS_CA_FILE: readableFile
@@ -132,6 +136,9 @@ export const optionsSchema = z.object({
     .prefault('session-events')
     .describe('Topics to read triggers and registrations from, comma-separated.'),
   KAFKA_OUTCOME_TOPIC: topic.optional().describe('Topic for outcomes. Default: the first of `KAFKA_TOPICS`.'),
+  KAFKA_SHADOW_TOPIC: topic
+    .optional()
+    .describe('Topic for outcomes of shadow mode. Default: `<outcome topic>.shadow`. Created when missing.'),
   KAFKA_DEAD_LETTER_TOPIC: topic
     .optional()
     .describe('Topic for dead letters. Default: `<first topic>.dead-letter`. Created when missing.'),

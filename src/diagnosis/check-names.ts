@@ -1,6 +1,6 @@
 /** Every check, by area and in the order in which `doctor` tells them; docs/runbook.md explains each. */
 const checksByArea = {
-  configuration: ['configuration', 'option-misspelt', 'node-version'],
+  configuration: ['configuration', 'mode', 'option-misspelt', 'node-version'],
   kafka: [
     'kafka-reachable',
     'kafka-tls',

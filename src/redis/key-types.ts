@@ -5,6 +5,7 @@ const singles: Readonly<Record<string, string>> = {
   group: 'string',
   positions: 'hash',
   rebuild: 'string',
+  'shadow-backlogs': 'zset',
 }
 
 /** Keys per session, user or RP: their kind and their Redis type. */
@@ -14,6 +15,8 @@ const entities: Readonly<Record<string, string>> = {
   client: 'hash',
   ended: 'string',
   session: 'hash',
+  'shadow-backlog': 'zset',
+  'shadow-backlog-state': 'hash',
   'signed-out': 'string',
   user: 'zset',
 }

@@ -17,6 +17,8 @@ import { withoutIdentifiers } from './without-identifiers.ts'
 export interface StatusSnapshot {
   readonly atMs: number
   readonly version: string
+  /** In shadow mode nothing is sent. */
+  readonly mode: 'live' | 'shadow'
   readonly issuer: string
   readonly uptimeMs: number
   /** Empty when the relay is ready. */
@@ -72,6 +74,7 @@ export interface SnapshotSources {
   readonly issuers: { readonly only: string | undefined; known(): Iterable<unknown> }
   readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
+  readonly mode: StatusSnapshot['mode']
   /** What is not ready, by part, with the reason. */
   readonly notReady: () => Record<string, string>
   readonly rebuilding: () => RebuildProgress | undefined
@@ -105,6 +108,7 @@ export class StatusReader {
     return {
       atMs,
       version: this.#sources.version,
+      mode: this.#sources.mode,
       issuer: this.#sources.issuers.only ?? `${[...this.#sources.issuers.known()].length} issuers`,
       uptimeMs: atMs - this.#startedAtMs,
       notReady: Object.entries(this.#sources.notReady()).map(([part, reason]) => ({

@@ -39,12 +39,16 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   },
   'cli/trace': { imports: 'lib events events/decoding intake recovery redis cli/sessions' },
   'cli/sessions': { imports: 'lib events events/decoding registry config redis cli', packages: 'commander' },
-  'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
+  'cli/backlog': {
+    imports: 'lib events config delivery kafka redis cli cli/sessions',
+    packages: 'commander',
+  },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka redis cli' },
+  'cli/shadow': { imports: 'lib events events/decoding config intake kafka app cli', packages: 'commander' },
   'cli/replay': { imports: 'lib events/decoding config delivery kafka recovery app cli' },
   cli: {
     imports:
-      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/trace cli/sessions cli/backlog cli/send cli/replay',
+      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/trace cli/sessions cli/backlog cli/send cli/shadow cli/replay',
     packages: 'commander',
   },
   '.': { imports: 'cli' },

@@ -3,6 +3,7 @@ import { layout, readConfigPart } from '../../config/config.ts'
 import type { ParkedDelivery } from '../../delivery/backlog.ts'
 import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { FittingLog } from '../../delivery/fitting-log.ts'
+import { shadowedOf } from '../../events/outcome.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { RedisBacklog } from '../../redis/redis-backlog.ts'
 import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
@@ -59,6 +60,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
   const config = readConfigPart({
     kafka: { ...kafkaClient, outcomeTopic: layout.kafka.outcomeTopic },
     leaseMs: layout.delivery.leaseMs,
+    mode: layout.mode,
     registry: layout.registry,
   })
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
@@ -87,9 +89,10 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       const operations = new RedisBacklogOperations(redis, keys)
       const stages: DiscardOptions = {
         log: { append: (records) => reachable('Kafka', fitting.append(records)) },
+        ...(config.mode === 'shadow' && { outcomeOf: shadowedOf }),
         outcomeTopic: config.kafka.outcomeTopic,
         backlog: new RedisBacklog(redis, keys),
-        registry: new RedisRegistry({ ...config.registry, keys, redis }),
+        registry: new RedisRegistry({ ...config.registry, keys, mode: config.mode, redis }),
       }
       const shown: DiscardedRow[] = []
       let count = 0

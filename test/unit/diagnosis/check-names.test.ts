@@ -33,6 +33,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     'keys-left-out',
     'keys-permissions',
     'keys-signing',
+    'mode',
     'node-version',
     'open-transaction',
     'option-misspelt',

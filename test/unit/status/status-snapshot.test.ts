@@ -29,6 +29,7 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
     issuers: { only: 'https://op.example', known: () => [{}] },
     lag: new ConsumerLag(async () => []),
     metrics: new Metrics(),
+    mode: 'live',
     notReady: () => ({}),
     rebuilding: () => ({ phase: 'triggers', records: 5, recordsTotal: 9 }),
     version: '1.2.3',
