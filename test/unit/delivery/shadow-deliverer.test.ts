@@ -48,7 +48,11 @@ test('past its deadline: expired, before and during its turn', async () => {
   clock.nowMs += 20
   await eventually(() => expect(core.open.size).toBe(0))
   await stored()
-  expect(outcomes().map(({ would }) => would).sort()).toEqual(['expired', 'send'])
+  expect(
+    outcomes()
+      .map(({ would }) => would)
+      .sort(),
+  ).toEqual(['expired', 'send'])
 })
 
 test('one token for several registrations: an outcome for each', async () => {
