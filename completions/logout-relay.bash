@@ -7,7 +7,7 @@ _logout_relay() {
       --alg|--claims|--client|--env-file|--file|--from|--header|--in|--issuer|--key|--kid|--limit|--offsets|--oidc-session|--out|--preset|--rate|--reason|--registered-at|--retire-after|--rp|--session|--sid|--since|--sub|--to|--topic|--type|--uri|--user|--wait) ((i++)); continue ;;
     esac
     case "$at ${COMP_WORDS[i]}" in
-      ' serve'|' reconcile'|' replay'|' sessions'|' clients'|' backlog'|' send'|' keys'|' trace'|' doctor'|' map'|' env'|' completion'|'sessions list'|'sessions show'|'sessions register'|'sessions remove'|'clients list'|'clients show'|'clients set'|'clients pause'|'clients resume'|'clients retire'|'backlog list'|'backlog show'|'backlog retry'|'backlog discard'|'send session-terminated'|'send user-signed-out'|'keys new'|'keys list'|'keys rotate'|'keys from-pem') at="${at:+$at }${COMP_WORDS[i]}" ;;
+      ' serve'|' reconcile'|' replay'|' sessions'|' clients'|' backlog'|' send'|' keys'|' shadow'|' trace'|' doctor'|' map'|' env'|' completion'|'sessions list'|'sessions show'|'sessions register'|'sessions remove'|'clients list'|'clients show'|'clients set'|'clients pause'|'clients resume'|'clients retire'|'backlog list'|'backlog show'|'backlog retry'|'backlog discard'|'send session-terminated'|'send user-signed-out'|'keys new'|'keys list'|'keys rotate'|'keys from-pem'|'shadow report') at="${at:+$at }${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at:$prev" in
@@ -41,6 +41,8 @@ _logout_relay() {
     'keys list:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'keys rotate:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'keys from-pem:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    'shadow:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    'shadow report:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'trace:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'doctor:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'map:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -48,7 +50,7 @@ _logout_relay() {
     'completion:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
   esac
   case "$at" in
-    '') mapfile -t COMPREPLY < <(compgen -W 'serve reconcile replay sessions clients backlog send keys trace doctor map env completion --version -V --env-file --help -h' -- "$cur") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W 'serve reconcile replay sessions clients backlog send keys shadow trace doctor map env completion --version -V --env-file --help -h' -- "$cur") ;;
     'serve') mapfile -t COMPREPLY < <(compgen -W '--help -h --version -V --env-file' -- "$cur") ;;
     'reconcile') mapfile -t COMPREPLY < <(compgen -W '--dry-run --rate --wait --json --help -h --version -V --env-file' -- "$cur") ;;
     'replay') mapfile -t COMPREPLY < <(compgen -W '--from --since --to --offsets --failed --discarded --dead-letters --dry-run --type --reason --issuer --session --user --client --rate --wait --json --help -h --version -V --env-file' -- "$cur") ;;
@@ -77,6 +79,8 @@ _logout_relay() {
     'keys list') mapfile -t COMPREPLY < <(compgen -W '--issuer --file --json --help -h --version -V --env-file' -- "$cur") ;;
     'keys rotate') mapfile -t COMPREPLY < <(compgen -W '--in --alg --kid --retire-after --issuer --file --help -h --version -V --env-file' -- "$cur") ;;
     'keys from-pem') mapfile -t COMPREPLY < <(compgen -W '--kid --alg --out --help -h --version -V --env-file' -- "$cur") ;;
+    'shadow') mapfile -t COMPREPLY < <(compgen -W 'report --help -h --version -V --env-file' -- "$cur") ;;
+    'shadow report') mapfile -t COMPREPLY < <(compgen -W '--since --client --issuer --json --help -h --version -V --env-file' -- "$cur") ;;
     'trace') mapfile -t COMPREPLY < <(compgen -W '--issuer --since --from --json --help -h --version -V --env-file' -- "$cur") ;;
     'doctor') mapfile -t COMPREPLY < <(compgen -W '--rp --client --all --json --help -h --version -V --env-file' -- "$cur") ;;
     'map') mapfile -t COMPREPLY < <(compgen -W '--preset --topic --from --key --header --json --help -h --version -V --env-file' -- "$cur") ;;

@@ -13,7 +13,7 @@ function __logout_relay_at
                 continue
         end
         switch "$at $word"
-            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' trace' ' doctor' ' map' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem'
+            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' shadow' ' trace' ' doctor' ' map' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem' 'shadow report'
                 set -a at $word
         end
     end
@@ -28,6 +28,7 @@ complete -c logout-relay -n '__logout_relay_at' -a clients -d 'RPs: how they are
 complete -c logout-relay -n '__logout_relay_at' -a backlog -d 'deliveries that are parked in Redis until they are due'
 complete -c logout-relay -n '__logout_relay_at' -a send -d 'publish one trigger to Kafka, as the identity provider does'
 complete -c logout-relay -n '__logout_relay_at' -a keys -d 'the signing keys of an issuer: make, list and rotate them'
+complete -c logout-relay -n '__logout_relay_at' -a shadow -d 'what relays with MODE=shadow have found'
 complete -c logout-relay -n '__logout_relay_at' -a trace -d 'show all records about a session or a user, and the state in Redis, as a timeline'
 complete -c logout-relay -n '__logout_relay_at' -a doctor -d 'check Kafka, Redis, the keys of the issuer and an RP; print problems with remedies'
 complete -c logout-relay -n '__logout_relay_at' -a map -d 'show what records of another format become, and which rule takes them'
@@ -249,6 +250,17 @@ complete -c logout-relay -n '__logout_relay_at keys from-pem' -l out -x -d 'file
 complete -c logout-relay -n '__logout_relay_at keys from-pem' -l help -s h -d 'display help for command'
 complete -c logout-relay -n '__logout_relay_at keys from-pem' -l version -s V -d 'output the version number'
 complete -c logout-relay -n '__logout_relay_at keys from-pem' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
+complete -c logout-relay -n '__logout_relay_at shadow' -a report -d 'per RP: what would have been sent in shadow mode, and what would not, with the reasons'
+complete -c logout-relay -n '__logout_relay_at shadow' -l help -s h -d 'display help for command'
+complete -c logout-relay -n '__logout_relay_at shadow' -l version -s V -d 'output the version number'
+complete -c logout-relay -n '__logout_relay_at shadow' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
+complete -c logout-relay -n '__logout_relay_at shadow report' -l since -x -d 'how far back: a duration such as 2h or 7d, or an ISO 8601 time'
+complete -c logout-relay -n '__logout_relay_at shadow report' -l client -x -d 'only this RP'
+complete -c logout-relay -n '__logout_relay_at shadow report' -l issuer -x -d 'only of this issuer'
+complete -c logout-relay -n '__logout_relay_at shadow report' -l json -d 'one line of JSON per RP, then one for the summary'
+complete -c logout-relay -n '__logout_relay_at shadow report' -l help -s h -d 'display help for command'
+complete -c logout-relay -n '__logout_relay_at shadow report' -l version -s V -d 'output the version number'
+complete -c logout-relay -n '__logout_relay_at shadow report' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
 complete -c logout-relay -n '__logout_relay_at trace' -l issuer -x -d 'the issuer (default: the only one)'
 complete -c logout-relay -n '__logout_relay_at trace' -l since -x -d 'how far back: a duration such as 2h or 7d, or an ISO 8601 time'
 complete -c logout-relay -n '__logout_relay_at trace' -l from -x -d 'the same as --since'

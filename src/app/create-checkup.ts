@@ -50,8 +50,8 @@ export function expectedOf(config: Placed<typeof expectedLayout>): Expectations 
   }
 }
 
-export function processFacts(): ProcessFacts {
-  return { misspelt: readMisspelt(), nodeVersion: process.versions.node }
+export function processFacts(mode: ProcessFacts['mode']): ProcessFacts {
+  return { mode, misspelt: readMisspelt(), nodeVersion: process.versions.node }
 }
 
 /** The checks with the adapters that look up their facts. */
@@ -64,9 +64,10 @@ export function createCheckup(parts: CheckupParts): Checkup {
     deadLetter: config.kafka.deadLetterTopic,
     inputs: config.kafka.topics,
     outcome: config.kafka.outcomeTopic,
+    isShadow: config.mode === 'shadow',
   })
   // Read once: none of it changes while the process runs, but for the mapping.
-  const ofProcess = processFacts()
+  const ofProcess = processFacts(config.mode)
   const look = <Facts>(checks: readonly Check<Facts>[], read: () => Promise<Facts> | Facts) =>
     lookAt(atRunTime(checks), read)
   return new Checkup({

@@ -63,10 +63,10 @@ export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedF
   return areas.flat()
 }
 
-async function configuration({ problems }: EachOption): Promise<readonly ExaminedFinding[]> {
+async function configuration({ part, problems }: EachOption): Promise<readonly ExaminedFinding[]> {
   const notes = new Examination('configuration')
   await notes.make(lookAt(optionChecks, () => problems))
-  await notes.make(lookAt(processChecks, processFacts))
+  await notes.make(lookAt(processChecks, () => processFacts(part(layout.mode))))
   return notes.all
 }
 
@@ -88,6 +88,7 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     inputs: config.kafka.topics,
     outcome: configuration.part(outcomeTopic),
     deadLetter: configuration.part(deadLetterTopic),
+    isShadow: configuration.part(layout.mode) === 'shadow',
   }
   return examineKafka({
     bootstrap: config.kafka.brokers,
@@ -102,11 +103,15 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
 
 async function redis({ configuration, openRedis }: DoctorParts): Promise<readonly ExaminedFinding[]> {
   const { url, password, prefix: keyPrefix } = layout.redis
-  const config = configuration.part({ ...expectedLayout, redis: { url, prefix: keyPrefix } })
+  const config = configuration.part({
+    ...expectedLayout,
+    mode: layout.mode,
+    redis: { url, prefix: keyPrefix },
+  })
   if (config === undefined) return notConfigured('redis')
   const { url: redisUrl, prefix } = config.redis
   const expected = expectedOf(config)
-  const keys = new RedisKeys(prefix)
+  const keys = new RedisKeys(prefix, config.mode)
   return examineRedis({
     redisUrl,
     hasPassword: configuration.part(password) !== undefined,

@@ -42,7 +42,10 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
       for (const { topic, partition, offset: position } of starts)
         edges.positionPassed({ topic, partition, position, wanted: position, why: 'forgotten' })
     },
-    onDisbelieved: (outcomes) => edges.outcomesDisbelieved(describeDisbelieved(outcomes)),
+    onDisbelieved: (outcomes) => {
+      // Outcomes of a relay in live mode mean nothing to a shadow: triggers from before its positions are over.
+      if (config.mode === 'live') edges.outcomesDisbelieved(describeDisbelieved(outcomes))
+    },
     onLacked: (starts) => {
       for (const { topic, partition, low: position, lackedFrom: wanted } of starts)
         edges.positionPassed({ topic, partition, position, wanted, why: 'lacked' })

@@ -5,6 +5,7 @@ import { ClientStates } from '../delivery/client-states.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-core.ts'
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
+import { ShadowSender } from '../egress/shadow-sender.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
 import type { LogReader } from '../intake/log-reader.ts'
@@ -33,6 +34,7 @@ const { delivery, issuers, kafka, redis } = layout
 
 /** Of the configuration, what the stores and their rebuild need. Keys and egress belong to the delivery alone. */
 export const storeLayout = {
+  mode: layout.mode,
   kafka: {
     groupId: kafka.groupId,
     outcomeTopic: kafka.outcomeTopic,
@@ -72,9 +74,10 @@ export interface Stores {
 }
 
 export function createStores(config: StoreConfig, redis: RedisConnection, clock: Clock): Stores {
-  const keys = new RedisKeys(config.redis.prefix)
+  const { mode } = config
+  const keys = new RedisKeys(config.redis.prefix, mode)
   const guard = new EpochGuard(redis)
-  const options = { ...config.registry, keys, redis }
+  const options = { ...config.registry, keys, mode, redis }
   const backlog = new RedisBacklog(redis, keys)
   return {
     backlog,
@@ -116,6 +119,7 @@ export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: 
     inputTopics: config.kafka.topics,
     outcomeTopic: config.kafka.outcomeTopic,
     startFrom: config.kafka.startFrom,
+    doesStartMove: config.mode === 'shadow',
     store: new StoreFromLog({
       ...stores.unguarded,
       ...config.registry,
@@ -140,13 +144,19 @@ export interface DeliveryParts {
 }
 
 /** The delivery, which `serve` alone has. */
-export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; sender: UndiciSender } {
+export function createDelivery(parts: DeliveryParts): {
+  core: DeliveryCore
+  sender: UndiciSender | ShadowSender
+} {
   const { clock, config, events, issuers, log, onInvalidSetting, stores } = parts
   const { backlog, guard, keys, redis, registry } = stores
-  const sender = new UndiciSender({
-    attemptTimeoutMs: config.delivery.attemptTimeoutMs,
-    connectionsPerOriginMax: config.delivery.maxInFlight,
-  })
+  const sender =
+    config.mode === 'shadow'
+      ? new ShadowSender()
+      : new UndiciSender({
+          attemptTimeoutMs: config.delivery.attemptTimeoutMs,
+          connectionsPerOriginMax: config.delivery.maxInFlight,
+        })
   const clients = new ClientPolicy(config.clients, issuers, parts.onClientNote)
   const core = new DeliveryCore({
     ...config.delivery,

@@ -6,7 +6,7 @@ import { writeSummaries } from '../delivery/relay-summary.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
 import { ClientNotes } from '../diagnosis/client-notes.ts'
 import { EdgeNotes } from '../diagnosis/edge-notes.ts'
-import type { UndiciSender } from '../egress/undici-sender.ts'
+import { relayClientId } from '../diagnosis/group.ts'
 import { HttpServer, type JwksSource } from '../http/http-server.ts'
 import { Assignment } from '../intake/assignment.ts'
 import { ConsumerLag } from '../intake/consumer-lag.ts'
@@ -60,7 +60,7 @@ export class Service {
   readonly #log: KafkaOutcomeLog
   readonly #letterLog: KafkaOutcomeLog
   readonly #source: KafkaRecordSource
-  readonly #sender: UndiciSender
+  readonly #sender: ReturnType<typeof createDelivery>['sender']
   readonly #core: DeliveryCore
   readonly #deadLetters: DeadLetters
   readonly #intake: Intake
@@ -80,6 +80,7 @@ export class Service {
     const { logger } = log
     const metrics = new Metrics()
     metrics.showBuild(version)
+    metrics.showMode(config.mode)
     metrics.logLinesDropped = log.dropped
     const failures = new RecentFailures(clock)
     const hurry = (part: string): void => {
@@ -117,7 +118,7 @@ export class Service {
 
     const kafka = createKafkaClient(
       config.kafka.brokers,
-      'logout-relay',
+      relayClientId(config.mode),
       (level, message, details) => logger[level](details, `kafka: ${message}`),
       config.kafka,
     )
@@ -141,6 +142,7 @@ export class Service {
       keep: (positions) => this.#registryWatch.keepPositions(positions),
       groupId: config.kafka.groupId,
       startFrom: config.kafka.startFrom,
+      doesStartMove: config.mode === 'shadow',
       sessionTimeoutMs: config.kafka.sessionTimeoutMs,
       stallMs: config.kafka.stallMs,
       onTrouble: (what, error) => {
@@ -201,6 +203,7 @@ export class Service {
       source: this.#source,
       work: this.#intake.work,
       commitIntervalMs: config.kafka.commitIntervalMs,
+      doesStartMove: config.mode === 'shadow',
       onCommitFailed: (error) => committing.onError(error, 1),
       onCommitted: committing.onRecovered,
       onOutcomeSkipped: () => events.skipped('outcome'),
@@ -247,13 +250,14 @@ export class Service {
     const { publishedCheckMs } = config.signingKeys
     const sources = { events, publishedCheckMs }
     this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
-    const page = new StatusPage({ ...state, failures, metrics, notReady, version })
+    const page = new StatusPage({ ...state, failures, metrics, mode: config.mode, notReady, version })
     this.#http = new HttpServer(metrics, this, page)
   }
 
   /** Resolves when the service consumes, or was stopped before. Throws only what waiting cannot mend. */
   async start(): Promise<void> {
     const config = this.#config
+    if (config.mode === 'shadow') this.#logger.warn('shadow mode: no logout is sent')
     await this.#mapping.open()
     await this.#issuers.load()
     for (const line of signingLines(this.#issuers, systemClock.now())) this.#logger.info(line, 'signing keys')
@@ -305,7 +309,8 @@ export class Service {
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)
     this.#isStarted = true
-    this.#logger.info({ topics: config.kafka.topics, outcomes: config.kafka.outcomeTopic }, 'consuming')
+    const { outcomeTopic: outcomes, topics } = config.kafka
+    this.#logger.info({ mode: config.mode, topics, outcomes }, 'consuming')
   }
 
   /**
@@ -345,6 +350,10 @@ export class Service {
       repeats: this.#repeats,
       stopping: this.#stopping.signal,
     })
+  }
+
+  get mode(): Config['mode'] {
+    return this.#config.mode
   }
 
   get issuers(): JwksSource {

@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   backlog: async () => (await import('./backlog.ts')).addBacklog,
   send: async () => (await import('./send.ts')).addSend,
   keys: async () => (await import('./keys.ts')).addKeys,
+  shadow: async () => (await import('./shadow.ts')).addShadow,
   trace: async () => (await import('./trace.ts')).addTrace,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
   map: async () => (await import('./map.ts')).addMap,

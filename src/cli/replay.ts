@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander'
 import { RecordMapping } from '../app/record-mapping.ts'
 import type { RecoveryRun } from '../app/recovery-run.ts'
-import { layout } from '../config/config.ts'
+import { layout, readConfigPart } from '../config/config.ts'
 import type { FailureReason } from '../events/outcome.ts'
 import { describeHidden } from '../intake/log-reader.ts'
+import { RelayFault } from '../lib/errors.ts'
 import { type RequestedRange, resolveRange } from '../recovery/replay-range.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
@@ -89,6 +90,8 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     checkAlone(options as Readonly<Record<string, unknown>>)
     return sendDeadLetters(range, options.dryRun === true, output)
   }
+  if (readConfigPart(layout.mode) === 'shadow')
+    throw new RelayFault('LR_USAGE', 'replay: MODE is shadow, where nothing is owed and nothing is sent')
   const filter = filterOf(options)
   const perSecond = rateOf(options.rate)
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')

@@ -35,7 +35,9 @@ const traceLayout = {
     mappingFile: layout.kafka.mappingFile,
     outcomeTopic: layout.kafka.outcomeTopic,
     deadLetterTopic: layout.kafka.deadLetterTopic,
+    shadowTopic: layout.kafka.shadowTopic,
   },
+  mode: layout.mode,
   redis: layout.redis,
 } as const satisfies Layout
 
@@ -69,11 +71,14 @@ async function trace(asked: string, options: Options): Promise<void> {
   try {
     const kafka = await openKafka(config.kafka)
     try {
-      const keys = new RedisKeys(config.redis.prefix)
+      const keys = new RedisKeys(config.redis.prefix, config.mode)
       const view = new RedisSessionView(redis, keys)
       const subject = await subjectOf(asked, issuer, view)
-      const { outcomeTopic, deadLetterTopic, topics: inputs } = config.kafka
-      const topics = await reachable('Kafka', existing(kafka, inputs, [outcomeTopic, deadLetterTopic]))
+      const { outcomeTopic, deadLetterTopic, shadowTopic, topics: inputs } = config.kafka
+      const topics = await reachable(
+        'Kafka',
+        existing(kafka, inputs, [outcomeTopic, deadLetterTopic, shadowTopic]),
+      )
       const hidden: PartitionRange[] = []
       const search = {
         issuer,

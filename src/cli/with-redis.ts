@@ -18,10 +18,10 @@ export async function withRedis<T>(
   givenIssuer: string | undefined,
   run: (site: RedisSite) => Promise<T>,
 ): Promise<T> {
-  const { issuer, config } = await readConfigFor(layout.redis, givenIssuer)
-  const redis = await openRedis(config)
+  const { issuer, config } = await readConfigFor({ mode: layout.mode, redis: layout.redis }, givenIssuer)
+  const redis = await openRedis(config.redis)
   try {
-    return await run({ issuer, redis, keys: new RedisKeys(config.prefix) })
+    return await run({ issuer, redis, keys: new RedisKeys(config.redis.prefix, config.mode) })
   } finally {
     redis.close()
   }

@@ -8,6 +8,7 @@ type OptionName = keyof ReadOptions
  * parts put together, can be read alone.
  */
 export const layout = {
+  mode: 'MODE',
   kafka: {
     brokers: 'KAFKA_BROKERS',
     isTls: 'KAFKA_TLS',
@@ -20,6 +21,7 @@ export const layout = {
     topics: 'KAFKA_TOPICS',
     mappingFile: 'MAPPING_FILE',
     outcomeTopic: 'KAFKA_OUTCOME_TOPIC',
+    shadowTopic: 'KAFKA_SHADOW_TOPIC',
     deadLetterTopic: 'KAFKA_DEAD_LETTER_TOPIC',
     groupId: 'KAFKA_GROUP_ID',
     startFrom: 'KAFKA_START_FROM',

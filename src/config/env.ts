@@ -8,8 +8,11 @@ import { type Environment, readSecretFiles, spellingsOf } from './secret-files.t
 const PROBLEMS_PER_OPTION_MAX = 5
 
 /** By the names that they have in the environment. */
-export interface ReadOptions extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC'> {
+export interface ReadOptions
+  extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC' | 'KAFKA_SHADOW_TOPIC'> {
+  /** Where the outcomes of this relay go: in shadow mode to the shadow topic. */
   readonly KAFKA_OUTCOME_TOPIC: string
+  readonly KAFKA_SHADOW_TOPIC: string
   readonly KAFKA_DEAD_LETTER_TOPIC: string
 }
 
@@ -44,9 +47,12 @@ export function readOptions<Name extends keyof ReadOptions>(
   ])
   if (problems.length > 0) throw faultOf(problems)
   const firstTopic = options.KAFKA_TOPICS?.[0]
+  const outcomeTopic = options.KAFKA_OUTCOME_TOPIC ?? firstTopic
+  const shadowTopic = options.KAFKA_SHADOW_TOPIC ?? `${outcomeTopic}.shadow`
   const config = {
     ...options,
-    KAFKA_OUTCOME_TOPIC: options.KAFKA_OUTCOME_TOPIC ?? firstTopic,
+    KAFKA_OUTCOME_TOPIC: options.MODE === 'shadow' ? shadowTopic : outcomeTopic,
+    KAFKA_SHADOW_TOPIC: shadowTopic,
     KAFKA_DEAD_LETTER_TOPIC: options.KAFKA_DEAD_LETTER_TOPIC ?? `${firstTopic}.dead-letter`,
   }
   return Object.fromEntries(names.map((name) => [name, config[name]])) as Pick<ReadOptions, Name>

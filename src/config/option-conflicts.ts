@@ -19,6 +19,9 @@ export function conflicts(options: Partial<Options>): string[] {
       'KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or the relay would read its own dead letters',
     )
   }
+  if (options.KAFKA_SHADOW_TOPIC === KAFKA_DEAD_LETTER_TOPIC) {
+    problems.push('KAFKA_SHADOW_TOPIC: must not be KAFKA_DEAD_LETTER_TOPIC, which replays read')
+  }
   const leaseMsMin = ATTEMPT_TIMEOUT_MS + Math.min(ATTEMPT_TIMEOUT_MS * LEASE_MARGIN, LEASE_MARGIN_MS_MAX)
   if (RETRY_LEASE_MS <= leaseMsMin) {
     problems.push(

@@ -110,6 +110,10 @@ const DAY = 24 * HOUR
  * validation, `--help` and the table in docs/configure.md are made from this.
  */
 export const optionsSchema = z.object({
+  MODE: z
+    .enum(['live', 'shadow'], 'must be live or shadow')
+    .prefault('live')
+    .describe('`shadow`: do everything but call RPs; the outcomes go to `KAFKA_SHADOW_TOPIC`.'),
   KAFKA_BROKERS: brokers.describe('Kafka brokers to start from, `host:port`, comma-separated.'),
   KAFKA_TLS: flag.prefault('false').describe('Connect to Kafka over TLS.'),
   KAFKA_TLS_CA_FILE: readableFile
@@ -135,6 +139,9 @@ export const optionsSchema = z.object({
       'Rules for records of other formats, or the preset of a platform, by topic, as a YAML or JSON file. Reloaded when it changes.',
     ),
   KAFKA_OUTCOME_TOPIC: topic.optional().describe('Topic for outcomes. Default: the first of `KAFKA_TOPICS`.'),
+  KAFKA_SHADOW_TOPIC: topic
+    .optional()
+    .describe('Topic for outcomes of shadow mode. Default: `<outcome topic>.shadow`. Created when missing.'),
   KAFKA_DEAD_LETTER_TOPIC: topic
     .optional()
     .describe('Topic for dead letters. Default: `<first topic>.dead-letter`. Created when missing.'),

@@ -1,3 +1,4 @@
+import type { FailedOutcome, Outcome } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { BrokenRegistration, HeldRegistration, PendingOutcome, Registry } from '../registry/registry.ts'
 import { type Backlog, firstAttemptEndMs, NO_BACKLOG, type ParkedDelivery, unattempted } from './backlog.ts'
@@ -18,6 +19,8 @@ export interface AdmissionOptions {
   readonly dispatcher: Dispatcher
   readonly events: DeliveryEvents
   readonly open: OpenDeliveries
+  /** How a delivery ends that fails without an attempt: in shadow mode as `shadowed`. */
+  readonly outcomeOf: (failed: FailedOutcome) => Outcome
   readonly parking: Parking
   readonly registry: Pick<Registry, 'areSettled'>
   readonly relyingParties: RelyingParties
@@ -155,9 +158,9 @@ export class Admission {
     sourceRecord: SourceRecord | undefined,
     parked?: ParkedDelivery,
   ): void {
-    const { events, open, settlement } = this.#options
+    const { events, open, outcomeOf, settlement } = this.#options
     const { issuer, sessionId, oidcSessionId, partial, reason } = broken
-    const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: reason } as const
+    const outcome = outcomeOf({ kind: 'failed', reason: 'invalid', attempts: 0, lastError: reason })
     const subject = { ...partial, issuer, sessionId, oidcSessionId }
     if (partial.clientId !== undefined) this.#countFailed(`${issuer}|${partial.clientId}`)
     events.settled(outcome, subject, cause)
@@ -171,8 +174,8 @@ export class Admission {
 
   /** Ends what should be parked and cannot be, before any attempt. */
   abandon({ registration, cause }: Pick<Owed, 'registration' | 'cause'>): void {
-    const { events, open, settlement } = this.#options
-    const outcome = { kind: 'failed', reason: 'invalid', attempts: 0, lastError: NO_BACKLOG } as const
+    const { events, open, outcomeOf, settlement } = this.#options
+    const outcome = outcomeOf({ kind: 'failed', reason: 'invalid', attempts: 0, lastError: NO_BACKLOG })
     this.#countFailed(`${registration.issuer}|${registration.clientId}`)
     events.settled(outcome, registration, cause)
     const done = open.addOutcome({ isClaimed: false })
@@ -184,20 +187,20 @@ export class Admission {
    * settled it: it has expired or was removed, or a later login under the same ids, `successor`, took its place.
    */
   giveUp({ state, ...parked }: ParkedDelivery, successor: HeldRegistration | undefined): void {
-    const { events, open, settlement } = this.#options
+    const { events, open, outcomeOf, settlement } = this.#options
     const { issuer, sessionId, oidcSessionId, rpKey } = parked
     const { attempts, cause, lastError, lastStatus } = state
     const why =
       successor === undefined
         ? 'its registration is no longer in Redis'
         : 'a later login has replaced its registration'
-    const outcome = {
+    const outcome = outcomeOf({
       kind: 'failed',
       reason: 'expired',
       attempts,
       ...(lastStatus !== undefined && { lastStatus }),
       lastError: lastError === undefined ? why : `${why}; last: ${lastError}`,
-    } as const
+    })
     const clientId = rpKey.slice(rpKey.indexOf('|') + 1)
     const registeredAtMs = successor === undefined ? undefined : cause.untilMs
     const subject = {

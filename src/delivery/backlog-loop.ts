@@ -260,22 +260,25 @@ export class BacklogLoop {
     const found = await registry.find(claimed)
     const owed: Owed[] = []
     const gone: { parked: ParkedDelivery; successor: HeldRegistration | undefined }[] = []
+    const settled: ParkedDelivery[] = []
     for (const [i, parked] of claimed.entries()) {
       const registration = found[i]
       const { cause, deadlineMs } = parked.state
       if (registration === undefined) gone.push({ parked, successor: undefined })
       else if ('reason' in registration) admission.refuse(registration, cause, undefined, parked)
+      else if (registration.isShadowed === true) settled.push(parked)
       else if (cause.untilMs !== undefined && !isDatedUntil(registration, cause.untilMs))
         gone.push({ parked, successor: registration })
       else owed.push({ registration, cause, deadlineMs, parked: parked.state })
     }
     admission.admit(owed)
-    if (gone.length === 0) return
-    // What is gone has been settled, as a rule; nothing else disappears without an outcome.
-    const areSettled = await registry.areSettled(gone.map(({ parked }) => parked))
-    for (const [i, { parked, successor }] of gone.entries())
-      if (!areSettled[i]) admission.giveUp(parked, successor)
-    const settled = gone.filter((_, i) => areSettled[i])
-    if (settled.length > 0) await backlog.remove(settled.map(({ parked }) => parked))
+    if (gone.length > 0) {
+      // What is gone has been settled, as a rule; nothing else disappears without an outcome.
+      const areSettled = await registry.areSettled(gone.map(({ parked }) => parked))
+      for (const [i, { parked, successor }] of gone.entries())
+        if (areSettled[i]) settled.push(parked)
+        else admission.giveUp(parked, successor)
+    }
+    if (settled.length > 0) await backlog.remove(settled)
   }
 }

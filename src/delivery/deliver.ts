@@ -4,35 +4,33 @@ import type { Outcome } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { PendingOutcome } from '../registry/registry.ts'
 import type { Prepared, Transport } from '../transports/transport.ts'
-import { NO_BACKLOG, parkedName } from './backlog.ts'
+import { NO_BACKLOG } from './backlog.ts'
 import type { ClientPolicy } from './client-policy.ts'
 import { deadlineOf } from './deadline.ts'
-import { type Delivery, type DeliveryCause, subjectsOf } from './delivery.ts'
+import type { Delivery } from './delivery.ts'
+import type { DeliveryEnd } from './delivery-end.ts'
 import type { AttemptReport, DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
 import { errorText } from './error-text.ts'
-import type { OpenDeliveries } from './open-deliveries.ts'
 import type { Parking } from './parking.ts'
 import { isStopped, type RelyingParty } from './relying-party.ts'
-import { countOutcome, isProbe, remember, rememberPace } from './remember-attempt.ts'
+import { isProbe, remember, rememberPace } from './remember-attempt.ts'
 import { type RetryContext, type RetryPolicy, retryAfterMs } from './retry-policy.ts'
-import type { Settlement } from './settlement.ts'
 
 export interface DelivererOptions {
   /** Of every attempt that is no probe. Milliseconds. */
   readonly attemptTimeoutMs: number
   readonly clients: ClientPolicy
   readonly clock: Clock
+  readonly end: DeliveryEnd
   readonly events: DeliveryEvents
   readonly issuers: DeliveryIssuers
-  readonly open: OpenDeliveries
   readonly parking: Parking
   readonly retryPolicy: RetryPolicy
   /** A longer `Retry-After` is cut to that. Milliseconds. */
   readonly retryAfterMaxMs: number
   readonly sender: Sender
-  readonly settlement: Settlement
   readonly tracing?: DeliveryTracing | undefined
   readonly transport: Transport
   /** Gives the attempt's place to the next one; `didAnswer` is left out when nothing was sent. */
@@ -44,7 +42,8 @@ export interface DelivererOptions {
 }
 
 const RETIRED = 'its client is retired'
-const NO_URI = 'neither its registration nor its client (lr:client, ISSUERS_FILE) has a backchannelLogoutUri'
+export const NO_URI =
+  'neither its registration nor its client (lr:client, ISSUERS_FILE) has a backchannelLogoutUri'
 
 /** Until an attempt that could not be begun for want of something on this side is begun again, on average. */
 const LOCAL_RETRY_MS = 1_000
@@ -157,9 +156,7 @@ export class Deliverer {
    * whoever made that attempt.
    */
   conclude(delivery: Delivery, { outcome, ...trigger }: PendingOutcome): void {
-    const cause = { ...trigger, everywhere: false }
-    for (const subject of subjectsOf(delivery)) this.#options.events.concluded(outcome, subject, cause)
-    this.#publish(delivery, outcome, cause)
+    this.#options.end.conclude(delivery, outcome, { ...trigger, everywhere: false })
   }
 
   #judge(delivery: Delivery, jti: string, result: AttemptResult, durationMs: number): void {
@@ -190,7 +187,7 @@ export class Deliverer {
     switch (verdict) {
       case 'sent':
         events.attempted({ ...report, next: 'none' })
-        this.#settle(delivery, {
+        this.#options.end.settle(delivery, {
           kind: 'sent',
           jti,
           attempts: delivery.attempts,
@@ -257,7 +254,7 @@ export class Deliverer {
     error = delivery.lastError,
     jti?: string,
   ): void {
-    this.#settle(delivery, {
+    this.#options.end.settle(delivery, {
       kind: 'failed',
       reason,
       attempts: delivery.attempts,
@@ -266,34 +263,6 @@ export class Deliverer {
       ...(error !== undefined && { lastError: error }),
       ...(delivery.origin !== undefined && { origin: delivery.origin }),
     })
-  }
-
-  #settle(delivery: Delivery, outcome: Outcome): void {
-    countOutcome(delivery, outcome, this.#options.clock.now())
-    for (const subject of subjectsOf(delivery)) {
-      this.#options.events.settled(outcome, subject, delivery.cause)
-    }
-    this.#publish(delivery, outcome, delivery.cause)
-  }
-
-  /** One outcome per registration, also where one token told the RP of several. */
-  #publish(delivery: Delivery, outcome: Outcome, cause: DeliveryCause): void {
-    const { open, settlement } = this.#options
-    const subjects = subjectsOf(delivery)
-    let left = subjects.length
-    open.takeBack(delivery)
-    const done = (): void => {
-      if (--left === 0) open.settle(delivery)
-    }
-    for (const subject of subjects) {
-      settlement.add({
-        outcome,
-        subject,
-        cause,
-        done,
-        ...(delivery.isHeld && { parked: parkedName(delivery, subject) }),
-      })
-    }
   }
 }
 

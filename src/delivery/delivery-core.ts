@@ -1,4 +1,6 @@
 import type { Sender } from '../egress/sender.ts'
+import { ShadowSender } from '../egress/shadow-sender.ts'
+import { shadowedOf } from '../events/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import { RepeatedSteps } from '../lib/repeated-steps.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -12,6 +14,8 @@ import type { ClientPolicy } from './client-policy.ts'
 import type { ClientStates } from './client-states.ts'
 import { deadlineOf } from './deadline.ts'
 import { Deliverer } from './deliver.ts'
+import type { Delivery } from './delivery.ts'
+import { DeliveryEnd } from './delivery-end.ts'
 import type { DeliveryEvents } from './delivery-events.ts'
 import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { DeliveryTracing } from './delivery-tracing.ts'
@@ -23,6 +27,7 @@ import { RelyingParties } from './relying-party.ts'
 import { type RetryPolicyOptions, retryPolicy } from './retry-policy.ts'
 import { RpSettingsCache } from './rp-settings-cache.ts'
 import { Settlement } from './settlement.ts'
+import { ShadowDeliverer } from './shadow-deliverer.ts'
 import { Stranded } from './stranded.ts'
 
 /** What an operator may choose. */
@@ -61,7 +66,8 @@ export interface DeliveryCoreOptions extends DeliveryOptions {
   readonly states?: ClientStates
   /** Where it is told which steps are being repeated. */
   readonly repeats?: RepeatedSteps | undefined
-  readonly sender: Sender
+  /** With a shadow sender no RP is called, and every outcome says what would have been. */
+  readonly sender: Sender | ShadowSender
   readonly tracing?: DeliveryTracing | undefined
   readonly transport: Transport
   readonly issuers: DeliveryIssuers
@@ -116,24 +122,30 @@ export class DeliveryCore {
       ),
       removing: repeats.step('removal', 'removing settled registrations', redisFault),
     })
-    const deliverer = new Deliverer({
+    const end = new DeliveryEnd({ clock, events, open: this.open, settlement: this.settlement })
+    const attempting = {
       clock,
+      end,
+      transport,
       clients: options.clients,
       issuers: options.issuers,
-      events,
-      sender,
-      transport,
-      tracing: options.tracing,
-      open: this.open,
-      parking: this.parking,
-      settlement: this.settlement,
-      attemptTimeoutMs,
-      retryAfterMaxMs: retry.retryAfterMaxMs,
-      pause: (delivery) => this.admission.park(delivery),
-      onBreakerOpened: (rp) => this.dispatcher.shed(rp),
-      release: (delivery, didAnswer) => this.dispatcher.release(delivery, didAnswer),
-      retryPolicy: retryPolicy(retry, clock),
-    })
+      release: (delivery: Delivery, didAnswer?: boolean) => this.dispatcher.release(delivery, didAnswer),
+    }
+    const deliverer =
+      sender instanceof ShadowSender
+        ? new ShadowDeliverer({ ...attempting, sender })
+        : new Deliverer({
+            ...attempting,
+            events,
+            sender,
+            tracing: options.tracing,
+            parking: this.parking,
+            attemptTimeoutMs,
+            retryAfterMaxMs: retry.retryAfterMaxMs,
+            pause: (delivery) => this.admission.park(delivery),
+            onBreakerOpened: (rp) => this.dispatcher.shed(rp),
+            retryPolicy: retryPolicy(retry, clock),
+          })
     this.dispatcher = new Dispatcher({
       clock,
       probeAloneMs: Math.max(breaker.cooldownMaxMs, PROBE_ALONE_MS_MIN),
@@ -164,6 +176,7 @@ export class DeliveryCore {
       expire: (delivery) => deliverer.expire(delivery),
       retire: (delivery) => deliverer.retire(delivery),
       lateAfterMs: options.lateAfterMs,
+      outcomeOf: sender instanceof ShadowSender ? shadowedOf : (failed) => failed,
       clock,
       events,
       dispatcher: this.dispatcher,

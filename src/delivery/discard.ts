@@ -1,4 +1,4 @@
-import type { Outcome, OutcomeSubject } from '../events/outcome.ts'
+import type { FailedOutcome, Outcome, OutcomeSubject } from '../events/outcome.ts'
 import type { BrokenRegistration, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedDelivery, ParkedState } from './backlog.ts'
 import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
@@ -7,6 +7,8 @@ import { outcomeRecord } from './outcome-record.ts'
 export interface DiscardOptions {
   readonly backlog: Pick<Backlog, 'remove'>
   readonly log: OutcomeLog
+  /** How a discarded delivery ends: in shadow mode as `shadowed`. */
+  readonly outcomeOf?: (failed: FailedOutcome) => Outcome
   readonly outcomeTopic: string
   readonly registry: Pick<Registry, 'areSettled' | 'find' | 'settle'>
 }
@@ -20,7 +22,7 @@ export interface DiscardOptions {
  */
 export async function discard(
   held: readonly ParkedDelivery[],
-  { backlog, log, outcomeTopic, registry }: DiscardOptions,
+  { backlog, log, outcomeOf = (failed) => failed, outcomeTopic, registry }: DiscardOptions,
 ): Promise<ParkedDelivery[]> {
   const found = await registry.find(held)
   // What is not there and was not settled has expired, and ends with an outcome all the same.
@@ -30,7 +32,7 @@ export async function discard(
   const records: OutgoingRecord[] = []
   for (const [i, delivery] of held.entries()) {
     const registration = found[i] ?? unlessSettled(delivery, areSettled[i])
-    if (registration === undefined) continue
+    if (registration === undefined || ('isShadowed' in registration && registration.isShadowed)) continue
     const { issuer, sessionId, oidcSessionId, state } = delivery
     const isBroken = 'reason' in registration
     const subject = isBroken ? { ...registration.partial, issuer, sessionId, oidcSessionId } : registration
@@ -38,7 +40,7 @@ export async function discard(
     subjects.push(subject)
     if (pending === undefined) owed.push(delivery)
     const cause = pending === undefined ? state.cause : { ...pending, everywhere: false }
-    records.push(outcomeRecord(outcomeTopic, pending?.outcome ?? discarded(state), subject, cause))
+    records.push(outcomeRecord(outcomeTopic, pending?.outcome ?? outcomeOf(discarded(state)), subject, cause))
   }
   await log.append(records)
   await registry.settle(subjects)
@@ -55,7 +57,7 @@ function unlessSettled(
   return { issuer, sessionId, oidcSessionId, reason: 'it is no longer in Redis', partial }
 }
 
-function discarded({ attempts, lastStatus, lastError }: ParkedState): Outcome {
+function discarded({ attempts, lastStatus, lastError }: ParkedState): FailedOutcome {
   return {
     kind: 'failed',
     reason: 'discarded',

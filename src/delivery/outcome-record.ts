@@ -6,7 +6,7 @@ import type { OutgoingRecord } from './outcome-log.ts'
 /** What of an outcome's data tells which delivery it is of, and what became of it. */
 const IDENTIFYING = [
   ...['issuer', 'sessionId', 'oidcSessionId', 'clientId', 'registeredAt', 'occurredAt', 'trigger'],
-  ...['jti', 'attempts', 'status', 'reason'],
+  ...['jti', 'attempts', 'status', 'reason', 'would'],
 ]
 /** Of an id, where not even the ids of an outcome fit; its `ce_id` stays what it is. */
 const ID_CHARACTERS_MAX = 64

@@ -67,7 +67,8 @@ export class PendingOutcomes {
 
 /** What cannot be read as a registration is found invalid by whoever reads it. */
 function isOfRegistration({ settling: { outcome } }: Unpublished): boolean {
-  return outcome.kind === 'sent' || outcome.reason !== 'invalid'
+  // A shadowed one is decided again at no cost to anybody.
+  return outcome.kind === 'sent' || (outcome.kind === 'failed' && outcome.reason !== 'invalid')
 }
 
 function noteOf({ outcome, subject, cause }: Settling): Parameters<Registry['notePending']>[0][number] {

@@ -24,7 +24,7 @@ function noteResult(delivery: Delivery, result: AttemptResult): void {
 /** Counts an outcome at its RP. `nowMs`: milliseconds since the epoch. */
 export function countOutcome({ coalesced, rp }: Delivery, { kind }: Outcome, nowMs: number): void {
   if (kind === 'sent') rp.sent += 1 + coalesced.length
-  else {
+  else if (kind === 'failed') {
     rp.failed += 1 + coalesced.length
     rp.failedAtMs = nowMs
   }

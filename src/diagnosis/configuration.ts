@@ -79,6 +79,8 @@ export interface ProcessFacts {
   readonly nodeVersion: string
   /** Why `MAPPING_FILE` cannot be used as it is now. */
   readonly mappingProblem?: string | undefined
+  /** `undefined` where the option is wrong. */
+  readonly mode: 'live' | 'shadow' | undefined
 }
 
 function checkMappingFile(problem: string | undefined): Found[] {
@@ -89,9 +91,22 @@ function checkMappingFile(problem: string | undefined): Found[] {
 
 export const processChecks: readonly Check<ProcessFacts>[] = [
   { name: 'mapping-file', runs: 'always', find: ({ mappingProblem }) => checkMappingFile(mappingProblem) },
+  { name: 'mode', runs: 'always', find: ({ mode }) => checkMode(mode) },
   { name: 'option-misspelt', runs: 'always', find: ({ misspelt }) => checkMisspelt(misspelt) },
   { name: 'node-version', runs: 'always', find: ({ nodeVersion }) => [checkNodeVersion(nodeVersion)] },
 ]
+
+/** Everything else looks as in live mode, so it is said. */
+function checkMode(mode: ProcessFacts['mode']): Found[] {
+  if (mode === undefined) return []
+  if (mode === 'live') return [ok('live mode: logouts are sent')]
+  return [
+    hint(
+      'shadow mode: no logout is sent; what would have been is on KAFKA_SHADOW_TOPIC',
+      'set MODE=live when the relay is to take over; docs/roll-out.md has the steps',
+    ),
+  ]
+}
 
 /** With a wrong option a relay does not start, so it has nothing to check. */
 export const optionChecks: readonly Check<readonly string[]>[] = [

@@ -72,7 +72,7 @@ export interface RedisServerFacts {
   readonly epoch: Fact<EpochFacts>
 }
 
-export type TopicRole = 'input' | 'outcome' | 'dead-letter'
+export type TopicRole = 'input' | 'outcome' | 'shadow' | 'dead-letter'
 
 export interface TopicSettings {
   /** `delete`, `compact`, or both. */

@@ -4,7 +4,13 @@ import type { Expectations, Fact, GroupFacts, PartitionProgress } from './facts.
 import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
 import { OPEN_TRANSACTION_MS, openTransactionRemedy } from './log-edges.ts'
 
-const RELAY_CLIENT_ID = 'logout-relay'
+const LIVE_CLIENT_ID = 'logout-relay'
+const SHADOW_CLIENT_ID = 'logout-relay-shadow'
+
+/** The name under which a relay joins its group, by which others see its mode. */
+export function relayClientId(mode: 'live' | 'shadow'): string {
+  return mode === 'shadow' ? SHADOW_CLIENT_ID : LIVE_CLIENT_ID
+}
 
 /** Whether somebody reads. A group that never was one is nothing wrong before the first relay is started. */
 export function checkGroupState(
@@ -32,12 +38,19 @@ export function checkGroupState(
 /** Whether the members are relays, and not more than there is to read. `partitions` is the number of all of the input. */
 export function checkGroupMembers({ members }: GroupFacts, partitions: number): Found {
   const strangers = [...new Set(members.map(({ clientId }) => clientId))].filter(
-    (it) => it !== RELAY_CLIENT_ID,
+    (it) => it !== LIVE_CLIENT_ID && it !== SHADOW_CLIENT_ID,
   )
   if (strangers.length > 0) {
     return error(
       `other programs are members of the group (client id ${strangers.slice(0, 3).join(', ')}): no relay reads the partitions that they get`,
       'give them another group, or set another KAFKA_GROUP_ID for the relay',
+    )
+  }
+  const shadows = members.filter(({ clientId }) => clientId === SHADOW_CLIENT_ID).length
+  if (shadows > 0 && shadows < members.length) {
+    return warning(
+      `${shadows} of ${members.length} members run in shadow mode: nobody is told of the sessions whose ends they read`,
+      'finish the switch of all replicas to one MODE; a shadow beside a live relay needs its own KAFKA_GROUP_ID and REDIS_PREFIX',
     )
   }
   if (members.length > partitions) {
@@ -47,7 +60,10 @@ export function checkGroupMembers({ members }: GroupFacts, partitions: number): 
     )
   }
   const hosts = members.map(({ host }) => host.replace(/^\//, '')).join(', ')
-  return ok(members.length === 0 ? 'none' : `${members.length} for ${partitions} partition(s): ${hosts}`)
+  const mode = shadows > 0 ? ', in shadow mode' : ''
+  return ok(
+    members.length === 0 ? 'none' : `${members.length} for ${partitions} partition(s): ${hosts}${mode}`,
+  )
 }
 
 /** Whether the log holds what the group reads next. */

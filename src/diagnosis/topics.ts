@@ -91,6 +91,7 @@ const compactionCosts: readonly (readonly [TopicRole, string])[] = [
       'and the registrations that a rebuild needs',
   ],
   ['outcome', 'it drops outcomes, so after a loss of Redis relays send past logouts again'],
+  ['shadow', 'it keeps one outcome of a session, so "shadow report" counts too few'],
   ['dead-letter', 'it refuses a poison record without a key, which blocks its partition'],
 ]
 

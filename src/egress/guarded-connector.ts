@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto'
-import { isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { buildConnector as Connector } from 'undici'
 import { connectAny, type Handshake } from '../lib/connect-any.ts'
@@ -9,6 +9,7 @@ import { serverName } from '../lib/server-name.ts'
 import type { EgressGuard } from './egress-guard.ts'
 import { skipContinue } from './interim-answers.ts'
 import type { NameResolver } from './name-resolver.ts'
+import { permittedAddresses, withoutBrackets } from './permitted-addresses.ts'
 import { limitReading } from './read-limit.ts'
 import { buildConnector } from './undici.ts'
 
@@ -40,7 +41,7 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
   const failures = new RecentFailures()
 
   return ({ guard, timeoutMs = timeoutMsMax, ...options }, callback) => {
-    const hostname = options.hostname.replace(/^\[|\]$/g, '')
+    const hostname = withoutBrackets(options.hostname)
     const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80)
     let giveUp = (): void => undefined
     let isOver = false
@@ -82,27 +83,15 @@ export function guardedConnector(options: ConnectorOptions): GuardedConnector {
       }
     }
 
-    const resolved = (error: Error | null, addresses: readonly string[]): void => {
+    permittedAddresses({ protocol: options.protocol, hostname }, guard, names, (error, permitted) => {
       if (isOver) return
-      try {
-        if (error !== null) throw error
-        const permitted = guard.permitted(hostname, addresses)
-        const ofName = failures.of(hostname, port)
-        giveUp = connectAny({ addresses: permitted, port, timeoutMs, handshake, failures: ofName }, end)
-      } catch (fault) {
-        end(fault as Error)
+      if (error !== null) {
+        end(error)
+        return
       }
-    }
-
-    try {
-      guard.checkProtocol(options.protocol)
-      if (isIP(hostname) !== 0) guard.checkAddress(hostname)
-    } catch (refusal) {
-      end(refusal as Error)
-      return
-    }
-    if (isIP(hostname) === 0) names.resolve(hostname, resolved)
-    else resolved(null, [hostname])
+      const ofName = failures.of(hostname, port)
+      giveUp = connectAny({ addresses: permitted, port, timeoutMs, handshake, failures: ofName }, end)
+    })
   }
 }
 

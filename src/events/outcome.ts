@@ -25,6 +25,15 @@ export const failureReasons = [
 ] as const
 export type FailureReason = (typeof failureReasons)[number]
 
+/**
+ * What would have become of a delivery that shadow mode did not send, as far as that shows without a connection.
+ * - `send`: its first attempt would have gone out.
+ * - `unreachable`: the name of the RP has no address, or nobody answers for it.
+ * - `unsigned`: no key of the issuer can sign it now.
+ * - the others as for `failed`.
+ */
+export type Would = 'send' | 'unreachable' | 'unsigned' | FailureReason
+
 /** `origin`: scheme, host and port of the last attempt. Settings of the RP may have changed them. */
 export type Outcome =
   | {
@@ -43,13 +52,39 @@ export type Outcome =
       readonly lastError?: string
       readonly origin?: string
     }
+  /** The end of a delivery in shadow mode: nothing was sent. */
+  | {
+      readonly kind: 'shadowed'
+      readonly would: Would
+      /** Of the token that was signed and not sent. */
+      readonly jti?: string
+      /** Why not `send`. */
+      readonly error?: string
+      readonly origin?: string
+    }
 
-export const outcomeTypes = { sent: 'backchannel-logout-sent', failed: 'backchannel-logout-failed' } as const
+export type FailedOutcome = Extract<Outcome, { kind: 'failed' }>
+
+/** The same as a relay in shadow mode tells it: what fails there without a connection would fail in live mode too. */
+export function shadowedOf({ reason, lastError, origin }: FailedOutcome): Outcome {
+  return {
+    kind: 'shadowed',
+    would: reason,
+    ...(lastError !== undefined && { error: lastError }),
+    ...(origin !== undefined && { origin }),
+  }
+}
+
+export const outcomeTypes = {
+  sent: 'backchannel-logout-sent',
+  failed: 'backchannel-logout-failed',
+  shadowed: 'backchannel-logout-shadowed',
+} as const
 export type OutcomeType = (typeof outcomeTypes)[keyof typeof outcomeTypes]
 
 /** True for the `ce_type` of an outcome. Intake skips the relay's own outcomes unparsed. */
 export function isOutcomeType(type: string): boolean {
-  return type === outcomeTypes.sent || type === outcomeTypes.failed
+  return type === outcomeTypes.sent || type === outcomeTypes.failed || type === outcomeTypes.shadowed
 }
 
 /**
@@ -92,6 +127,27 @@ export function outcomeData(
       status,
       origin: calledOrigin,
       trigger,
+      registeredAt: registeredAtMs,
+      occurredAt: occurredAtMs,
+    })
+  }
+  if (outcome.kind === 'shadowed') {
+    const { jti, would, error, origin: wouldCall } = outcome
+    return JSON.stringify({
+      issuer,
+      sessionId,
+      oidcSessionId,
+      clientId,
+      sub,
+      sid,
+      jti,
+      attempts: 0,
+      status: null,
+      origin: wouldCall,
+      trigger,
+      would,
+      error,
+      userId: subject.userId,
       registeredAt: registeredAtMs,
       occurredAt: occurredAtMs,
     })
@@ -144,10 +200,15 @@ export interface SettledByLog extends Pick<Registration, 'issuer' | 'sessionId' 
   readonly recordedAtMs: number
 }
 
+/** Whether the record says that a delivery was never made, which settles nothing. */
+export function isShadowed(record: WireRecord): boolean {
+  return cloudEventType(record) === outcomeTypes.shadowed
+}
+
 /** The registration that an outcome record settled; `undefined` for any other record. */
 export function readOutcome(record: WireRecord): SettledByLog | undefined {
   const { timestampMs, value } = record
-  if (!isOutcome(record) || value === null) return undefined
+  if (!isOutcome(record) || isShadowed(record) || value === null) return undefined
   try {
     const data = JSON.parse(value.toString('utf8')) as Record<string, unknown>
     const { issuer, sessionId, oidcSessionId, registeredAt, occurredAt } = data

@@ -1,9 +1,9 @@
-import { type FailureReason, isOutcome, outcomeTypes } from './outcome.ts'
+import { type FailureReason, isOutcome, type Outcome, outcomeTypes, type Would } from './outcome.ts'
 import { headerText, type WireRecord } from './wire-record.ts'
 
 /** An outcome record for people. Fields that another version wrote differently are left out. */
 export interface OutcomeDetails {
-  readonly kind: 'sent' | 'failed'
+  readonly kind: Outcome['kind']
   readonly issuer: string
   readonly sessionId: string
   readonly oidcSessionId: string
@@ -13,6 +13,9 @@ export interface OutcomeDetails {
   readonly attempts?: number
   readonly status?: number
   readonly reason?: FailureReason | (string & {})
+  /** Of a shadowed one, as the next: why not `send`. */
+  readonly would?: Would | (string & {})
+  readonly error?: string
   readonly lastError?: string
   readonly origin?: string
   readonly triggerId?: string
@@ -32,9 +35,9 @@ export function readOutcomeDetails(record: WireRecord): OutcomeDetails | undefin
   const { issuer, sessionId, oidcSessionId } = data
   if (typeof issuer !== 'string' || typeof sessionId !== 'string') return undefined
   if (typeof oidcSessionId !== 'string') return undefined
-  const isSent = headerText(record.headers, 'ce_type') === outcomeTypes.sent
+  const type = headerText(record.headers, 'ce_type')
   return {
-    kind: isSent ? 'sent' : 'failed',
+    kind: type === outcomeTypes.sent ? 'sent' : type === outcomeTypes.shadowed ? 'shadowed' : 'failed',
     issuer,
     sessionId,
     oidcSessionId,
@@ -44,11 +47,20 @@ export function readOutcomeDetails(record: WireRecord): OutcomeDetails | undefin
       sub: data.sub,
       reason: data.reason,
       lastError: data.lastError,
+      would: data.would,
+      error: data.error,
       origin: data.origin,
       triggerId: (data.trigger as { id?: unknown } | null | undefined)?.id,
     }),
     ...numbers({ attempts: data.attempts, status: data.status }),
   }
+}
+
+/** What would have become of a shadowed delivery, for people. */
+export function shadowedText({ would, error }: Pick<OutcomeDetails, 'would' | 'error'>): string {
+  if (would === 'send') return 'would have been sent'
+  const why = error === undefined ? '' : ` (${error})`
+  return would === 'unreachable' ? `would not have been reached${why}` : `would have been ${would}${why}`
 }
 
 function texts(fields: Readonly<Record<string, unknown>>): Record<string, string> {

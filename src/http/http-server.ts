@@ -14,6 +14,7 @@ const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 export interface StatusSource {
   /** The parts that are not ready, each with the reason. Empty when all are. */
   notReady(): Record<string, string>
+  readonly mode: 'live' | 'shadow'
   readonly issuers: JwksSource
 }
 
@@ -122,7 +123,8 @@ export class HttpServer {
     else if (path === '/readyz') {
       const notReady = this.#status.notReady()
       const isReady = Object.keys(notReady).length === 0
-      const body = { status: isReady ? 'ready' : 'not ready', ...notReady }
+      const mode = this.#status.mode === 'shadow' && { mode: 'shadow' }
+      const body = { status: isReady ? 'ready' : 'not ready', ...mode, ...notReady }
       answer(response, isReady ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`)
     } else if (path === '/jwks.json') {
       this.#answerJwks(

@@ -14,6 +14,11 @@ export interface AssignmentOptions {
   readonly source: Pick<RecordSource, 'pause' | 'resume' | 'seek' | 'commit'>
   readonly work: (queue: PartitionQueue) => Promise<void>
   readonly commitIntervalMs: number
+  /**
+   * What is settled counts as before the start of the group. In shadow mode, so that no relay in live mode sends it later,
+   * whatever happens to Redis.
+   */
+  readonly doesStartMove?: boolean
   /** Secures deliveries under way before a rebalance takes their records away. */
   readonly handOver?: () => Promise<void>
   readonly onCommitFailed: (error: unknown) => void
@@ -127,23 +132,29 @@ export class Assignment implements RecordListener {
   }
 
   committable(): CommittablePosition[] {
-    return [...this.#queues.values()].map(({ topic, partition, recordMs, tracker }) => ({
-      topic,
-      partition,
-      offset: tracker.committable,
-      ...(recordMs && { recordMs }),
-    }))
+    const { doesStartMove } = this.#options
+    return [...this.#queues.values()].map((queue) => {
+      const { topic, partition, recordMs, tracker } = queue
+      return {
+        topic,
+        partition,
+        offset: tracker.committable,
+        ...(recordMs && { recordMs }),
+        ...(doesStartMove === true && { start: this.#startOf(queue) }),
+      }
+    })
   }
 
   /** The settled offset of each partition, as it is kept in the store. */
   applied(): AppliedPosition[] {
-    return [...this.#queues.values()].map(({ topic, partition, start = 0, topicId = '', tracker }) => ({
-      topic,
-      partition,
-      start,
-      topicId,
-      offset: tracker.committable,
-    }))
+    return [...this.#queues.values()].map((queue) => {
+      const { topic, partition, topicId = '', tracker } = queue
+      return { topic, partition, topicId, start: this.#startOf(queue), offset: tracker.committable }
+    })
+  }
+
+  #startOf({ start = 0, tracker }: PartitionQueue): number {
+    return this.#options.doesStartMove === true ? Math.max(start, tracker.committable) : start
   }
 
   /** Accepts no more records. Resolves when no queue works any more, or after `ms`. */

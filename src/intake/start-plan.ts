@@ -17,6 +17,8 @@ export interface StartFacts {
   /** By topic. Empty or missing if the cluster has no ids. */
   readonly topicIds: ReadonlyMap<string, string>
   readonly startFrom: 'latest' | 'earliest'
+  /** In shadow mode: what is settled counts as before the start. */
+  readonly doesStartMove?: boolean | undefined
 }
 
 /** Where a partition begins for this group. */
@@ -52,7 +54,15 @@ export interface PartitionStart extends AppliedPosition {
  * metadata was set on purpose and counts. A broker expires committed positions after a week without members; the store's are
  * lost with the store.
  */
-export function planStart({ bounds, committed, applied, topicIds, startFrom }: StartFacts): PartitionStart[] {
+export function planStart({
+  bounds,
+  committed,
+  applied,
+  topicIds,
+  startFrom,
+  doesStartMove = false,
+}: StartFacts): PartitionStart[] {
+  const moved = (start: number, offset: number) => (doesStartMove ? Math.max(start, offset) : start)
   const isOfThisTopic = ({ topic, topicId = '' }: { topic: string; topicId?: string }): boolean => {
     const now = topicIds.get(topic) ?? ''
     return now === '' || topicId === '' || topicId === now
@@ -72,13 +82,16 @@ export function planStart({ bounds, committed, applied, topicIds, startFrom }: S
       isBehind: group?.start !== undefined && (store?.offset ?? -1) < group.offset,
     }
     if (group !== undefined && (group.start === undefined || store === undefined)) {
-      const { offset, start = store?.start ?? 0 } = group
+      const { offset } = group
+      const start = moved(group.start ?? store?.start ?? 0, offset)
       // An operator's position counts, whatever it is.
       const isNoted = group.start !== undefined && offset < start
       return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
     }
     if (store !== undefined) {
-      const { offset, start } = store
+      const { offset } = store
+      // It moves in shadow mode, and a store that has fallen back does not know how far.
+      const start = moved(Math.max(store.start, group?.start ?? 0), offset)
       const isNoted = Math.max(offset, group?.offset ?? 0) < start
       return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
     }

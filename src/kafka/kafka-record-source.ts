@@ -20,6 +20,8 @@ export interface KafkaRecordSourceOptions {
   readonly topics: readonly string[]
   readonly groupId: string
   readonly startFrom: 'latest' | 'earliest'
+  /** As `Assignment` has it. */
+  readonly doesStartMove?: boolean
   /** The group evicts a member after so long without a heartbeat. Milliseconds. */
   readonly sessionTimeoutMs: number
   /** A member that requests nothing for so long is stuck, and is replaced. Milliseconds. */
@@ -256,9 +258,10 @@ export class KafkaRecordSource implements RecordSource {
     const listener = this.#listener
     if (listener === undefined) return
     try {
-      const { keep, recall, startFrom } = this.#options
+      const { doesStartMove, keep, recall, startFrom } = this.#options
       const remembered = this.#commits.positions()
-      const positions = await pinStartPositions(member, { keep, recall, remembered, startFrom })
+      const rules = { doesStartMove, keep, recall, remembered, startFrom }
+      const positions = await pinStartPositions(member, rules)
       const { assigned } = positions
       this.#member = member
       this.#commits.begin(member, assigned)

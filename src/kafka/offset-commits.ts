@@ -54,7 +54,7 @@ export class OffsetCommits {
 
   /** The positions of the current or last membership. */
   positions(): GroupPosition[] {
-    return this.#options.committable().map((it) => ({ ...it, ...this.#metadata.get(nameOf(it)) }))
+    return this.#options.committable().map((it) => ({ ...this.#metadata.get(nameOf(it)), ...it }))
   }
 
   /** Ends the membership. The next one does not wait for a commit under way. */

@@ -10,6 +10,7 @@ import { fetchTopicIds } from './topic-ids.ts'
 
 export interface StartRules {
   readonly startFrom: 'latest' | 'earliest'
+  readonly doesStartMove?: boolean | undefined
   /** The positions of this process's last membership. */
   readonly remembered: readonly GroupPosition[]
   /** Reads the positions in the store. */
@@ -32,7 +33,7 @@ export interface StartPositions {
  */
 export async function pinStartPositions(
   member: GroupMember,
-  { keep, recall, remembered, startFrom }: StartRules,
+  { doesStartMove, keep, recall, remembered, startFrom }: StartRules,
 ): Promise<StartPositions> {
   const topics = [...member.partitionsPerSubscribedTopic.keys()]
   if (topics.length === 0) return { assigned: [], topicIds: new Map(), voided: [] }
@@ -59,7 +60,7 @@ export async function pinStartPositions(
   const others = topics.filter((topic) => !member.assigned().some((it) => it.topic === topic))
   // Last, so that no position is beyond the end.
   const bounds = await fetchBounds(member.cluster, topics, others)
-  const starts = planStart({ applied, bounds, committed, startFrom, topicIds }).map(
+  const starts = planStart({ applied, bounds, committed, doesStartMove, startFrom, topicIds }).map(
     ({ topic, partition, offset, start, topicId }): AssignedPartition => {
       const recordMs = find(committed, { topic, partition })?.recordMs
       return {

@@ -10,6 +10,8 @@ export interface TopicNames {
   /** Both are undefined if they are not checked. */
   readonly outcome: string | undefined
   readonly deadLetter: string | undefined
+  /** The outcome topic is that of shadow mode, which settles nothing. */
+  readonly isShadow?: boolean
 }
 
 const SETTINGS = ['cleanup.policy', 'retention.ms', 'retention.bytes']
@@ -29,10 +31,10 @@ export class TopicFactsReader {
   readonly #topics: KafkaTopics
   readonly #roles = new Map<string, TopicRole[]>()
 
-  constructor(topics: KafkaTopics, { inputs, outcome, deadLetter }: TopicNames) {
+  constructor(topics: KafkaTopics, { inputs, outcome, deadLetter, isShadow = false }: TopicNames) {
     this.#topics = topics
     for (const topic of inputs) this.#roles.set(topic, ['input'])
-    this.#add(outcome, 'outcome')
+    this.#add(outcome, isShadow ? 'shadow' : 'outcome')
     this.#add(deadLetter, 'dead-letter')
   }
 

@@ -1,4 +1,4 @@
-import { isOutcome, readOutcome, type SettledByLog } from '../events/outcome.ts'
+import { isOutcome, isShadowed, readOutcome, type SettledByLog } from '../events/outcome.ts'
 import type { TopicPartition } from '../events/wire-record.ts'
 import { positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
 import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
@@ -58,7 +58,7 @@ export class BelievedOutcomes {
   /** The outcome, if the record is one and is believed already. */
   take(record: WireRecord): SettledByLog | undefined {
     if (record.topic !== this.#outcomeTopic) {
-      if (isOutcome(record)) this.#disbelieve(record)
+      if (isOutcome(record) && !isShadowed(record)) this.#disbelieve(record)
       return undefined
     }
     const outcome = readOutcome(record)

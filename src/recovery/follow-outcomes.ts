@@ -40,7 +40,9 @@ export class FollowOutcomes {
         for (const record of records) {
           const outcome = readOutcomeDetails(record)
           if (outcome === undefined) continue
-          if (this.#tally.settle(outcome, outcome.kind) && outcome.kind === 'failed') this.#onFailed(outcome)
+          if (outcome.kind === 'shadowed') this.#tally.forget(outcome)
+          else if (this.#tally.settle(outcome, outcome.kind) && outcome.kind === 'failed')
+            this.#onFailed(outcome)
         }
         // A batch may extend beyond the range, over records that were left out.
         this.#positions.set(partition, Math.min(nextOffset, ends.get(partition) ?? nextOffset))

@@ -20,6 +20,8 @@ export interface RebuildOptions extends MissingFromLogOptions {
   /** How far this replica has read its partitions. */
   readonly own: () => readonly (TopicPartition & { readonly next: number })[]
   readonly startFrom: 'latest' | 'earliest'
+  /** In shadow mode: triggers that were settled are over, whatever outcomes they have. */
+  readonly doesStartMove?: boolean
 }
 
 /** How long the others wait for a replica that died. A replica that was suspended for so long starts over. */
@@ -215,7 +217,7 @@ export class Rebuild {
   }
 
   async #plan(): Promise<PartitionStart[]> {
-    const { epoch, groupId, inputTopics, reader, startFrom } = this.#options
+    const { doesStartMove, epoch, groupId, inputTopics, reader, startFrom } = this.#options
     const [topicIds, committed, applied] = await Promise.all([
       reader.topicIds(inputTopics),
       reader.committed(groupId, inputTopics),
@@ -224,7 +226,8 @@ export class Rebuild {
     // Last, so that no position of the group lies beyond them.
     const bounds = await reader.bounds(inputTopics)
     const noted = this.#noted.filter((it) => ![...committed, ...applied].some((known) => isSame(it, known)))
-    return planStart({ bounds, committed, applied: [...applied, ...noted], startFrom, topicIds })
+    const known = [...applied, ...noted]
+    return planStart({ bounds, committed, applied: known, doesStartMove, startFrom, topicIds })
   }
 
   async #missing(

@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
 import { codeOf } from '../lib/errors.ts'
 import type { RateLimit } from '../lib/rate-limit.ts'
-import type { BrokenRegistration, Registry } from '../registry/registry.ts'
+import type { BrokenRegistration, HeldRegistration, Registry } from '../registry/registry.ts'
 import type { FollowOutcomes } from './follow-outcomes.ts'
 import type { OutageBudget } from './outage-budget.ts'
 import type { NotParked, OwedByCause, ParkOwed } from './park-owed.ts'
@@ -174,7 +174,7 @@ export class Selection {
     const page = tally.nextParked(LOOKED_UP_MAX)
     const look = async () => {
       const [found, areSettled] = [await registry.find(page), await registry.areSettled(page)]
-      return page.filter((_, i) => found[i] === undefined && areSettled[i])
+      return page.filter((_, i) => isGone(found[i]) && areSettled[i])
     }
     const gone = await outageBudget.repeat('Redis', look).catch((error: unknown) => {
       // The relays complete the store and then continue.
@@ -186,6 +186,11 @@ export class Selection {
     await this.#look()
     for (const it of gone) tally.forget(it)
   }
+}
+
+/** A relay in shadow mode leaves what it has settled where it is. */
+function isGone(found: HeldRegistration | BrokenRegistration | undefined): boolean {
+  return found === undefined || ('isShadowed' in found && found.isShadowed === true)
 }
 
 export function describeFailure({ clientId, sessionId, reason, lastError }: OutcomeDetails): string {

@@ -7,6 +7,7 @@ const singles: Readonly<Record<string, string>> = {
   positions: 'hash',
   rebuild: 'string',
   relays: 'zset',
+  'shadow-backlogs': 'zset',
 }
 
 /** Keys per session, user or RP: their kind and their Redis type. */
@@ -17,6 +18,8 @@ const entities: Readonly<Record<string, string>> = {
   ended: 'string',
   relay: 'string',
   session: 'hash',
+  'shadow-backlog': 'zset',
+  'shadow-backlog-state': 'hash',
   'signed-out': 'string',
   user: 'zset',
 }

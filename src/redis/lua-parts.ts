@@ -1,5 +1,5 @@
 import { EARLIEST_MS, LATEST_MS } from '../events/claimed-time.ts'
-import { MARK_BYTES_MAX, TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
+import { MARK_BYTES_MAX, REGISTRATION_BYTES_MAX, TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
 
 /*
  * KEYS[1] is a session's hash and KEYS[2] its tombstone. A script for several sessions has further pairs. `session-mark.ts`
@@ -110,6 +110,29 @@ end`
 export const REOPENED_AT = `
 local function reopenedAt(json)
   return tonumber(string.match(json or '', '^{"reopenedUntil":%d+,"reopenedAt":(%d+)') or '')
+end`
+
+/** The end of a registration's JSON that a relay in shadow mode has settled, see `KEEP`. */
+export const SHADOWED = ',"shadowed":true}'
+
+/** What becomes of settled registrations: a relay removes them. */
+export const REMOVE = `
+local function leave(session, ...) redis.call('HDEL', session, ...) end`
+
+/**
+ * In shadow mode they stay until their lifetime ends, and are marked: no relay takes them for owed any more. What is no JSON
+ * object, or too large for a mark, stays as it is.
+ */
+export const KEEP = `
+local function leave(session, ...)
+  for _, id in ipairs({ ... }) do
+    local isShort = redis.call('HSTRLEN', session, id) < ${REGISTRATION_BYTES_MAX} - ${SHADOWED.length}
+    local json = isShort and redis.call('HGET', session, id)
+    local body = json and string.match(json, '^(.*[^%s,{])%s*}%s*$')
+    if body and string.sub(json, -${SHADOWED.length}) ~= '${SHADOWED}' then
+      redis.call('HSET', session, id, body .. '${SHADOWED}')
+    end
+  end
 end`
 
 /** Extends a TTL. Never shortens it, and leaves a key without a TTL alone. (EXPIRE GT needs Redis 7.) */

@@ -1,9 +1,15 @@
 /** The public Redis layout. The part in braces is the hash tag: keys of one session, or of one RP, share a slot. */
 export class RedisKeys {
   readonly #prefix: string
+  readonly #backlog: string
 
-  constructor(prefix: string) {
+  /**
+   * In shadow mode the backlog has keys of its own, and everything else is shared: what a relay in one mode has parked, one in
+   * the other never takes up.
+   */
+  constructor(prefix: string, mode: 'live' | 'shadow' = 'live') {
     this.#prefix = prefix
+    this.#backlog = `${prefix}:${mode === 'shadow' ? 'shadow-backlog' : 'backlog'}`
   }
 
   /** Hash: oidcSessionId → registration JSON. */
@@ -48,17 +54,17 @@ export class RedisKeys {
 
   /** Sorted set: parked deliveries of one RP by due time. */
   backlog(rp: string): string {
-    return `${this.#prefix}:backlog:{${rp}}`
+    return `${this.#backlog}:{${rp}}`
   }
 
   /** Hash: the state of the RP's parked deliveries. */
   backlogState(rp: string): string {
-    return `${this.#prefix}:backlog-state:{${rp}}`
+    return `${this.#backlog}-state:{${rp}}`
   }
 
   /** Sorted set: RPs by the due time of their next parked delivery. */
   backlogs(): string {
-    return `${this.#prefix}:backlogs`
+    return `${this.#backlog}s`
   }
 
   /** Hash: the marker that reveals a lost, old or emptied Redis. */

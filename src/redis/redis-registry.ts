@@ -25,6 +25,8 @@ import { readStored, type StoredValue } from './stored-registration.ts'
 export interface RedisRegistryOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
+  /** In shadow mode settled registrations stay, and are not owed. */
+  readonly mode?: 'live' | 'shadow'
   /** Lifetime of a registration whose session does not end. Milliseconds. */
   readonly sessionLifetimeMs: number
   /** How long the end of a session is remembered. Milliseconds. */
@@ -46,14 +48,14 @@ export class RedisRegistry implements Registry {
   readonly #settlement: RedisSettlement
   readonly #suspects: SuspectKeys
 
-  constructor({ redis, keys, sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
+  constructor({ redis, keys, mode = 'live', sessionLifetimeMs, tombstoneMs, guard }: RedisRegistryOptions) {
     this.#calls = new SessionCalls(redis, keys, guard)
     this.#clients = new RedisClients({ redis, keys, sessionLifetimeMs })
     this.#keys = keys
     this.#sessionLifetimeMs = sessionLifetimeMs
     const parts = { redis, keys, sessionLifetimeMs, tombstoneMs, calls: this.#calls }
     this.#termination = new SessionTermination(parts)
-    this.#settlement = new RedisSettlement(parts)
+    this.#settlement = new RedisSettlement({ ...parts, mode })
     this.#suspects = redis.suspects
     redis.register(registerScript)
   }

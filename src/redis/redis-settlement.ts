@@ -8,17 +8,18 @@ import { evalScript } from './redis-script.ts'
 import { inParts, SCRIPT_WEIGHT_MAX, type SessionCalls, type SessionName } from './session-calls.ts'
 import { writeMark } from './session-mark.ts'
 import {
-  forgetScript,
   leaveIndexScript,
   notePendingScript,
+  type SettlingScripts,
   settledScript,
-  settleScript,
+  settlingScripts,
 } from './settling-scripts.ts'
 
 export interface RedisSettlementOptions {
   readonly redis: RedisConnection
   readonly keys: RedisKeys
   readonly calls: SessionCalls
+  readonly mode: 'live' | 'shadow'
   /** Lifetime of a registration whose session does not end. Milliseconds. */
   readonly sessionLifetimeMs: number
   /** How long the end of a session is remembered. Milliseconds. */
@@ -38,16 +39,19 @@ export class RedisSettlement implements Pick<Registry, 'notePending' | 'settle' 
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #calls: SessionCalls
+  readonly #scripts: SettlingScripts
   readonly #sessionLifetimeMs: number
   readonly #tombstoneMs: number
 
-  constructor({ redis, keys, calls, sessionLifetimeMs, tombstoneMs }: RedisSettlementOptions) {
+  constructor({ redis, keys, calls, mode, sessionLifetimeMs, tombstoneMs }: RedisSettlementOptions) {
     this.#redis = redis
     this.#keys = keys
     this.#calls = calls
     this.#sessionLifetimeMs = sessionLifetimeMs
     this.#tombstoneMs = tombstoneMs
-    redis.register(notePendingScript, settleScript, forgetScript, leaveIndexScript, settledScript)
+    this.#scripts = settlingScripts(mode)
+    const { forget, settle } = this.#scripts
+    redis.register(notePendingScript, settle, forget, leaveIndexScript, settledScript)
   }
 
   notePending(decided: Parameters<Registry['notePending']>[0]): Promise<void> {
@@ -81,7 +85,7 @@ export class RedisSettlement implements Pick<Registry, 'notePending' | 'settle' 
       const answers = await this.#redis.pipeline(
         inParts(
           sessions,
-          (part) => evalScript(settleScript, this.#keysOf(part), settledArgs(part)),
+          (part) => evalScript(this.#scripts.settle, this.#keysOf(part), settledArgs(part)),
           weightOf,
         ),
       )
@@ -107,7 +111,7 @@ export class RedisSettlement implements Pick<Registry, 'notePending' | 'settle' 
         inParts(
           sessions,
           (part) =>
-            evalScript(forgetScript, this.#keysOf(part), [
+            evalScript(this.#scripts.forget, this.#keysOf(part), [
               this.#tombstoneMs,
               ...part.flatMap(({ keys }) => [
                 markOf(keys),

@@ -5,6 +5,7 @@ import {
   MARKS_OF,
   REOPENED_AT,
   SETTLED_UNTIL,
+  SHADOWED,
   TIMES_FROM_MS,
   TOMBSTONE,
   USER_FIELD,
@@ -68,9 +69,11 @@ for i = 1, #KEYS, 4 do
   local standing = stood == 1 and redis.call('HGET', session, id)
   local stored = standing and date and dateOf(standing)
   -- The record of a reopened registration comes again when the registry is rebuilt from the log.
+  -- It was settled in shadow mode, and its tombstone may be gone.
+  local isShadowed = standing and string.sub(standing, -${SHADOWED.length}) == '${SHADOWED}' and not (date and stored and date > stored)
   local isReopened = standing and reopenedAt(standing) and not (date and stored and date > stored)
   if isFull then line = 1
-  elseif isSettled or stored and stored > date then line, stood = 0, 0
+  elseif isSettled or isShadowed or stored and stored > date then line, stood = 0, 0
   else
     local foreign = enlist(KEYS[i + 2], ARGV[at], life == -1 and -1 or math.max(life, lifetime))
     if stood == 1 and not isReopened then redis.call('HSET', session, id, json) end

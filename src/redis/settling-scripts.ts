@@ -1,5 +1,15 @@
 import { REGISTRATION_BYTES_MAX, TOMBSTONE_BYTES_MAX } from './bounded-reads.ts'
-import { DATE_OF, MARKS_OF, REOPENED_AT, SETTLED_UNTIL, STRETCH, TOMBSTONE } from './lua-parts.ts'
+import {
+  DATE_OF,
+  KEEP,
+  MARKS_OF,
+  REMOVE,
+  REOPENED_AT,
+  SETTLED_UNTIL,
+  STRETCH,
+  TOMBSTONE,
+} from './lua-parts.ts'
+import type { RedisScript } from './redis-connection.ts'
 import { redisScript } from './redis-script.ts'
 
 /**
@@ -27,12 +37,24 @@ end
 return #KEYS / 2
 `)
 
-/**
- * KEYS: sessions. ARGV: per session the number of registrations, then oidcSessionId and date of each; a date of '' means the
- * ending's cut-off. Returns the number of registrations left in each session.
- */
-export const settleScript = redisScript(`
+export interface SettlingScripts {
+  /**
+   * KEYS: sessions. ARGV: per session the number of registrations, then oidcSessionId and date of each; a date of '' means the
+   * ending's cut-off. Returns the number of registrations left in each session.
+   */
+  readonly settle: RedisScript
+  /**
+   * KEYS: sessions. ARGV: TTL of a tombstone in ms; then per session its mark, the number of registrations, and of each
+   * oidcSessionId, date, time of its outcome, and whether its record may still come. Removes the registrations. Notes on the
+   * tombstone those that were missing or may come again. Keeps one that was reopened after its outcome.
+   */
+  readonly forget: RedisScript
+}
+
+const settleScript = (leave: string) =>
+  redisScript(`
 ${DATE_OF}
+${leave}
 ${MARKS_OF}
 ${TOMBSTONE}
 local function isDatedAfter(json, date)
@@ -60,7 +82,7 @@ for i = 1, #KEYS, 2 do
     if json and not isLater then gone[#gone + 1] = id end
     lines[n] = '\\n' .. id .. (date ~= '' and '\\t' .. date or '')
   end
-  if #gone > 0 then redis.call('HDEL', KEYS[i], unpack(gone)) end
+  if #gone > 0 then leave(KEYS[i], unpack(gone)) end
   if ended then redis.call('APPEND', KEYS[i + 1], table.concat(lines)) end
   left[#left + 1] = redis.call('HLEN', KEYS[i])
   at = last + 1
@@ -82,13 +104,10 @@ end
 return {}
 `)
 
-/**
- * KEYS: sessions. ARGV: TTL of a tombstone in ms; then per session its mark, the number of registrations, and of each
- * oidcSessionId, date, time of its outcome, and whether its record may still come. Removes the registrations. Notes on the
- * tombstone those that were missing or may come again. Keeps one that was reopened after its outcome.
- */
-export const forgetScript = redisScript(`
+const forgetScript = (leave: string) =>
+  redisScript(`
 ${DATE_OF}
+${leave}
 ${REOPENED_AT}
 local at = 2
 for i = 1, #KEYS, 2 do
@@ -99,7 +118,7 @@ for i = 1, #KEYS, 2 do
     local reopened = reopenedAt(stored)
     local isOwed = reopened and reopened >= tonumber(ARGV[j + 2])
     local isMeant = stored and not isOwed and not (date and date > tonumber(ARGV[j + 1]))
-    if isMeant then redis.call('HDEL', KEYS[i], id) end
+    if isMeant then leave(KEYS[i], id) end
     if not isOwed and (not isMeant or ARGV[j + 3] == '1') then lines[#lines + 1] = '\\n' .. id .. '\\t' .. ARGV[j + 1] end
   end
   if #lines > 0 then
@@ -111,6 +130,14 @@ for i = 1, #KEYS, 2 do
 end
 return #KEYS / 2
 `)
+
+const removing: SettlingScripts = { settle: settleScript(REMOVE), forget: forgetScript(REMOVE) }
+const keeping: SettlingScripts = { settle: settleScript(KEEP), forget: forgetScript(KEEP) }
+
+/** In shadow mode settled registrations stay, with a mark. */
+export function settlingScripts(mode: 'live' | 'shadow'): SettlingScripts {
+  return mode === 'shadow' ? keeping : removing
+}
 
 /**
  * KEYS: tombstones. ARGV: an oidcSessionId for each. Returns the date up to which each is settled: '' if it is not or that is

@@ -59,10 +59,13 @@ export function readStored(json: StoredValue, key: RegistrationKey): HeldRegistr
   const result = readRegistration(whole, issuer)
   if (result.kind === 'registration') {
     const pendingOutcome = readPendingOutcome(data)
-    const { reopenedAt } = data as { readonly reopenedAt?: unknown }
-    if (pendingOutcome === undefined && typeof reopenedAt !== 'number') return result.registration
+    const { reopenedAt, shadowed } = data as { readonly reopenedAt?: unknown; readonly shadowed?: unknown }
+    if (pendingOutcome === undefined && typeof reopenedAt !== 'number' && shadowed === undefined) {
+      return result.registration
+    }
     return {
       ...result.registration,
+      ...(shadowed === true && { isShadowed: true }),
       ...(pendingOutcome !== undefined && { pendingOutcome }),
       ...(typeof reopenedAt === 'number' && { reopenedAtMs: reopenedAt }),
     }

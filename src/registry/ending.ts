@@ -78,7 +78,10 @@ export function groupsOf(
   const known = standing.find(({ origin }) => isSameOrigin(origin, ending.origin))
   const own = known ?? ending
   const endings = known === undefined ? [...standing, ending] : standing
-  let left = coveredBy(own, registrations, nowMs)
+  const unsettled = registrations.some(isShadowed)
+    ? registrations.filter((it) => !isShadowed(it))
+    : registrations
+  let left = coveredBy(own, unsettled, nowMs)
   const groups: OwedGroup[] = []
   for (const [i, it] of endings.entries()) {
     const mine = coveredBy(it, left, nowMs)
@@ -118,6 +121,10 @@ function settledBySilence({ ending, registrations, broken }: OwedGroup): Settled
     oidcSessionId,
     registeredAtMs: 'registeredAtMs' in it && it.registeredAtMs !== undefined ? it.registeredAtMs : untilMs,
   }))
+}
+
+function isShadowed(registration: HeldRegistration): boolean {
+  return registration.isShadowed === true
 }
 
 function coveredBy(

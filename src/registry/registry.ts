@@ -41,6 +41,8 @@ export interface PendingOutcome {
 /** A registration as the store holds it. */
 export interface HeldRegistration extends Registration {
   readonly pendingOutcome?: PendingOutcome
+  /** It was settled in shadow mode. It stays for whoever else reads it, and is not owed. */
+  readonly isShadowed?: true
   /** When it was made owed again after a failure. Earlier outcomes do not settle it. Milliseconds since the epoch. */
   readonly reopenedAtMs?: number
 }

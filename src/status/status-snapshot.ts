@@ -91,8 +91,7 @@ export interface SnapshotSources {
   }
   readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
-  /** `live` unless it says otherwise. */
-  readonly mode?: StatusSnapshot['mode']
+  readonly mode: StatusSnapshot['mode']
   /** What is not ready, by part, with the reason. */
   readonly notReady: () => Record<string, string>
   readonly rebuilding: () => RebuildProgress | undefined
@@ -142,7 +141,7 @@ export class StatusReader {
     const partitions = partitionRows(assignment.queues, lag)
     return {
       atMs,
-      mode: this.#sources.mode ?? 'live',
+      mode: this.#sources.mode,
       version: this.#sources.version,
       issuer: issuers.only ?? `${[...issuers.known()].length} issuers`,
       uptimeMs: atMs - this.#startedAtMs,

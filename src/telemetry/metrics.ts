@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { ParkReason } from '../delivery/delivery-events.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import { knownTypes } from '../events/decoding/known-types.ts'
-import { failureReasons } from '../events/outcome.ts'
+import { failureReasons, type Would } from '../events/outcome.ts'
 import type { PassedPosition } from '../intake/log-edges.ts'
 import { printable } from '../lib/printable.ts'
 import type { Verdict } from '../transports/transport.ts'
@@ -20,6 +20,8 @@ type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 
 const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked', 'local']
 const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty', 'snapshot', 'unmapped']
+/** What shadow mode may find out without a connection. */
+const shadowedReasons: readonly Would[] = ['send', 'blocked', 'unreachable', 'unsigned', 'invalid', 'expired']
 const passReasons: readonly PassedPosition['why'][] = [
   'retention',
   'recreated',
@@ -111,6 +113,11 @@ export class Metrics {
     labelNames: ['version', 'node'],
   })
 
+  readonly #mode = new Gauge({
+    ...this.#named('mode_info', 'Always 1; the label names the mode. In shadow mode nothing is sent.'),
+    labelNames: ['mode'],
+  })
+
   /** Lines of the log that were dropped; the log counts them. */
   logLinesDropped: () => number = () => 0
 
@@ -140,6 +147,14 @@ export class Metrics {
 
   showBuild(version: string): void {
     this.#build.set({ version, node: process.version }, 1)
+  }
+
+  showMode(mode: 'live' | 'shadow'): void {
+    this.#mode.set({ mode }, 1)
+    if (mode === 'live') return
+    for (const would of shadowedReasons) {
+      this.deliveries.inc({ outcome: 'shadowed', reason: would === 'send' ? '' : would }, 0)
+    }
   }
 
   /** A gauge that is read when it is scraped. */

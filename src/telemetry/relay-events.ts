@@ -120,6 +120,10 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       this.#metrics.triggerToSent.add(Math.max(this.#clock.now() - cause.occurredAtMs, 0) / 1_000)
       return
     }
+    if (outcome.kind === 'shadowed') {
+      this.#shadowed(outcome, subject, cause)
+      return
+    }
     const { attempts, lastError, origin, reason } = outcome
     this.#failures.failed(outcome, subject)
     const { issuer, sessionId: session, clientId: client } = subject
@@ -130,6 +134,16 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       { trigger: cause.origin.id, issuer, session, client, reason, attempts, origin, error: lastError },
       'delivery failed',
     )
+  }
+
+  #shadowed(
+    { would, error, origin }: Extract<Outcome, { kind: 'shadowed' }>,
+    { issuer, sessionId: session, clientId: client }: OutcomeSubject,
+    cause: DeliveryCause,
+  ): void {
+    this.#metrics.deliveries.inc({ outcome: 'shadowed', reason: would === 'send' ? '' : would })
+    const line = { trigger: cause.origin.id, issuer, session, client, would, origin, error }
+    this.#log[would === 'send' ? 'info' : 'warn'](line, 'shadowed: nothing is sent')
   }
 
   concluded(

@@ -49,8 +49,12 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
       'lib events events/decoding registry egress config delivery issuers kafka redis app cli cli/send cli/sessions',
     packages: 'commander',
   },
-  'cli/backlog': { imports: 'lib config delivery kafka redis cli cli/sessions', packages: 'commander' },
+  'cli/backlog': {
+    imports: 'lib events config delivery kafka redis cli cli/sessions',
+    packages: 'commander',
+  },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli' },
+  'cli/shadow': { imports: 'lib events events/decoding config intake kafka app cli', packages: 'commander' },
   'cli/keys': {
     imports: 'lib events egress issuers/signing config diagnosis app cli',
     packages: 'commander',
@@ -60,7 +64,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   },
   cli: {
     imports:
-      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/completion cli/clients cli/trace cli/sessions cli/backlog cli/send cli/keys cli/replay',
+      'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/completion cli/clients cli/trace cli/sessions cli/backlog cli/send cli/keys cli/shadow cli/replay',
     packages: 'commander',
   },
   '.': { imports: 'cli' },

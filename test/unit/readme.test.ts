@@ -99,7 +99,7 @@ describe('the README and the pages say what is true:', () => {
   })
 
   test('they name every key of the Redis layout', () => {
-    const keys = new RedisKeys('lr')
+    const [keys, shadow] = [new RedisKeys('lr'), new RedisKeys('lr', 'shadow')]
     const layout = [
       keys.session('<issuer>', '<sessionId>'),
       keys.ended('<issuer>', '<sessionId>'),
@@ -109,6 +109,9 @@ describe('the README and the pages say what is true:', () => {
       keys.backlog('<issuer>|<clientId>'),
       keys.backlogState('<issuer>|<clientId>'),
       keys.backlogs(),
+      shadow.backlog('<issuer>|<clientId>'),
+      shadow.backlogState('<issuer>|<clientId>'),
+      shadow.backlogs(),
       keys.epoch(),
       keys.group(),
       keys.positions(),

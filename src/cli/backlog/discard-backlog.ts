@@ -3,6 +3,7 @@ import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import type { ParkedDelivery } from '../../delivery/backlog.ts'
 import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { FittingLog } from '../../delivery/fitting-log.ts'
+import { shadowedOf } from '../../events/outcome.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { RedisBacklog } from '../../redis/redis-backlog.ts'
 import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
@@ -40,6 +41,7 @@ const columns: readonly Column<DiscardedRow>[] = [
 const discardLayout = {
   kafka: { ...kafkaClient, outcomeTopic: layout.kafka.outcomeTopic },
   leaseMs: layout.delivery.leaseMs,
+  mode: layout.mode,
   registry: layout.registry,
 } as const satisfies Layout
 
@@ -87,9 +89,10 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       const operations = new RedisBacklogOperations(redis, keys)
       const stages: DiscardOptions = {
         log: { append: (records) => reachable('Kafka', fitting.append(records)) },
+        ...(config.mode === 'shadow' && { outcomeOf: shadowedOf }),
         outcomeTopic: config.kafka.outcomeTopic,
         backlog: new RedisBacklog(redis, keys),
-        registry: new RedisRegistry({ ...config.registry, keys, redis }),
+        registry: new RedisRegistry({ ...config.registry, keys, mode: config.mode, redis }),
       }
       const shown: DiscardedRow[] = []
       let count = 0

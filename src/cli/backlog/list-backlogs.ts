@@ -31,10 +31,10 @@ export function addListBacklogs(backlog: Command): void {
 
 async function listBacklogs({ limit, json }: { limit: number; json?: boolean }): Promise<void> {
   const output = new Output(json === true)
-  const config = readConfigPart(layout.redis)
-  const redis = await openRedis(config)
+  const config = readConfigPart({ mode: layout.mode, redis: layout.redis })
+  const redis = await openRedis(config.redis)
   try {
-    const view = new RedisBacklogView(redis, new RedisKeys(config.prefix))
+    const view = new RedisBacklogView(redis, new RedisKeys(config.redis.prefix, config.mode))
     const found = await view.sizes(limit + 1)
     const nowMs = Date.now()
     const rows = found.slice(0, limit).map(({ rpKey, size, oldestDueMs }): BacklogRow => {

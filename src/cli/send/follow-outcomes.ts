@@ -1,5 +1,5 @@
 import { CLOCK_TOLERANCE_MS } from '../../events/claimed-time.ts'
-import { type OutcomeDetails, readOutcomeDetails } from '../../events/read-outcome-details.ts'
+import { type OutcomeDetails, readOutcomeDetails, shadowedText } from '../../events/read-outcome-details.ts'
 import type { Registration } from '../../events/registration.ts'
 import { type PartitionRange, wholeOf } from '../../intake/log-reader.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
@@ -77,7 +77,17 @@ export async function followOutcomes(
 function tell(outcome: OutcomeDetails, output: Output): void {
   const { kind, sessionId, oidcSessionId, clientId, attempts, status, reason, lastError } = outcome
   if (output.isJson) {
-    output.json({ outcome: kind, sessionId, oidcSessionId, clientId, attempts, status, reason, lastError })
+    const { would, error } = outcome
+    const shadowed = kind === 'shadowed' && { would, error }
+    output.json({
+      outcome: kind,
+      ...{ sessionId, oidcSessionId, clientId, attempts, status, reason, lastError },
+      ...shadowed,
+    })
+    return
+  }
+  if (kind === 'shadowed') {
+    output.line(`${clientId ?? oidcSessionId}: ${shadowedText(outcome)}; nothing is sent in shadow mode`)
     return
   }
   const how =
@@ -109,10 +119,11 @@ function conclude({ owed, told, left, isKnown, isTakenUp, trigger, waitMs }: Res
     return EXIT_CODE.failed
   }
   const failed = [...told.values()].filter(({ kind }) => kind === 'failed').length
-  const sent = told.size - failed
+  const shadowed = [...told.values()].filter(({ kind }) => kind === 'shadowed').length
+  const sent = told.size - failed - shadowed
   const silent = owed.size - told.size - left.size
   const parts = [
-    `${sent} sent`,
+    ...(shadowed > 0 ? [`${shadowed} in shadow mode, not sent`] : [`${sent} sent`]),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(left.size > 0 ? [`${left.size} still owed`] : []),
     ...(silent > 0 ? [`${silent} removed without an outcome`] : []),
@@ -123,7 +134,7 @@ function conclude({ owed, told, left, isKnown, isTakenUp, trigger, waitMs }: Res
     const clients = [...new Set([...left.values()].map((it) => it.clientId ?? it.oidcSessionId))]
     output.note(`still owed to ${clients.slice(0, 10).join(', ')}; "logout-relay trace" shows why`)
   }
-  return sent === owed.size ? EXIT_CODE.ok : EXIT_CODE.failed
+  return sent + shadowed === owed.size ? EXIT_CODE.ok : EXIT_CODE.failed
 }
 
 /** What Redis says is owed, or will be when the trigger is taken up. */
@@ -136,7 +147,10 @@ async function owedFor(trigger: TriggerFields, view: RedisSessionView): Promise<
   const until = sessionId === undefined ? occurredAtMs + CLOCK_TOLERANCE_MS : Number.POSITIVE_INFINITY
   const found = sessions.flatMap(({ registrations, broken }: SessionState) => [
     ...registrations.filter(
-      (it) => (it.registeredAtMs ?? 0) <= until && (sessionId !== undefined || it.userId === userId),
+      (it) =>
+        it.isShadowed !== true &&
+        (it.registeredAtMs ?? 0) <= until &&
+        (sessionId !== undefined || it.userId === userId),
     ),
     ...broken,
   ])

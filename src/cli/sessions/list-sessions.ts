@@ -21,6 +21,8 @@ interface SessionRow extends Record<string, unknown> {
   readonly clientIds: readonly string[]
   readonly registrations: number
   readonly hasEnded: boolean
+  /** It ended in shadow mode, and nothing of it is owed. */
+  readonly isShadowed?: true
   readonly expiresInMs: number | null
 }
 
@@ -33,7 +35,7 @@ const columns: readonly Column<SessionRow>[] = [
   { title: 'USER', cell: ({ userIds }) => shortList(userIds) },
   { title: 'REGISTRATIONS', cell: ({ registrations }) => registrations, alignment: 'right' },
   { title: 'CLIENTS', cell: ({ clientIds }) => shortList(clientIds), isProse: true },
-  { title: 'STATE', cell: ({ hasEnded }) => (hasEnded ? 'ended, owed' : 'alive') },
+  { title: 'STATE', cell: stateText },
   {
     title: 'EXPIRES IN',
     cell: ({ expiresInMs }) => (expiresInMs === null ? 'never' : durationText(expiresInMs)),
@@ -92,8 +94,20 @@ function rowOf({ issuer, sessionId, registrations, broken, ended, expiresInMs }:
     clientIds: [...new Set(registrations.map(({ clientId }) => clientId))],
     registrations: registrations.length + broken.length,
     hasEnded: ended !== undefined,
+    ...(isShadowed(registrations, broken) && { isShadowed: true }),
     expiresInMs: expiresInMs ?? null,
   }
+}
+
+function isShadowed(registrations: SessionState['registrations'], broken: SessionState['broken']): boolean {
+  return (
+    registrations.length > 0 && broken.length === 0 && registrations.every((it) => it.isShadowed === true)
+  )
+}
+
+function stateText({ hasEnded, isShadowed }: SessionRow): string {
+  if (isShadowed === true) return 'ended, shadowed'
+  return hasEnded ? 'ended, owed' : 'alive'
 }
 
 function shortList(names: readonly string[]): string {

@@ -34,7 +34,7 @@ export function registrationRows(
       ...(it.backchannelLogoutUri !== undefined && {
         backchannelLogoutUri: withoutQuery(it.backchannelLogoutUri),
       }),
-      state: ended === undefined && delivery === undefined ? 'alive' : owedText(it, delivery, nowMs),
+      state: stateText(it, ended !== undefined, delivery, nowMs),
       ...(delivery !== undefined && {
         dueAt: timeText(delivery.dueMs),
         attempts: delivery.state.attempts,
@@ -52,6 +52,18 @@ export function registrationRows(
     }
   })
   return [...rows, ...unreadable]
+}
+
+/** How a registration stands, for people. Milliseconds since the epoch. */
+function stateText(
+  registration: HeldRegistration,
+  hasEnded: boolean,
+  delivery: SeenDelivery | undefined,
+  nowMs: number,
+): string {
+  if (registration.isShadowed === true) return 'shadowed (ended in shadow mode, nothing was sent)'
+  if (!hasEnded && delivery === undefined) return 'alive'
+  return owedText(registration, delivery, nowMs)
 }
 
 /** How an owed registration stands, for people. Milliseconds since the epoch. */

@@ -53,10 +53,11 @@ async function entriesOfSession(
         : `, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
     const last = lastError === undefined ? '' : `, last: ${lastError}`
     const registration = state.registrations.find((it) => it.oidcSessionId === oidcSessionId)
-    const text = registration !== undefined && !isOwed ? 'registered' : row.state
+    const isShadowed = registration?.isShadowed === true
+    const text = registration !== undefined && !isOwed && !isShadowed ? 'registered' : row.state
     return {
       atMs: now,
-      kind: isOwed ? 'owed' : 'alive',
+      kind: isShadowed ? 'shadowed' : isOwed ? 'owed' : 'alive',
       sessionId,
       oidcSessionId,
       ...(clientId !== undefined && { clientId }),

@@ -1,6 +1,6 @@
 import type { DecodeResult, Decoders } from '../../events/decoding/decode-record.ts'
 import { isObject, parseJson, textOf } from '../../events/decoding/envelope.ts'
-import { readOutcomeDetails } from '../../events/read-outcome-details.ts'
+import { readOutcomeDetails, shadowedText } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'
 import { withoutQuery } from '../sessions/registration-rows.ts'
@@ -78,6 +78,10 @@ function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Ent
   subject.learn(names.sessionId, user)
   if (!subject.covers(names.sessionId, user)) return undefined
   const made = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
+  if (kind === 'shadowed') {
+    const text = `${shadowedText(outcome)}: nothing was sent`
+    return { ...at(record), kind, ...names, text }
+  }
   const text =
     kind === 'sent'
       ? `sent after ${made}, status ${status}`

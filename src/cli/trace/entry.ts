@@ -4,6 +4,8 @@ export interface Entry extends Record<string, unknown> {
   readonly atMs: number
   readonly kind:
     | ('registered' | 'trigger' | 'sent' | 'failed' | 'dead-letter' | 'ended' | 'owed' | 'alive')
+    /** Nothing was sent, in shadow mode; a record, or the registration that is kept. */
+    | 'shadowed'
     /** An outcome that no relay can have written. */
     | 'disbelieved'
     /** A record that names the subject, of a type that the relay does not read. */

@@ -6,6 +6,8 @@ import type { Entry } from './entry.ts'
 type Standing =
   | { readonly kind: 'sent' }
   | { readonly kind: 'failed'; readonly reason: string }
+  /** It was to be told in shadow mode, where nothing is sent. */
+  | { readonly kind: 'shadowed' }
   | { readonly kind: 'owed'; readonly isHeld: boolean; readonly isDecided: boolean; readonly dueMs?: number }
   /** Its session goes on. */
   | { readonly kind: 'alive' }
@@ -20,6 +22,7 @@ export interface Summary {
   readonly owed: number
   readonly alive: number
   readonly missing: number
+  readonly shadowed: number
   /** For people. */
   readonly text: string
   /** Something is known of it, and every RP has been told: none is owed, failed, or still registered. */
@@ -47,6 +50,7 @@ export function summarize(entries: readonly Entry[], nowMs: number): Summary {
     owed: numberOf('owed', standings),
     alive: numberOf('alive', standings),
     missing: numberOf('missing', standings),
+    shadowed: numberOf('shadowed', standings),
   }
   return {
     registrations: registrations.size,
@@ -71,7 +75,7 @@ function standingOf(own: readonly Entry[], all: readonly Entry[]): Standing {
   if (own.some(({ kind }) => kind === 'sent')) return { kind: 'sent' }
   const failed = own.findLast(({ kind }) => kind === 'failed')
   if (failed !== undefined) return { kind: 'failed', reason: failed.reason ?? 'unknown' }
-  return { kind: 'missing' }
+  return { kind: own.some(({ kind }) => kind === 'shadowed') ? 'shadowed' : 'missing' }
 }
 
 /** A trigger for its session, or a sign-out everywhere of its user that came after it. */
@@ -99,7 +103,14 @@ function headText(registrations: number, clients: number): string {
 
 function parts(
   standings: readonly Standing[],
-  { sent, failed, owed, alive, missing }: Omit<Summary, 'registrations' | 'clients' | 'text' | 'isSettled'>,
+  {
+    sent,
+    failed,
+    owed,
+    alive,
+    missing,
+    shadowed,
+  }: Omit<Summary, 'registrations' | 'clients' | 'text' | 'isSettled'>,
   nowMs: number,
 ): string[] {
   const reasons = new Set(standings.flatMap((it) => (it.kind === 'failed' ? [it.reason] : [])))
@@ -108,6 +119,7 @@ function parts(
     ...(failed > 0 ? [`${failed} failed (${[...reasons].join(', ')})`] : []),
     ...(owed > 0 ? [`${owed} owed (${owedDetail(standings, nowMs)})`] : []),
     ...(alive > 0 ? [`${alive} registered, no logout requested`] : []),
+    ...(shadowed > 0 ? [`${shadowed} in shadow mode, not sent`] : []),
     ...(missing > 0 ? [`${missing} without an outcome, and not in Redis`] : []),
   ]
 }

@@ -16,7 +16,7 @@ const noIssuers = { only: undefined, known: () => [], jwks: async () => undefine
 let listening: Promise<number> | undefined
 
 function port(): Promise<number> {
-  const status = { notReady: () => ({ kafka: 'away' }), issuers: noIssuers }
+  const status = { mode: 'live' as const, notReady: () => ({ kafka: 'away' }), issuers: noIssuers }
   listening ??= new HttpServer(new Metrics(), status, noPage).listen(0, '127.0.0.1')
   return listening
 }

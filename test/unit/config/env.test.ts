@@ -26,6 +26,18 @@ function problems(env: Record<string, string>): { names: string[]; message: stri
 const wrongFor = (env: Record<string, string>) => problems({ ...required, ...env }).names
 
 describe('configuration', () => {
+  test('in shadow mode outcomes go to a topic of their own, and to no other', () => {
+    const topics = (env: Record<string, string>) => readConfig({ ...required, ...env }).kafka
+    expect(topics({})).toMatchObject({ outcomeTopic: 'session-events', shadowTopic: 'session-events.shadow' })
+    expect(topics({ MODE: 'shadow' }).outcomeTopic).toBe('session-events.shadow')
+    expect(topics({ MODE: 'shadow', KAFKA_OUTCOME_TOPIC: 'told' }).outcomeTopic).toBe('told.shadow')
+    expect(topics({ MODE: 'shadow', KAFKA_SHADOW_TOPIC: 'tried' }).outcomeTopic).toBe('tried')
+    expect(wrongFor({ KAFKA_SHADOW_TOPIC: 'x', KAFKA_DEAD_LETTER_TOPIC: 'x' })).toEqual([
+      'KAFKA_SHADOW_TOPIC',
+    ])
+    expect(wrongFor({ MODE: 'dry-run' })).toEqual(['MODE'])
+  })
+
   test('has defaults for all but what nobody can know', () => {
     expect(readConfig(required)).toMatchObject({
       kafka: {

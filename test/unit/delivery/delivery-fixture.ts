@@ -8,6 +8,7 @@ import type { AttemptReport } from '../../../src/delivery/delivery-events.ts'
 import type { OutgoingRecord } from '../../../src/delivery/outcome-log.ts'
 import { EgressGuard } from '../../../src/egress/egress-guard.ts'
 import type { AttemptRequest, AttemptResult, Sender } from '../../../src/egress/sender.ts'
+import { ShadowSender } from '../../../src/egress/shadow-sender.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import type { TokenSigner } from '../../../src/issuers/signing/token-signer.ts'
 import { RelayFault } from '../../../src/lib/errors.ts'
@@ -32,6 +33,8 @@ interface FixtureOptions {
   readonly isSignedLater?: boolean
   /** Resolves when the log acknowledges what was appended; rejects when it refuses. */
   readonly acknowledged?: () => Promise<void>
+  /** Nothing is sent, and every outcome says what would have been. */
+  readonly isShadow?: boolean
   /** RPs that have not answered before; all others have, and soon. */
   readonly strangers?: boolean
   /** Those of another replica. */
@@ -94,6 +97,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     env = {},
     settings = {},
     hasKey = true,
+    isShadow = false,
     isSignedLater = false,
     acknowledged = async () => undefined,
   } = options
@@ -182,7 +186,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     clock,
     outcomeTopic: config.kafka.outcomeTopic,
     registry,
-    sender,
+    sender: isShadow ? new ShadowSender() : sender,
     clients,
     states,
     issuers,
@@ -217,7 +221,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     ended.resolve()
     while (unanswered.size > 0 || core.dispatcher.inFlight > 0) {
       for (const attempt of unanswered) attempt.answer({ kind: 'answered', status: 200 })
-      if (isSignedLater) await new Promise((resolve) => setImmediate(resolve))
+      if (isSignedLater || isShadow) await new Promise((resolve) => setImmediate(resolve))
     }
     await stored()
   }

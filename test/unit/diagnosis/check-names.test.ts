@@ -34,6 +34,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     'keys-permissions',
     'keys-signing',
     'mapping-file',
+    'mode',
     'node-version',
     'open-transaction',
     'option-misspelt',

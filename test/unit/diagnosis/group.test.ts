@@ -7,6 +7,7 @@ import {
   checkIdentity,
   checkPositions,
   checkTransactions,
+  relayClientId,
 } from '../../../src/diagnosis/group.ts'
 
 const relay = (host = '/10.0.0.1') => ({ clientId: 'logout-relay', host })
@@ -58,6 +59,12 @@ describe('the members', () => {
     expect(severity).toBe(is)
     expect(text).toContain(says)
   })
+})
+
+test('relays in both modes in one group: what the shadows read is told to nobody', () => {
+  const shadow = { clientId: relayClientId('shadow'), host: '/10.0.0.2' }
+  expect(checkGroupMembers(group('Stable', relay(), shadow), 3)).toMatchObject({ severity: 'warning' })
+  expect(checkGroupMembers(group('Stable', shadow, shadow), 3)).toMatchObject({ severity: 'ok' })
 })
 
 describe('the lag', () => {

@@ -1,8 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { outcomeRecord } from '../../../src/delivery/outcome-record.ts'
-import { type Outcome, outcomeData, outcomeId, readOutcome } from '../../../src/events/outcome.ts'
+import { readFailedOutcome } from '../../../src/events/failed-outcome.ts'
+import { isOutcome, type Outcome, outcomeData, outcomeId, readOutcome } from '../../../src/events/outcome.ts'
+import { readOutcomeDetails } from '../../../src/events/read-outcome-details.ts'
 import { readRegistration } from '../../../src/events/read-registration.ts'
+import type { WireHeaders } from '../../../src/events/wire-record.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { RECORD_TIME_MS, wireRecord } from './wire-records.ts'
 
@@ -162,5 +165,29 @@ describe('outcome record', () => {
     ]) {
       expect(readOutcome(record)).toBeUndefined()
     }
+  })
+})
+
+describe('a shadowed outcome', () => {
+  const shadowed: Outcome = { kind: 'shadowed', would: 'blocked', error: 'private', origin: 'https://rp' }
+  const cause = { origin: sampleOrigin(), occurredAtMs: 5, everywhere: false }
+  const { headers, value } = outcomeRecord('t', shadowed, sampleRegistration(), cause)
+  const record = wireRecord(Buffer.from(String(value)), headers as WireHeaders)
+
+  test('is skipped as an outcome, and settles nothing', () => {
+    expect(isOutcome(record)).toBe(true)
+    expect(readOutcome(record)).toBeUndefined()
+    expect(readFailedOutcome(record)).toBeUndefined()
+  })
+
+  test('says what would have been, under the id of the real one', () => {
+    expect(headers.ce_id).toBe(outcomeId(sampleOrigin(), sampleRegistration()))
+    expect(readOutcomeDetails(record)).toMatchObject({
+      kind: 'shadowed',
+      would: 'blocked',
+      error: 'private',
+      origin: 'https://rp',
+      clientId: 'client-1',
+    })
   })
 })

@@ -54,6 +54,21 @@ test.each([
     { kind: 'known', offset: 10, start: 60, committed: 70 },
   ],
   [
+    'in shadow mode all that is settled, as before the start',
+    { committed: committed(50, ours), applied: applied(50), doesStartMove: true },
+    { kind: 'known', offset: 50, start: 50 },
+  ],
+  [
+    'and not behind a start that was noted and not reached',
+    { committed: committed(10, { start: 60, topicId: 'id' }), doesStartMove: true },
+    { kind: 'noted', offset: 10, start: 60 },
+  ],
+  [
+    'in live mode after that: a store that has fallen back does not bring the start back',
+    { committed: committed(50, { start: 50, topicId: 'id' }), applied: applied(40) },
+    { kind: 'known', offset: 40, start: 50 },
+  ],
+  [
     'what an operator has set, forward',
     { committed: committed(90), applied: applied(40) },
     { kind: 'known', offset: 90, start: 5 },

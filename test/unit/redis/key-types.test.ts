@@ -5,9 +5,12 @@ import { RedisKeys } from '../../../src/redis/redis-keys.ts'
 test.each(['lr', 'lr:staging', 'a.b-c_d'])(
   'every key that the relay makes with the prefix %s has a type',
   (prefix) => {
-    const keys = new RedisKeys(prefix) as unknown as Record<string, (...names: string[]) => string>
     const makers = Object.getOwnPropertyNames(RedisKeys.prototype).filter((name) => name !== 'constructor')
-    const made = makers.map((name) => keys[name]?.('https://op.example|a:b', 'id with {braces}\n') as string)
+    const all = (['live', 'shadow'] as const).flatMap((mode) => {
+      const keys = new RedisKeys(prefix, mode) as unknown as Record<string, (...names: string[]) => string>
+      return makers.map((name) => keys[name]?.('https://op.example|a:b', 'id with {braces}\n') as string)
+    })
+    const made = [...new Set(all)]
     expect(made.length).toBeGreaterThan(8)
     expect(made.filter((key) => layoutOf(prefix, key).type === undefined)).toEqual([])
     const singles = made.filter((key) => layoutOf(prefix, key).isSingle)

@@ -31,6 +31,7 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
     issuers: { only: 'https://op.example', known: () => [{}], get: () => undefined },
     lag: new ConsumerLag(async () => []),
     metrics: new Metrics(),
+    mode: 'live',
     notReady: () => ({}),
     rebuilding: () => ({ phase: 'triggers', records: 5, recordsTotal: 9 }),
     version: '1.2.3',
