@@ -20,6 +20,7 @@ import { tlsHandshake } from '../egress/tls-handshake.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import { isPattern } from '../issuers/issuer-settings.ts'
+import type { Issuers } from '../issuers/issuers.ts'
 import { KafkaFactsReader } from '../kafka/kafka-facts-reader.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -87,10 +88,11 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     outcome: configuration.part(outcomeTopic),
     deadLetter: configuration.part(deadLetterTopic),
   }
+  const security = { isTls: config.kafka.isTls, mechanism: configuration.part(sasl.mechanism) }
   return examineKafka({
     bootstrap: config.kafka.brokers,
-    security: { isTls: config.kafka.isTls, mechanism: configuration.part(sasl.mechanism) },
-    expected: expectedOf(config),
+    security,
+    expected: expectedOf(config, { kafka: { ...config.kafka, sasl: security } }),
     nowMs: systemClock.now(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
     open: async (brokers) =>
@@ -103,7 +105,8 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
   const config = configuration.part({ ...expectedLayout, redis: { url, prefix: keyPrefix } })
   if (config === undefined) return notConfigured('redis')
   const { url: redisUrl, prefix } = config.redis
-  const expected = expectedOf(config)
+  const issuers = await configuredIssuers(configuration)
+  const expected = expectedOf(config, { issuers })
   const keys = new RedisKeys(prefix)
   return examineRedis({
     redisUrl,
@@ -114,6 +117,8 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
       return new RedisFactsReader({
         groupId: expected.groupId,
         keys,
+        // Without issuers, which is told elsewhere, nobody's keys are somebody else's.
+        knowsIssuer: (issuer) => issuers?.knows(issuer) ?? true,
         redis,
         prefix,
         leavesNoTrace: true,
@@ -201,11 +206,25 @@ async function relyingParty(
   }
 }
 
+/** `undefined` where they are configured wrong, which is told elsewhere. */
+async function configuredIssuers(
+  configuration: EachOption,
+  egress?: EgressPolicy,
+): Promise<Issuers | undefined> {
+  const config = configuration.part(issuersLayout)
+  if (config === undefined) return undefined
+  const issuers = createIssuers({ ...config, ...(egress !== undefined && { egress }) }, systemClock)
+  try {
+    await issuers.open()
+    return issuers
+  } catch {
+    return undefined
+  }
+}
+
 /** What the only issuer may reach; of several, what all may. */
 async function guardOf(configuration: EachOption, egress: EgressPolicy): Promise<EgressGuard> {
-  const config = configuration.part(issuersLayout)
-  const issuers = config && createIssuers({ ...config, egress }, systemClock)
-  await issuers?.open().catch(() => undefined)
+  const issuers = await configuredIssuers(configuration, egress)
   const only = issuers?.only
   return (only === undefined ? undefined : issuers?.get(only)?.egress) ?? new EgressGuard(egress)
 }

@@ -114,6 +114,7 @@ export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: 
 }
 
 export interface DeliveryParts {
+  readonly clear: DeliveryCoreOptions['clear']
   readonly clock: Clock
   readonly config: Config
   readonly events: DeliveryCoreOptions['events']
@@ -138,6 +139,7 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
   const core = new DeliveryCore({
     ...config.delivery,
     backlog,
+    clear: parts.clear,
     clock,
     events,
     guard,

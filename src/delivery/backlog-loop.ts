@@ -19,6 +19,8 @@ export interface BacklogLoopOptions {
   readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly guard: { readonly isIntact: boolean }
+  /** While it is closed nothing is claimed. */
+  readonly clear?: { readonly isOpen: boolean } | undefined
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
   readonly claiming: RepeatedStep
@@ -105,8 +107,8 @@ export class BacklogLoop {
 
   /** True when an RP may have more due deliveries and room for them. */
   async #look(): Promise<boolean> {
-    const { dispatcher, guard } = this.#options
-    if (!guard.isIntact) return false
+    const { clear, dispatcher, guard } = this.#options
+    if (!guard.isIntact || clear?.isOpen === false) return false
     const due = issuersInTurn(await this.#dueRps())
     const silent = due.filter(({ breaker }) => !breaker.isClosed)
     const talking = due.filter(({ breaker }) => breaker.isClosed)
@@ -132,9 +134,11 @@ export class BacklogLoop {
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
       for (const rpKey of page) {
+        const issuer = issuers.get(issuerOf(rpKey))
         // Of another issuer nothing is claimed: another relay may be able to sign for it.
-        if (issuers.get(issuerOf(rpKey))?.isEnabled) due.push(relyingParties.byKey(rpKey))
-        else if (strangers.length < STRANGERS_PER_LOOK && !this.#strangers.has(rpKey)) strangers.push(rpKey)
+        if (issuer?.isEnabled) {
+          if (!issuer.isMisnamed) due.push(relyingParties.byKey(rpKey))
+        } else if (strangers.length < STRANGERS_PER_LOOK && !this.#strangers.has(rpKey)) strangers.push(rpKey)
       }
       if (page.length < RPS_PER_PAGE) break
     }

@@ -1,5 +1,6 @@
 import type { ClientHost } from '../egress/client-host.ts'
 import type { EgressGuard } from '../egress/egress-guard.ts'
+import type { TokenAlgorithm } from '../events/registration.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
 
 /** What the operator has configured for one client of an issuer. */
@@ -17,10 +18,14 @@ export interface DeliveryIssuers {
   get(issuer: string):
     | {
         readonly isEnabled: boolean
+        /** Its RPs are known to refuse all its tokens for their `iss`: nothing is sent until they do not. */
+        readonly isMisnamed: boolean
         /** How long its deliveries are tried. Milliseconds. */
         readonly deadlineMs: number
         readonly egress: EgressGuard
         client(clientId: string): ConfiguredClient | undefined
+        /** RPs are known not to find the key that signs `alg`; without one, what signs for most. */
+        isUnverifiable(alg: TokenAlgorithm | undefined): boolean
       }
     | undefined
 }

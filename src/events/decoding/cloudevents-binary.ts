@@ -1,3 +1,4 @@
+import { isOutcomeType } from '../outcome.ts'
 import { cloudEventType, headerText } from '../wire-record.ts'
 import type { Decoder } from './decoder.ts'
 import { parseJson, timeOf } from './envelope.ts'
@@ -32,6 +33,6 @@ export const cloudEventsBinary: Decoder = {
     if (type === undefined) return undefined
     if (isKnownType(type))
       return what === undefined || (type === 'backchannel-logout-registered') === (what === 'registration')
-    return unread(type) === undefined ? undefined : false
+    return isOutcomeType(type) ? false : undefined
   },
 }

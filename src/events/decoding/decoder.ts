@@ -4,10 +4,14 @@ import type { Envelope } from './envelope.ts'
 /** The kind of records that a reader of the log wants. */
 export type RecordKind = 'trigger' | 'registration'
 
-/** One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. */
+/**
+ * One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. With an
+ * unknown type the formats after it are asked as well, and `type` says which it is: cut, and printable.
+ */
 export type Decoded =
   | Envelope
-  | { readonly kind: 'skipped'; readonly reason: 'outcome' | 'unknown-type' }
+  | { readonly kind: 'skipped'; readonly reason: 'outcome' }
+  | { readonly kind: 'skipped'; readonly reason: 'unknown-type'; readonly type?: string }
   | { readonly kind: 'poison'; readonly reason: string }
 
 /**

@@ -15,6 +15,7 @@ export function redisFacts(overrides: Partial<RedisFacts> = {}): RedisFacts {
     groupId: { value: 'logout-relay' },
     prefixedKeys: { value: [] },
     foreignKeys: { value: [] },
+    owners: { value: { hasOwn: true, wasEmpty: false, others: new Map() } },
     ...overrides,
   }
 }
@@ -37,6 +38,8 @@ export function topicFacts(
 
 export const expectations: Expectations = {
   groupId: 'logout-relay',
+  kafka: { brokers: ['kafka-1:9092', 'kafka-2:9092'] },
+  issuers: () => ['https://login.example.com/'],
   retryDeadlineMs: DAY_MS / 24,
   sessionLifetimeMs: 30 * DAY_MS,
 }
