@@ -105,7 +105,10 @@ export class Service {
       },
       onDown: (error) => {
         this.#readiness.failed('redis', error)
-        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error, ++redisFailures)
+        redisFailures++
+        // A reason is told also when other failures came before it.
+        const failures = codeOf(error) === 'LR_REFUSED' ? 1 : redisFailures
+        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error, failures)
         this.#redisUp.close()
       },
     })
