@@ -7,22 +7,15 @@
 import { existsSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 
-const NODE_MAJOR_MIN = 24
-
 // Node.js opens its debugger at this signal, and with it the private keys. `--disable-sigusr1` does the same, but an old
 // Node.js does not know it.
 process.on('SIGUSR1', () => undefined)
 
-if (Number(process.versions.node.split('.', 1)[0]) < NODE_MAJOR_MIN) {
-  process.stderr.write(
-    `logout-relay: error: needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version} (${process.execPath})\n`,
-  )
-  process.exit(2)
-}
-// Not among the options above: where V8 does not know it, Node.js refuses to start instead of saying that it is too old.
-setFlagsFromString('--no-maglev')
 const isClone = existsSync(new URL('main.ts', import.meta.url))
 const place = new URL(isClone ? './' : '../dist/', import.meta.url)
+await import(new URL('runtime/required-node.mjs', place).href)
+// Not among the options above: where V8 does not know it, Node.js refuses to start instead of saying that it is too old.
+setFlagsFromString('--no-maglev')
 if (process.argv.includes('serve')) await import(new URL('runtime/fewer-arenas.mjs', place).href)
 await import(new URL('runtime/compile-cache.mjs', place).href)
 await import(new URL(isClone ? 'main.ts' : 'main.js', place).href)

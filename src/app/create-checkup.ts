@@ -5,31 +5,42 @@ import { Checkup, type CheckupEvents } from '../diagnosis/checkup.ts'
 import type { ClientNotes } from '../diagnosis/client-notes.ts'
 import { clientChecks } from '../diagnosis/clients.ts'
 import { type ProcessFacts, processChecks } from '../diagnosis/configuration.ts'
+import type { ReachedKafka } from '../diagnosis/create-topic.ts'
 import type { EdgeNotes } from '../diagnosis/edge-notes.ts'
 import type { Expectations } from '../diagnosis/facts.ts'
+import { issuerChecks } from '../diagnosis/issuer-checks.ts'
+import { IssuerLooks } from '../diagnosis/issuer-looks.ts'
 import { keyChecks } from '../diagnosis/keys.ts'
 import { logChecks } from '../diagnosis/log-edges.ts'
 import { redisChecks } from '../diagnosis/redis-server.ts'
 import { topicChecks } from '../diagnosis/topics.ts'
+import type { TypeNotes } from '../diagnosis/type-notes.ts'
+import { fetchDocument } from '../egress/fetch-document.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { TopicFactsReader } from '../kafka/topic-facts.ts'
-import { systemClock } from '../lib/clock.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import type { Gate } from '../lib/gate.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
 import type { RedisKeys } from '../redis/redis-keys.ts'
 import type { RecordMapping } from './record-mapping.ts'
 
 export interface CheckupParts {
+  readonly clear: Gate
   readonly clients: ClientNotes
   readonly config: Config
   readonly edges: EdgeNotes
   readonly events: CheckupEvents
+  /** The relay's own topics must exist by now: it has created them, or found them. */
+  readonly hasOwnTopics: () => boolean
+  readonly issuerLooks: IssuerLooks
   readonly issuers: Issuers
   readonly keys: RedisKeys
   readonly mapping: RecordMapping
   readonly redis: RedisConnection
   readonly topics: KafkaTopics
+  readonly types: TypeNotes
 }
 
 export const expectedLayout = {
@@ -41,8 +52,16 @@ export const expectedLayout = {
   },
 } as const satisfies Layout
 
-export function expectedOf(config: Placed<typeof expectedLayout>): Expectations {
+/** For a finding that compares them. */
+const ISSUERS_NAMED_MAX = 50
+
+export function expectedOf(
+  config: Placed<typeof expectedLayout>,
+  { issuers, kafka }: { issuers?: Pick<Issuers, 'known'> | undefined; kafka?: ReachedKafka } = {},
+): Expectations {
   return {
+    kafka,
+    issuers: () => [...(issuers?.known() ?? [])].slice(0, ISSUERS_NAMED_MAX).map(({ id }) => id),
     groupId: config.kafka.groupId,
     lateAfterMs: config.delivery.lateAfterMs,
     retryDeadlineMs: config.delivery.retry.deadlineMs,
@@ -54,12 +73,44 @@ export function processFacts(mode: ProcessFacts['mode']): ProcessFacts {
   return { mode, misspelt: readMisspelt(), nodeVersion: process.versions.node }
 }
 
+const DOCUMENT_MS_MAX = 5_000
+const DOCUMENT_BYTES_MAX = 256 * 1_024
+
+/** For `serve`: what looks at what the issuers publish themselves. A start waits for the first look. */
+export function createIssuerLooks(config: Config, issuers: Issuers, clock: Clock): IssuerLooks {
+  const timeoutMs = Math.min(config.delivery.attemptTimeoutMs, DOCUMENT_MS_MAX)
+  return new IssuerLooks({
+    clock,
+    issuers,
+    intervalMs: config.signingKeys.publishedCheckMs,
+    fetchDocument: (uri) => fetchDocument(uri, { timeoutMs, bytesMax: DOCUMENT_BYTES_MAX }),
+  })
+}
+
 /** The checks with the adapters that look up their facts. */
 export function createCheckup(parts: CheckupParts): Checkup {
-  const { clients, config, edges, events, issuers, keys, mapping, redis, topics } = parts
-  const expected = expectedOf(config)
+  const {
+    clear,
+    clients,
+    config,
+    edges,
+    events,
+    hasOwnTopics,
+    issuerLooks,
+    issuers,
+    keys,
+    mapping,
+    redis,
+    topics,
+    types,
+  } = parts
+  const expected = expectedOf(config, { issuers, kafka: config.kafka })
   const { groupId } = expected
-  const redisFacts = new RedisFactsReader({ groupId, keys, redis, prefix: config.redis.prefix })
+  const redisFacts = new RedisFactsReader({
+    ...{ groupId, keys, redis },
+    knowsIssuer: (issuer) => issuers.knows(issuer),
+    prefix: config.redis.prefix,
+  })
   const topicFacts = new TopicFactsReader(topics, {
     deadLetter: config.kafka.deadLetterTopic,
     inputs: config.kafka.topics,
@@ -71,12 +122,17 @@ export function createCheckup(parts: CheckupParts): Checkup {
   const look = <Facts>(checks: readonly Check<Facts>[], read: () => Promise<Facts> | Facts) =>
     lookAt(atRunTime(checks), read)
   return new Checkup({
+    clear,
     events,
     intervalMs: config.service.checkIntervalMs,
     looks: {
       redis: look(redisChecks(expected), () => redisFacts.read()),
-      topics: look(topicChecks(expected), () => topicFacts.read()),
-      log: look(logChecks, () => edges.read()),
+      topics: look(topicChecks(expected), async () => {
+        const facts = await topicFacts.read()
+        return hasOwnTopics() ? facts : facts.filter(({ roles }) => roles.includes('input'))
+      }),
+      log: look(logChecks, () => ({ ...edges.read(), unknownTypes: types.read() })),
+      issuer: look(issuerChecks, () => issuerLooks.look()),
       keys: look(keyChecks, () => ({
         problem: issuers.problem,
         keyFiles: issuers.keyFiles(),

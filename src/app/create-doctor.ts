@@ -20,6 +20,7 @@ import { tlsHandshake } from '../egress/tls-handshake.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import { type IssuerSettings, isPattern, tenantSettings } from '../issuers/issuer-settings.ts'
+import type { Issuers } from '../issuers/issuers.ts'
 import { KeyFileOwners } from '../issuers/key-file-owners.ts'
 import { tenantsWithKeys } from '../issuers/tenant-key-files.ts'
 import { KafkaFactsReader } from '../kafka/kafka-facts-reader.ts'
@@ -90,10 +91,11 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     deadLetter: configuration.part(deadLetterTopic),
     isShadow: configuration.part(layout.mode) === 'shadow',
   }
+  const security = { isTls: config.kafka.isTls, mechanism: configuration.part(sasl.mechanism) }
   return examineKafka({
     bootstrap: config.kafka.brokers,
-    security: { isTls: config.kafka.isTls, mechanism: configuration.part(sasl.mechanism) },
-    expected: expectedOf(config),
+    security,
+    expected: expectedOf(config, { kafka: { ...config.kafka, sasl: security } }),
     nowMs: systemClock.now(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
     open: async (brokers) =>
@@ -110,7 +112,8 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
   })
   if (config === undefined) return notConfigured('redis')
   const { url: redisUrl, prefix } = config.redis
-  const expected = expectedOf(config)
+  const issuers = await configuredIssuers(configuration)
+  const expected = expectedOf(config, { issuers })
   const keys = new RedisKeys(prefix, config.mode)
   return examineRedis({
     redisUrl,
@@ -121,6 +124,8 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
       return new RedisFactsReader({
         groupId: expected.groupId,
         keys,
+        // Without issuers, which is told elsewhere, nobody's keys are somebody else's.
+        knowsIssuer: (issuer) => issuers?.knows(issuer) ?? true,
         redis,
         prefix,
         leavesNoTrace: true,
@@ -230,11 +235,25 @@ async function relyingParty(
   }
 }
 
+/** `undefined` where they are configured wrong, which is told elsewhere. */
+async function configuredIssuers(
+  configuration: EachOption,
+  egress?: EgressPolicy,
+): Promise<Issuers | undefined> {
+  const config = configuration.part(issuersLayout)
+  if (config === undefined) return undefined
+  const issuers = createIssuers({ ...config, ...(egress !== undefined && { egress }) }, systemClock)
+  try {
+    await issuers.open()
+    return issuers
+  } catch {
+    return undefined
+  }
+}
+
 /** What the only issuer may reach; of several, what all may. */
 async function guardOf(configuration: EachOption, egress: EgressPolicy): Promise<EgressGuard> {
-  const config = configuration.part(issuersLayout)
-  const issuers = config && createIssuers({ ...config, egress }, systemClock)
-  await issuers?.open().catch(() => undefined)
+  const issuers = await configuredIssuers(configuration, egress)
   const only = issuers?.only
   return (only === undefined ? undefined : issuers?.get(only)?.egress) ?? new EgressGuard(egress)
 }

@@ -131,6 +131,7 @@ export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: 
 }
 
 export interface DeliveryParts {
+  readonly clear: DeliveryCoreOptions['clear']
   readonly clock: Clock
   readonly config: Config
   readonly events: DeliveryCoreOptions['events']
@@ -161,6 +162,7 @@ export function createDelivery(parts: DeliveryParts): {
   const core = new DeliveryCore({
     ...config.delivery,
     backlog,
+    clear: parts.clear,
     clock,
     events,
     guard,

@@ -49,9 +49,19 @@ export class Readiness {
       ...(!this.#isMember && {
         kafka: this.#refusals.get('kafka') ?? 'not a member of the consumer group',
       }),
-      ...Object.fromEntries(checkup.errors.map(({ check, text, remedy }) => [check, `${text}; ${remedy}`])),
+      ...errorsByCheck(checkup.errors),
       ...repeats.lasting(),
       ...(stopping.aborted && { service: 'stopping' }),
     }
   }
+}
+
+/** Several of one check stand behind one another, each with its remedy. */
+function errorsByCheck(errors: readonly Finding[]): Record<string, string> {
+  const reasons: Record<string, string> = {}
+  for (const { check, text, remedy } of errors) {
+    const before = reasons[check]
+    reasons[check] = `${before === undefined ? '' : `${before}. `}${text}; ${remedy}`
+  }
+  return reasons
 }

@@ -7,13 +7,14 @@ import type { Checkup } from '../diagnosis/checkup.ts'
 import { ClientNotes } from '../diagnosis/client-notes.ts'
 import { EdgeNotes } from '../diagnosis/edge-notes.ts'
 import { relayClientId } from '../diagnosis/group.ts'
+import { TypeNotes } from '../diagnosis/type-notes.ts'
+import { knownTypes } from '../events/decoding/known-types.ts'
 import { HttpServer, type JwksSource } from '../http/http-server.ts'
 import { Assignment } from '../intake/assignment.ts'
 import { ConsumerLag } from '../intake/consumer-lag.ts'
 import { DeadLetters } from '../intake/dead-letters.ts'
 import { Intake } from '../intake/intake.ts'
-import type { Issuers } from '../issuers/issuers.ts'
-import type { KeyPublication } from '../issuers/key-publication.ts'
+import type { Issuers, IssuersEvents } from '../issuers/issuers.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../kafka/kafka-outcome-log.ts'
@@ -22,6 +23,7 @@ import { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { RecordLimit } from '../kafka/record-limit.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
+import { codeOf } from '../lib/errors.ts'
 import { Gate } from '../lib/gate.ts'
 import { RepeatedSteps } from '../lib/repeated-steps.ts'
 import { version } from '../lib/version.ts'
@@ -35,7 +37,7 @@ import type { Log, Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import type { Tracing } from '../telemetry/opentelemetry.ts'
 import { RelayEvents } from '../telemetry/relay-events.ts'
-import { createCheckup } from './create-checkup.ts'
+import { createCheckup, createIssuerLooks } from './create-checkup.ts'
 import { createIssuers } from './create-issuers.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
 import { createDelivery, createPipeline, createStores, type Stores } from './engine.ts'
@@ -68,12 +70,12 @@ export class Service {
   readonly #stores: Stores
   readonly #registryWatch: RegistryWatch
   readonly #checkup: Checkup
-  readonly #publication: KeyPublication
   readonly #http: HttpServer
   readonly #tracing: Tracing | undefined
   readonly #stopping = new AbortController()
   readonly #readiness = new Readiness()
   readonly #repeats: RepeatedSteps
+  #hasOwnTopics = false
   #isStarted = false
 
   constructor(config: Config, log: Log, tracing?: Tracing, clock: Clock = systemClock) {
@@ -96,6 +98,7 @@ export class Service {
 
     const repeats = new RepeatedSteps(clock)
     this.#repeats = repeats
+    const clear = new Gate(false)
 
     let redisFailures = 0
     this.#redis = new RedisConnection({
@@ -109,7 +112,10 @@ export class Service {
       },
       onDown: (error) => {
         this.#readiness.failed('redis', error)
-        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error, ++redisFailures)
+        redisFailures++
+        // A reason is told also when other failures came before it.
+        const failures = codeOf(error) === 'LR_REFUSED' ? 1 : redisFailures
+        if (this.#redisUp.isOpen || !this.#isStarted) events.fault('redis', error, failures)
         this.#redisUp.close()
       },
     })
@@ -122,12 +128,13 @@ export class Service {
       (level, message, details) => logger[level](details, `kafka: ${message}`),
       config.kafka,
     )
-    this.#topics = new KafkaTopics(kafka)
+    this.#topics = new KafkaTopics(kafka, config.kafka)
     const edges = new EdgeNotes({
       clock,
       onNews: () => this.#checkup.hurry('log'),
       onPassed: (passed) => events.positionPassed(passed),
     })
+    const types = new TypeNotes({ clock, knownTypes, onNews: () => this.#checkup.hurry('log') })
     this.#log = new KafkaOutcomeLog(kafka, this.#topics)
     // On a connection of its own: a letter may be megabytes long, and outcomes do not wait behind it.
     this.#letterLog = new KafkaOutcomeLog(kafka, this.#topics)
@@ -157,6 +164,7 @@ export class Service {
 
     const clients = new ClientNotes({ clock, onNew: () => this.#checkup.hurry('clients') })
     const delivery = createDelivery({
+      clear,
       clock,
       config,
       events,
@@ -182,6 +190,7 @@ export class Service {
     })
     const pipeline = createPipeline(this.#issuers, this.#mapping, this.#stores.clientStates)
     this.#intake = new Intake({
+      clear,
       clock,
       events,
       registry,
@@ -189,6 +198,7 @@ export class Service {
       deadLetters: this.#deadLetters,
       isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
+      onUnknownType: (type, record) => types.note(type, record),
       open: this.#core.open,
       pipeline,
       registryStep: repeats.step('intake', 'reading owed deliveries from Redis', (error, failures) =>
@@ -225,13 +235,26 @@ export class Service {
       stores: this.#stores,
     })
 
+    const issuerLooks = createIssuerLooks(config, this.#issuers, clock)
     const checked = {
+      issuerLooks,
       issuers: this.#issuers,
       mapping: this.#mapping,
       redis: this.#redis,
       topics: this.#topics,
     }
-    this.#checkup = createCheckup({ clients, config, edges, events, keys, ...checked })
+    const hasOwnTopics = () => this.#hasOwnTopics
+    this.#checkup = createCheckup({
+      clear,
+      clients,
+      config,
+      edges,
+      events,
+      hasOwnTopics,
+      keys,
+      types,
+      ...checked,
+    })
 
     const state = {
       assignment: this.#assignment,
@@ -247,9 +270,7 @@ export class Service {
     }
     const notReady = () => this.notReady()
     const isReady = () => Object.keys(this.notReady()).length === 0
-    const { publishedCheckMs } = config.signingKeys
-    const sources = { events, publishedCheckMs }
-    this.#publication = exportMetrics(metrics, { ...state, ...sources, isReady })
+    exportMetrics(metrics, { ...state, isReady, issuerLooks })
     const page = new StatusPage({ ...state, failures, metrics, mode: config.mode, notReady, version })
     this.#http = new HttpServer(metrics, this, page)
   }
@@ -271,34 +292,14 @@ export class Service {
         if (failures === 1) this.#checkup.hurry('process')
       },
     })
-    this.#issuers.watch(config.signingKeys.reloadMs, {
-      onReloaded: (kids) => {
-        this.#logger.info({ kids }, 'signing keys reloaded')
-        this.#checkup.hurry('keys')
-      },
-      onReloadFailed: (error, failures) => {
-        this.#events.fault('signing-keys', error, failures)
-        if (failures === 1) this.#checkup.hurry('keys')
-      },
-      onIssuersReloaded: (count) => {
-        this.#logger.info({ count }, 'issuers reloaded')
-        this.#checkup.hurry('keys')
-      },
-      onIssuersRefused: (error, failures) => {
-        this.#events.fault('issuers', error, failures)
-        if (failures === 1) this.#checkup.hurry('keys')
-      },
-    })
-    void this.#publication.watch(this.#stopping.signal)
+    this.#issuers.watch(config.signingKeys.reloadMs, this.#issuersEvents())
     const port = await this.#http.listen(config.http.port, config.http.bindAddress)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
     await this.#redisUp.wait()
-    await this.#retry('kafka-topics', async () => {
-      for (const topic of config.kafka.topics) await this.#topics.partitions(topic)
-      await this.#topics.ensure(config.kafka.outcomeTopic, { holdsLargeRecords: false })
-      await this.#topics.ensure(config.kafka.deadLetterTopic, { holdsLargeRecords: true })
-    })
+    await this.#retry('kafka-topics', () => this.#findTopics())
+    this.#hasOwnTopics = true
+    this.#checkup.hurry('topics')
     await this.#checkup.start(this.#stopping.signal)
     await this.#registryWatch.start(this.#stopping.signal)
     const { clients, clientStates, summaries } = this.#stores
@@ -358,6 +359,44 @@ export class Service {
 
   get issuers(): JwksSource {
     return this.#issuers
+  }
+
+  async #findTopics(): Promise<void> {
+    const { deadLetterTopic, outcomeTopic, topics } = this.#config.kafka
+    try {
+      for (const topic of topics) await this.#topics.partitions(topic)
+    } catch (error) {
+      // Kafka answers: the checks tell which topic is missing, and how to create it.
+      if (codeOf(error) === 'LR_TOPIC_MISSING') void this.#checkup.start(this.#stopping.signal)
+      throw error
+    }
+    await this.#topics.ensure(outcomeTopic, { holdsLargeRecords: false })
+    await this.#topics.ensure(deadLetterTopic, { holdsLargeRecords: true })
+  }
+
+  #issuersEvents(): IssuersEvents {
+    const look = (): void => {
+      this.#checkup.hurry('keys')
+      this.#checkup.hurry('issuer')
+    }
+    return {
+      onReloaded: (kids) => {
+        this.#logger.info({ kids }, 'signing keys reloaded')
+        look()
+      },
+      onReloadFailed: (error, failures) => {
+        this.#events.fault('signing-keys', error, failures)
+        if (failures === 1) look()
+      },
+      onIssuersReloaded: (count) => {
+        this.#logger.info({ count }, 'issuers reloaded')
+        look()
+      },
+      onIssuersRefused: (error, failures) => {
+        this.#events.fault('issuers', error, failures)
+        if (failures === 1) look()
+      },
+    }
   }
 
   async #flush(): Promise<void> {

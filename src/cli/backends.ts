@@ -59,7 +59,7 @@ export async function openKafka(config: Placed<typeof kafkaClient>): Promise<Kaf
     },
     config,
   )
-  const topics = new KafkaTopics(kafka)
+  const topics = new KafkaTopics(kafka, config)
   const isUp = topics.ask((admin) => admin.describeCluster())
   try {
     await inTime(isUp, 'Kafka', () => lastError)

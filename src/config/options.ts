@@ -197,7 +197,9 @@ export const optionsSchema = z.object({
     .describe('How often the relay looks at the key files and `ISSUERS_FILE`.'),
   SIGNING_KEYS_PUBLISHED_CHECK_MS: integer(0, DAY)
     .prefault(String(5 * MINUTE))
-    .describe("How often the relay looks for its signing keys in the issuer's own JWK set; 0: never."),
+    .describe(
+      "How often the relay reads the issuer's own metadata and JWK set, to see that it has the right issuer and that RPs find its keys; 0: never.",
+    ),
   TOKEN_TYPE_JWT_CLIENTS: list
     .prefault('')
     .describe(

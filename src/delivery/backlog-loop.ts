@@ -19,6 +19,8 @@ export interface BacklogLoopOptions {
   readonly clock: Clock
   readonly dispatcher: Dispatcher
   readonly guard: { readonly isIntact: boolean }
+  /** While it is closed nothing is claimed. */
+  readonly clear?: { readonly isOpen: boolean } | undefined
   /** How long a claim protects a delivery from the other replicas. Milliseconds. */
   readonly leaseMs: number
   readonly claiming: RepeatedStep
@@ -105,8 +107,8 @@ export class BacklogLoop {
 
   /** True when an RP may have more due deliveries and room for them. */
   async #look(): Promise<boolean> {
-    const { dispatcher, guard } = this.#options
-    if (!guard.isIntact) return false
+    const { clear, dispatcher, guard } = this.#options
+    if (!guard.isIntact || clear?.isOpen === false) return false
     const all = issuersInTurn(await this.#dueRps())
     const due = all.filter(({ state }) => state?.kind !== 'retired')
     const silent = due.filter(({ breaker }) => !breaker.isClosed)
@@ -137,8 +139,10 @@ export class BacklogLoop {
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
       for (const rpKey of page) {
+        const issuer = issuers.get(issuerOf(rpKey))
         // Of another issuer nothing is claimed: another relay may be able to sign for it.
-        if (issuers.get(issuerOf(rpKey))?.isEnabled) {
+        if (issuer?.isEnabled) {
+          if (issuer.isMisnamed) continue
           const rp = relyingParties.byKey(rpKey)
           // However much it has parked, it stays where it is.
           if (rp.state?.kind !== 'paused') due.push(rp)

@@ -73,6 +73,10 @@ export class Deliverer {
       this.#putOff(delivery, `issuer ${delivery.rp.issuer} is not configured here`)
       return
     }
+    if (issuer.isMisnamed) {
+      this.#putOff(delivery, `the metadata of ${delivery.rp.issuer} name another issuer`)
+      return
+    }
     transport.prepare(delivery, now, (prepared) => this.#post(delivery, prepared, issuer.egress))
   }
 
@@ -179,7 +183,8 @@ export class Deliverer {
       this.#options.parking.park(delivery, retryDueMs)
       return
     }
-    delivery.attempts++
+    const isExcused = verdict === 'doubtful' && this.#isUnverifiable(delivery)
+    if (!isExcused) delivery.attempts++
     remember(delivery, result)
     rememberPace(report)
     this.#tellBreaker(report)
@@ -202,8 +207,8 @@ export class Deliverer {
       case 'retry':
       case 'blocked':
       case 'doubtful': {
-        if (verdict !== 'retry') delivery.doubtful++
-        const decision = this.#decide(delivery, verdict, result)
+        if (verdict !== 'retry' && !isExcused) delivery.doubtful++
+        const decision = this.#decide(delivery, isExcused ? 'excused' : verdict, result)
         if (decision.kind === 'give-up') {
           events.attempted({ ...report, next: 'none' })
           this.#fail(delivery, decision.reason, delivery.lastError, jti)
@@ -232,6 +237,12 @@ export class Deliverer {
     if (!rp.breaker.failed({ isProbe: isProbe(delivery), tookMs: durationMs, askedMs })) return
     events.breakerOpened(rp, rp.breaker.openUntilMs - clock.now())
     onBreakerOpened(rp)
+  }
+
+  /** An RP that cannot find the key refuses whatever it gets: such an attempt uses up nothing but time. */
+  #isUnverifiable({ registration, rp }: Delivery): boolean {
+    const alg = rp.settings.alg ?? registration.alg
+    return this.#options.issuers.get(rp.issuer)?.isUnverifiable(alg) === true
   }
 
   #decide(delivery: Delivery, verdict: RetryContext['verdict'], result: AttemptResult) {

@@ -57,6 +57,8 @@ export interface DeliveryCoreOptions extends DeliveryOptions {
   }
   /** While the store is not proved nothing is claimed: what it holds may be settled, and what is gone may be owed. */
   readonly guard: { readonly isIntact: boolean }
+  /** While it is closed nothing is claimed. */
+  readonly clear?: { readonly isOpen: boolean } | undefined
   readonly log: OutcomeLog
   readonly outcomeTopic: string
   readonly registry: Registry
@@ -190,6 +192,7 @@ export class DeliveryCore {
       backlog,
       clock,
       guard,
+      clear: options.clear,
       registry,
       admission: this.admission,
       dispatcher: this.dispatcher,

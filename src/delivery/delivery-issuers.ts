@@ -1,6 +1,6 @@
 import type { ClientHost } from '../egress/client-host.ts'
 import type { EgressGuard } from '../egress/egress-guard.ts'
-import type { SubjectClaims } from '../events/registration.ts'
+import type { SubjectClaims, TokenAlgorithm } from '../events/registration.ts'
 import type { RpSettings } from '../registry/rp-settings.ts'
 import type { RetryDelays } from './retry-policy.ts'
 
@@ -19,6 +19,8 @@ export interface DeliveryIssuers {
   get(issuer: string):
     | {
         readonly isEnabled: boolean
+        /** Its RPs are known to refuse all its tokens for their `iss`: nothing is sent until they do not. */
+        readonly isMisnamed: boolean
         /** How long its deliveries are tried. Milliseconds. */
         readonly deadlineMs: number
         /** Where its retries differ from those of all. */
@@ -27,6 +29,8 @@ export interface DeliveryIssuers {
         readonly claims?: SubjectClaims | undefined
         readonly egress: EgressGuard
         client(clientId: string): ConfiguredClient | undefined
+        /** RPs are known not to find the key that signs `alg`; without one, what signs for most. */
+        isUnverifiable(alg: TokenAlgorithm | undefined): boolean
       }
     | undefined
 }

@@ -19,8 +19,9 @@ export interface RetryPolicyOptions extends RetryDelays {
 }
 
 export interface RetryContext {
-  readonly verdict: 'retry' | 'doubtful' | 'blocked'
-  /** Attempts made, the failed one included. */
+  /** `excused`: a doubtful answer whose cause is known, lies on this side, and may go away. */
+  readonly verdict: 'retry' | 'doubtful' | 'blocked' | 'excused'
+  /** Attempts made, the failed one included unless it is excused. */
   readonly attempts: number
   /** Doubtful answers and refusals by the egress guard, this one included. */
   readonly doubtful: number
@@ -48,6 +49,7 @@ export type RetryPolicy = (context: RetryContext) => RetryDecision
  * Exponential backoff with full jitter; the RP's `Retry-After` is a lower bound. Doubtful answers have delays of
  * their own, chosen by how long RPs keep a stale key set. What the egress guard refuses is looked at again after the same
  * delays, and then after the last of them, until its time is over: names resolve wrongly for a while, and rules are mended.
+ * Excused answers are spaced alike and use up nothing: only the deadline ends the delivery.
  *
  * At an RP whose breaker is open it is the breaker that spaces the attempts, one for all deliveries: each is due at the
  * end of the cool-down, so that an RP that is well again hears of it then, and a probe does not use up the attempts of
@@ -61,9 +63,10 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
     const maxDelayMs = own?.maxDelayMs ?? options.maxDelayMs
     const maxAttempts = own?.maxAttempts ?? options.maxAttempts
     const doubtfulDelaysMs = own?.doubtfulDelaysMs ?? options.doubtfulDelaysMs
-    if (attempts >= maxAttempts) {
+    const takenUpAtMs = deadlineMs - timeMs
+    const isExcused = verdict === 'excused'
+    if (attempts >= maxAttempts && !isExcused) {
       const spentMs = own === undefined ? spentAfterMs : meanDelaysMs(baseDelayMs, maxDelayMs, maxAttempts)
-      const takenUpAtMs = deadlineMs - timeMs
       if (openUntilMs === 0 || now - takenUpAtMs >= spentMs)
         return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'exhausted' }
     }
@@ -74,10 +77,12 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
       delayMs = spaced
     } else if (verdict === 'blocked') {
       delayMs = spaced ?? doubtfulDelaysMs.at(-1) ?? Number.POSITIVE_INFINITY
+    } else if (isExcused && doubtfulDelaysMs.length > 0) {
+      delayMs = spacingMs(doubtfulDelaysMs, now - takenUpAtMs)
     } else if (openUntilMs > 0) delayMs = openUntilMs - now
     else {
       // The exponent is bounded, so that the product stays a number that can be compared.
-      const ceilingMs = Math.min(baseDelayMs * 2 ** Math.min(attempts - 1, 40), maxDelayMs)
+      const ceilingMs = Math.min(baseDelayMs * 2 ** Math.min(Math.max(attempts - 1, 0), 40), maxDelayMs)
       delayMs = Math.floor(clock.random() * ceilingMs)
     }
     const askedMs = Math.min(retryAfterMs(retryAfter, now), options.retryAfterMaxMs)
@@ -85,6 +90,16 @@ export function retryPolicy(options: RetryPolicyOptions, clock: Clock): RetryPol
     if (dueMs < deadlineMs) return { kind: 'retry', dueMs }
     return { kind: 'give-up', reason: verdict === 'blocked' ? 'blocked' : 'expired' }
   }
+}
+
+/** The delay that is next after so long, where they follow one another and the last one is repeated. */
+function spacingMs(delaysMs: readonly number[], sinceMs: number): number {
+  let sumMs = 0
+  for (const delayMs of delaysMs) {
+    sumMs += delayMs
+    if (sinceMs < sumMs) return delayMs
+  }
+  return delaysMs.at(-1) as number
 }
 
 /** How long it takes on average until all attempts are made, when nothing but their delays counts. */

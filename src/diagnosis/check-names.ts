@@ -20,6 +20,7 @@ const checksByArea = {
     'positions-passed',
     'open-transaction',
     'records-refused',
+    'record-type',
   ],
   redis: [
     'redis-reachable',
@@ -43,6 +44,7 @@ const checksByArea = {
     'keys-permissions',
     'keys-signing',
     'issuer-discovery',
+    'issuer-known',
     'issuer-logout-support',
     'issuer-clock',
     'issuer-jwks',
@@ -69,4 +71,8 @@ export const areas = Object.keys(checksByArea) as readonly Area[]
 
 export function checksOf(area: Area): readonly CheckName[] {
   return checksByArea[area]
+}
+
+export function areaOf(check: CheckName): Area {
+  return areas.find((area) => checksOf(area).includes(check)) as Area
 }

@@ -1,6 +1,7 @@
 import { delay } from '../lib/deferred.ts'
-import { Gate } from '../lib/gate.ts'
+import type { Gate } from '../lib/gate.ts'
 import type { Look } from './check.ts'
+import type { CheckName } from './check-names.ts'
 import { type Finding, isTrouble } from './finding.ts'
 
 export interface CheckupEvents {
@@ -11,9 +12,11 @@ export interface CheckupEvents {
   lookFailed(part: CheckedPart, error: unknown, failures: number): void
 }
 
-export type CheckedPart = 'redis' | 'topics' | 'log' | 'keys' | 'clients' | 'process'
+export type CheckedPart = 'redis' | 'topics' | 'log' | 'issuer' | 'keys' | 'clients' | 'process'
 
 export interface CheckupOptions {
+  /** Closed. Open while nothing that was found forbids taking anything up, from when everything was looked at. */
+  readonly clear: Gate
   readonly events: CheckupEvents
   /** Between two looks at what can change. Milliseconds. */
   readonly intervalMs: number
@@ -26,10 +29,15 @@ const PAUSE_MS = 500
 const PAUSE_WITH_ERROR_MS = 1_000
 /** A part that cannot be looked at must not hold a relay up for ever: what it needs of that part it waits for itself. */
 const FAILURES_BEFORE_GOING_ON = 3
+/** Errors with which the rest of the work goes on: the other topics are read, and other keys may sign. */
+const GOES_ON: ReadonlySet<CheckName> = new Set(['topic-missing', 'key-published'])
+/** Of these, those without which nothing can begin. */
+const NEEDED_AT_START: ReadonlySet<CheckName> = new Set(['topic-missing'])
 
 /**
- * Looks at the surroundings of the relay, Redis, the topics, the ends of the log, the keys, the clients and the process itself, at the start and again while it runs, and tells what
- * came up and what went away. The parts are looked at independently: one that does not answer does not hide the other.
+ * Looks at the surroundings of the relay, Redis, the topics, the ends of the log, its issuers, the keys, the clients and the
+ * process itself, at the start and again while it runs, and tells what came up and what went away. The parts are looked at
+ * independently: one that does not answer does not hide the other.
  */
 export class Checkup {
   readonly #options: CheckupOptions
@@ -37,7 +45,8 @@ export class Checkup {
   readonly #found = new Map<CheckedPart, readonly Finding[]>()
   readonly #failures = new Map<CheckedPart, number>()
   readonly #wakes = new Map<CheckedPart, AbortController>()
-  readonly #clear = new Gate(false)
+  #starting: Promise<void> | undefined
+  #hasStarted = false
 
   constructor(options: CheckupOptions) {
     this.#options = options
@@ -66,12 +75,18 @@ export class Checkup {
 
   /**
    * Looks until the signal aborts. Resolves when all was looked at, or tried in vain a few times, and nothing that was
-   * found forbids going on.
+   * found forbids going on. Called again it begins nothing new.
    */
-  async start(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#clear.open(), { once: true })
+  start(signal: AbortSignal): Promise<void> {
+    this.#starting ??= this.#start(signal)
+    return this.#starting
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
     for (const part of this.#parts) void this.#watch(part, signal)
-    await this.#clear.wait()
+    signal.addEventListener('abort', () => this.#options.clear.open(), { once: true })
+    await this.#options.clear.wait()
+    this.#hasStarted = true
   }
 
   /** There was a sign that a part has changed: looks at it without waiting for its time. */
@@ -86,6 +101,7 @@ export class Checkup {
       const wake = new AbortController()
       this.#wakes.set(part, wake)
       await this.#look(part)
+      this.#judge(signal)
       const isUrgent = this.#found.get(part)?.some(isError) ?? true
       const restMs = isUrgent ? Math.min(intervalMs, PAUSE_WITH_ERROR_MS) : intervalMs
       await delay(Math.min(PAUSE_MS, restMs), signal)
@@ -107,7 +123,17 @@ export class Checkup {
       this.#failures.set(part, failures)
       events.lookFailed(part, error, failures)
     }
-    if (this.#parts.every((it) => this.#isTried(it)) && this.errors.length === 0) this.#clear.open()
+  }
+
+  /** A service that stops is held up by nothing. */
+  #judge({ aborted }: AbortSignal): void {
+    if (aborted || !this.#parts.every((it) => this.#isTried(it))) return
+    if (this.errors.some((it) => this.#forbidsGoingOn(it))) this.#options.clear.close()
+    else this.#options.clear.open()
+  }
+
+  #forbidsGoingOn({ check }: Finding): boolean {
+    return !GOES_ON.has(check) || (!this.#hasStarted && NEEDED_AT_START.has(check))
   }
 
   #isTried(part: CheckedPart): boolean {

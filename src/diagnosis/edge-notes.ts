@@ -60,7 +60,7 @@ export class EdgeNotes {
     if (before === undefined) this.#options.onNews()
   }
 
-  read(): LogFacts {
+  read(): Omit<LogFacts, 'unknownTypes'> {
     const sinceMs = this.#options.clock.now() - KEPT_MS
     this.#passed = this.#passed.filter(({ atMs }) => atMs > sinceMs)
     this.#disbelieved = this.#disbelieved.filter(({ atMs }) => atMs > sinceMs)

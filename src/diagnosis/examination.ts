@@ -1,6 +1,6 @@
 import { messageOf } from '../lib/errors.ts'
 import type { Look } from './check.ts'
-import { type Area, type CheckName, checksOf } from './check-names.ts'
+import { type Area, areaOf, areas, type CheckName, checksOf } from './check-names.ts'
 import { error, type Finding, type Found, type Severity, unknown } from './finding.ts'
 
 /** What `doctor` shows: a finding with the area in which it was made. */
@@ -19,12 +19,12 @@ export class Examination {
 
   /** In the order of the checks, and of one check in the order in which it was noted. */
   get all(): readonly ExaminedFinding[] {
-    const order = checksOf(this.#area)
+    const order = areas.flatMap(checksOf)
     return this.#all.toSorted((a, b) => order.indexOf(a.check) - order.indexOf(b.check))
   }
 
   note(check: CheckName, found: Found, about: string | undefined = found.about): void {
-    this.#all.push({ area: this.#area, check, ...found, about })
+    this.#all.push({ area: areaOf(check), check, ...found, about })
   }
 
   /** Where a look fails that is told of its checks, and does not hide the looks that can be made. */

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
 import type { TokenAlgorithm } from '../events/registration.ts'
-import { discoveryUri, jwksUriIn } from '../issuers/discovery-uri.ts'
 import { keyStandings } from '../issuers/signing/key-choice.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
 import { type KeyFileBounds, SigningKeys } from '../issuers/signing/signing-keys.ts'
@@ -9,8 +8,9 @@ import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
 import { error, ok } from './finding.ts'
-import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from './issuer.ts'
-import { checkPublished, publishedKeys } from './key-published.ts'
+import { checkClock, checkIssuerNamed, checkLogoutSupport } from './issuer.ts'
+import { readIssuerDocuments } from './issuer-documents.ts'
+import { checkPublished, type Jwk } from './key-published.ts'
 import { standingReason } from './key-standing.ts'
 import { checkKeyPermissions, checkKeysEnding, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
 import { shownUri } from './shown-uri.ts'
@@ -27,8 +27,6 @@ export interface IssuerExamination {
   readonly clock: Clock
   readonly fetchDocument: (uri: string) => Promise<DocumentAnswer>
 }
-
-type Jwk = Readonly<Record<string, unknown>>
 
 /** Looks at the keys of an issuer, and at what it publishes itself. Never throws. */
 export async function examineIssuer(examination: IssuerExamination): Promise<readonly ExaminedFinding[]> {
@@ -96,30 +94,13 @@ export async function examinePublished(
   { fetchDocument }: Pick<IssuerExamination, 'fetchDocument'>,
   notes: Examination,
 ): Promise<readonly Jwk[] | undefined> {
-  const uri = discoveryUri(issuer)
-  const answer = await fetchDocument(uri)
+  const { answer, discovery, jwks, keySet, metadata } = await readIssuerDocuments(issuer, fetchDocument)
   notes.note('issuer-clock', checkClock(answer))
-  const document = contentOf(uri, answer)
-  if (document.kind === 'unusable') {
-    notes.note('issuer-discovery', document.found)
-    return undefined
+  notes.note('issuer-discovery', discovery)
+  if (metadata !== undefined) {
+    notes.note('issuer-known', checkIssuerNamed(issuer, metadata))
+    notes.note('issuer-logout-support', checkLogoutSupport(metadata))
   }
-  notes.note('issuer-discovery', checkDiscovery(issuer, document.content))
-  notes.note('issuer-logout-support', checkLogoutSupport(document.content))
-  const jwksUri = jwksUriIn(document.content)
-  if (jwksUri === undefined) {
-    notes.note(
-      'issuer-jwks',
-      error('the metadata has no jwks_uri', 'add jwks_uri to the metadata of the provider'),
-    )
-    return undefined
-  }
-  const set = contentOf(jwksUri, await fetchDocument(jwksUri))
-  const keys = set.kind === 'read' ? publishedKeys(set.content) : set
-  if (keys.kind === 'unusable') {
-    notes.note('issuer-jwks', keys.found)
-    return undefined
-  }
-  notes.note('issuer-jwks', ok(`${shownUri(jwksUri)} publishes ${keys.jwks.length} key(s)`))
-  return keys.jwks
+  if (keySet !== undefined) notes.note('issuer-jwks', keySet)
+  return jwks
 }

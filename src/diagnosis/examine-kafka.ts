@@ -114,6 +114,7 @@ async function examineBrokersTopicsAndGroup(
   notes.noteUnknown('there is no input topic', looks.progress.checks)
   await notes.make(looks.deadLetters)
   await notes.make(looks.group)
+  notes.noteUnknown('only a running relay reads the records; its log and status page tell', ['record-type'])
 }
 
 /** Of the topics that exist. */

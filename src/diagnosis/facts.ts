@@ -1,4 +1,6 @@
 import type { OpenTransaction, PassedPosition } from '../intake/log-edges.ts'
+import type { ReachedKafka } from './create-topic.ts'
+
 /** Something that was looked up, or the reason why it could not be. */
 export type Fact<T> = { readonly value: T } | { readonly unread: string }
 
@@ -26,6 +28,16 @@ export interface PrefixedKey {
   readonly isOversize?: boolean
 }
 
+/** Whose sessions and parked deliveries a store holds, as far as it was looked through. */
+export interface StoreOwners {
+  /** Some belong to issuers of this relay. */
+  readonly hasOwn: boolean
+  /** There was nothing of anybody when it was looked through first. */
+  readonly wasEmpty: boolean
+  /** Issuers that this relay does not know, with the number of their keys. */
+  readonly others: ReadonlyMap<string, number>
+}
+
 export interface RedisFacts {
   readonly prefix: string
   /** Undefined when a write was accepted. */
@@ -46,6 +58,7 @@ export interface RedisFacts {
   readonly groupId: Fact<string | undefined>
   /** A bounded sample, and all keys that exist only once. */
   readonly prefixedKeys: Fact<readonly PrefixedKey[]>
+  readonly owners: Fact<StoreOwners>
   /** Of a bounded sample, the keys outside of the prefix. */
   readonly foreignKeys: Fact<readonly string[]>
 }
@@ -103,6 +116,24 @@ export interface RefusedRecords {
   readonly offset: number
 }
 
+/** Records of a type that nobody here reads. The position is of the last one. */
+export interface UnknownType {
+  /** Cut, and printable. */
+  readonly type: string
+  /** The known type that it was probably meant to be. */
+  readonly nearest?: string
+  readonly count: number
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface UnknownTypes {
+  readonly types: readonly UnknownType[]
+  /** Records of further types, which are not told one by one. */
+  readonly further: number
+}
+
 /** What has happened at the ends of the log since the process started, and what is the case there now. */
 export interface LogFacts {
   readonly passed: readonly PassedPosition[]
@@ -110,6 +141,7 @@ export interface LogFacts {
   readonly refused: readonly RefusedRecords[]
   /** For people: which outcomes a rebuild has not believed. */
   readonly disbelieved: readonly string[]
+  readonly unknownTypes: UnknownTypes
 }
 
 export interface BrokerFacts {
@@ -178,4 +210,8 @@ export interface Expectations {
   readonly lateAfterMs: number
   readonly retryDeadlineMs: number
   readonly sessionLifetimeMs: number
+  /** Some of the issuers that are served; none where they are not known. */
+  readonly issuers: () => readonly string[]
+  /** For commands that it names. */
+  readonly kafka?: ReachedKafka | undefined
 }

@@ -1,10 +1,11 @@
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
-import { discoveryUri } from '../issuers/discovery-uri.ts'
+import { printable } from '../lib/printable.ts'
+import { differenceText } from './difference-text.ts'
 import { error, type Found, hint, measuredText, ok, unknown, warning } from './finding.ts'
 import { networkFault } from './network-fault.ts'
 import { shownUri } from './shown-uri.ts'
 
-type Metadata = Readonly<Record<string, unknown>>
+export type Metadata = Readonly<Record<string, unknown>>
 
 export type DocumentContent =
   | { readonly kind: 'read'; readonly content: Metadata }
@@ -41,17 +42,23 @@ export function contentOf(uri: string, answer: DocumentAnswer): DocumentContent 
   return unusable('the answer is not a JSON object', 'check what the provider serves there')
 }
 
+const NAME_CHARACTERS_MAX = 200
 const SKEW_WARNING_MS = 5_000
 /** Half of a token's life, and more than RPs usually forgive. */
 const SKEW_PROBLEM_MS = 60_000
 
 /** RPs compare `iss` with what stands here, byte for byte. */
-export function checkDiscovery(issuer: string, { issuer: published }: Metadata): Found {
-  if (published === issuer) return ok(`${shownUri(discoveryUri(issuer))} names the same issuer`)
-  const named = typeof published === 'string' ? `"${published.slice(0, 200)}"` : 'none'
+export function checkIssuerNamed(issuer: string, { issuer: published }: Metadata): Found {
+  if (published === issuer) return ok(`the metadata of ${shownUri(issuer)} names the same issuer`)
+  if (typeof published !== 'string')
+    return error(
+      `the metadata of ${issuer} names no issuer: RPs that compare it refuse every token`,
+      'correct the metadata of the provider',
+    )
+  const named = printable(published.slice(0, NAME_CHARACTERS_MAX))
   return error(
-    `the metadata names the issuer ${named}, but ISSUER is "${issuer}": RPs compare them byte for byte and refuse every token`,
-    'set ISSUER to the issuer in the metadata and ID tokens; use it in registrations and triggers too',
+    `the metadata names the issuer ${named}, but the relay is set to ${issuer} (${differenceText(named, issuer)}): RPs refuse its tokens`,
+    `set the issuer (ISSUER) to ${named}, also in records; or correct the provider, if ${issuer} is right`,
   )
 }
 

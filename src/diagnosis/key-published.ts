@@ -7,7 +7,7 @@ import { error, type Found, ok, warning } from './finding.ts'
 /** RPs read a JWK set again when they meet an unknown kid, but some not more often than that. */
 const PUBLISHED_BEFORE_MS = 10 * 60_000
 
-type Jwk = Readonly<Record<string, unknown>>
+export type Jwk = Readonly<Record<string, unknown>>
 
 export type PublishedKeys =
   | { readonly kind: 'read'; readonly jwks: readonly Jwk[] }

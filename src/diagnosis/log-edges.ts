@@ -2,7 +2,7 @@ import type { PassedPosition } from '../intake/log-edges.ts'
 import { timeText } from '../lib/time-text.ts'
 import type { Check } from './check.ts'
 import type { LogFacts } from './facts.ts'
-import { type Found, warning } from './finding.ts'
+import { type Found, hint, warning } from './finding.ts'
 import { ownOutcomeTopic } from './topics.ts'
 
 const PARTITIONS_SHOWN_MAX = 3
@@ -119,11 +119,33 @@ function checkOutcomesBelieved({ disbelieved }: LogFacts): Found[] {
     )
 }
 
+/** A topic that others share carries many types, which are none of the relay's business unless one looks like its own. */
+function checkRecordTypes({ unknownTypes: { types, further } }: LogFacts): Found[] {
+  const found = types.map(({ type, nearest, count, topic, partition, offset }) => {
+    const text = `${count} record(s) of the unknown type ${type} were skipped, the last one ${topic}/${partition}/${offset}`
+    return nearest === undefined
+      ? hint(
+          text,
+          `ignore this if they are not meant for the relay; docs/records.md lists those that it reads`,
+          type,
+        )
+      : warning(
+          `${text}; it looks like ${nearest}: what they say has no effect`,
+          `correct the type to ${nearest}; then publish them again`,
+          type,
+        )
+  })
+  if (further === 0) return found
+  const text = `${further} record(s) of further unknown types were skipped`
+  return [...found, hint(text, 'ignore this if other applications write to the topic')]
+}
+
 /** Of what a running relay has heard of the log; what can be looked up from outside `doctor` checks by itself. */
 export const logChecks: readonly Check<LogFacts>[] = [
   { name: 'positions-passed', runs: 'always', find: checkPositionsPassed },
   { name: 'topic-recreated', runs: 'always', find: checkRecreated },
   { name: 'open-transaction', runs: 'always', find: checkOpenTransactions },
   { name: 'records-refused', runs: 'always', find: checkRecordsRefused },
+  { name: 'record-type', runs: 'always', find: checkRecordTypes },
   { name: 'outcome-topic', runs: 'always', find: checkOutcomesBelieved },
 ]

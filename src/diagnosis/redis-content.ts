@@ -2,6 +2,7 @@ import type { Check } from './check.ts'
 import type { Expectations, RedisFacts } from './facts.ts'
 import { type Found, hint, ok, unreadHint, warning } from './finding.ts'
 import { checkRedisKeys } from './redis-keys.ts'
+import { checkStoreOwners } from './store-owners.ts'
 
 const EXAMPLES_MAX = 3
 const NAME_CHARACTERS_MAX = 16
@@ -58,5 +59,6 @@ function nameOf(key: string): string {
 export const redisContentChecks = (expected: Expectations): readonly Check<RedisFacts>[] => [
   { name: 'redis-keys', runs: 'always', find: checkRedisKeys },
   { name: 'redis-group', runs: 'always', find: (facts) => [checkGroup(facts, expected)] },
+  { name: 'issuer-known', runs: 'always', find: (facts) => checkStoreOwners(facts, expected) },
   { name: 'redis-shared-database', runs: 'always', find: checkSharedDatabase },
 ]

@@ -1,14 +1,18 @@
 import { durationText } from '../lib/duration-text.ts'
 import type { Check } from './check.ts'
+import { createTopicCommand } from './create-topic.ts'
 import type { Expectations, TopicFacts, TopicRole } from './facts.ts'
 import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
 
-export function checkMissing({ topic, partitions, roles }: TopicFacts): Found {
+export function checkMissing(
+  { topic, partitions, roles }: TopicFacts,
+  { kafka }: Pick<Expectations, 'kafka'>,
+): Found {
   if (partitions > 0) return ok(`the ${roles.join(' and ')} topic ${topic} exists`, topic)
   return error(
     `the ${roles.join(' and ')} topic ${topic} does not exist`,
     roles.includes('input')
-      ? `create it with a partition for each replica that you may run: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      ? `create it with a partition for each replica that you may run: ${createTopicCommand(topic, kafka)}`
       : 'create it, or restart the relay, so that it creates it if it may',
     topic,
   )
@@ -130,8 +134,8 @@ const ofEach =
   (topics: readonly TopicFacts[]): Found[] =>
     topics.filter(({ partitions }) => partitions > 0).flatMap(find)
 
-export const topicChecks = (expected: Lifetimes): readonly Check<readonly TopicFacts[]>[] => [
-  { name: 'topic-missing', runs: 'always', find: (topics) => topics.map(checkMissing) },
+export const topicChecks = (expected: Expectations): readonly Check<readonly TopicFacts[]>[] => [
+  { name: 'topic-missing', runs: 'always', find: (topics) => topics.map((it) => checkMissing(it, expected)) },
   { name: 'topic-partitions', runs: 'always', find: ofEach(checkPartitions) },
   { name: 'topic-retention', runs: 'always', find: ofEach((facts) => checkRetention(facts, expected)) },
   { name: 'topic-compaction', runs: 'always', find: ofEach(checkCompaction) },

@@ -21,6 +21,7 @@ export interface IntakeEvents {
     result: IntakeResult,
     owed: number,
   ): void
+  /** Cheap: most records of a shared topic may be skipped. */
   skipped(reason: Extract<DecodeResult, { kind: 'skipped' }>['reason']): void
   poisoned(record: WireRecord, type: KnownType | 'unknown', reason: string): void
   commitFailed(error: unknown): void

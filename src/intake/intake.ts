@@ -7,6 +7,7 @@ import type { DecodeResult } from '../events/decoding/decode-record.ts'
 import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
 import type { Clock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
+import type { Gate } from '../lib/gate.ts'
 import { Mutex } from '../lib/mutex.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import type { OwedAnswer, Registry, RegistryAnswer } from '../registry/registry.ts'
@@ -22,12 +23,16 @@ import type { TriggerStep } from './trigger-step.ts'
 
 export interface IntakeOptions {
   readonly admission: Admission
+  /** Nothing is taken while it is closed. It opens when the service stops. */
+  readonly clear?: Pick<Gate, 'wait'>
   readonly clock: Clock
   readonly deadLetters: DeadLetters
   readonly events: IntakeEvents
   readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
   /** Called for a record that cannot be carried out because of its content or the registry's. It becomes a dead letter. */
   readonly onRefused: (record: RecordPosition, reason: string) => void
+  /** Called for each record that names a type nobody here reads. Must be cheap. */
+  readonly onUnknownType?: (type: string, record: RecordPosition) => void
   readonly open: OpenDeliveries
   readonly pipeline: Pipeline
   readonly registry: Registry
@@ -83,6 +88,7 @@ export class Intake {
     while (queue.queuedRecords > 0 && queue.isOpen && !this.#stopped.signal.aborted) {
       // Not while holding the mutex, which fan-outs need to make room.
       await this.#fanOuts.room.wait()
+      await this.#options.clear?.wait()
       const release = await this.#mutex.acquire()
       try {
         await this.#options.open.room.wait()
@@ -138,6 +144,8 @@ export class Intake {
     const { clock, events, pipeline, tracing } = this.#options
     if (decoded.kind === 'skipped') {
       events.skipped(decoded.reason)
+      if (decoded.reason === 'unknown-type' && decoded.type !== undefined)
+        this.#options.onUnknownType?.(decoded.type, wire)
       record.acknowledge()
       return
     }

@@ -6,6 +6,7 @@ import type { ClientSettings, IssuerSettings, RetrySettings } from './issuer-set
 import type { KeyFileOwners } from './key-file-owners.ts'
 import { LocalSigner } from './signing/local-signer.ts'
 import type { RsaThreads } from './signing/rsa-threads.ts'
+import type { SigningKey } from './signing/signing-key.ts'
 import { SigningKeys } from './signing/signing-keys.ts'
 import type { TokenSigner } from './signing/token-signer.ts'
 
@@ -32,6 +33,15 @@ export interface IssuerParts {
   readonly rsa: RsaThreads
 }
 
+/** What is known of what an issuer publishes of itself. Of what is not known nothing is claimed. */
+export interface IssuerSight {
+  /** Its own metadata name another issuer, so RPs refuse every token. */
+  readonly isMisnamed: boolean
+  /** Its keys that RPs do not find in its JWK set, or not as what they are. */
+  readonly absent: ReadonlySet<SigningKey>
+}
+
+const UNSEEN: IssuerSight = { isMisnamed: false, absent: new Set() }
 const TOKEN_LIFETIME_MS = 120_000
 
 /** One tenant: everything that may differ between issuers, found once per record or attempt. */
@@ -58,6 +68,7 @@ export class Issuer {
   readonly #clients: ReadonlyMap<string, ConfiguredClient>
   readonly keys: SigningKeys
   readonly signer: TokenSigner
+  #sight: IssuerSight
 
   /** `before`: the same issuer under its former settings, whose keys stay in force where the file is the same. */
   constructor({ settings, defaults, egress, clock, owners, rsa }: IssuerParts, before?: Issuer) {
@@ -84,6 +95,27 @@ export class Issuer {
             otherOwner: (real) => owners.otherOwner(settings, real),
           })
     this.signer = new LocalSigner(this.keys, rsa)
+    this.#sight = before === undefined ? UNSEEN : before.#sight
+  }
+
+  sees(sight: IssuerSight): void {
+    this.#sight = sight
+  }
+
+  /** RPs refuse all its tokens, because its own metadata name another issuer. */
+  get isMisnamed(): boolean {
+    return this.#sight.isMisnamed
+  }
+
+  /** RPs are known not to find the key that signs for a client which asks for that algorithm. */
+  isUnverifiable(alg: TokenAlgorithm = this.alg): boolean {
+    const { absent } = this.#sight
+    if (absent.size === 0) return false
+    try {
+      return absent.has(this.keys.keyFor(alg))
+    } catch {
+      return false
+    }
   }
 
   /** Whether its keys sign what its settings say; also before they were read. */

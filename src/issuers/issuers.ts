@@ -106,6 +106,11 @@ export class Issuers {
     return this.#listed.get(id) ?? this.#tenants.get(id)
   }
 
+  /** Whether it is configured, enabled or not. A tenant is not met by that. */
+  knows(id: string): boolean {
+    return this.#listed.has(id) || this.#tenants.matches(id)
+  }
+
   /** Whether its triggers are taken and its deliveries made. */
   serves(id: string): boolean {
     return this.get(id)?.isEnabled === true
@@ -123,6 +128,11 @@ export class Issuers {
   get only(): string | undefined {
     if (this.#listed.size !== 1 || this.#tenants.patterns.length > 0) return undefined
     return this.#listed.keys().next().value
+  }
+
+  /** There are issuers without a line of their own, which may not have been met yet. */
+  get isOpen(): boolean {
+    return this.#tenants.patterns.some(({ isEnabled }) => isEnabled)
   }
 
   /** Those with a line of their own, and those that were met. */

@@ -67,6 +67,11 @@ export class Tenants {
     return issuer
   }
 
+  /** Whether a pattern means it. */
+  matches(id: string): boolean {
+    return this.#patterns.some(({ regex }) => regex.test(id))
+  }
+
   /** As `get`, for somebody who may ask for any: one that was not met is not remembered. */
   peek(id: string): Issuer | undefined {
     const settings = this.#settingsOf(id)

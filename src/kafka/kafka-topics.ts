@@ -1,4 +1,5 @@
 import type { Admin, Kafka, PartitionMetadata } from 'kafkajs'
+import { createTopicCommand, type ReachedKafka } from '../diagnosis/create-topic.ts'
 import type { TopicPartition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
@@ -25,12 +26,15 @@ interface Known {
 /** The cluster's topics: whether they exist, their partitions and their ends. */
 export class KafkaTopics {
   readonly #kafka: Kafka
+  readonly #reached: ReachedKafka | undefined
   readonly #known = new Map<string, Known>()
   #admin: Promise<Admin> | undefined
   #cluster: Promise<Cluster> | undefined
 
-  constructor(kafka: Kafka) {
+  /** `reached`: for the command that a missing topic is created by. */
+  constructor(kafka: Kafka, reached?: ReachedKafka) {
     this.#kafka = kafka
+    this.#reached = reached
   }
 
   /** Throws `LR_TOPIC_MISSING` when the topic does not exist. */
@@ -41,7 +45,7 @@ export class KafkaTopics {
     const { topics } = await this.ask(
       (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
       `Describe on topic ${topic}`,
-    ).catch(missing(topic))
+    ).catch(missing(topic, this.#reached))
     const partitions = [...(topics[0]?.partitions ?? [])].sort((a, b) => a.partitionId - b.partitionId)
     if (partitions.length === 0)
       throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} has no partitions yet`)
@@ -178,10 +182,10 @@ export class KafkaTopics {
   }
 }
 
-function missing(topic: string) {
+function missing(topic: string, reached: ReachedKafka | undefined) {
   return (error: unknown): never => {
     if (protocolType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
-      const remedy = `create it with a partition for each replica that you may run: kafka-topics.sh --create --topic ${topic} --partitions 12`
+      const remedy = `create it with a partition for each replica that you may run: ${createTopicCommand(topic, reached)}`
       throw new RelayFault('LR_TOPIC_MISSING', `topic ${topic} does not exist; ${remedy}`, { cause: error })
     }
     throw error

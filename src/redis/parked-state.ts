@@ -62,9 +62,9 @@ export function decodeMember(
     : undefined
 }
 
-/** A JSON array; empty text for a delivery without an attempt. */
+/** A JSON array; empty text for a delivery of which there is nothing to say. */
 export function encodeProgress({ attempts, doubtful, lastStatus, lastError, origin }: Progress): string {
-  if (attempts === 0 && doubtful === 0) return ''
+  if (attempts === 0 && doubtful === 0 && lastError === undefined) return ''
   const fields: z.infer<typeof fieldsSchema> = [attempts, doubtful, lastStatus ?? 0, lastError ?? '']
   if (origin !== undefined) fields.push(origin)
   return JSON.stringify(fields)

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import { readTlsFiles, type TlsFiles, type TlsParts } from '../lib/tls-files.ts'
 import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
+import { otherTransport } from './other-transport.ts'
 import { RedisConnector } from './redis-connector.ts'
 import { explainRefusal, inPlainWords } from './redis-refusal.ts'
 
@@ -34,6 +35,9 @@ export interface RedisConnectionOptions {
 /** A server that is silent for longer counts as gone: the connection is closed and reopened. */
 const SILENCE_MS_MAX = 5_000
 const RECONNECT_DELAY_MS_MAX = 1_000
+/** A server that is not up by then may wait for another kind of greeting. Shorter than any command waits. */
+const SUSPECTED_MS = 1_500
+const SUSPECTED_AGAIN_MS = 10_000
 /**
  * Prefix of a run name made up for a connection whose server does not reveal its `run_id`. It is unique, so two servers are
  * never taken for one.
@@ -54,11 +58,18 @@ export class RedisConnection {
   readonly suspects: SuspectKeys
   readonly #redis: Redis
   readonly #scripts = new Map<string, string>()
+  readonly #url: string
+  readonly #onDown: (error: unknown) => void
   #isUp = false
   #runId = ''
+  #isClosed = false
+  #suspicion: RelayFault | undefined
+  #suspecting: NodeJS.Timeout | undefined
 
   constructor({ url, security = {}, onUp, onDown, onSuspect }: RedisConnectionOptions) {
     this.suspects = new SuspectKeys(onSuspect)
+    this.#url = url
+    this.#onDown = onDown
     this.#redis = new Redis(url, {
       ...securityOptions(url, security),
       Connector: RedisConnector,
@@ -82,6 +93,8 @@ export class RedisConnection {
       this.#readRunId().then(
         (runId) => {
           this.#runId = runId
+          this.#suspicion = undefined
+          clearTimeout(this.#suspecting)
           this.#isUp = true
           onUp()
         },
@@ -95,7 +108,7 @@ export class RedisConnection {
     this.#redis.on('close', () => {
       this.#isUp = false
     })
-    this.#redis.on('error', (error: unknown) => onDown(explainRefusal(error)))
+    this.#redis.on('error', (error: unknown) => onDown(this.#suspicion ?? explainRefusal(error)))
   }
 
   get isUp(): boolean {
@@ -110,6 +123,18 @@ export class RedisConnection {
   /** Starts connecting and keeps trying. `onUp` reports success. */
   start(): void {
     this.#redis.connect().catch(() => undefined)
+    this.#suspectAfter(SUSPECTED_MS)
+  }
+
+  /** Until the server was up for the first time: it is set up, and its URL, that may be wrong. */
+  #suspectAfter(ms: number): void {
+    this.#suspecting = setTimeout(async () => {
+      const reason = await otherTransport(this.#url)
+      if (this.#runId !== '' || this.#isClosed) return
+      this.#suspicion = reason === undefined ? undefined : new RelayFault('LR_REFUSED', `Redis: ${reason}`)
+      if (this.#suspicion !== undefined) this.#onDown(this.#suspicion)
+      this.#suspectAfter(SUSPECTED_AGAIN_MS)
+    }, ms).unref()
   }
 
   register(...scripts: RedisScript[]): void {
@@ -134,6 +159,8 @@ export class RedisConnection {
   }
 
   close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#suspecting)
     this.#redis.disconnect()
   }
 

@@ -14,6 +14,7 @@ import {
   TOMBSTONE_BYTES_MAX,
 } from './bounded-reads.ts'
 import { isEarlierLayout, layoutOf, singleKeys } from './key-types.ts'
+import { OwnerSample } from './owner-sample.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import { type RedisInfo, readInfo, refusalOf } from './redis-info.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -26,6 +27,8 @@ export interface RedisFactsOptions {
   readonly prefix: string
   /** The relay's consumer group. It is stored in Redis if no group is, unless `leavesNoTrace`. */
   readonly groupId: string
+  /** Whether the relay knows an issuer. */
+  readonly knowsIssuer: (issuer: string) => boolean
   /** Set for a check from outside. It tests writability with a write that never changes anything. */
   readonly leavesNoTrace?: boolean
 }
@@ -43,9 +46,11 @@ const PINGS = 10
  */
 export class RedisFactsReader {
   readonly #options: RedisFactsOptions
+  readonly #owners: OwnerSample
 
   constructor(options: RedisFactsOptions) {
     this.#options = options
+    this.#owners = new OwnerSample(options)
     options.redis.register(isOversizeScript)
   }
 
@@ -63,6 +68,7 @@ export class RedisFactsReader {
         (reply) => String(reply) || undefined,
       ),
       prefixedKeys: await this.#prefixedKeys(),
+      owners: await this.#ownersOf(),
       foreignKeys: await this.#foreignKeys(),
     }
     // Last, because a replica that refuses it closes the connection.
@@ -229,6 +235,14 @@ export class RedisFactsReader {
     )
     const oversize = new Set(bounded.filter((_, i) => replies[i] === 1).map(({ key }) => key))
     return found.map((it) => (oversize.has(it.key) ? { ...it, isOversize: true } : it))
+  }
+
+  async #ownersOf(): Promise<RedisFacts['owners']> {
+    try {
+      return { value: await this.#owners.read() }
+    } catch (error) {
+      return { unread: refusalOf(error) }
+    }
   }
 
   async #foreignKeys(): Promise<RedisFacts['foreignKeys']> {

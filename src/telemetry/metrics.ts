@@ -136,6 +136,7 @@ export class Metrics {
     for (const verdict of verdicts) this.attempts.inc({ verdict }, 0)
     for (const reason of skipReasons) this.skipped.inc({ reason }, 0)
     for (const why of parkReasons) this.parked.inc({ why }, 0)
+    for (const type of knownTypes) this.triggers.inc({ type, result: 'unknown-issuer' }, 0)
     for (const type of poisonTypes) this.deadLetters.inc({ type }, 0)
     for (const why of passReasons) this.passed.inc({ why }, 0)
     for (const part of faultParts) this.faults.inc({ part }, 0)

@@ -283,12 +283,6 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
     this.#log.info(progress, 'building the registry from the log')
   }
 
-  /** No fault: an issuer need not have discovery, nor be reachable from here. */
-  publicationUnknown(issuer: string, error: unknown, failures: number): void {
-    if (failures > 1) return
-    this.#log.info({ issuer, error: messageOf(error) }, "the issuer's JWK set could not be looked at")
-  }
-
   /**
    * A fault of something the service depends on; it is being retried. A warning when it begins (`failures` is 1), and
    * at most once a minute when it comes and goes.

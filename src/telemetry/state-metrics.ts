@@ -1,8 +1,8 @@
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
+import type { IssuerLooks } from '../diagnosis/issuer-looks.ts'
 import type { Assignment } from '../intake/assignment.ts'
 import type { ConsumerLag } from '../intake/consumer-lag.ts'
-import type { KeyPublication } from '../issuers/key-publication.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { Metrics } from './metrics.ts'
@@ -13,8 +13,8 @@ export interface ExportedState {
   readonly core: DeliveryCore
   readonly guard: EpochGuard
   readonly isReady: () => boolean
+  readonly issuerLooks: IssuerLooks
   readonly lag: ConsumerLag
-  readonly publication: KeyPublication
   /** The last progress of a rebuild. */
   readonly rebuilding: () => RebuildProgress | undefined
 }
@@ -22,7 +22,7 @@ export interface ExportedState {
 /** Gauges that show how things stand when they are scraped. */
 export function exportState(
   metrics: Metrics,
-  { assignment, checkup, core, guard, isReady, lag, publication, rebuilding }: ExportedState,
+  { assignment, checkup, core, guard, isReady, issuerLooks, lag, rebuilding }: ExportedState,
 ): void {
   metrics.gauge('ready', '1 when the relay consumes and can deliver.', () => (isReady() ? 1 : 0))
   metrics.gauge('attempts_in_flight', 'Attempts in flight.', () => core.dispatcher.inFlight)
@@ -68,7 +68,7 @@ export function exportState(
     "1 for a key that the issuer's JWK set holds, 0 for one that it does not; absent while that is not known.",
     ['issuer', 'kid', 'signs'],
     async () =>
-      publication.known().map(({ issuer, kid, signs, isPublished }) => ({
+      issuerLooks.publications().map(({ issuer, kid, signs, isPublished }) => ({
         labels: { issuer, kid, signs },
         value: isPublished ? 1 : 0,
       })),

@@ -81,6 +81,8 @@ export async function openChaosSite(
         // The work may be on the topic before the first relay is there.
         KAFKA_START_FROM: 'earliest',
         REDIS_PREFIX: name,
+        // The issuers are made up; looking for them would ask a name server.
+        SIGNING_KEYS_PUBLISHED_CHECK_MS: '0',
         ...(hasIssuersFile && {
           ISSUER: '',
           SIGNING_KEYS_FILE: '',

@@ -31,6 +31,7 @@ beforeAll(async () => {
   issuer.keys = site.publicJwks().keys.filter(({ kid }) => kid !== 'test-ec')
   relay = await site.startRelay({
     ISSUER: issuer.url,
+    CHECK_INTERVAL_MS: '200',
     SIGNING_KEYS_PUBLISHED_CHECK_MS: '200',
     BREAKER_FAILURES: '1',
     BREAKER_COOLDOWN_MS: '600000',

@@ -12,6 +12,7 @@ import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { RelaySite } from '../support/relay-site.ts'
 import { Examined } from '../support/run-doctor.ts'
+import { StatusViewer } from '../support/status-viewer.ts'
 import { TopicLog, type TopicOptions } from '../support/topic-log.ts'
 
 let ends: (() => Promise<unknown>)[] = []
@@ -328,21 +329,24 @@ describe('where going on would lose something it is not ready until that is reme
     await deliversTo(site, '/backlogs')
   })
 
-  test('an input topic that does not exist: the fault says how to create it', async () => {
+  test('an input topic that does not exist: readiness, page and log say by which command to create it', async () => {
     const site = await openSite()
     const name = `${site.topic.name}.later`
     let topic: TopicLog | undefined
     ends.push(async () => topic?.close())
     const env = { KAFKA_TOPICS: name, KAFKA_GROUP_ID: `${name}.group` }
+    const command = `kafka-topics.sh --bootstrap-server ${site.kafkaBrokers} --create --topic ${name} --partitions`
     const relay = await startsOnceRemedied(site, env, async (url) => {
-      await eventually(async () => {
-        expect((await readiness(url)).status).toBe(503)
-        expect(await readMetric({ url }, 'faults_total', { part: 'kafka-topics' })).toBeGreaterThan(0)
-      })
+      await isNotReadyFor(url, 'topic-missing', new RegExp(`topic ${name} does not exist.*${command}`))
+      const viewer = await StatusViewer.open({ url })
+      await viewer.waitFor(({ findings }) => findings.some(({ remedy }) => remedy?.includes(command)))
+      viewer.close()
       topic = await TopicLog.create(site.kafkaBrokers, name)
     })
     const { error } = await relay.waitForLog(({ code }) => code === 'LR_TOPIC_MISSING')
-    expect(error).toContain(`kafka-topics.sh --create --topic ${name} --partitions`)
+    expect(error).toContain(command)
+    const found = findingsOf(relay, 'topic-missing')
+    expect(found.map(({ level, about }) => [level, about])).toEqual([['error', name]])
   })
 
   test('a dead-letter topic that is deleted while it runs', async () => {

@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net'
 /** As much of an issuer as publishes its keys. */
 export class IssuerServer implements AsyncDisposable {
   keys: readonly object[] = []
+  /** The issuer that its metadata name; its own URL when missing. */
+  named: string | undefined
   readonly #server = createServer((request, response) => {
     const documents: Record<string, object> = {
-      '/.well-known/openid-configuration': { issuer: this.url, jwks_uri: `${this.url}/keys` },
+      '/.well-known/openid-configuration': { issuer: this.named ?? this.url, jwks_uri: `${this.url}/keys` },
       '/keys': { keys: this.keys },
     }
     const document = documents[request.url ?? '']

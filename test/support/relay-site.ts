@@ -151,10 +151,10 @@ export class RelaySite {
   }
 
   /** Resolves when its process is there, which ends with the site, or before. */
-  async launchRelay(): Promise<RelayProcess> {
+  async launchRelay(env?: Readonly<Record<string, string>>): Promise<RelayProcess> {
     const { kafkaBrokers, redisUrl } = this.#options
     const surroundings = { kafkaBrokers, redisUrl, issuer: ISSUER, signingKeysFile: this.keysFile }
-    const relay = await launchRelay({ ...surroundings, env: this.environment() })
+    const relay = await launchRelay({ ...surroundings, env: this.environment(env) })
     this.#relays.add(relay)
     return relay
   }

@@ -10,7 +10,7 @@ import { optionsSchema } from '../../src/config/options.ts'
 const folders: Record<string, { readonly imports: string; readonly packages?: string }> = {
   lib: { imports: '' },
   events: { imports: '', packages: 'zod' },
-  'events/decoding': { imports: 'events' },
+  'events/decoding': { imports: 'lib events' },
   'events/decoding/mapping': { imports: 'events events/decoding', packages: '@marcbachmann/cel-js re2js' },
   registry: { imports: 'events' },
   egress: { imports: 'lib events', packages: 'undici ipaddr.js' },
@@ -32,7 +32,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   status: { imports: 'lib events registry delivery intake recovery diagnosis' },
   telemetry: {
     imports:
-      'lib events events/decoding registry egress issuers transports delivery intake recovery diagnosis status',
+      'lib events events/decoding registry issuers transports delivery intake recovery diagnosis status',
     packages: 'pino prom-client @opentelemetry/api',
   },
   http: { imports: 'lib status telemetry' },

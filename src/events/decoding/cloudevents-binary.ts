@@ -1,3 +1,4 @@
+import { isOutcomeType } from '../outcome.ts'
 import { cloudEventType, headerText } from '../wire-record.ts'
 import type { Decoder } from './decoder.ts'
 import { parseJson, timeOf } from './envelope.ts'
@@ -31,6 +32,6 @@ export const cloudEventsBinary: Decoder = {
     const type = cloudEventType(record)
     if (type === undefined) return undefined
     if (isKnownType(type)) return what === undefined || kindOf(type) === what
-    return unread(type) === undefined ? undefined : false
+    return isOutcomeType(type) ? false : undefined
   },
 }

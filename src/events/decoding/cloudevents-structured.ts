@@ -6,7 +6,6 @@ import { isKnownType, unread } from './known-types.ts'
 const BATCH = 'application/cloudevents-batch+json'
 /** As many as a value may hold of the smallest. */
 const BATCH_EVENTS_MAX = 2_000
-const UNKNOWN: Decoded = { kind: 'skipped', reason: 'unknown-type' }
 
 /**
  * CloudEvents Kafka binding, structured content mode: the whole event as one JSON object, or a batch of them as a list. The comparison of the content type
@@ -25,7 +24,7 @@ export const cloudEventsStructured: Decoder = {
         return { kind: 'poison', reason: 'value: must be a list of CloudEvents' }
       if (parsed.json.length > BATCH_EVENTS_MAX)
         return { kind: 'poison', reason: `value: has more than ${BATCH_EVENTS_MAX} CloudEvents` }
-      return parsed.json.map((event) => decodeEvent(event, headers) ?? UNKNOWN)
+      return parsed.json.map((event) => decodeEvent(event, headers))
     }
     if (mediaType !== 'application/cloudevents' && mediaType !== 'application/cloudevents+json') {
       return {
@@ -43,7 +42,7 @@ export const cloudEventsStructured: Decoder = {
   },
 }
 
-function decodeEvent(event: unknown, headers: WireHeaders): Decoded | undefined {
+function decodeEvent(event: unknown, headers: WireHeaders): Decoded {
   if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
   const type = textOf(event.type)
   if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }

@@ -26,7 +26,9 @@ export type DecodeResult =
   | { readonly kind: 'trigger'; readonly trigger: Trigger }
   | { readonly kind: 'registration'; readonly registration: Registration; readonly origin: TriggerOrigin }
   | { readonly kind: 'client'; readonly change: ClientChange; readonly origin: TriggerOrigin }
-  | { readonly kind: 'skipped'; readonly reason: 'empty' | FormatSkip }
+  | { readonly kind: 'skipped'; readonly reason: 'empty' | Exclude<FormatSkip, 'unknown-type'> }
+  /** `type`: cut, and printable; missing where the record names none. */
+  | { readonly kind: 'skipped'; readonly reason: 'unknown-type'; readonly type?: string }
   | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
 
 /**
@@ -82,11 +84,14 @@ export class Decoders {
 
   #ask(record: WireRecord): Decoded | readonly Decoded[] | undefined {
     const { headers } = record
+    let unknown: Decoded | undefined
     for (const decoder of this.#decoders) {
       const found = decoder.decode(record, headers)
-      if (found !== undefined) return found
+      if (found === undefined) continue
+      if ('kind' in found && found.kind === 'skipped' && found.reason === 'unknown-type') unknown ??= found
+      else return found
     }
-    return undefined
+    return unknown
   }
 
   #resultsOf(found: readonly Decoded[], record: WireRecord, nowMs: number): readonly DecodeResult[] {

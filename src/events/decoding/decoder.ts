@@ -7,10 +7,14 @@ export type RecordKind = 'trigger' | 'registration' | 'client'
 /** Why a record in a known format has no effect. `snapshot`: it tells what a table held. `unmapped`: no rule takes it. */
 export type FormatSkip = 'outcome' | 'unknown-type' | 'snapshot' | 'unmapped'
 
-/** One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. */
+/**
+ * One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. With an
+ * unknown type the formats after it are asked as well, and `type` says which it is: cut, and printable.
+ */
 export type Decoded =
   | Envelope
-  | { readonly kind: 'skipped'; readonly reason: FormatSkip }
+  | { readonly kind: 'skipped'; readonly reason: Exclude<FormatSkip, 'unknown-type'> }
+  | { readonly kind: 'skipped'; readonly reason: 'unknown-type'; readonly type?: string }
   | { readonly kind: 'poison'; readonly reason: string }
 
 /**

@@ -1,3 +1,4 @@
+import { isOutcomeType } from '../outcome.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../wire-record.ts'
 import { structuredType } from './cloudevents-structured.ts'
 import type { Decoded, Decoder } from './decoder.ts'
@@ -25,8 +26,7 @@ export const plainJson: Decoder = {
     let json = parsed.json
     let type = isObject(json) ? textOf(json.type) : undefined
     if (type === undefined || !isKnownType(type)) {
-      const native = type === undefined ? undefined : unread(type)
-      if (native !== undefined) return native
+      if (type !== undefined && isOutcomeType(type)) return unread(type)
       const content = peel(json)
       if (content.op === 'r') return SNAPSHOT
       json = content.value
@@ -37,7 +37,8 @@ export const plainJson: Decoder = {
       const found = typeIn(content, json, record, headers)
       type ??= textOf(json.type)
       if (found === undefined) {
-        if (type !== undefined || content.op !== undefined) return undefined
+        if (type !== undefined) return unread(type)
+        if (content.op !== undefined) return undefined
         return { kind: 'poison', reason: 'type: must be a non-empty string' }
       }
       type = found

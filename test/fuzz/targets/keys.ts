@@ -1,7 +1,8 @@
 import { createPrivateKey } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { KeyPublication } from '../../../src/issuers/key-publication.ts'
+import { issuerChecks } from '../../../src/diagnosis/issuer-checks.ts'
+import { IssuerLooks } from '../../../src/diagnosis/issuer-looks.ts'
 import { SigningKeys } from '../../../src/issuers/signing/signing-keys.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { messageOf } from '../../../src/lib/errors.ts'
@@ -65,15 +66,23 @@ export const keyTargets: readonly FuzzTarget[] = [
       JSON.stringify({ jwks_uri: `${issuer}/jwks`, keys: [] }),
     ),
     parse: async (input) => {
-      const publication = new KeyPublication({
-        intervalMs: 0,
-        issuers: () => [{ id: issuer, keys: published }],
-        fetchJson: async () => JSON.parse(input.toString()) as Record<string, unknown>,
-        onUnknown: () => undefined,
+      const text = input.toString()
+      const looked = {
+        id: issuer,
+        isEnabled: true,
+        alg: 'RS256',
+        keys: published,
+        sees: () => undefined,
+      } as const
+      const looks = new IssuerLooks({
+        clock: systemClock,
+        intervalMs: 1_000,
+        issuers: { isOpen: false, known: () => [looked] },
+        fetchDocument: async () => ({ kind: 'answered', status: 200, text, sentAtMs: 0, answeredAtMs: 0 }),
       })
-      // Whatever it throws is told as "unknown"; what it keeps must be readable.
-      await publication.look()
-      return publication.known()
+      // Whatever is wrong with it is a finding; what is kept of it must be readable.
+      const facts = await looks.look()
+      return [looks.publications(), issuerChecks.flatMap(({ find }) => find(facts))]
     },
   },
 ]

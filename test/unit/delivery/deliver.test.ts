@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AttemptResult } from '../../../src/egress/sender.ts'
 import { eventually } from '../../support/eventually.ts'
-import { ISSUER, sampleRegistration } from '../sample-registration.ts'
+import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { deliveryFixture, type SentAttempt, tokenOf } from './delivery-fixture.ts'
 
 const RP = `${ISSUER}|client-1`
@@ -150,6 +150,56 @@ describe('deliver', () => {
     expect(parked?.state).toMatchObject({ attempts: 1, doubtful: 1, lastStatus: 400 })
     const { outcome } = await deliver([answered(302)], { env: { RETRY_DOUBTFUL_DELAYS_MS: '0' } })
     expect(outcome).toMatchObject({ reason: 'rejected', lastStatus: 302 })
+  })
+
+  test('doubtful while the issuer is known not to show the key: the few attempts are not spent, and are afterwards', async () => {
+    const fixture = deliveryFixture({ env: { RETRY_DOUBTFUL_DELAYS_MS: '31000', RETRY_MAX_ATTEMPTS: '3' } })
+    const { attempts, clock, core, issuer, outcomes } = fixture
+    await fixture.registry.apply([
+      { kind: 'register', registration: sampleRegistration(), origin: sampleOrigin() },
+    ])
+    issuer.isAbsent = true
+    await fixture.owe([sampleRegistration()])
+    core.backlogLoop.start()
+    const refuse = async (n: number) => {
+      await eventually(() => expect(attempts).toHaveLength(n))
+      attempts[n - 1]?.answer(answered(400))
+      await fixture.stored()
+      clock.nowMs += 31_000
+    }
+    for (const n of [1, 2, 3, 4]) await refuse(n)
+    issuer.isAbsent = false
+    await refuse(5)
+    expect(outcomes()).toEqual([])
+    await refuse(6)
+    await core.backlogLoop.stop()
+    await eventually(() => expect(outcomes()).toMatchObject([{ reason: 'rejected', attempts: 2 }]))
+  })
+
+  test('for an issuer that its own metadata name otherwise: parked without an attempt, and claimed when they do not', async () => {
+    const fixture = deliveryFixture()
+    const { attempts, backlog, clock, core, issuer, outcomes } = fixture
+    await fixture.registry.apply([
+      { kind: 'register', registration: sampleRegistration(), origin: sampleOrigin() },
+    ])
+    issuer.isMisnamed = true
+    await fixture.owe([sampleRegistration()])
+    await fixture.stored()
+    const [before] = await backlog.sizes(1)
+    expect(before).toMatchObject({ rpKey: RP, size: 1 })
+    clock.nowMs += 60_000
+    core.backlogLoop.start()
+    core.backlogLoop.wake()
+    await core.backlogLoop.stop()
+    // Not even claimed: it is due as before.
+    expect([attempts, outcomes(), await backlog.sizes(1)]).toEqual([[], [], [before]])
+    issuer.isMisnamed = false
+    const again = deliveryFixture({ stores: fixture, env: {} })
+    again.clock.nowMs = clock.nowMs
+    again.core.backlogLoop.start()
+    await eventually(() => expect(again.attempts).toHaveLength(1))
+    again.attempts[0]?.answer(answered(200))
+    await again.core.backlogLoop.stop()
   })
 
   test('attempts spent: exhausted', async () => {

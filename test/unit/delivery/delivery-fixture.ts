@@ -150,6 +150,10 @@ export function deliveryFixture(options: FixtureOptions = {}) {
   }
   const issuer = {
     isEnabled: true,
+    isMisnamed: false,
+    /** RPs are known not to find its keys. */
+    isAbsent: false,
+    isUnverifiable: () => issuer.isAbsent,
     deadlineMs: configOf(env).delivery.retry.deadlineMs,
     egress: new EgressGuard({ allowHttp: true, allow: [] }),
     client: () => undefined,
@@ -239,6 +243,7 @@ export function deliveryFixture(options: FixtureOptions = {}) {
     clock,
     concluded,
     core,
+    issuer,
     noted,
     published,
     registry,

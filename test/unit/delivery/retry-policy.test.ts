@@ -126,6 +126,28 @@ describe('an issuer with retries of its own', () => {
   })
 })
 
+describe('an excused answer', () => {
+  const DAY_MS = 86_400_000
+  const excused = (sinceMs: number, options: Partial<RetryPolicyOptions> = {}) =>
+    decide({ verdict: 'excused', attempts: 60, timeMs: DAY_MS, deadlineMs: NOW + DAY_MS - sinceMs }, options)
+
+  test('is spaced as doubtful ones are, by the time since the delivery was taken up, and uses up no attempts', () => {
+    const spaced = [
+      [0, 31_000],
+      [30_999, 31_000],
+      [31_000, 120_000],
+      [151_000, 660_000],
+      [3_600_000, 660_000],
+    ] as const
+    for (const [sinceMs, ms] of spaced) expect(excused(sinceMs)).toEqual({ kind: 'retry', dueMs: NOW + ms })
+    expect(excused(0, { doubtfulDelaysMs: [] })).toEqual({ kind: 'retry', dueMs: NOW + 150_000 })
+  })
+
+  test('ends with the deadline', () => {
+    expect(excused(DAY_MS - 30_000)).toEqual({ kind: 'give-up', reason: 'expired' })
+  })
+})
+
 describe('what the egress guard refused', () => {
   const blocked = (attempts: number, more: Partial<RetryContext> = {}) =>
     decide({ verdict: 'blocked', attempts, doubtful: attempts, deadlineMs: Number.MAX_SAFE_INTEGER, ...more })

@@ -3,6 +3,7 @@ import { atRunTime } from '../../../src/diagnosis/check.ts'
 import { areas, checksOf } from '../../../src/diagnosis/check-names.ts'
 import { clientChecks } from '../../../src/diagnosis/clients.ts'
 import { processChecks } from '../../../src/diagnosis/configuration.ts'
+import { issuerChecks } from '../../../src/diagnosis/issuer-checks.ts'
 import { keyChecks } from '../../../src/diagnosis/keys.ts'
 import { logChecks } from '../../../src/diagnosis/log-edges.ts'
 import { redisChecks } from '../../../src/diagnosis/redis-server.ts'
@@ -21,6 +22,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     redisChecks(expectations),
     topicChecks(expectations),
     logChecks,
+    issuerChecks,
     keyChecks,
     clientChecks,
     processChecks,
@@ -28,7 +30,11 @@ test('a relay makes these checks at its start and while it runs', () => {
   expect([...new Set(made)].sort()).toEqual([
     'client-origin',
     'client-token-type',
+    'issuer-discovery',
+    'issuer-jwks',
+    'issuer-known',
     'issuers-file',
+    'key-published',
     'keys-file',
     'keys-left-out',
     'keys-permissions',
@@ -40,6 +46,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     'option-misspelt',
     'outcome-topic',
     'positions-passed',
+    'record-type',
     'records-refused',
     'redis-evicted',
     'redis-eviction',

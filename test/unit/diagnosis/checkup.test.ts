@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type CheckedPart, Checkup } from '../../../src/diagnosis/checkup.ts'
 import { type Finding, ok } from '../../../src/diagnosis/finding.ts'
+import { Gate } from '../../../src/lib/gate.ts'
 
 const error: Finding = {
   check: 'redis-writable',
@@ -21,12 +22,13 @@ let state: Record<CheckedPart, readonly Finding[] | Error>
 let looks: Record<CheckedPart, number>
 let ending: AbortController
 let checkup: Checkup
+let clear: Gate
 
 beforeEach(() => {
   vi.useFakeTimers()
   said = []
-  state = { redis: [], topics: [], log: [], keys: [], clients: [], process: [] }
-  looks = { redis: 0, topics: 0, log: 0, keys: 0, clients: 0, process: 0 }
+  state = { redis: [], topics: [], log: [], issuer: [], keys: [], clients: [], process: [] }
+  looks = { redis: 0, topics: 0, log: 0, issuer: 0, keys: 0, clients: 0, process: 0 }
   ending = new AbortController()
   const look = (part: CheckedPart) => ({
     checks: [],
@@ -37,12 +39,15 @@ beforeEach(() => {
       return found
     },
   })
+  clear = new Gate(false)
   checkup = new Checkup({
+    clear,
     intervalMs: 30_000,
     looks: {
       redis: look('redis'),
       topics: look('topics'),
       log: look('log'),
+      issuer: look('issuer'),
       keys: look('keys'),
       clients: look('clients'),
       process: look('process'),
@@ -161,4 +166,42 @@ test('it ends with its signal, also where it was held up', async () => {
   const before = looks.redis
   await vi.advanceTimersByTimeAsync(60_000)
   expect(looks.redis).toBe(before)
+})
+
+test('an error that comes up later stops what takes anything up, and what is taken goes on when it is resolved', async () => {
+  await start()
+  expect(clear.isOpen).toBe(true)
+  state.redis = [error]
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(clear.isOpen).toBe(false)
+  state.redis = new Error('not connected')
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(clear.isOpen).toBe(false)
+  state.redis = []
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(clear.isOpen).toBe(true)
+})
+
+test('a topic that is missing holds up the start; later the others are read on, and an absent key never stops the rest', async () => {
+  const missing: Finding = { check: 'topic-missing', severity: 'error', text: 'none', remedy: 'create it' }
+  state.topics = [missing]
+  state.issuer = [{ check: 'key-published', severity: 'error', text: 'absent', remedy: 'publish it' }]
+  const started = await start()
+  expect(started.isClear).toBe(false)
+  state.topics = []
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(started.isClear).toBe(true)
+  state.topics = [missing]
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(checkup.errors).toHaveLength(2)
+  expect(clear.isOpen).toBe(true)
+})
+
+test('a service that stops is not held up', async () => {
+  await start()
+  state.redis = [error]
+  await vi.advanceTimersByTimeAsync(30_000)
+  ending.abort()
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(clear.isOpen).toBe(true)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkClock, checkDiscovery, checkLogoutSupport, contentOf } from '../../../src/diagnosis/issuer.ts'
+import { checkClock, checkIssuerNamed, checkLogoutSupport, contentOf } from '../../../src/diagnosis/issuer.ts'
 import type { DocumentAnswer } from '../../../src/egress/fetch-document.ts'
 import { discoveryUri, jwksUriIn } from '../../../src/issuers/discovery-uri.ts'
 
@@ -66,7 +66,7 @@ describe('the metadata', () => {
     { published: undefined, is: 'error' },
     { published: 7, is: 'error' },
   ])('with issuer $published: $is', ({ published, is }) => {
-    expect(checkDiscovery('https://op.example', { issuer: published }).severity).toBe(is)
+    expect(checkIssuerNamed('https://op.example', { issuer: published }).severity).toBe(is)
   })
 
   test.each([

@@ -15,7 +15,8 @@ const passed = (overrides: Partial<PassedPosition> = {}): PassedPosition => ({
   ...overrides,
 })
 
-const checkLog = (notes: EdgeNotes) => lookAt(logChecks, () => notes.read()).make()
+const checkLog = (notes: EdgeNotes) =>
+  lookAt(logChecks, () => ({ ...notes.read(), unknownTypes: { types: [], further: 0 } })).make()
 
 function notesFixture() {
   const clock = manualClock(1_000_000)

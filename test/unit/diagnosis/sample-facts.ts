@@ -15,6 +15,7 @@ export function redisFacts(overrides: Partial<RedisFacts> = {}): RedisFacts {
     groupId: { value: 'logout-relay' },
     prefixedKeys: { value: [] },
     foreignKeys: { value: [] },
+    owners: { value: { hasOwn: true, wasEmpty: false, others: new Map() } },
     ...overrides,
   }
 }
@@ -39,6 +40,8 @@ export const expectations: Expectations = {
   groupId: 'logout-relay',
   lateAfterMs: DAY_MS / 24,
   retryDeadlineMs: DAY_MS,
+  kafka: { brokers: ['kafka-1:9092', 'kafka-2:9092'] },
+  issuers: () => ['https://login.example.com/'],
   sessionLifetimeMs: 30 * DAY_MS,
 }
 

@@ -11,18 +11,22 @@ import { expectations, topicFacts, troubles, unread } from './sample-facts.ts'
 
 describe('a topic that is missing', () => {
   test('one that is there is fine', () => {
-    expect(troubles(checkMissing(topicFacts()))).toEqual([])
+    expect(troubles(checkMissing(topicFacts(), expectations))).toEqual([])
   })
 
   test('an input topic: an error that says how to create it', () => {
-    const [finding] = troubles(checkMissing(topicFacts({ partitions: 0 })))
+    const [finding] = troubles(checkMissing(topicFacts({ partitions: 0 }), expectations))
     expect(finding).toMatchObject({ about: 'session-events', severity: 'error' })
     expect(finding?.text).toBe('the input and outcome topic session-events does not exist')
-    expect(finding?.remedy).toContain('kafka-topics.sh --create --topic session-events --partitions')
+    expect(finding?.remedy).toContain(
+      'kafka-topics.sh --bootstrap-server kafka-1:9092,kafka-2:9092 --create --topic session-events --partitions 12',
+    )
   })
 
   test('a topic that the relay creates itself', () => {
-    const [finding] = troubles(checkMissing(topicFacts({ partitions: 0, roles: ['dead-letter'] })))
+    const [finding] = troubles(
+      checkMissing(topicFacts({ partitions: 0, roles: ['dead-letter'] }), expectations),
+    )
     expect(finding?.remedy).toContain('restart the relay')
   })
 })

@@ -1,3 +1,4 @@
+import { isOutcomeType } from '../../outcome.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
 import { structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
@@ -48,7 +49,7 @@ export class MappingDecoder implements Decoder {
     const mapping = this.#mappingFor(record.topic)
     if (mapping === undefined) return undefined
     const type = headerText(headers, 'ce_type')
-    if (type !== undefined && (isKnownType(type) || unread(type) !== undefined)) return undefined
+    if (type !== undefined && isOwnType(type)) return undefined
     const parsed = parseJson(record.value)
     if (parsed.kind === 'poison') return parsed
     const texts = textsOf(headers)
@@ -63,7 +64,7 @@ export class MappingDecoder implements Decoder {
     const mapping = this.#mappingFor(record.topic)
     if (mapping === undefined) return undefined
     const type = cloudEventType(record)
-    if (type !== undefined && (isKnownType(type) || unread(type) !== undefined)) return undefined
+    if (type !== undefined && isOwnType(type)) return undefined
     if (what === undefined) return true
     return mapping.rules.some(({ emit }) => emit.some((it) => kindOf(it.type) === what))
   }
@@ -77,8 +78,7 @@ export class MappingDecoder implements Decoder {
     if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
     const { data, data_base64: encoded, ...attributes } = event
     const type = textOf(attributes.type)
-    const native = type === undefined ? undefined : unread(type)
-    if (native !== undefined) return native
+    if (type !== undefined && isOutcomeType(type)) return unread(type)
     const texts = { ...headers }
     for (const [name, value] of Object.entries(attributes))
       if (typeof value === 'string') texts[`ce_${name}`] = value
@@ -140,6 +140,11 @@ export function isTopic(name: string, topic: string): boolean {
     from = found + part.length
   }
   return true
+}
+
+/** What the relay reads or writes itself, on whatever topic. */
+function isOwnType(type: string): boolean {
+  return isKnownType(type) || isOutcomeType(type)
 }
 
 function textsOf(headers: WireHeaders): Record<string, string> {

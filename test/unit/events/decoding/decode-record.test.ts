@@ -105,6 +105,7 @@ describe.each(Object.entries(formats))('%s', (_, write) => {
     expect(decode(write('session-created', { sessionId: 's' }))).toEqual({
       kind: 'skipped',
       reason: 'unknown-type',
+      type: 'session-created',
     })
   })
 
@@ -312,7 +313,11 @@ describe('which format a record is of', () => {
     const bytes = Buffer.from('not JSON at all')
     const by = (ce_type: string) => decode(wireRecord(bytes, { ce_type }))
     expect(by('backchannel-logout-sent')).toEqual({ kind: 'skipped', reason: 'outcome' })
-    expect(by('session-created')).toEqual({ kind: 'skipped', reason: 'unknown-type' })
+    expect(by('session-created')).toEqual({
+      kind: 'skipped',
+      reason: 'unknown-type',
+      type: 'session-created',
+    })
   })
 
   test('a structured event of an unknown type without data is skipped, not poison', () => {
@@ -320,6 +325,7 @@ describe('which format a record is of', () => {
     expect(decode(structured({ ...rest, type: 'session-created' }, 'application/cloudevents+json'))).toEqual({
       kind: 'skipped',
       reason: 'unknown-type',
+      type: 'session-created',
     })
   })
 })

@@ -54,7 +54,11 @@ describe('a further format', () => {
   const end = (sessionId: string, id?: string) => saying('session-terminated', { sessionId }, id)
 
   test('is asked for CloudEvents of its own type, and no other format answers for them', () => {
-    expect(decode(foreignRecord(end('s')))).toEqual({ kind: 'skipped', reason: 'unknown-type' })
+    expect(decode(foreignRecord(end('s')))).toEqual({
+      kind: 'skipped',
+      reason: 'unknown-type',
+      type: FOREIGN_TYPE,
+    })
     expect(decode(foreignRecord(end('s')), foreignFormat)).toMatchObject([{ trigger: { sessionId: 's' } }])
   })
 
@@ -95,6 +99,16 @@ describe('a further format', () => {
     expect(decode(wireRecord(Buffer.from('{'), { ce_type: FOREIGN_TYPE }), foreignFormat)).toMatchObject({
       kind: 'poison',
     })
+  })
+
+  test('a type that nobody knows is told in a length and in characters that may be shown', () => {
+    const type = `a\u202e\n${'b'.repeat(200)}`
+    const shown = `a\ufffd\ufffd${'b'.repeat(97)}`
+    const skipped = { kind: 'skipped', reason: 'unknown-type', type: shown }
+    for (const format of inputFormats) {
+      const { headers, value } = inputRecord(type, { sessionId: 's' }, { format })
+      expect(decode(wireRecord(Buffer.from(value), headers))).toEqual(skipped)
+    }
   })
 
   test('a record that says nothing is skipped', () => {
