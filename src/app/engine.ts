@@ -4,7 +4,9 @@ import { ClientPolicy } from '../delivery/client-policy.ts'
 import { ClientStates } from '../delivery/client-states.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-core.ts'
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
+import { EndpointChecks } from '../delivery/endpoint-checks.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
+import { NameResolver } from '../egress/name-resolver.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { Decoders } from '../events/decoding/decode-record.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
@@ -137,12 +139,18 @@ export interface DeliveryParts {
 }
 
 /** The delivery, which `serve` alone has. */
-export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; sender: UndiciSender } {
+export function createDelivery(parts: DeliveryParts): {
+  core: DeliveryCore
+  endpoints: EndpointChecks
+  sender: UndiciSender
+} {
   const { clock, config, events, issuers, log, onInvalidSetting, stores } = parts
   const { backlog, guard, keys, redis, registry } = stores
+  const names = new NameResolver()
   const sender = new UndiciSender({
     attemptTimeoutMs: config.delivery.attemptTimeoutMs,
     connectionsPerOriginMax: config.delivery.maxInFlight,
+    names,
   })
   const clients = new ClientPolicy(config.clients, issuers, parts.onClientNote)
   const core = new DeliveryCore({
@@ -168,5 +176,11 @@ export function createDelivery(parts: DeliveryParts): { core: DeliveryCore; send
     issuers,
     transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.retry.deadlineMs }),
   })
-  return { core, sender }
+  const endpoints = new EndpointChecks({
+    issuers,
+    refusal: (rp, endpoint) => clients.refusal(rp, endpoint),
+    resolve: (hostname, done) => names.resolve(hostname, done),
+    onNote: parts.onClientNote,
+  })
+  return { core, endpoints, sender }
 }

@@ -52,6 +52,7 @@ const checksByArea = {
     'rp-uri',
     'rp-settings',
     'client-origin',
+    'client-egress',
     'client-token-type',
     'rp-resolves',
     'rp-egress',
