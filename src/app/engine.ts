@@ -4,7 +4,9 @@ import { ClientPolicy } from '../delivery/client-policy.ts'
 import { ClientStates } from '../delivery/client-states.ts'
 import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-core.ts'
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
+import { EndpointChecks } from '../delivery/endpoint-checks.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
+import { NameResolver } from '../egress/name-resolver.ts'
 import { ShadowSender } from '../egress/shadow-sender.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { logoutEndpoint } from '../events/logout-endpoint.ts'
@@ -147,16 +149,19 @@ export interface DeliveryParts {
 /** The delivery, which `serve` alone has. */
 export function createDelivery(parts: DeliveryParts): {
   core: DeliveryCore
+  endpoints: EndpointChecks
   sender: UndiciSender | ShadowSender
 } {
   const { clock, config, events, issuers, log, onInvalidSetting, stores } = parts
   const { backlog, guard, keys, redis, registry } = stores
+  const names = new NameResolver()
   const sender =
     config.mode === 'shadow'
-      ? new ShadowSender()
+      ? new ShadowSender(names)
       : new UndiciSender({
           attemptTimeoutMs: config.delivery.attemptTimeoutMs,
           connectionsPerOriginMax: config.delivery.maxInFlight,
+          names,
         })
   const clients = new ClientPolicy(config.clients, issuers, parts.onClientNote)
   const core = new DeliveryCore({
@@ -183,5 +188,11 @@ export function createDelivery(parts: DeliveryParts): {
     issuers,
     transport: new BackchannelLogout({ clients, issuers, lateAfterMs: config.delivery.lateAfterMs }),
   })
-  return { core, sender }
+  const endpoints = new EndpointChecks({
+    issuers,
+    refusal: (rp, endpoint) => clients.refusal(rp, endpoint),
+    resolve: (hostname, done) => names.resolve(hostname, done),
+    onNote: parts.onClientNote,
+  })
+  return { core, endpoints, sender }
 }

@@ -196,6 +196,7 @@ export class Service {
       registry,
       admission: this.#core.admission,
       deadLetters: this.#deadLetters,
+      endpoints: delivery.endpoints,
       isBeforeStart: (record) => this.#registryWatch.isBeforeStart(record),
       onRefused: (record, reason) => edges.recordRefused(record, withoutIdentifiers(reason)),
       onUnknownType: (type, record) => types.note(type, record),

@@ -90,11 +90,11 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
     checkAlone(options as Readonly<Record<string, unknown>>)
     return sendDeadLetters(range, options.dryRun === true, output)
   }
-  if (readConfigPart(layout.mode) === 'shadow')
-    throw new RelayFault('LR_USAGE', 'replay: MODE is shadow, where nothing is owed and nothing is sent')
   const filter = filterOf(options)
   const perSecond = rateOf(options.rate)
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
+  if (readConfigPart(layout.mode) === 'shadow')
+    throw new RelayFault('LR_USAGE', 'replay: MODE is shadow, where nothing is owed and nothing is sent')
   const dry = options.dryRun === true
   const work = async (run: RecoveryRun, site: RecoverySite): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))

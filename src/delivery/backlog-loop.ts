@@ -8,6 +8,7 @@ import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { DeliveryIssuers } from './delivery-issuers.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { issuersInTurn } from './issuer-shares.ts'
+import { KeepPaused } from './keep-paused.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 import { issuerOf, type RelyingParties, type RelyingParty } from './relying-party.ts'
 import type { Owed } from './resolve.ts'
@@ -56,9 +57,11 @@ export class BacklogLoop {
   #sleeping: AbortController | undefined
   #isWoken = false
   readonly #strangers = new Set<string>()
+  readonly #keepPaused: KeepPaused
 
   constructor(options: BacklogLoopOptions) {
     this.#options = options
+    this.#keepPaused = new KeepPaused(options.backlog, options.clock)
   }
 
   start(): void {
@@ -135,6 +138,7 @@ export class BacklogLoop {
     const { backlog, clock, issuers, relyingParties } = this.#options
     const now = clock.now()
     const due: RelyingParty[] = []
+    const paused: RelyingParty[] = []
     const strangers: string[] = []
     for (let from = 0; ; from += RPS_PER_PAGE) {
       const page = await backlog.dueRps(now, from, RPS_PER_PAGE)
@@ -145,11 +149,13 @@ export class BacklogLoop {
           if (issuer.isMisnamed) continue
           const rp = relyingParties.byKey(rpKey)
           // However much it has parked, it stays where it is.
-          if (rp.state?.kind !== 'paused') due.push(rp)
+          if (rp.state?.kind === 'paused') paused.push(rp)
+          else due.push(rp)
         } else if (strangers.length < STRANGERS_PER_LOOK && !this.#strangers.has(rpKey)) strangers.push(rpKey)
       }
       if (page.length < RPS_PER_PAGE) break
     }
+    this.#keepPaused.look(paused)
     if (strangers.length > 0) await this.#tidy(strangers, now)
     return due
   }

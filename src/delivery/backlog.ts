@@ -27,6 +27,8 @@ export interface ParkedName {
 export interface ParkedDelivery extends ParkedName {
   /** Milliseconds since the epoch. */
   readonly dueMs: number
+  /** Its registration must live until then even if its deadline is earlier. Milliseconds since the epoch. */
+  readonly keptUntilMs?: number
   readonly state: ParkedState
 }
 
@@ -102,6 +104,8 @@ export interface Backlog {
    * `park` does.
    */
   makeDue(deliveries: readonly ParkedDelivery[], nowMs: number): Promise<ReadonlySet<string>>
+  /** The registrations of all that is parked for the RP live until then at least. Milliseconds since the epoch. */
+  keep(rpKey: string, untilMs: number): Promise<void>
   /** Ends parked deliveries: settled, or without a registration. */
   remove(names: readonly ParkedName[]): Promise<void>
   /** How many deliveries are parked, per RP, for at most `limit` RPs, with the due time of the oldest. */

@@ -101,5 +101,7 @@ export type ClientNote =
   | { readonly kind: 'origin-changed'; readonly from: string; readonly to: string }
   /** Its tokens were to go to a host that the operator has not allowed. */
   | { readonly kind: 'host-refused'; readonly to: string }
+  /** The egress guard would let nothing through to the address with which it is registered or configured. */
+  | { readonly kind: 'registered-refused'; readonly to: string; readonly why: string }
   /** The egress guard let nothing through to it; `why` names the address and the remedy. */
   | { readonly kind: 'egress-refused'; readonly to: string; readonly why: string }

@@ -3,6 +3,7 @@ import { MicroBatcher } from '../lib/micro-batcher.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import type { Backlog, ParkedDelivery } from './backlog.ts'
 import type { Delivery } from './delivery.ts'
+import { KEPT_MS } from './keep-paused.ts'
 import type { OpenDeliveries } from './open-deliveries.ts'
 
 export interface ParkingOptions {
@@ -62,6 +63,7 @@ function parkedDeliveries({ delivery, dueMs }: Parked): ParkedDelivery[] {
     ...(lastError !== undefined && { lastError }),
     ...(origin !== undefined && { origin }),
   }
+  const isPaused = delivery.rp.state?.kind === 'paused'
   return [delivery.registration, ...delivery.coalesced].map(
     ({ issuer, sessionId, oidcSessionId }: Registration) => ({
       rpKey: delivery.rp.key,
@@ -69,6 +71,7 @@ function parkedDeliveries({ delivery, dueMs }: Parked): ParkedDelivery[] {
       sessionId,
       oidcSessionId,
       dueMs,
+      ...(isPaused && { keptUntilMs: dueMs + KEPT_MS }),
       state,
     }),
   )

@@ -56,6 +56,8 @@ export interface RelyingParty {
   hasDueBacklog: boolean
   /** When its backlog was last looked through for deliveries past their deadline. */
   sweptAtMs: number
+  /** While it is paused: when what is parked for it was last kept from expiring. */
+  keptAtMs: number
   /** It stands among those of its issuer that may start an attempt. */
   hasTurn: boolean
   usedAt: number
@@ -152,6 +154,7 @@ export class RelyingParties {
         startedFirst: false,
         hasDueBacklog: false,
         sweptAtMs: Number.NEGATIVE_INFINITY,
+        keptAtMs: Number.NEGATIVE_INFINITY,
         hasTurn: false,
         usedAt: ++this.#uses,
         sent: 0,

@@ -54,6 +54,7 @@ const checksByArea = {
     'rp-uri',
     'rp-settings',
     'client-origin',
+    'client-egress',
     'client-token-type',
     'rp-resolves',
     'rp-egress',

@@ -47,6 +47,15 @@ export function findingOfClient({ clientId, note }: NotedClient): Finding {
         remedy:
           'correct the DNS name or EGRESS_ALLOW before their deadline; else find out who wrote that URI',
       }
+    case 'registered-refused':
+      return {
+        check: 'client-egress',
+        about: clientId,
+        severity: 'warning',
+        text: `the egress guard would refuse logouts of ${clientId} to ${note.to}, where it is registered: ${note.why}`,
+        remedy:
+          'correct the DNS name or EGRESS_ALLOW before its users log out; else find out who wrote that URI',
+      }
     default:
       return note satisfies never
   }
@@ -59,7 +68,7 @@ function typeText(asked: string): string {
   return /^(application\/)?jwt$/i.test(asked) ? 'the token type JWT' : 'another token type'
 }
 
-export const clientChecks = (['client-token-type', 'client-origin'] as const).map(
+export const clientChecks = (['client-token-type', 'client-origin', 'client-egress'] as const).map(
   (name): Check<readonly NotedClient[]> => ({
     name,
     runs: 'always',

@@ -74,6 +74,16 @@ export class EgressGuard {
     }
   }
 
+  /** What can be said against the addresses of a name. `undefined` for nothing. */
+  objectionTo(hostname: string, addresses: readonly string[]): string | undefined {
+    try {
+      this.permitted(hostname, addresses)
+      return undefined
+    } catch (error) {
+      return messageOf(error)
+    }
+  }
+
   isHostAllowed(hostname: string): boolean {
     return this.#hosts.has(canonicalHost(hostname))
   }

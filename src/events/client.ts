@@ -31,8 +31,9 @@ export interface ClientRemoved extends OfClient {
 
 export type ClientChange = ClientConfigured | ClientRemoved
 
-const fieldsSchema = rpSettingsSchema.extend({
+const fieldsSchema = z.object({
   backchannelLogoutUri: optional(endpoint),
+  ...rpSettingsSchema.shape,
   sessionRequired: optional(z.boolean()),
 })
 

@@ -1,5 +1,6 @@
 import type { Admission } from '../delivery/admission.ts'
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
+import type { EndpointChecks } from '../delivery/endpoint-checks.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
@@ -27,6 +28,8 @@ export interface IntakeOptions {
   readonly clear?: Pick<Gate, 'wait'>
   readonly clock: Clock
   readonly deadLetters: DeadLetters
+  /** Looks at the addresses that records name, without keeping anybody waiting. */
+  readonly endpoints?: Pick<EndpointChecks, 'lookAt'>
   readonly events: IntakeEvents
   readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
   /** Called for a record that cannot be carried out because of its content or the registry's. It becomes a dead letter. */
@@ -160,6 +163,7 @@ export class Intake {
     const span = isServed && decoded.kind === 'trigger' ? tracing?.resolving(decoded.trigger, now) : undefined
     const step = pipeline.step(decoded, now, span?.context)
     if (step !== undefined) {
+      this.#options.endpoints?.lookAt(step)
       batch.push({ decoded, step, wire, record, span })
       return
     }

@@ -12,11 +12,13 @@ import {
   removeScript,
   setAsideScript,
 } from './backlog-scripts.ts'
+import { scanMembersScript } from './bounded-reads.ts'
 import { FOREIGN } from './foreign-keys.ts'
 import { decodeMember, decodeProgress, encodeMember, encodeProgress } from './parked-state.ts'
 import type { RedisCommand, RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript } from './redis-script.ts'
+import { scannedMembers } from './scanned-keys.ts'
 import { stretchScript } from './settling-scripts.ts'
 import { timeToLiveMs } from './time-to-live.ts'
 
@@ -42,6 +44,7 @@ export class RedisBacklog implements Backlog {
     this.#redis = redis
     this.#keys = keys
     redis.register(stretchScript, parkScript, holdScript, makeDueScript, claimScript, removeScript)
+    redis.register(scanMembersScript)
     redis.register(earliestDeadlineScript, nextDueScript, setAsideScript, dueRpsScript, firstRpsScript)
   }
 
@@ -168,6 +171,20 @@ export class RedisBacklog implements Backlog {
     for (const rpKey of emptied) await this.#reindex(rpKey, '')
   }
 
+  async keep(rpKey: string, untilMs: number): Promise<void> {
+    const issuer = rpKey.slice(0, rpKey.indexOf('|'))
+    for await (const members of scannedMembers(this.#redis, this.#keys.backlog(rpKey), '*')) {
+      const parked = members.flatMap((member) => {
+        const decoded = decodeMember(member)
+        if (decoded === undefined) return []
+        const progress = { attempts: 0, doubtful: 0 }
+        const state = { ...progress, ...decoded.state }
+        return { ...decoded, rpKey, issuer, dueMs: 0, keptUntilMs: untilMs, state }
+      })
+      await this.#redis.tolerantPipeline(this.#stretches(parked))
+    }
+  }
+
   async sizes(limit: number): Promise<{ rpKey: string; size: number; nextDueMs: number }[]> {
     const call = evalScript(firstRpsScript, [this.#keys.backlogs()], [limit])
     const flat = (await this.#redis.command(...call)) as string[]
@@ -224,9 +241,10 @@ export class RedisBacklog implements Backlog {
   #stretches(deliveries: readonly ParkedDelivery[]): RedisCommand[] {
     const now = Date.now()
     const sessions = new Map<string, { issuer: string; sessionId: string; ms: number }>()
-    for (const { issuer, sessionId, state } of deliveries) {
+    for (const { issuer, keptUntilMs = 0, sessionId, state } of deliveries) {
       const name = `${issuer}\n${sessionId}`
-      const ms = Math.max(sessions.get(name)?.ms ?? 0, timeToLiveMs(state.deadlineMs, now))
+      const untilMs = Math.max(state.deadlineMs, keptUntilMs)
+      const ms = Math.max(sessions.get(name)?.ms ?? 0, timeToLiveMs(untilMs, now))
       sessions.set(name, { issuer, sessionId, ms })
     }
     return [...sessions.values()].map(({ issuer, sessionId, ms }) => {

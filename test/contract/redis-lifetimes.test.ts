@@ -44,6 +44,16 @@ describe('lifetimes in Redis', () => {
     return backlog.park([delivery])
   }
 
+  test('what is parked for a paused RP is kept beyond its deadline', async () => {
+    await register()
+    await end()
+    await parkUntil(Date.now())
+    expect(await ttl(sessionKey())).toBeLessThan(5 * LIFETIME)
+    await backlog.keep(`${ISSUER}|client-1`, Date.now() + 10 * LIFETIME)
+    expect(await ttl(sessionKey())).toBeGreaterThan(9 * LIFETIME)
+    expect(await ttl(fixture.keys.ended(ISSUER, 'session-1'))).toBeGreaterThan(9 * LIFETIME)
+  })
+
   test('registrations and tombstones end by themselves', async () => {
     await register()
     await end()

@@ -162,7 +162,7 @@ describe.concurrent('sessions', () => {
     }
     expect(fromInput.stderr).toMatch(/line 2: alg: .*; backchannelLogoutUri: must be an https/)
     expect(fromInput.stderr).not.toContain('hunter2')
-    expect(fromOptions.stderr).toMatch(/userId: .*; backchannelLogoutUri: /)
+    expect(fromOptions.stderr).toMatch(/userId: /)
     expect(noJson.stderr).toContain('line 1: is not JSON')
     expect(nothing.stderr).toContain('--stdin')
     expect(foreign.stderr).toContain('issuer: ')

@@ -8,7 +8,9 @@ import type { AttemptResult } from '../../src/egress/sender.ts'
 import { UndiciSender } from '../../src/egress/undici-sender.ts'
 import { logoutEndpoint } from '../../src/events/logout-endpoint.ts'
 import { emptyLogout } from '../../src/transports/backchannel-logout/backchannel-logout.ts'
-import type { RelaySite } from '../support/relay-site.ts'
+import { type InputRecord, inputRecord } from '../support/input-record.ts'
+import type { LogLine } from '../support/relay-log.ts'
+import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { openSite } from './open-site.ts'
 
 /** Listens on every address of this machine, IPv4 and IPv6: whatever gets through is seen. */
@@ -81,6 +83,24 @@ test('every spelling of an address that is not public ends as failed: blocked, a
   }
   expect(got).toEqual(wanted)
   expect(connections).toBe(0)
+  await relay.stop()
+})
+
+test('an address that is registered and not allowed: a finding before anybody logs out', async () => {
+  const relay = await site.startRelay({ EGRESS_ALLOW: '', EGRESS_ALLOW_HTTP: 'false' })
+  const of = async (clientId: string, ...records: InputRecord[]) => {
+    await site.topic.publish(...records)
+    const isIt = ({ about, check }: LogLine) => check === 'client-egress' && about === clientId
+    return String((await relay.waitForLog(isIt)).text)
+  }
+  const named = (clientId: string, backchannelLogoutUri: string) =>
+    of(clientId, site.registered(site.registration('/named', { clientId, backchannelLogoutUri })))
+  expect(await named('plain', 'http://rp.example/logout')).toContain('EGRESS_ALLOW_HTTP')
+  expect(await named('address', 'https://10.1.2.3/logout?x=secret')).toMatch(/10\.1\.2\.3.*EGRESS_ALLOW/)
+  expect(await named('name', 'https://localhost/logout')).toContain('localhost')
+  const data = { issuer: ISSUER, clientId: 'configured', backchannelLogoutUri: 'https://[::1]/logout' }
+  expect(await of('configured', inputRecord('client-configured', data))).toContain('loopback')
+  expect(JSON.stringify(relay.log)).not.toContain('secret')
   await relay.stop()
 })
 

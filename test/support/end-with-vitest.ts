@@ -5,3 +5,6 @@ const endWithVitest = (): void => process.exit(1)
 // This runs for each test file, and many of them share a process.
 const isSet = process.listeners('disconnect').some(({ name }) => name === endWithVitest.name)
 if (!isSet) process.once('disconnect', endWithVitest)
+
+// Vitest's own, and an option of the relay by that name.
+delete process.env.MODE

@@ -23,6 +23,9 @@ export class MemoryBacklog implements Backlog {
   /** It has no index. */
   async tidyIndex(): Promise<void> {}
 
+  /** Nothing in it expires. */
+  async keep(): Promise<void> {}
+
   async claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]> {
     const claimed: ParkedDelivery[] = []
     const due = byDueTime(this.#parked.get(rpKey)?.values() ?? []).filter(({ dueMs }) => dueMs <= nowMs)

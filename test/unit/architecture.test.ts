@@ -60,7 +60,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     packages: 'commander',
   },
   'cli/replay': {
-    imports: 'lib events/decoding config delivery kafka recovery app cli',
+    imports: 'lib config delivery kafka recovery app cli',
   },
   cli: {
     imports:

@@ -50,9 +50,11 @@ export function addListClients(clients: Command): void {
     .addHelpText(
       'after',
       `
-SENT and FAILED count deliveries since the start of the relays that run now, together. BREAKER is that of all of them.
-An RP is failing while a breaker is open, for 15 minutes after a delivery failed, and while one that was attempted is parked.
-RPs that have registrations alone, and were sent nothing yet, are not listed.
+SENT and FAILED count deliveries since the start of the relays that run now,
+together. BREAKER is that of all of them. An RP is failing while a breaker is
+open, for 15 minutes after a delivery failed, and while one that was attempted
+is parked. RPs that have registrations alone, and were sent nothing yet, are
+not listed.
 
 Examples:
   $ logout-relay clients list --failing`,

@@ -43,9 +43,11 @@ export async function publishChange(
   const config = readConfigPart({ kafka: kafkaClient, topics: layout.kafka.topics })
   const [topic] = config.topics as [string]
   const redisMs = await reachable('Redis', site.settings.nowMs())
-  // A wrong clock here must not make a change that wins over all that follow; nor may an earlier one make it have no effect.
+  // A clock that is fast must not make a change win over all that follow, nor one that is slow make it have no effect.
   const nowMs = Math.min(Date.now(), redisMs + CLOCK_TOLERANCE_MS)
-  const atMs = Math.max(nowMs, (history.at(-1)?.atMs ?? 0) + 1)
+  const settings = await reachable('Redis', site.settings.settings(data.issuer, data.clientId))
+  const before = [...history.map((it) => it.atMs), ...settings.map((it) => it.recordedAtMs ?? 0)]
+  const atMs = Math.max(nowMs, Math.max(0, ...before) + 1)
   const change = changeOf(data, atMs)
   const { kafka, topics } = await openKafka(config.kafka)
   try {

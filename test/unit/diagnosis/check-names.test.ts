@@ -28,6 +28,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     processChecks,
   ].flatMap((checks) => atRunTime<never>(checks).map(({ name }) => name))
   expect([...new Set(made)].sort()).toEqual([
+    'client-egress',
     'client-origin',
     'client-token-type',
     'issuer-discovery',

@@ -66,6 +66,10 @@ test('a batch of CloudEvents', () => {
   const headers = { 'content-type': 'application/cloudevents-batch+json' }
   const of = (id: string, type: string) => ({ specversion: '1.0', id, source: '/', type, data })
   const batch = [of('a', 'session-terminated'), of('b', 'foreign'), of('c', 'session-terminated')]
-  expect(decode(batch, { headers })).toEqual([trigger, { kind: 'skipped', reason: 'unknown-type' }, trigger])
+  expect(decode(batch, { headers })).toEqual([
+    trigger,
+    { kind: 'skipped', reason: 'unknown-type', type: 'foreign' },
+    trigger,
+  ])
   expect(decode({}, { headers })).toMatchObject({ kind: 'poison' })
 })
