@@ -123,12 +123,13 @@ function withRemedy(row: RelyingPartyRow): TroubledRow {
 }
 
 function rowOf(rp: RelyingParty, backlog: BacklogSize | undefined): RelyingPartyRow {
-  const { breaker, clientId, inFlight } = rp
+  const { breaker, clientId, inFlight, state } = rp
   const isProbing = !breaker.isClosed && rp.probe !== undefined
   return {
     clientId,
     inFlight,
     waiting: waitingAt(rp),
+    ...(state !== undefined && state.kind !== 'active' && { state: state.kind }),
     ...parkedIn(backlog),
     breaker: breaker.isClosed ? 'closed' : isProbing ? 'probing' : 'open',
     ...(!breaker.isClosed && !isProbing && { openUntilMs: breaker.openUntilMs }),

@@ -7,9 +7,10 @@ import { id, parseIssuer, readConfigFor } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
-import { type ClientSite, withClients } from './client-site.ts'
+import { reads } from '../reads.ts'
+import { type ClientSite, clientsLayout, withClients } from './client-site.ts'
 import { findClient } from './find-client.ts'
-import { publishChange } from './publish-change.ts'
+import { publishChange, publishLayout } from './publish-change.ts'
 
 interface Options {
   readonly issuer?: string
@@ -36,15 +37,15 @@ const columns: readonly Column<StateRow>[] = [
 const IN_FORCE_MS = 1_000
 
 export function addChangeState(clients: Command): void {
-  withOptions(clients.command('pause'))
+  withOptions(reads(clients.command('pause'), clientsLayout, publishLayout))
     .description('send nothing to an RP: its logouts are parked, and their deadlines stand still')
     .addHelpText('after', '\nExamples:\n  $ logout-relay clients pause shop')
     .action((client: string, options: Options) => changeState(client, 'paused', options))
-  withOptions(clients.command('resume'))
+  withOptions(reads(clients.command('resume'), clientsLayout, publishLayout))
     .description('make an RP active again that was paused or retired')
     .addHelpText('after', '\nExamples:\n  $ logout-relay clients resume shop')
     .action((client: string, options: Options) => changeState(client, 'active', options))
-  withOptions(clients.command('retire'))
+  withOptions(reads(clients.command('retire'), clientsLayout, publishLayout))
     .description('take no registrations of an RP any more; what is owed to it fails with reason retired')
     .option('--yes', 'do not ask; required without a terminal')
     .addHelpText('after', '\nExamples:\n  $ logout-relay clients retire shop')

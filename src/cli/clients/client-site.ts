@@ -1,5 +1,5 @@
 import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
-import { layout, readConfigPart } from '../../config/config.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import { readEachOption } from '../../config/read-each-option.ts'
 import type { ClientSummary } from '../../delivery/relay-summary.ts'
 import type { Issuers } from '../../issuers/issuers.ts'
@@ -37,6 +37,15 @@ export interface KnownClient {
 
 const RPS_MAX = 100_000
 
+const siteLayout = { redis: layout.redis, registry: layout.registry } as const satisfies Layout
+
+/** What these commands read; publishing a change reads more. */
+export const clientsLayout = {
+  ...siteLayout,
+  ...issuersLayout,
+  egress: layout.egress,
+} as const satisfies Layout
+
 /** The issuers of the configuration, as far as there is one: a command may be told by `--issuer` alone. */
 export async function openIssuers(): Promise<Issuers | undefined> {
   const config = readEachOption().part({ ...issuersLayout, egress: layout.egress })
@@ -47,7 +56,7 @@ export async function openIssuers(): Promise<Issuers | undefined> {
 
 /** Runs a command with a connection to Redis, which is closed afterwards. */
 export async function withClients<T>(run: (site: ClientSite) => Promise<T>): Promise<T> {
-  const config = readConfigPart({ redis: layout.redis, registry: layout.registry })
+  const config = readConfigPart(siteLayout)
   const issuers = await openIssuers()
   const redis = await openRedis(config.redis)
   const keys = new RedisKeys(config.redis.prefix)

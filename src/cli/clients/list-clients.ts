@@ -4,9 +4,11 @@ import { timeText } from '../../lib/time-text.ts'
 import { currentState } from '../../registry/client-history.ts'
 import { count, parseIssuer } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import {
   breakerText,
   type ClientSite,
+  clientsLayout,
   type KnownClient,
   knownClients,
   oldestDeadlines,
@@ -40,8 +42,7 @@ const LIMIT_MAX = 100_000
 const RECENT_MS = 15 * 60_000
 
 export function addListClients(clients: Command): void {
-  clients
-    .command('list')
+  reads(clients.command('list'), clientsLayout)
     .description('list RPs, those that are failing first')
     .option('--issuer <issuer>', 'only clients of this issuer (default: all)', parseIssuer)
     .option('--failing', 'only those that are failing')

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { layout, readConfigPart } from '../../config/config.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import { CLOCK_TOLERANCE_MS } from '../../events/claimed-time.ts'
 import type { ClientChange } from '../../events/client.ts'
 import { Decoders } from '../../events/decoding/decode-record.ts'
@@ -16,6 +16,8 @@ export type ChangeData = { readonly issuer: string; readonly clientId: string } 
 >
 
 const TYPE = 'client-configured'
+
+export const publishLayout = { kafka: kafkaClient, topics: layout.kafka.topics } as const satisfies Layout
 
 /** What the relay would make of the record. Throws `LR_USAGE`, which names the field, when it would not accept it. */
 export function changeOf(data: ChangeData, atMs: number): ClientChange {
@@ -40,7 +42,7 @@ export async function publishChange(
   data: ChangeData,
   history: ClientHistory = [],
 ): Promise<void> {
-  const config = readConfigPart({ kafka: kafkaClient, topics: layout.kafka.topics })
+  const config = readConfigPart(publishLayout)
   const [topic] = config.topics as [string]
   const redisMs = await reachable('Redis', site.settings.nowMs())
   // A clock that is fast must not make a change win over all that follow, nor one that is slow make it have no effect.

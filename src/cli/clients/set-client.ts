@@ -8,9 +8,10 @@ import { logoutEndpoint } from '../../events/logout-endpoint.ts'
 import { messageOf, RelayFault } from '../../lib/errors.ts'
 import { id, parseIssuer, readConfigFor } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import { withoutQuery } from '../sessions/registration-rows.ts'
-import { type ClientSite, withClients } from './client-site.ts'
-import { changeOf, publishChange } from './publish-change.ts'
+import { type ClientSite, clientsLayout, withClients } from './client-site.ts'
+import { changeOf, publishChange, publishLayout } from './publish-change.ts'
 
 interface Options {
   readonly issuer?: string
@@ -35,8 +36,7 @@ const columns: readonly Column<SetRow>[] = [
 ]
 
 export function addSetClient(clients: Command): void {
-  clients
-    .command('set')
+  reads(clients.command('set'), clientsLayout, publishLayout)
     .description('set for one RP what wins over its registrations; also for one that is new')
     .argument('<client>', 'the RP', id('<client>'))
     .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
@@ -51,10 +51,11 @@ export function addSetClient(clients: Command): void {
     .addHelpText(
       'after',
       `
-The settings are a record on the topic, and so survive the loss of Redis. They are in force within a second.
+The settings are a record on the topic, and so survive the loss of Redis. They
+are in force within a second.
 
 Examples:
-  $ logout-relay clients set shop --uri https://shop.example.com/backchannel-logout`,
+  $ logout-relay clients set shop --uri https://shop.example.com/logout`,
     )
     .action(setClient)
 }

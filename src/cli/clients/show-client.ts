@@ -3,8 +3,16 @@ import { timeText } from '../../lib/time-text.ts'
 import { currentState } from '../../registry/client-history.ts'
 import { id, parseIssuer, readConfigFor } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import { withoutQuery } from '../sessions/registration-rows.ts'
-import { breakerText, type ClientSite, oldestDeadlines, sumOf, withClients } from './client-site.ts'
+import {
+  breakerText,
+  type ClientSite,
+  clientsLayout,
+  oldestDeadlines,
+  sumOf,
+  withClients,
+} from './client-site.ts'
 import { findClient } from './find-client.ts'
 
 interface SettingRow extends Record<string, unknown> {
@@ -33,8 +41,7 @@ const columns: readonly Column<SettingRow>[] = [
 ]
 
 export function addShowClient(clients: Command): void {
-  clients
-    .command('show')
+  reads(clients.command('show'), clientsLayout)
     .description('show one RP: its state, its settings and where they come from')
     .argument('<client>', 'the RP', id('<client>'))
     .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)

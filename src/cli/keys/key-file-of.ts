@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
-import { layout, readConfigPart } from '../../config/config.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import { readEachOption } from '../../config/read-each-option.ts'
 import { SigningKeys } from '../../issuers/signing/signing-keys.ts'
 import { systemClock } from '../../lib/clock.ts'
@@ -22,12 +22,15 @@ export interface KeyFileOfIssuer {
   readonly keys: SigningKeys
 }
 
+/** What tells where the keys of an issuer are. */
+export const keyFileLayout = { ...issuersLayout, issuers: layout.issuers } as const satisfies Layout
+
 /**
  * The key file that is meant: one that was given, or that of an issuer of the configuration, the only one unless it was named.
  * Throws `LR_USAGE`, or as `readConfigPart` and `Issuers.open` do.
  */
 export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promise<KeyFileOfIssuer> {
-  const part = { ...issuersLayout, issuers: layout.issuers }
+  const part = keyFileLayout
   // A given file needs no configuration, and is perhaps a copy of the one that is configured.
   const config = file === undefined ? readConfigPart(part) : readEachOption().part(part)
   const issuers = config && createIssuers(config, systemClock)

@@ -6,6 +6,7 @@ import { privateJwk } from '../../issuers/signing/private-jwk.ts'
 import { codeOf, RelayFault } from '../../lib/errors.ts'
 import { id } from '../arguments.ts'
 import { Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import { handOutKeys, parseAlgorithm } from './key-arguments.ts'
 
 interface Options {
@@ -15,8 +16,7 @@ interface Options {
 }
 
 export function addKeysFromPem(keys: Command): void {
-  keys
-    .command('from-pem')
+  reads(keys.command('from-pem'))
     .description('make a key file of a private key in PEM, under the kid by which its issuer publishes it')
     .argument('<file>', 'PEM with the private key, not encrypted; - for standard input')
     .option('--kid <kid>', 'name of the key in the JWK set of the issuer (default: thumbprint)', id('--kid'))

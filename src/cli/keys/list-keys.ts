@@ -5,7 +5,8 @@ import { systemClock } from '../../lib/clock.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { parseIssuer } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
-import { keyFileOf } from './key-file-of.ts'
+import { reads } from '../reads.ts'
+import { keyFileLayout, keyFileOf } from './key-file-of.ts'
 
 interface Options {
   readonly issuer?: string
@@ -31,8 +32,7 @@ const columns: readonly Column<KeyRow>[] = [
 ]
 
 export function addListKeys(keys: Command): void {
-  keys
-    .command('list')
+  reads(keys.command('list'), keyFileLayout)
     .description('list the keys of an issuer: what signs now, later and never, and what it publishes itself')
     .option('--issuer <issuer>', 'keys of this issuer (default: the only one)', parseIssuer)
     .option('--file <file>', 'keys of this file (default: the configured one)')

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { TokenAlgorithm } from '../../events/registration.ts'
 import { generateKey, privateJwk } from '../../issuers/signing/private-jwk.ts'
 import { id } from '../arguments.ts'
+import { reads } from '../reads.ts'
 import { handOutKeys, parseAlgorithm } from './key-arguments.ts'
 
 interface Options {
@@ -13,8 +14,7 @@ interface Options {
 const RSA_BITS = 2_048
 
 export function addNewKey(keys: Command): void {
-  keys
-    .command('new')
+  reads(keys.command('new'))
     .description('make a key file with one key; print its public half')
     .option('--alg <alg>', 'RS256, PS256, ES256, EdDSA or Ed25519', parseAlgorithm, 'RS256')
     .option('--kid <kid>', 'name of the key (default: its RFC 7638 thumbprint)', id('--kid'))

@@ -11,9 +11,10 @@ import { RelayFault } from '../../lib/errors.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { id, parseIssuer } from '../arguments.ts'
 import { Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import { parseDuration } from '../time-argument.ts'
 import { parseAlgorithm } from './key-arguments.ts'
-import { keyFileOf } from './key-file-of.ts'
+import { keyFileLayout, keyFileOf } from './key-file-of.ts'
 
 interface Options {
   readonly in: number
@@ -30,8 +31,7 @@ const SPAN_MS_MAX = 366 * 86_400_000
 const PUBLISHED_BEFORE_MS = 600_000
 
 export function addRotateKeys(keys: Command): void {
-  keys
-    .command('rotate')
+  reads(keys.command('rotate'), keyFileLayout)
     .description('add a key that takes over later, so that RPs can read it before it signs')
     .requiredOption('--in <duration>', 'time until it signs, such as 1h', span('--in'))
     .option('--alg <alg>', 'its algorithm (default: as the key that signs now)', parseAlgorithm)

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
-import { layout, readConfigPart } from '../../config/config.ts'
-import { Decoders } from '../../events/decoding/decode-record.ts'
+import { RecordMapping } from '../../app/record-mapping.ts'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
+import type { Decoders } from '../../events/decoding/decode-record.ts'
 import { isShadowed } from '../../events/outcome.ts'
 import { readOutcomeDetails } from '../../events/read-outcome-details.ts'
 import { headerText, positionOf, type WireRecord } from '../../events/wire-record.ts'
@@ -14,6 +15,7 @@ import { id, parseIssuer } from '../arguments.ts'
 import { type KafkaBackend, kafkaClient, openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
+import { reads } from '../reads.ts'
 import { parseTime } from '../time-argument.ts'
 import { type ShadowProblem, type ShadowRow, ShadowTally } from './shadow-tally.ts'
 
@@ -24,9 +26,14 @@ interface Options {
   readonly json?: boolean
 }
 
+const { groupId, mappingFile, shadowTopic, topics: inputs } = layout.kafka
+const reportLayout = {
+  ...issuersLayout,
+  kafka: { ...kafkaClient, groupId, mappingFile, shadowTopic, topics: inputs },
+} as const satisfies Layout
+
 export function addShadowReport(shadow: Command): void {
-  shadow
-    .command('report')
+  reads(shadow.command('report'), reportLayout)
     .description('per RP: what would have been sent in shadow mode, and what would not, with the reasons')
     .option('--since <time>', 'how far back: a duration such as 2h or 7d, or an ISO 8601 time', '24h')
     .option('--client <id>', 'only this RP', id('--client'))
@@ -47,13 +54,10 @@ Examples:
 async function report(options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const sinceMs = parseTime(options.since, Date.now(), '--since')
-  const { groupId, shadowTopic, topics: inputs } = layout.kafka
-  const config = readConfigPart({
-    ...issuersLayout,
-    kafka: { ...kafkaClient, groupId, shadowTopic, topics: inputs },
-  })
+  const config = readConfigPart(reportLayout)
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
+  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   const issuer =
     options.issuer === undefined ? undefined : (issuers.resolve(options.issuer) ?? options.issuer)
   const kafka = await openKafka(config.kafka)
@@ -63,7 +67,7 @@ async function report(options: Options): Promise<void> {
       ...config.kafka,
       issuer,
       sinceMs,
-      decoders: new Decoders((name) => issuers.resolve(name)),
+      decoders: mapping.decoders((name) => issuers.resolve(name)),
       reader: new KafkaLogReader(kafka.kafka, kafka.topics),
     }
     const tally = new ShadowTally()
