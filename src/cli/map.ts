@@ -69,8 +69,9 @@ Examples:
   logout-relay map --preset keycloak < record.json
   MAPPING_FILE=mapping.yaml logout-relay map --topic keycloak-events --from 1h
 
-Standard input is one record's value as JSON, or one per line. Nothing is changed and nothing is sent.
-Exit codes: 0 done, 1 a record would become a dead letter, 2 the rules are wrong, 3 Kafka is unreachable.`
+Standard input is one record's value as JSON, or one per line. Nothing is
+changed and nothing is sent. Exit codes: 0 done, 1 a record would become a dead
+letter, 2 the rules are wrong, 3 Kafka is unreachable.`
 
 export function addMap(program: Command): void {
   reads(program.command('map'), mapLayout)

@@ -90,15 +90,16 @@ describe('beside a relay', () => {
     ])
 
     expect(await relay.stop()).toBe(0)
-    await site.topic.publish(site.terminated({ sessionId: 'nobody' }))
+    const old = { timestamp: String(Date.now() - 60_000) }
+    await site.topic.publish({ ...site.terminated({ sessionId: 'nobody' }), ...old })
     // Young enough to be read in time, and then not.
     const [stopped, late] = await Promise.all([
       Examined.by(environment()),
-      Examined.by(environment({ RETRY_DEADLINE_MS: '100' })),
+      Examined.by(environment({ LATE_AFTER_MS: '1000' })),
     ])
     expect(stopped.of('group-state')[0]).toMatch(/^error: .* no relay reads the triggers/)
     expect(stopped.of('group-lag')[0]).toMatch(/^ok: .* 1 record\(s\) behind, 1 of them in partition \d/)
-    expect(late.of('group-lag')[0]).toMatch(/^error: .* older than RETRY_DEADLINE_MS/)
+    expect(late.of('group-lag')[0]).toMatch(/^error: .* older than LATE_AFTER_MS/)
     expect(late.status).toBe(1)
   })
 })

@@ -130,24 +130,34 @@ test.each(Object.entries(odd))(
 )
 
 const SNAPSHOT = {
-  '': 'atMs issuer uptimeMs version',
+  '': 'atMs issuer mode partitionsTotal uptimeMs version',
   'backlog.': 'isCut isOld parked readAtMs rps',
-  'failures[].': 'atMs count host kind what why',
+  'failures[].': 'atMs count host isOver isWanted issuer kind remedy what why',
+  'failedBy[].': 'reason recently remedy total',
   'findings[].': 'check remedy severity text',
+  'headline.': 'kind text title tone',
   'load.': 'inFlight inFlightMax outcomesPending unsettled unsettledMax waiting',
   'notReady[].': 'part reason',
   'partitions[].': 'lag openRecords partition settledOffset topic',
   'rebuild.': 'phase records recordsTotal',
-  'relyingParties.': 'silent total',
-  'relyingParties.rows[].': 'breaker clientId inFlight nextDueMs openUntilMs parked waiting',
+  'relyingParties.': 'silent total troubledTotal',
+  'relyingParties.rows[].':
+    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting',
   'relyingParties.rows[].problem.': 'atMs error host',
+  'relyingParties.late.':
+    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting',
+  'relyingParties.late.problem.': 'atMs error host',
+  'relyingParties.troubled[].':
+    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting remedy symptom',
+  'relyingParties.troubled[].problem.': 'atMs error host',
   'throughput.': 'everyMs failed[] failedPerSecond sent[] sentPerSecond windowMs',
   'throughput.outcomes[].': 'outcome reason recently total',
+  'throughput.read.': 'ofUnknownIssuer triggers',
   'throughput.triggerToSent.': 'p50Ms p99Ms',
 }
 /** Nobody and no session among them. */
 const LABELS =
-  'check client_id issuer kid kind le major minor node outcome part partition patch reason result severity signs space topic type verdict version why'
+  'check client_id issuer kid kind le major minor mode node outcome part partition patch reason result severity signs space topic type verdict version why'
 
 /** Of each value in it that is no object, such as `rows[].problem.host`. */
 function pathsOf(value: unknown, path = ''): string[] {

@@ -72,8 +72,8 @@ const poison: Record<string, Message> = {
   },
   'bytes that are not UTF-8': { value: Buffer.concat([Buffer.from('{"type":"'), Buffer.from([0xff, 0xfe])]) },
   'random bytes': { value: Buffer.concat([Buffer.from([1]), randomBytes(512)]) },
-  'a batch of CloudEvents': {
-    value: `[{"specversion":"1.0","id":"${SECRET}"}]`,
+  'a batch of CloudEvents that is no list': {
+    value: `{"specversion":"1.0","id":"${SECRET}"}`,
     headers: { 'content-type': 'application/cloudevents-batch+json' },
   },
   'a structured CloudEvent without data': {

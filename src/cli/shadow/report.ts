@@ -42,8 +42,9 @@ export function addShadowReport(shadow: Command): void {
     .addHelpText(
       'after',
       `
-Reads KAFKA_SHADOW_TOPIC, and the triggers of KAFKA_TOPICS that the group has read.
-Exit code 0: everything would have been sent. 1: something would not, or nothing was shadowed.
+Reads KAFKA_SHADOW_TOPIC, and the triggers of KAFKA_TOPICS that the group has
+read. Exit code 0: everything would have been sent. 1: something would not, or
+nothing was shadowed.
 
 Examples:
   $ logout-relay shadow report --since 7d`,
