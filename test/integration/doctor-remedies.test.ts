@@ -76,7 +76,7 @@ test('Kafka: topics and the group', async () => {
     })
     // A relay that was there, and what came in since.
     await (await site.startRelay(surroundings(site))).stop()
-    const old = { timestamp: String(Date.now() - 60_000) }
+    const old = { timestamp: String(Date.now() - 30_000) }
     await site.topic.publish({ ...site.terminated({ sessionId: 'nobody' }), ...old })
     const outcomeTopic = `${site.topic.name}.outcomes`
     const found = await Examined.by(
