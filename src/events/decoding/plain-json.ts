@@ -6,7 +6,7 @@ import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
 import { isKnownType, type KnownType, unread } from './known-types.ts'
 import { type Content, peel, plainText } from './peel.ts'
 
-const SNAPSHOT: Decoded = { kind: 'skipped', reason: 'snapshot' }
+const NO_NEWS: Decoded = { kind: 'skipped', reason: 'snapshot' }
 /** What the alias of a column or a header with the type is called, with a dash or underscore in it or without. */
 const TYPE_NAMES = ['type', 'eventType', 'event_type', 'event-type', 'eventtype']
 
@@ -28,10 +28,10 @@ export const plainJson: Decoder = {
     if (type === undefined || !isKnownType(type)) {
       if (type !== undefined && isOutcomeType(type)) return unread(type)
       const content = peel(json)
-      if (content.op === 'r') return SNAPSHOT
+      // A row that is deleted or changed later says nothing new, and one of a snapshot may be of long ago.
+      if (content.op !== undefined && content.op !== 'c') return NO_NEWS
       json = content.value
       if (!isObject(json)) {
-        if (content.op !== undefined) return undefined
         return { kind: 'poison', reason: 'value: must be a JSON object' }
       }
       const found = typeIn(content, json, record, headers)

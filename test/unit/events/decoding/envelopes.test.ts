@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { Decoders } from '../../../../src/events/decoding/decode-record.ts'
+import { peel } from '../../../../src/events/decoding/peel.ts'
 
 const data = { sessionId: 's-1', userId: 'u-1' }
 const typed = { type: 'session-terminated', ...data }
@@ -52,6 +53,9 @@ test('a row of a snapshot, or one that was deleted, is never a trigger', () => {
   const snapshot = { before: null, after: typed, op: 'r', source: {} }
   expect(decode(snapshot)).toEqual({ kind: 'skipped', reason: 'snapshot' })
   expect(decode({ schema: {}, payload: snapshot })).toEqual({ kind: 'skipped', reason: 'snapshot' })
+  for (const op of ['d', 'u', 't']) {
+    expect(decode({ before: typed, after: typed, op, source: {} })).toMatchObject({ kind: 'skipped' })
+  }
   expect(decode({ before: null, after: null, op: 'd', source: {} })).toMatchObject({ kind: 'skipped' })
 })
 
@@ -72,4 +76,9 @@ test('a batch of CloudEvents', () => {
     trigger,
   ])
   expect(decode({}, { headers })).toMatchObject({ kind: 'poison' })
+})
+
+test('of a row that was deleted, rules see what it held', () => {
+  const row = { before: { id: 'u-1' }, after: null, op: 'd', source: {} }
+  expect(peel({ schema: {}, payload: row })).toMatchObject({ op: 'd', value: { id: 'u-1' } })
 })

@@ -198,6 +198,19 @@ const zitadel: readonly Fixture[] = [
     becomes: [{ type: 'session-terminated', issuer: '100', sessionId: 's-1', occurredAtMs: AT }],
   },
   {
+    what: 'a row that is deleted',
+    value: row(
+      'session.terminated',
+      {},
+      {
+        op: 'd',
+        before: { event_type: 'session.terminated', instance_id: '100', aggregate_id: 's-1' },
+        after: null,
+      },
+    ),
+    becomes: unmapped,
+  },
+  {
     what: 'a terminated session of a snapshot',
     value: row('session.terminated', {}, { op: 'r' }),
     becomes: [{ kind: 'skipped', reason: 'snapshot' }],
