@@ -94,12 +94,21 @@ async function map(options: MapArguments): Promise<void> {
   if (from !== undefined && topic === undefined)
     throw new RelayFault('LR_USAGE', '--topic: is required with --from')
   const mapping = await new RecordMapping(file).open()
-  if (preset !== undefined)
-    mapping.decoder.use([{ topics: ['*'], rules: readPreset(presetOf(preset)).rules }])
+  if (preset !== undefined) mapping.decoder.use([mappingOf(presetOf(preset))])
   const examined = new Examined(mapping, await issuerResolver(), new Output(json))
   if (from === undefined) for (const record of await recordsOfInput(options)) examined.take(record)
   else await readTopic(String(topic), parseTime(from, Date.now(), '--from'), examined)
   examined.finish()
+}
+
+/** As it is when no causes are chosen. */
+function mappingOf(preset: Preset) {
+  const { causes, rules, split } = readPreset(preset)
+  return {
+    topics: ['*'],
+    split,
+    rules: rules.filter(({ cause }) => cause === undefined || causes.includes(cause)),
+  }
 }
 
 function presetOf(name: string): Preset {

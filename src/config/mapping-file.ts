@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -44,6 +45,7 @@ const field = z.union(
   'must be a JSON pointer, an expression, or a list of them',
 )
 const emit = z.looseObject({ type: z.enum(Object.keys(TYPES) as [string, ...string[]]) })
+const pointer = z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'must be a JSON pointer')
 const rule = z.strictObject({
   name: z.string().min(1).max(100).optional(),
   when: expression,
@@ -61,11 +63,16 @@ const mapping = z.strictObject({
   topics,
   preset: z.enum(presets).optional(),
   issuer: identifier.optional(),
+  split: pointer.optional(),
   causes: z.array(z.enum(causes)).optional(),
   rules: z.array(rule).optional(),
 })
 const document = z.strictObject({ mappings: z.array(mapping).min(1, 'must have at least one') })
-const presetDocument = z.strictObject({ causes: z.array(z.enum(causes)), rules: z.array(rule) })
+const presetDocument = z.strictObject({
+  split: pointer.optional(),
+  causes: z.array(z.enum(causes)),
+  rules: z.array(rule),
+})
 
 type RuleDocument = z.infer<typeof rule>
 
@@ -84,21 +91,26 @@ export function readMappingFile(path: string): MappingFile {
   const { data, error } = document.safeParse(read.value, { error: typeProblem })
   if (data === undefined) throw faultOf(path, read, error.issues.flatMap(schemaProblems))
   const problems: Problem[] = []
-  const mappings = data.mappings.map(({ topics, preset, issuer, causes: wanted, rules = [] }, i): Mapping => {
-    const at = (below: DocumentPath): DocumentPath => ['mappings', i, ...below]
-    if (preset === undefined && rules.length === 0) {
-      problems.push({ path: at([]), text: 'has neither a preset nor rules' })
-    }
-    const own = compile(rules, issuer)
-    problems.push(...own.problems.map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
-    const ofPreset = preset === undefined ? undefined : readPreset(preset, issuer)
-    const chosen = wanted ?? ofPreset?.causes
-    const all = [...own.rules, ...(ofPreset?.rules ?? [])]
-    return {
-      topics,
-      rules: all.filter(({ cause }) => cause === undefined || chosen === undefined || chosen.includes(cause)),
-    }
-  })
+  const mappings = data.mappings.map(
+    ({ topics, preset, issuer, split, causes: wanted, rules = [] }, i): Mapping => {
+      const at = (below: DocumentPath): DocumentPath => ['mappings', i, ...below]
+      if (preset === undefined && rules.length === 0) {
+        problems.push({ path: at([]), text: 'has neither a preset nor rules' })
+      }
+      const own = compile(rules, issuer)
+      problems.push(...own.problems.map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
+      const ofPreset = preset === undefined ? undefined : readPreset(preset, issuer)
+      const chosen = wanted ?? ofPreset?.causes
+      const all = [...own.rules, ...(ofPreset?.rules ?? [])]
+      return {
+        topics,
+        split: split ?? ofPreset?.split,
+        rules: all.filter(
+          ({ cause }) => cause === undefined || chosen === undefined || chosen.includes(cause),
+        ),
+      }
+    },
+  )
   problems.push(...repeatedTopics(data.mappings))
   if (problems.length > 0) throw faultOf(path, read, problems)
   return { mappings, contentHash }
@@ -107,13 +119,13 @@ export function readMappingFile(path: string): MappingFile {
 /** The rules of a preset, with the causes that count unless others are chosen. `issuer`: the only one of the records. */
 export function readPreset(name: Preset, issuer?: string) {
   const url = new URL(`../events/decoding/mapping/presets/${name}.yaml`, import.meta.url)
-  const { causes, rules } = presetDocument.parse(readYamlDocument(readFileSync(url, 'utf8')).value)
+  const { causes, rules, split } = presetDocument.parse(readYamlDocument(readFileSync(url, 'utf8')).value)
   const compiled = compile(rules, issuer)
   if (compiled.problems.length > 0)
     throw new Error(
       `preset ${name}: ${compiled.problems.map(({ path, text }) => `${path.join('.')}: ${text}`).join('; ')}`,
     )
-  return { causes, rules: compiled.rules }
+  return { causes, split, rules: compiled.rules }
 }
 
 function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
@@ -184,6 +196,7 @@ function readBytes(path: string): Buffer {
   } catch (error) {
     throw new RelayFault('LR_MAPPING_INVALID', `${path}: cannot be read (${codeOf(error)})`, { cause: error })
   }
+  if (!isUtf8(bytes)) throw new RelayFault('LR_MAPPING_INVALID', `${path}: is not text in UTF-8`)
   if (bytes.length <= BYTES_MAX) return bytes
   throw new RelayFault('LR_MAPPING_INVALID', `${path}: has more than ${BYTES_MAX} bytes`)
 }

@@ -19,9 +19,9 @@ const CHANGES = new Set<unknown>(['c', 'u', 'd', 'r', 't', 'm'])
 /**
  * Takes the envelopes off, in whatever order they are nested: `{schema, payload}` of Kafka Connect's JSON converter, Debezium's
  * change record (its row after the change, or before a deletion), a payload with further columns beside it, a lone body or
- * numbered log entry, and JSON inside a string.
+ * numbered log entry, and JSON inside a string. With `opensRows` false a payload with columns beside it stays: rules read it themselves.
  */
-export function peel(json: unknown): Content {
+export function peel(json: unknown, opensRows = true): Content {
   let value = json
   let envelope: Content['envelope']
   let op: string | undefined
@@ -40,22 +40,33 @@ export function peel(json: unknown): Content {
       value = value.op === 'd' ? value.before : value.after
       continue
     }
-    const inner = payloadOf(value)
+    const inner = payloadOf(value, opensRows)
     if (inner === undefined) break
     if (inner.saysMore) envelope ??= value
     value = inner.payload
   }
-  return { value, envelope, op, before }
+  return { value, envelope, op: op ?? flatOp(value), before }
 }
 
 function isChange(value: Record<string, unknown>): boolean {
   return CHANGES.has(value.op) && 'after' in value && ('before' in value || 'source' in value)
 }
 
-function payloadOf(value: Record<string, unknown>): { payload: unknown; saysMore: boolean } | undefined {
+/** Of a change record that was flattened (Debezium's `ExtractNewRecordState`). */
+function flatOp(value: unknown): string | undefined {
+  if (!isObject(value)) return undefined
+  if (value.__deleted === true || value.__deleted === 'true') return 'd'
+  return textOf(value.__op)
+}
+
+function payloadOf(
+  value: Record<string, unknown>,
+  opensRows: boolean,
+): { payload: unknown; saysMore: boolean } | undefined {
   const names = Object.keys(value)
   if ('payload' in value) {
     if (names.length === 2 && 'schema' in value) return { payload: value.payload, saysMore: false }
+    if (!opensRows) return undefined
     const others = names.length - 1
     const isEnvelope =
       others <= MEMBERS_BESIDE_PAYLOAD_MAX && names.every((it) => it === 'payload' || isScalar(value[it]))

@@ -1,13 +1,13 @@
-import { isOutcomeType } from '../outcome.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../wire-record.ts'
 import { structuredType } from './cloudevents-structured.ts'
 import type { Decoded, Decoder } from './decoder.ts'
 import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
-import { isKnownType, type KnownType, unread } from './known-types.ts'
+import { isKnownType, unread } from './known-types.ts'
 import { type Content, peel, plainText } from './peel.ts'
 
 const NO_NEWS: Decoded = { kind: 'skipped', reason: 'snapshot' }
 /** What the alias of a column or a header with the type is called, with a dash or underscore in it or without. */
+const OWN_FIELDS = ['sessionId', 'userId', 'clientId', 'data']
 const TYPE_NAMES = ['type', 'eventType', 'event_type', 'event-type', 'eventtype']
 
 /**
@@ -25,25 +25,17 @@ export const plainJson: Decoder = {
     if (parsed.kind === 'poison') return parsed
     let json = parsed.json
     let type = isObject(json) ? textOf(json.type) : undefined
-    if (type === undefined || !isKnownType(type)) {
-      if (type !== undefined && isOutcomeType(type)) return unread(type)
+    if (type === undefined || !isKnownType(type) || isEnvelope(json)) {
       const content = peel(json)
+      json = content.value
       // A row that is deleted or changed later says nothing new, and one of a snapshot may be of long ago.
       if (content.op !== undefined && content.op !== 'c') return NO_NEWS
-      json = content.value
-      if (!isObject(json)) {
-        return { kind: 'poison', reason: 'value: must be a JSON object' }
-      }
-      const found = typeIn(content, json, record, headers)
-      type ??= textOf(json.type)
-      if (found === undefined) {
-        if (type !== undefined) return unread(type)
-        if (content.op !== undefined) return undefined
-        return { kind: 'poison', reason: 'type: must be a non-empty string' }
-      }
-      type = found
+      if (!isObject(json)) return { kind: 'poison', reason: 'value: must be a JSON object' }
+      type = typeIn(content, json, record, headers)
+      if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
+      if (!isKnownType(type)) return unread(type)
     }
-    if (!isObject(json) || !isKnownType(type)) return undefined
+    if (!isObject(json)) return { kind: 'poison', reason: 'value: must be a JSON object' }
     return {
       kind: 'envelope',
       type,
@@ -60,22 +52,35 @@ export const plainJson: Decoder = {
   },
 }
 
-/** The first of these that is a type of ours: in the payload, beside it, in a header, at the end of the topic's name. */
+/** The type beside a payload, and no record of its own with a member of that name. */
+function isEnvelope(json: unknown): boolean {
+  return isObject(json) && 'payload' in json && OWN_FIELDS.every((name) => !(name in json))
+}
+
+/**
+ * The type that the payload names; else the one beside it, in a header, or at the end of the topic's name if that is known. What
+ * says that it is something else is that.
+ */
 function typeIn(
   { envelope }: Content,
   json: Record<string, unknown>,
   { topic }: WireRecord,
   headers: WireHeaders,
-): KnownType | undefined {
-  for (const where of [json, envelope ?? {}])
-    for (const name of TYPE_NAMES) {
-      const type = textOf(where[name])
-      if (type !== undefined && isKnownType(type)) return type
-    }
-  for (const name of TYPE_NAMES) {
-    const type = plainText(headerText(headers, name))
-    if (type !== undefined && isKnownType(type)) return type
-  }
+): string | undefined {
+  const beside = envelope === undefined ? undefined : namedIn((name) => textOf(envelope[name]))
+  if (beside !== undefined && !isKnownType(beside)) return beside
+  const named = namedIn((name) => textOf(json[name])) ?? beside
+  if (named !== undefined) return named
+  const header = namedIn((name) => plainText(headerText(headers, name)))
+  if (header !== undefined) return header
   const last = topic.slice(topic.lastIndexOf('.') + 1)
   return isKnownType(last) ? last : undefined
+}
+
+function namedIn(read: (name: string) => string | undefined): string | undefined {
+  for (const name of TYPE_NAMES) {
+    const type = read(name)
+    if (type !== undefined) return type
+  }
+  return undefined
 }

@@ -9,6 +9,7 @@ export type CompiledExpression =
 
 /** Lists that are gone through within another: what they cost would grow with the square of a record. */
 const LOOPS = new Set<unknown>(['all', 'exists', 'exists_one', 'existsOne', 'map', 'filter'])
+const LONG_CALLS = new Set<unknown>(['contains', 'split', 'join', 'indexOf', 'lastIndexOf', 'sum', 'replace'])
 const LIMITS = {
   maxAstNodes: 2_000,
   maxDepth: 64,
@@ -76,6 +77,10 @@ function problemOfCalls(node: unknown, isInLoop = false): string | undefined {
   if (typeof node !== 'object' || node === null) return undefined
   if (Array.isArray(node)) return firstProblem(node, isInLoop)
   const { op, args } = node as CallNode
+  if (isInLoop) {
+    const problem = problemInLoop(node as CallNode)
+    if (problem !== undefined) return problem
+  }
   if ((op === 'call' || op === 'rcall') && Array.isArray(args)) {
     const [name] = args
     const given = (op === 'call' ? args[1] : args[2]) as readonly unknown[]
@@ -98,6 +103,17 @@ function firstProblem(nodes: readonly unknown[], isInLoop: boolean): string | un
     const problem = problemOfCalls(node, isInLoop)
     if (problem !== undefined) return problem
   }
+  return undefined
+}
+
+/** What takes as long as a text or list is, for each element of a list. */
+function problemInLoop({ op, args }: CallNode): string | undefined {
+  const operands = Array.isArray(args) ? (args as readonly (CallNode | undefined)[]) : []
+  const isWritten = operands.some((it) => it?.op === 'value' || it?.op === 'list')
+  if ((op === 'in' || op === '+') && !isWritten)
+    return `${op} within a loop must have one side written out: what it costs would grow with the square of a record`
+  if ((op === 'rcall' || op === 'call') && LONG_CALLS.has(operands[0]))
+    return `${String(operands[0])}() may not stand within a loop; write isMatch(text, "pattern")`
   return undefined
 }
 

@@ -5,7 +5,7 @@ import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
 import { isObject, parseJson, textOf } from '../envelope.ts'
 import { isKnownType, kindOf, unread } from '../known-types.ts'
 import { type Content, peel, plainText } from '../peel.ts'
-import { renewBudget } from './functions.ts'
+import { at, renewBudget } from './functions.ts'
 import { isTaken, type Rule, resultsOf, type Variables } from './rules.ts'
 
 /** The rules for the records of some topics. */
@@ -13,11 +13,14 @@ export interface Mapping {
   /** Names; in a pattern `*` stands for any characters. */
   readonly topics: readonly string[]
   readonly rules: readonly Rule[]
+  /** A JSON pointer to a list in the value, each of whose elements is a record of its own; a value without it is one. */
+  readonly split?: string | undefined
 }
 
 const SNAPSHOT: Decoded = { kind: 'skipped', reason: 'snapshot' }
 const UNMAPPED: Decoded = { kind: 'skipped', reason: 'unmapped' }
 const TOPICS_MAX = 1_000
+const ELEMENTS_MAX = 1_000
 
 /**
  * Records of a platform with a format of its own, by rules that its operator has written. Its topics hold nothing else but
@@ -54,7 +57,9 @@ export class MappingDecoder implements Decoder {
     if (parsed.kind === 'poison') return parsed
     const texts = textsOf(headers)
     const structured = structuredType(headerText(headers, 'content-type'))
-    if (structured === undefined) return this.#map(mapping, peel(parsed.json), texts, record)
+    if (structured !== undefined && isObject(parsed.json) && isOwnType(String(parsed.json.type)))
+      return undefined
+    if (structured === undefined) return this.#map(mapping, peel(parsed.json, false), texts, record)
     const events = Array.isArray(parsed.json) ? parsed.json : [parsed.json]
     const found = events.flatMap((event) => this.#mapEvent(mapping, event, texts, record))
     return found.length === 1 ? found[0] : found
@@ -83,7 +88,7 @@ export class MappingDecoder implements Decoder {
     for (const [name, value] of Object.entries(attributes))
       if (typeof value === 'string') texts[`ce_${name}`] = value
     const inner = typeof encoded === 'string' ? Buffer.from(encoded, 'base64').toString('utf8') : data
-    return this.#map(mapping, peel(inner), texts, record)
+    return this.#map(mapping, peel(inner, false), texts, record)
   }
 
   #map(
@@ -92,6 +97,13 @@ export class MappingDecoder implements Decoder {
     headers: Variables['headers'],
     record: WireRecord,
   ): Decoded | readonly Decoded[] {
+    const elements = mapping.split === undefined ? undefined : at(value, mapping.split)
+    if (Array.isArray(elements)) {
+      if (elements.length > ELEMENTS_MAX)
+        return { kind: 'poison', reason: `value: has ${elements.length} events, more than ${ELEMENTS_MAX}` }
+      const one = { rules: mapping.rules, topics: mapping.topics }
+      return elements.flatMap((it) => this.#map(one, peel(it, false), headers, record))
+    }
     // What a table held before: those sessions may have ended long ago, and nothing has happened to them now.
     if (op === 'r') return SNAPSHOT
     if (value === null || value === undefined) return UNMAPPED

@@ -82,3 +82,22 @@ test('of a row that was deleted, rules see what it held', () => {
   const row = { before: { id: 'u-1' }, after: null, op: 'd', source: {} }
   expect(peel({ schema: {}, payload: row })).toMatchObject({ op: 'd', value: { id: 'u-1' } })
 })
+
+test('what says that it is something else is not taken for a record of the relay', () => {
+  for (const value of [
+    { type: 'audit.copied', payload: typed },
+    { payload: { ...data, type: 'audit.copied' }, eventType: 'session-terminated' },
+    { type: 'delivery-report', event_type: 'session-terminated', ...data },
+    { payload: { type: 'backchannel-logout-sent', ...data } },
+  ]) {
+    expect(decode(value, { topic: 'app.session-terminated' }), JSON.stringify(value)).toMatchObject({
+      kind: 'skipped',
+    })
+  }
+  const headers = { type: 'session-terminated' }
+  expect(decode({ type: 'other', ...data }, { headers })).toMatchObject({ kind: 'skipped', type: 'other' })
+  for (const op of ['r', 'd']) {
+    expect(decode({ payload: { ...typed, __op: op } })).toMatchObject({ kind: 'skipped' })
+  }
+  expect(decode({ payload: data, type: 'session-terminated' })).toEqual(trigger)
+})

@@ -68,6 +68,9 @@ test('what an expression costs grows with the record and not with its square', (
     'value.exists(a, value.exists(b, a == b))',
     'value.map(a, value.filter(b, b == a))',
     'value.map(a, [a].map(b, value.all(c, c == b)))',
+    'value.all(a, !(a in value))',
+    'value.map(a, value + value)',
+    'value.all(a, topic.contains(key))',
   ]) {
     expect(compileExpression(source).kind, source).toBe('invalid')
   }

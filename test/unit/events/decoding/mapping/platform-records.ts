@@ -198,6 +198,16 @@ const zitadel: readonly Fixture[] = [
     becomes: [{ type: 'session-terminated', issuer: '100', sessionId: 's-1', occurredAtMs: AT }],
   },
   {
+    what: 'a row of few columns',
+    value: {
+      before: null,
+      after: { instance_id: '100', aggregate_id: 's-1', event_type: 'session.terminated', payload: '{}' },
+      op: 'c',
+      source: {},
+    },
+    becomes: [{ type: 'session-terminated', issuer: '100', sessionId: 's-1' }],
+  },
+  {
     what: 'a row that is deleted',
     value: row(
       'session.terminated',
@@ -381,6 +391,17 @@ const wso2: readonly Fixture[] = [
     value: set('credential/event-type/credentialUpdated', {}),
     becomes: [{ ...ofWso2, reason: 'password' }],
   },
+  {
+    what: 'another event beside it, of another user',
+    value: {
+      ...set('user/event-type/userDisabled', {}),
+      events: {
+        'https://x/other': { user: { id: 'other' } },
+        'https://x/userDisabled': { user: { id: 'u-1' } },
+      },
+    },
+    becomes: [{ ...ofWso2, reason: 'disabled' }],
+  },
   { what: 'a login', value: set('login/event-type/loginSuccess', {}), becomes: unmapped },
 ]
 
@@ -462,7 +483,11 @@ const okta: readonly Fixture[] = [
         ],
       },
     },
-    becomes: ['x1', 'x2'].map((sessionId) => ({ type: 'session-terminated', sessionId })),
+    becomes: [
+      { type: 'session-terminated', sessionId: 'x1' },
+      ...unmapped,
+      { type: 'session-terminated', sessionId: 'x2' },
+    ],
   },
   {
     what: 'an end of a session that failed',

@@ -9,7 +9,7 @@ const NOW_MS = Date.parse('2026-06-01T00:00:00Z')
 
 const decodersOf = new Map(
   presets.map((preset) => {
-    const mapping = new MappingDecoder([{ topics: ['platform.*'], rules: readPreset(preset).rules }])
+    const mapping = new MappingDecoder([{ topics: ['platform.*'], ...readPreset(preset) }])
     return [preset, new Decoders((name = 'https://only.example') => name, [mapping])]
   }),
 )
