@@ -87,7 +87,7 @@ export function createStores(config: StoreConfig, redis: RedisConnection, clock:
     keys,
     redis,
     clients: new RedisClients(options),
-    clientStates: new ClientStates(),
+    clientStates: new ClientStates({ isShadow: mode === 'shadow' }),
     epoch: new RedisEpochStore(redis, keys),
     parkOwed: new ParkOwed({ backlog, clock }),
     recovery: new RedisRecoveryRegistry({ ...options, guard }),

@@ -22,11 +22,17 @@ export class ClientStates {
   /** By issuer and client id: since when. Milliseconds since the epoch. */
   readonly #retired = new Map<string, Map<string, number>>()
   readonly #watchers: OnChanged[] = []
+  readonly #isShadow: boolean
+
+  /** In shadow mode nothing is sent, so a pause holds nothing back: what was parked for it would be owed for ever. */
+  constructor({ isShadow = false } = {}) {
+    this.#isShadow = isShadow
+  }
 
   /** By `<issuer>|<clientId>`; `undefined` for a client that is active and never was paused. */
   of(rpKey: string): CurrentState | undefined {
     const history = this.#histories.get(rpKey)
-    return history === undefined ? undefined : currentState(history)
+    return history === undefined ? undefined : this.#current(history)
   }
 
   /** `onChanged` is called for each client whose state has changed. */
@@ -46,7 +52,7 @@ export class ClientStates {
     const merged = known === undefined ? history : mergeHistories(known, history)
     if (known === undefined && this.#histories.size >= KEPT_MAX) this.#forgetActive()
     this.#histories.set(rpKey, merged)
-    const state = currentState(merged)
+    const state = this.#current(merged)
     this.#noteRetired(rpKey, state)
     for (const onChanged of this.#watchers) onChanged(rpKey, state)
   }
@@ -60,6 +66,11 @@ export class ClientStates {
 
   isRetired({ issuer, clientId }: Pick<Registration, 'issuer' | 'clientId'>): boolean {
     return this.#retired.get(issuer)?.has(clientId) === true
+  }
+
+  #current(history: ClientHistory): CurrentState | undefined {
+    const state = currentState(history)
+    return this.#isShadow && state?.kind !== 'retired' ? undefined : state
   }
 
   #noteRetired(rpKey: string, state: CurrentState | undefined): void {

@@ -122,6 +122,28 @@ test('then in live mode: what ended in shadow is told to nobody, also not when R
   expect(new Set(shadowed().map(({ data }) => data.sessionId))).toEqual(new Set(sids(over)))
 })
 
+test('paused for the switch while it is a shadow: what ends then is shadowed, and owed to nobody in live mode', async () => {
+  const [over, alive] = many(2, '/paused') as [RegistrationInput, RegistrationInput]
+  const set = (state: string) =>
+    site.topic.publish(
+      ...[over, alive].map(({ clientId }) => inputRecord('client-configured', { clientId, state })),
+    )
+  const relay = await startShadow()
+  await set('paused')
+  await logIn(alive)
+  await shadow([over])
+  expect(await stored(over)).toMatchObject({ shadowed: true })
+  expect(await relay.stop()).toBe(0)
+  await site.startRelay()
+  await logOut(over, alive)
+  await allApplied()
+  expect(told('/paused')).toEqual([])
+  await set('active')
+  await eventually(() => expect(told('/paused')).toEqual([alive.sessionId]))
+  const { rows } = await relayCommand(['trace', over.sessionId, '--json'], site.commandEnvironment())
+  expect(rows.at(-1)).toMatchObject({ shadowed: 1, owed: 0, missing: 0 })
+})
+
 test('a sign-out everywhere in live mode tells of a session of today, and of none that ended in shadow', async () => {
   const userId = 'shadow-alice'
   const [old, current] = ['/old', '/current'].map((path) => site.registration(path, { userId })) as [
