@@ -19,7 +19,8 @@ export function readEnvFile(path: string): Environment {
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (/^\s*(#|$)/.test(line)) continue
     const name = LINE.exec(line)?.[1]
-    const problem = name === undefined ? 'must be NAME=value' : problemOf(name, lines.get(name))
+    const problem =
+      name === undefined ? 'must be NAME=value' : (problemOf(name, lines.get(name)) ?? cutProblem(name, line))
     if (name !== undefined && problem === undefined) lines.set(name, i + 1)
     else problems.push(`  ${printable(path)}:${i + 1}: ${problem}`)
   }
@@ -28,6 +29,13 @@ export function readEnvFile(path: string): Environment {
     throw new RelayFault('LR_CONFIG_INVALID', `--env-file: has ${problems.length} problem(s):\n${shown}`)
   }
   return parseEnv(text)
+}
+
+/** Node.js ends a value without quotes at any `#`, where systemd and shells take it for a part of the value. */
+function cutProblem(name: string, line: string): string | undefined {
+  const value = line.slice(line.indexOf('=') + 1).trim()
+  if (/^["'`]/.test(value) || !/\S#/.test(value)) return undefined
+  return `${name} has a # within its value: put the value in quotes, or a blank before a comment`
 }
 
 function read(path: string): string {

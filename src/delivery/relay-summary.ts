@@ -18,6 +18,8 @@ export interface ClientSummary {
 export interface SummaryStore {
   /** Replaces that of this relay, which disappears when it is not written again. Throws when the store cannot be reached. */
   write(summary: readonly ClientSummary[], nowMs: number): Promise<void>
+  /** Takes that of this relay away. Throws when the store cannot be reached. */
+  remove(): Promise<void>
 }
 
 export interface RelaySummariesOptions {
@@ -73,4 +75,6 @@ export async function writeSummaries(
     }
     await delay(EVERY_MS, signal)
   }
+  // What a relay that is gone has seen must not be counted beside what its successor sees.
+  await store.remove().catch(() => undefined)
 }

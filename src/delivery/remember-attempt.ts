@@ -22,11 +22,14 @@ function noteResult(delivery: Delivery, result: AttemptResult): void {
 }
 
 /** Counts an outcome at its RP. `nowMs`: milliseconds since the epoch. */
-export function countOutcome({ coalesced, rp }: Delivery, { kind }: Outcome, nowMs: number): void {
+export function countOutcome({ coalesced, rp }: Delivery, outcome: Outcome, nowMs: number): void {
+  const { kind } = outcome
   if (kind === 'sent') rp.sent += 1 + coalesced.length
   else if (kind === 'failed') {
     rp.failed += 1 + coalesced.length
     rp.failedAtMs = nowMs
+    // Also of one that failed before any attempt.
+    rp.lastError = outcome.lastError ?? rp.lastError
   }
 }
 

@@ -40,6 +40,13 @@ export class RedisRelaySummaries implements SummaryStore {
     ])
   }
 
+  async remove(): Promise<void> {
+    await this.#redis.pipeline([
+      ['DEL', this.#keys.relay(this.#relay)],
+      ['ZREM', this.#keys.relays(), this.#relay],
+    ])
+  }
+
   /** One for each relay that runs. What cannot be read is left out. Throws when Redis is out of reach. */
   async read(): Promise<readonly (readonly ClientSummary[])[]> {
     const found = await this.#redis.command('ZRANGE', this.#keys.relays(), 0, RELAYS_MAX - 1)

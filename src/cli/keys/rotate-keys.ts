@@ -117,8 +117,8 @@ async function consequences(text: string, { kid }: SigningKey, nowMs: number): P
     throw new RelayFault('LR_USAGE', '--in: at that time another key of the file becomes valid as well')
   }
   const notes = standings.flatMap(({ key, untilMs, signs }) =>
-    signs === 'now' && untilMs !== undefined && key.kid !== kid
-      ? `${key.kid} signs until ${timeText(untilMs)}`
+    signs !== 'never' && untilMs !== undefined && key.kid !== kid
+      ? `${key.kid} signs ${signs === 'now' ? '' : `from ${timeText(key.notBeforeMs)} `}until ${timeText(untilMs)}`
       : [],
   )
   const gaps = added.key.algorithms.filter(

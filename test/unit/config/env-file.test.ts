@@ -37,6 +37,15 @@ describe('an environment file', () => {
     })
   })
 
+  test('refuses a value that would be cut at a #', () => {
+    write('REDIS_PASSWORD=ab#cd')
+    const refusal = refusalOf(() => readEnvFile(file))
+    expect(refusal).toContain(`${file}:1: REDIS_PASSWORD`)
+    expect(refusal).not.toContain('cd')
+    write("REDIS_PASSWORD='ab#cd'", 'REDIS_PREFIX=lr # a comment')
+    expect({ ...readEnvFile(file) }).toEqual({ REDIS_PASSWORD: 'ab#cd', REDIS_PREFIX: 'lr' })
+  })
+
   test('sets what is not set; an empty variable is not set, and a secret is set by either spelling', () => {
     write('KAFKA_BROKERS=file:1', 'REDIS_PREFIX=file', 'LOG_LEVEL=debug', 'REDIS_PASSWORD=file')
     const env = { KAFKA_BROKERS: 'real:1', REDIS_PREFIX: '', REDIS_PASSWORD_FILE: '/real' }
