@@ -14,7 +14,7 @@ import { Assignment } from '../intake/assignment.ts'
 import { ConsumerLag } from '../intake/consumer-lag.ts'
 import { DeadLetters } from '../intake/dead-letters.ts'
 import { Intake } from '../intake/intake.ts'
-import type { Issuers, IssuersEvents } from '../issuers/issuers.ts'
+import type { Issuers } from '../issuers/issuers.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../kafka/kafka-outcome-log.ts'
@@ -43,6 +43,7 @@ import { createRegistryWatch } from './create-registry-watch.ts'
 import { createDelivery, createPipeline, createStores, type Stores } from './engine.ts'
 import { Readiness } from './readiness.ts'
 import { RecordMapping } from './record-mapping.ts'
+import { reloadEvents } from './reload-events.ts'
 import { signingLines } from './signing-lines.ts'
 
 const START_RETRY_MS_MAX = 5_000
@@ -283,17 +284,13 @@ export class Service {
     await this.#mapping.open()
     await this.#issuers.load()
     for (const line of signingLines(this.#issuers, systemClock.now())) this.#logger.info(line, 'signing keys')
-    this.#mapping.watch(config.signingKeys.reloadMs, {
-      onMappingReloaded: (count) => {
-        this.#logger.info({ count }, 'mappings reloaded')
-        this.#checkup.hurry('process')
-      },
-      onMappingRefused: (error, failures) => {
-        this.#events.fault('mapping-file', error, failures)
-        if (failures === 1) this.#checkup.hurry('process')
-      },
+    const reload = reloadEvents({
+      events: this.#events,
+      hurry: (part) => this.#checkup.hurry(part),
+      logger: this.#logger,
     })
-    this.#issuers.watch(config.signingKeys.reloadMs, this.#issuersEvents())
+    this.#mapping.watch(config.signingKeys.reloadMs, reload)
+    this.#issuers.watch(config.signingKeys.reloadMs, reload)
     const port = await this.#http.listen(config.http.port, config.http.bindAddress)
     this.#logger.info({ port }, 'listening')
     this.#redis.start()
@@ -373,31 +370,6 @@ export class Service {
     }
     await this.#topics.ensure(outcomeTopic, { holdsLargeRecords: false })
     await this.#topics.ensure(deadLetterTopic, { holdsLargeRecords: true })
-  }
-
-  #issuersEvents(): IssuersEvents {
-    const look = (): void => {
-      this.#checkup.hurry('keys')
-      this.#checkup.hurry('issuer')
-    }
-    return {
-      onReloaded: (kids) => {
-        this.#logger.info({ kids }, 'signing keys reloaded')
-        look()
-      },
-      onReloadFailed: (error, failures) => {
-        this.#events.fault('signing-keys', error, failures)
-        if (failures === 1) look()
-      },
-      onIssuersReloaded: (count) => {
-        this.#logger.info({ count }, 'issuers reloaded')
-        look()
-      },
-      onIssuersRefused: (error, failures) => {
-        this.#events.fault('issuers', error, failures)
-        if (failures === 1) look()
-      },
-    }
   }
 
   async #flush(): Promise<void> {
