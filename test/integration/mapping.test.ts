@@ -117,4 +117,32 @@ describe('a platform that writes its own records, and no registrations', () => {
     expect(traced.stdout).toContain('session-terminated')
     expect(traced.stdout).toContain('sent')
   })
+
+  test('a relay that is killed in the middle, and a Redis that is emptied: every session is told, under one outcome', async () => {
+    const people = Array.from({ length: 200 }, () => ({ sid: randomUUID(), user: randomUUID() }))
+    const logins = people.map(({ sid, user }) => event('LOGIN', sid, user, { clientId: CLIENT }))
+    await site.topic.publish(
+      ...logins,
+      ...people.slice(0, 100).map(({ sid, user }) => event('LOGOUT', sid, user)),
+    )
+    const idsFor = () => {
+      const wanted = new Set<unknown>(people.map(({ sid }) => sid))
+      const mine = site.topic.outcomes.filter(({ data }) => wanted.has(data.sessionId))
+      return Map.groupBy(mine, ({ data }) => data.sessionId)
+    }
+    await eventually(() => expect(idsFor().size).toBeGreaterThan(0))
+    await relay.kill()
+    relay = await site.startRelay({ MAPPING_FILE: file, CHECK_INTERVAL_MS: '200' })
+    await eventually(() => expect(idsFor().size).toBe(100))
+    const settings = `${site.prefix}:client:{${ISSUER}|${CLIENT}}`
+    const uri = site.rps.uri('/mapped')
+    await site.redis.del(await site.redisKeys())
+    await site.redis.hset(settings, { backchannelLogoutUri: uri })
+    await site.topic.publish(...people.slice(100).map(({ sid, user }) => event('LOGOUT', sid, user)))
+    await eventually(() => expect(idsFor().size).toBe(people.length))
+    for (const [, outcomes] of idsFor()) {
+      expect(new Set(outcomes.map(({ headers }) => headers.ce_id)).size).toBe(1)
+      expect(outcomes[0]?.headers.ce_type).toBe('backchannel-logout-sent')
+    }
+  })
 })
