@@ -2,12 +2,12 @@ import { defineConfig } from 'vitest/config'
 import { ClosingLineReporter } from './support/closing-line-reporter.ts'
 import { PATIENCE_MS } from './support/patience.ts'
 
-const END_WITH_VITEST = 'test/support/end-with-vitest.ts'
+const SET_UP_WORKER = 'test/support/set-up-worker.ts'
 
 const onRealStack = {
   isolate: false,
   globalSetup: ['test/stack/vitest-global.ts'],
-  setupFiles: [END_WITH_VITEST, 'test/support/print-relay-logs.ts'],
+  setupFiles: [SET_UP_WORKER, 'test/support/print-relay-logs.ts'],
   expect: { poll: { timeout: PATIENCE_MS } },
   // More than one wait that takes all the patience there is; it is the wait that says what did not come.
   testTimeout: 4 * PATIENCE_MS,
@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          setupFiles: [END_WITH_VITEST],
+          setupFiles: [SET_UP_WORKER],
           isolate: false,
           testTimeout: 60_000,
         },
@@ -45,7 +45,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
           include: ['test/chaos/short/*.test.ts'],
-          setupFiles: [END_WITH_VITEST],
+          setupFiles: [SET_UP_WORKER],
           testTimeout: 300_000,
           hookTimeout: 60_000,
         },

@@ -1,4 +1,5 @@
 import type { ParkedDelivery } from '../delivery/backlog.ts'
+import { currentState, readHistory } from '../registry/client-history.ts'
 import { firstMembersScript, firstRpsScript, nextDueScript } from './backlog-scripts.ts'
 import { readFieldsScript, scanMembersScript } from './bounded-reads.ts'
 import { decodeMember, decodeProgress } from './parked-state.ts'
@@ -13,12 +14,16 @@ export interface BacklogSize {
   readonly size: number
   /** The earliest due time. Milliseconds since the epoch. */
   readonly oldestDueMs: number
+  /** Nothing of it is attempted, whatever is due. */
+  readonly isPaused: boolean
 }
 
 /** A parked delivery as stored in Redis. */
 export interface SeenDelivery extends ParkedDelivery {
   /** A replica holds it until then. Milliseconds since the epoch. */
   readonly leasedUntilMs?: number
+  /** Its client is paused: it is not attempted, whenever it is due. */
+  readonly isPaused?: boolean
 }
 
 const MEMBERS_MAX = 500
@@ -45,8 +50,10 @@ export class RedisBacklogView {
         evalScript(nextDueScript, [this.#keys.backlog(rpKey)], []),
       ]),
     )
+    const paused = await this.#arePaused(rps)
     const found = rps.map((rpKey, i) => ({
       rpKey,
+      isPaused: paused[i] === true,
       size: Number(replies[2 * i]),
       oldestDueMs: Number(replies[2 * i + 1]),
     }))
@@ -81,6 +88,15 @@ export class RedisBacklogView {
     yield* scannedMembers(this.#redis, key, sessionId === undefined ? '*' : `${literalPattern(sessionId)}\n*`)
   }
 
+  /** What is no history of a client says nothing. */
+  async #arePaused(rpKeys: readonly string[]): Promise<boolean[]> {
+    if (rpKeys.length === 0) return []
+    const call = evalScript(readFieldsScript, [this.#keys.clientStates()], rpKeys)
+    const [found] = await this.#redis.tolerantPipeline([call])
+    const texts = Array.isArray(found) ? (found as readonly unknown[]) : []
+    return texts.map((it) => typeof it === 'string' && currentState(readHistory(it))?.kind === 'paused')
+  }
+
   async #read(rpKey: string, members: readonly string[], nowMs: number): Promise<SeenDelivery[]> {
     const found: SeenDelivery[] = []
     for (let i = 0; i < members.length; i += MEMBERS_MAX) {
@@ -96,6 +112,7 @@ export class RedisBacklogView {
       evalScript(readFieldsScript, [this.#keys.backlogState(rpKey)], fields),
       ...members.map((member) => ['ZSCORE', this.#keys.backlog(rpKey), member] as const),
     ])
+    const [isPaused = false] = await this.#arePaused([rpKey])
     const [states, ...scores] = replies as [(string | number | null)[], ...(string | null)[]]
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     return members.flatMap((member, i) => {
@@ -113,6 +130,7 @@ export class RedisBacklogView {
         dueMs: Number(dueMs),
         state: { ...decodeProgress(String(states[2 * i] ?? '')), ...state },
         ...(leasedUntilMs > nowMs && { leasedUntilMs }),
+        ...(isPaused && { isPaused }),
       }
     })
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { inputRecord } from '../support/input-record.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -24,6 +25,20 @@ async function logout(path: string) {
   const registration = site.registration(path)
   await site.topic.publish(site.registered(registration), site.terminated(registration))
   return registration
+}
+
+/** A logout that is parked as its client is paused. */
+async function logoutAtPause(path: string) {
+  return await eventually(async () => {
+    const registration = await logout(path)
+    const isTold = () => site.topic.outcomes.some(({ data }) => data.sessionId === registration.sessionId)
+    // One that is read before the relays know of the pause is sent, and then nothing is parked however long one waits.
+    await eventually(async () =>
+      expect(isTold() || Number((await rowOf(registration.clientId))?.parked) > 0).toBe(true),
+    )
+    expect(isTold()).toBe(false)
+    return registration
+  })
 }
 
 describe.concurrent('clients', () => {
@@ -58,11 +73,7 @@ describe.concurrent('clients', () => {
     await site.rps.waitFor(path)
     const paused = await command('clients', 'pause', clientId, '--json')
     expect(paused).toMatchObject({ status: 0, rows: [{ clientId, before: 'active', state: 'paused' }] })
-    await eventually(async () => {
-      const { sessionId } = await logout(path)
-      await eventually(async () => expect((await rowOf(clientId))?.parked).toBeGreaterThan(0))
-      expect(site.topic.outcomes.some(({ data }) => data.sessionId === sessionId)).toBe(false)
-    })
+    await logoutAtPause(path)
     expect(await rowOf(clientId)).toMatchObject({ state: 'paused', oldestDeadlineAt: null })
     const again = await command('clients', 'pause', clientId, '--json')
     expect(again).toMatchObject({ status: 0, rows: [{ before: 'paused', state: 'paused' }] })
@@ -70,6 +81,33 @@ describe.concurrent('clients', () => {
     const before = site.rps.at(path).length
     expect(await command('clients', 'resume', clientId)).toMatchObject({ status: 0 })
     await site.rps.waitFor(path, before + parked)
+  })
+
+  test('what waits for a paused client is not said to be due, and what failed before any attempt has its reason', async () => {
+    const path = `/${randomUUID()}`
+    const { clientId } = await logout(path)
+    await site.rps.waitFor(path)
+    expect(await command('clients', 'pause', clientId)).toMatchObject({ status: 0 })
+    const { sessionId } = await logoutAtPause(path)
+    const { rows } = await command('backlog', 'list', '--json')
+    expect(rows.find((row) => row.clientId === clientId)).toMatchObject({ isPaused: true })
+    const { stdout } = await command('trace', sessionId)
+    expect(stdout).toContain('paused')
+    expect(stdout).not.toContain('due now')
+    const { backchannelLogoutUri: _, ...nowhere } = {
+      ...site.registration(path),
+      clientId: `c-${randomUUID()}`,
+    }
+    await site.topic.publish(
+      inputRecord('backchannel-logout-registered', nowhere),
+      inputRecord('session-terminated', { sessionId: nowhere.sessionId }),
+    )
+    await eventually(async () =>
+      expect(await rowOf(nowhere.clientId)).toMatchObject({
+        failed: 1,
+        lastError: expect.stringContaining('backchannelLogoutUri'),
+      }),
+    )
   })
 
   test('retire: asks, and ends what is parked long before it is due', async () => {

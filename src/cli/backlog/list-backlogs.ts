@@ -15,6 +15,7 @@ interface BacklogRow extends Record<string, unknown> {
   readonly size: number
   readonly oldestDueAt: string
   readonly oldestDueMs: number
+  readonly isPaused?: boolean
 }
 
 const LIMIT = 100
@@ -37,7 +38,7 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
     const view = new RedisBacklogView(redis, new RedisKeys(config.redis.prefix, config.mode))
     const found = await view.sizes(limit + 1)
     const nowMs = Date.now()
-    const rows = found.slice(0, limit).map(({ rpKey, size, oldestDueMs }): BacklogRow => {
+    const rows = found.slice(0, limit).map(({ isPaused, rpKey, size, oldestDueMs }): BacklogRow => {
       const bar = rpKey.indexOf('|')
       return {
         issuer: rpKey.slice(0, bar),
@@ -45,6 +46,7 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
         size,
         oldestDueAt: timeText(oldestDueMs),
         oldestDueMs,
+        ...(isPaused && { isPaused }),
       }
     })
     output.rows(columnsAt(nowMs), rows, 'nothing is parked')
@@ -61,7 +63,10 @@ function columnsAt(nowMs: number): Column<BacklogRow>[] {
   return [
     { title: 'CLIENT', cell: ({ clientId }) => clientId },
     { title: 'PARKED', cell: ({ size }) => size, alignment: 'right' },
-    { title: 'NEXT DUE', cell: ({ oldestDueMs }) => dueText(oldestDueMs, nowMs) },
+    {
+      title: 'NEXT DUE',
+      cell: ({ isPaused, oldestDueMs }) => (isPaused ? 'paused' : dueText(oldestDueMs, nowMs)),
+    },
     { title: 'ISSUER', cell: ({ issuer }) => issuer },
   ]
 }

@@ -4,7 +4,7 @@ import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-v
 import { count, id, parseIssuer } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
-import { dueText } from '../sessions/registration-rows.ts'
+import { dueText, PAUSED } from '../sessions/registration-rows.ts'
 import { siteLayout, withRedis } from '../with-redis.ts'
 
 interface Options {
@@ -21,6 +21,7 @@ interface ParkedRow extends Record<string, unknown> {
   readonly dueAt: string
   readonly deadlineAt: string
   readonly isHeld: boolean
+  readonly isPaused?: boolean
   readonly lastStatus?: number
   readonly lastError?: string
   readonly triggerId: string
@@ -65,7 +66,7 @@ async function showBacklog(client: string, options: Options): Promise<void> {
   })
 }
 
-function rowOf({ sessionId, oidcSessionId, dueMs, leasedUntilMs, state }: SeenDelivery): ParkedRow {
+function rowOf({ sessionId, oidcSessionId, dueMs, isPaused, leasedUntilMs, state }: SeenDelivery): ParkedRow {
   const { attempts, deadlineMs, lastStatus, lastError, cause } = state
   return {
     sessionId,
@@ -74,6 +75,7 @@ function rowOf({ sessionId, oidcSessionId, dueMs, leasedUntilMs, state }: SeenDe
     dueAt: timeText(dueMs),
     deadlineAt: timeText(deadlineMs),
     isHeld: leasedUntilMs !== undefined,
+    ...(isPaused && { isPaused }),
     ...(lastStatus !== undefined && { lastStatus }),
     ...(lastError !== undefined && { lastError }),
     triggerId: cause.origin.id,
@@ -87,7 +89,10 @@ function columnsAt(nowMs: number): Column<ParkedRow>[] {
     { title: 'ATTEMPTS', cell: ({ attempts }) => attempts, alignment: 'right' },
     {
       title: 'DUE',
-      cell: ({ dueAt, isHeld }) => (isHeld ? 'held by a relay' : dueText(Date.parse(dueAt), nowMs)),
+      cell: ({ dueAt, isHeld, isPaused }) => {
+        if (isHeld) return 'held by a relay'
+        return isPaused ? PAUSED : dueText(Date.parse(dueAt), nowMs)
+      },
     },
     { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt, isWhole: true },
     { title: 'LAST ERROR', cell: ({ lastError }) => lastError, isProse: true },

@@ -77,8 +77,11 @@ function owedText(
   }
   if (delivery === undefined) return 'owed'
   if (delivery.leasedUntilMs !== undefined) return 'owed (held by a relay)'
+  if (delivery.isPaused) return `owed (parked, ${PAUSED})`
   return `owed (parked, next attempt ${dueText(delivery.dueMs, nowMs)})`
 }
+
+export const PAUSED = 'its client is paused'
 
 export function dueText(dueMs: number, nowMs: number): string {
   return dueMs <= nowMs ? 'due now' : `in ${durationText(roundedUp(dueMs - nowMs))}`

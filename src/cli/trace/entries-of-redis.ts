@@ -66,7 +66,11 @@ async function entriesOfSession(
       ...(registration?.pendingOutcome !== undefined && { isDecided: true }),
       ...(attempts !== undefined && { attempts }),
       ...(lastError !== undefined && { lastError }),
-      ...(delivery !== undefined && { dueMs: delivery.dueMs, isHeld: delivery.leasedUntilMs !== undefined }),
+      ...(delivery !== undefined && {
+        dueMs: delivery.dueMs,
+        isHeld: delivery.leasedUntilMs !== undefined,
+        ...(delivery.isPaused && { isPaused: true }),
+      }),
     }
   })
   if (ended === undefined) return entries

@@ -32,6 +32,8 @@ export interface Entry extends Record<string, unknown> {
   readonly origin?: string
   /** When the next attempt is due, milliseconds since the epoch. */
   readonly dueMs?: number
+  /** Its client is paused, so it waits whatever is due. */
+  readonly isPaused?: boolean
   /** A relay is at it. */
   readonly isHeld?: boolean
   /** How it ended is known, and not on the topic yet. */

@@ -1,5 +1,5 @@
 import { CLOCK_TOLERANCE_MS } from '../../events/claimed-time.ts'
-import { dueText } from '../sessions/registration-rows.ts'
+import { dueText, PAUSED } from '../sessions/registration-rows.ts'
 import type { Entry } from './entry.ts'
 
 /** How the logout of one registration stands. */
@@ -8,7 +8,13 @@ type Standing =
   | { readonly kind: 'failed'; readonly reason: string }
   /** It was to be told in shadow mode, where nothing is sent. */
   | { readonly kind: 'shadowed' }
-  | { readonly kind: 'owed'; readonly isHeld: boolean; readonly isDecided: boolean; readonly dueMs?: number }
+  | {
+      readonly kind: 'owed'
+      readonly isHeld: boolean
+      readonly isDecided: boolean
+      readonly isPaused: boolean
+      readonly dueMs?: number
+    }
   /** Its session goes on. */
   | { readonly kind: 'alive' }
   /** It stands nowhere any more, and no outcome says why. */
@@ -67,9 +73,9 @@ export function summarize(entries: readonly Entry[], nowMs: number): Summary {
 function standingOf(own: readonly Entry[], all: readonly Entry[]): Standing {
   const inRedis = own.find(({ kind }) => kind === 'owed' || kind === 'alive')
   if (inRedis !== undefined) {
-    const { dueMs, isDecided = false, isHeld = false, kind } = inRedis
+    const { dueMs, isDecided = false, isHeld = false, isPaused = false, kind } = inRedis
     if (kind === 'alive' && !wasEnded(own, all)) return { kind: 'alive' }
-    return { kind: 'owed', isHeld, isDecided, ...(dueMs !== undefined && { dueMs }) }
+    return { kind: 'owed', isHeld, isDecided, isPaused, ...(dueMs !== undefined && { dueMs }) }
   }
   // A crash may make a failed one of a sent one, or a sent one of a failed one; the RP was told in both cases.
   if (own.some(({ kind }) => kind === 'sent')) return { kind: 'sent' }
@@ -127,9 +133,10 @@ function parts(
 function owedDetail(standings: readonly Standing[], nowMs: number): string {
   const owed = standings.filter((it) => it.kind === 'owed')
   if (owed.every(({ isDecided }) => isDecided)) return 'Kafka has not acknowledged the outcome yet'
-  const due = owed.flatMap(({ dueMs, isDecided, isHeld }) =>
-    dueMs === undefined || isHeld || isDecided ? [] : [dueMs],
+  const due = owed.flatMap(({ dueMs, isDecided, isHeld, isPaused }) =>
+    dueMs === undefined || isHeld || isDecided || isPaused ? [] : [dueMs],
   )
   if (due.length > 0) return `parked, next attempt ${dueText(Math.min(...due), nowMs)}`
+  if (owed.some(({ isPaused }) => isPaused)) return `parked, ${PAUSED}`
   return owed.some(({ isHeld }) => isHeld) ? 'held by a relay' : 'no relay has parked or settled it yet'
 }

@@ -8,3 +8,7 @@ if (!isSet) process.once('disconnect', endWithVitest)
 
 // Vitest's own, and an option of the relay by that name.
 delete process.env.MODE
+
+// What a test sees must not hang on where it runs: Node draws colours by these, here and in what tests start.
+for (const name of ['CI', 'COLORTERM', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'NO_COLOR'])
+  delete process.env[name]
