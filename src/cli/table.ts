@@ -15,7 +15,7 @@ export interface Column<R extends Row> {
   readonly alignment?: 'left' | 'right'
   /** On a terminal. */
   readonly style?: (row: R) => Style | undefined
-  /** Sentences: where a table is too wide they stand below their row. */
+  /** Sentences, and what tells more of a row: where a table is too wide they stand below it. */
   readonly isProse?: true
   /** Broken over lines when nothing else can be: a time. */
   readonly isWhole?: true
@@ -81,7 +81,12 @@ export function tableLines<R extends Row>(
       })
       return paintedLine(pieces)
     })
-    const below = !isBelow ? [] : prose.flatMap((i) => wrapParts(cells[i] ?? [], width - INDENT.length))
+    const below = isBelow
+      ? linesBelow(
+          prose.map((i) => cells[i] ?? []),
+          width - INDENT.length,
+        )
+      : []
     return [...lines, ...below.filter((text) => text !== '').map((text) => `${INDENT}${text}`)]
   })
 }
@@ -132,6 +137,22 @@ function widthsFor<R extends Row>(
   )
   shrink(inRow, 1)
   return widths
+}
+
+/** Cells of one part stand beside one another as far as there is room. */
+function linesBelow(cells: readonly (readonly string[])[], width: number): string[] {
+  const lines: string[] = []
+  let isOpen = false
+  for (const parts of cells) {
+    const [text = ''] = parts
+    if (parts.length <= 1 && text === '') continue
+    const last = lines.at(-1) ?? ''
+    if (isOpen && parts.length === 1 && last.length + GAP.length + text.length <= width)
+      lines[lines.length - 1] = `${last}${GAP}${text}`
+    else lines.push(...wrapParts(parts, width))
+    isOpen = parts.length === 1
+  }
+  return lines
 }
 
 function wrapParts(parts: readonly string[], width: number): string[] {

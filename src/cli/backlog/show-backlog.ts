@@ -85,7 +85,7 @@ function rowOf({ sessionId, oidcSessionId, dueMs, isPaused, leasedUntilMs, state
 function columnsAt(nowMs: number): Column<ParkedRow>[] {
   return [
     { title: 'SESSION', cell: ({ sessionId }) => sessionId },
-    { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
+    { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId, isProse: true },
     { title: 'ATTEMPTS', cell: ({ attempts }) => attempts, alignment: 'right' },
     {
       title: 'DUE',
@@ -94,7 +94,7 @@ function columnsAt(nowMs: number): Column<ParkedRow>[] {
         return isPaused ? PAUSED : dueText(Date.parse(dueAt), nowMs)
       },
     },
-    { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt, isWhole: true },
+    { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt, isWhole: true, isProse: true },
     { title: 'LAST ERROR', cell: ({ lastError }) => lastError, isProse: true },
   ]
 }
