@@ -55,6 +55,7 @@ export function tableLines<R extends Row>(
   const titles: Entry = { cells: columns.map(({ title }) => [title]), styles: columns.map(() => 'bold') }
   const entries = [titles, ...rows.map((row) => entryOf(columns, row))]
   const natural = columns.map((_, i) => Math.max(...entries.map(({ cells }) => longest(cells[i] ?? []))))
+  const words = columns.map((_, i) => Math.max(...entries.map(({ cells }) => longestWord(cells[i] ?? []))))
   const all = columns.map((_, i) => i)
   const prose = all.filter((i) => columns[i]?.isProse === true)
   const others = all.filter((i) => columns[i]?.isProse !== true)
@@ -63,7 +64,7 @@ export function tableLines<R extends Row>(
   const isWide = width >= WIDE_COLUMNS && left >= prose.length * PROSE_WIDTH_MIN
   const isBelow = !isFitting && !isWide && prose.length > 0
   const inRow = isBelow ? others : all
-  const widths = isFitting ? natural : widthsFor(columns, natural, inRow, width, isWide)
+  const widths = isFitting ? natural : widthsFor(columns, { natural, words }, inRow, width, isWide)
   const paintedLine = (pieces: readonly Piece[]): string =>
     pieces
       .map(({ text, style }) => (style === undefined || text.trim() === '' ? text : paint(style, text)))
@@ -109,20 +110,29 @@ function totalOf(widths: readonly number[]): number {
   return widths.reduce((sum, it) => sum + it, 0) + Math.max(widths.length - 1, 0) * GAP.length
 }
 
-/** What is widest gives way first: sentences where they have a column, then what may be broken, and times last. */
+function longestWord(texts: readonly string[]): number {
+  return longest(texts.flatMap((text) => text.split(' ')))
+}
+
+/**
+ * What is widest gives way first: sentences where they have a column, then what may be broken, at first between its words, and
+ * times last.
+ */
 function widthsFor<R extends Row>(
   columns: readonly Column<R>[],
-  natural: readonly number[],
+  { natural, words }: { readonly natural: readonly number[]; readonly words: readonly number[] },
   inRow: readonly number[],
   width: number,
   isWide: boolean,
 ): number[] {
   const widths = natural.map((it) => Math.min(it, width))
   const total = () => totalOf(inRow.map((i) => widths[i] as number))
-  const shrink = (candidates: readonly number[], least: number): void => {
+  const shrink = (candidates: readonly number[], least: number, leastEach: readonly number[] = []): void => {
     while (total() > width) {
-      const widest = candidates.toSorted((a, b) => (widths[b] as number) - (widths[a] as number))[0]
-      if (widest === undefined || (widths[widest] as number) <= least) return
+      const [widest] = candidates
+        .filter((i) => (widths[i] as number) > Math.max(least, leastEach[i] ?? 0))
+        .toSorted((a, b) => (widths[b] as number) - (widths[a] as number))
+      if (widest === undefined) return
       widths[widest] = (widths[widest] as number) - 1
     }
   }
@@ -131,10 +141,9 @@ function widthsFor<R extends Row>(
       inRow.filter((i) => columns[i]?.isProse === true),
       PROSE_WIDTH_MIN,
     )
-  shrink(
-    inRow.filter((i) => columns[i]?.isWhole !== true),
-    WIDTH_MIN,
-  )
+  const broken = inRow.filter((i) => columns[i]?.isWhole !== true)
+  shrink(broken, 1, words)
+  shrink(broken, WIDTH_MIN)
   shrink(inRow, 1)
   return widths
 }

@@ -70,6 +70,18 @@ describe('a table', () => {
     ])
   })
 
+  test('a summary of many columns is broken between the words of its titles', () => {
+    const titles = ['TRIGGERS READ', 'MATCHING', 'SKIPPED', 'LEFT TO RELAYS', 'OWED', 'SENT', 'FAILED']
+    const all = [...titles, 'STILL PARKED', 'NOT PARKED', 'SECONDS']
+    const figures: readonly Column<{ n: number }>[] = all.map((title) => {
+      return { title, cell: ({ n }) => n, alignment: 'right' }
+    })
+    const lines = tableLines(figures, [{ n: 400 }], 80, plain)
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80)
+    const words = lines.flatMap((it) => it.split(/ +/)).filter((it) => it !== '' && it !== '400')
+    expect(words.sort()).toEqual(all.flatMap((title) => title.split(' ')).sort())
+  })
+
   test('times stay whole while anything else can be broken', () => {
     const at = '2026-01-31T09:03:19.851Z'
     const lines = linesAt([{ at, id: 'x'.repeat(200), count: 1, text: [] }], 80)
