@@ -91,6 +91,8 @@ describe.concurrent('clients', () => {
     const { sessionId } = await logoutAtPause(path)
     const { rows } = await command('backlog', 'list', '--json')
     expect(rows.find((row) => row.clientId === clientId)).toMatchObject({ isPaused: true })
+    const parked = await command('backlog', 'show', clientId, '--json')
+    expect(parked.rows[0]).toMatchObject({ isPaused: true, deadlineAt: null })
     const { stdout } = await command('trace', sessionId)
     expect(stdout).toContain('paused')
     expect(stdout).not.toContain('due now')
