@@ -7,7 +7,7 @@ _logout_relay() {
       --alg|--claims|--client|--env-file|--file|--from|--header|--in|--issuer|--key|--kid|--limit|--offsets|--oidc-session|--out|--preset|--rate|--reason|--registered-at|--retire-after|--rp|--session|--sid|--since|--sub|--to|--topic|--type|--uri|--user|--wait) ((i++)); continue ;;
     esac
     case "$at ${COMP_WORDS[i]}" in
-      ' serve'|' reconcile'|' replay'|' sessions'|' clients'|' backlog'|' send'|' keys'|' shadow'|' trace'|' doctor'|' map'|' env'|' completion'|'sessions list'|'sessions show'|'sessions register'|'sessions remove'|'clients list'|'clients show'|'clients set'|'clients pause'|'clients resume'|'clients retire'|'backlog list'|'backlog show'|'backlog retry'|'backlog discard'|'send session-terminated'|'send user-signed-out'|'keys new'|'keys list'|'keys rotate'|'keys from-pem'|'shadow report') at="${at:+$at }${COMP_WORDS[i]}" ;;
+      ' serve'|' reconcile'|' replay'|' sessions'|' clients'|' backlog'|' send'|' keys'|' shadow'|' trace'|' doctor'|' map'|' env'|' completion'|'sessions list'|'sessions show'|'sessions register'|'sessions remove'|'clients list'|'clients show'|'clients set'|'clients pause'|'clients resume'|'clients retire'|'clients remove'|'backlog list'|'backlog show'|'backlog retry'|'backlog discard'|'send session-terminated'|'send user-signed-out'|'keys new'|'keys list'|'keys rotate'|'keys from-pem'|'shadow report') at="${at:+$at }${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at:$prev" in
@@ -28,6 +28,7 @@ _logout_relay() {
     'clients pause:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'clients resume:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'clients retire:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    'clients remove:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'backlog:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'backlog list:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'backlog show:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -59,13 +60,14 @@ _logout_relay() {
     'sessions show') mapfile -t COMPREPLY < <(compgen -W '--issuer --json --help -h --version -V --env-file' -- "$cur") ;;
     'sessions register') mapfile -t COMPREPLY < <(compgen -W '--issuer --stdin --session --oidc-session --client --user --uri --sub --sid --session-required --alg --claims --registered-at --json --help -h --version -V --env-file' -- "$cur") ;;
     'sessions remove') mapfile -t COMPREPLY < <(compgen -W '--issuer --oidc-session --client --yes --json --help -h --version -V --env-file' -- "$cur") ;;
-    'clients') mapfile -t COMPREPLY < <(compgen -W 'list show set pause resume retire --help -h --version -V --env-file' -- "$cur") ;;
+    'clients') mapfile -t COMPREPLY < <(compgen -W 'list show set pause resume retire remove --help -h --version -V --env-file' -- "$cur") ;;
     'clients list') mapfile -t COMPREPLY < <(compgen -W '--issuer --failing --limit --json --help -h --version -V --env-file' -- "$cur") ;;
     'clients show') mapfile -t COMPREPLY < <(compgen -W '--issuer --json --help -h --version -V --env-file' -- "$cur") ;;
     'clients set') mapfile -t COMPREPLY < <(compgen -W '--issuer --uri --session-required --alg --claims --json --help -h --version -V --env-file' -- "$cur") ;;
     'clients pause') mapfile -t COMPREPLY < <(compgen -W '--issuer --json --help -h --version -V --env-file' -- "$cur") ;;
     'clients resume') mapfile -t COMPREPLY < <(compgen -W '--issuer --json --help -h --version -V --env-file' -- "$cur") ;;
     'clients retire') mapfile -t COMPREPLY < <(compgen -W '--issuer --json --yes --help -h --version -V --env-file' -- "$cur") ;;
+    'clients remove') mapfile -t COMPREPLY < <(compgen -W '--issuer --yes --json --help -h --version -V --env-file' -- "$cur") ;;
     'backlog') mapfile -t COMPREPLY < <(compgen -W 'list show retry discard --help -h --version -V --env-file' -- "$cur") ;;
     'backlog list') mapfile -t COMPREPLY < <(compgen -W '--limit --json --help -h --version -V --env-file' -- "$cur") ;;
     'backlog show') mapfile -t COMPREPLY < <(compgen -W '--issuer --session --limit --json --help -h --version -V --env-file' -- "$cur") ;;

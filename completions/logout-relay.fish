@@ -13,7 +13,7 @@ function __logout_relay_at
                 continue
         end
         switch "$at $word"
-            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' shadow' ' trace' ' doctor' ' map' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem' 'shadow report'
+            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' shadow' ' trace' ' doctor' ' map' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'clients remove' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem' 'shadow report'
                 set -a at $word
         end
     end
@@ -118,6 +118,7 @@ complete -c logout-relay -n '__logout_relay_at clients' -a set -d 'set for one R
 complete -c logout-relay -n '__logout_relay_at clients' -a pause -d 'send nothing to an RP: its logouts are parked, and their deadlines stand still'
 complete -c logout-relay -n '__logout_relay_at clients' -a resume -d 'make an RP active again that was paused or retired'
 complete -c logout-relay -n '__logout_relay_at clients' -a retire -d 'take no registrations of an RP any more; what is owed to it fails with reason retired'
+complete -c logout-relay -n '__logout_relay_at clients' -a remove -d 'take back all that records have set for an RP: its settings, and that it is paused or retired'
 complete -c logout-relay -n '__logout_relay_at clients' -l help -s h -d 'display help for command'
 complete -c logout-relay -n '__logout_relay_at clients' -l version -s V -d 'output the version number'
 complete -c logout-relay -n '__logout_relay_at clients' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
@@ -158,6 +159,12 @@ complete -c logout-relay -n '__logout_relay_at clients retire' -l yes -d 'do not
 complete -c logout-relay -n '__logout_relay_at clients retire' -l help -s h -d 'display help for command'
 complete -c logout-relay -n '__logout_relay_at clients retire' -l version -s V -d 'output the version number'
 complete -c logout-relay -n '__logout_relay_at clients retire' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
+complete -c logout-relay -n '__logout_relay_at clients remove' -l issuer -x -d 'issuer of the client (default: the only one)'
+complete -c logout-relay -n '__logout_relay_at clients remove' -l yes -d 'do not ask; required without a terminal'
+complete -c logout-relay -n '__logout_relay_at clients remove' -l json -d 'one line of JSON for each thing that was set'
+complete -c logout-relay -n '__logout_relay_at clients remove' -l help -s h -d 'display help for command'
+complete -c logout-relay -n '__logout_relay_at clients remove' -l version -s V -d 'output the version number'
+complete -c logout-relay -n '__logout_relay_at clients remove' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
 complete -c logout-relay -n '__logout_relay_at backlog' -a list -d 'list RPs with parked deliveries, earliest due first'
 complete -c logout-relay -n '__logout_relay_at backlog' -a show -d 'show the parked deliveries of an RP, earliest due first'
 complete -c logout-relay -n '__logout_relay_at backlog' -a retry -d 'make parked deliveries due now, except those that a relay holds'

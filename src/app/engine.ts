@@ -6,6 +6,7 @@ import { DeliveryCore, type DeliveryCoreOptions } from '../delivery/delivery-cor
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import { EndpointChecks } from '../delivery/endpoint-checks.ts'
 import type { OutcomeLog } from '../delivery/outcome-log.ts'
+import { ShadowLeftovers, type ShadowLeftoversOptions } from '../delivery/shadow-leftovers.ts'
 import { NameResolver } from '../egress/name-resolver.ts'
 import { ShadowSender } from '../egress/shadow-sender.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
@@ -19,6 +20,7 @@ import { ParkOwed } from '../recovery/park-owed.ts'
 import { Rebuild, type RebuildOptions } from '../recovery/rebuild.ts'
 import { StoreFromLog, type StoreFromLogOptions } from '../recovery/store-from-log.ts'
 import { RedisBacklog } from '../redis/redis-backlog.ts'
+import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import { RedisClients } from '../redis/redis-clients.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisEpochStore } from '../redis/redis-epoch-store.ts'
@@ -129,6 +131,22 @@ export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: 
       runAgain,
       clock: parts.clock,
     }),
+  })
+}
+
+/** What ends, in live mode, what a shadow has parked: with the backlog and the marks of a relay in shadow mode. */
+export function createShadowLeftovers(
+  config: StoreConfig & { readonly kafka: Pick<Config['kafka'], 'shadowTopic'> },
+  { guard, redis }: Stores,
+  parts: Pick<ShadowLeftoversOptions, 'clock' | 'log' | 'onEnded' | 'onFault'>,
+): ShadowLeftovers {
+  const keys = new RedisKeys(config.redis.prefix, 'shadow')
+  return new ShadowLeftovers({
+    ...parts,
+    backlog: new RedisBacklog(redis, keys),
+    outcomeTopic: config.kafka.shadowTopic,
+    parked: new RedisBacklogView(redis, keys),
+    registry: new RedisRegistry({ ...config.registry, guard, keys, mode: 'shadow', redis }),
   })
 }
 

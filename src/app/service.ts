@@ -3,6 +3,7 @@ import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import { FittingLog } from '../delivery/fitting-log.ts'
 import { writeSummaries } from '../delivery/relay-summary.ts'
+import type { ShadowLeftovers } from '../delivery/shadow-leftovers.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
 import { ClientNotes } from '../diagnosis/client-notes.ts'
 import { EdgeNotes } from '../diagnosis/edge-notes.ts'
@@ -23,7 +24,7 @@ import { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { RecordLimit } from '../kafka/record-limit.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
-import { codeOf } from '../lib/errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { Gate } from '../lib/gate.ts'
 import { RepeatedSteps } from '../lib/repeated-steps.ts'
 import { version } from '../lib/version.ts'
@@ -40,7 +41,7 @@ import { RelayEvents } from '../telemetry/relay-events.ts'
 import { createCheckup, createIssuerLooks } from './create-checkup.ts'
 import { createIssuers } from './create-issuers.ts'
 import { createRegistryWatch } from './create-registry-watch.ts'
-import { createDelivery, createPipeline, createStores, type Stores } from './engine.ts'
+import { createDelivery, createPipeline, createShadowLeftovers, createStores, type Stores } from './engine.ts'
 import { Readiness } from './readiness.ts'
 import { RecordMapping } from './record-mapping.ts'
 import { reloadEvents } from './reload-events.ts'
@@ -70,6 +71,7 @@ export class Service {
   readonly #assignment: Assignment
   readonly #stores: Stores
   readonly #registryWatch: RegistryWatch
+  readonly #shadowLeftovers: ShadowLeftovers
   readonly #checkup: Checkup
   readonly #http: HttpServer
   readonly #tracing: Tracing | undefined
@@ -179,6 +181,17 @@ export class Service {
     })
     this.#sender = delivery.sender
     this.#core = delivery.core
+    this.#shadowLeftovers = createShadowLeftovers(config, this.#stores, {
+      clock,
+      log: {
+        append: async (records) => {
+          await this.#topics.ensure(config.kafka.shadowTopic, { holdsLargeRecords: false })
+          await outcomeLog.append(records)
+        },
+      },
+      onEnded: (count) => logger.info({ count }, 'ended what a shadow has parked'),
+      onFault: (what, error) => logger.warn({ error: messageOf(error) }, `${what} failed`),
+    })
     const letterLimit = new RecordLimit(this.#topics, config.kafka.deadLetterTopic)
     this.#deadLetters = new DeadLetters({
       log: letterLog,
@@ -304,6 +317,7 @@ export class Service {
     await new ClientStatesRefresh(clientStates, clients).start(this.#stopping.signal)
     if (this.#stopping.signal.aborted) return
     const { relyingParties } = this.#core
+    if (config.mode === 'live') await this.#shadowLeftovers.start(this.#stopping.signal)
     void writeSummaries({ clock: systemClock, relyingParties, store: summaries }, this.#stopping.signal)
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { addChangeState } from './clients/change-state.ts'
 import { addListClients } from './clients/list-clients.ts'
+import { addRemoveClient } from './clients/remove-client.ts'
 import { addSetClient } from './clients/set-client.ts'
 import { addShowClient } from './clients/show-client.ts'
 
@@ -13,4 +14,5 @@ export function addClients(program: Command): void {
   addShowClient(clients)
   addSetClient(clients)
   addChangeState(clients)
+  addRemoveClient(clients)
 }

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { printable, printableJson } from '../lib/printable.ts'
+import { wrapText } from '../lib/wrap-text.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { type Column, type Row, type Style, tableLines } from './table.ts'
 
@@ -49,12 +50,12 @@ export class Output {
 
   /** A line for people: the result itself. Left out with `--json`. */
   line(text: string): void {
-    if (!this.isJson) this.#out.write(`${printable(text)}\n`)
+    if (!this.isJson) this.#out.write(`${wrapped(printable(text), this.#out)}\n`)
   }
 
   /** A line for people beside the result. */
   note(text: string): void {
-    this.#notes.write(`${printable(text)}\n`)
+    this.#notes.write(`${wrapped(printable(text), this.#notes)}\n`)
   }
 
   /** Why what was asked for did not come about; the command ends with 1. */
@@ -65,8 +66,7 @@ export class Output {
 
   /** What is piped is broken nowhere: it is searched, not looked at. */
   get #width(): number {
-    const { isTTY, columns } = this.#out
-    return isTTY === true && columns !== undefined && columns > 0 ? columns : Number.POSITIVE_INFINITY
+    return widthOf(this.#out)
   }
 
   /** Whether somebody watches, so that a line may be drawn over. */
@@ -82,6 +82,15 @@ export class Output {
   }
 }
 
+function widthOf({ isTTY, columns }: Terminal): number {
+  return isTTY === true && columns !== undefined && columns > 0 ? columns : Number.POSITIVE_INFINITY
+}
+
+/** A sentence that is wider than the terminal is broken between its words. */
+function wrapped(text: string, stream: Terminal): string {
+  return wrapText(text, widthOf(stream)).join('\n')
+}
+
 /** Whoever read the output has seen enough (`| head`); what the command does is done all the same. */
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error
@@ -89,8 +98,9 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 
 /** An error as every command tells it; a list of problems has lines. */
 export function errorLine(text: string, stream: Terminal): string {
-  const lines = text.split('\n').map(printable).join('\n')
-  return `${painted('red', ERROR_PREFIX, stream)} ${lines}\n`
+  // Wrapped with the prefix, which is painted afterwards.
+  const lines = `${ERROR_PREFIX} ${text}`.split('\n').map((line) => wrapped(printable(line), stream))
+  return `${painted('red', ERROR_PREFIX, stream)}${lines.join('\n').slice(ERROR_PREFIX.length)}\n`
 }
 
 /** On a terminal, unless `NO_COLOR` is set; elsewhere with `FORCE_COLOR`. */

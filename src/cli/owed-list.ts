@@ -22,12 +22,12 @@ const TABLE_ROWS_MAX = 1_000
 
 const columns: readonly Column<OwedRow>[] = [
   { title: 'CLIENT', cell: ({ client }) => client },
-  { title: 'SESSION', cell: ({ session }) => session },
+  { title: 'SESSION', cell: ({ session }) => session, isProse: true },
   { title: 'USER', cell: ({ user }) => user },
-  { title: 'HOST', cell: ({ to }) => to },
-  { title: 'TRIGGER', cell: ({ trigger }) => trigger },
+  { title: 'HOST', cell: ({ to }) => to, isProse: true },
+  { title: 'TRIGGER', cell: ({ trigger }) => trigger, isProse: true },
   { title: 'REASON', cell: ({ reason }) => reason },
-  { title: 'ENDED AT', cell: ({ occurredAt }) => occurredAt, isWhole: true },
+  { title: 'ENDED AT', cell: ({ occurredAt }) => occurredAt, isWhole: true, isProse: true },
   { title: 'DEADLINE', cell: ({ deadline }) => deadline, isWhole: true },
 ]
 

@@ -15,7 +15,7 @@ export interface Column<R extends Row> {
   readonly alignment?: 'left' | 'right'
   /** On a terminal. */
   readonly style?: (row: R) => Style | undefined
-  /** Sentences: where a table is too wide they stand below their row. */
+  /** Sentences, and what tells more of a row: where a table is too wide they stand below it. */
   readonly isProse?: true
   /** Broken over lines when nothing else can be: a time. */
   readonly isWhole?: true
@@ -55,6 +55,7 @@ export function tableLines<R extends Row>(
   const titles: Entry = { cells: columns.map(({ title }) => [title]), styles: columns.map(() => 'bold') }
   const entries = [titles, ...rows.map((row) => entryOf(columns, row))]
   const natural = columns.map((_, i) => Math.max(...entries.map(({ cells }) => longest(cells[i] ?? []))))
+  const words = columns.map((_, i) => Math.max(...entries.map(({ cells }) => longestWord(cells[i] ?? []))))
   const all = columns.map((_, i) => i)
   const prose = all.filter((i) => columns[i]?.isProse === true)
   const others = all.filter((i) => columns[i]?.isProse !== true)
@@ -63,7 +64,7 @@ export function tableLines<R extends Row>(
   const isWide = width >= WIDE_COLUMNS && left >= prose.length * PROSE_WIDTH_MIN
   const isBelow = !isFitting && !isWide && prose.length > 0
   const inRow = isBelow ? others : all
-  const widths = isFitting ? natural : widthsFor(columns, natural, inRow, width, isWide)
+  const widths = isFitting ? natural : widthsFor(columns, { natural, words }, inRow, width, isWide)
   const paintedLine = (pieces: readonly Piece[]): string =>
     pieces
       .map(({ text, style }) => (style === undefined || text.trim() === '' ? text : paint(style, text)))
@@ -81,7 +82,12 @@ export function tableLines<R extends Row>(
       })
       return paintedLine(pieces)
     })
-    const below = !isBelow ? [] : prose.flatMap((i) => wrapParts(cells[i] ?? [], width - INDENT.length))
+    const below = isBelow
+      ? linesBelow(
+          prose.map((i) => cells[i] ?? []),
+          width - INDENT.length,
+        )
+      : []
     return [...lines, ...below.filter((text) => text !== '').map((text) => `${INDENT}${text}`)]
   })
 }
@@ -104,20 +110,29 @@ function totalOf(widths: readonly number[]): number {
   return widths.reduce((sum, it) => sum + it, 0) + Math.max(widths.length - 1, 0) * GAP.length
 }
 
-/** What is widest gives way first: sentences where they have a column, then what may be broken, and times last. */
+function longestWord(texts: readonly string[]): number {
+  return longest(texts.flatMap((text) => text.split(' ')))
+}
+
+/**
+ * What is widest gives way first: sentences where they have a column, then what may be broken, at first between its words, and
+ * times last.
+ */
 function widthsFor<R extends Row>(
   columns: readonly Column<R>[],
-  natural: readonly number[],
+  { natural, words }: { readonly natural: readonly number[]; readonly words: readonly number[] },
   inRow: readonly number[],
   width: number,
   isWide: boolean,
 ): number[] {
   const widths = natural.map((it) => Math.min(it, width))
   const total = () => totalOf(inRow.map((i) => widths[i] as number))
-  const shrink = (candidates: readonly number[], least: number): void => {
+  const shrink = (candidates: readonly number[], least: number, leastEach: readonly number[] = []): void => {
     while (total() > width) {
-      const widest = candidates.toSorted((a, b) => (widths[b] as number) - (widths[a] as number))[0]
-      if (widest === undefined || (widths[widest] as number) <= least) return
+      const [widest] = candidates
+        .filter((i) => (widths[i] as number) > Math.max(least, leastEach[i] ?? 0))
+        .toSorted((a, b) => (widths[b] as number) - (widths[a] as number))
+      if (widest === undefined) return
       widths[widest] = (widths[widest] as number) - 1
     }
   }
@@ -126,12 +141,27 @@ function widthsFor<R extends Row>(
       inRow.filter((i) => columns[i]?.isProse === true),
       PROSE_WIDTH_MIN,
     )
-  shrink(
-    inRow.filter((i) => columns[i]?.isWhole !== true),
-    WIDTH_MIN,
-  )
+  const broken = inRow.filter((i) => columns[i]?.isWhole !== true)
+  shrink(broken, 1, words)
+  shrink(broken, WIDTH_MIN)
   shrink(inRow, 1)
   return widths
+}
+
+/** Cells of one part stand beside one another as far as there is room. */
+function linesBelow(cells: readonly (readonly string[])[], width: number): string[] {
+  const lines: string[] = []
+  let isOpen = false
+  for (const parts of cells) {
+    const [text = ''] = parts
+    if (parts.length <= 1 && text === '') continue
+    const last = lines.at(-1) ?? ''
+    if (isOpen && parts.length === 1 && last.length + GAP.length + text.length <= width)
+      lines[lines.length - 1] = `${last}${GAP}${text}`
+    else lines.push(...wrapParts(parts, width))
+    isOpen = parts.length === 1
+  }
+  return lines
 }
 
 function wrapParts(parts: readonly string[], width: number): string[] {

@@ -181,7 +181,9 @@ function columnsFor(entries: readonly Entry[]): Column<Entry>[] {
       cell: ({ atMs, topic }) => (topic === undefined ? 'now, in Redis' : timeText(atMs)),
     },
     { title: 'WHAT', cell: ({ kind }) => kind, style: ({ kind }) => STYLES[kind] },
-    ...(sessions.size > 1 ? [{ title: 'SESSION', cell: ({ sessionId }: Entry) => sessionId }] : []),
+    ...(sessions.size > 1
+      ? [{ title: 'SESSION', cell: ({ sessionId }: Entry) => sessionId, isProse: true as const }]
+      : []),
     { title: 'CLIENT', cell: ({ clientId }) => clientId },
     { title: 'DETAIL', cell: ({ text }) => text, isProse: true },
     {

@@ -1,5 +1,6 @@
 import type { FailedOutcome, Outcome, OutcomeSubject } from '../events/outcome.ts'
-import type { BrokenRegistration, Registry } from '../registry/registry.ts'
+import { isDatedUntil } from '../registry/ending.ts'
+import type { BrokenRegistration, HeldRegistration, Registry } from '../registry/registry.ts'
 import type { Backlog, ParkedDelivery, ParkedState } from './backlog.ts'
 import type { OutcomeLog, OutgoingRecord } from './outcome-log.ts'
 import { outcomeRecord } from './outcome-record.ts'
@@ -11,6 +12,8 @@ export interface DiscardOptions {
   readonly outcomeOf?: (failed: FailedOutcome) => Outcome
   readonly outcomeTopic: string
   readonly registry: Pick<Registry, 'areSettled' | 'find' | 'settle'>
+  /** Who or what gives them up, for whoever reads the outcome. */
+  readonly why?: string
 }
 
 /**
@@ -22,7 +25,14 @@ export interface DiscardOptions {
  */
 export async function discard(
   held: readonly ParkedDelivery[],
-  { backlog, log, outcomeOf = (failed) => failed, outcomeTopic, registry }: DiscardOptions,
+  {
+    backlog,
+    log,
+    outcomeOf = (failed) => failed,
+    outcomeTopic,
+    registry,
+    why = 'discarded by an operator',
+  }: DiscardOptions,
 ): Promise<ParkedDelivery[]> {
   const found = await registry.find(held)
   // What is not there and was not settled has expired, and ends with an outcome all the same.
@@ -31,7 +41,7 @@ export async function discard(
   const subjects: OutcomeSubject[] = []
   const records: OutgoingRecord[] = []
   for (const [i, delivery] of held.entries()) {
-    const registration = found[i] ?? unlessSettled(delivery, areSettled[i])
+    const registration = meantBy(delivery, found[i]) ?? unlessSettled(delivery, areSettled[i])
     if (registration === undefined || ('isShadowed' in registration && registration.isShadowed)) continue
     const { issuer, sessionId, oidcSessionId, state } = delivery
     const isBroken = 'reason' in registration
@@ -40,7 +50,9 @@ export async function discard(
     subjects.push(subject)
     if (pending === undefined) owed.push(delivery)
     const cause = pending === undefined ? state.cause : { ...pending, everywhere: false }
-    records.push(outcomeRecord(outcomeTopic, pending?.outcome ?? outcomeOf(discarded(state)), subject, cause))
+    records.push(
+      outcomeRecord(outcomeTopic, pending?.outcome ?? outcomeOf(discarded(state, why)), subject, cause),
+    )
   }
   await log.append(records)
   await registry.settle(subjects)
@@ -48,22 +60,33 @@ export async function discard(
   return owed
 }
 
+/** What is found may be a later login under the same ids, of which nothing is given up. */
+function meantBy(
+  { state: { cause } }: ParkedDelivery,
+  found: HeldRegistration | BrokenRegistration | undefined,
+): HeldRegistration | BrokenRegistration | undefined {
+  if (found === undefined || 'reason' in found || cause.untilMs === undefined) return found
+  return isDatedUntil(found, cause.untilMs) ? found : undefined
+}
+
 function unlessSettled(
-  { issuer, sessionId, oidcSessionId, rpKey }: ParkedDelivery,
+  { issuer, sessionId, oidcSessionId, rpKey, state: { cause } }: ParkedDelivery,
   isSettled: boolean | undefined,
 ): BrokenRegistration | undefined {
   if (isSettled === true) return undefined
-  const partial = { clientId: rpKey.slice(rpKey.indexOf('|') + 1) }
+  const partial = {
+    clientId: rpKey.slice(rpKey.indexOf('|') + 1),
+    ...(cause.untilMs !== undefined && { registeredAtMs: cause.untilMs }),
+  }
   return { issuer, sessionId, oidcSessionId, reason: 'it is no longer in Redis', partial }
 }
 
-function discarded({ attempts, lastStatus, lastError }: ParkedState): FailedOutcome {
+function discarded({ attempts, lastStatus, lastError }: ParkedState, why: string): FailedOutcome {
   return {
     kind: 'failed',
     reason: 'discarded',
     attempts,
     ...(lastStatus !== undefined && { lastStatus }),
-    lastError:
-      lastError === undefined ? 'discarded by an operator' : `discarded by an operator after: ${lastError}`,
+    lastError: lastError === undefined ? why : `${why} after: ${lastError}`,
   }
 }

@@ -1,5 +1,5 @@
 import type { ParkedDelivery } from '../delivery/backlog.ts'
-import { currentState, readHistory } from '../registry/client-history.ts'
+import { type CurrentState, currentState, type Pause, readHistory } from '../registry/client-history.ts'
 import { firstMembersScript, firstRpsScript, nextDueScript } from './backlog-scripts.ts'
 import { readFieldsScript, scanMembersScript } from './bounded-reads.ts'
 import { decodeMember, decodeProgress } from './parked-state.ts'
@@ -24,6 +24,8 @@ export interface SeenDelivery extends ParkedDelivery {
   readonly leasedUntilMs?: number
   /** Its client is paused: it is not attempted, whenever it is due. */
   readonly isPaused?: boolean
+  /** By which the deadline in `state` is put off. */
+  readonly pauses: readonly Pause[]
 }
 
 const MEMBERS_MAX = 500
@@ -50,10 +52,10 @@ export class RedisBacklogView {
         evalScript(nextDueScript, [this.#keys.backlog(rpKey)], []),
       ]),
     )
-    const paused = await this.#arePaused(rps)
+    const states = await this.#statesOf(rps)
     const found = rps.map((rpKey, i) => ({
       rpKey,
-      isPaused: paused[i] === true,
+      isPaused: states[i]?.kind === 'paused',
       size: Number(replies[2 * i]),
       oldestDueMs: Number(replies[2 * i + 1]),
     }))
@@ -89,12 +91,12 @@ export class RedisBacklogView {
   }
 
   /** What is no history of a client says nothing. */
-  async #arePaused(rpKeys: readonly string[]): Promise<boolean[]> {
+  async #statesOf(rpKeys: readonly string[]): Promise<(CurrentState | undefined)[]> {
     if (rpKeys.length === 0) return []
     const call = evalScript(readFieldsScript, [this.#keys.clientStates()], rpKeys)
     const [found] = await this.#redis.tolerantPipeline([call])
     const texts = Array.isArray(found) ? (found as readonly unknown[]) : []
-    return texts.map((it) => typeof it === 'string' && currentState(readHistory(it))?.kind === 'paused')
+    return texts.map((it) => (typeof it === 'string' ? currentState(readHistory(it)) : undefined))
   }
 
   async #read(rpKey: string, members: readonly string[], nowMs: number): Promise<SeenDelivery[]> {
@@ -112,7 +114,7 @@ export class RedisBacklogView {
       evalScript(readFieldsScript, [this.#keys.backlogState(rpKey)], fields),
       ...members.map((member) => ['ZSCORE', this.#keys.backlog(rpKey), member] as const),
     ])
-    const [isPaused = false] = await this.#arePaused([rpKey])
+    const [client] = await this.#statesOf([rpKey])
     const [states, ...scores] = replies as [(string | number | null)[], ...(string | null)[]]
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     return members.flatMap((member, i) => {
@@ -130,7 +132,8 @@ export class RedisBacklogView {
         dueMs: Number(dueMs),
         state: { ...decodeProgress(String(states[2 * i] ?? '')), ...state },
         ...(leasedUntilMs > nowMs && { leasedUntilMs }),
-        ...(isPaused && { isPaused }),
+        ...(client?.kind === 'paused' && { isPaused: true }),
+        pauses: client?.pauses ?? [],
       }
     })
   }

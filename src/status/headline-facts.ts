@@ -29,12 +29,18 @@ export function headlineFacts(snapshot: Omit<StatusSnapshot, 'headline'>, lag: n
     failed: recently((outcome, reason) => outcome === 'failed' && !isWanted(reason)),
     sentEver: ever('sent'),
     failedEver: ever('failed'),
-    shadowed: recently((outcome) => outcome === 'shadowed'),
+    wouldSend: recently((outcome, reason) => outcome === 'shadowed' && reason === ''),
+    wouldNot: recently((outcome, reason) => outcome === 'shadowed' && reason !== ''),
     failing: [...new Set(failing.map((it) => nameOf(it.what, it.issuer)))],
     isFailingOver: failing.length > 0 && failing.every(({ isOver }) => isOver),
     troubled: relyingParties.troubled.map(troubledOf),
     troubledTotal: relyingParties.troubledTotal,
     parked: backlog.isOld ? undefined : backlog.parked,
+    paused: {
+      parked: relyingParties.paused.parked,
+      names: relyingParties.paused.rps.map(({ clientId, issuer }) => nameOf(clientId, issuer)),
+      total: relyingParties.paused.total,
+    },
     ...(relyingParties.late !== undefined && { late: troubledOf(relyingParties.late) }),
     lag,
     triggers: read.triggers,
@@ -53,7 +59,9 @@ function troubledOf({ clientId, deadlineMs, issuer, problem }: RelyingPartyRow):
 /** Client ids come from outside, and are as long as somebody wanted. */
 function nameOf(clientId: string, issuer?: string): string {
   const short = (text: string) => (text.length > NAME_MAX ? `${text.slice(0, NAME_MAX - 1)}…` : text)
-  return printable(issuer === undefined ? short(clientId) : `${short(clientId)} of ${short(issuer)}`)
+  if (issuer === undefined) return printable(short(clientId))
+  // Several stand in one line, and next to all of them begin so.
+  return printable(`${short(clientId)} of ${short(issuer.replace(/^https:\/\//, ''))}`)
 }
 
 function sum(values: readonly number[]): number {

@@ -24,8 +24,9 @@ export interface HeadlineFacts {
   readonly failed: number
   readonly sentEver: number
   readonly failedEver: number
-  /** In shadow mode: what would have been sent recently. */
-  readonly shadowed: number
+  /** In shadow mode: what would have been sent recently, and what not. */
+  readonly wouldSend: number
+  readonly wouldNot: number
   /** RPs with failures recently, the worst first; and whether each has accepted a logout since. */
   readonly failing: readonly string[]
   readonly isFailingOver: boolean
@@ -34,6 +35,8 @@ export interface HeadlineFacts {
   readonly troubledTotal: number
   /** Of all replicas; `undefined` while that is not known. */
   readonly parked: number | undefined
+  /** What of it is parked for paused RPs, the first of them by name, and how many there are. */
+  readonly paused: { readonly parked: number; readonly names: readonly string[]; readonly total: number }
   /** The parked delivery that has used more than half of its time. */
   readonly late?: Troubled
   /** Records to be read, as far as is known. */
@@ -124,32 +127,46 @@ function failing(facts: HeadlineFacts): Headline {
 }
 
 function shadow(facts: HeadlineFacts): Headline {
-  const done = `${number(facts.shadowed)} would have been sent in ${span(facts.windowMs)}`
+  const { wouldNot, wouldSend, windowMs } = facts
+  const not = wouldNot > 0 ? `, ${number(wouldNot)} would not` : ''
+  const done = `${number(wouldSend)} would have been sent in ${span(windowMs)}${not}`
   const title = 'Shadow mode: nothing is sent'
   return { kind: 'shadow', tone: 'quiet', title, text: sentences(done, owed(facts), waiting(facts)) }
 }
 
 /** Nothing is known to be wrong. */
 function quiet(facts: HeadlineFacts): Headline {
-  const { failedEver, parked = 0, sent, sentEver, windowMs } = facts
+  const { failedEver, paused, sent, sentEver, windowMs } = facts
+  // What is parked for a paused RP waits for an operator, and says nothing of how the rest is.
+  const parked = (facts.parked ?? 0) - Math.min(paused.parked, facts.parked ?? 0)
   const done = parked === 0 ? 'all answered' : `${number(parked)} parked`
   if (sent > 0) {
     const title = `${number(sent)} sent in ${span(windowMs)}, ${done}`
-    return { kind: parked === 0 ? 'well' : 'owing', tone: 'good', title, text: sentences(waiting(facts)) }
+    return {
+      kind: parked === 0 ? 'well' : 'owing',
+      tone: 'good',
+      title,
+      text: sentences(pausedFor(facts), waiting(facts)),
+    }
   }
   if (sentEver + failedEver === 0) {
     const title = 'No RP has been told yet since the start'
-    const text = sentences(read(facts), owed(facts), waiting(facts))
+    const text = sentences(read(facts), owed(facts), pausedFor(facts), waiting(facts))
     const tone = facts.ofUnknownIssuer > 0 ? 'warn' : 'quiet'
     return { kind: 'nothing-yet', tone, title, text }
   }
   if (parked > 0) {
     const title = `${number(parked)} ${parked === 1 ? 'delivery is' : 'deliveries are'} parked, none was sent in ${span(windowMs)}`
-    return { kind: 'owing', tone: 'warn', title, text: sentences(deadline(facts), waiting(facts)) }
+    return {
+      kind: 'owing',
+      tone: 'warn',
+      title,
+      text: sentences(deadline(facts), pausedFor(facts), waiting(facts)),
+    }
   }
   const ever = `${number(sentEver)} sent${failedEver > 0 ? ` and ${number(failedEver)} failed` : ''} since the start`
   const title = `Nothing to send in ${span(windowMs)}`
-  return { kind: 'idle', tone: 'good', title, text: sentences(ever, waiting(facts)) }
+  return { kind: 'idle', tone: 'good', title, text: sentences(ever, pausedFor(facts), waiting(facts)) }
 }
 
 function read({ ofUnknownIssuer, triggers }: HeadlineFacts): string {
@@ -170,6 +187,12 @@ function counts(facts: HeadlineFacts): string {
 function owed({ parked }: HeadlineFacts): string {
   if (parked === undefined) return 'how much is parked is not known'
   return parked === 0 ? '' : `${number(parked)} parked`
+}
+
+function pausedFor({ paused: { names, parked, total } }: HeadlineFacts): string {
+  if (parked === 0) return ''
+  const who = `${listed(names, total)}, which ${total === 1 ? 'is' : 'are'} paused`
+  return `${number(parked)} ${parked === 1 ? 'waits' : 'wait'} for ${who}`
 }
 
 /** Of the RPs that take nothing, and else of what is late: when the first delivery is given up. */

@@ -1,4 +1,5 @@
 import { issuerOf, type RelyingParty, waitingAt } from '../delivery/relying-party.ts'
+import { type CurrentState, putOffDeadline } from '../registry/client-history.ts'
 import type { BacklogSize } from './backlog-view.ts'
 import { remedyOfProblem, symptomOf } from './failure-remedies.ts'
 import type { AttemptProblem } from './recent-failures.ts'
@@ -14,9 +15,12 @@ export interface RelyingPartyRow {
   readonly waiting: number
   /** In the backlog that all replicas share. */
   readonly parked: number
-  /** When the first parked delivery is due. Milliseconds since the epoch. */
+  /** When the first parked delivery is due; missing while it is paused. Milliseconds since the epoch. */
   readonly nextDueMs?: number
-  /** The earliest deadline seen among them: the delivery is given up then. Milliseconds since the epoch. */
+  /**
+   * The earliest deadline seen among them: the delivery is given up then. Missing while it is paused, for it stands still.
+   * Milliseconds since the epoch.
+   */
   readonly deadlineMs?: number
   /** As this replica sees it; `probing` is one attempt after a cool-down. */
   readonly breaker: 'closed' | 'open' | 'probing'
@@ -29,13 +33,20 @@ export interface RelyingPartyRows {
   readonly rows: readonly RelyingPartyRow[]
   /** With those that are left out. */
   readonly total: number
-  /** RPs whose breaker is not closed. */
+  /** RPs whose breaker is not closed, without those that are paused or retired. */
   readonly silent: number
   /** The first of those that take no logouts, the earliest deadline first; and how many there are. */
   readonly troubled: readonly TroubledRow[]
   readonly troubledTotal: number
   /** The one that gives up a delivery first, of those that have used more than half of its time. */
   readonly late?: RelyingPartyRow
+  /** What is parked because its RP is paused: it waits for an operator, and is late for nobody. */
+  readonly paused: {
+    readonly parked: number
+    /** The first of these RPs, and how many there are. */
+    readonly rps: readonly Pick<RelyingPartyRow, 'issuer' | 'clientId'>[]
+    readonly total: number
+  }
 }
 
 export interface TroubledRow extends RelyingPartyRow {
@@ -46,6 +57,8 @@ export interface TroubledRow extends RelyingPartyRow {
 
 export interface RowSources {
   readonly problemAt: (rpKey: string) => AttemptProblem | undefined
+  /** Also of an RP that this replica has not seen. */
+  readonly stateOf: (rpKey: string) => CurrentState | undefined
   /** How long a delivery of that issuer may take. Milliseconds. */
   readonly timeMsOf: (issuer: string) => number
   readonly nowMs: number
@@ -54,7 +67,10 @@ export interface RowSources {
 }
 
 const ROWS_MAX = 25
+/** Where the page can be narrowed to one of several issuers. */
+const ROWS_OF_ISSUERS_MAX = 100
 const TROUBLED_MAX = 5
+const PAUSED_MAX = 3
 
 /**
  * The RPs at which something is going on: those with the largest backlogs first, then those that are not sent to,
@@ -71,8 +87,9 @@ export function relyingPartyRows(
   for (const rp of relyingParties) {
     const backlog = parked.get(rp.key)
     parked.delete(rp.key)
-    if (backlog === undefined && rp.breaker.isClosed && rp.inFlight === 0 && waitingAt(rp) === 0) continue
-    rows.push({ key: rp.key, row: rowOf(rp, backlog) })
+    const isQuiet = backlog === undefined && rp.inFlight === 0 && waitingAt(rp) === 0
+    if (isQuiet && (rp.breaker.isClosed || sources.stateOf(rp.key)?.kind === 'retired')) continue
+    rows.push({ key: rp.key, row: { ...rowOf(rp), ...parkedIn(rp.key, backlog, sources) } })
   }
   // Parked by another replica, or before this one was started.
   for (const backlog of parked.values()) {
@@ -80,7 +97,7 @@ export function relyingPartyRows(
     const clientId = rpKey.slice(rpKey.indexOf('|') + 1)
     rows.push({
       key: rpKey,
-      row: { clientId, inFlight: 0, waiting: 0, ...parkedIn(backlog), breaker: 'closed' },
+      row: { clientId, inFlight: 0, waiting: 0, ...parkedIn(rpKey, backlog, sources), breaker: 'closed' },
     })
   }
   const full = ({ key, row }: Keyed): RelyingPartyRow => {
@@ -98,13 +115,22 @@ export function relyingPartyRows(
   const [late] = rows
     .filter((it) => deadlineOf(it) - nowMs < timeMsOf(issuerOf(it.key)) / 2)
     .sort((a, b) => deadlineOf(a) - deadlineOf(b))
+  const paused = rows.filter(({ row }) => row.state === 'paused' && row.parked > 0)
   return {
-    rows: rows.slice(0, ROWS_MAX).map(full),
+    rows: rows.slice(0, showsIssuer ? ROWS_OF_ISSUERS_MAX : ROWS_MAX).map(full),
     total: rows.length,
-    silent: rows.filter(({ row }) => row.breaker !== 'closed').length,
+    silent: rows.filter(({ row }) => row.breaker !== 'closed' && row.state === undefined).length,
     troubled: troubled.slice(0, TROUBLED_MAX).map((it) => withRemedy(full(it))),
     troubledTotal: troubled.length,
     ...(late !== undefined && { late: full(late) }),
+    paused: {
+      parked: paused.reduce((sum, { row }) => sum + row.parked, 0),
+      rps: paused.slice(0, PAUSED_MAX).map(({ key, row: { clientId } }) => ({
+        ...(showsIssuer && { issuer: issuerOf(key) }),
+        clientId,
+      })),
+      total: paused.length,
+    },
   }
 }
 
@@ -122,26 +148,31 @@ function withRemedy(row: RelyingPartyRow): TroubledRow {
   return { ...row, symptom: symptomOf(error), remedy: remedyOfProblem(error) }
 }
 
-function rowOf(rp: RelyingParty, backlog: BacklogSize | undefined): RelyingPartyRow {
-  const { breaker, clientId, inFlight, state } = rp
+function rowOf(rp: RelyingParty): Omit<RelyingPartyRow, 'parked'> {
+  const { breaker, clientId, inFlight } = rp
   const isProbing = !breaker.isClosed && rp.probe !== undefined
   return {
     clientId,
     inFlight,
     waiting: waitingAt(rp),
-    ...(state !== undefined && state.kind !== 'active' && { state: state.kind }),
-    ...parkedIn(backlog),
     breaker: breaker.isClosed ? 'closed' : isProbing ? 'probing' : 'open',
     ...(!breaker.isClosed && !isProbing && { openUntilMs: breaker.openUntilMs }),
   }
 }
 
+/** Its state as well, for that says what becomes of what is parked. */
 function parkedIn(
+  rpKey: string,
   backlog: BacklogSize | undefined,
-): Pick<RelyingPartyRow, 'parked' | 'nextDueMs' | 'deadlineMs'> {
-  if (backlog === undefined) return { parked: 0 }
+  { stateOf, timeMsOf }: RowSources,
+): Pick<RelyingPartyRow, 'state' | 'parked' | 'nextDueMs' | 'deadlineMs'> {
+  const current = stateOf(rpKey)
+  const state = current === undefined || current.kind === 'active' ? {} : { state: current.kind }
+  if (backlog === undefined) return { ...state, parked: 0 }
   const { deadlineMs, nextDueMs, size } = backlog
-  return { parked: size, nextDueMs, ...(deadlineMs !== undefined && { deadlineMs }) }
+  if (current?.kind === 'paused') return { ...state, parked: size }
+  const putOffMs = deadlineMs && putOffDeadline(current?.pauses ?? [], deadlineMs, timeMsOf(issuerOf(rpKey)))
+  return { ...state, parked: size, nextDueMs, ...(putOffMs !== undefined && { deadlineMs: putOffMs }) }
 }
 
 function inOrder(a: RelyingPartyRow, b: RelyingPartyRow): number {

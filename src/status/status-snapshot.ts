@@ -77,7 +77,7 @@ export interface SnapshotSources {
     readonly dispatcher: Pick<DeliveryCore['dispatcher'], 'inFlight' | 'waiting'>
     readonly open: Pick<DeliveryCore['open'], 'size'>
     readonly settlement: Pick<DeliveryCore['settlement'], 'size'>
-    readonly relyingParties: Pick<DeliveryCore['relyingParties'], typeof Symbol.iterator>
+    readonly relyingParties: Pick<DeliveryCore['relyingParties'], 'stateOf' | typeof Symbol.iterator>
   }
   readonly delivery: Pick<DeliveryOptions, 'maxInFlight' | 'maxUnsettled'> & {
     readonly retry: Pick<DeliveryOptions['retry'], 'deadlineMs'>
@@ -177,6 +177,7 @@ export class StatusReader {
           showsIssuer,
           nowMs: atMs,
           problemAt: (rpKey) => failures.problemAt(rpKey),
+          stateOf: (rpKey) => core.relyingParties.stateOf(rpKey),
           timeMsOf: (issuer) => issuers.get(issuer)?.deadlineMs ?? delivery.retry.deadlineMs,
         },
       ),

@@ -31,12 +31,14 @@ export interface OutcomeCount {
 
 export interface ThroughputView {
   readonly sentPerSecond: number
-  readonly failedPerSecond: number
+  /** In shadow mode, where nothing is sent: what would have been or not. */
+  readonly shadowedPerSecond: number
   /** Between two points of the curves. */
   readonly everyMs: number
   /** Deliveries per second, oldest first, at most 60. */
   readonly sent: number[]
   readonly failed: number[]
+  readonly shadowed: number[]
   /** What "recently" means: shorter than five minutes in a young process. */
   readonly windowMs: number
   readonly outcomes: OutcomeCount[]
@@ -95,9 +97,9 @@ export class Throughput {
     const [now, read] = await Promise.all([this.#read(), this.#readTriggers()])
     const oldest = this.#samples[0] ?? now
     const before = this.#samples.at(-RATE_SAMPLES) ?? oldest
-    const [sent, failed] = ['sent', 'failed'].map((outcome) =>
+    const [sent, failed, shadowed] = ['sent', 'failed', 'shadowed'].map((outcome) =>
       this.#samples.slice(1).map((sample, i) => rate(this.#samples[i] as Reading, sample, outcome)),
-    ) as [number[], number[]]
+    ) as [number[], number[], number[]]
     const earlier = new Map(
       oldest.counts.map(({ outcome, reason, value }) => [`${outcome} ${reason}`, value]),
     )
@@ -109,10 +111,11 @@ export class Throughput {
     const [p50Ms, p99Ms] = [quantileMs(buckets, 0.5), quantileMs(buckets, 0.99)]
     return {
       sentPerSecond: rate(before, now, 'sent'),
-      failedPerSecond: rate(before, now, 'failed'),
+      shadowedPerSecond: rate(before, now, 'shadowed'),
       everyMs: SAMPLE_MS,
       sent,
       failed,
+      shadowed,
       read,
       windowMs: now.atMs - oldest.atMs,
       outcomes: now.counts

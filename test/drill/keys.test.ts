@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { startRelyingParty } from '../support/identity/relying-party.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { IssuerServer } from '../support/issuer-server.ts'
+import { relayCommand } from '../support/relay-command.ts'
 import { end } from '../support/relying-party-server.ts'
 import { privateJwk } from '../support/signing-key-file.ts'
 import { Drill } from './drill.ts'
@@ -49,6 +52,59 @@ test('LogoutRelayKeyNotPublished: a new key that the issuer does not show', asyn
   const replay = await drill.run('logout-relay replay --failed --from <time>', { time: '10m' })
   expect(replay.status, replay.stderr).toBe(0)
   await drill.resolves()
+})
+
+test('Key rotation: a real RP caches keys, and takes every logout before, while and after the new one signs', async () => {
+  await using issuer = await IssuerServer.listen()
+  const env = { ISSUER: issuer.url, SIGNING_KEYS_PUBLISHED_CHECK_MS: '500', CHECK_INTERVAL_MS: '500' }
+  await using drill = await Drill.open('Key rotation', { env })
+  const { site } = drill
+  const shop = await startRelyingParty({
+    provider: { issuer: issuer.url, register: async () => undefined },
+    clientId: 'shop',
+    name: 'Shop',
+  })
+  try {
+    await site.writeKeys(privateJwk('rsa', 'old'))
+    issuer.keys = site.publicJwks().keys
+    const relay = await drill.startRelay()
+    const logout = async () => {
+      const registration = site.registration('/', {
+        issuer: issuer.url,
+        clientId: 'shop',
+        backchannelLogoutUri: shop.backchannelLogoutUri,
+      })
+      const { sessionId } = registration
+      await site.topic.publish(
+        inputRecord('backchannel-logout-registered', registration),
+        inputRecord('session-terminated', { issuer: issuer.url, sessionId }),
+      )
+      // The first attempt of each: no retry hides that the RP did not know a key.
+      const outcome = await site.topic.waitForOutcome('shop', sessionId)
+      expect(outcome.data).toMatchObject({ status: 204, attempts: 1 })
+    }
+    await logout()
+    // Longer than the RP waits before it reads a JWK set again for a key that it does not know.
+    const rotated = await relayCommand(['keys', 'rotate', '--in', '35s'], site.commandEnvironment())
+    expect(rotated, rotated.stderr).toMatchObject({ status: 0 })
+    await relay.waitForLog(({ msg }) => msg === 'signing keys reloaded')
+    issuer.keys = ((await (await fetch(`${drill.url()}/jwks.json`)).json()) as { keys: object[] }).keys
+    await eventually(async () =>
+      expect(
+        await drill.metric('logout_relay_signing_key_published{signs="later"}', { signs: 'later' }),
+      ).toBe(1),
+    )
+    const signing = async () => {
+      const { rows } = await drill.run('logout-relay keys list', {}, '--json')
+      return rows.filter(({ signs }) => signs === 'now')
+    }
+    while ((await signing())[0]?.kid === 'old') await logout()
+    // Some more, behind one another.
+    for (let i = 0; i < 20; i++) await logout()
+    expect(await signing()).toEqual([expect.objectContaining({ published: 'yes' })])
+  } finally {
+    await shop.stop()
+  }
 })
 
 test('LogoutRelayFaults: a key file that was overwritten with something else', async () => {

@@ -91,6 +91,8 @@ describe.concurrent('clients', () => {
     const { sessionId } = await logoutAtPause(path)
     const { rows } = await command('backlog', 'list', '--json')
     expect(rows.find((row) => row.clientId === clientId)).toMatchObject({ isPaused: true })
+    const parked = await command('backlog', 'show', clientId, '--json')
+    expect(parked.rows[0]).toMatchObject({ isPaused: true, deadlineAt: null })
     const { stdout } = await command('trace', sessionId)
     expect(stdout).toContain('paused')
     expect(stdout).not.toContain('due now')
@@ -131,6 +133,39 @@ describe.concurrent('clients', () => {
       status: 0,
       stdout: expect.stringMatching(/^state +retired since \S+Z$/m),
     })
+  })
+
+  test('remove: asks, takes back settings and state of records, and what was written to Redis stays', async () => {
+    const path = `/${randomUUID()}`
+    const { clientId } = await logout(path)
+    await site.rps.waitFor(path)
+    const elsewhere = `/${randomUUID()}`
+    const set = ['clients', 'set', clientId, '--uri', `${site.rps.uri(elsewhere)}?secret=1`]
+    expect(await command(...set)).toMatchObject({ status: 0 })
+    expect(await command('clients', 'pause', clientId)).toMatchObject({ status: 0 })
+    await logoutAtPause(path)
+    await site.redis.hset(`${site.prefix}:client:{${ISSUER}|${clientId}}`, 'claims', 'sid')
+    expect(await command('clients', 'remove', clientId)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--yes'),
+    })
+    const removed = await command('clients', 'remove', clientId, '--yes', '--json')
+    expect(removed).toMatchObject({ status: 0 })
+    expect(removed.rows).toEqual([
+      { issuer: ISSUER, clientId, name: 'state', value: 'paused' },
+      { issuer: ISSUER, clientId, name: 'backchannelLogoutUri', value: expect.any(String) },
+    ])
+    expect(removed.stdout).not.toContain('secret')
+    // What was parked is sent, and to where its registration says.
+    await site.rps.waitFor(path, 2)
+    expect(site.rps.at(elsewhere)).toEqual([])
+    const { rows } = await command('clients', 'show', clientId, '--json')
+    expect(rows[0]).toMatchObject({
+      state: 'active',
+      settings: [expect.objectContaining({ name: 'claims', source: 'redis' })],
+    })
+    const again = await command('clients', 'remove', clientId, '--yes')
+    expect(again).toMatchObject({ status: 0, stdout: '', stderr: expect.stringContaining('no record') })
   })
 
   test('set and show: what wins over registrations, from where, and without the query of its URI', async () => {

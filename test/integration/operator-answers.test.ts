@@ -141,6 +141,8 @@ const SNAPSHOT = {
   'partitions[].': 'lag openRecords partition settledOffset topic',
   'rebuild.': 'phase records recordsTotal',
   'relyingParties.': 'silent total troubledTotal',
+  'relyingParties.paused.': 'parked total',
+  'relyingParties.paused.rps[].': 'clientId issuer',
   'relyingParties.rows[].':
     'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting',
   'relyingParties.rows[].problem.': 'atMs error host',
@@ -150,7 +152,7 @@ const SNAPSHOT = {
   'relyingParties.troubled[].':
     'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting remedy symptom',
   'relyingParties.troubled[].problem.': 'atMs error host',
-  'throughput.': 'everyMs failed[] failedPerSecond sent[] sentPerSecond windowMs',
+  'throughput.': 'everyMs failed[] sent[] sentPerSecond shadowed[] shadowedPerSecond windowMs',
   'throughput.outcomes[].': 'outcome reason recently total',
   'throughput.read.': 'ofUnknownIssuer triggers',
   'throughput.triggerToSent.': 'p50Ms p99Ms',

@@ -250,6 +250,38 @@ test('commands in shadow mode: what they show is shadowed, and nothing is replay
   expect(examined.rows).toContainEqual(expect.objectContaining({ check: 'mode', severity: 'hint' }))
 })
 
+test('what a shadow has parked and not come to is over when the relay goes live, and the next login of it is told', async () => {
+  const registrations = many(3_000, '/parked')
+  const relay = await startShadow({ MAX_UNSETTLED: '50', MAX_IN_FLIGHT: '2', MAX_IN_FLIGHT_PER_RP: '1' })
+  await logIn(...registrations)
+  await allApplied()
+  await logOut(...registrations)
+  await eventually(async () => expect(await site.redisKeys('shadow-backlog:*')).not.toEqual([]))
+  await relay.kill()
+  const [backlog] = await site.redisKeys('shadow-backlog:*')
+  const parked = (await site.redis.zrange(String(backlog), '0', '-1')).map((member) => member.split('\n')[0])
+  expect(parked.length).toBeGreaterThan(0)
+  await site.startRelay()
+  await allApplied()
+  expect(await site.redisKeys('shadow-backlog*')).toEqual([])
+  await eventually(() => expect(site.topic.outcomes).toHaveLength(told('/parked').length))
+  // Each is over once: told by the relay that read its trigger live, or shadowed.
+  const sessionsOf = (records: readonly TopicRecord[]) => new Set(records.map(({ data }) => data.sessionId))
+  const [ended, live] = [sessionsOf(shadowed()), new Set(told('/parked'))]
+  expect(parked.filter((it) => live.has(String(it)))).toEqual([])
+  expect(parked.filter((it) => !ended.has(it))).toEqual([])
+  expect(registrations.filter(({ sessionId }) => !ended.has(sessionId) && !live.has(sessionId))).toEqual([])
+  // Nobody is told of it by a further trigger; a later login under the same ids is a new one.
+  const again = registrations.find(({ sessionId }) => sessionId === parked[0]) as RegistrationInput
+  const userSignedOut = inputRecord('user-signed-out', { issuer: ISSUER, userId: again.userId })
+  await site.topic.publish(site.terminated(again), userSignedOut)
+  await allApplied()
+  expect(told('/parked')).not.toContain(again.sessionId)
+  await logIn({ ...again, registeredAt: new Date(Date.now() + 4_000).toISOString() })
+  await logOut(again)
+  await eventually(() => expect(told('/parked')).toContain(again.sessionId))
+}, 60_000)
+
 test('what is parked in live mode waits while the relay is a shadow, and is sent afterwards', async () => {
   const owed = site.registration('/down')
   site.rps.uri('/down', 503)

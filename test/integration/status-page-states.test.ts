@@ -1,11 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, type TestContext, test } from 'vitest'
+import type { FailureRow } from '../../src/status/failure-rows.ts'
 import { type Headline, headline } from '../../src/status/headline.ts'
 import { headlineFacts } from '../../src/status/headline-facts.ts'
+import type { RelyingPartyRow } from '../../src/status/relying-party-rows.ts'
 import type { StatusSnapshot } from '../../src/status/status-snapshot.ts'
 import { startRedisServer } from '../stack/redis-server.ts'
 import { lowContrasts } from '../support/contrast.ts'
+import { eventually } from '../support/eventually.ts'
 import { inputRecord } from '../support/input-record.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import type { RegistrationInput, RelaySite } from '../support/relay-site.ts'
@@ -201,6 +204,79 @@ test('shadow mode', async (context) => {
   const served = amended(real, { mode: 'shadow', throughput: { ...real.throughput, outcomes } })
   const firstScreen = ['Shadow mode: nothing is sent', '9 would have been sent']
   await look(context, '8 shadow', { relay, kind: 'shadow', firstScreen, served })
+  if (browser.missing !== undefined) return
+  const page = await browser.open(relay.url, looks['dark phone'], served)
+  await page.locator('#figures').getByText('Shadowed per second').waitFor()
+  expect(await page.locator('#figures').getByText('Sent per second').count()).toBe(0)
+  expect(await page.locator('#curve-sent').textContent()).toBe('shadowed')
+})
+
+test('a client is paused: nothing is late, and it is said what waits for whom', async (context) => {
+  site = await openSite({ topic: { partitions: 3 } })
+  // By another replica, before this one is started.
+  const other = await site.startRelay({ RETRY_DEADLINE_MS: '2000' })
+  await site.topic.publish(inputRecord('client-configured', { clientId: 'wiki', state: 'paused' }))
+  await eventually(async () => expect(await site.redisKeys('client-states')).toHaveLength(1))
+  await end(...many(7, 'wiki', 200))
+  await snapshotOf(other, (it) => it.backlog.parked === 7)
+  await other.stop()
+  const relay = await site.startRelay({ RETRY_DEADLINE_MS: '2000' })
+  await end(...many(4, 'shop', 200))
+  const real = await snapshotOf(relay, (it) => it.backlog.parked === 7 && sentIn(it) === 4)
+  expect(real.relyingParties.rows).toEqual([
+    { clientId: 'wiki', state: 'paused', inFlight: 0, waiting: 0, parked: 7, breaker: 'closed' },
+  ])
+  const firstScreen = ['4 sent', 'all answered', '7 wait for wiki, which is paused']
+  await look(context, '9 paused', { relay, kind: 'well', firstScreen })
+})
+
+test('a client is retired: what was owed to it is told, and calls for nobody', async (context) => {
+  site = await openSite({ topic: { partitions: 3 } })
+  const relay = await site.startRelay({ RETRY_MAX_ATTEMPTS: '1000', RETRY_DEADLINE_MS: '86400000' })
+  await end(...many(4, 'shop', 200), ...many(6, 'wiki', 503))
+  await snapshotOf(relay, (it) => it.backlog.parked === 6 && sentIn(it) === 4)
+  await site.topic.publish(inputRecord('client-configured', { clientId: 'wiki', state: 'retired' }))
+  await snapshotOf(relay, ({ throughput }) => throughput.outcomes.some(({ reason }) => reason === 'retired'))
+  const real = await snapshotOf(relay, ({ relyingParties }) => relyingParties.total === 0)
+  expect(real).toMatchObject({ failedBy: [], relyingParties: { silent: 0 } })
+  await look(context, '10 retired', { relay, kind: 'well', firstScreen: ['4 sent', 'all answered'] })
+})
+
+test('what is listed can be narrowed to one of several issuers', async (context) => {
+  if (browser.missing !== undefined) return context.skip(browser.missing)
+  site = await openSite({ topic: { partitions: 3 } })
+  const relay = await site.startRelay({ RETRY_MAX_ATTEMPTS: '1000' })
+  await end(...many(9, 'shop', 503), ...many(1, 'mail', 410))
+  const real = await snapshotOf(
+    relay,
+    ({ failures, relyingParties }) => relyingParties.troubledTotal === 1 && failures.length > 0,
+  )
+  const [row] = real.relyingParties.rows as [RelyingPartyRow]
+  const [failure] = real.failures as [FailureRow]
+  const issuers = Array.from({ length: 5 }, (_, i) => `https://tenant-${i}.login.example.com`)
+  const relyingParties = {
+    ...real.relyingParties,
+    rows: issuers.map((issuer) => ({ ...row, issuer })),
+    total: 5,
+  }
+  const failures = issuers.map((issuer) => ({ ...failure, issuer }))
+  const served = amended(real, { issuer: '5 issuers', relyingParties, failures })
+  for (const appearance of seen) {
+    const page = await browser.open(relay.url, looks[appearance], served)
+    const listed = async () =>
+      Promise.all(['#rps tbody tr', '#failures tbody tr'].map((it) => page.locator(it).count()))
+    await eventually(async () => expect(await listed()).toEqual([5, 5]))
+    await page.getByLabel('Issuer').selectOption(issuers[3] as string)
+    await eventually(async () => expect(await listed()).toEqual([1, 1]))
+    expect(await page.locator('#rps tbody').textContent()).toContain(issuers[3])
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), appearance).toBe(0)
+    expect(await lowContrasts(page), appearance).toEqual([])
+    if (PICTURES !== undefined)
+      await page.screenshot({ path: join(PICTURES, `11 five issuers ${appearance}.png`), fullPage: true })
+    await page.getByLabel('Issuer').selectOption('')
+    await eventually(async () => expect(await listed()).toEqual([5, 5]))
+    await page.close()
+  }
 })
 
 test('with several issuers the issuer stands beside the client', async (context) => {
@@ -222,5 +298,5 @@ test('with several issuers the issuer stands beside the client', async (context)
   const page = await browser.open(relay.url, looks['dark phone'], served)
   await page.locator('#rps').getByText(issuer).waitFor()
   await page.locator('#reasons').getByText(issuer).waitFor()
-  await page.locator('#state-title').getByText(issuer).waitFor()
+  await page.locator('#state-title').getByText('of tenant-17.login.example.com').waitFor()
 })

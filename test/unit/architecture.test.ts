@@ -50,7 +50,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     packages: 'commander',
   },
   'cli/backlog': {
-    imports: 'lib events config delivery kafka redis cli cli/sessions',
+    imports: 'lib events registry config delivery kafka redis cli cli/clients cli/sessions',
     packages: 'commander',
   },
   'cli/send': { imports: 'lib events events/decoding config delivery intake kafka recovery redis app cli' },

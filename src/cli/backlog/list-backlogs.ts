@@ -51,8 +51,8 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
     })
     output.rows(columnsAt(nowMs), rows, 'nothing is parked')
     if (found.length > limit) output.note(`there are more than ${limit}; set --limit to list more`)
-    if (rows.length > 0) {
-      output.note('an open breaker delays an RP: see logout_relay_breaker_open on /metrics of the relays')
+    if (rows.some(({ isPaused }) => isPaused !== true)) {
+      output.note('an open breaker delays an RP: see logout-relay clients list --failing')
     }
   } finally {
     redis.close()

@@ -1,7 +1,10 @@
 import type { Command } from 'commander'
+import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
+import { putOffDeadline } from '../../registry/client-history.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
+import { openIssuers } from '../clients/client-site.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { dueText, PAUSED } from '../sessions/registration-rows.ts'
@@ -19,7 +22,8 @@ interface ParkedRow extends Record<string, unknown> {
   readonly oidcSessionId: string
   readonly attempts: number
   readonly dueAt: string
-  readonly deadlineAt: string
+  /** Null while it stands still. */
+  readonly deadlineAt: string | null
   readonly isHeld: boolean
   readonly isPaused?: boolean
   readonly lastStatus?: number
@@ -27,11 +31,13 @@ interface ParkedRow extends Record<string, unknown> {
   readonly triggerId: string
 }
 
+const deadlineLayout = { deadlineMs: layout.delivery.retry.deadlineMs } as const satisfies Layout
+
 const LIMIT = 20
 const LIMIT_MAX = 10_000
 
 export function addShowBacklog(backlog: Command): void {
-  reads(backlog.command('show'), siteLayout)
+  reads(backlog.command('show'), siteLayout, deadlineLayout)
     .description('show the parked deliveries of an RP, earliest due first')
     .argument('<client>', 'the RP', id('<client>'))
     .option('--issuer <issuer>', 'issuer of the client (default: the only one)', parseIssuer)
@@ -58,7 +64,13 @@ async function showBacklog(client: string, options: Options): Promise<void> {
         `nothing is parked for ${client} of ${issuer}${session === undefined ? '' : ' in that session'}`,
       )
     }
-    output.rows(columnsAt(nowMs), found.map(rowOf), '')
+    const { deadlineMs } = readConfigPart(deadlineLayout)
+    const timeMs = (await openIssuers())?.get(issuer)?.deadlineMs ?? deadlineMs
+    output.rows(
+      columnsAt(nowMs),
+      found.map((it) => rowOf(it, timeMs)),
+      '',
+    )
     const size = await view.size(rpKey)
     if (session === undefined && size > found.length) {
       output.note(`${found.length} of ${size} parked deliveries; set --limit to list more`)
@@ -66,14 +78,17 @@ async function showBacklog(client: string, options: Options): Promise<void> {
   })
 }
 
-function rowOf({ sessionId, oidcSessionId, dueMs, isPaused, leasedUntilMs, state }: SeenDelivery): ParkedRow {
-  const { attempts, deadlineMs, lastStatus, lastError, cause } = state
+/** `timeMs`: how long a delivery may take. */
+function rowOf(seen: SeenDelivery, timeMs: number): ParkedRow {
+  const { sessionId, oidcSessionId, dueMs, isPaused, leasedUntilMs, pauses, state } = seen
+  const { attempts, lastStatus, lastError, cause } = state
+  const deadlineMs = putOffDeadline(pauses, state.deadlineMs, timeMs)
   return {
     sessionId,
     oidcSessionId,
     attempts,
     dueAt: timeText(dueMs),
-    deadlineAt: timeText(deadlineMs),
+    deadlineAt: Number.isFinite(deadlineMs) ? timeText(deadlineMs) : null,
     isHeld: leasedUntilMs !== undefined,
     ...(isPaused && { isPaused }),
     ...(lastStatus !== undefined && { lastStatus }),
@@ -85,7 +100,7 @@ function rowOf({ sessionId, oidcSessionId, dueMs, isPaused, leasedUntilMs, state
 function columnsAt(nowMs: number): Column<ParkedRow>[] {
   return [
     { title: 'SESSION', cell: ({ sessionId }) => sessionId },
-    { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId },
+    { title: 'OIDC SESSION', cell: ({ oidcSessionId }) => oidcSessionId, isProse: true },
     { title: 'ATTEMPTS', cell: ({ attempts }) => attempts, alignment: 'right' },
     {
       title: 'DUE',
@@ -94,7 +109,12 @@ function columnsAt(nowMs: number): Column<ParkedRow>[] {
         return isPaused ? PAUSED : dueText(Date.parse(dueAt), nowMs)
       },
     },
-    { title: 'DEADLINE', cell: ({ deadlineAt }) => deadlineAt, isWhole: true },
+    {
+      title: 'DEADLINE',
+      cell: ({ deadlineAt }) => deadlineAt ?? 'stands still',
+      isWhole: true,
+      isProse: true,
+    },
     { title: 'LAST ERROR', cell: ({ lastError }) => lastError, isProse: true },
   ]
 }

@@ -129,7 +129,9 @@ function rowOf(it: KnownClient, deadlineMs: number | undefined, lastError: strin
 function columnsFor(hasSeveral: boolean): Column<ClientRow>[] {
   return [
     { title: 'CLIENT', cell: ({ clientId }) => clientId },
-    ...(hasSeveral ? [{ title: 'ISSUER', cell: ({ issuer }: ClientRow) => issuer }] : []),
+    ...(hasSeveral
+      ? [{ title: 'ISSUER', cell: ({ issuer }: ClientRow) => issuer, isProse: true as const }]
+      : []),
     { title: 'STATE', cell: ({ state }) => state },
     { title: 'SENT', cell: ({ sent }) => sent, alignment: 'right' },
     { title: 'FAILED', cell: ({ failed }) => failed, alignment: 'right' },
@@ -137,8 +139,9 @@ function columnsFor(hasSeveral: boolean): Column<ClientRow>[] {
     {
       title: 'OLDEST DEADLINE',
       cell: ({ oldestDeadlineAt }) => (oldestDeadlineAt === null ? 'stands still' : oldestDeadlineAt),
+      isWhole: true,
     },
     { title: 'BREAKER', cell: ({ breaker }) => breaker },
-    { title: 'LAST ERROR', cell: ({ lastError }) => lastError },
+    { title: 'LAST ERROR', cell: ({ lastError }) => lastError, isProse: true },
   ]
 }

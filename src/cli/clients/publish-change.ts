@@ -10,18 +10,20 @@ import { kafkaClient, openKafka, reachable } from '../backends.ts'
 import { TRIGGER_SOURCE } from '../send/trigger-record.ts'
 import type { ClientSite } from './client-site.ts'
 
-/** Fields of a `client-configured` record. */
+/** Fields of a record of a client. */
 export type ChangeData = { readonly issuer: string; readonly clientId: string } & Readonly<
   Record<string, unknown>
 >
 
-const TYPE = 'client-configured'
-
 export const publishLayout = { kafka: kafkaClient, topics: layout.kafka.topics } as const satisfies Layout
 
 /** What the relay would make of the record. Throws `LR_USAGE`, which names the field, when it would not accept it. */
-export function changeOf(data: ChangeData, atMs: number): ClientChange {
-  const { headers, value } = recordOf(data, atMs)
+export function changeOf(
+  data: ChangeData,
+  atMs: number,
+  type: ClientChange['type'] = 'client-configured',
+): ClientChange {
+  const { headers, value } = recordOf(data, atMs, type)
   const wire = { topic: '', partition: 0, offset: 0, timestampMs: atMs, key: null, headers }
   const decoded = new Decoders((name = data.issuer) => name).decode(
     { ...wire, value: Buffer.from(value) },
@@ -41,6 +43,7 @@ export async function publishChange(
   site: ClientSite,
   data: ChangeData,
   history: ClientHistory = [],
+  type: ClientChange['type'] = 'client-configured',
 ): Promise<void> {
   const config = readConfigPart(publishLayout)
   const [topic] = config.topics as [string]
@@ -50,10 +53,10 @@ export async function publishChange(
   const settings = await reachable('Redis', site.settings.settings(data.issuer, data.clientId))
   const before = [...history.map((it) => it.atMs), ...settings.map((it) => it.recordedAtMs ?? 0)]
   const atMs = Math.max(nowMs, Math.max(0, ...before) + 1)
-  const change = changeOf(data, atMs)
+  const change = changeOf(data, atMs, type)
   const { kafka, topics } = await openKafka(config.kafka)
   try {
-    const record = { topic, key: data.clientId, ...recordOf(data, atMs) }
+    const record = { topic, key: data.clientId, ...recordOf(data, atMs, type) }
     const position = await reachable('Kafka', publishRecord(kafka, topics, record))
     const origin = { id: record.headers.ce_id, ...position }
     await reachable('Redis', site.clients.apply([{ kind: 'configure-client', change, origin }]))
@@ -62,12 +65,12 @@ export async function publishChange(
   }
 }
 
-function recordOf(data: ChangeData, atMs: number) {
+function recordOf(data: ChangeData, atMs: number, type: ClientChange['type']) {
   const headers = {
     ce_specversion: '1.0',
     ce_id: randomUUID(),
     ce_source: TRIGGER_SOURCE,
-    ce_type: TYPE,
+    ce_type: type,
     ce_time: new Date(atMs).toISOString(),
     'content-type': 'application/json',
   }

@@ -178,7 +178,10 @@ function print({ client, sinceMs, tally, unread }: Found, output: Output): void 
     return
   }
   const issuers = new Set(rows.map(({ issuer }) => issuer))
-  const ofIssuer = issuers.size > 1 ? [{ title: 'ISSUER', cell: ({ issuer }: ShadowRow) => issuer }] : []
+  const ofIssuer =
+    issuers.size > 1
+      ? [{ title: 'ISSUER', cell: ({ issuer }: ShadowRow) => issuer, isProse: true as const }]
+      : []
   output.rows([...ofIssuer, ...columns], rows, `nothing was shadowed since ${since}`)
   const problems = rows.flatMap(({ clientId, problems }) => problems.map((it) => ({ clientId, ...it })))
   if (problems.length > 0) {
@@ -207,5 +210,5 @@ const problemColumns: readonly Column<ShadowProblem & { clientId: string; [name:
   { title: 'CLIENT', cell: ({ clientId }) => clientId },
   { title: 'WOULD BE', cell: ({ would }) => would },
   { title: 'LOGOUTS', cell: ({ deliveries }) => deliveries, alignment: 'right' },
-  { title: 'WHY', cell: ({ error }) => error },
+  { title: 'WHY', cell: ({ error }) => error, isProse: true },
 ]

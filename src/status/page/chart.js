@@ -1,4 +1,4 @@
-import { element, text } from './elements.js'
+import { element, show, text } from './elements.js'
 import { rate } from './format.js'
 
 const WIDTH = 600
@@ -22,7 +22,11 @@ function roundUp(value) {
 }
 
 /** The last five minutes, the latest at the right; drawn anew only when there is a new point. */
-export function drawThroughput({ sent, failed }) {
+export function drawThroughput({ throughput, mode }) {
+  const { failed } = throughput
+  const sent = mode === 'shadow' ? throughput.shadowed : throughput.sent
+  text('curve-sent', mode === 'shadow' ? 'shadowed' : 'sent')
+  show('curve-failed', mode !== 'shadow')
   const curve = element('curve')
   const state = JSON.stringify([sent, failed])
   if (curve.dataset.drawn === state) return

@@ -52,6 +52,20 @@ export function fillNotes(id, notes) {
   }
 }
 
+/** A choice among texts, or of all of them. Returns what is chosen, '' for all; what is no longer offered is chosen no more. */
+export function fillChoice(id, all, texts) {
+  const list = byId(id)
+  const chosen = list.value
+  resize(list, texts.length + 1, () => create('option'))
+  for (const [i, text] of ['', ...texts].entries()) {
+    const option = list.children[i]
+    setText(option, i === 0 ? all : text)
+    option.value = text
+  }
+  list.value = texts.includes(chosen) ? chosen : ''
+  return list.value
+}
+
 /** Named figures: `{ name, value, note, tone }`. */
 export function fillFigures(id, figures) {
   const list = byId(id)

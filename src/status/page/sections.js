@@ -1,5 +1,5 @@
 import { drawThroughput } from './chart.js'
-import { fillFigures, fillTable, text } from './elements.js'
+import { fillChoice, fillFigures, fillTable, show, text } from './elements.js'
 import { ago, count, duration, exact, plural, rate, seconds, until } from './format.js'
 import { showHints, showState } from './state.js'
 
@@ -12,17 +12,26 @@ function backlogAge({ backlog, atMs }) {
   return `as of ${ago(atMs - backlog.readAtMs)}: Redis does not answer`
 }
 
-function showFigures(status) {
-  const { throughput, load, backlog, partitions, partitionsTotal, relyingParties } = status
-  const isLagKnown = partitions.some(({ lag }) => lag !== undefined)
-  const { triggerToSent, outcomes, windowMs } = throughput
-  const failed = sum(outcomes, ({ outcome, recently }) => (outcome === 'failed' ? recently : 0))
-  const lag = sum(partitions, (row) => row.lag ?? 0)
-  const recently = `in ${seconds(Math.max(windowMs, 1_000))}`
-  const isParkedUnknown = backlog.readAtMs === undefined
-  fillFigures('figures', [
-    { name: 'Sent per second', value: rate(throughput.sentPerSecond), note: 'over the last 10 s' },
-    { name: 'Failed', value: count(failed), note: recently, tone: failed > 0 ? 'bad' : '' },
+/** In shadow mode nothing is sent and nothing fails: each logout ends with what would have been. */
+function shadowedFigures({ shadowedPerSecond, outcomes }, recently) {
+  const of = (isMeant) =>
+    sum(outcomes, (it) => (it.outcome === 'shadowed' && isMeant(it.reason) ? it.recently : 0))
+  const not = of((reason) => reason !== '')
+  return [
+    { name: 'Shadowed per second', value: rate(shadowedPerSecond), note: 'over the last 10 s' },
+    { name: 'Would be sent', value: count(of((reason) => reason === '')), note: recently },
+    { name: 'Would not be sent', value: count(not), note: recently, tone: not > 0 ? 'bad' : '' },
+  ]
+}
+
+/** What failed because an operator wanted it so calls for nobody. */
+function sentFigures({ sentPerSecond, triggerToSent, outcomes }, recently, failedBy) {
+  const failed = sum(failedBy, (it) => it.recently)
+  const wanted = sum(outcomes, (it) => (it.outcome === 'failed' ? it.recently : 0)) - failed
+  const note = wanted > 0 ? `${recently}; ${count(wanted)} more as wanted` : recently
+  return [
+    { name: 'Sent per second', value: rate(sentPerSecond), note: 'over the last 10 s' },
+    { name: 'Failed', value: count(failed), note, tone: failed > 0 ? 'bad' : '' },
     {
       name: 'Trigger to sent',
       value: triggerToSent === undefined ? '–' : duration(triggerToSent.p50Ms),
@@ -31,6 +40,19 @@ function showFigures(status) {
           ? `nothing sent ${recently}`
           : `median; p99 ${duration(triggerToSent.p99Ms)}`,
     },
+  ]
+}
+
+function showFigures(status) {
+  const { throughput, load, backlog, failedBy, mode, partitions, partitionsTotal, relyingParties } = status
+  const isLagKnown = partitions.some(({ lag }) => lag !== undefined)
+  const lag = sum(partitions, (row) => row.lag ?? 0)
+  const recently = `in ${seconds(Math.max(throughput.windowMs, 1_000))}`
+  const isParkedUnknown = backlog.readAtMs === undefined
+  fillFigures('figures', [
+    ...(mode === 'shadow'
+      ? shadowedFigures(throughput, recently)
+      : sentFigures(throughput, recently, failedBy)),
     {
       name: 'In flight',
       value: count(load.inFlight),
@@ -67,19 +89,28 @@ function showFigures(status) {
   ])
 }
 
-function breakerCell({ breaker, openUntilMs, state }, atMs) {
+function stateOfRp({ breaker, openUntilMs, state }, atMs) {
   if (state !== undefined) return { main: state, tone: 'warn' }
-  if (breaker === 'closed') return { main: 'closed', tone: 'good' }
+  if (breaker === 'closed') return { main: 'active', tone: 'good' }
   if (breaker === 'probing') return { main: 'probing', tone: 'warn', small: 'one attempt' }
   const small = openUntilMs <= atMs ? 'probe is due' : `probe in ${duration(openUntilMs - atMs)}`
-  return { main: 'open', tone: 'bad', small }
+  return { main: 'breaker open', tone: 'bad', small }
 }
 
-function showRelyingParties(status) {
+/** Narrows what is listed to one issuer; only what is listed can be chosen. */
+function chooseIssuer({ relyingParties, failures }) {
+  const issuers = [...relyingParties.rows, ...failures].flatMap(({ issuer }) => issuer ?? [])
+  const chosen = fillChoice('issuer', 'All issuers', [...new Set(issuers)].sort())
+  show('issuer-choice', issuers.length > 0)
+  return chosen === '' ? () => true : ({ issuer }) => issuer === chosen
+}
+
+function showRelyingParties(status, isChosen) {
   const { relyingParties, atMs, backlog } = status
-  const { rows, total } = relyingParties
+  const { total } = relyingParties
+  const rows = relyingParties.rows.filter(isChosen)
   const cut =
-    total > rows.length
+    total > relyingParties.rows.length
       ? `${count(rows.length)} of ${count(total)}, largest backlog first`
       : rows.length > 0
         ? 'with deliveries in flight or parked'
@@ -94,7 +125,7 @@ function showRelyingParties(status) {
         title: 'Client',
         cell: ({ clientId, issuer, problem }) => ({ main: clientId, small: beside(issuer, problem?.host) }),
       },
-      { title: 'Breaker', kind: 'time', cell: (row) => breakerCell(row, atMs) },
+      { title: 'State', kind: 'time', cell: (row) => stateOfRp(row, atMs) },
       {
         title: 'In flight',
         kind: 'number',
@@ -114,9 +145,9 @@ function showRelyingParties(status) {
       {
         title: 'Given up',
         kind: 'number',
-        cell: ({ deadlineMs }) => ({
+        cell: ({ deadlineMs, state }) => ({
           main: deadlineMs === undefined ? '–' : until(deadlineMs, atMs),
-          small: deadlineMs === undefined ? '' : 'the oldest seen',
+          small: state === 'paused' ? 'stands still' : deadlineMs === undefined ? '' : 'the oldest seen',
         }),
       },
       {
@@ -142,10 +173,10 @@ function stateCell({ kind, isOver, isWanted }) {
   return kind === 'dead-letter' || isWanted ? { main: '–' } : { main: 'not over', tone: 'bad' }
 }
 
-function showFailures({ failures, atMs }) {
+function showFailures({ failures, atMs }, isChosen) {
   fillTable('failures', {
     caption: 'Recent failures, latest first',
-    rows: failures,
+    rows: failures.filter(isChosen),
     none: 'None so far.',
     columns: [
       { title: 'Where', cell: ({ what, issuer, host }) => ({ main: what, small: beside(issuer, host) }) },
@@ -217,9 +248,10 @@ function showPartitions(status) {
 export function showStatus(status) {
   showState(status)
   showFigures(status)
-  drawThroughput(status.throughput)
-  showRelyingParties(status)
-  showFailures(status)
+  drawThroughput(status)
+  const isChosen = chooseIssuer(status)
+  showRelyingParties(status, isChosen)
+  showFailures(status, isChosen)
   showOutcomes(status)
   showPartitions(status)
   showHints(status)

@@ -50,6 +50,38 @@ describe('a table', () => {
     expect(lines.at(-1)).toBe('  → mend it')
   })
 
+  test('what else tells of a row stands beside it there, as far as there is room', () => {
+    const more: readonly Column<Line>[] = [
+      ...columns.slice(0, 3),
+      { title: 'ISSUER', cell: () => 'https://tenant-17.login.example.com', isProse: true },
+      { title: 'ERROR', cell: ({ text }) => text, isProse: true },
+    ]
+    const row = { at: 'now', id: 'x'.repeat(50), count: 1 }
+    const lines = (text: string) => tableLines(more, [{ ...row, text: [text] }], 80, plain)
+    expect(lines('HTTP 503')).toEqual([
+      `AT   ${'ID'.padEnd(50)}  COUNT`,
+      '  ISSUER  ERROR',
+      `now  ${row.id}      1`,
+      '  https://tenant-17.login.example.com  HTTP 503',
+    ])
+    expect(lines('y'.repeat(60)).slice(-2)).toEqual([
+      '  https://tenant-17.login.example.com',
+      `  ${'y'.repeat(60)}`,
+    ])
+  })
+
+  test('a summary of many columns is broken between the words of its titles', () => {
+    const titles = ['TRIGGERS READ', 'MATCHING', 'SKIPPED', 'LEFT TO RELAYS', 'OWED', 'SENT', 'FAILED']
+    const all = [...titles, 'STILL PARKED', 'NOT PARKED', 'SECONDS']
+    const figures: readonly Column<{ n: number }>[] = all.map((title) => {
+      return { title, cell: ({ n }) => n, alignment: 'right' }
+    })
+    const lines = tableLines(figures, [{ n: 400 }], 80, plain)
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80)
+    const words = lines.flatMap((it) => it.split(/ +/)).filter((it) => it !== '' && it !== '400')
+    expect(words.sort()).toEqual(all.flatMap((title) => title.split(' ')).sort())
+  })
+
   test('times stay whole while anything else can be broken', () => {
     const at = '2026-01-31T09:03:19.851Z'
     const lines = linesAt([{ at, id: 'x'.repeat(200), count: 1, text: [] }], 80)

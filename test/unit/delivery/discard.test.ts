@@ -71,6 +71,24 @@ describe('discarding parked deliveries', () => {
     expect(await backlog.sizes(10)).toMatchObject([{ size: 2 }])
   })
 
+  test('a later login under the same ids stays, and its date is not that of the outcome', async () => {
+    const { registry, backlog, parked } = await site()
+    const later = sampleRegistration({ registeredAtMs: Date.now() })
+    await registry.apply([{ kind: 'register', registration: later, origin: sampleOrigin() }])
+    const untilMs = Date.now() - 60_000
+    const [first] = parked as [ParkedDelivery]
+    const old = { ...first, state: { ...first.state, cause: { ...first.state.cause, untilMs } } }
+    await backlog.park([old])
+    const appended: OutgoingRecord[] = []
+    const log = { append: async (records: readonly OutgoingRecord[]) => void appended.push(...records) }
+    await discard([old], { registry, backlog, log, outcomeTopic: OUTCOMES })
+    expect(JSON.parse(String(appended[0]?.value))).toMatchObject({
+      reason: 'discarded',
+      registeredAt: untilMs,
+    })
+    expect(await registry.find([later])).toEqual([later])
+  })
+
   test('one whose registration has gone without an outcome gets one', async () => {
     const { registry, backlog, parked } = await site()
     const gone = { ...(parked[0] as ParkedDelivery), sessionId: 'gone' }

@@ -14,12 +14,14 @@ const nothing: HeadlineFacts = {
   failed: 0,
   sentEver: 0,
   failedEver: 0,
-  shadowed: 0,
+  wouldSend: 0,
+  wouldNot: 0,
   failing: [],
   isFailingOver: false,
   troubled: [],
   troubledTotal: 0,
   parked: 0,
+  paused: { parked: 0, names: [], total: 0 },
   lag: 0,
   triggers: 0,
   ofUnknownIssuer: 0,
@@ -27,6 +29,7 @@ const nothing: HeadlineFacts = {
 const well = { sent: 12, sentEver: 12 }
 const wiki = { name: 'wiki', error: 'ECONNREFUSED', deadlineMs: NOW + 23 * HOUR }
 const down = { troubled: [wiki], troubledTotal: 1, parked: 40 }
+const paused = { parked: 7, paused: { parked: 7, names: ['mail'], total: 1 } }
 const failing = { failed: 1_500, failedEver: 1_500, failing: ['wiki'], isFailingOver: false }
 
 /** What is the case, the kind and the tone of the headline, and what must be in it. */
@@ -112,7 +115,22 @@ const cases: readonly [string, Partial<HeadlineFacts>, string, string, readonly 
     ['Redis', 'key-published'],
   ],
   ['stopping', { notReady: ['service', 'kafka'] }, 'stopping', 'bad', ['Stopping']],
-  ['shadow', { mode: 'shadow', shadowed: 9 }, 'shadow', 'quiet', ['nothing is sent', '9 ']],
+  [
+    'shadow',
+    { mode: 'shadow', wouldSend: 9, wouldNot: 2 },
+    'shadow',
+    'quiet',
+    ['nothing is sent', '9 would have been', '2 would not'],
+  ],
+  ['an RP is paused', { ...well, ...paused }, 'well', 'good', ['all answered', '7 wait for mail']],
+  ['only an RP that is paused', { sentEver: 1, ...paused }, 'idle', 'good', ['7 wait for mail', 'paused']],
+  [
+    'an RP is paused, another has a backlog',
+    { ...well, ...paused, parked: 9 },
+    'owing',
+    'good',
+    ['2 parked', '7 wait for mail'],
+  ],
   ['shadow, not ready', { mode: 'shadow', notReady: ['kafka'] }, 'not-ready', 'bad', ['Kafka']],
   ['Redis is unknown', { ...well, parked: undefined, errors: ['x'] }, 'error', 'bad', ['not known']],
 ]

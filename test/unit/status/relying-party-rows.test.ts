@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest'
 import type { Delivery } from '../../../src/delivery/delivery.ts'
+import { currentState } from '../../../src/registry/client-history.ts'
 import { relyingPartyRows } from '../../../src/status/relying-party-rows.ts'
 import { knownRelyingParties } from '../delivery/known-relying-parties.ts'
 import { ISSUER } from '../sample-registration.ts'
 
-const quiet = { problemAt: () => undefined, timeMsOf: () => 1_000, nowMs: 0, showsIssuer: false }
+const quiet = {
+  problemAt: () => undefined,
+  stateOf: () => undefined,
+  timeMsOf: () => 1_000,
+  nowMs: 0,
+  showsIssuer: false,
+}
 const sizeOf = (clientId: string, size: number) => ({ rpKey: `${ISSUER}|${clientId}`, size, nextDueMs: 77 })
 
 test('an RP at which nothing goes on is not listed', () => {
@@ -15,7 +22,14 @@ test('an RP at which nothing goes on is not listed', () => {
     [sizeOf('empty', 0)],
     quiet,
   )
-  expect(rows).toEqual({ rows: [], total: 0, silent: 0, troubled: [], troubledTotal: 0 })
+  expect(rows).toEqual({
+    rows: [],
+    total: 0,
+    silent: 0,
+    troubled: [],
+    troubledTotal: 0,
+    paused: { parked: 0, rps: [], total: 0 },
+  })
 })
 
 test('the largest backlog first, then who is not sent to, then who is busy; problems beside them', () => {
@@ -64,4 +78,31 @@ test('of a thousand the first are shown, and all are counted', () => {
   const sizes = Array.from({ length: 1_000 }, (_, i) => sizeOf(`c${i}`, i + 1))
   const { rows, total } = relyingPartyRows([], sizes, quiet)
   expect([rows.length, rows[0]?.parked, total]).toEqual([25, 1_000, 1_000])
+})
+
+test('what is parked for a paused client is not due, its deadline stands still, and nobody is late', () => {
+  const state = currentState([{ atMs: 100, state: 'paused' }])
+  const parked = { ...sizeOf('shop', 3), deadlineMs: 1_050 }
+  const { late, paused, rows } = relyingPartyRows([], [parked], {
+    ...quiet,
+    nowMs: 900,
+    stateOf: () => state,
+  })
+  expect(rows).toEqual([
+    { clientId: 'shop', state: 'paused', inFlight: 0, waiting: 0, parked: 3, breaker: 'closed' },
+  ])
+  expect(late).toBeUndefined()
+  expect(paused).toEqual({ parked: 3, rps: [{ clientId: 'shop' }], total: 1 })
+})
+
+test('after a pause the deadline is put off by as long as it lasted', () => {
+  const state = currentState([
+    { atMs: 100, state: 'paused' },
+    { atMs: 700, state: 'active' },
+  ])
+  const parked = { ...sizeOf('shop', 3), deadlineMs: 1_050 }
+  const { late, rows } = relyingPartyRows([], [parked], { ...quiet, nowMs: 900, stateOf: () => state })
+  expect(rows[0]).toMatchObject({ deadlineMs: 1_650, nextDueMs: 77 })
+  expect(rows[0]).not.toHaveProperty('state')
+  expect(late).toBeUndefined()
 })

@@ -23,7 +23,7 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
       dispatcher: { inFlight: 1, waiting: 2 },
       open: { size: 3 },
       settlement: { size: 4 },
-      relyingParties: { [Symbol.iterator]: () => [][Symbol.iterator]() },
+      relyingParties: { stateOf: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() },
     },
     delivery: { maxInFlight: 256, maxUnsettled: 320, retry: { deadlineMs: 3_600_000 } },
     failures: new RecentFailures(clock),
@@ -121,7 +121,7 @@ test('what is late is told by the time that its issuer allows', async () => {
   const { headline, relyingParties } = await new StatusReader(sources({ backlog, issuers })).read()
   expect(relyingParties.late).toMatchObject({ issuer: 'https://b', clientId: 'wiki' })
   expect(headline.kind).toBe('late')
-  expect(headline.title).toContain('wiki of https://b')
+  expect(headline.title).toContain('wiki of b')
 })
 
 test('an RP that takes no logouts is named first, with the deadline of its oldest delivery', async () => {

@@ -21,7 +21,7 @@ test('a young process has no rates and no quantiles, and divides nothing by zero
   const { throughput } = create()
   expect(await throughput.view()).toMatchObject({
     sentPerSecond: 0,
-    failedPerSecond: 0,
+    shadowedPerSecond: 0,
     sent: [],
     failed: [],
     windowMs: 0,
