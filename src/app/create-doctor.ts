@@ -20,6 +20,7 @@ import { tlsHandshake } from '../egress/tls-handshake.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
 import { type IssuerSettings, isPattern, tenantSettings } from '../issuers/issuer-settings.ts'
+import { InputTopics } from '../intake/input-topics.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import { KeyFileOwners } from '../issuers/key-file-owners.ts'
 import { tenantsWithKeys } from '../issuers/tenant-key-files.ts'
@@ -86,7 +87,6 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
   })
   if (config === undefined) return notConfigured('kafka')
   const names = {
-    inputs: config.kafka.topics,
     outcome: configuration.part(outcomeTopic),
     deadLetter: configuration.part(deadLetterTopic),
     isShadow: configuration.part(layout.mode) === 'shadow',
@@ -98,8 +98,11 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     expected: expectedOf(config, { kafka: { ...config.kafka, sasl: security } }),
     nowMs: systemClock.now(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
-    open: async (brokers) =>
-      new KafkaFactsReader({ names, groupId: config.kafka.groupId, topics: await openKafka(brokers) }),
+    open: async (brokers) => {
+      const topics = await openKafka(brokers)
+      const inputs = new InputTopics(config.kafka.topics, topics)
+      return new KafkaFactsReader({ names: { ...names, inputs }, groupId: config.kafka.groupId, topics })
+    },
   })
 }
 

@@ -7,6 +7,7 @@ const checksByArea = {
     'kafka-bootstrap',
     'kafka-broker',
     'topic-missing',
+    'topic-pattern',
     'topic-partitions',
     'topic-replication',
     'topic-retention',

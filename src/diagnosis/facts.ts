@@ -96,12 +96,21 @@ export interface TopicSettings {
   readonly retentionBytes: number
 }
 
+/** The topics that a pattern brings. */
+export interface PatternFacts {
+  readonly matches: number
+  /** Topics of all patterns that are not read, because there are too many. */
+  readonly left: number
+}
+
 export interface TopicFacts {
   readonly topic: string
   /** What the relay uses it for; a topic that is both input and outcome topic has both. */
   readonly roles: readonly TopicRole[]
   /** 0 when the topic does not exist. */
   readonly partitions: number
+  /** For a pattern in the place of a topic, which has no partitions of its own. */
+  readonly pattern?: PatternFacts
   readonly settings: Fact<TopicSettings>
 }
 

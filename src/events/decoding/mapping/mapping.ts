@@ -1,4 +1,5 @@
 import { isOutcomeType } from '../../outcome.ts'
+import { isTopic } from '../../topic-selection.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
 import { structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
@@ -136,22 +137,6 @@ export class MappingDecoder implements Decoder {
     if (this.#byTopic.size < TOPICS_MAX) this.#byTopic.set(topic, found)
     return found
   }
-}
-
-/** Whether the name, in which `*` stands for any characters, is that topic's. */
-export function isTopic(name: string, topic: string): boolean {
-  if (!name.includes('*')) return name === topic
-  const [first = '', ...rest] = name.split('*')
-  const last = rest.pop() ?? ''
-  if (topic.length < first.length + last.length || !topic.startsWith(first) || !topic.endsWith(last))
-    return false
-  let from = first.length
-  for (const part of rest) {
-    const found = topic.indexOf(part, from)
-    if (found === -1 || found + part.length > topic.length - last.length) return false
-    from = found + part.length
-  }
-  return true
 }
 
 /** What the relay reads or writes itself, on whatever topic. */
