@@ -275,6 +275,7 @@ export class Service {
       issuers: this.#issuers,
       lag: new ConsumerLag(() => this.#topics.bounds(this.#inputs.names, this.#inputs.names)),
       rebuilding: () => this.#readiness.rebuilding,
+      rules: () => this.#mapping.uses(),
     }
     const notReady = () => this.notReady()
     const isReady = () => Object.keys(this.notReady()).length === 0

@@ -22,6 +22,7 @@ const checksByArea = {
     'open-transaction',
     'records-refused',
     'record-type',
+    'mapping-rules',
   ],
   redis: [
     'redis-reachable',

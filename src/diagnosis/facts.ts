@@ -153,6 +153,24 @@ export interface LogFacts {
   readonly unknownTypes: UnknownTypes
 }
 
+/** How many records a rule of `MAPPING_FILE` has taken. */
+export interface RuleUse {
+  /** The mapping, by the first of its topics. */
+  readonly mapping: string
+  /** `undefined` for records that none of its rules took. */
+  readonly rule: string | undefined
+  /** It comes with the relay, so it is no wonder if the platform never makes such a record. */
+  readonly isOfPreset: boolean
+  readonly records: number
+}
+
+/** What rules took of the last records of their topics. */
+export interface RuleFacts {
+  readonly uses: readonly RuleUse[]
+  /** The time of the first of these records, as far as it is known. Milliseconds since the epoch. */
+  readonly sinceMs: number | undefined
+}
+
 export interface BrokerFacts {
   readonly nodeId: number
   /** As the broker advertises them. */
@@ -210,6 +228,8 @@ export interface ExaminedKafka {
   progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>>
   /** Records that became dead letters since then and are still in their topic. Milliseconds since the epoch. */
   deadLetters(sinceMs: number): Promise<Fact<number>>
+  /** `undefined` without rules. */
+  rules(): Promise<RuleFacts | undefined>
   close(): Promise<void>
 }
 

@@ -5,6 +5,7 @@ import type {
   Fact,
   GroupFacts,
   PartitionProgress,
+  RuleFacts,
   TopicFacts,
   TopicLayout,
 } from '../diagnosis/facts.ts'
@@ -23,6 +24,8 @@ export interface KafkaFactsOptions {
   readonly topics: KafkaTopics
   readonly names: TopicNames
   readonly groupId: string
+  /** Reads what the rules of the mapping file took; missing without one. */
+  readonly readRules?: () => Promise<RuleFacts>
 }
 
 /** Reads the facts about Kafka that the doctor needs. A refused request leaves its fact unread. */
@@ -116,6 +119,11 @@ export class KafkaFactsReader implements ExaminedKafka {
         return sum + Math.max(to - from, 0)
       }, 0)
     })
+  }
+
+  async rules(): Promise<RuleFacts | undefined> {
+    const { readRules } = this.#options
+    return readRules === undefined ? undefined : this.#retrying(readRules)
   }
 
   close(): Promise<void> {
