@@ -16,6 +16,7 @@ import { redisChecks } from '../diagnosis/redis-server.ts'
 import { topicChecks } from '../diagnosis/topics.ts'
 import type { TypeNotes } from '../diagnosis/type-notes.ts'
 import { fetchDocument } from '../egress/fetch-document.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { TopicFactsReader } from '../kafka/topic-facts.ts'
@@ -34,6 +35,7 @@ export interface CheckupParts {
   readonly events: CheckupEvents
   /** The relay's own topics must exist by now: it has created them, or found them. */
   readonly hasOwnTopics: () => boolean
+  readonly inputs: InputTopics
   readonly issuerLooks: IssuerLooks
   readonly issuers: Issuers
   readonly keys: RedisKeys
@@ -96,6 +98,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
     edges,
     events,
     hasOwnTopics,
+    inputs,
     issuerLooks,
     issuers,
     keys,
@@ -113,7 +116,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
   })
   const topicFacts = new TopicFactsReader(topics, {
     deadLetter: config.kafka.deadLetterTopic,
-    inputs: config.kafka.topics,
+    inputs,
     outcome: config.kafka.outcomeTopic,
     isShadow: config.mode === 'shadow',
   })

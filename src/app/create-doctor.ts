@@ -19,11 +19,13 @@ import type { AttemptResult } from '../egress/sender.ts'
 import { tlsHandshake } from '../egress/tls-handshake.ts'
 import { UndiciSender } from '../egress/undici-sender.ts'
 import { endpointProblem, type LogoutEndpoint, logoutEndpoint } from '../events/logout-endpoint.ts'
+import { InputTopics } from '../intake/input-topics.ts'
 import { type IssuerSettings, isPattern, tenantSettings } from '../issuers/issuer-settings.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import { KeyFileOwners } from '../issuers/key-file-owners.ts'
 import { tenantsWithKeys } from '../issuers/tenant-key-files.ts'
 import { KafkaFactsReader } from '../kafka/kafka-facts-reader.ts'
+import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { systemClock } from '../lib/clock.ts'
 import { delay } from '../lib/deferred.ts'
@@ -36,13 +38,21 @@ import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { emptyLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 import { expectedLayout, expectedOf, processFacts } from './create-checkup.ts'
 import { createIssuers, issuersLayout } from './create-issuers.ts'
+import { readRuleUse } from './read-rule-use.ts'
+import { RecordMapping } from './record-mapping.ts'
+
+/** Closed by closing `topics`. */
+export interface OpenedKafka {
+  readonly kafka: ConstructorParameters<typeof KafkaLogReader>[0]
+  readonly topics: KafkaTopics
+}
 
 export interface DoctorParts {
   readonly configuration: EachOption
   /** The RP to look at, if any. */
   readonly rp?: { readonly uri: string; readonly clientId?: string }
   /** Throws when none of the brokers answers. */
-  readonly openKafka: (brokers: readonly string[]) => Promise<KafkaTopics>
+  readonly openKafka: (brokers: readonly string[]) => Promise<OpenedKafka>
   /** Throws when Redis does not answer. Asked once; it is closed by whoever gives it. */
   readonly openRedis: () => Promise<RedisConnection>
 }
@@ -64,11 +74,24 @@ export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedF
   return areas.flat()
 }
 
-async function configuration({ part, problems }: EachOption): Promise<readonly ExaminedFinding[]> {
+async function configuration(configured: EachOption): Promise<readonly ExaminedFinding[]> {
   const notes = new Examination('configuration')
-  await notes.make(lookAt(optionChecks, () => problems))
-  await notes.make(lookAt(processChecks, () => processFacts(part(layout.mode))))
+  await notes.make(lookAt(optionChecks, () => configured.problems))
+  const { problem: mappingProblem } = await openedMapping(configured)
+  const facts = { ...processFacts(configured.part(layout.mode)), mappingProblem }
+  await notes.make(lookAt(processChecks, () => facts))
   return notes.all
+}
+
+/** Without rules where the file is not valid, which its `problem` tells. */
+async function openedMapping({ part }: EachOption): Promise<RecordMapping> {
+  const mapping = new RecordMapping(part(layout.kafka.mappingFile))
+  try {
+    return await mapping.open()
+  } catch (reason) {
+    mapping.problem = messageOf(reason)
+    return mapping
+  }
 }
 
 /** Without its options an area cannot be examined. */
@@ -86,7 +109,6 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
   })
   if (config === undefined) return notConfigured('kafka')
   const names = {
-    inputs: config.kafka.topics,
     outcome: configuration.part(outcomeTopic),
     deadLetter: configuration.part(deadLetterTopic),
     isShadow: configuration.part(layout.mode) === 'shadow',
@@ -98,8 +120,21 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     expected: expectedOf(config, { kafka: { ...config.kafka, sasl: security } }),
     nowMs: systemClock.now(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
-    open: async (brokers) =>
-      new KafkaFactsReader({ names, groupId: config.kafka.groupId, topics: await openKafka(brokers) }),
+    open: async (brokers) => {
+      const { kafka, topics } = await openKafka(brokers)
+      const inputs = new InputTopics(config.kafka.topics, topics)
+      const mapping = await openedMapping(configuration)
+      const readRules = async () => {
+        await inputs.look()
+        return readRuleUse({ inputs, mapping, reader: new KafkaLogReader(kafka, topics) })
+      }
+      return new KafkaFactsReader({
+        names: { ...names, inputs },
+        groupId: config.kafka.groupId,
+        topics,
+        ...(mapping.decoder.mappings.length > 0 && { readRules }),
+      })
+    },
   })
 }
 

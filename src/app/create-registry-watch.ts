@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { EdgeNotes } from '../diagnosis/edge-notes.ts'
 import type { Assignment } from '../intake/assignment.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import type { LogReader } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -19,6 +20,7 @@ export interface RegistryWatchParts {
   readonly core: DeliveryCore
   readonly edges: EdgeNotes
   readonly events: RelayEvents
+  readonly inputs: InputTopics
   readonly pipeline: Pipeline
   readonly readiness: Readiness
   readonly reader: LogReader
@@ -27,7 +29,8 @@ export interface RegistryWatchParts {
 
 /** What notices that Redis has lost the registry or fallen behind, and completes it from the log. */
 export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
-  const { assignment, clock, config, core, edges, events, pipeline, readiness, reader, stores } = parts
+  const { assignment, clock, config, core, edges, events, inputs, pipeline, readiness, reader, stores } =
+    parts
   const { admission, settlement } = core
   const { epoch, guard, parkOwed } = stores
   const { deadlineMs } = config.delivery.retry
@@ -35,6 +38,7 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
   const rebuild = createRebuild({
     clock,
     config,
+    inputs,
     pipeline,
     reader,
     stores,

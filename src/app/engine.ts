@@ -106,7 +106,10 @@ export function createPipeline(issuers: Issuers, mapping: RecordMapping, states:
 }
 
 export interface RebuildParts
-  extends Pick<RebuildOptions, 'onDisbelieved' | 'onForgotten' | 'onLacked' | 'onProgress' | 'own'>,
+  extends Pick<
+      RebuildOptions,
+      'inputs' | 'onDisbelieved' | 'onForgotten' | 'onLacked' | 'onProgress' | 'own'
+    >,
     Pick<StoreFromLogOptions, 'clock' | 'pipeline' | 'runAgain'> {
   readonly config: StoreConfig
   readonly reader: LogReader
@@ -120,7 +123,6 @@ export function createRebuild({ config, stores, pipeline, runAgain, ...parts }: 
     epoch: stores.epoch,
     formats: pipeline.decoders,
     groupId: config.kafka.groupId,
-    inputTopics: config.kafka.topics,
     outcomeTopic: config.kafka.outcomeTopic,
     startFrom: config.kafka.startFrom,
     doesStartMove: config.mode === 'shadow',

@@ -1,4 +1,5 @@
 import type { MappingFile } from '../config/mapping-file.ts'
+import type { RuleUse } from '../diagnosis/facts.ts'
 import { cloudEventsBinary } from '../events/decoding/cloudevents-binary.ts'
 import { cloudEventsStructured } from '../events/decoding/cloudevents-structured.ts'
 import { Decoders, type ResolveIssuer } from '../events/decoding/decode-record.ts'
@@ -36,6 +37,23 @@ export class RecordMapping {
   /** The formats of records, in the order in which they are tried. */
   decoders(resolveIssuer: ResolveIssuer): Decoders {
     return new Decoders(resolveIssuer, [cloudEventsBinary, this.decoder, cloudEventsStructured, plainJson])
+  }
+
+  /** What each rule has taken since it was read, whether the record was new or read again. */
+  uses(): RuleUse[] {
+    const { mappings, taken, untaken } = this.decoder
+    return mappings.flatMap((mapping) => {
+      const of = { mapping: mapping.topics[0] as string }
+      return [
+        ...mapping.rules.map((rule) => ({
+          ...of,
+          rule: rule.name,
+          isOfPreset: rule.isOfPreset === true,
+          records: taken.get(rule) ?? 0,
+        })),
+        { ...of, rule: undefined, isOfPreset: false, records: untaken.get(mapping) ?? 0 },
+      ]
+    })
   }
 
   /** Looks at the file every `everyMs`. */

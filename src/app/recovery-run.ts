@@ -1,5 +1,6 @@
 import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import { hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { Issuers } from '../issuers/issuers.ts'
@@ -25,6 +26,8 @@ import type { RecordMapping } from './record-mapping.ts'
 
 export interface RecoveryRunOptions {
   readonly config: StoreConfig
+  /** Looked at; they do not change during a run. */
+  readonly inputs: InputTopics
   /** They need no keys. */
   readonly issuers: Issuers
   readonly mapping: RecordMapping
@@ -52,6 +55,7 @@ export class RecoveryRun {
   readonly #config: StoreConfig
   readonly #clock: Clock
   readonly #follow: FollowOutcomes
+  readonly #inputs: InputTopics
   readonly #onNote: RecoveryRunOptions['onNote']
   readonly #pipeline: Pipeline
   readonly #selection: Selection
@@ -65,13 +69,15 @@ export class RecoveryRun {
     this.#config = config
     this.#clock = clock
     this.#topics = options.topics
+    this.#inputs = options.inputs
     this.#onNote = onNote
     this.#stores = createStores(config, redis, clock)
     const { clientStates } = this.#stores
     const pipeline = createPipeline(options.issuers, options.mapping, clientStates)
     this.#pipeline = pipeline
     const { parkOwed, recovery, registry } = this.#stores
-    const { groupId, outcomeTopic, topics: inputTopics } = config.kafka
+    const { groupId, outcomeTopic } = config.kafka
+    const inputTopics = options.inputs.names
     const { attemptTimeoutMs, lateAfterMs } = config.delivery
     const { deadlineMs } = config.delivery.retry
     const reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
@@ -134,7 +140,7 @@ export class RecoveryRun {
   /** What is published from now on is followed. Throws what waiting cannot mend. */
   async start(): Promise<void> {
     const { outcomeTopic, topics } = this.#config.kafka
-    for (const topic of new Set([...topics, outcomeTopic])) await this.#topics.partitions(topic)
+    for (const topic of new Set([...topics.names, outcomeTopic])) await this.#topics.partitions(topic)
     const { clients, clientStates } = this.#stores
     await new ClientStatesRefresh(clientStates, clients).look()
     await this.#follow.start()
@@ -164,6 +170,7 @@ export class RecoveryRun {
       onProgress,
       clock: this.#clock,
       config: this.#config,
+      inputs: this.#inputs,
       pipeline: this.#pipeline,
       onDisbelieved: (outcomes) => this.#onNote(describeDisbelieved(outcomes)),
       onForgotten: () => undefined,
@@ -193,7 +200,7 @@ export class RecoveryRun {
 
   /** What cannot be read of the input topics before another producer's transaction has ended. */
   async hidden(): Promise<PartitionRange[]> {
-    return hiddenIn(await this.reader.bounds(this.#config.kafka.topics))
+    return hiddenIn(await this.reader.bounds(this.#inputs.names))
   }
 
   /** Compares Redis with the topic. */
@@ -204,7 +211,7 @@ export class RecoveryRun {
       reader: this.reader,
       recovery: this.#stores.recovery,
       registry: this.#stores.unguarded.registry,
-      inputTopics: this.#config.kafka.topics,
+      inputTopics: this.#inputs.names,
       outcomeTopic: this.#config.kafka.outcomeTopic,
     })
   }

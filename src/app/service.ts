@@ -14,6 +14,7 @@ import { HttpServer, type JwksSource } from '../http/http-server.ts'
 import { Assignment } from '../intake/assignment.ts'
 import { ConsumerLag } from '../intake/consumer-lag.ts'
 import { DeadLetters } from '../intake/dead-letters.ts'
+import { InputTopics } from '../intake/input-topics.ts'
 import { Intake } from '../intake/intake.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
@@ -61,6 +62,7 @@ export class Service {
   readonly #redis: RedisConnection
   readonly #redisUp = new Gate(false)
   readonly #topics: KafkaTopics
+  readonly #inputs: InputTopics
   readonly #log: KafkaOutcomeLog
   readonly #letterLog: KafkaOutcomeLog
   readonly #source: KafkaRecordSource
@@ -132,6 +134,7 @@ export class Service {
       config.kafka,
     )
     this.#topics = new KafkaTopics(kafka, config.kafka)
+    this.#inputs = new InputTopics(config.kafka.topics, this.#topics)
     const edges = new EdgeNotes({
       clock,
       onNews: () => this.#checkup.hurry('log'),
@@ -146,7 +149,7 @@ export class Service {
     ) as [FittingLog, FittingLog]
     this.#source = new KafkaRecordSource({
       kafka,
-      topics: config.kafka.topics,
+      inputs: this.#inputs,
       edges,
       recall: () => this.#registryWatch.positions(),
       keep: (positions) => this.#registryWatch.keepPositions(positions),
@@ -163,6 +166,7 @@ export class Service {
         this.#readiness.becameMember(isMember)
         logger.info({ group: config.kafka.groupId, isMember }, 'consumer group')
       },
+      onTopics: (change) => events.topicsChanged(change),
     })
 
     const clients = new ClientNotes({ clock, onNew: () => this.#checkup.hurry('clients') })
@@ -244,6 +248,7 @@ export class Service {
       assignment: this.#assignment,
       core: this.#core,
       edges,
+      inputs: this.#inputs,
       pipeline,
       readiness: this.#readiness,
       reader: new KafkaLogReader(kafka, this.#topics),
@@ -252,6 +257,7 @@ export class Service {
 
     const issuerLooks = createIssuerLooks(config, this.#issuers, clock)
     const checked = {
+      inputs: this.#inputs,
       issuerLooks,
       issuers: this.#issuers,
       mapping: this.#mapping,
@@ -280,8 +286,9 @@ export class Service {
       delivery: config.delivery,
       guard,
       issuers: this.#issuers,
-      lag: new ConsumerLag(() => this.#topics.bounds(config.kafka.topics, config.kafka.topics)),
+      lag: new ConsumerLag(() => this.#topics.bounds(this.#inputs.names, this.#inputs.names)),
       rebuilding: () => this.#readiness.rebuilding,
+      rules: () => this.#mapping.uses(),
     }
     const notReady = () => this.notReady()
     const isReady = () => Object.keys(this.notReady()).length === 0
@@ -322,8 +329,9 @@ export class Service {
     this.#core.backlogLoop.start()
     await this.#source.start(this.#assignment, this.#stopping.signal)
     this.#isStarted = true
-    const { outcomeTopic: outcomes, topics } = config.kafka
-    this.#logger.info({ mode: config.mode, topics, outcomes }, 'consuming')
+    const { names, patterns } = config.kafka.topics
+    const topics = [...names, ...patterns]
+    this.#logger.info({ mode: config.mode, topics, outcomes: config.kafka.outcomeTopic }, 'consuming')
   }
 
   /**
@@ -375,8 +383,9 @@ export class Service {
 
   async #findTopics(): Promise<void> {
     const { deadLetterTopic, outcomeTopic, topics } = this.#config.kafka
+    await this.#inputs.look()
     try {
-      for (const topic of topics) await this.#topics.partitions(topic)
+      for (const topic of topics.names) await this.#topics.partitions(topic)
     } catch (error) {
       // Kafka answers: the checks tell which topic is missing, and how to create it.
       if (codeOf(error) === 'LR_TOPIC_MISSING') void this.#checkup.start(this.#stopping.signal)

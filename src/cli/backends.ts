@@ -1,4 +1,6 @@
 import { type Config, type Layout, layout, type Placed } from '../config/config.ts'
+import type { TopicSelection } from '../events/topic-selection.ts'
+import { InputTopics } from '../intake/input-topics.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
@@ -88,6 +90,23 @@ async function inTime(
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** What a relay with these settings reads now. Throws `LR_UNREACHABLE`. */
+export async function inputTopics(selection: TopicSelection, topics: KafkaTopics): Promise<InputTopics> {
+  const inputs = new InputTopics(selection, topics)
+  await reachable('Kafka', inputs.look())
+  return inputs
+}
+
+/** Where a record of a command goes by default. Throws `LR_USAGE` when only patterns are configured: they name no topic. */
+export function firstNamed({ names }: TopicSelection, remedy: string): string {
+  const [first] = names
+  if (first !== undefined) return first
+  throw new RelayFault(
+    'LR_USAGE',
+    `${layout.kafka.topics} has only patterns, which name no topic to write to; ${remedy}`,
+  )
 }
 
 /** For requests to a Kafka or a Redis that answered before: what fails now is told as `LR_UNREACHABLE`. */

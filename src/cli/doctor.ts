@@ -52,8 +52,7 @@ async function doctor({ rp, client, all = false, json = false }: DoctorArguments
       ...(rp !== undefined && { rp: { uri: rp, ...(client !== undefined && { clientId: client }) } }),
       openKafka: async (brokers) => {
         const kafka = required(configuration.part(kafkaClient), 'Kafka')
-        const { topics } = await openKafka({ ...kafka, brokers: [...brokers] })
-        return topics
+        return openKafka({ ...kafka, brokers: [...brokers] })
       },
       openRedis: redis.open,
     })

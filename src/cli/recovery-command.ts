@@ -3,13 +3,14 @@ import { storeLayout } from '../app/engine.ts'
 import { RecordMapping } from '../app/record-mapping.ts'
 import { RecoveryRun, type RecoveryRunOptions } from '../app/recovery-run.ts'
 import { type Layout, layout, type Placed, readConfigPart } from '../config/config.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { unreachableFault } from '../recovery/outage-budget.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
 import { describeFailure } from '../recovery/selection.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
-import { kafkaClient, openKafka, openRedis } from './backends.ts'
+import { inputTopics, kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import type { Output } from './output.ts'
 
@@ -25,6 +26,7 @@ type Issuers = ReturnType<typeof createIssuers>
 /** Where a recovery runs. */
 export interface RecoverySite {
   readonly config: Placed<typeof recoveryLayout>
+  readonly inputs: InputTopics
   readonly issuers: Issuers
   readonly redis: RedisConnection
   readonly filter: ReplayFilter
@@ -52,10 +54,12 @@ export async function runRecovery(
     const { kafka, topics } = await openKafka(config.kafka)
     try {
       let failures = 0
+      const inputs = await inputTopics(config.kafka.topics, topics)
       const run = new RecoveryRun({
         ...options,
         filter,
         config,
+        inputs,
         issuers,
         mapping,
         kafka,
@@ -71,7 +75,7 @@ export async function runRecovery(
       process.exitCode = await underSignals(
         output,
         run,
-        () => work(run, { config, filter, issuers, redis }),
+        () => work(run, { config, filter, inputs, issuers, redis }),
         summary,
       )
     } finally {

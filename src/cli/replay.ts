@@ -149,14 +149,15 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
 /** A misspelt name is owed nothing either. */
 async function unknownIn(
   { reader, tally }: RecoveryRun,
-  { config, filter, issuers, redis }: RecoverySite,
+  { config, filter, inputs, issuers, redis }: RecoverySite,
   range: RequestedRange,
   { failed }: ReplayCommandOptions,
 ): Promise<string[]> {
   const { matching, owed } = tally.counts
   if (owed > 0 || (failed === true && matching > 0)) return []
   const keys = new RedisKeys(config.redis.prefix)
-  const { outcomeTopic, topics } = config.kafka
+  const { outcomeTopic } = config.kafka
+  const topics = inputs.names
   const read =
     range.kind === 'time' ? [...new Set([...topics, outcomeTopic])] : failed ? [outcomeTopic] : topics
   const mapping = await new RecordMapping(config.kafka.mappingFile).open()

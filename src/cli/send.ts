@@ -34,7 +34,7 @@ function withOptions(command: Command): Command {
   return reads(command, sendLayout, layout.redis, issuersLayout)
     .option('--issuer <issuer>', 'the issuer (default: the only one)', parseIssuer)
     .option('--reason <text>', 'reason, for readers of the topic')
-    .option('--topic <name>', 'topic (default: the first of KAFKA_TOPICS)')
+    .option('--topic <name>', 'topic (default: the first name in KAFKA_TOPICS)')
     .addOption(
       new Option(
         '--wait [seconds]',

@@ -2,15 +2,17 @@ import type { Command } from 'commander'
 import { issuersLayout } from '../app/create-issuers.ts'
 import { RecordMapping } from '../app/record-mapping.ts'
 import { type Layout, layout } from '../config/config.ts'
+import type { TopicSelection } from '../events/topic-selection.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
+import { topicsText } from '../kafka/kafka-refusal.ts'
 import { RelayFault } from '../lib/errors.ts'
 import { timeText } from '../lib/time-text.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisSessionView } from '../redis/redis-session-view.ts'
 import { id, parseIssuer, readConfigFor } from './arguments.ts'
-import { type KafkaBackend, kafkaClient, openKafka, openRedis, reachable } from './backends.ts'
+import { inputTopics, type KafkaBackend, kafkaClient, openKafka, openRedis, reachable } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { type Column, Output } from './output.ts'
 import { reads } from './reads.ts'
@@ -74,10 +76,10 @@ async function trace(asked: string, options: Options): Promise<void> {
       const keys = new RedisKeys(config.redis.prefix, config.mode)
       const view = new RedisSessionView(redis, keys)
       const subject = await subjectOf(asked, issuer, view)
-      const { outcomeTopic, deadLetterTopic, shadowTopic, topics: inputs } = config.kafka
+      const { outcomeTopic, deadLetterTopic, shadowTopic } = config.kafka
       const topics = await reachable(
         'Kafka',
-        existing(kafka, inputs, [outcomeTopic, deadLetterTopic, shadowTopic]),
+        existing(kafka, config.kafka.topics, [outcomeTopic, deadLetterTopic, shadowTopic]),
       )
       const hidden: PartitionRange[] = []
       const search = {
@@ -116,10 +118,11 @@ async function subjectOf(asked: string, issuer: string, view: RedisSessionView):
   return subject
 }
 
-/** The relay creates its own topics when it starts for the first time; the others must be there. */
-async function existing({ topics }: KafkaBackend, inputs: readonly string[], own: readonly string[]) {
-  const found = await topics.ask((admin) => admin.listTopics())
-  const missing = inputs.find((topic) => !found.includes(topic))
+/** The relay creates its own topics when it starts for the first time; the others that are named must be there. */
+async function existing({ topics }: KafkaBackend, selection: TopicSelection, own: readonly string[]) {
+  const { names: inputs } = await inputTopics(selection, topics)
+  const found = await topics.names()
+  const missing = selection.names.find((topic) => !found.includes(topic))
   if (missing !== undefined) {
     throw new RelayFault('LR_TOPIC_MISSING', `topic ${missing} of ${layout.kafka.topics} does not exist`)
   }
@@ -141,7 +144,7 @@ function print(
   const since = new Date(sinceMs).toISOString()
   if (entries.length === 0) {
     output.fail(
-      `${asked} of ${issuer} appears neither in Redis nor on ${topics.join(', ')} since ${since}; --since looks further back`,
+      `${asked} of ${issuer} appears neither in Redis nor on ${topicsText(topics)} since ${since}; --since looks further back`,
     )
     return
   }

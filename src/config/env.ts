@@ -1,3 +1,4 @@
+import { isPattern, type TopicSelection } from '../events/topic-selection.ts'
 import { RelayFault } from '../lib/errors.ts'
 import { readEnvFile } from './env-file.ts'
 import { type MisspeltOption, misspeltOptions } from './misspelt-options.ts'
@@ -9,7 +10,11 @@ const PROBLEMS_PER_OPTION_MAX = 5
 
 /** By the names that they have in the environment. */
 export interface ReadOptions
-  extends Omit<Options, 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC' | 'KAFKA_SHADOW_TOPIC'> {
+  extends Omit<
+    Options,
+    'KAFKA_TOPICS' | 'KAFKA_OUTCOME_TOPIC' | 'KAFKA_DEAD_LETTER_TOPIC' | 'KAFKA_SHADOW_TOPIC'
+  > {
+  readonly KAFKA_TOPICS: TopicSelection
   /** Where the outcomes of this relay go: in shadow mode to the shadow topic. */
   readonly KAFKA_OUTCOME_TOPIC: string
   readonly KAFKA_SHADOW_TOPIC: string
@@ -46,16 +51,23 @@ export function readOptions<Name extends keyof ReadOptions>(
     ...conflicts(options).filter((line) => isWanted(line.split(':', 1)[0])),
   ])
   if (problems.length > 0) throw faultOf(problems)
-  const firstTopic = options.KAFKA_TOPICS?.[0]
-  const outcomeTopic = options.KAFKA_OUTCOME_TOPIC ?? firstTopic
+  const KAFKA_TOPICS = [...new Set(options.KAFKA_TOPICS)]
+  const inputs = KAFKA_TOPICS.filter((it) => !isPattern(it))
+  const outcomeTopic = options.KAFKA_OUTCOME_TOPIC ?? inputs[0]
   const shadowTopic = options.KAFKA_SHADOW_TOPIC ?? `${outcomeTopic}.shadow`
+  const deadLetterTopic = options.KAFKA_DEAD_LETTER_TOPIC ?? `${inputs[0]}.dead-letter`
   const config = {
     ...options,
+    KAFKA_TOPICS: {
+      names: inputs,
+      patterns: KAFKA_TOPICS.filter(isPattern),
+      excluded: [outcomeTopic, shadowTopic, deadLetterTopic].filter((it) => it !== undefined),
+    },
     KAFKA_OUTCOME_TOPIC: options.MODE === 'shadow' ? shadowTopic : outcomeTopic,
     KAFKA_SHADOW_TOPIC: shadowTopic,
-    KAFKA_DEAD_LETTER_TOPIC: options.KAFKA_DEAD_LETTER_TOPIC ?? `${firstTopic}.dead-letter`,
+    KAFKA_DEAD_LETTER_TOPIC: deadLetterTopic,
   }
-  return Object.fromEntries(names.map((name) => [name, config[name]])) as Pick<ReadOptions, Name>
+  return Object.fromEntries(names.map((name) => [name, config[name]])) as unknown as Pick<ReadOptions, Name>
 }
 
 /** Throws when Node.js was told to trust everybody: what is sent to Kafka, Redis and the RPs could be read on the way. */

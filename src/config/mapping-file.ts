@@ -125,7 +125,7 @@ export function readPreset(name: Preset, issuer?: string) {
     throw new Error(
       `preset ${name}: ${compiled.problems.map(({ path, text }) => `${path.join('.')}: ${text}`).join('; ')}`,
     )
-  return { causes, split, rules: compiled.rules }
+  return { causes, split, rules: compiled.rules.map((it) => ({ ...it, isOfPreset: true })) }
 }
 
 function compile(rules: readonly RuleDocument[], issuer: string | undefined) {

@@ -1,3 +1,4 @@
+import { isPattern } from '../events/topic-selection.ts'
 import type { Options } from './options.ts'
 
 /** Of an attempt, at most so long: for what stands between the claim and the attempt, and after it. */
@@ -7,7 +8,9 @@ const LEASE_MARGIN_MS_MAX = 5_000
 /** What each option allows by itself but not together. */
 export function conflicts(options: Partial<Options>): string[] {
   const problems: string[] = []
-  const { KAFKA_TOPICS = [], KAFKA_DEAD_LETTER_TOPIC = `${KAFKA_TOPICS[0]}.dead-letter` } = options
+  const { KAFKA_TOPICS = [] } = options
+  const first = KAFKA_TOPICS.find((it) => !isPattern(it))
+  const { KAFKA_DEAD_LETTER_TOPIC = `${first}.dead-letter` } = options
   const {
     RETRY_LEASE_MS = Infinity,
     ATTEMPT_TIMEOUT_MS = 0,
@@ -18,6 +21,13 @@ export function conflicts(options: Partial<Options>): string[] {
     problems.push(
       'KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_TOPICS, or the relay would read its own dead letters',
     )
+  }
+  if (first === undefined && KAFKA_TOPICS.length > 0) {
+    for (const name of ['KAFKA_OUTCOME_TOPIC', 'KAFKA_DEAD_LETTER_TOPIC'] as const)
+      if (options[name] === undefined)
+        problems.push(
+          `${name}: is required when KAFKA_TOPICS has only patterns, which name no topic to write to`,
+        )
   }
   if (options.KAFKA_SHADOW_TOPIC === KAFKA_DEAD_LETTER_TOPIC) {
     problems.push('KAFKA_SHADOW_TOPIC: must not be KAFKA_DEAD_LETTER_TOPIC, which replays read')

@@ -51,6 +51,20 @@ export const issuer = z
 const topic = z
   .string()
   .regex(/^[\w.-]{1,249}$/, 'must be a topic name: letters, digits, dot, dash and underscore')
+/** A relay that read everything would make dead letters of what other applications write. */
+function topicProblem(entry: string): string | undefined {
+  if (!/^[\w.*-]{1,249}$/.test(entry))
+    return 'must be topic names (letters, digits, dot, dash and underscore) or patterns, in which * stands for any characters'
+  return /^\*+$/.test(entry)
+    ? 'must not be * alone, which would read every topic of the cluster; name what the topics have in common, such as kc.events.*'
+    : undefined
+}
+const topics = nonEmptyList.superRefine((entries, context) => {
+  for (const entry of entries) {
+    const message = topicProblem(entry)
+    if (message !== undefined) context.addIssue({ code: 'custom', message })
+  }
+})
 const egressAllow = list.superRefine((entries, context) => {
   for (const [i, entry] of entries.entries()) {
     const problem = allowEntryProblem(entry, i + 1)
@@ -129,22 +143,29 @@ export const optionsSchema = z.object({
     .describe('SASL mechanism for Kafka: `plain`, `scram-sha-256` or `scram-sha-512`. Default: no login.'),
   KAFKA_SASL_USERNAME: text.optional().describe('User name for Kafka.'),
   KAFKA_SASL_PASSWORD: text.optional().describe('Password for Kafka.'),
-  KAFKA_TOPICS: nonEmptyList
-    .pipe(z.array(topic))
+  KAFKA_TOPICS: topics
     .prefault('session-events')
-    .describe('Topics to read triggers and registrations from, comma-separated.'),
+    .describe(
+      'Topics to read triggers and registrations from, comma-separated: names, and patterns in which `*` stands for any characters, such as `kc.events.*`.',
+    ),
   MAPPING_FILE: readableFile
     .optional()
     .describe(
       'Rules for records of other formats, or the preset of a platform, by topic, as a YAML or JSON file. Reloaded when it changes.',
     ),
-  KAFKA_OUTCOME_TOPIC: topic.optional().describe('Topic for outcomes. Default: the first of `KAFKA_TOPICS`.'),
+  KAFKA_OUTCOME_TOPIC: topic
+    .optional()
+    .describe(
+      'Topic for outcomes. Default: the first name in `KAFKA_TOPICS`; required if it has only patterns.',
+    ),
   KAFKA_SHADOW_TOPIC: topic
     .optional()
     .describe('Topic for outcomes of shadow mode. Default: `<outcome topic>.shadow`. Created when missing.'),
   KAFKA_DEAD_LETTER_TOPIC: topic
     .optional()
-    .describe('Topic for dead letters. Default: `<first topic>.dead-letter`. Created when missing.'),
+    .describe(
+      'Topic for dead letters. Default: `<first name in KAFKA_TOPICS>.dead-letter`; required if it has only patterns. Created when missing.',
+    ),
   KAFKA_GROUP_ID: z
     .string()
     .min(1, 'must not be empty')

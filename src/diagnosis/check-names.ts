@@ -7,6 +7,7 @@ const checksByArea = {
     'kafka-bootstrap',
     'kafka-broker',
     'topic-missing',
+    'topic-pattern',
     'topic-partitions',
     'topic-replication',
     'topic-retention',
@@ -21,6 +22,7 @@ const checksByArea = {
     'open-transaction',
     'records-refused',
     'record-type',
+    'mapping-rules',
   ],
   redis: [
     'redis-reachable',

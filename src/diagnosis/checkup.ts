@@ -30,7 +30,7 @@ const PAUSE_WITH_ERROR_MS = 1_000
 /** A part that cannot be looked at must not hold a relay up for ever: what it needs of that part it waits for itself. */
 const FAILURES_BEFORE_GOING_ON = 3
 /** Errors with which the rest of the work goes on: the other topics are read, and other keys may sign. */
-const GOES_ON: ReadonlySet<CheckName> = new Set(['topic-missing', 'key-published'])
+const GOES_ON: ReadonlySet<CheckName> = new Set(['topic-missing', 'topic-pattern', 'key-published'])
 /** Of these, those without which nothing can begin. */
 const NEEDED_AT_START: ReadonlySet<CheckName> = new Set(['topic-missing'])
 

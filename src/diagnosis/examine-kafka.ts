@@ -7,6 +7,7 @@ import type { ExaminedKafka, Expectations, TopicFacts, TopicLayout } from './fac
 import { error, type Found, ok, warning } from './finding.ts'
 import { deadLetterChecks, groupChecks, progressChecks } from './group.ts'
 import { networkFault } from './network-fault.ts'
+import { ruleChecks } from './rules.ts'
 import { layoutChecks } from './topic-layouts.ts'
 import { topicChecks } from './topics.ts'
 
@@ -99,6 +100,7 @@ async function examineBrokersTopicsAndGroup(
       hasProgress = 'value' in progress && progress.value.some(({ committed }) => committed !== undefined)
       return { progress, nowMs }
     }),
+    rules: lookAt(ruleChecks, () => kafka.rules()),
     deadLetters: lookAt(deadLetterChecks, () => kafka.deadLetters(nowMs - DAY_MS)),
     group: lookAt(groupChecks(expected), async () => {
       const inputs = (await topics().catch(() => [])).filter(({ roles }) => roles.includes('input'))
@@ -114,6 +116,7 @@ async function examineBrokersTopicsAndGroup(
   notes.noteUnknown('there is no input topic', looks.progress.checks)
   await notes.make(looks.deadLetters)
   await notes.make(looks.group)
+  await notes.make(looks.rules)
   notes.noteUnknown('only a running relay reads the records; its log and status page tell', ['record-type'])
 }
 

@@ -96,12 +96,21 @@ export interface TopicSettings {
   readonly retentionBytes: number
 }
 
+/** The topics that a pattern brings. */
+export interface PatternFacts {
+  readonly matches: number
+  /** Topics of all patterns that are not read, because there are too many. */
+  readonly left: number
+}
+
 export interface TopicFacts {
   readonly topic: string
   /** What the relay uses it for; a topic that is both input and outcome topic has both. */
   readonly roles: readonly TopicRole[]
   /** 0 when the topic does not exist. */
   readonly partitions: number
+  /** For a pattern in the place of a topic, which has no partitions of its own. */
+  readonly pattern?: PatternFacts
   readonly settings: Fact<TopicSettings>
 }
 
@@ -142,6 +151,24 @@ export interface LogFacts {
   /** For people: which outcomes a rebuild has not believed. */
   readonly disbelieved: readonly string[]
   readonly unknownTypes: UnknownTypes
+}
+
+/** How many records a rule of `MAPPING_FILE` has taken. */
+export interface RuleUse {
+  /** The mapping, by the first of its topics. */
+  readonly mapping: string
+  /** `undefined` for records that none of its rules took. */
+  readonly rule: string | undefined
+  /** It comes with the relay, so it is no wonder if the platform never makes such a record. */
+  readonly isOfPreset: boolean
+  readonly records: number
+}
+
+/** What rules took of the last records of their topics. */
+export interface RuleFacts {
+  readonly uses: readonly RuleUse[]
+  /** The time of the first of these records, as far as it is known. Milliseconds since the epoch. */
+  readonly sinceMs: number | undefined
 }
 
 export interface BrokerFacts {
@@ -201,6 +228,8 @@ export interface ExaminedKafka {
   progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>>
   /** Records that became dead letters since then and are still in their topic. Milliseconds since the epoch. */
   deadLetters(sinceMs: number): Promise<Fact<number>>
+  /** `undefined` without rules. */
+  rules(): Promise<RuleFacts | undefined>
   close(): Promise<void>
 }
 

@@ -1,7 +1,7 @@
 import { durationText } from '../lib/duration-text.ts'
 import type { Check } from './check.ts'
 import { createTopicCommand } from './create-topic.ts'
-import type { Expectations, TopicFacts, TopicRole } from './facts.ts'
+import type { Expectations, PatternFacts, TopicFacts, TopicRole } from './facts.ts'
 import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
 
 export function checkMissing(
@@ -16,6 +16,33 @@ export function checkMissing(
       : 'create it, or restart the relay, so that it creates it if it may',
     topic,
   )
+}
+
+/** No match is no error: the platform may create the topic with the first event. */
+export function checkPattern(pattern: string, { matches, left }: PatternFacts): Found {
+  if (left > 0)
+    return error(
+      `the patterns of KAFKA_TOPICS match ${left} topics more than a relay reads: their triggers are not read`,
+      'narrow the patterns, or share the topics among relays with KAFKA_TOPICS, KAFKA_GROUP_ID and REDIS_PREFIX of their own',
+      pattern,
+    )
+  if (matches > 0) return ok(`${matches} topic(s) match ${pattern}`, pattern)
+  return warning(
+    `no topic matches ${pattern}: the relay reads one from its beginning when it appears`,
+    `ignore this if the platform creates its topics with the first event; else correct ${pattern} in KAFKA_TOPICS, or allow the relay's Kafka user to describe the topics`,
+    pattern,
+  )
+}
+
+function checkPatterns(topics: readonly TopicFacts[]): Found[] {
+  const found = topics.flatMap(({ topic, pattern }) =>
+    pattern === undefined ? [] : [checkPattern(topic, pattern)],
+  )
+  return found.length > 0 ? found : [ok('KAFKA_TOPICS has no patterns')]
+}
+
+function isTopic({ pattern }: TopicFacts): boolean {
+  return pattern === undefined
 }
 
 /** Replicas share the partitions of the input. */
@@ -135,7 +162,12 @@ const ofEach =
     topics.filter(({ partitions }) => partitions > 0).flatMap(find)
 
 export const topicChecks = (expected: Expectations): readonly Check<readonly TopicFacts[]>[] => [
-  { name: 'topic-missing', runs: 'always', find: (topics) => topics.map((it) => checkMissing(it, expected)) },
+  {
+    name: 'topic-missing',
+    runs: 'always',
+    find: (topics) => topics.filter(isTopic).map((it) => checkMissing(it, expected)),
+  },
+  { name: 'topic-pattern', runs: 'always', find: checkPatterns },
   { name: 'topic-partitions', runs: 'always', find: ofEach(checkPartitions) },
   { name: 'topic-retention', runs: 'always', find: ofEach((facts) => checkRetention(facts, expected)) },
   { name: 'topic-compaction', runs: 'always', find: ofEach(checkCompaction) },

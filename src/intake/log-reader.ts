@@ -1,6 +1,6 @@
 import type { TopicPartition } from '../events/wire-record.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
-import type { RecordBatch } from './record-source.ts'
+import type { PositionMetadata, RecordBatch } from './record-source.ts'
 import type { CommittedPosition } from './start-plan.ts'
 
 /** Offsets `from` (inclusive) to `to` (exclusive) of one partition. */
@@ -29,7 +29,10 @@ export interface LogReader {
   /** The id of each topic. A recreated topic has a new id. Empty if the cluster has no ids. */
   topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Sets the positions of a group. False when it has members, since only they can commit then. */
-  commitForEmptyGroup(groupId: string, positions: readonly AppliedPosition[]): Promise<boolean>
+  commitForEmptyGroup(
+    groupId: string,
+    positions: readonly (AppliedPosition & Pick<PositionMetadata, 'pattern'>)[],
+  ): Promise<boolean>
   hasMembers(groupId: string): Promise<boolean>
   /**
    * Passes every record of the ranges to `take`, each partition in order, one batch at a time. Resolves when all have been

@@ -69,4 +69,6 @@ export interface PositionMetadata {
   readonly topicId?: string
   /** Time of the last record taken before it. Milliseconds since the epoch. */
   readonly recordMs?: number
+  /** The pattern that brings the topic: a sign that the group follows it, should Redis be lost. */
+  readonly pattern?: string
 }

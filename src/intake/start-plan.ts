@@ -8,6 +8,7 @@ export interface CommittedPosition extends TopicPartition {
   /** `undefined` when something else committed it, such as an operator's tool or an earlier release. */
   readonly start?: number
   readonly topicId?: string
+  readonly pattern?: string
 }
 
 export interface StartFacts {
@@ -17,6 +18,13 @@ export interface StartFacts {
   /** By topic. Empty or missing if the cluster has no ids. */
   readonly topicIds: ReadonlyMap<string, string>
   readonly startFrom: 'latest' | 'earliest'
+  /**
+   * Whether a pattern brings the topic that the group already followed. All topics that existed when it began to follow the
+   * pattern have positions, so one without a position has appeared since. By default none.
+   */
+  readonly isFollowed?: (topic: string) => boolean
+  /** The pattern that brings the topic, if any. */
+  readonly patternOf?: (topic: string) => string | undefined
   /** In shadow mode: what is settled counts as before the start. */
   readonly doesStartMove?: boolean | undefined
 }
@@ -26,7 +34,8 @@ export interface PartitionStart extends AppliedPosition {
   /**
    * - `known`: the group has read the partition before.
    * - `noted`: its start is noted but not reached, so earlier records may be unread.
-   * - `added`: the group has read its topic, but not this partition, or an older topic of this name. All records are new.
+   * - `added`: the group has read its topic, but not this partition, or an older topic of this name; or the topic has
+   *   appeared while the group followed a pattern of its name. All records are new.
    * - `first`: the group has never read its topic. It begins at `offset`; earlier records are read only for registrations.
    *   While another producer's transaction is open, `start` lies beyond `offset`: the records between are older than the
    *   group, and the group reads them later.
@@ -43,6 +52,8 @@ export interface PartitionStart extends AppliedPosition {
   readonly appliedFrom: number
   /** The offset applied to the store, if it is before the beginning of the log: the records between are lost. */
   readonly lackedFrom?: number
+  /** The pattern that brings its topic. */
+  readonly pattern?: string
   /** The first readable offset. */
   readonly low: number
   readonly end: number
@@ -60,6 +71,8 @@ export function planStart({
   applied,
   topicIds,
   startFrom,
+  isFollowed = () => false,
+  patternOf = () => undefined,
   doesStartMove = false,
 }: StartFacts): PartitionStart[] {
   const moved = (start: number, offset: number) => (doesStartMove ? Math.max(start, offset) : start)
@@ -71,7 +84,9 @@ export function planStart({
   const ofStore = byName(applied.filter(isOfThisTopic))
   const knownTopics = new Set([...committed, ...applied].map(({ topic }) => topic))
   return bounds.map(({ topic, partition, from: low, to: end, end: logEnd = end }) => {
-    const here = { topic, partition, low, end, topicId: topicIds.get(topic) ?? '' }
+    const pattern = patternOf(topic)
+    const place = { topic, partition, low, end, topicId: topicIds.get(topic) ?? '' }
+    const here = { ...place, ...(pattern !== undefined && { pattern }) }
     const group = ofGroup.get(nameOf(here))
     const store = ofStore.get(nameOf(here))
     const known = {
@@ -96,7 +111,8 @@ export function planStart({
       return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
     }
     const news = { ...here, appliedFrom: low, committed: undefined, isBehind: false }
-    if (knownTopics.has(topic)) return { ...news, kind: 'added', offset: low, start: low }
+    if (knownTopics.has(topic) || isFollowed(topic))
+      return { ...news, kind: 'added', offset: low, start: low }
     return startFrom === 'latest'
       ? { ...news, kind: 'first', offset: end, start: logEnd }
       : { ...news, kind: 'first', offset: low, start: low }

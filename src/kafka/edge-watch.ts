@@ -120,14 +120,11 @@ export class EdgeWatch {
   }
 
   async #assignedBounds(member: GroupMember, topics: readonly string[]): Promise<PartitionBounds[]> {
-    const assigned = topics.filter((topic) => member.assigned().some((it) => it.topic === topic))
+    const own = new Map(member.assigned().map(({ topic, partitions }) => [topic, partitions]))
+    const assigned = topics.filter((topic) => own.has(topic))
     if (assigned.length === 0) return []
     const bounds = await fetchBounds(member.cluster, assigned)
-    return bounds.filter((it) =>
-      member
-        .assigned()
-        .some(({ topic, partitions }) => topic === it.topic && partitions.includes(it.partition)),
-    )
+    return bounds.filter(({ topic, partition }) => own.get(topic)?.includes(partition))
   }
 
   #move(member: GroupMember, why: PassedPosition['why'], { topic, partition, from }: PartitionBounds): void {

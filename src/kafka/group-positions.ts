@@ -1,5 +1,6 @@
 import type { RecordPosition } from '../events/wire-record.ts'
 import type { PositionMetadata } from '../intake/record-source.ts'
+import { topicsText } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { metadataText, readMetadata } from './position-metadata.ts'
 import { fetchTopicIds } from './topic-ids.ts'
@@ -43,21 +44,19 @@ export class GroupPositions {
   /** The committed positions. Partitions without one and missing topics are left out. */
   async readCommitted(groupId: string, topics: readonly string[]): Promise<GroupPosition[]> {
     const answers = await this.#topics.ask(
-      async (admin) => {
-        const existing = new Set(await admin.listTopics())
-        const wanted = topics.filter((topic) => existing.has(topic))
-        return wanted.length === 0 ? [] : admin.fetchOffsets({ groupId, topics: wanted })
-      },
-      `Read on group ${groupId}, Describe on topics ${topics.join(', ')}`,
+      // Of all topics: for named ones kafkajs requests the metadata of each, with those of all before it.
+      (admin) => admin.fetchOffsets({ groupId, topics: [] }),
+      `Read on group ${groupId}, Describe on topics ${topicsText(topics)}`,
     )
-    return answers.flatMap(committedIn)
+    const wanted = new Set(topics)
+    return answers.filter(({ topic }) => wanted.has(topic)).flatMap(committedIn)
   }
 
   /** Empty for a missing topic, and if the brokers have no ids. */
   topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
     return this.#topics.askCluster(
       (cluster) => fetchTopicIds(cluster, topics),
-      `Describe on topics ${topics.join(', ')}`,
+      `Describe on topics ${topicsText(topics)}`,
     )
   }
 
@@ -87,7 +86,7 @@ export class GroupPositions {
           throw error
         }
       },
-      `Read on group ${groupId} and on topics ${topics.map(({ topic }) => topic).join(', ')}`,
+      `Read on group ${groupId} and on topics ${topicsText(topics.map(({ topic }) => topic))}`,
     )
   }
 }

@@ -5,6 +5,7 @@ import type {
   Fact,
   GroupFacts,
   PartitionProgress,
+  RuleFacts,
   TopicFacts,
   TopicLayout,
 } from '../diagnosis/facts.ts'
@@ -13,7 +14,7 @@ import { codeOf, RelayFault } from '../lib/errors.ts'
 import { GroupPositions } from './group-positions.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
-import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
+import { examined, refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
 
 const PAUSE_MS = 500
 /** For all requests together: a cluster without a majority may neither answer nor refuse. */
@@ -23,6 +24,8 @@ export interface KafkaFactsOptions {
   readonly topics: KafkaTopics
   readonly names: TopicNames
   readonly groupId: string
+  /** Reads what the rules of the mapping file took; missing without one. */
+  readonly readRules?: () => Promise<RuleFacts>
 }
 
 /** Reads the facts about Kafka that the doctor needs. A refused request leaves its fact unread. */
@@ -42,7 +45,10 @@ export class KafkaFactsReader implements ExaminedKafka {
 
   topics(): Promise<readonly TopicFacts[]> {
     const { topics, names } = this.#options
-    return this.#retrying(() => new TopicFactsReader(topics, names).read())
+    return this.#retrying(async () => {
+      await names.inputs.look()
+      return new TopicFactsReader(topics, names).read()
+    })
   }
 
   async layout(topic: string): Promise<TopicLayout> {
@@ -73,11 +79,11 @@ export class KafkaFactsReader implements ExaminedKafka {
     const positions = new GroupPositions(topics)
     return this.#fact(async (admin) => {
       const found: PartitionProgress[] = []
-      const existing = await admin.listTopics()
-      for (const topic of names.inputs.filter((it) => existing.includes(it))) {
+      const existing = new Set(await admin.listTopics())
+      for (const topic of examined(names.inputs).filter((it) => existing.has(it))) {
         const committed = await positions.readCommitted(groupId, [topic])
         const topicId = (await positions.topicIds([topic])).get(topic)
-        const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
+        const young = await topics.offsetsAt([topic], sinceMs)
         // Last, so that no position is beyond an end that was read before it.
         const bounds = await topics.bounds([topic])
         for (const { partition, from, to, end } of bounds) {
@@ -106,13 +112,18 @@ export class KafkaFactsReader implements ExaminedKafka {
     return this.#fact(async (admin) => {
       const topic = names.deadLetter
       if (topic === undefined || !(await admin.listTopics()).includes(topic)) return 0
-      const young = await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs)
+      const young = await topics.offsetsAt([topic], sinceMs)
       const bounds = await topics.bounds([topic])
       return bounds.reduce((sum, { partition, to }) => {
         const from = Number(young.find((it) => it.partition === partition)?.offset ?? to)
         return sum + Math.max(to - from, 0)
       }, 0)
     })
+  }
+
+  async rules(): Promise<RuleFacts | undefined> {
+    const { readRules } = this.#options
+    return readRules === undefined ? undefined : this.#retrying(readRules)
   }
 
   close(): Promise<void> {

@@ -6,9 +6,8 @@ import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
 import type { RecordBatch } from '../intake/record-source.ts'
 import { delay } from '../lib/deferred.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
-import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { GroupPositions } from './group-positions.ts'
-import { explainRefusal } from './kafka-refusal.ts'
+import { explainRefusal, topicsText } from './kafka-refusal.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { wireRecord } from './kafka-wire-record.ts'
 import {
@@ -67,7 +66,7 @@ export class KafkaLogReader implements LogReader {
     return this.#positions.topicIds(topics)
   }
 
-  async commitForEmptyGroup(groupId: string, positions: readonly AppliedPosition[]): Promise<boolean> {
+  async commitForEmptyGroup(...[groupId, positions]: Parameters<LogReader['commitForEmptyGroup']>) {
     return (await this.#positions.commitAsNobody(groupId, positions)) === 'committed'
   }
 
@@ -138,7 +137,7 @@ export class KafkaLogReader implements LogReader {
             // A repeated failure counts: the broker contradicts itself.
             if (++failures <= this.#failuresMax) continue
           }
-          const fault = explainRefusal(error, `Read on topics ${topicsOf(ranges).join(', ')}`)
+          const fault = explainRefusal(error, `Read on topics ${topicsText(topicsOf(ranges))}`)
           if (codeOf(fault) === 'LR_REFUSED' || ++failures > this.#failuresMax) throw fault
           await delay(Math.min(100 * 2 ** failures, 1_000), signal)
         }

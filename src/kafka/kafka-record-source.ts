@@ -1,5 +1,7 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import { selectionText } from '../events/topic-selection.ts'
 import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import type { LogEdges } from '../intake/log-edges.ts'
 import type { AssignedPartition, RecordBatch, RecordListener, RecordSource } from '../intake/record-source.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
@@ -14,10 +16,11 @@ import { extentOf } from './kafkajs/record-set.ts'
 import { watchForStall } from './kafkajs/stall-watch.ts'
 import { OffsetCommits } from './offset-commits.ts'
 import { pinStartPositions } from './start-positions.ts'
+import { type TopicChange, TopicFollower } from './topic-follower.ts'
 
 export interface KafkaRecordSourceOptions {
   readonly kafka: Kafka
-  readonly topics: readonly string[]
+  readonly inputs: InputTopics
   readonly groupId: string
   readonly startFrom: 'latest' | 'earliest'
   /** As `Assignment` has it. */
@@ -28,9 +31,14 @@ export interface KafkaRecordSourceOptions {
   readonly stallMs: number
   readonly onTrouble: (what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown) => void
   readonly onMembership: (isMember: boolean) => void
+  /** Topics that a pattern brings are read from now on, or not any more. */
+  readonly onTopics?: (change: TopicChange) => void
   readonly edges: LogEdges
-  /** Reads the positions in the store. Reading continues there, even if Kafka has dropped the group's offsets. */
-  readonly recall: () => Promise<readonly AppliedPosition[]>
+  /**
+   * Reads the positions in the store. Reading continues there, even if Kafka has dropped the group's offsets. `undefined` while
+   * they cannot be known.
+   */
+  readonly recall: () => Promise<readonly AppliedPosition[] | undefined>
   /**
    * Keeps positions that somebody else has set in the store, before the group uses them. Throws when it cannot; the caller
    * retries.
@@ -61,12 +69,17 @@ export class KafkaRecordSource implements RecordSource {
   #member: GroupMember | undefined
   readonly #commits: OffsetCommits
   readonly #watch: EdgeWatch
+  readonly #follower: TopicFollower
 
   constructor(options: KafkaRecordSourceOptions) {
     this.#options = options
     this.#commits = new OffsetCommits({
       committable: () => this.#listener?.committable() ?? [],
       onRefused: (error) => this.#noteRefusal(error),
+    })
+    this.#follower = new TopicFollower({
+      inputs: options.inputs,
+      onChange: (change) => options.onTopics?.(change),
     })
     this.#watch = new EdgeWatch({
       edges: options.edges,
@@ -78,6 +91,7 @@ export class KafkaRecordSource implements RecordSource {
   async start(listener: RecordListener, signal: AbortSignal): Promise<void> {
     this.#listener = listener
     signal.addEventListener('abort', () => this.#ended.abort(), { once: true })
+    this.#follower.start()
     await this.#connectUntilJoined()
   }
 
@@ -100,6 +114,7 @@ export class KafkaRecordSource implements RecordSource {
 
   async stop(): Promise<void> {
     this.#ended.abort()
+    this.#follower.stop()
     this.#watch.end()
     // While the consumer still runs: kafkajs drops commits once it is stopping.
     const committed = this.#commits
@@ -114,6 +129,7 @@ export class KafkaRecordSource implements RecordSource {
 
   async #connectUntilJoined(): Promise<void> {
     for (let failures = 0; !this.#ended.signal.aborted; ) {
+      await this.#follower.look()
       const consumer = this.#create()
       try {
         await this.#run(consumer)
@@ -148,6 +164,8 @@ export class KafkaRecordSource implements RecordSource {
           beforeRejoin: async (member) => {
             if (this.#consumer === consumer) await this.#beforeRejoin(member)
           },
+          topics: () => this.#follower.topics,
+          takeRejoin: () => this.#consumer === consumer && this.#follower.takeRejoin(),
           beforeFreshJoin: () => {
             if (this.#consumer === consumer && this.#member !== undefined) this.#lose()
           },
@@ -168,7 +186,7 @@ export class KafkaRecordSource implements RecordSource {
   async #run(consumer: Consumer): Promise<void> {
     await consumer.connect()
     // If an offset is gone, after retention or in a new topic, the rest of the log is read from its beginning.
-    await consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true })
+    await consumer.subscribe({ topics: [...this.#follower.topics], fromBeginning: true })
     this.#consumer = consumer
     let isJoined = false
     const crashed = new Promise<never>((_, reject) => {
@@ -203,8 +221,9 @@ export class KafkaRecordSource implements RecordSource {
   }
 
   #trouble(what: 'crashed' | 'start-failed' | 'commit-failed' | 'stalled', error: unknown): void {
-    const { groupId, onTrouble, topics } = this.#options
-    onTrouble(what, explainRefusal(error, `Read on group ${groupId} and on topics ${topics.join(', ')}`))
+    const { groupId, inputs, onTrouble } = this.#options
+    const rights = `Read on group ${groupId} and on topics ${selectionText(inputs.selection)}`
+    onTrouble(what, explainRefusal(error, rights))
   }
 
   #restart(consumer: Consumer, what: 'crashed' | 'stalled', error: unknown): void {
@@ -221,6 +240,7 @@ export class KafkaRecordSource implements RecordSource {
   #lose(): void {
     this.#member = undefined
     this.#watch.end()
+    this.#follower.end()
     this.#commits.end()
     this.#options.onMembership(false)
     this.#listener?.onLost()
@@ -244,8 +264,10 @@ export class KafkaRecordSource implements RecordSource {
         .heartbeat({ groupId, memberId, groupGenerationId: generationId })
         .catch(() => undefined)
     }, HEARTBEAT_MS)
+    const looked = this.#follower.look()
     try {
       await this.#listener?.onRevoking()
+      await looked
       await this.#commits.commitLatest()
     } catch (error) {
       this.#trouble('commit-failed', error)
@@ -258,9 +280,9 @@ export class KafkaRecordSource implements RecordSource {
     const listener = this.#listener
     if (listener === undefined) return
     try {
-      const { doesStartMove, keep, recall, startFrom } = this.#options
+      const { doesStartMove, inputs, keep, recall, startFrom } = this.#options
       const remembered = this.#commits.positions()
-      const rules = { doesStartMove, keep, recall, remembered, startFrom }
+      const rules = { doesStartMove, inputs, keep, recall, remembered, startFrom }
       const positions = await pinStartPositions(member, rules)
       const { assigned } = positions
       this.#member = member
@@ -274,6 +296,7 @@ export class KafkaRecordSource implements RecordSource {
         member.seek({ topic: partition.topic, partition: partition.partition, offset: String(wanted) })
       }
       this.#options.onMembership(true)
+      this.#follower.begin(member, positions.topicIds.keys())
     } catch (error) {
       throw unrecoverable(error)
     }

@@ -2,6 +2,7 @@ import { tlsRefusal } from '../diagnosis/network-fault.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import { inPlainWords } from './client-words.ts'
 
+const TOPICS_NAMED_MAX = 20
 const TLS_OPTIONS = { ca: 'KAFKA_TLS_CA_FILE', cert: 'KAFKA_TLS_CERT_FILE' }
 
 /** The error fields of kafkajs and Node.js. kafkajs nests errors. */
@@ -26,6 +27,12 @@ export function explainRefusal(error: unknown, rights: string): unknown {
     if (reason !== undefined) return new RelayFault('LR_REFUSED', `Kafka: ${reason}`, { cause: error })
   }
   return inPlainWords(error)
+}
+
+/** The first topics, for the rights that they need. */
+export function topicsText(topics: readonly string[]): string {
+  const more = topics.length - TOPICS_NAMED_MAX
+  return `${topics.slice(0, TOPICS_NAMED_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 function reasonOf(error: KafkaError, rights: string): string | undefined {

@@ -4,9 +4,15 @@ import type { TopicPartition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
 import { protocolType } from './client-words.ts'
-import { explainRefusal } from './kafka-refusal.ts'
+import { explainRefusal, topicsText } from './kafka-refusal.ts'
 import { type Cluster, createCluster } from './kafkajs/kafka-cluster.ts'
-import { fetchBounds, type PartitionBounds, timeAt } from './partition-bounds.ts'
+import {
+  fetchBounds,
+  fetchOffsetsAt,
+  type PartitionBounds,
+  type PartitionOffset,
+  timeAt,
+} from './partition-bounds.ts'
 
 /** The number of partitions rarely grows, and outcomes may use new ones five minutes later. */
 const METADATA_AGE_MS_MAX = 5 * 60_000
@@ -15,8 +21,6 @@ const DEAD_LETTER_BYTES_MAX = 16 * 1_024 * 1_024
 const LEADERS_WAIT_MS_MAX = 5_000
 const LEADERS_POLL_MS = 50
 const CLOSE_MS_MAX = 1_000
-
-type PartitionOffset = TopicPartition & { readonly offset: number }
 
 interface Known {
   readonly partitions: PartitionMetadata[]
@@ -35,6 +39,11 @@ export class KafkaTopics {
   constructor(kafka: Kafka, reached?: ReachedKafka) {
     this.#kafka = kafka
     this.#reached = reached
+  }
+
+  /** All topics of the cluster that this relay may see. */
+  names(): Promise<string[]> {
+    return this.ask((admin) => admin.listTopics())
   }
 
   /** Throws `LR_TOPIC_MISSING` when the topic does not exist. */
@@ -64,7 +73,7 @@ export class KafkaTopics {
   bounds(topics: readonly string[], optional: readonly string[] = []): Promise<PartitionBounds[]> {
     return this.askCluster(
       (cluster) => fetchBounds(cluster, topics, optional),
-      `Describe on topics ${topics.join(', ')}`,
+      `Describe on topics ${topicsText(topics)}`,
     )
   }
 
@@ -76,22 +85,18 @@ export class KafkaTopics {
     )
   }
 
-  async offsetsAt(topics: readonly string[], timeMs: number): Promise<PartitionOffset[]> {
-    const found: PartitionOffset[] = []
-    for (const topic of new Set(topics)) {
-      const offsets = await this.ask(
-        (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs),
-        `Describe on topic ${topic}`,
-      )
-      for (const { partition, offset } of offsets) found.push({ topic, partition, offset: Number(offset) })
-    }
-    return found
+  /** The first readable offset at or after a time for each partition, or its readable end. Milliseconds since the epoch. */
+  offsetsAt(topics: readonly string[], timeMs: number): Promise<PartitionOffset[]> {
+    return this.askCluster(
+      (cluster) => fetchOffsetsAt(cluster, topics, timeMs),
+      `Describe on topics ${topicsText(topics)}`,
+    )
   }
 
   async committed(groupId: string, topics: readonly string[]): Promise<PartitionOffset[]> {
     const offsets = await this.ask(
       (admin) => admin.fetchOffsets({ groupId, topics: [...topics] }),
-      `Read on group ${groupId}, Describe on topics ${topics.join(', ')}`,
+      `Read on group ${groupId}, Describe on topics ${topicsText(topics)}`,
     )
     return offsets.flatMap(({ topic, partitions }) =>
       partitions
@@ -112,7 +117,7 @@ export class KafkaTopics {
 
   /** Creates a topic of the relay unless it exists. The cluster's defaults set its partitions and replicas. */
   async ensure(topic: string, options: { holdsLargeRecords: boolean }): Promise<void> {
-    const existing = await this.ask((admin) => admin.listTopics())
+    const existing = await this.names()
     if (existing.includes(topic)) return
     const configEntries = options.holdsLargeRecords
       ? [{ name: 'max.message.bytes', value: String(DEAD_LETTER_BYTES_MAX) }]

@@ -44,11 +44,12 @@ export class OffsetCommits {
   }
 
   /** Adds metadata to all later commits of the partition. */
-  describe({ start, topicId, ...partition }: TopicPartition & PositionMetadata): void {
+  describe({ start, topicId, pattern, ...partition }: TopicPartition & PositionMetadata): void {
     this.#metadata.set(nameOf(partition), {
       ...this.#metadata.get(nameOf(partition)),
       ...(start !== undefined && { start }),
       ...(topicId !== undefined && { topicId }),
+      ...(pattern !== undefined && { pattern }),
     })
   }
 

@@ -13,6 +13,8 @@ export interface PartitionBounds extends TopicPartition {
   readonly end: number
 }
 
+export type PartitionOffset = TopicPartition & { readonly offset: number }
+
 const EARLIEST = -2
 const LATEST = -1
 const TRIES = 5
@@ -25,14 +27,62 @@ const STALE = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'NOT_LEADER_FOR_PARTITION',
  * `LR_TOPIC_MISSING` for a missing topic, since taking it for empty would lose its records; leaves out missing `optional`
  * topics.
  */
-export async function fetchBounds(
+export function fetchBounds(
   cluster: Cluster,
   topics: readonly string[],
   optional: readonly string[] = [],
 ): Promise<PartitionBounds[]> {
+  return askLeaders(cluster, topics, optional, async (broker, led) => {
+    // One connection answers in order, so each end is at least as recent as its lower bound.
+    const [lows, readable, ends] = await Promise.all([
+      offsetsAt(broker, led, READ_UNCOMMITTED, EARLIEST),
+      offsetsAt(broker, led, READ_COMMITTED, LATEST),
+      offsetsAt(broker, led, READ_UNCOMMITTED, LATEST),
+    ])
+    const [tos, logEnds] = [byName(readable), byName(ends)]
+    return lows.map(({ offset: from, ...partition }) => ({
+      ...partition,
+      from,
+      to: tos.get(nameOf(partition)) ?? 0,
+      end: logEnds.get(nameOf(partition)) ?? 0,
+    }))
+  })
+}
+
+/**
+ * The first readable offset at or after a time for each partition, or the readable end if there is none. kafkajs' admin client
+ * asks for one topic at a time, and each time for the metadata of all topics that it has asked for before.
+ */
+export function fetchOffsetsAt(
+  cluster: Cluster,
+  topics: readonly string[],
+  timeMs: number,
+): Promise<PartitionOffset[]> {
+  return askLeaders(cluster, topics, [], async (broker, led) => {
+    const [found, ends] = await Promise.all([
+      offsetsAt(broker, led, READ_COMMITTED, timeMs),
+      offsetsAt(broker, led, READ_COMMITTED, LATEST),
+    ])
+    const to = byName(ends)
+    return found.map((it) => (it.offset >= 0 ? it : { ...it, offset: to.get(nameOf(it)) ?? 0 }))
+  })
+}
+
+type Led = ReadonlyMap<string, readonly number[]>
+
+/** Asks every leader about the partitions that it leads, again if its metadata are stale. */
+async function askLeaders<T>(
+  cluster: Cluster,
+  topics: readonly string[],
+  optional: readonly string[],
+  ask: (broker: Broker, led: Led) => Promise<T[]>,
+): Promise<T[]> {
   for (let tries = 1; ; tries++) {
     try {
-      return await look(cluster, topics, optional)
+      const answers = [...(await leadersOf(cluster, topics, optional))].map(async ([nodeId, led]) =>
+        ask(await cluster.findBroker({ nodeId }), led),
+      )
+      return (await Promise.all(answers)).flat()
     } catch (error) {
       const { code, type = '' } = error as { code?: string; type?: string }
       if (tries >= TRIES || !(STALE.has(type) || code === 'LR_TOPIC_MISSING')) throw error
@@ -42,11 +92,11 @@ export async function fetchBounds(
   }
 }
 
-async function look(
+async function leadersOf(
   cluster: Cluster,
   topics: readonly string[],
   optional: readonly string[],
-): Promise<PartitionBounds[]> {
+): Promise<Map<string, Led>> {
   await cluster.addMultipleTargetTopics([...topics])
   await cluster.refreshMetadataIfNecessary()
   const byLeader = new Map<string, Map<string, number[]>>()
@@ -58,40 +108,23 @@ async function look(
       byLeader.set(leader, (byLeader.get(leader) ?? new Map()).set(topic, led))
     }
   }
-  const bounds = [...byLeader].map(async ([nodeId, led]) =>
-    boundsAt(await cluster.findBroker({ nodeId }), led),
-  )
-  return (await Promise.all(bounds)).flat()
+  return byLeader
 }
 
-async function boundsAt(
+async function offsetsAt(
   broker: Broker,
-  led: ReadonlyMap<string, readonly number[]>,
-): Promise<PartitionBounds[]> {
-  const offsets = async (isolationLevel: number, timestamp: number) => {
-    const topics = [...led].map(([topic, partitions]) => ({
-      topic,
-      partitions: partitions.map((partition) => ({ partition, timestamp })),
-    }))
-    const { responses } = await broker.listOffsets({ isolationLevel, topics })
-    return responses.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
-    )
-  }
-  // One connection answers in order, so each end is at least as recent as its lower bound.
-  const [lows, readable, ends] = await Promise.all([
-    offsets(READ_UNCOMMITTED, EARLIEST),
-    offsets(READ_COMMITTED, LATEST),
-    offsets(READ_UNCOMMITTED, LATEST),
-  ])
-  const of = (list: typeof lows, { topic, partition }: TopicPartition) =>
-    list.find((it) => it.topic === topic && it.partition === partition)?.offset ?? 0
-  return lows.map(({ offset: from, ...partition }) => ({
-    ...partition,
-    from,
-    to: of(readable, partition),
-    end: of(ends, partition),
+  led: Led,
+  isolationLevel: number,
+  timestamp: number,
+): Promise<PartitionOffset[]> {
+  const topics = [...led].map(([topic, partitions]) => ({
+    topic,
+    partitions: partitions.map((partition) => ({ partition, timestamp })),
   }))
+  const { responses } = await broker.listOffsets({ isolationLevel, topics })
+  return responses.flatMap(({ topic, partitions }) =>
+    partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
+  )
 }
 
 /** The time of the oldest record; `undefined` if there is none. Milliseconds since the epoch. */
@@ -127,4 +160,12 @@ export async function timeAt(
   })
   const first = responses[0]?.partitions[0]?.messages.find((it) => Number(it.offset) >= offset)
   return first === undefined ? undefined : Number(first.timestamp)
+}
+
+function byName(offsets: readonly PartitionOffset[]): Map<string, number> {
+  return new Map(offsets.map((it) => [nameOf(it), it.offset]))
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
 }

@@ -1,6 +1,8 @@
 import type { TopicPartition } from '../events/wire-record.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import type { AssignedPartition } from '../intake/record-source.ts'
 import { planStart } from '../intake/start-plan.ts'
+import { RelayFault } from '../lib/errors.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import { committedIn, type GroupPosition } from './group-positions.ts'
 import type { GroupMember } from './kafkajs/group-internals.ts'
@@ -13,8 +15,9 @@ export interface StartRules {
   readonly doesStartMove?: boolean | undefined
   /** The positions of this process's last membership. */
   readonly remembered: readonly GroupPosition[]
-  /** Reads the positions in the store. */
-  readonly recall: () => Promise<readonly AppliedPosition[]>
+  /** Reads the positions in the store; `undefined` while they cannot be known. */
+  readonly recall: () => Promise<readonly AppliedPosition[] | undefined>
+  readonly inputs: InputTopics
   /** Keeps positions that somebody else has set in the store. Throws when it cannot. */
   readonly keep: (positions: readonly AppliedPosition[]) => Promise<void>
 }
@@ -33,7 +36,7 @@ export interface StartPositions {
  */
 export async function pinStartPositions(
   member: GroupMember,
-  { doesStartMove, keep, recall, remembered, startFrom }: StartRules,
+  { doesStartMove, inputs, keep, recall, remembered, startFrom }: StartRules,
 ): Promise<StartPositions> {
   const topics = [...member.partitionsPerSubscribedTopic.keys()]
   if (topics.length === 0) return { assigned: [], topicIds: new Map(), voided: [] }
@@ -45,43 +48,50 @@ export async function pinStartPositions(
       (member.partitionsPerSubscribedTopic.get(topic) ?? []).map((partition) => ({ topic, partition })),
     ),
   )
-  const stored = (await recall()).filter(({ topic }) => topics.includes(topic))
-  const missing = remembered.filter(
-    (it) => find(stored, it) === undefined && find(committed, it) === undefined,
-  )
+  const recalled = await recall()
+  const subscribed = new Set(topics)
+  const stored = (recalled ?? []).filter(({ topic }) => subscribed.has(topic))
+  const known = byName([...stored, ...committed])
+  const missing = remembered.filter((it) => !known.has(nameOf(it)))
   const applied = [
     ...stored,
     ...missing.map(({ start = 0, topicId = '', ...it }) => ({ ...it, start, topicId })),
   ]
+  // From when it is a member, a relay follows all its patterns.
+  const isFollowed = (topic: string) => inputs.patternOf(topic) !== undefined
+  if (recalled === undefined) refuseNews(topics.filter(isFollowed), [...committed, ...applied])
   const mine = new Set(
     member.assigned().flatMap(({ topic, partitions }) => partitions.map((it) => `${topic}/${it}`)),
   )
   // A deleted topic is assigned to nobody and must not stop the others.
-  const others = topics.filter((topic) => !member.assigned().some((it) => it.topic === topic))
+  const ownTopics = new Set(member.assigned().map(({ topic }) => topic))
+  const others = topics.filter((topic) => !ownTopics.has(topic))
   // Last, so that no position is beyond the end.
   const bounds = await fetchBounds(member.cluster, topics, others)
-  const starts = planStart({ applied, bounds, committed, doesStartMove, startFrom, topicIds }).map(
-    ({ topic, partition, offset, start, topicId }): AssignedPartition => {
-      const recordMs = find(committed, { topic, partition })?.recordMs
-      return {
-        topic,
-        partition,
-        start,
-        position: offset,
-        ...(recordMs !== undefined && { recordMs }),
-        ...(topicId !== '' && { topicId }),
-      }
-    },
-  )
-  const assigned = starts.filter(({ topic, partition }) => mine.has(`${topic}/${partition}`))
-  const voided = [...committed, ...applied].filter(
-    (it) => isVoid(it, topicIds) && mine.has(`${it.topic}/${it.partition}`),
-  )
+  const before = byName(committed)
+  const plan = planStart({
+    ...{ applied, bounds, committed, doesStartMove, isFollowed, startFrom, topicIds },
+    patternOf: (topic) => inputs.patternOf(topic),
+  })
+  const starts = plan.map(({ topic, partition, offset, pattern, start, topicId }): AssignedPartition => {
+    const recordMs = before.get(nameOf({ topic, partition }))?.recordMs
+    return {
+      topic,
+      partition,
+      start,
+      position: offset,
+      ...(pattern !== undefined && { pattern }),
+      ...(recordMs !== undefined && { recordMs }),
+      ...(topicId !== '' && { topicId }),
+    }
+  })
+  const assigned = starts.filter((it) => mine.has(nameOf(it)))
+  const voided = [...committed, ...applied].filter((it) => isVoid(it, topicIds) && mine.has(nameOf(it)))
   // With this relay's metadata it would look like the relay's own position, and an older one in the store would count
   // instead.
   const setByOthers = assigned.filter((it) => {
-    const before = find(committed, it)
-    return before !== undefined && before.start === undefined && !isVoid(before, topicIds)
+    const set = before.get(nameOf(it))
+    return set !== undefined && set.start === undefined && !isVoid(set, topicIds)
   })
   if (setByOthers.length > 0)
     await keep(
@@ -93,13 +103,21 @@ export async function pinStartPositions(
         topicId,
       })),
     )
-  const isUnread = ({ topic }: TopicPartition) => !committed.some((it) => it.topic === topic)
-  await commitNews(
-    member,
-    [...assigned, ...starts.filter((it) => !assigned.includes(it) && isUnread(it))],
-    committed,
-  )
+  const read = new Set(committed.map(({ topic }) => topic))
+  const wanted = starts.filter((it) => mine.has(nameOf(it)) || !read.has(it.topic))
+  await commitNews(member, wanted, before)
   return { assigned, topicIds, voided }
+}
+
+/**
+ * A topic that is new to the group has appeared, or its noted start stands in the store alone. While the store cannot be
+ * read, nobody knows which.
+ */
+function refuseNews(followed: readonly string[], known: readonly TopicPartition[]): void {
+  const topics = new Set(known.map(({ topic }) => topic))
+  const unknown = followed.find((topic) => !topics.has(topic))
+  if (unknown === undefined) return
+  throw new RelayFault('LR_REGISTRY_LOST', `Redis cannot tell where to begin in ${unknown}`)
 }
 
 /** A missing id counts as the same topic. */
@@ -126,16 +144,17 @@ async function committedOf(
 async function commitNews(
   member: GroupMember,
   assigned: readonly AssignedPartition[],
-  committed: readonly GroupPosition[],
+  committed: ReadonlyMap<string, GroupPosition>,
 ): Promise<void> {
   const news = assigned.filter((it) => {
-    const before = find(committed, it)
+    const before = committed.get(nameOf(it))
     return (
       // A store that lags behind the group only repeats some records. The committed position stays valid.
       before === undefined ||
       before.offset < it.position ||
       before.start !== it.start ||
-      before.topicId !== it.topicId
+      before.topicId !== it.topicId ||
+      before.pattern !== it.pattern
     )
   })
   if (news.length === 0) return
@@ -143,13 +162,17 @@ async function commitNews(
     topic,
     partitions: ofTopic.map((it) => ({
       partition: it.partition,
-      offset: String(Math.max(it.position, find(committed, it)?.offset ?? 0)),
+      offset: String(Math.max(it.position, committed.get(nameOf(it))?.offset ?? 0)),
       metadata: metadataText(it),
     })),
   }))
   await member.commitOffsets({ topics })
 }
 
-function find<P extends TopicPartition>(list: readonly P[], wanted: TopicPartition): P | undefined {
-  return list.find(({ topic, partition }) => topic === wanted.topic && partition === wanted.partition)
+function byName<P extends TopicPartition>(positions: readonly P[]): Map<string, P> {
+  return new Map(positions.map((it) => [nameOf(it), it]))
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
 }

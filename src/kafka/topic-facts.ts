@@ -1,12 +1,13 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
 import type { Fact, TopicFacts, TopicRole, TopicSettings } from '../diagnosis/facts.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { plainText, protocolType } from './client-words.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
 
 export interface TopicNames {
-  readonly inputs: readonly string[]
+  readonly inputs: InputTopics
   /** Both are undefined if they are not checked. */
   readonly outcome: string | undefined
   readonly deadLetter: string | undefined
@@ -14,6 +15,8 @@ export interface TopicNames {
   readonly isShadow?: boolean
 }
 
+/** Of the topics that patterns bring. Each costs several requests and may have findings of its own. */
+export const MATCHED_EXAMINED_MAX = 50
 const SETTINGS = ['cleanup.policy', 'retention.ms', 'retention.bytes']
 /** Permanent refusals. Other failures come from a cluster in trouble. */
 const REFUSALS = new Set([
@@ -29,28 +32,41 @@ const REFUSALS = new Set([
  */
 export class TopicFactsReader {
   readonly #topics: KafkaTopics
-  readonly #roles = new Map<string, TopicRole[]>()
+  readonly #names: TopicNames
 
-  constructor(topics: KafkaTopics, { inputs, outcome, deadLetter, isShadow = false }: TopicNames) {
+  constructor(topics: KafkaTopics, names: TopicNames) {
     this.#topics = topics
-    for (const topic of inputs) this.#roles.set(topic, ['input'])
-    this.#add(outcome, isShadow ? 'shadow' : 'outcome')
-    this.#add(deadLetter, 'dead-letter')
+    this.#names = names
   }
 
   async read(): Promise<TopicFacts[]> {
-    const facts: TopicFacts[] = []
-    for (const [topic, roles] of this.#roles) {
+    const { inputs } = this.#names
+    const facts: TopicFacts[] = inputs.uses().map(({ pattern: topic, matches }) => ({
+      ...{ topic, partitions: 0, settings: { unread: 'it is a pattern' } },
+      roles: ['input'],
+      pattern: { matches, left: inputs.left },
+    }))
+    for (const [topic, roles] of this.#roles()) {
       // First, because unlike a metadata request it never makes the cluster create the topic.
       const settings = await this.#settings(topic)
+      // It has been deleted since it was seen, and is no finding.
+      if (settings === undefined && inputs.patternOf(topic) !== undefined) continue
       const partitions = settings === undefined ? 0 : await this.#partitions(topic)
       facts.push({ topic, roles, partitions, settings: settings ?? { unread: 'it does not exist' } })
     }
     return facts
   }
 
-  #add(topic: string | undefined, role: TopicRole): void {
-    if (topic !== undefined) this.#roles.set(topic, [...(this.#roles.get(topic) ?? []), role])
+  #roles(): ReadonlyMap<string, readonly TopicRole[]> {
+    const { deadLetter, inputs, isShadow = false, outcome } = this.#names
+    const roles = new Map<string, TopicRole[]>()
+    const add = (topic: string | undefined, role: TopicRole): void => {
+      if (topic !== undefined) roles.set(topic, [...(roles.get(topic) ?? []), role])
+    }
+    for (const topic of examined(inputs)) add(topic, 'input')
+    add(outcome, isShadow ? 'shadow' : 'outcome')
+    add(deadLetter, 'dead-letter')
+    return roles
   }
 
   /** `undefined` when the topic does not exist. A refusal is an answer, so the admin connection stays open. */
@@ -79,6 +95,11 @@ export class TopicFactsReader {
       throw error
     }
   }
+}
+
+/** Topics that are named, and some of the others. */
+export function examined({ matched, selection }: InputTopics): readonly string[] {
+  return [...selection.names, ...matched.slice(0, MATCHED_EXAMINED_MAX)]
 }
 
 function isLeaderless(error: unknown): boolean {

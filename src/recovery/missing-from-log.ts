@@ -1,5 +1,6 @@
 import { isOutcome } from '../events/outcome.ts'
 import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import { type LogReader, type PartitionBounds, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
 import type { RecordBatch } from '../intake/record-source.ts'
 import type { PartitionStart } from '../intake/start-plan.ts'
@@ -8,7 +9,7 @@ import type { Formats } from './origin-lookup.ts'
 import type { StoreFromLog } from './store-from-log.ts'
 
 export interface MissingFromLogOptions {
-  readonly inputTopics: readonly string[]
+  readonly inputs: Pick<InputTopics, 'names'>
   /** Reports outcomes that do not count: on another topic, or with a trigger that the log should hold and does not. */
   readonly onDisbelieved: (outcomes: DisbelievedOutcomes) => void
   readonly onProgress: (progress: RebuildProgress) => void
@@ -49,7 +50,8 @@ export class MissingFromLog {
 
   /** Throws when the log or the store is out of reach. */
   async apply(missing: Missing, starts: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
-    const { formats, inputTopics, onDisbelieved, outcomeTopic, reader, store } = this.#options
+    const { formats, inputs, onDisbelieved, outcomeTopic, reader, store } = this.#options
+    const inputTopics = inputs.names
     const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
     const triggers = new Map<string, PartitionRange>()
     const believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic, formats)

@@ -28,7 +28,8 @@ export function originalRecord(
     header('partition'),
     Number(header('timestamp')),
   ]
-  if (!inputTopics.includes(topic)) return left(`its topic ${topic || '(none)'} is not in KAFKA_TOPICS`)
+  if (!inputTopics.includes(topic))
+    return left(`its topic ${topic || '(none)'} is not in KAFKA_TOPICS, or does not exist`)
   if (header('cut') !== undefined)
     return left(`it was cut; the whole record may still be at ${topic}/${partition}/${header('offset')}`)
   // Not by a spread: a record's content is read on demand.

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { TopicPartition } from '../events/wire-record.ts'
+import type { InputTopics } from '../intake/input-topics.ts'
 import type { PartitionRange } from '../intake/log-reader.ts'
 import { type PartitionStart, planStart } from '../intake/start-plan.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -17,6 +18,7 @@ export interface RebuildOptions extends MissingFromLogOptions {
   readonly onForgotten: (starts: readonly PartitionStart[]) => void
   /** The store has fallen behind, and the log has dropped records before `low` that it lacks. */
   readonly onLacked: (starts: readonly (PartitionStart & { readonly lackedFrom: number })[]) => void
+  readonly inputs: InputTopics
   /** How far this replica has read its partitions. */
   readonly own: () => readonly (TopicPartition & { readonly next: number })[]
   readonly startFrom: 'latest' | 'earliest'
@@ -125,12 +127,14 @@ export class Rebuild {
 
   /** The store is proved, and this replica has nothing to add. */
   async #isEnough(shown: StoredEpoch): Promise<boolean> {
+    const { epoch } = this.#options
     if (!shown.isOfThisRun) return false
     if (this.#last === undefined) {
       // A starting replica has written nothing elsewhere, but its group may never have read a topic.
       const starts = await this.#plan()
       if (starts.some(isUnread) || (await this.#isOld(starts))) return false
       await this.#commit(starts)
+      await epoch.writePositions([], epoch.runId, await this.#newPatterns())
       return true
     }
     return !this.#isDistrusted && this.#isLast(shown)
@@ -177,7 +181,7 @@ export class Rebuild {
       ...it,
       offset: appliedUpTo(it),
     }))
-    await epoch.writePositions(applied, runId)
+    await epoch.writePositions(applied, runId, this.#options.inputs.selection.patterns)
     // Triggers that were not run again never would be: the epoch says that they were.
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
     const proof = isProved
@@ -195,14 +199,15 @@ export class Rebuild {
    * a later end and skip what ended in between.
    */
   async #note(first: readonly PartitionStart[], signal: AbortSignal): Promise<void> {
-    const { epoch, groupId, reader, startFrom } = this.#options
+    const { epoch, groupId, inputs, reader, startFrom } = this.#options
     // From the earliest offset every plan gives the same start.
     if (first.length === 0 || startFrom === 'earliest') return
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
     const noted = first.map((it) => ({ ...it, offset: it.low }))
     this.#noted = [...this.#noted, ...noted]
     await reader.commitForEmptyGroup(groupId, noted)
-    await epoch.writePositions(noted, epoch.runId)
+    // The patterns together with them: one that counted as followed without them would bring old triggers.
+    await epoch.writePositions(noted, epoch.runId, inputs.selection.patterns)
   }
 
   /** Commits for a group that the broker does not know. A group with members reads the positions from the store. */
@@ -217,17 +222,35 @@ export class Rebuild {
   }
 
   async #plan(): Promise<PartitionStart[]> {
-    const { doesStartMove, epoch, groupId, inputTopics, reader, startFrom } = this.#options
-    const [topicIds, committed, applied] = await Promise.all([
+    const { doesStartMove, epoch, groupId, inputs, reader, startFrom } = this.#options
+    const inputTopics = await inputs.look()
+    const [topicIds, committed, applied, followed] = await Promise.all([
       reader.topicIds(inputTopics),
       reader.committed(groupId, inputTopics),
       epoch.positions(),
+      this.#followedPatterns(),
     ])
+    for (const { pattern } of committed) if (pattern !== undefined) followed.add(pattern)
     // Last, so that no position of the group lies beyond them.
     const bounds = await reader.bounds(inputTopics)
     const noted = this.#noted.filter((it) => ![...committed, ...applied].some((known) => isSame(it, known)))
     const known = [...applied, ...noted]
-    return planStart({ bounds, committed, applied: known, doesStartMove, startFrom, topicIds })
+    return planStart({
+      ...{ bounds, committed, applied: known, doesStartMove, startFrom, topicIds },
+      isFollowed: (topic) => inputs.isOf(followed, topic),
+      patternOf: (topic) => inputs.patternOf(topic),
+    })
+  }
+
+  /** This process itself has followed all patterns since it first made the store complete. */
+  async #followedPatterns(): Promise<Set<string>> {
+    const { epoch, inputs } = this.#options
+    return new Set(this.#last === undefined ? await epoch.followedPatterns() : inputs.selection.patterns)
+  }
+
+  async #newPatterns(): Promise<string[]> {
+    const known = await this.#followedPatterns()
+    return this.#options.inputs.selection.patterns.filter((it) => !known.has(it))
   }
 
   async #missing(

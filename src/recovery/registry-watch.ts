@@ -47,10 +47,10 @@ export class RegistryWatch {
     await this.#running
   }
 
-  /** The positions in the store. Empty while it is not proved or out of reach. */
-  async positions(): Promise<readonly AppliedPosition[]> {
+  /** The positions in the store. `undefined` while it is not proved or out of reach. */
+  async positions(): Promise<readonly AppliedPosition[] | undefined> {
     const { epoch, guard } = this.#options
-    return guard.isIntact ? epoch.positions().catch(() => []) : []
+    return guard.isIntact ? epoch.positions().catch(() => undefined) : undefined
   }
 
   /** Stores positions that somebody else set for the group. Throws when the store is not proved or out of reach. */

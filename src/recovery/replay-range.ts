@@ -49,7 +49,7 @@ function checkOffsets(
 ): PartitionBounds {
   const name = `--offsets: ${topic}:${partition}`
   if (!topics.includes(topic)) {
-    throw new RelayFault('LR_USAGE', `${name}: the topic is not one of ${topics.join(', ')}`)
+    throw new RelayFault('LR_USAGE', `${name}: the topic is not one of those that the relay reads`)
   }
   const held = bounds.find((it) => it.topic === topic && it.partition === partition)
   if (held === undefined) throw new RelayFault('LR_USAGE', `${name}: the topic does not have this partition`)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isPattern } from '../events/topic-selection.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
 import type { AppliedPosition, EpochStore, StoredEpoch } from '../registry/epoch-store.ts'
@@ -6,6 +7,9 @@ import { isWrongType } from './foreign-keys.ts'
 import { isUnknownRun, type RedisCommand, type RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { evalScript, redisScript } from './redis-script.ts'
+
+/** The value of a pattern among the positions; its field is the pattern itself, and no topic has a name with `*`. */
+const FOLLOWED = 'followed'
 
 /** KEYS: lock. ARGV: owner, ms. */
 const lockScript = redisScript(`
@@ -100,10 +104,20 @@ export class RedisEpochStore implements EpochStore {
     return found
   }
 
-  async writePositions(positions: readonly AppliedPosition[], runId: string): Promise<void> {
+  async followedPatterns(): Promise<string[]> {
+    const fields = (await this.#ask(this.#positions, ['HKEYS', this.#positions])) as string[]
+    return fields.filter(isPattern)
+  }
+
+  async writePositions(
+    positions: readonly AppliedPosition[],
+    runId: string,
+    patterns: readonly string[] = [],
+  ): Promise<void> {
     if (this.#redis.runId !== runId) throw new RelayFault('LR_REGISTRY_LOST', 'another Redis server answers')
-    if (positions.length === 0) return
-    await this.#ask(this.#positions, ['HSET', this.#positions, ...positions.flatMap(writePosition)])
+    const fields = [...positions.flatMap(writePosition), ...patterns.flatMap((it) => [it, FOLLOWED])]
+    if (fields.length === 0) return
+    await this.#ask(this.#positions, ['HSET', this.#positions, ...fields])
   }
 
   async clearPositions(): Promise<void> {

@@ -46,12 +46,19 @@ export interface EpochStore {
   confirm(owner: string, nowMs: number, runId: string): Promise<StoreProof | undefined>
   /** Empty when the store holds none. */
   positions(): Promise<AppliedPosition[]>
+  /** Patterns of topics that the group follows. */
+  followedPatterns(): Promise<string[]>
   /**
    * Only for positions written after the writes that they cover: replication keeps that order. Throws `LR_REGISTRY_LOST` when
-   * another server answers than that of the run, since it may lack those writes.
+   * another server answers than that of the run, since it may lack those writes. `patterns`: the group follows them from now
+   * on, that is, `positions` and earlier ones are those of all topics that match. Written at once with the positions.
    */
-  writePositions(positions: readonly AppliedPosition[], runId: string): Promise<void>
-  /** Forgets all positions: the store is rebuilt from the beginning of the log. */
+  writePositions(
+    positions: readonly AppliedPosition[],
+    runId: string,
+    patterns?: readonly string[],
+  ): Promise<void>
+  /** Forgets all positions and patterns: the store is rebuilt from the beginning of the log. */
   clearPositions(): Promise<void>
   /**
    * Writes the heartbeat and returns the number of heartbeats, this one included. A lower number than before means that the

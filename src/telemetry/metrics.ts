@@ -186,6 +186,23 @@ export class Metrics {
     })
   }
 
+  /** A counter that is kept elsewhere, and read when it is scraped. */
+  labelledCounter(
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: () => Iterable<{ labels: Record<string, string>; value: number }>,
+  ): void {
+    new Counter({
+      ...this.#named(name, help),
+      labelNames,
+      collect() {
+        this.reset()
+        for (const { labels, value } of read()) this.inc(shownLabels(labels), value)
+      },
+    })
+  }
+
   #counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) {
     return new Counter({ ...this.#named(name, help), labelNames })
   }

@@ -24,6 +24,8 @@ import { acceptedAttemptLine } from './attempt-line.ts'
 import type { Log, Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
+/** In a line of the log. */
+const TOPICS_NAMED_MAX = 20
 const levels = {
   error: 'error',
   warning: 'warn',
@@ -252,6 +254,16 @@ export class RelayEvents implements CheckupEvents, DeliveryEvents, IntakeEvents 
       passedTexts[why] ??
         'the topic no longer holds the next records: reading continues at its earliest record',
     )
+  }
+
+  /** Topics that a pattern brings are read from now on, or not any more. */
+  topicsChanged({ added, left }: { added: readonly string[]; left: readonly string[] }): void {
+    const counts = { added: added.length, left: left.length }
+    const named = {
+      addedTopics: added.slice(0, TOPICS_NAMED_MAX),
+      leftTopics: left.slice(0, TOPICS_NAMED_MAX),
+    }
+    this.#log.info({ ...counts, ...named }, 'topics of patterns')
   }
 
   /** A batch did not follow on the last one; what comes before it is fetched again. */

@@ -1,11 +1,15 @@
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
 import type { Checkup } from '../diagnosis/checkup.ts'
+import type { RuleUse } from '../diagnosis/facts.ts'
 import type { IssuerLooks } from '../diagnosis/issuer-looks.ts'
 import type { Assignment } from '../intake/assignment.ts'
 import type { ConsumerLag } from '../intake/consumer-lag.ts'
 import type { RebuildProgress } from '../recovery/missing-from-log.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type { Metrics } from './metrics.ts'
+
+/** A mapping file may have thousands. */
+const RULES_SHOWN_MAX = 200
 
 export interface ExportedState {
   readonly assignment: Assignment
@@ -15,6 +19,8 @@ export interface ExportedState {
   readonly isReady: () => boolean
   readonly issuerLooks: IssuerLooks
   readonly lag: ConsumerLag
+  /** What the rules of the mapping file took. */
+  readonly rules: () => readonly RuleUse[]
   /** The last progress of a rebuild. */
   readonly rebuilding: () => RebuildProgress | undefined
 }
@@ -22,7 +28,7 @@ export interface ExportedState {
 /** Gauges that show how things stand when they are scraped. */
 export function exportState(
   metrics: Metrics,
-  { assignment, checkup, core, guard, isReady, issuerLooks, lag, rebuilding }: ExportedState,
+  { assignment, checkup, core, guard, isReady, issuerLooks, lag, rebuilding, rules }: ExportedState,
 ): void {
   metrics.gauge('ready', '1 when the relay consumes and can deliver.', () => (isReady() ? 1 : 0))
   metrics.gauge('attempts_in_flight', 'Attempts in flight.', () => core.dispatcher.inFlight)
@@ -53,6 +59,17 @@ export function exportState(
         value: lag.of(queue) ?? 0,
       }))
     },
+  )
+  metrics.labelledCounter(
+    'mapped_records_total',
+    'Records of other formats, by the rule that took them; those without a rule were skipped.',
+    ['mapping', 'rule'],
+    () =>
+      rules().map(({ mapping, rule = '', records }, i) => ({
+        labels:
+          i < RULES_SHOWN_MAX ? { mapping, rule } : { mapping: 'other', rule: rule === '' ? '' : 'other' },
+        value: records,
+      })),
   )
   metrics.labelledGauge('check_findings', 'Findings of the checks.', ['check', 'severity'], async () => {
     const counts = new Map<string, { labels: { check: string; severity: string }; value: number }>()

@@ -82,6 +82,18 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     await store.clearPositions()
     expect(await store.positions()).toEqual([])
   })
+
+  test('patterns that the group follows stand beside the positions, and are none', async () => {
+    await using subject = await open()
+    const { store } = subject
+    const position = { topic: 'kc.a', partition: 0, offset: 7, start: 2, topicId: 'id' }
+    await store.writePositions([position], store.runId, ['kc.*', '*.7'])
+    await store.writePositions([], store.runId, ['kc.*'])
+    expect(await store.positions()).toEqual([position])
+    expect((await store.followedPatterns()).sort()).toEqual(['*.7', 'kc.*'])
+    await store.clearPositions()
+    expect(await store.followedPatterns()).toEqual([])
+  })
 })
 
 test('the string that an earlier release kept at the epoch is none, and makes room for one', async () => {

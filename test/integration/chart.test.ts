@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
 import { readIssuersFile } from '../../src/config/issuers-file.ts'
+import { readMappingFile } from '../../src/config/mapping-file.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
 import { ensureHelm } from '../stack/helm.ts'
 import { createScratchDirectory } from '../stack/scratch-directory.ts'
@@ -53,7 +54,7 @@ const kindsOf = (objects: KubernetesObject[]) => objects.map(({ kind }) => kind)
 describe('every file of values', () => {
   test('is there', () => {
     expect(valuesFiles.sort()).toEqual([
-      ...['existing-secret', 'full', 'keda', 'many-issuers', 'minimal', 'secured-backends'],
+      ...['existing-secret', 'full', 'keda', 'many-issuers', 'mapping', 'minimal', 'secured-backends'],
     ])
   })
 
@@ -318,6 +319,50 @@ chartTest(
     expect(existing.filter(({ kind, data }) => kind === 'ConfigMap' && 'issuers.yaml' in data)).toEqual([])
   },
 )
+
+chartTest('rules are a mapping file, which the relay reads, and which needs no restart', async (it) => {
+  const args = it.values('mapping')
+  const objects = await it.render(...args)
+  const file = optionsOf(objects).MAPPING_FILE as string
+  expect(containerOf(objects).volumeMounts).toContainEqual({
+    name: 'mapping',
+    mountPath: dirname(file),
+    readOnly: true,
+  })
+  const made = objects.find(({ kind, data }) => kind === 'ConfigMap' && 'mapping.yaml' in data)
+  expect(podOf(objects).volumes).toContainEqual({
+    name: 'mapping',
+    configMap: { name: made?.metadata.name, defaultMode: 0o444 },
+  })
+  const scratch = createScratchDirectory('mapping')
+  try {
+    const path = join(scratch.path, basename(file))
+    await writeFile(path, made?.data[basename(file)])
+    const [mapping] = readMappingFile(path).mappings
+    expect(mapping?.topics).toEqual(['keycloak.events.*'])
+    expect(mapping?.rules.map(({ name }) => name)).toEqual(expect.arrayContaining(['own', 'logout']))
+  } finally {
+    await scratch.remove()
+  }
+  // Of all topics of the group: a pattern is none.
+  const { triggers } = only(objects, 'ScaledObject').spec
+  expect(triggers).toHaveLength(1)
+  expect(triggers[0].metadata).not.toHaveProperty('topic')
+
+  const annotations = (them: KubernetesObject[]) =>
+    only(them, 'Deployment').spec.template.metadata.annotations
+  const changed = await it.render(...args, '--set', 'mapping.list[0].causes={logout}')
+  expect(annotations(changed)).toEqual(annotations(objects))
+  const existing = 'mapping.list=null,mapping.existingConfigMap=mine,mapping.key=rules.json'
+  const others = await it.render(...args, '--set', existing)
+  expect(basename(optionsOf(others).MAPPING_FILE as string)).toBe('rules.json')
+  expect(podOf(others).volumes).toContainEqual({
+    name: 'mapping',
+    configMap: { name: 'mine', defaultMode: 0o444 },
+  })
+  for (const values of ['mapping.existingConfigMap=mine', 'config.MAPPING_FILE=/x'])
+    await expect(it.render(...args, '--set', values)).rejects.toThrow(/exclude each other/)
+})
 
 const refusedIssuers: Record<string, [values: string, message: RegExp]> = {
   'two sources': ['issuers.existingConfigMap=mine', /exclude each other/],

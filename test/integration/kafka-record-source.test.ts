@@ -6,6 +6,7 @@ import type { RecordBatch, RecordListener } from '../../src/intake/record-source
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaRecordSource } from '../../src/kafka/kafka-record-source.ts'
 import { eventually } from '../support/eventually.ts'
+import { namedTopics } from '../support/named-topics.ts'
 import { TopicLog } from '../support/topic-log.ts'
 
 /** Takes everything, and calls settled what a test says. */
@@ -80,7 +81,7 @@ async function consume(listener: RecordListener, options: ConsumeOptions = {}) {
   const { startFrom = 'latest', stallMs = 45_000, onTrouble = () => undefined } = options
   const source = new KafkaRecordSource({
     kafka: createKafkaClient(inject('kafkaBrokers').split(','), 'test', () => undefined),
-    topics: [topic.name],
+    inputs: namedTopics(topic.name),
     groupId,
     startFrom,
     stallMs,

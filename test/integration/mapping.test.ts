@@ -118,6 +118,40 @@ describe('a platform that writes its own records, and no registrations', () => {
     expect(traced.stdout).toContain('sent')
   })
 
+  test('what each rule takes is counted, and `doctor` names those that took nothing of late', async () => {
+    const [sid, user] = [randomUUID(), randomUUID()]
+    await site.topic.publish(
+      event('LOGIN', sid, user, { clientId: CLIENT }),
+      event('REGISTER', sid, user),
+      event('LOGOUT', sid, user),
+    )
+    await site.topic.waitForOutcome(CLIENT, sid)
+    const of = (rule: string) => readMetric(relay, 'mapped_records_total', { mapping: site.topic.name, rule })
+    expect(await of('logout')).toBeGreaterThan(0)
+    expect(await of('')).toBeGreaterThan(0)
+    // Beside the preset a rule of the operator that cannot be met.
+    const rule = `{ name: own, when: 'value.type == "SIGN_OFF"', emit: nothing }`
+    const own = join(site.folder, 'own-rule.yaml')
+    await replaceFile(own, `${keycloak()}    rules: [${rule}]\n`)
+    const env = site.commandEnvironment({ MAPPING_FILE: own })
+    const rules = async (settings: Readonly<Record<string, string>>) => {
+      const { rows } = await relayCommand(['doctor', '--json'], settings)
+      return rows.filter(({ check }) => check === 'mapping-rules')
+    }
+    const [warning, hint] = await rules(env)
+    expect(warning).toMatchObject({ severity: 'warning', about: site.topic.name })
+    expect(warning?.text).toMatch(/\bown\b.*the last \d+ record/)
+    expect(hint).toMatchObject({ severity: 'hint' })
+    expect(hint?.text).not.toMatch(/\blogout\b/)
+    expect(await rules(site.commandEnvironment())).toMatchObject([{ severity: 'ok' }])
+    await replaceFile(own, `${keycloak()}    surprise: 1\n`)
+    const { rows } = await relayCommand(['doctor', '--json'], env)
+    expect(rows.find(({ check }) => check === 'mapping-file')).toMatchObject({
+      severity: 'warning',
+      text: expect.stringContaining('own-rule.yaml:5'),
+    })
+  })
+
   test('a relay that is killed in the middle, and a Redis that is emptied: every session is told, under one outcome', async () => {
     const people = Array.from({ length: 200 }, () => ({ sid: randomUUID(), user: randomUUID() }))
     const logins = people.map(({ sid, user }) => event('LOGIN', sid, user, { clientId: CLIENT }))

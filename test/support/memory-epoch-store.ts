@@ -10,6 +10,7 @@ interface Server {
   provedAtMs: number | undefined
   beats: number
   positions: Map<string, AppliedPosition>
+  patterns: Set<string>
   holder: { owner: string; untilMs: number } | undefined
 }
 
@@ -22,6 +23,7 @@ export class MemoryEpochStore implements EpochStore {
     provedAtMs: undefined,
     beats: 0,
     positions: new Map(),
+    patterns: new Set(),
     holder: undefined,
   }
   #ids = 0
@@ -73,14 +75,24 @@ export class MemoryEpochStore implements EpochStore {
     return [...this.#server.positions.values()]
   }
 
-  async writePositions(positions: readonly AppliedPosition[], runId: string): Promise<void> {
+  async followedPatterns(): Promise<string[]> {
+    return [...this.#server.patterns]
+  }
+
+  async writePositions(
+    positions: readonly AppliedPosition[],
+    runId: string,
+    patterns: readonly string[] = [],
+  ): Promise<void> {
     if (runId !== this.runId) throw new RelayFault('LR_REGISTRY_LOST', 'another server answers')
     for (const { topic, partition, offset, start, topicId } of positions)
       this.#server.positions.set(`${topic}/${partition}`, { topic, partition, offset, start, topicId })
+    for (const pattern of patterns) this.#server.patterns.add(pattern)
   }
 
   async clearPositions(): Promise<void> {
     this.#server.positions.clear()
+    this.#server.patterns.clear()
   }
 
   async heartbeat(nowMs: number): Promise<number> {
@@ -97,6 +109,7 @@ export class MemoryEpochStore implements EpochStore {
       provedAtMs: undefined,
       beats: 0,
       positions: new Map(),
+      patterns: new Set(),
       holder: undefined,
     }
   }

@@ -37,10 +37,16 @@ export class MemoryLog implements LogReader {
 
   /** `partitions`: how many each topic has. */
   constructor(partitions: Readonly<Record<string, number>>) {
-    for (const [topic, count] of Object.entries(partitions)) {
-      for (let partition = 0; partition < count; partition++)
-        this.#partitions.set(nameOf({ topic, partition }), [])
-    }
+    for (const [topic, count] of Object.entries(partitions)) this.create(topic, count)
+  }
+
+  create(topic: string, partitions: number): void {
+    for (let partition = 0; partition < partitions; partition++)
+      this.#partitions.set(nameOf({ topic, partition }), [])
+  }
+
+  async names(): Promise<readonly string[]> {
+    return [...new Set([...this.#partitions.keys()].map((name) => partitionOf(name).topic))]
   }
 
   append({ topic, partition, value, timestampMs, headers = {} }: LoggedRecord): WireRecord {

@@ -4,6 +4,7 @@ import type { PartitionQueue } from '../../src/intake/partition-queue.ts'
 import type { GroupPosition } from '../../src/kafka/group-positions.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaRecordSource, type KafkaRecordSourceOptions } from '../../src/kafka/kafka-record-source.ts'
+import { namedTopics } from './named-topics.ts'
 
 export interface ReadingOptions {
   readonly kafkaBrokers: string
@@ -38,7 +39,7 @@ export class ReadingRelay {
   }: ReadingOptions) {
     this.source = new KafkaRecordSource({
       kafka: createKafkaClient(kafkaBrokers.split(','), 'test', () => undefined),
-      topics: [topic],
+      inputs: namedTopics(topic),
       groupId,
       startFrom,
       stallMs: 45_000,

@@ -49,6 +49,19 @@
 /etc/logout-relay/issuers
 {{- end }}
 
+{{- define "logout-relay.mappingConfigMap" -}}
+{{- if .Values.mapping.existingConfigMap }}
+{{- .Values.mapping.existingConfigMap }}
+{{- else if .Values.mapping.list }}
+{{- printf "%s-mapping" (include "logout-relay.fullname" .) }}
+{{- end }}
+{{- end }}
+
+{{/* The whole folder is mounted: a file that is mounted alone never changes. */}}
+{{- define "logout-relay.mappingFile" -}}
+/etc/logout-relay/mapping/{{ ternary .Values.mapping.key "mapping.yaml" (not (empty .Values.mapping.existingConfigMap)) }}
+{{- end }}
+
 {{/* Where the files of the secret options are mounted, each by the name of its option. */}}
 {{- define "logout-relay.secretsDirectory" -}}
 /etc/logout-relay/secrets
@@ -103,6 +116,12 @@ say then what is missing.
 {{- end }}
 {{- else if .Values.issuers.keysSecret }}
 {{- fail "issuers.keysSecret has no effect without issuers.list or issuers.existingConfigMap" }}
+{{- end }}
+{{- if and .Values.mapping.existingConfigMap .Values.mapping.list }}
+{{- fail "mapping.existingConfigMap and mapping.list exclude each other" }}
+{{- end }}
+{{- if and (include "logout-relay.mappingConfigMap" .) .Values.config.MAPPING_FILE }}
+{{- fail "config.MAPPING_FILE and mapping exclude each other: the chart sets the option to the file that it mounts" }}
 {{- end }}
 {{- range $option := include "logout-relay.secretOptions" . | fromJsonArray }}
 {{- if and (hasKey $.Values.config (printf "%s_FILE" $option)) (include "logout-relay.secretKeyRef" (dict "root" $ "option" $option)) }}

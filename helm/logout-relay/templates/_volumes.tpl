@@ -28,6 +28,11 @@
   readOnly: true
 {{- end }}
 {{- end }}
+{{- if include "logout-relay.mappingConfigMap" . }}
+- name: mapping
+  mountPath: {{ dir (include "logout-relay.mappingFile" .) }}
+  readOnly: true
+{{- end }}
 {{- if include "logout-relay.secretSources" . }}
 - name: secrets
   mountPath: {{ include "logout-relay.secretsDirectory" . }}
@@ -56,6 +61,12 @@
     secretName: {{ . }}
     defaultMode: 0440
 {{- end }}
+{{- end }}
+{{- with include "logout-relay.mappingConfigMap" . }}
+- name: mapping
+  configMap:
+    name: {{ . }}
+    defaultMode: 0444
 {{- end }}
 {{- with include "logout-relay.secretSources" . }}
 - name: secrets

@@ -6,7 +6,7 @@ import { Decoders } from '../../events/decoding/decode-record.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import type { ClientHistory } from '../../registry/client-history.ts'
-import { kafkaClient, openKafka, reachable } from '../backends.ts'
+import { firstNamed, kafkaClient, openKafka, reachable } from '../backends.ts'
 import { TRIGGER_SOURCE } from '../send/trigger-record.ts'
 import type { ClientSite } from './client-site.ts'
 
@@ -46,7 +46,7 @@ export async function publishChange(
   type: ClientChange['type'] = 'client-configured',
 ): Promise<void> {
   const config = readConfigPart(publishLayout)
-  const [topic] = config.topics as [string]
+  const topic = firstNamed(config.topics, `add the name of a topic for records of the relay's own`)
   const redisMs = await reachable('Redis', site.settings.nowMs())
   // A clock that is fast must not make a change win over all that follow, nor one that is slow make it have no effect.
   const nowMs = Math.min(Date.now(), redisMs + CLOCK_TOLERANCE_MS)

@@ -8,7 +8,7 @@ import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { originalRecord } from '../../recovery/original-record.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
-import { kafkaClient, openKafka, reachable } from '../backends.ts'
+import { inputTopics, kafkaClient, openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 
@@ -35,7 +35,7 @@ export async function sendDeadLetters(
   output: Output,
 ): Promise<void> {
   const config = readConfigPart(deadLettersLayout)
-  const { deadLetterTopic: topic, topics: inputs } = config.kafka
+  const { deadLetterTopic: topic } = config.kafka
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
   const mapping = await new RecordMapping(config.kafka.mappingFile).open()
@@ -44,6 +44,7 @@ export async function sendDeadLetters(
   const decoders = mapping.decoders((name) => issuers.resolve(name))
   let [sent, left] = [0, 0]
   try {
+    const inputs = await inputTopics(config.kafka.topics, topics)
     const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)
     const ranges = await reachable('Kafka', resolveRange(range, [topic], reader))
     const wanted = ranges.filter(({ from, to }) => from < to)
@@ -61,7 +62,7 @@ export async function sendDeadLetters(
           for (const letter of records) {
             if (letter.offset >= end) continue
             const name = `${topic}/${partition}/${letter.offset}`
-            const fate = originalRecord(letter, inputs, decoders, Date.now())
+            const fate = originalRecord(letter, inputs.names, decoders, Date.now())
             if (fate.kind === 'left') {
               left++
               output.note(`left: ${name}: ${fate.why}`)

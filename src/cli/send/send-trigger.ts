@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { RecordMapping } from '../../app/record-mapping.ts'
 import { type Layout, layout, readConfigPart } from '../../config/config.ts'
+import { isSelected } from '../../events/topic-selection.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
@@ -9,7 +10,7 @@ import { resolveRange } from '../../recovery/replay-range.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { RedisSessionView } from '../../redis/redis-session-view.ts'
 import { readConfigFor } from '../arguments.ts'
-import { kafkaClient, openKafka, openRedis, reachable } from '../backends.ts'
+import { firstNamed, inputTopics, kafkaClient, openKafka, openRedis, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { Output } from '../output.ts'
 import { parseDuration } from '../time-argument.ts'
@@ -50,8 +51,8 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
     process.exitCode = EXIT_CODE.failed
     return
   }
-  const { outcomeTopic, topics: inputs } = config
-  const topic = options.topic ?? (inputs[0] as string)
+  const { outcomeTopic, topics: selection } = config
+  const topic = options.topic ?? firstNamed(selection, 'name one with --topic')
   const { session, user, reason } = options
   const trigger: TriggerFields = {
     type,
@@ -63,7 +64,7 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
     ...(reason !== undefined && { reason }),
   }
   const record = triggerRecord(checkedTopic(topic), trigger)
-  if (!inputs.includes(topic)) {
+  if (!isSelected(selection, topic)) {
     output.note(`${topic} is not in ${layout.kafka.topics}: no relay with these settings reads it`)
   }
   const { kafka, topics } = await openKafka(config)
@@ -90,7 +91,8 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
           const mapping = await new RecordMapping(config.mappingFile).open()
           const reader = new KafkaLogReader(kafka, topics)
           const fromMs = trigger.occurredAtMs - KNOWN_MS
-          const searched = [...new Set([...inputs, outcomeTopic])]
+          const { names } = await inputTopics(selection, topics)
+          const searched = [...new Set([...names, outcomeTopic])]
           const unknown = await unknownNames(session === undefined ? { user: user as string } : { session }, {
             issuers: [issuer],
             sessions: view,

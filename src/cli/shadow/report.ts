@@ -12,7 +12,7 @@ import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { id, parseIssuer } from '../arguments.ts'
-import { type KafkaBackend, kafkaClient, openKafka, reachable } from '../backends.ts'
+import { inputTopics, type KafkaBackend, kafkaClient, openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
@@ -66,6 +66,7 @@ async function report(options: Options): Promise<void> {
     await reachable('Kafka', requireTopic(config.kafka.shadowTopic, kafka))
     const reading = {
       ...config.kafka,
+      topics: (await inputTopics(config.kafka.topics, kafka.topics)).names,
       issuer,
       sinceMs,
       decoders: mapping.decoders((name) => issuers.resolve(name)),

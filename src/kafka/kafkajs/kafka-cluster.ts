@@ -51,6 +51,8 @@ export interface Broker {
 
 export interface Cluster {
   readonly brokerPool: { findConnectedBroker(): Promise<Broker> }
+  /** Those whose metadata are requested. */
+  readonly targetTopics: Set<string>
   connect(): Promise<void>
   disconnect(): Promise<void>
   addMultipleTargetTopics(topics: string[]): Promise<void>

@@ -42,7 +42,7 @@ describe('configuration', () => {
     expect(readConfig(required)).toMatchObject({
       kafka: {
         brokers: ['kafka-1:9092', '[::1]:9093'],
-        topics: ['session-events'],
+        topics: { names: ['session-events'], patterns: [] },
         outcomeTopic: 'session-events',
         deadLetterTopic: 'session-events.dead-letter',
         groupId: 'logout-relay',
@@ -80,14 +80,18 @@ describe('configuration', () => {
   test('reads every kind of value', () => {
     const config = readConfig({
       ...required,
-      KAFKA_TOPICS: ' a , b.c,',
+      KAFKA_TOPICS: ' a , b.c,a,',
       EGRESS_ALLOW_HTTP: '1',
       EGRESS_ALLOW: 'localhost, 10.0.0.0/8,fd00::/8',
       RETRY_DOUBTFUL_DELAYS_MS: '0',
       PORT: '0',
     })
     expect(config).toMatchObject({
-      kafka: { topics: ['a', 'b.c'], outcomeTopic: 'a', deadLetterTopic: 'a.dead-letter' },
+      kafka: {
+        topics: { names: ['a', 'b.c'], patterns: [] },
+        outcomeTopic: 'a',
+        deadLetterTopic: 'a.dead-letter',
+      },
       egress: { allowHttp: true, allow: ['localhost', '10.0.0.0/8', 'fd00::/8'] },
       delivery: { retry: { doubtfulDelaysMs: [] } },
       http: { port: 0 },
@@ -99,7 +103,7 @@ describe('configuration', () => {
     const { kafka, registry, issuers } = layout
     const { signingKeysFile } = issuers
     expect(readConfigPart({ topics: kafka.topics, registry, issuers: { signingKeysFile } }, env)).toEqual({
-      topics: ['session-events'],
+      topics: readConfig(required).kafka.topics,
       registry: readConfig(required).registry,
       issuers: { signingKeysFile: required.SIGNING_KEYS_FILE },
     })
@@ -126,7 +130,7 @@ describe('configuration', () => {
       'u:p@a:1',
       '::1:9092',
     ],
-    KAFKA_TOPICS: [',', 'a b', 'ä', 'x'.repeat(250)],
+    KAFKA_TOPICS: [',', 'a b', 'ä', 'x'.repeat(250), '*', 'a,**', 'kc\\.events\\..*'],
     KAFKA_OUTCOME_TOPIC: ['a/b'],
     KAFKA_DEAD_LETTER_TOPIC: ['a,b', 'session-events'],
     KAFKA_START_FROM: ['newest', 'LATEST'],
@@ -179,6 +183,8 @@ describe('configuration', () => {
   test.each([
     ['KAFKA_DEAD_LETTER_TOPIC', { KAFKA_TOPICS: 'a,b', KAFKA_DEAD_LETTER_TOPIC: 'b' }],
     ['KAFKA_DEAD_LETTER_TOPIC', { KAFKA_TOPICS: 'a,a.dead-letter' }],
+    ['KAFKA_DEAD_LETTER_TOPIC', { KAFKA_TOPICS: 'a.*', KAFKA_OUTCOME_TOPIC: 'o' }],
+    ['KAFKA_OUTCOME_TOPIC', { KAFKA_TOPICS: 'a.*,*.b', KAFKA_DEAD_LETTER_TOPIC: 'd' }],
     ['RETRY_LEASE_MS', { RETRY_LEASE_MS: '6250', ATTEMPT_TIMEOUT_MS: '5000' }],
     ['RETRY_LEASE_MS', { RETRY_LEASE_MS: '65000', ATTEMPT_TIMEOUT_MS: '60000' }],
     ['RETRY_MAX_DELAY_MS', { RETRY_BASE_DELAY_MS: '2000', RETRY_MAX_DELAY_MS: '1999' }],
@@ -197,6 +203,16 @@ describe('configuration', () => {
       'PORT',
       'RETRY_LEASE_MS',
     ])
+  })
+
+  test('names and patterns of topics are told apart; what the relay writes itself is no input of a pattern', () => {
+    const { kafka } = readConfig({ ...required, KAFKA_TOPICS: 'a.*,b,*c*', MODE: 'shadow' })
+    expect(kafka).toMatchObject({
+      topics: { names: ['b'], patterns: ['a.*', '*c*'] },
+      outcomeTopic: 'b.shadow',
+      deadLetterTopic: 'b.dead-letter',
+    })
+    expect(kafka.topics.excluded).toEqual(['b', 'b.shadow', 'b.dead-letter'])
   })
 
   test('every option has one place', () => {

@@ -13,7 +13,7 @@ test('a valid configuration is read whole', () => {
   const { part, problems } = readEachOption(valid)
   expect(problems).toEqual([])
   expect(part(layout)).toMatchObject({
-    kafka: { brokers: ['a:1', 'b:2'], topics: ['session-events'] },
+    kafka: { brokers: ['a:1', 'b:2'], topics: { names: ['session-events'], patterns: [] } },
     http: { port: 8080 },
   })
 })

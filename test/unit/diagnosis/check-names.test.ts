@@ -59,6 +59,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     'topic-compaction',
     'topic-missing',
     'topic-partitions',
+    'topic-pattern',
     'topic-recreated',
     'topic-retention',
   ])

@@ -31,6 +31,31 @@ describe('a topic that is missing', () => {
   })
 })
 
+describe('a pattern', () => {
+  const found = (pattern: { matches: number; left: number }) => {
+    const facts = topicFacts({ topic: 'kc.*', partitions: 0, roles: ['input'], pattern })
+    const make = (it: (typeof all)[number]) => it.find([facts]).map((found) => ({ check: it.name, ...found }))
+    const all = topicChecks(expectations)
+    return troubles(all.flatMap(make))
+  }
+
+  test('that brings topics is fine', () => {
+    expect(found({ matches: 3, left: 0 })).toEqual([])
+  })
+
+  test('that brings none is warned of: the first event may create the topic, or it is misspelt', () => {
+    expect(found({ matches: 0, left: 0 })).toMatchObject([
+      { check: 'topic-pattern', about: 'kc.*', severity: 'warning' },
+    ])
+  })
+
+  test('that brings more topics than are read is an error', () => {
+    expect(found({ matches: 5_000, left: 7 })).toMatchObject([
+      { check: 'topic-pattern', severity: 'error', text: expect.stringContaining('7 topics') },
+    ])
+  })
+})
+
 describe('partitions', () => {
   test('one on an input topic is warned of', () => {
     const [finding] = troubles(checkPartitions(topicFacts({ partitions: 1 })))

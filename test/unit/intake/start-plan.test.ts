@@ -21,6 +21,24 @@ test.each([
     { bounds: [{ ...here, from: 10, to: 100, end: 120 }] },
     { kind: 'first', offset: 100, start: 120, end: 100 },
   ],
+  [
+    'a topic that has appeared while the group followed a pattern of its name: its first record is why it exists',
+    { isFollowed: (topic: string) => topic === 't', patternOf: (): string => 't*' },
+    { kind: 'added', offset: 10, start: 10, pattern: 't*' },
+  ],
+  [
+    'a topic of a pattern that the group has not followed before',
+    { isFollowed: () => false, patternOf: (): string => 't*' },
+    { kind: 'first', offset: 100, start: 100, pattern: 't*' },
+  ],
+  [
+    'a topic that was there when the group began to follow its pattern, and of which nothing is read yet',
+    {
+      applied: [{ ...here, offset: 10, start: 60, topicId: 'id' }],
+      isFollowed: () => true,
+    },
+    { kind: 'noted', offset: 10, start: 60 },
+  ],
   ['from the earliest', { startFrom: 'earliest' as const }, { kind: 'first', offset: 10, start: 10 }],
   [
     'what the group has committed',

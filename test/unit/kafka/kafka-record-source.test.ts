@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import type { Consumer, ConsumerConfig, Kafka } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { KafkaRecordSource } from '../../../src/kafka/kafka-record-source.ts'
+import { namedTopics } from '../../support/named-topics.ts'
 
 /** A client whose consumers hang in the first request of their group, as while a broker is away. */
 function hangingKafka(onRun: () => void): Kafka {
@@ -29,7 +30,7 @@ test('a partition that is resumed while a crashed consumer is being replaced doe
   const stopped = new AbortController()
   const source = new KafkaRecordSource({
     kafka: hangingKafka(() => isRunning.resolve()),
-    topics: ['t'],
+    inputs: namedTopics('t'),
     groupId: 'g',
     startFrom: 'latest',
     sessionTimeoutMs: 3_000,
@@ -100,7 +101,7 @@ test('a consumer that crashes between its assignment and the end of its join giv
   const isLost = Promise.withResolvers<void>()
   const source = new KafkaRecordSource({
     kafka: kafkaThatCrashesOnce(),
-    topics: ['t'],
+    inputs: namedTopics('t'),
     groupId: 'g',
     startFrom: 'latest',
     sessionTimeoutMs: 3_000,

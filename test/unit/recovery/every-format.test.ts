@@ -16,6 +16,7 @@ import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
+import { namedTopics } from '../../support/named-topics.ts'
 import { FOREIGN_TYPE, foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleRegistration } from '../sample-registration.ts'
@@ -85,7 +86,7 @@ async function rebuilt({ clock, log, pipeline, registry }: ReturnType<typeof sit
     epoch: new MemoryEpochStore(() => clock.nowMs),
     formats: pipeline.decoders,
     groupId: 'g',
-    inputTopics: [INPUT],
+    inputs: namedTopics(INPUT),
     onDisbelieved: () => undefined,
     onForgotten: () => undefined,
     onLacked: () => undefined,

@@ -6,6 +6,7 @@ import type { Outcome } from '../../../src/events/outcome.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { writeRegistration } from '../../../src/events/registration.ts'
 import type { TriggerOrigin } from '../../../src/events/trigger.ts'
+import { InputTopics } from '../../../src/intake/input-topics.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
 import type { RecordBatch } from '../../../src/intake/record-source.ts'
 import type { PartitionStart } from '../../../src/intake/start-plan.ts'
@@ -15,6 +16,7 @@ import { StoreFromLog } from '../../../src/recovery/store-from-log.ts'
 import { MemoryEpochStore } from '../../support/memory-epoch-store.ts'
 import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
+import { namedTopics } from '../../support/named-topics.ts'
 import { manualClock } from '../manual-clock.ts'
 import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { servedIssuer } from '../served-issuer.ts'
@@ -26,9 +28,20 @@ const OUTCOMES = 'outcomes'
 const HOUR = 3_600_000
 const sent: Outcome = { kind: 'sent', jti: 'j', attempts: 1, status: 200 }
 
-function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = {}) {
+interface SiteOptions {
+  readonly startFrom?: 'latest' | 'earliest'
+  readonly patterns?: readonly string[]
+  /** The number of partitions of each topic. */
+  readonly topics?: Readonly<Record<string, number>>
+}
+
+function site({ patterns, startFrom = 'latest', topics = { [INPUT]: 3, [OUTCOMES]: 3 } }: SiteOptions = {}) {
   const clock = manualClock()
-  const log = new MemoryLog({ [INPUT]: 3, [OUTCOMES]: 3 })
+  const log = new MemoryLog(topics)
+  const inputs = () =>
+    patterns === undefined
+      ? namedTopics(INPUT)
+      : new InputTopics({ names: [], patterns, excluded: [OUTCOMES] }, log)
   const registry = new MemoryRegistry()
   const epoch = new MemoryEpochStore(() => clock.nowMs)
   /** Offsets of the triggers that were run again, by partition. */
@@ -67,7 +80,7 @@ function site({ startFrom = 'latest' }: { startFrom?: 'latest' | 'earliest' } = 
       store,
       formats: pipeline.decoders,
       groupId: 'g',
-      inputTopics: [INPUT],
+      inputs: inputs(),
       onForgotten: (starts) => forgotten.push(...starts),
       onDisbelieved: (it) => disbelieved.push(it),
       onLacked: (starts) => lacked.push(...starts),
@@ -631,4 +644,72 @@ test('what a store that fell back lacks, and the log has dropped by then, is tol
   epoch.failOver(copy, 'run-2')
   await ensure()
   expect(lacked).toMatchObject([{ topic: INPUT, partition: 0, lackedFrom: 3, low: 7 }])
+})
+
+/** Where each topic starts by the positions in the store: before it nothing is sent. */
+async function startsIn(epoch: MemoryEpochStore): Promise<Record<string, number>> {
+  const positions = await epoch.positions()
+  return Object.fromEntries(positions.map(({ topic, start }) => [topic, start]))
+}
+
+function patternSite(topics: Readonly<Record<string, number>>) {
+  const it = site({ patterns: ['in*'], topics: { ...topics, [OUTCOMES]: 1 } })
+  const value = { type: 'session-terminated', sessionId: 's' }
+  const trigger = (topic: string) =>
+    it.log.append({ topic, partition: 0, timestampMs: it.clock.nowMs, value })
+  /** Somebody has written to a topic that was not there. */
+  const appear = (topic: string) => {
+    it.log.create(topic, 1)
+    trigger(topic)
+  }
+  const restart = () => it.relay().ensure(new AbortController().signal)
+  return { ...it, appear, restart, trigger }
+}
+
+test('a first start with a pattern that is interrupted: what was there is over, what has appeared since is sent', async () => {
+  const { appear, epoch, log, rebuild, restart, trigger } = patternSite({ [INPUT]: 1 })
+  trigger(INPUT)
+  const stopped = new AbortController()
+  log.events.once('batch', () => stopped.abort())
+  await expect(rebuild.ensure(stopped.signal)).rejects.toThrow()
+  appear('in-new')
+  await restart()
+  expect(await startsIn(epoch)).toEqual({ [INPUT]: 1, 'in-new': 0 })
+})
+
+test('a pattern that nothing matched is followed all the same when the relay restarts', async () => {
+  const { appear, ensure, epoch, restart } = patternSite({})
+  await ensure()
+  appear('in-new')
+  await restart()
+  expect(await startsIn(epoch)).toEqual({})
+})
+
+test('Redis is lost while no relay runs: the commits of the group tell which pattern it follows', async () => {
+  const { appear, ensure, epoch, restart, trigger } = patternSite({ [INPUT]: 1 })
+  trigger(INPUT)
+  await ensure()
+  epoch.lose()
+  appear('in-new')
+  await restart()
+  expect(await startsIn(epoch)).toEqual({ [INPUT]: 1, 'in-new': 0 })
+})
+
+test('Redis is lost while the relay runs, before anything has matched: it knows what it follows', async () => {
+  const { appear, ensure, epoch } = patternSite({})
+  await ensure()
+  epoch.lose()
+  appear('in-new')
+  await ensure()
+  expect(await startsIn(epoch)).toEqual({ 'in-new': 0 })
+})
+
+test('neither Redis nor the group knows the pattern: every topic begins as at a first start', async () => {
+  const { appear, ensure, epoch, log, restart } = patternSite({})
+  await ensure()
+  epoch.lose()
+  log.forget()
+  appear('in-new')
+  await restart()
+  expect(await startsIn(epoch)).toEqual({ 'in-new': 1 })
 })

@@ -1,4 +1,5 @@
 import { isOutcomeType } from '../../outcome.ts'
+import { isTopic } from '../../topic-selection.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
 import { structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
@@ -32,6 +33,8 @@ export class MappingDecoder implements Decoder {
   readonly #byTopic = new Map<string, Mapping | undefined>()
   /** How many records each rule has taken since it was read. */
   readonly taken = new Map<Rule, number>()
+  /** How many records of each mapping no rule has taken. */
+  readonly untaken = new Map<Mapping, number>()
 
   constructor(mappings: readonly Mapping[] = []) {
     this.#mappings = mappings
@@ -46,6 +49,7 @@ export class MappingDecoder implements Decoder {
     this.#mappings = mappings
     this.#byTopic.clear()
     this.taken.clear()
+    this.untaken.clear()
   }
 
   decode(record: WireRecord, headers: WireHeaders): Decoded | readonly Decoded[] | undefined {
@@ -96,13 +100,14 @@ export class MappingDecoder implements Decoder {
     { value, envelope, op, before }: Content,
     headers: Variables['headers'],
     record: WireRecord,
+    isElement = false,
   ): Decoded | readonly Decoded[] {
-    const elements = mapping.split === undefined ? undefined : at(value, mapping.split)
+    const { split } = mapping
+    const elements = split === undefined || isElement ? undefined : at(value, split)
     if (Array.isArray(elements)) {
       if (elements.length > ELEMENTS_MAX)
         return { kind: 'poison', reason: `value: has ${elements.length} events, more than ${ELEMENTS_MAX}` }
-      const one = { rules: mapping.rules, topics: mapping.topics }
-      return elements.flatMap((it) => this.#map(one, peel(it, false), headers, record))
+      return elements.flatMap((it) => this.#map(mapping, peel(it, false), headers, record, true))
     }
     // What a table held before: those sessions may have ended long ago, and nothing has happened to them now.
     if (op === 'r') return SNAPSHOT
@@ -126,6 +131,7 @@ export class MappingDecoder implements Decoder {
       if (results.length === 0) return UNMAPPED
       return results.length === 1 ? (results[0] as Decoded) : results
     }
+    this.untaken.set(mapping, (this.untaken.get(mapping) ?? 0) + 1)
     return UNMAPPED
   }
 
@@ -136,22 +142,6 @@ export class MappingDecoder implements Decoder {
     if (this.#byTopic.size < TOPICS_MAX) this.#byTopic.set(topic, found)
     return found
   }
-}
-
-/** Whether the name, in which `*` stands for any characters, is that topic's. */
-export function isTopic(name: string, topic: string): boolean {
-  if (!name.includes('*')) return name === topic
-  const [first = '', ...rest] = name.split('*')
-  const last = rest.pop() ?? ''
-  if (topic.length < first.length + last.length || !topic.startsWith(first) || !topic.endsWith(last))
-    return false
-  let from = first.length
-  for (const part of rest) {
-    const found = topic.indexOf(part, from)
-    if (found === -1 || found + part.length > topic.length - last.length) return false
-    from = found + part.length
-  }
-  return true
 }
 
 /** What the relay reads or writes itself, on whatever topic. */

@@ -63,6 +63,8 @@ export interface Emit {
 
 export interface Rule {
   readonly name: string
+  /** It comes with the relay. */
+  readonly isOfPreset?: boolean
   readonly when: Expression
   readonly each: Expression | undefined
   readonly cause: Cause | undefined
