@@ -36,6 +36,7 @@ for (const preset of presets) {
   test.each(fixtures[preset])(`${preset}: $what`, (fixture) => {
     const results = read(preset, fixture).map((result) => {
       if (result.kind === 'trigger') return result.trigger
+      if (result.kind === 'client') return result.change
       return result.kind === 'registration' ? { type: 'registration', ...result.registration } : result
     })
     expect(results).toEqual(fixture.becomes.map((it) => expect.objectContaining(it)))
