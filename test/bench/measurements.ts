@@ -83,7 +83,7 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
     for (const round of rounds) {
       const run = await measureMapped(context, firstAlgorithm, sessions)
       measured.mapped.push(run)
-      appendProgress(`mapped ${round}/${runs}`, run.mapped)
+      for (const [what, one] of Object.entries(run)) appendProgress(`${what} ${round}/${runs}`, one)
     }
   }
   if (stages.includes('latency')) {

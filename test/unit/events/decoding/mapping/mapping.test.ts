@@ -4,6 +4,7 @@ import { compileRules } from '../../../../../src/events/decoding/mapping/compile
 import { MappingDecoder } from '../../../../../src/events/decoding/mapping/mapping.ts'
 import type { RuleEntry } from '../../../../../src/events/decoding/mapping/rules.ts'
 import type { WireHeaders } from '../../../../../src/events/wire-record.ts'
+import { logoutTokenPayload } from '../../../../../src/transports/backchannel-logout/claims.ts'
 
 const NOW_MS = Date.parse('2026-06-01T00:00:00Z')
 const BYTES_MAX = 256 * 1_024
@@ -128,6 +129,25 @@ test.each([
   })
   // And the next record is read as ever.
   expect(decode({ list: [], sid: 's-1', map: {}, a: '[]', b: '[]' })).toEqual([ended('s-1')])
+})
+
+test('an RP with a subject and a session id of its own gets these in its token, and is found by those of the platform', () => {
+  const fields = {
+    ...{ sessionId: '/session', clientId: '/client', userId: '/user' },
+    ...{ sub: ['/pairwise_sub', '/user'], sid: ['/client_sid', '/session'] },
+  }
+  const login: RuleEntry['emit'] = [{ type: 'backchannel-logout-registered', path: ['emit'], fields }]
+  const decode = decoding([{ name: 'login', when: 'true', emit: login }])
+  const tokenOf = (value: object) => {
+    const [result] = decode({ session: 's-1', client: 'shop', user: 'u-1', ...value })
+    if (result?.kind !== 'registration') throw new Error(JSON.stringify(result))
+    const { registration } = result
+    expect(registration).toMatchObject({ sessionId: 's-1', userId: 'u-1', oidcSessionId: 'shop' })
+    const form = { registration, sessionRequired: false, lifetimeMs: 1, claims: 'both', late: false } as const
+    return JSON.parse(logoutTokenPayload(form, 'j', NOW_MS)) as unknown
+  }
+  expect(tokenOf({ pairwise_sub: 'p-1', client_sid: 'c-1' })).toMatchObject({ sub: 'p-1', sid: 'c-1' })
+  expect(tokenOf({})).toMatchObject({ sub: 'u-1', sid: 's-1' })
 })
 
 test('the events of one record cost what they cost together', () => {
