@@ -40,7 +40,11 @@ export async function measureThroughput(
   const { message, mapping } = triggerIn[format]
   const mappingFile = `${run.place.logFile}.mapping.yaml`
   if (mapping !== undefined) await writeFile(mappingFile, mapping)
-  await using program = startProgram(name, run.place, mapping === undefined ? {} : { MAPPING_FILE: mappingFile })
+  await using program = startProgram(
+    name,
+    run.place,
+    mapping === undefined ? {} : { MAPPING_FILE: mappingFile },
+  )
   const load = name === 'bare' ? loadByStdin(run, program) : loadByTopic(run, program, message)
   await load.warmUp(warmUp)
   const { seconds, cpuSeconds } = await load.measure(sessions)
