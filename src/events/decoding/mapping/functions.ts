@@ -4,15 +4,20 @@ import { memberOf, readable } from './readable.ts'
 /** What it takes to throw, in place of a result. */
 const UNITS_PER_PARSE = 300
 
-/** What a text of JSON says; `null` for what is no text or no JSON, or is nested too deeply. What is JSON already stays. */
+/** What a text of JSON says; `null` for what is no text or no JSON. What is JSON already stays. */
 export function json(value: unknown): unknown {
   if (typeof value !== 'string') return value ?? null
   spend(UNITS_PER_PARSE + value.length)
+  let found: unknown
   try {
-    return readable(JSON.parse(value)) ?? null
+    found = JSON.parse(value)
   } catch {
     return null
   }
+  const inside = readable(found)
+  // The record becomes a dead letter: what is nested too deeply to be read may be what makes it a logout.
+  if (inside === undefined) spend(Number.POSITIVE_INFINITY)
+  return inside
 }
 
 /** The text in a base64 (or base64url) text; `null` for what is none. */

@@ -187,6 +187,10 @@ test('a record of many levels leaves nothing behind: it is a dead letter', () =>
   expect(decode({ sid: 's-1', a: nested(20) })).toEqual([
     expect.objectContaining({ kind: 'poison', reason: expect.stringContaining('levels') }),
   ])
+  const within = decoding([{ ...logout, when: 'at(json(value.text), "/enabled") == false' }])
+  expect(within({ text: JSON.stringify({ enabled: false, a: nested(20) }) })).toMatchObject([
+    { kind: 'poison' },
+  ])
   expect(decode(`{"sid":"s-1","a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)).toMatchObject([
     { kind: 'poison' },
   ])
