@@ -105,13 +105,18 @@ export function readMappingFile(path: string): MappingFile {
       if (preset === undefined && rules.length === 0) {
         problems.push({ path: at([]), text: 'has neither a preset nor rules' })
       }
-      const own = compile(rules, issuer)
+      const own = compile(rules, issuer, preset !== undefined)
       problems.push(...own.problems.map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
       if (issuer !== undefined)
         problems.push(...issuersOfRules(rules).map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
       const ofPreset = preset === undefined ? undefined : readPreset(preset, issuer)
       const all = [...own.rules, ...(ofPreset?.rules ?? [])]
-      problems.push(...unknownCauses(wanted, all).map((it) => ({ ...it, path: at(['causes', ...it.path]) })))
+      problems.push(
+        ...unknownCauses(wanted, [...rules, ...(ofPreset?.rules ?? [])]).map((it) => ({
+          ...it,
+          path: at(['causes', ...it.path]),
+        })),
+      )
       const chosen = [
         ...rulesOf(own.rules, wanted),
         ...rulesOf(ofPreset?.rules ?? [], wanted ?? ofPreset?.causes),
@@ -130,10 +135,13 @@ function rulesOf(rules: readonly Rule[], wanted: readonly Cause[] | undefined): 
   return rules.filter(({ cause }) => cause === undefined || wanted === undefined || wanted.includes(cause))
 }
 
-function unknownCauses(wanted: readonly Cause[] = [], rules: readonly Rule[]): Problem[] {
+function unknownCauses(
+  wanted: readonly Cause[] = [],
+  rules: readonly { readonly cause?: Cause | undefined }[],
+): Problem[] {
   const known = new Set(rules.flatMap(({ cause }) => cause ?? []))
   return wanted.flatMap((cause, i) =>
-    known.has(cause) || rules.length === 0
+    known.has(cause)
       ? []
       : [{ path: [i], text: `no rule has the cause ${cause}; there are ${[...known].join(', ') || 'none'}` }],
   )
@@ -169,7 +177,7 @@ export function readPreset(name: Preset, issuer?: string) {
   return { causes, split, rules: compiled.rules }
 }
 
-function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
+function compile(rules: readonly RuleDocument[], issuer: string | undefined, isGoingOn = false) {
   const problems: Problem[] = []
   const entries = rules.map((it, i): RuleEntry => {
     const written = it.emit === 'nothing' ? [] : [it.emit].flat()
@@ -190,7 +198,7 @@ function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
     }
   })
   if (problems.length > 0) return { rules: [], problems }
-  const compiled = compileRules(entries)
+  const compiled = compileRules(entries, isGoingOn)
   const constants = compiled.constants.flatMap(({ path, type, name, value }): Problem[] => {
     const known = Object.values(TYPES).find((it) => it.type === type)
     const { error } = known?.fields.shape[name]?.safeParse(value) ?? {}

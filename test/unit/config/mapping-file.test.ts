@@ -115,6 +115,13 @@ test.each([
     rule('type: registration\nsessionId: /s\nclientId: /c\nuserId: /u\nclaims: \'"all"\''),
     '10',
   ],
+  ['a condition that is never met', ending('/u').replace("'true'", '1 == 2'), '4'],
+  [
+    'a condition that leaves nothing to the rule below',
+    `${ending('/u')}      - when: value.type == "x"\n        emit: nothing\n`,
+    '4',
+  ],
+  ['a condition that leaves nothing to the preset', `${ending('/u')}    preset: ory\n`, '4'],
   ['a mistake in a list of one', rule('- type: user-signed-out\n  reason: /reason\n  userId: nowhere'), '8'],
   [
     'a mistake in the second of a list',
@@ -173,7 +180,7 @@ test('what looks like those mistakes and is none is taken', () => {
 
 test('a rule of the operator that a preset leaves out by default is in force', () => {
   const own =
-    "    rules:\n      - name: own\n        when: 'true'\n        cause: password\n        emit: nothing\n"
+    '    rules:\n      - name: own\n        when: value.x == 1\n        cause: password\n        emit: nothing\n'
   const [mapping] = readMappingFile(fileWith(`mappings:\n  - topics: [a]\n    preset: ory\n${own}`)).mappings
   expect(mapping?.rules.map(({ name }) => name)).toContain('own')
 })

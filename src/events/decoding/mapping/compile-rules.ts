@@ -50,10 +50,11 @@ const CONDITIONS = new Set(['&&', '==', 'in'])
 /** They tell one event from another. */
 const OF_EVENT = new Set(['sessionId', 'userId', 'sub', 'sid', 'id', 'time', 'registeredAt'])
 
-/** Compiles and type-checks rules. */
-export function compileRules(entries: readonly RuleEntry[]): CompiledRules {
+/** Compiles and type-checks rules. `isGoingOn`: others stand below them. */
+export function compileRules(entries: readonly RuleEntry[], isGoingOn = false): CompiledRules {
   const compiler = new Compiler()
-  return { rules: entries.map((it, i) => compiler.rule(it, i)), ...compiler }
+  const rules = entries.map((it, i) => compiler.rule(it, i, isGoingOn || i < entries.length - 1))
+  return { rules, ...compiler }
 }
 
 class Compiler {
@@ -61,8 +62,14 @@ class Compiler {
   readonly constants: ConstantField[] = []
   readonly #parts = new Map<string, RecordPart>()
 
-  rule({ name, when, each, cause, emit }: RuleEntry, i: number): Rule {
+  rule({ name, when, each, cause, emit }: RuleEntry, i: number, isGoingOn: boolean): Rule {
     const condition = this.#compile(when, [i, 'when'], 'bool')
+    if (condition?.isConstant) {
+      const isMet = fieldOf(condition.evaluate, NO_RECORD) === true
+      if (!isMet) this.problems.push({ path: [i, 'when'], text: 'is never met' })
+      else if (isGoingOn)
+        this.problems.push({ path: [i, 'when'], text: 'takes every record; no rule below it is ever used' })
+    }
     return {
       name,
       cause,
