@@ -6,9 +6,16 @@ import { clientConfiguredData, clientRemovedData } from '../events/client.ts'
 import type { KnownType } from '../events/decoding/known-types.ts'
 import { compileRules } from '../events/decoding/mapping/compile-rules.ts'
 import type { Mapping } from '../events/decoding/mapping/mapping.ts'
-import { causes, type FieldEntry, type RuleEntry } from '../events/decoding/mapping/rules.ts'
+import {
+  type Cause,
+  causes,
+  type FieldEntry,
+  type Rule,
+  type RuleEntry,
+} from '../events/decoding/mapping/rules.ts'
 import { identifier } from '../events/identifier.ts'
 import { registrationData } from '../events/read-registration.ts'
+import { isTopic } from '../events/topic-selection.ts'
 import { sessionTerminatedData, userSignedOutData } from '../events/trigger.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
@@ -27,6 +34,8 @@ export type Preset = (typeof presets)[number]
 
 const BYTES_MAX = 1_024 * 1_024
 const PROBLEMS_MAX = 200
+/** Each of them may be looked at for each record. */
+const RULES_MAX = 500
 /** One name per type, and what it stands for. */
 const TYPES: Readonly<Record<string, { readonly type: KnownType; readonly fields: z.ZodObject }>> = {
   'session-terminated': { type: 'session-terminated', fields: sessionTerminatedData },
@@ -65,7 +74,7 @@ const mapping = z.strictObject({
   issuer: identifier.optional(),
   split: pointer.optional(),
   causes: z.array(z.enum(causes)).optional(),
-  rules: z.array(rule).optional(),
+  rules: z.array(rule).max(RULES_MAX, `must have at most ${RULES_MAX}`).optional(),
 })
 const document = z.strictObject({ mappings: z.array(mapping).min(1, 'must have at least one') })
 const presetDocument = z.strictObject({
@@ -97,23 +106,64 @@ export function readMappingFile(path: string): MappingFile {
       if (preset === undefined && rules.length === 0) {
         problems.push({ path: at([]), text: 'has neither a preset nor rules' })
       }
-      const own = compile(rules, issuer)
+      const own = compile(rules, issuer, preset !== undefined)
       problems.push(...own.problems.map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
+      if (issuer !== undefined)
+        problems.push(...issuersOfRules(rules).map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
       const ofPreset = preset === undefined ? undefined : readPreset(preset, issuer)
-      const chosen = wanted ?? ofPreset?.causes
       const all = [...own.rules, ...(ofPreset?.rules ?? [])]
-      return {
-        topics,
-        split: split ?? ofPreset?.split,
-        rules: all.filter(
-          ({ cause }) => cause === undefined || chosen === undefined || chosen.includes(cause),
-        ),
-      }
+      problems.push(
+        ...unknownCauses(wanted, [...rules, ...(ofPreset?.rules ?? [])]).map((it) => ({
+          ...it,
+          path: at(['causes', ...it.path]),
+        })),
+      )
+      const chosen = [
+        ...rulesOf(own.rules, wanted),
+        ...rulesOf(ofPreset?.rules ?? [], wanted ?? ofPreset?.causes),
+      ]
+      if (chosen.length === 0 && all.length > 0)
+        problems.push({ path: at(['causes']), isOfKey: true, text: 'leaves none of the rules' })
+      return { topics, split: split ?? ofPreset?.split, rules: chosen }
     },
   )
-  problems.push(...repeatedTopics(data.mappings))
+  problems.push(...topicsOfEarlier(data.mappings))
   if (problems.length > 0) throw faultOf(path, read, problems)
   return { mappings, contentHash }
+}
+
+function rulesOf(rules: readonly Rule[], wanted: readonly Cause[] | undefined): Rule[] {
+  return rules.filter(({ cause }) => cause === undefined || wanted === undefined || wanted.includes(cause))
+}
+
+function unknownCauses(
+  wanted: readonly Cause[] = [],
+  rules: readonly { readonly cause?: Cause | undefined }[],
+): Problem[] {
+  const known = new Set(rules.flatMap(({ cause }) => cause ?? []))
+  return wanted.flatMap((cause, i) =>
+    known.has(cause)
+      ? []
+      : [{ path: [i], text: `no rule has the cause ${cause}; there are ${[...known].join(', ') || 'none'}` }],
+  )
+}
+
+/** Whichever of the two counted, sessions of another issuer might end. */
+function issuersOfRules(rules: readonly RuleDocument[]): Problem[] {
+  return rules.flatMap(({ emit: written }, i) =>
+    (written === 'nothing' ? [] : [written].flat()).flatMap((it, j): Problem[] => {
+      const path: DocumentPath = [i, 'emit', ...(Array.isArray(written) ? [j] : []), 'issuer']
+      return Object.hasOwn(it, 'issuer')
+        ? [
+            {
+              path,
+              isOfKey: true,
+              text: 'the mapping has an `issuer` for all its records; leave out one of the two',
+            },
+          ]
+        : []
+    }),
+  )
 }
 
 /** The rules of a preset, with the causes that count unless others are chosen. `issuer`: the only one of the records. */
@@ -128,11 +178,11 @@ export function readPreset(name: Preset, issuer?: string) {
   return { causes, split, rules: compiled.rules.map((it) => ({ ...it, isOfPreset: true })) }
 }
 
-function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
+function compile(rules: readonly RuleDocument[], issuer: string | undefined, isGoingOn = false) {
   const problems: Problem[] = []
   const entries = rules.map((it, i): RuleEntry => {
     const written = it.emit === 'nothing' ? [] : [it.emit].flat()
-    const isList = written.length > 1
+    const isList = Array.isArray(it.emit)
     return {
       name: it.name ?? String(i + 1),
       when: it.when,
@@ -141,16 +191,21 @@ function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
       emit: written.flatMap(({ type: name, ...fields }, j) => {
         const known = TYPES[name]
         if (known === undefined) return []
-        const path: DocumentPath = [i, 'emit', ...(isList ? [j] : [])]
-        problems.push(...fieldProblems(known.fields, fields, path))
+        const path = ['emit', ...(isList ? [j] : [])]
+        problems.push(...fieldProblems(known.fields, fields, [i, ...path]))
         const of = issuer === undefined ? {} : { issuer: JSON.stringify(issuer) }
-        return [{ type: known.type, fields: { ...(fields as Record<string, FieldEntry>), ...of } }]
+        return [{ type: known.type, path, fields: { ...(fields as Record<string, FieldEntry>), ...of } }]
       }),
     }
   })
   if (problems.length > 0) return { rules: [], problems }
-  const compiled = compileRules(entries)
-  return { rules: compiled.rules, problems: compiled.problems as Problem[] }
+  const compiled = compileRules(entries, isGoingOn)
+  const constants = compiled.constants.flatMap(({ path, type, name, value }): Problem[] => {
+    const known = Object.values(TYPES).find((it) => it.type === type)
+    const { error } = known?.fields.shape[name]?.safeParse(value) ?? {}
+    return error === undefined ? [] : [{ path, text: error.issues[0]?.message ?? '' }]
+  })
+  return { rules: compiled.rules, problems: [...compiled.problems, ...constants] as Problem[] }
 }
 
 function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath): Problem[] {
@@ -171,20 +226,17 @@ function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath):
   return [...missing, ...wrong]
 }
 
-function repeatedTopics(mappings: readonly { readonly topics: readonly string[] }[]): Problem[] {
-  const seen = new Set<string>()
+/** A topic belongs to the first mapping that names it, so these are never used. */
+function topicsOfEarlier(mappings: readonly { readonly topics: readonly string[] }[]): Problem[] {
   return mappings.flatMap(({ topics }, i) =>
     topics.flatMap((topic, j): Problem[] => {
-      if (!seen.has(topic)) {
-        seen.add(topic)
-        return []
-      }
-      return [
-        {
-          path: ['mappings', i, 'topics', j],
-          text: `${topic} is mapped above; the first mapping of a topic counts`,
-        },
-      ]
+      const above = mappings.slice(0, i).flatMap((it) => it.topics)
+      // What stands for the characters of a pattern is matched by another pattern's `*` alone.
+      const isCovered = (by: string) => isTopic(by, topic.replaceAll('*', '\n'))
+      const covering = above.find(isCovered) ?? topics.slice(0, j).find((it) => it === topic)
+      if (covering === undefined) return []
+      const text = `is mapped above as ${covering}, and the first mapping of a topic counts; put it above, or leave it out`
+      return [{ path: ['mappings', i, 'topics', j], text }]
     }),
   )
 }

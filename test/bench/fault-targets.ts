@@ -9,6 +9,7 @@ import { atLeast, atMost, type TargetResult } from './target-result.ts'
 /** How the relay fares with what goes wrong, and with much or long work. */
 export function judgeFaults(measured: Measurements): TargetResult[] {
   return [
+    judgeMapped,
     judgeCrash,
     judgeSize,
     judgeIsolation,
@@ -19,6 +20,20 @@ export function judgeFaults(measured: Measurements): TargetResult[] {
     judgeReplay,
     judgeSteady,
   ].flatMap((judge) => judge(measured))
+}
+
+function judgeMapped({ mapped }: Measurements): TargetResult[] {
+  if (mapped.length === 0) return []
+  const of = (which: 'native' | 'mapped') => median(mapped.map((run) => run[which].perCpuSecond))
+  const { lost, duplicates, outcomesMissing } = totalOf(mapped.map((run) => run.mapped))
+  return [
+    atMost('cost per delivery, mapped / native triggers', of('native') / of('mapped'), 1.25),
+    atMost(
+      'mapped triggers, lost and duplicate deliveries, missing outcomes',
+      lost + duplicates + outcomesMissing,
+      0,
+    ),
+  ]
 }
 
 function judgeCrash({ crash }: Measurements): TargetResult[] {

@@ -22,7 +22,7 @@ export interface Load {
  * of the process nor the join of the group nor the warm-up is in the figures. Time ends with the last outcome on the
  * topic; CPU is read when the offsets of the triggers are committed too, so that work put off until then counts.
  */
-export function loadByTopic(run: BenchRun, program: Program): Load {
+export function loadByTopic(run: BenchRun, program: Program, message = trigger): Load {
   const { kafka, ledger, place } = run
   const settled = async ({ offsets, records }: Preloaded, onOutcomes: () => void) => {
     await program.whileRunning(kafka.waitForRecordCount(place.topic, records, PROGRESS_TIMEOUT_MS))
@@ -32,12 +32,12 @@ export function loadByTopic(run: BenchRun, program: Program): Load {
   }
   return {
     warmUp: async (sessions) => {
-      const preloaded = await preload(run, program, sessions)
+      const preloaded = await preload(run, program, sessions, message)
       program.resume()
       await settled(preloaded, () => {})
     },
     measure: async (sessions) => {
-      const preloaded = await preload(run, program, sessions)
+      const preloaded = await preload(run, program, sessions, message)
       await ledger.reset()
       const cpuSecondsBefore = program.cost().cpuSeconds
       const startedMs = performance.now()
@@ -63,9 +63,10 @@ export async function preload(
   { kafka, place }: BenchRun,
   program: Program,
   sessions: readonly BenchSession[],
+  message = trigger,
 ): Promise<Preloaded> {
   await program.suspend()
-  await kafka.produce(place.topic, sessions.map(trigger))
+  await kafka.produce(place.topic, sessions.map(message))
   const offsets = await kafka.endOffsets(place.topic)
   const written = [...offsets.values()].reduce((sum, offset) => sum + offset, 0)
   return { offsets, records: written + deliveriesOf(sessions) }

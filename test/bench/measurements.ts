@@ -2,6 +2,7 @@ import type { BenchContext } from './bench-context.ts'
 import { type CrashRun, measureCrash } from './crash.ts'
 import { type IsolationRun, measureIsolation } from './isolation.ts'
 import { type LatencyRun, measureLatency } from './latency.ts'
+import { type MappedRun, measureDecoding, measureMapped } from './mapped.ts'
 import type { BenchOptions } from './options.ts'
 import { measureParked, type ParkedRun } from './parked.ts'
 import { appendProgress } from './progress.ts'
@@ -17,6 +18,10 @@ const SIZE_FACTOR = 10
 
 export interface Measurements {
   readonly throughput: ThroughputRun[]
+  /** Triggers in Keycloak's words beside the relay's own. */
+  readonly mapped: MappedRun[]
+  /** Microseconds of CPU per record, by format. */
+  decoding: ReadonlyMap<string, number>
   readonly latency: LatencyRun[]
   readonly crash: CrashRun[]
   /** The relay with the usual number of sessions and with ten times as many, in turn. */
@@ -41,6 +46,8 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
   const { algorithms, programs, stages, runs, sessions, latencySeconds } = options
   const measured: Measurements = {
     throughput: [],
+    mapped: [],
+    decoding: new Map(),
     latency: [],
     crash: [],
     size: [],
@@ -69,6 +76,14 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
           appendProgress(`throughput ${round}/${runs}`, run)
         }
       }
+    }
+  }
+  if (stages.includes('mapped') && withRelay) {
+    measured.decoding = measureDecoding()
+    for (const round of rounds) {
+      const run = await measureMapped(context, firstAlgorithm, sessions)
+      measured.mapped.push(run)
+      for (const [what, one] of Object.entries(run)) appendProgress(`${what} ${round}/${runs}`, one)
     }
   }
   if (stages.includes('latency')) {

@@ -5,6 +5,7 @@ import { REGISTRATIONS_PER_SESSION } from './workload.ts'
 
 export const stageNames = [
   'throughput',
+  'mapped',
   'latency',
   'crash',
   'size',

@@ -1,9 +1,16 @@
+import { writeFile } from 'node:fs/promises'
 import type { BenchContext } from './bench-context.ts'
 import { checkDeliveries, type DeliveryCheck } from './delivery-check.ts'
 import { loadByStdin, loadByTopic } from './load.ts'
 import { type ProgramName, startProgram } from './program.ts'
 import type { BenchAlgorithm } from './signing-keys.ts'
-import { makeSessions, REGISTRATIONS_PER_SESSION, seedRegistrations } from './workload.ts'
+import {
+  type BenchFormat,
+  makeSessions,
+  REGISTRATIONS_PER_SESSION,
+  seedRegistrations,
+  triggerIn,
+} from './workload.ts'
 
 /** Fewer leave a part of the code uncompiled, and a short run would look dearer per delivery than a long one. */
 export const WARM_UP_SESSIONS = 2_000
@@ -24,13 +31,21 @@ export async function measureThroughput(
   name: ProgramName,
   algorithm: BenchAlgorithm,
   sessionCount: number,
+  format: BenchFormat = 'native',
 ): Promise<ThroughputRun> {
   await using run = await context.openRun()
   const warmUp = makeSessions(WARM_UP_SESSIONS, run.ledger.relyingParties)
   const sessions = makeSessions(sessionCount, run.ledger.relyingParties)
   await seedRegistrations(run.redis, run.place.redisPrefix, [...warmUp, ...sessions], algorithm)
-  await using program = startProgram(name, run.place)
-  const load = name === 'bare' ? loadByStdin(run, program) : loadByTopic(run, program)
+  const { message, mapping } = triggerIn[format]
+  const mappingFile = `${run.place.logFile}.mapping.yaml`
+  if (mapping !== undefined) await writeFile(mappingFile, mapping)
+  await using program = startProgram(
+    name,
+    run.place,
+    mapping === undefined ? {} : { MAPPING_FILE: mappingFile },
+  )
+  const load = name === 'bare' ? loadByStdin(run, program) : loadByTopic(run, program, message)
   await load.warmUp(warmUp)
   const { seconds, cpuSeconds } = await load.measure(sessions)
   const { peakRssMb } = program.cost()

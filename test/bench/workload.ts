@@ -68,6 +68,26 @@ export function trigger({ issuer, sessionId, userId }: Omit<BenchSession, 'relyi
   return cloudEvent('session-terminated', sessionId, { issuer, sessionId, userId })
 }
 
+/** As a listener of Keycloak writes it. */
+function keycloakEvent({ sessionId, userId }: Omit<BenchSession, 'relyingParties'>): Message {
+  const event = {
+    ...{ id: randomUUID(), time: Date.now(), type: 'LOGOUT', realmId: '3fa1c0de', realmName: 'bench' },
+    ...{ clientId: null, userId, sessionId, ipAddress: '192.0.2.1', error: null },
+    details: { redirect_uri: 'https://shop.example.com/' },
+  }
+  return { key: sessionId, value: JSON.stringify(event) }
+}
+
+/** How triggers are written, and the mapping file that reads them. */
+export const triggerIn = {
+  native: { message: trigger, mapping: undefined },
+  keycloak: {
+    message: keycloakEvent,
+    mapping: JSON.stringify({ mappings: [{ topics: ['*'], preset: 'keycloak', issuer: ISSUER }] }),
+  },
+} as const
+export type BenchFormat = keyof typeof triggerIn
+
 /** A CloudEvent in binary mode, as the documented records are. */
 export function cloudEvent(type: string, sessionId: string, data: object): Message {
   return {

@@ -4,12 +4,14 @@ import { eventTargets } from './targets/events.ts'
 import { httpTargets } from './targets/http.ts'
 import { kafkaTargets } from './targets/kafka.ts'
 import { keyTargets } from './targets/keys.ts'
+import { mappingTargets } from './targets/mapping.ts'
 import { redisTargets } from './targets/redis.ts'
 
 /** A target for each parser that reads what others wrote. */
 export const fuzzTargets: readonly FuzzTarget[] = [
   ...kafkaTargets,
   ...eventTargets,
+  ...mappingTargets,
   ...redisTargets,
   ...keyTargets,
   ...configTargets,

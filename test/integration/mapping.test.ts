@@ -76,6 +76,20 @@ describe('a platform that writes its own records, and no registrations', () => {
     expect(site.rps.at('/mapped').length).toBe(before + 1)
   })
 
+  test('a client whose logout URL only the platform tells', async () => {
+    const [sid, user, clientId] = [randomUUID(), randomUUID(), `told-${randomUUID()}`]
+    const attributes = { 'backchannel.logout.url': site.rps.uri('/told-by-the-platform') }
+    await site.topic.publish(
+      event('LOGIN', sid, user, { clientId }),
+      admin('UPDATE', `clients/${randomUUID()}`, JSON.stringify({ clientId, attributes })),
+    )
+    await eventually(async () => expect(await site.redis.exists(site.sessionKey(sid))).toBe(1))
+    await site.topic.publish(event('LOGOUT', sid, user))
+    const outcome = await site.topic.waitForOutcome(clientId, sid)
+    expect(outcome.data).toMatchObject({ sub: user, sid, status: 200 })
+    expect(site.rps.at('/told-by-the-platform')).toHaveLength(1)
+  })
+
   test('a broken file is refused with every problem and the rules of before stay, at a start and while it runs', async () => {
     await replaceFile(file, `${keycloak()}    causes: [nothing]\n    surprise: 1\n`)
     await eventually(async () =>

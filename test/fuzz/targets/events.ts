@@ -10,6 +10,7 @@ import { readTraceContext } from '../../../src/events/trace-context.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { texts } from '../mutations.ts'
+import { spokenIn } from '../spoken.ts'
 
 const ISSUER = 'https://op.example'
 const NOW_MS = 1_800_000_000_000
@@ -96,7 +97,49 @@ function checkRegistration(it: Registration): void {
 const inputTypes = ['session-terminated', 'user-signed-out', 'backchannel-logout-registered']
 const dataOf = (type: string) => (type === 'backchannel-logout-registered' ? registration : trigger)
 
+const schema = { type: 'string', optional: true, name: 'io.debezium.data.Json' }
+/** As connectors and serializers wrap records of the relay's own, with headers. */
+const enveloped = inputTypes.flatMap((type) => {
+  const [data, typed] = [dataOf(type), { type, ...dataOf(type) }]
+  const change = { before: null, after: typed, op: 'c', source: {} }
+  const event = { ...attributes, type, data }
+  return [
+    asText({}, { body: JSON.stringify(typed) }),
+    asText({}, { schema, payload: JSON.stringify(typed) }),
+    asText({}, { payload: JSON.stringify(data), eventType: type }),
+    asText({ eventType: type }, { schema, payload: JSON.stringify(JSON.stringify(data)) }),
+    asText({}, { schema, payload: change }),
+    asText({}, { ...change, op: 'r' }),
+    asText({}, { ...change, op: 'd', before: typed, after: null }),
+    asText({ 'content-type': 'application/cloudevents-batch+json' }, [event, event]),
+    asText({}, { ...typed, type: 'something-else' }),
+  ]
+})
+
 export const eventTargets: readonly FuzzTarget[] = [
+  {
+    name: 'records-in-envelopes',
+    samples: texts(...enveloped),
+    parse: (input) => {
+      const decoded = new Decoders((name = ISSUER) => name).decode(recordOf(input), NOW_MS)
+      const results = 'kind' in decoded ? [decoded] : decoded
+      for (const it of results) {
+        if (it.kind === 'registration') checkRegistration(it.registration)
+        if (it.kind !== 'trigger') continue
+        const spoken = spokenIn(input.subarray(input.indexOf('\n') + 1).toString())
+        for (const said of spokenIn(input.toString())) spoken.add(said)
+        holds(
+          spoken.has('session-terminated') || spoken.has('user-signed-out'),
+          'a logout of no record of one',
+        )
+        const { trigger } = it
+        holds(spoken.has(trigger.sessionId ?? trigger.userId ?? ''), 'a logout of an id that nobody named')
+      }
+      return results
+    },
+    isRead: (output) => (output as { kind: string }[]).every(({ kind }) => kind !== 'poison'),
+    growth: 512,
+  },
   {
     name: 'records',
     samples: texts(

@@ -1,61 +1,87 @@
 import { Environment } from '@marcbachmann/cel-js'
+import { looped, sized } from './budget.ts'
 import { at, base64, first, json, text, time } from './functions.ts'
+import { type ExpressionNode, isWritten, LOOPS, metered } from './metering.ts'
 import { capture, isMatch, patternOf } from './patterns.ts'
 import type { Expression } from './rules.ts'
 
 export type CompiledExpression =
-  | { readonly kind: 'compiled'; readonly evaluate: Expression; readonly type: string }
+  | {
+      readonly kind: 'compiled'
+      readonly evaluate: Expression
+      readonly type: string
+      readonly tree: ExpressionNode
+      /** It says the same of every record. */
+      readonly isConstant: boolean
+    }
   | { readonly kind: 'invalid'; readonly problem: string }
 
-/** Lists that are gone through within another: what they cost would grow with the square of a record. */
-const LOOPS = new Set<unknown>(['all', 'exists', 'exists_one', 'existsOne', 'map', 'filter'])
-const LONG_CALLS = new Set<unknown>(['contains', 'split', 'join', 'indexOf', 'lastIndexOf', 'sum', 'replace'])
-const LIMITS = {
-  maxAstNodes: 2_000,
-  maxDepth: 64,
-  maxListElements: 500,
-  maxMapEntries: 500,
-  maxCallArguments: 16,
-}
+const OWN = ['json', 'capture', 'isMatch', 'base64', 'time', 'text', 'at', 'first']
+/** What an expression may call: what is missing has no bound on its time, or no use in a rule. */
+const FUNCTIONS = new Set([...OWN, 'has', 'size', 'string', 'int', 'double', 'bool', 'type'])
+const OPTIONAL = ['orValue', 'or', 'hasValue', 'value', 'of', 'none']
+const TEXT = ['startsWith', 'endsWith', 'contains', 'split', 'join', 'substring', 'trim', 'lowerAscii']
+const METHODS = new Set([...LOOPS, ...OPTIONAL, ...TEXT, 'upperAscii', 'size'])
+/** Their last argument must be written out: it is compiled once, or would be looked for at each place of a text. */
+const WRITTEN = new Set(['capture', 'isMatch', 'contains', 'split', 'join'])
+const VARIABLES = {
+  value: 'dyn',
+  envelope: 'dyn',
+  key: 'dyn',
+  headers: 'map<string, string>',
+  topic: 'string',
+  op: 'string',
+  before: 'dyn',
+  timestamp: 'double',
+  item: 'dyn',
+} as const
 const PROBLEM_CHARACTERS_MAX = 200
 
-const environment = new Environment({
-  homogeneousAggregateLiterals: false,
-  enableOptionalTypes: true,
-  limits: LIMITS,
-})
-  .registerVariable('value', 'dyn')
-  .registerVariable('envelope', 'dyn')
-  .registerVariable('key', 'dyn')
-  .registerVariable('headers', 'map<string, string>')
-  .registerVariable('topic', 'string')
-  .registerVariable('op', 'string')
-  .registerVariable('before', 'dyn')
-  .registerVariable('timestamp', 'double')
-  .registerVariable('item', 'dyn')
-  .registerFunction('json(dyn): dyn', json)
-  .registerFunction('capture(dyn, string): dyn', capture)
-  .registerFunction('isMatch(dyn, string): bool', isMatch)
-  .registerFunction('base64(dyn): dyn', base64)
-  .registerFunction('time(dyn): dyn', time)
-  .registerFunction('text(dyn): dyn', text)
-  .registerFunction('at(dyn, string): dyn', at)
-  .registerFunction('first(dyn, dyn): dyn', first)
-  .registerFunction('first(dyn, dyn, dyn): dyn', first)
+const environment = environmentWith(2_000, 64)
+/** For what is printed of expressions that have passed. */
+const meteredEnvironment = environmentWith(10_000, 512)
+  .registerFunction('sized(dyn): dyn', sized, { async: false })
+  .registerFunction('looped(dyn, int): dyn', looped, { async: false })
 
-/** Reads and type-checks an expression in CEL. */
-export function compileExpression(source: string): CompiledExpression {
-  let parsed: ReturnType<typeof environment.parse>
+function environmentWith(maxAstNodes: number, maxDepth: number): Environment {
+  const limits = { maxAstNodes, maxDepth, maxListElements: 500, maxMapEntries: 500, maxCallArguments: 16 }
+  const made = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true, limits })
+  for (const [name, type] of Object.entries(VARIABLES)) made.registerVariable(name, type)
+  return made
+    .registerFunction('json(dyn): dyn', json, { async: false })
+    .registerFunction('capture(dyn, string): dyn', capture, { async: false })
+    .registerFunction('isMatch(dyn, string): bool', isMatch, { async: false })
+    .registerFunction('base64(dyn): dyn', base64, { async: false })
+    .registerFunction('time(dyn): dyn', time, { async: false })
+    .registerFunction('text(dyn): dyn', text, { async: false })
+    .registerFunction('at(dyn, string): dyn', at, { async: false })
+    .registerFunction('first(dyn, dyn): dyn', first, { async: false })
+    .registerFunction('first(dyn, dyn, dyn): dyn', first, { async: false })
+}
+
+/** Reads and type-checks an expression in CEL. `isRepeated`: it is evaluated for each element of a list. */
+export function compileExpression(source: string, isRepeated = false): CompiledExpression {
+  if (/^[#$\w.~-]+(\/[\w.~-]+)+$/.test(source))
+    return {
+      kind: 'invalid',
+      problem: 'is no JSON pointer, which begins with /, and no division, which has blanks',
+    }
   try {
-    parsed = environment.parse(source)
+    const parsed = environment.parse(source)
+    const tree = parsed.ast as unknown as ExpressionNode
+    const problem = problemOfCalls(tree)
+    if (problem !== undefined) return { kind: 'invalid', problem }
+    const { valid, type, error } = parsed.check()
+    if (!valid) return invalid(error)
+    const evaluated = meteredEnvironment.parse(metered(source, tree, isRepeated))
+    // It has passed above; this is for what it leaves in the tree.
+    const again = evaluated.check()
+    if (!again.valid) return invalid(again.error)
+    const isConstant = !namesAny(tree, Object.keys(VARIABLES))
+    return { kind: 'compiled', evaluate: evaluated as Expression, type: String(type), tree, isConstant }
   } catch (error) {
     return invalid(error)
   }
-  const problem = problemOfCalls(parsed.ast)
-  if (problem !== undefined) return { kind: 'invalid', problem }
-  const { valid, type, error } = parsed.check()
-  if (!valid) return invalid(error)
-  return { kind: 'compiled', evaluate: parsed as Expression, type: String(type) }
 }
 
 /** The message's later lines draw the place in the source. */
@@ -64,66 +90,49 @@ function invalid(error: unknown): CompiledExpression {
   return { kind: 'invalid', problem: problem.slice(0, PROBLEM_CHARACTERS_MAX) }
 }
 
-interface CallNode {
-  readonly op?: unknown
-  readonly args?: unknown
-}
-
-/**
- * What is wrong with the calls in an expression, before its macros are looked into. CEL's own `matches` runs a pattern that may take
- * years for one text; ours wants its pattern written out, so that it is compiled once and its mistakes are found here.
- */
-function problemOfCalls(node: unknown, isInLoop = false): string | undefined {
+function problemOfCalls(node: unknown): string | undefined {
   if (typeof node !== 'object' || node === null) return undefined
-  if (Array.isArray(node)) return firstProblem(node, isInLoop)
-  const { op, args } = node as CallNode
-  if (isInLoop) {
-    const problem = problemInLoop(node as CallNode)
-    if (problem !== undefined) return problem
-  }
+  if (Array.isArray(node)) return firstProblem(node)
+  const { op, args } = node as ExpressionNode
   if ((op === 'call' || op === 'rcall') && Array.isArray(args)) {
-    const [name] = args
-    const given = (op === 'call' ? args[1] : args[2]) as readonly unknown[]
-    if (name === 'matches') return 'matches() has no bound on its time here; write isMatch(text, "pattern")'
-    if (name === 'capture' || name === 'isMatch') {
-      const problem = problemOfPattern(name, given.at(-1) as CallNode | undefined)
+    const name = String(args[0])
+    const given = (op === 'call' ? args[1] : args[2]) as readonly ExpressionNode[]
+    if (!(op === 'call' ? FUNCTIONS : METHODS).has(name)) {
+      const instead = name === 'matches' ? 'write isMatch(text, "pattern")' : 'there are'
+      const known = name === 'matches' ? '' : ` ${[...(op === 'call' ? FUNCTIONS : METHODS)].join(', ')}`
+      return `${name}() is not to be had here; ${instead}${known}`
+    }
+    if (WRITTEN.has(name) && given.length > 0) {
+      const problem = problemOfWritten(name, given.at(-1))
       if (problem !== undefined) return problem
     }
-    if (op === 'rcall' && LOOPS.has(name)) {
-      if (isInLoop)
-        return `${String(name)}() stands within another loop; go through the outer list with \`for\``
-      return problemOfCalls(args[1]) ?? firstProblem(given, true)
-    }
   }
-  return firstProblem(Array.isArray(args) ? args : [args], isInLoop)
+  return firstProblem(Array.isArray(args) ? args : [args])
 }
 
-function firstProblem(nodes: readonly unknown[], isInLoop: boolean): string | undefined {
+function firstProblem(nodes: readonly unknown[]): string | undefined {
   for (const node of nodes) {
-    const problem = problemOfCalls(node, isInLoop)
+    const problem = problemOfCalls(node)
     if (problem !== undefined) return problem
   }
   return undefined
 }
 
-/** What takes as long as a text or list is, for each element of a list. */
-function problemInLoop({ op, args }: CallNode): string | undefined {
-  const operands = Array.isArray(args) ? (args as readonly (CallNode | undefined)[]) : []
-  const isWritten = operands.some((it) => it?.op === 'value' || it?.op === 'list')
-  if ((op === 'in' || op === '+') && !isWritten)
-    return `${op} within a loop must have one side written out: what it costs would grow with the square of a record`
-  if ((op === 'rcall' || op === 'call') && LONG_CALLS.has(operands[0]))
-    return `${String(operands[0])}() may not stand within a loop; write isMatch(text, "pattern")`
-  return undefined
-}
-
-function problemOfPattern(name: string, node: CallNode | undefined): string | undefined {
-  if (node?.op !== 'value' || typeof node.args !== 'string')
-    return `the pattern of ${name}() must be written out as a text`
+function problemOfWritten(name: string, node: ExpressionNode | undefined): string | undefined {
+  if (node === undefined || !isWritten(node)) return `what ${name}() looks for must be written out as a text`
+  if (name !== 'capture' && name !== 'isMatch') return undefined
   try {
-    patternOf(node.args)
+    patternOf(String(node.args))
     return undefined
   } catch (error) {
     return `the pattern of ${name}() is not valid: ${error instanceof Error ? error.message : ''}`
   }
+}
+
+function namesAny(node: unknown, names: readonly string[]): boolean {
+  if (typeof node !== 'object' || node === null) return false
+  if (Array.isArray(node)) return node.some((it) => namesAny(it, names))
+  const { op, args } = node as ExpressionNode
+  if (op === 'id') return names.includes(String(args))
+  return namesAny(args, names)
 }

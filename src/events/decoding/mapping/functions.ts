@@ -1,37 +1,35 @@
-/** Characters that one record's expressions may have parsed and searched, all together: forty times the largest record. */
-const CHARACTERS_MAX = 10 * 1_024 * 1_024
-let charactersLeft = CHARACTERS_MAX
+import { spend } from './budget.ts'
+import { memberOf, readable } from './readable.ts'
 
-/** To be called before the expressions of each record. */
-export function renewBudget(): void {
-  charactersLeft = CHARACTERS_MAX
-}
-
-/** Throws when a record has been read too often. */
-export function spend(text: string): void {
-  charactersLeft -= text.length
-  if (charactersLeft < 0) throw new Error('the expression reads the record too many times')
-}
+/** What it takes to throw, in place of a result. */
+const UNITS_PER_PARSE = 300
 
 /** What a text of JSON says; `null` for what is no text or no JSON. What is JSON already stays. */
 export function json(value: unknown): unknown {
   if (typeof value !== 'string') return value ?? null
-  spend(value)
+  spend(UNITS_PER_PARSE + value.length)
+  let found: unknown
   try {
-    return JSON.parse(value)
+    found = JSON.parse(value)
   } catch {
     return null
   }
+  const inside = readable(found)
+  // The record becomes a dead letter: what is nested too deeply to be read may be what makes it a logout.
+  if (inside === undefined) spend(Number.POSITIVE_INFINITY)
+  return inside
 }
 
 /** The text in a base64 (or base64url) text; `null` for what is none. */
 export function base64(value: unknown): string | null {
   if (typeof value !== 'string') return null
-  spend(value)
+  spend(value.length)
   if (!/^[\w+/=-]*$/.test(value)) return null
   return Buffer.from(value, 'base64').toString('utf8')
 }
 
+/** Of a time that somebody may have meant. */
+const TIME_CHARACTERS_MAX = 64
 /** Before 2001 in milliseconds, and far ahead in seconds. */
 const SECONDS_MAX = 1e11
 /** Beyond it the number can only count microseconds, or nanoseconds. */
@@ -50,7 +48,7 @@ export function time(value: unknown): number | null {
     if (value < MILLISECONDS_MAX) return Math.trunc(value)
     return Math.trunc(value / (value < MICROSECONDS_MAX ? 1e3 : 1e6))
   }
-  if (typeof value !== 'string') return null
+  if (typeof value !== 'string' || value.length > TIME_CHARACTERS_MAX) return null
   if (/^\d+(\.\d+)?$/.test(value)) return time(Number(value))
   const iso = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|[+-]\d\d(?::?\d\d)?)?$/i.exec(
     value,
@@ -69,14 +67,15 @@ export function text(value: unknown): string | null {
 
 /** The value at a JSON pointer (RFC 6901); `null` where there is none. */
 export function at(value: unknown, pointer: string): unknown {
-  let found: unknown = value
-  if (pointer === '') return found ?? null
-  for (const token of pointer.slice(1).split('/')) {
-    const name = token.includes('~') ? token.replaceAll('~1', '/').replaceAll('~0', '~') : token
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name)) return null
-    found = (found as Record<string, unknown>)[name]
-  }
-  return found ?? null
+  spend(pointer.length)
+  return memberOf(value, namesIn(pointer))
+}
+
+/** The names of the members that a JSON pointer goes through. */
+export function namesIn(pointer: string): readonly string[] {
+  if (pointer === '') return []
+  const tokens = pointer.slice(1).split('/')
+  return pointer.includes('~') ? tokens.map((it) => it.replaceAll('~1', '/').replaceAll('~0', '~')) : tokens
 }
 
 /** The first that is not null. */

@@ -1,12 +1,15 @@
+import { isUtf8 } from 'node:buffer'
 import { isOutcomeType } from '../../outcome.ts'
 import { isTopic } from '../../topic-selection.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
 import { structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
-import { isObject, parseJson, textOf } from '../envelope.ts'
+import { isObject, parseJson, textOf, VALUE_BYTES_MAX } from '../envelope.ts'
 import { isKnownType, kindOf, unread } from '../known-types.ts'
 import { type Content, peel, plainText } from '../peel.ts'
-import { at, renewBudget } from './functions.ts'
+import { isSpent, renewBudget } from './budget.ts'
+import { at } from './functions.ts'
+import { LEVELS_MAX, readable } from './readable.ts'
 import { isTaken, type Rule, resultsOf, type Variables } from './rules.ts'
 
 /** The rules for the records of some topics. */
@@ -22,6 +25,9 @@ const SNAPSHOT: Decoded = { kind: 'skipped', reason: 'snapshot' }
 const UNMAPPED: Decoded = { kind: 'skipped', reason: 'unmapped' }
 const TOPICS_MAX = 1_000
 const ELEMENTS_MAX = 1_000
+/** `{` */
+const OBJECT = 0x7b
+const TOO_DEEP: Decoded = { kind: 'poison', reason: `value: is nested in more than ${LEVELS_MAX} levels` }
 
 /**
  * Records of a platform with a format of its own, by rules that its operator has written. Its topics hold nothing else but
@@ -57,9 +63,13 @@ export class MappingDecoder implements Decoder {
     if (mapping === undefined) return undefined
     const type = headerText(headers, 'ce_type')
     if (type !== undefined && isOwnType(type)) return undefined
+    renewBudget()
     const parsed = parseJson(record.value)
-    if (parsed.kind === 'poison') return parsed
     const texts = textsOf(headers)
+    if (parsed.kind === 'poison') {
+      const lines = linesOf(record.value)
+      return lines === undefined ? parsed : this.#mapLines(mapping, lines, texts, record)
+    }
     const structured = structuredType(headerText(headers, 'content-type'))
     if (structured !== undefined && isObject(parsed.json) && isOwnType(String(parsed.json.type)))
       return undefined
@@ -76,6 +86,20 @@ export class MappingDecoder implements Decoder {
     if (type !== undefined && isOwnType(type)) return undefined
     if (what === undefined) return true
     return mapping.rules.some(({ emit }) => emit.some((it) => kindOf(it.type) === what))
+  }
+
+  /** Each line is a record of its own. */
+  #mapLines(
+    mapping: Mapping,
+    lines: readonly string[],
+    headers: Variables['headers'],
+    record: WireRecord,
+  ): readonly Decoded[] {
+    if (lines.length > ELEMENTS_MAX) return [tooMany(lines.length)]
+    return lines.flatMap((line): Decoded | readonly Decoded[] => {
+      const parsed = parseJson(Buffer.from(line))
+      return parsed.kind === 'poison' ? parsed : this.#map(mapping, peel(parsed.json, false), headers, record)
+    })
   }
 
   #mapEvent(
@@ -105,29 +129,33 @@ export class MappingDecoder implements Decoder {
     const { split } = mapping
     const elements = split === undefined || isElement ? undefined : at(value, split)
     if (Array.isArray(elements)) {
-      if (elements.length > ELEMENTS_MAX)
-        return { kind: 'poison', reason: `value: has ${elements.length} events, more than ${ELEMENTS_MAX}` }
+      if (elements.length > ELEMENTS_MAX) return tooMany(elements.length)
       return elements.flatMap((it) => this.#map(mapping, peel(it, false), headers, record, true))
     }
     // What a table held before: those sessions may have ended long ago, and nothing has happened to them now.
     if (op === 'r') return SNAPSHOT
     if (value === null || value === undefined) return UNMAPPED
+    const [after, earlier, around] = [readable(value), readable(before ?? null), readable(envelope ?? null)]
+    if (after === undefined || earlier === undefined || around === undefined) return TOO_DEEP
     const variables: Variables = {
-      value,
-      envelope: envelope ?? null,
+      value: after,
+      before: earlier,
+      envelope: around,
       key: plainText(record.key?.toString('utf8')) ?? null,
       headers,
       topic: record.topic,
       op: op ?? '',
-      before: before ?? null,
       timestamp: record.timestampMs,
       item: null,
     }
-    renewBudget()
     for (const rule of mapping.rules) {
-      if (!isTaken(rule, variables)) continue
+      const isMine = isTaken(rule, variables)
+      // What was not looked at may be a logout.
+      if (isSpent()) return tooCostly(rule)
+      if (!isMine) continue
       this.taken.set(rule, (this.taken.get(rule) ?? 0) + 1)
       const results = resultsOf(rule, variables)
+      if (isSpent()) return tooCostly(rule)
       if (results.length === 0) return UNMAPPED
       return results.length === 1 ? (results[0] as Decoded) : results
     }
@@ -142,6 +170,28 @@ export class MappingDecoder implements Decoder {
     if (this.#byTopic.size < TOPICS_MAX) this.#byTopic.set(topic, found)
     return found
   }
+}
+
+function tooMany(count: number): Decoded {
+  return { kind: 'poison', reason: `value: has ${count} events, more than ${ELEMENTS_MAX}` }
+}
+
+function tooCostly({ name }: Rule): Decoded {
+  return {
+    kind: 'poison',
+    reason: `rule ${name}: takes too long for this record; look at fewer elements, or at shorter texts`,
+  }
+}
+
+/** Several lines of which the first is an object; `undefined` for any other text. */
+function linesOf(value: Buffer | null): string[] | undefined {
+  if (value === null || value.length > VALUE_BYTES_MAX || value[0] !== OBJECT || !isUtf8(value))
+    return undefined
+  const lines = value
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+  return lines.length > 1 && parseJson(Buffer.from(lines[0] ?? '')).kind === 'json' ? lines : undefined
 }
 
 /** What the relay reads or writes itself, on whatever topic. */

@@ -1,13 +1,14 @@
 import type { Decoded } from '../decoder.ts'
 import { textOf } from '../envelope.ts'
 import { type KnownType, kindOf } from '../known-types.ts'
+import { isSpent } from './budget.ts'
 import { text, time } from './functions.ts'
 
 /** Why a session or all sessions of a user end. */
 export const causes = ['logout', 'expired', 'disabled', 'deleted', 'password'] as const
 export type Cause = (typeof causes)[number]
 
-/** What an expression may name. One object serves for all of a decoder's records: nothing of it is kept. */
+/** What an expression may name. */
 export interface Variables {
   /** The value of the record, without its envelopes. */
   value: unknown
@@ -35,6 +36,8 @@ export type FieldEntry = string | boolean | number | readonly (string | boolean 
 
 export interface EmitEntry {
   readonly type: KnownType
+  /** Within its rule. */
+  readonly path: RuleProblem['path']
   readonly fields: Readonly<Record<string, FieldEntry>>
 }
 
@@ -61,10 +64,39 @@ export interface Emit {
   readonly id: Expression | undefined
 }
 
+/**
+ * What a condition asks of one part of a record. The part is read once for all the rules that ask for it, so that most of them cost next to nothing.
+ */
+export interface Discriminator {
+  readonly part: RecordPart
+  /** With none of them the condition is not met, whatever else it says. */
+  readonly values: ReadonlySet<unknown>
+}
+
+/** A part of a record. */
+export class RecordPart {
+  readonly #read: Expression
+  #variables: Variables | undefined
+  #found: unknown
+
+  constructor(read: Expression) {
+    this.#read = read
+  }
+
+  /** `undefined` where the record has none. */
+  of(variables: Variables): unknown {
+    if (this.#variables === variables) return this.#found
+    this.#variables = variables
+    this.#found = fieldOf(this.#read, variables)
+    return this.#found
+  }
+}
+
 export interface Rule {
   readonly name: string
   /** It comes with the relay. */
   readonly isOfPreset?: boolean
+  readonly discriminator: Discriminator | undefined
   readonly when: Expression
   readonly each: Expression | undefined
   readonly cause: Cause | undefined
@@ -86,7 +118,8 @@ export function fieldOf(read: Expression, variables: Variables): unknown {
 }
 
 /** Whether the rule takes the record. A condition on a field that the record lacks is not met. */
-export function isTaken({ when }: Rule, variables: Variables): boolean {
+export function isTaken({ discriminator, when }: Rule, variables: Variables): boolean {
+  if (discriminator !== undefined && !discriminator.values.has(discriminator.part.of(variables))) return false
   try {
     return when(variables) === true
   } catch {
@@ -108,10 +141,13 @@ export function resultsOf(rule: Rule, variables: Variables): readonly Decoded[] 
         reason: `rule ${rule.name}: for: has ${list.length} elements, more than ${ELEMENTS_MAX}`,
       },
     ]
-  const results = list.flatMap((item) => {
+  const results: Decoded[] = []
+  for (const item of list) {
+    // Nothing counts any more of a record that costs too much.
+    if (isSpent()) break
     variables.item = item ?? null
-    return rule.emit.map((emit) => resultOf(rule, emit, variables))
-  })
+    for (const emit of rule.emit) results.push(resultOf(rule, emit, variables))
+  }
   variables.item = null
   return results
 }

@@ -31,6 +31,17 @@ const admin = (operationType: string, resourcePath: string, more: object = {}) =
   authDetails: { realmId: 'r-0', clientId: 'c-1', userId: 'adm', ipAddress: '192.0.2.1' },
   ...more,
 })
+const ofClient = (operationType: string, resourcePath: string, attributes: object) =>
+  admin(operationType, resourcePath, {
+    resourceType: 'CLIENT',
+    representation: JSON.stringify({ id: '7d5c', clientId: 'shop-web', attributes }),
+  })
+const configured = {
+  type: 'client-configured',
+  issuer: 'r-1',
+  clientId: 'shop-web',
+  settings: { backchannelLogoutUri: 'https://shop.example.com/bcl' },
+}
 const ended = {
   type: 'session-terminated',
   issuer: 'shop',
@@ -152,6 +163,24 @@ const keycloak: readonly Fixture[] = [
       },
     ],
   },
+  ...['CREATE', 'UPDATE'].map((operation) => ({
+    what: `a client with a logout URL: ${operation}`,
+    value: ofClient(operation, 'clients/7d5c', { 'backchannel.logout.url': 'https://shop.example.com/bcl' }),
+    becomes: [configured],
+  })),
+  ...[{}, { 'backchannel.logout.url': '' }, { 'backchannel.logout.url': '/bcl' }].map((attributes) => ({
+    what: `a client without a logout URL of its own: ${JSON.stringify(attributes)}`,
+    value: ofClient('UPDATE', 'clients/7d5c', attributes),
+    becomes: unmapped,
+  })),
+  {
+    what: 'a role of a client',
+    value: ofClient('CREATE', 'clients/7d5c/roles/admin', {
+      'backchannel.logout.url': 'https://shop.example.com/bcl',
+    }),
+    becomes: unmapped,
+  },
+  { what: 'a client that is deleted', value: admin('DELETE', 'clients/7d5c'), becomes: unmapped },
 ]
 
 const row = (event_type: string, payload: unknown, more: object = {}) => ({
@@ -298,7 +327,10 @@ const fusionauth: readonly Fixture[] = [
   },
   {
     what: 'the tokens of an application',
-    value: fusion('jwt.refresh-token.revoke', { applicationId: 'app-1' }),
+    value: fusion('jwt.refresh-token.revoke', {
+      applicationId: 'app-1',
+      applicationTimeToLiveInSeconds: { 'app-1': 600 },
+    }),
     becomes: unmapped,
   },
   {
@@ -309,6 +341,32 @@ const fusionauth: readonly Fixture[] = [
       refreshToken: { id: 'x', applicationId: 'app-1', userId: 'u-1' },
     }),
     becomes: [{ type: 'session-terminated', sessionId: 'u-1:app-1' }],
+  },
+  {
+    what: 'one token that belongs to no application',
+    value: fusion('jwt.refresh-token.revoke', {
+      user,
+      applicationId: null,
+      refreshToken: { id: 'x', userId: 'u-1', applicationId: null },
+    }),
+    becomes: [{ ...ofTenant, reason: 'logout' }],
+  },
+  {
+    what: 'one token of which only its own fields tell',
+    value: fusion('jwt.refresh-token.revoke', {
+      refreshToken: { id: 'x', userId: 'u-1', applicationId: 'app-1' },
+    }),
+    becomes: [{ type: 'session-terminated', sessionId: 'u-1:app-1' }],
+  },
+  {
+    what: 'all tokens of a user, with nulls',
+    value: fusion('jwt.refresh-token.revoke', {
+      user,
+      userId: null,
+      applicationId: null,
+      refreshToken: null,
+    }),
+    becomes: [{ ...ofTenant, reason: 'logout' }],
   },
   {
     what: 'a deactivated user',
@@ -454,6 +512,25 @@ const auth0: readonly Fixture[] = [
   },
 ]
 
+const auth0Stream: readonly Fixture[] = [
+  {
+    what: 'a call with several lines',
+    value: [log('slo', { details: { session_id: 's-1' } }), log('fp'), log('sdu')]
+      .map((it) => JSON.stringify(it))
+      .join('\n'),
+    becomes: [
+      { type: 'session-terminated', sessionId: 's-1' },
+      ...unmapped,
+      { type: 'user-signed-out', userId: 'auth0|1' },
+    ],
+  },
+  {
+    what: 'a call with a list',
+    value: JSON.stringify([log('slo', { details: { session_id: 's-1' } }), log('fp')]),
+    becomes: [{ type: 'session-terminated', sessionId: 's-1' }, ...unmapped],
+  },
+]
+
 const system = (eventType: string, more: object = {}) => ({
   ...{ uuid: 'e-1', published: '2026-01-31T09:30:00.000Z', eventType, outcome: { result: 'SUCCESS' } },
   actor: { id: '00u1', type: 'User', alternateId: 'a@example.com' },
@@ -511,6 +588,12 @@ const okta: readonly Fixture[] = [
   },
 ]
 
+const updated = (eventAttributes: object) => ({
+  name: 'IdentityUpdated',
+  timestamp: '2026-01-31 09:30:00',
+  projectId: 'p',
+  eventAttributes,
+})
 const ory: readonly Fixture[] = [
   {
     what: 'a revoked session, with a blank in its time',
@@ -523,6 +606,16 @@ const ory: readonly Fixture[] = [
     },
     becomes: [{ type: 'session-terminated', issuer: 'p', sessionId: 's-1', userId: 'u-1', occurredAtMs: AT }],
   },
+  ...[false, 'false'].map((IdentityActive) => ({
+    what: `an identity that is deactivated (${typeof IdentityActive})`,
+    value: updated({ IdentityID: 'u-1', IdentityActive }),
+    becomes: [{ type: 'user-signed-out', issuer: 'p', userId: 'u-1', reason: 'disabled' }],
+  })),
+  ...[{ IdentityActive: true }, { IdentityActive: 'true' }, {}].map((more) => ({
+    what: `an identity that is changed: ${JSON.stringify(more)}`,
+    value: updated({ IdentityID: 'u-1', ...more }),
+    becomes: unmapped,
+  })),
   {
     what: 'a deleted identity',
     value: {
@@ -545,7 +638,7 @@ export const fixtures: Readonly<Record<Preset, readonly Fixture[]>> = {
   zitadel,
   fusionauth,
   wso2,
-  auth0,
+  auth0: [...auth0, ...auth0Stream],
   okta,
   ory,
 }
