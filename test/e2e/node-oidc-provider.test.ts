@@ -6,6 +6,7 @@ import { type Platform, relayOptions, startPlatform } from '../support/identity/
 import { startProvider } from '../support/identity/provider.ts'
 import { startRelyingParty } from '../support/identity/relying-party.ts'
 import { launchRelay } from '../support/relay-process.ts'
+import { TopicLog } from '../support/topic-log.ts'
 
 // What the relay does with the records of the entry, the other files of this folder show.
 
@@ -55,6 +56,25 @@ test('an RP can be logged out from the moment it is logged in', async () => {
   const { headers } = await topic.waitForOutcome('shop', sessionId)
   expect(headers.ce_type).toBe('backchannel-logout-sent')
   expect(await bob.isSignedIn(shop)).toBe(false)
+})
+
+test('what Kafka does not take waits until it does, in its order', async () => {
+  const name = `e2e-${crypto.randomUUID()}`
+  const { kafkaBrokers } = backends
+  await using after = new AsyncDisposableStack()
+  const provider = await startProvider({ kafkaBrokers, topic: name, onError: () => undefined })
+  after.defer(() => provider.stop())
+  const shop = await startRelyingParty({ provider, clientId: 'shop', name: 'Shop' })
+  after.defer(() => shop.stop())
+  const dave = new Browser()
+  await dave.signIn(shop, 'dave')
+  await dave.signOut(shop)
+  // There was no such topic.
+  const topic = await TopicLog.create(kafkaBrokers, name)
+  after.defer(() => topic.remove())
+  await topic.waitFor(({ headers }) => headers.ce_type === 'session-terminated')
+  const types = topic.records.map(({ headers }) => headers.ce_type)
+  expect([...new Set(types)]).toEqual(['backchannel-logout-registered', 'session-terminated'])
 })
 
 test('without Kafka users log in and out as ever, and each record that waits is told', async () => {
