@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   trace: async () => (await import('./trace.ts')).addTrace,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
   map: async () => (await import('./map.ts')).addMap,
+  schema: async () => (await import('./schema.ts')).addSchema,
   env: async () => (await import('./env.ts')).addEnv,
   completion: async () => (await import('./completion.ts')).addCompletion,
 }

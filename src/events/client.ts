@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { identifier, optional } from './identifier.ts'
+import { ISSUER_MEANING, identifier, optional } from './identifier.ts'
 import { endpoint, rpSettingsSchema } from './read-registration.ts'
 
 /**
@@ -32,9 +32,11 @@ export interface ClientRemoved extends OfClient {
 export type ClientChange = ClientConfigured | ClientRemoved
 
 const fieldsSchema = z.object({
-  backchannelLogoutUri: optional(endpoint),
+  backchannelLogoutUri: optional(endpoint).describe(
+    'Where its logout tokens go: an absolute https (or http) URI without fragment and credentials.',
+  ),
   ...rpSettingsSchema.shape,
-  sessionRequired: optional(z.boolean()),
+  sessionRequired: optional(z.boolean()).describe('The RP wants `sid` in every logout token.'),
 })
 
 /** Settings of a client as records have them; `typ` is what is asked for, see `ClientPolicy`. */
@@ -42,10 +44,14 @@ export type ClientFields = z.infer<typeof fieldsSchema>
 
 export const clientFieldNames = Object.keys(fieldsSchema.shape) as (keyof ClientFields)[]
 
-export const clientConfiguredData = fieldsSchema.extend({
-  issuer: optional(identifier),
-  clientId: identifier,
-  state: optional(z.enum(clientStates)),
+const clientData = z.object({
+  issuer: optional(identifier).describe(ISSUER_MEANING),
+  clientId: identifier.describe('`client_id` of the RP.'),
 })
 
-export const clientRemovedData = z.object({ issuer: optional(identifier), clientId: identifier })
+export const clientConfiguredData = clientData.extend({
+  ...fieldsSchema.shape,
+  state: optional(z.enum(clientStates)).describe('Whether its logouts are sent, kept back, or given up.'),
+})
+
+export const clientRemovedData = clientData

@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+/** Without control characters, line separators and half of a surrogate pair. */
+export const ID_PATTERN = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u
+
 /**
  * Ids and issuers are opaque. They are bounded because each becomes part of a Redis key and of a token. They hold no control
  * characters or line breaks, which could forge a line of the log or of a tombstone.
@@ -8,10 +11,11 @@ export const identifier = z
   .string()
   .min(1, 'must not be empty')
   .max(1_024, 'must have at most 1,024 characters')
-  .regex(
-    /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u,
-    'must not contain control characters, line separators or half of a surrogate pair',
-  )
+  .regex(ID_PATTERN, 'must not contain control characters, line separators or half of a surrogate pair')
+
+/** For the schemas that are shown. */
+export const ISSUER_MEANING =
+  '`iss` of the ID tokens, byte for byte, or an alias of it. Required where the relay serves several issuers.'
 
 /** An optional field. Some platforms write an empty text or null for a missing value. */
 export function optional<T extends z.ZodType>(schema: T) {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { describeProblems, identifier, optional } from './identifier.ts'
+import { describeProblems, ISSUER_MEANING, identifier, optional } from './identifier.ts'
 import { endpointProblem } from './logout-endpoint.ts'
 import { readPlainRegistration } from './plain-registration.ts'
 import { type Registration, subjectClaims, tokenAlgorithms } from './registration.ts'
@@ -15,13 +15,14 @@ const askedTokenType = z
     return typeof typ === 'string' ? typ.slice(0, TYPE_CHARACTERS_MAX) : `a ${typeof typ}`
   })
   .optional()
+  .describe('Has no effect; only the configuration of the relay decides the header type of a token.')
 const TYPE_CHARACTERS_MAX = 64
 
 /** The form of tokens for one RP. Each field has a default in the token code. */
 export const rpSettingsSchema = z.object({
-  alg: optional(z.enum(tokenAlgorithms)),
+  alg: optional(z.enum(tokenAlgorithms)).describe('Signature algorithm of its logout tokens.'),
   typ: askedTokenType,
-  claims: optional(z.enum(subjectClaims)),
+  claims: optional(z.enum(subjectClaims)).describe('Which of `sub` and `sid` its logout tokens carry.'),
 })
 
 /**
@@ -38,23 +39,33 @@ const instant = z.union([
   }),
 ])
 
-/** A back-channel logout URI. */
-export const endpoint = z.string().superRefine((uri, context) => {
-  const problem = endpointProblem(uri)
-  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
-})
+/** A back-channel logout URI. `meta`: what of `endpointProblem` a JSON Schema can say. */
+export const endpoint = z
+  .string()
+  .superRefine((uri, context) => {
+    const problem = endpointProblem(uri)
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+  })
+  .meta({ maxLength: 2_048, pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^/\\s\\\\#][^\\s\\\\#]*$' })
 
-export const registrationData = rpSettingsSchema.extend({
-  issuer: optional(identifier),
-  sessionId: identifier,
-  oidcSessionId: identifier,
-  clientId: identifier,
-  userId: identifier,
-  sub: optional(identifier),
-  sid: optional(identifier),
-  backchannelLogoutUri: optional(endpoint),
-  sessionRequired: optional(z.boolean()),
-  registeredAt: optional(instant),
+export const registrationData = z.object({
+  issuer: optional(identifier).describe(ISSUER_MEANING),
+  sessionId: identifier.describe('The session at the provider.'),
+  oidcSessionId: identifier.describe(
+    'Names the registration within the session; a repeated one replaces the earlier.',
+  ),
+  clientId: identifier.describe('`client_id` of the RP.'),
+  userId: identifier.describe('The user at the provider.'),
+  sub: optional(identifier).describe('`sub` of the ID token of this RP. Default: `userId`.'),
+  sid: optional(identifier).describe('`sid` of the ID token of this RP. Default: `sessionId`.'),
+  backchannelLogoutUri: optional(endpoint).describe(
+    'Where its logout tokens go: an absolute https (or http) URI without fragment and credentials. Default: that of the client when they are sent.',
+  ),
+  sessionRequired: optional(z.boolean()).describe('The RP wants `sid` in every logout token.'),
+  registeredAt: optional(instant).describe(
+    'When the login was: ISO 8601, or milliseconds since the epoch. Default: the time of the record.',
+  ),
+  ...rpSettingsSchema.shape,
 })
 
 export type RegistrationResult =

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { identifier, optional } from './identifier.ts'
+import { ISSUER_MEANING, identifier, optional } from './identifier.ts'
 import { positionOf, type RecordPosition } from './wire-record.ts'
 
 /**
@@ -83,18 +83,21 @@ export interface UserSignedOut extends TriggerBase {
 
 export type Trigger = SessionTerminated | UserSignedOut
 
-const reason = optional(z.string().max(1_024))
+const issuer = optional(identifier).describe(ISSUER_MEANING)
+const reason = optional(z.string().max(1_024)).describe('Why, for people and the log.')
 
 export const sessionTerminatedData = z.object({
-  issuer: optional(identifier),
-  sessionId: identifier,
-  userId: optional(identifier),
+  issuer,
+  sessionId: identifier.describe('The session at the provider.'),
+  userId: optional(identifier).describe('The user, for people and the log.'),
   reason,
 })
 
 export const userSignedOutData = z.object({
-  issuer: optional(identifier),
-  userId: identifier,
-  sessionId: optional(identifier),
+  issuer,
+  userId: identifier.describe('The user.'),
+  sessionId: optional(identifier).describe(
+    'The one session that ends. Without it, every session of the user.',
+  ),
   reason,
 })

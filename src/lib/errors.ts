@@ -13,6 +13,7 @@ export type FaultCode =
   | 'LR_ANSWER_TOO_LONG'
   | 'LR_BODY_TOO_LONG'
   | 'LR_PUBLISH_INCOMPLETE'
+  | 'LR_RECORD_LOST'
   | 'LR_RECORD_TOO_LARGE'
   | 'LR_TOPIC_MISSING'
   | 'LR_REFUSED'

@@ -27,10 +27,9 @@ beforeAll(async () => {
   const scratch = stack.use(createScratchDirectory('issuers'))
   topic = await TopicLog.create(backends.kafkaBrokers, name)
   stack.defer(() => topic.remove(group))
-  const providers = await startIssuers(['/realms/a', '/realms/b'], {
-    publish: (record) => topic.publish(record),
-  })
-  stack.defer(async () => providers[0]?.stop())
+  const { kafkaBrokers } = backends
+  const providers = await startIssuers(['/realms/a', '/realms/b'], { kafkaBrokers, topic: name })
+  for (const provider of providers) stack.defer(() => provider.stop())
   const started = await Promise.all(
     providers.map(async (provider): Promise<Realm> => {
       const rps = await Promise.all(

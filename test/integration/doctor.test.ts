@@ -22,7 +22,7 @@ let withBothAway: Promise<Examined>
 
 beforeAll(async () => {
   site = await openSite({ env: { SESSION_LIFETIME_MS: '3600000' } })
-  provider = await startProvider({ publish: async () => undefined })
+  provider = await startProvider({ kafkaBrokers: inject('kafkaBrokers'), topic: 'session-events' })
   providerKeys = join(site.folder, 'provider-keys.json')
   await replaceFile(providerKeys, JSON.stringify(provider.privateKeys))
   const port = await freePort()

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -34,6 +34,22 @@ test('the installed command tells its version, and 2 with what is wrong with the
   const refused = npx('serve')
   await expect(refused).rejects.toMatchObject({ code: 2 })
   await expect(refused).rejects.toThrow(/ISSUER: is required/)
+})
+
+test('the installed entry for node-oidc-provider can be imported, with its types', async () => {
+  const file = join(folder, 'use.mts')
+  const wrong = ['// @ts-expect-error', 'relayLogouts(provider, { broker: [] })']
+  const source = [
+    "import { type OidcProvider, relayLogouts } from 'logout-relay/node-oidc-provider'",
+    'const provider = {} as OidcProvider',
+    "relayLogouts(provider, { brokers: ['k:9092'] }).catch((error) => console.log(error.code))",
+  ]
+  await writeFile(file, [...source, ...wrong].join('\n'))
+  const options = ['--noEmit', '--ignoreConfig', '--strict', '--module', 'nodenext', '--types', '']
+  await run(join(root, 'node_modules', '.bin', 'tsc'), [...options, file], { cwd: folder, env })
+  await writeFile(file, source.join('\n'))
+  const { stdout } = await run('node', [file], { cwd: folder, env })
+  expect(stdout.trim()).toBe('LR_USAGE')
 })
 
 test('the installed service delivers', async () => {

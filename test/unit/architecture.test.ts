@@ -37,6 +37,8 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   },
   http: { imports: 'lib status telemetry' },
   runtime: { imports: '' },
+  // Loaded into the process of a provider, so it takes little along.
+  'node-oidc-provider': { imports: 'lib', packages: 'kafkajs' },
   app: {
     imports:
       'lib events events/decoding events/decoding/mapping registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',

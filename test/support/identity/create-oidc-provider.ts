@@ -4,9 +4,9 @@ import Provider from 'oidc-provider'
 
 const HOUR_SECONDS = 3_600
 
-/** `oidc-provider` with its development login pages, any user, and no back-channel sending of its own. */
-export function createOidcProvider(issuer: string, jwks: JSONWebKeySet): Provider {
-  const provider = withoutNotices(
+/** `oidc-provider` with its development login pages, and any user. `more`: of its configuration. */
+export function createOidcProvider(issuer: string, jwks: JSONWebKeySet, more: object = {}): Provider {
+  return withoutNotices(
     () =>
       new Provider(issuer, {
         jwks,
@@ -22,11 +22,9 @@ export function createOidcProvider(issuer: string, jwks: JSONWebKeySet): Provide
           backchannelLogout: { enabled: true },
           rpInitiatedLogout: { enabled: true, logoutSource },
         },
+        ...more,
       }),
   )
-  // The one thing that is taken away from the provider: it would tell the RPs itself, once, and forget failures.
-  provider.Client.prototype.backchannelLogout = async () => undefined
-  return provider
 }
 
 function logoutSource(context: { body: string }, form: string): void {

@@ -28,7 +28,7 @@ export async function startPlatform(kafkaBrokers: string, topicName: string): Pr
   const directory = stack.use(createScratchDirectory('platform'))
   const topic = await TopicLog.create(kafkaBrokers, topicName)
   stack.defer(() => topic.remove(relayGroup(topicName)))
-  const provider = await startProvider({ publish: (record) => topic.publish(record) })
+  const provider = await startProvider({ kafkaBrokers, topic: topicName })
   stack.defer(() => provider.stop())
   const shop = await startRelyingParty({ provider, clientId: 'shop', name: 'Shop' })
   stack.defer(() => shop.stop())

@@ -1,15 +1,16 @@
 import type { RequestListener } from 'node:http'
 import type { JSONWebKeySet, JWK } from 'jose'
 import type Provider from 'oidc-provider'
-import type { Context } from 'oidc-provider'
-import { type InputRecord, inputRecord } from '../input-record.ts'
+import { type RelayedLogouts, relayLogouts } from '../../../src/node-oidc-provider/relay-logouts.ts'
 import { privateJwk } from '../signing-key-file.ts'
 import { createOidcProvider } from './create-oidc-provider.ts'
 import { Listener } from './listener.ts'
 
+/** Where a provider writes its registrations and triggers. */
 export interface ProviderOptions {
-  /** Called with every registration and trigger; a login or logout goes on when it resolves. */
-  readonly publish: (record: InputRecord) => Promise<void>
+  readonly kafkaBrokers: string
+  readonly topic: string
+  readonly onError?: (error: Error) => void
 }
 
 /** Client metadata in the wire names of OpenID Connect Dynamic Client Registration. */
@@ -23,19 +24,17 @@ export interface ClientMetadata {
 }
 
 /** Starts a provider on a free loopback port, with a signing key of its own. */
-export async function startProvider({ publish }: ProviderOptions): Promise<IdentityProvider> {
-  return new IdentityProvider(await Listener.open(), { keys: [providerKey()] }, publish)
+export async function startProvider(options: ProviderOptions): Promise<IdentityProvider> {
+  return IdentityProvider.start(await Listener.open(), options)
 }
 
 /** Starts an issuer below each of the paths, on one port; their keys have one name, as where each tenant counts its own. */
 export async function startIssuers(
   paths: readonly string[],
-  { publish }: ProviderOptions,
+  options: ProviderOptions,
 ): Promise<IdentityProvider[]> {
   const listener = await Listener.open()
-  const providers = paths.map(
-    (path) => new IdentityProvider(listener, { keys: [providerKey()] }, publish, path),
-  )
+  const providers = await Promise.all(paths.map((path) => IdentityProvider.start(listener, options, path)))
   const handlers = providers.map(({ handle }) => handle)
   listener.handle = (request, response) => {
     const { url = '' } = request
@@ -55,8 +54,7 @@ export function providerKey(): JWK {
 }
 
 /**
- * A real OpenID provider. It sends no logout tokens: it publishes who is signed in where and which sessions ended,
- * and leaves the telling to whoever reads that.
+ * A real OpenID provider whose logouts the relay sends: the three lines of `start` are all that it takes.
  *
  * Anybody can log in with any name; the name is the user id and the `sub`.
  */
@@ -67,23 +65,41 @@ export class IdentityProvider {
   readonly handle: RequestListener
   readonly #listener: Listener
   readonly #provider: Provider
-  readonly #publish: ProviderOptions['publish']
+  readonly #logouts: RelayedLogouts
   readonly #sessionsByUser = new Map<string, Set<string>>()
 
   /** `path`: where whoever shares the listener among several puts it. */
-  constructor(
+  static async start(
+    listener: Listener,
+    { kafkaBrokers, ...options }: ProviderOptions,
+    path = '',
+  ): Promise<IdentityProvider> {
+    const privateKeys = { keys: [providerKey()] }
+    const provider = createOidcProvider(`${listener.url}${path}`, privateKeys)
+    const logouts = await relayLogouts(provider, { brokers: kafkaBrokers.split(','), ...options })
+    return new IdentityProvider(listener, privateKeys, provider, logouts)
+  }
+
+  private constructor(
     listener: Listener,
     privateKeys: JSONWebKeySet,
-    publish: ProviderOptions['publish'],
-    path = '',
+    provider: Provider,
+    logouts: RelayedLogouts,
   ) {
-    this.issuer = `${listener.url}${path}`
+    this.issuer = provider.issuer
     this.privateKeys = privateKeys
     this.#listener = listener
-    this.#publish = publish
-    this.#provider = createOidcProvider(this.issuer, privateKeys)
-    this.#provider.use((context, next) => this.#observe(context, next))
-    this.handle = this.#provider.callback()
+    this.#provider = provider
+    this.#logouts = logouts
+    provider.on('session.saved', ({ accountId, uid }) => {
+      if (accountId === undefined) return
+      const sessions = this.#sessionsByUser.get(accountId) ?? new Set()
+      this.#sessionsByUser.set(accountId, sessions.add(uid))
+    })
+    provider.on('session.destroyed', ({ accountId = '', uid }) => {
+      this.#sessionsByUser.get(accountId)?.delete(uid)
+    })
+    this.handle = provider.callback()
     listener.handle = this.handle
   }
 
@@ -91,75 +107,25 @@ export class IdentityProvider {
     await this.#provider.Client.adapter.upsert(client.client_id, client)
   }
 
-  /** The ids of the user's sessions that RPs were signed in from, oldest first. */
+  /** The ids of the user's sessions, oldest first. */
   sessionsOf(userId: string): string[] {
     return [...(this.#sessionsByUser.get(userId) ?? [])]
   }
 
   /** What an administrator does: the session ends here and now, and with it the logins at every RP. */
   async terminateSession(sessionId: string): Promise<void> {
-    const userId = await this.#destroy(sessionId)
-    await this.#announce('session-terminated', { sessionId, userId, reason: 'administrator' })
+    const session = await this.#provider.Session.findByUid(sessionId)
+    if (session === undefined) throw new Error(`there is no session ${sessionId}`)
+    await session.destroy()
   }
 
-  /** Ends all sessions of a user and says so once, without naming the sessions. */
+  /** Says once that a user signed out everywhere, without naming the sessions. */
   async signOutUser(userId: string): Promise<void> {
-    for (const sessionId of this.sessionsOf(userId)) await this.#destroy(sessionId)
-    await this.#announce('user-signed-out', { userId })
+    await this.#logouts.signedOut(userId)
   }
 
   async stop(): Promise<void> {
     await this.#listener.close()
-  }
-
-  async #destroy(sessionId: string): Promise<string> {
-    const session = await this.#provider.Session.findByUid(sessionId)
-    if (session?.accountId === undefined) throw new Error(`there is no session ${sessionId}`)
-    await session.destroy()
-    this.#forget(session.accountId, sessionId)
-    return session.accountId
-  }
-
-  /** Sees every request after the provider answered it, and before the answer leaves. */
-  async #observe(context: Context, next: () => Promise<void>): Promise<void> {
-    await next()
-    const { oidc } = context
-    if (oidc?.route === 'token' && context.status === 200) await this.#announceLogin(oidc)
-    if (oidc?.route === 'end_session_confirm' && oidc.session?.destroyed === true) {
-      const { uid: sessionId, accountId: userId } = oidc.session
-      if (userId === undefined) return
-      this.#forget(userId, sessionId)
-      await this.#announce('session-terminated', { sessionId, userId, reason: 'signed out' })
-    }
-  }
-
-  /** An RP is about to get an ID token: from here on it has a session that must be ended some day. */
-  async #announceLogin({ client, entities }: NonNullable<Context['oidc']>): Promise<void> {
-    const code = entities.AuthorizationCode
-    if (code === undefined || client?.backchannelLogoutUri === undefined) return
-    const { accountId: userId, sessionUid: sessionId, sid } = code
-    const sessions = this.#sessionsByUser.get(userId) ?? new Set()
-    this.#sessionsByUser.set(userId, sessions.add(sessionId))
-    await this.#announce('backchannel-logout-registered', {
-      sessionId,
-      // Stable over repeated logins of one client in one session, so that they stay one registration.
-      oidcSessionId: `${client.clientId}:${sid}`,
-      clientId: client.clientId,
-      userId,
-      sub: userId,
-      sid,
-      backchannelLogoutUri: client.backchannelLogoutUri,
-      sessionRequired: true,
-      registeredAt: new Date().toISOString(),
-    })
-  }
-
-  #forget(userId: string, sessionId: string): void {
-    this.#sessionsByUser.get(userId)?.delete(sessionId)
-  }
-
-  async #announce(type: string, data: Readonly<Record<string, unknown>>): Promise<void> {
-    const time = new Date().toISOString()
-    await this.#publish(inputRecord(type, { issuer: this.issuer, ...data }, { time }))
+    await this.#logouts.close()
   }
 }

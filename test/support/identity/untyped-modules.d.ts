@@ -23,40 +23,37 @@ declare module 'oidc-provider' {
     /** Stays the same for as long as the session lives; the id in the cookie does not. */
     readonly uid: string
     readonly accountId?: string
-    readonly destroyed?: boolean
     destroy(): Promise<void>
   }
 
+  export interface IdToken {
+    scope: string
+    set(claim: string, value: string): void
+    issue(options: { readonly use: string }): Promise<string>
+  }
+
   export interface Client {
-    readonly clientId: string
-    readonly backchannelLogoutUri?: string
-  }
-
-  export interface AuthorizationCode {
-    readonly accountId: string
-    readonly sessionUid: string
-    /** The `sid` of this client's ID token: each client has its own. */
-    readonly sid: string
-  }
-
-  export interface Context {
-    readonly status: number
-    readonly oidc?: {
-      readonly route?: string
-      readonly client?: Client
-      readonly session?: Session
-      readonly entities: { readonly AuthorizationCode?: AuthorizationCode }
-    }
+    backchannelLogout(sub: string, sid: string): Promise<void>
   }
 
   export default class Provider {
     constructor(issuer: string, configuration: object)
+    readonly issuer: string
     readonly Client: {
-      readonly prototype: { backchannelLogout(sub: string, sid: string): Promise<void> }
+      readonly prototype: Client
       readonly adapter: { upsert(id: string, metadata: object): Promise<void> }
+      find(id: string): Promise<Client>
     }
-    readonly Session: { findByUid(uid: string): Promise<Session | undefined> }
-    use(middleware: (context: Context, next: () => Promise<void>) => Promise<void>): this
+    readonly IdToken: {
+      new (claims: object, of: { readonly ctx: object; readonly client: Client }): IdToken
+      readonly prototype: IdToken
+    }
+    readonly Session: {
+      new (payload: object): Session
+      readonly prototype: Session
+      findByUid(uid: string): Promise<Session | undefined>
+    }
+    on(event: 'session.saved' | 'session.destroyed', listener: (session: Session) => void): this
     callback(): (request: IncomingMessage, response: ServerResponse) => void
   }
 }

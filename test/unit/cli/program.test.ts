@@ -32,7 +32,7 @@ function nameOf(command: Command): string {
 describe('every command', async () => {
   const commands = all(await createProgram())
     .map(nameOf)
-    .filter((name) => /^logout-relay (sessions|backlog|keys|send|trace|env|completion)/.test(name))
+    .filter((name) => /^logout-relay (sessions|backlog|keys|send|trace|schema|env|completion)/.test(name))
 
   test.each(commands)('%s: its help ends with an example of it', async (name) => {
     const { out, exitCode } = await run([...name.split(' ').slice(1), '--help'])
@@ -85,6 +85,8 @@ describe('every command', async () => {
     [['replay', '--from', '1h', '--failed', '--reason', 'expird'], '--reason: must be one of'],
     [['env', 'sessoins'], 'there is no command sessoins'],
     [['completion', 'csh'], 'Allowed choices are bash'],
+    [['schema', 'sesion-terminated'], 'did you mean session-terminated?'],
+    [['schema', 'login'], 'must be one of session-terminated, user-signed-out'],
     [['trace', 's', '--env-file', '/nowhere/relay.env'], '/nowhere/relay.env'],
     [['--env-file', '/nowhere/relay.env', 'trace', 's'], '/nowhere/relay.env'],
   ])('%j is refused', async (args, message) => {
@@ -106,7 +108,7 @@ describe('what a command reads of the environment is what `logout-relay env` say
   }
   // These look at all that can be looked at, run until they are stopped, or require no option.
   const others = [
-    ...['doctor', 'serve', 'completion', 'env', 'map'],
+    ...['doctor', 'serve', 'completion', 'env', 'map', 'schema'],
     ...['keys new', 'keys rotate', 'keys from-pem'],
   ]
 
@@ -114,7 +116,7 @@ describe('what a command reads of the environment is what `logout-relay env` say
     '%s',
     async (name, leaf) => {
       expect(optionsReadBy(leaf).length === 0).toBe(
-        ['completion', 'env', 'keys new', 'keys from-pem'].includes(name),
+        ['completion', 'env', 'schema', 'keys new', 'keys from-pem'].includes(name),
       )
       if (others.includes(name)) return
       const values = required[name] ?? leaf.registeredArguments.map(() => 'x')

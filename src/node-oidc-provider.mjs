@@ -1,0 +1,10 @@
+/*
+ * The entry `logout-relay/node-oidc-provider` of the package: the sources in a clone, and what was built from them where it
+ * is installed, as `bin.mjs` does for the command.
+ */
+import { existsSync } from 'node:fs'
+
+const isClone = existsSync(new URL('node-oidc-provider/relay-logouts.ts', import.meta.url))
+const path = isClone ? './node-oidc-provider/relay-logouts.ts' : '../dist/node-oidc-provider/relay-logouts.js'
+
+export const { relayLogouts } = await import(new URL(path, import.meta.url).href)

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import { settledWithin } from '../lib/deferred.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
+import { MicroBatcher } from '../lib/micro-batcher.ts'
+import type { KafkaProducer } from './kafka-producer.ts'
+
+/**
+ * What became of a record in the time that a request may wait for it.
+ * - `published`: Kafka has it.
+ * - `buffered`: it is in memory, and sent again until Kafka has it or the process ends.
+ * - `lost`: it is gone.
+ */
+export type Published = 'published' | 'buffered' | 'lost'
+
+export interface PublisherOptions {
+  readonly producer: KafkaProducer
+  readonly topic: string
+  readonly issuer: string
+  /** How long a request, or `close`, waits for Kafka. */
+  readonly timeoutMs: number
+  /** Must not throw. */
+  readonly onError: (error: Error) => void
+}
+
+/** What an identity provider says of its sessions. */
+export type RecordData = { readonly userId: string; readonly sessionId?: string } & Readonly<
+  Record<string, unknown>
+>
+
+interface Waiting {
+  /** For people. */
+  readonly name: string
+  readonly key: string
+  readonly value: string
+  readonly headers: Readonly<Record<string, string>>
+  isAcknowledged: boolean
+  readonly acknowledged: PromiseWithResolvers<void>
+}
+
+/** Some 10 MB. An outage of Kafka must not fill the memory of the provider. */
+const WAITING_MAX = 10_000
+const BATCH_MAX = 100
+
+/**
+ * Writes records to Kafka, those of one session in their order. A request waits for the acknowledgement, but not for longer
+ * than the time limit, and not at all while Kafka is known to be away. Nothing is lost without a word to `onError`.
+ */
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #batcher: MicroBatcher<Waiting>
+  #failure: unknown
+  #isClosed = false
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+    this.#batcher = new MicroBatcher({
+      flush: (batch) => this.#send(batch),
+      onFlushed: () => {
+        this.#failure = undefined
+      },
+      onError: (error) => {
+        this.#failure = error
+      },
+      maxBatch: BATCH_MAX,
+    })
+  }
+
+  /** Never throws, and never waits for longer than the time limit. */
+  async publish(type: string, data: RecordData): Promise<Published> {
+    const { issuer, timeoutMs, topic } = this.#options
+    const key = data.sessionId ?? data.userId
+    const time = new Date().toISOString()
+    const record: Waiting = {
+      name: `${type} of ${data.sessionId === undefined ? 'user' : 'session'} ${key}`,
+      key,
+      value: JSON.stringify({ issuer, ...data }),
+      headers: {
+        ...{ ce_specversion: '1.0', ce_id: randomUUID(), ce_source: issuer, ce_type: type, ce_time: time },
+        'content-type': 'application/json',
+      },
+      isAcknowledged: false,
+      acknowledged: Promise.withResolvers(),
+    }
+    if (this.#isClosed) return this.#lost(record, 'it came after close()')
+    if (this.#batcher.size >= WAITING_MAX) return this.#lost(record, `${WAITING_MAX} others wait for Kafka`)
+    const isKnownAway = this.#failure !== undefined
+    this.#batcher.add(record)
+    if (!isKnownAway) await settledWithin(record.acknowledged.promise, timeoutMs)
+    if (record.isAcknowledged) return 'published'
+    const why = this.#failure === undefined ? 'no answer' : messageOf(this.#failure)
+    const text = `${record.name}: Kafka has not acknowledged it on topic ${topic} (${why}); it is kept in memory, and sent again`
+    this.#options.onError(new RelayFault('LR_UNREACHABLE', text, { cause: this.#failure }))
+    return 'buffered'
+  }
+
+  /** Waits for what is not acknowledged yet, for the time limit at most. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await settledWithin(this.#batcher.idle(), this.#options.timeoutMs)
+    for (const record of this.#batcher.unflushed())
+      if (!record.isAcknowledged) this.#lost(record, 'Kafka did not acknowledge it before close()')
+    this.#batcher.stop()
+  }
+
+  #lost({ name }: Waiting, why: string): Published {
+    this.#options.onError(new RelayFault('LR_RECORD_LOST', `${name}: it is lost, because ${why}`))
+    return 'lost'
+  }
+
+  /** Throws if one of them was not acknowledged; the others are not sent again. */
+  async #send(batch: readonly Waiting[]): Promise<void> {
+    const byKey = Map.groupBy(
+      batch.filter(({ isAcknowledged }) => !isAcknowledged),
+      ({ key }) => key,
+    )
+    const results = await Promise.allSettled([...byKey.values()].map((records) => this.#sendOf(records)))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  /**
+   * Records of one key, and so of one partition: kafkajs resolves a request over several although a part of it was never
+   * sent.
+   */
+  async #sendOf(records: readonly Waiting[]): Promise<void> {
+    const { producer, topic } = this.#options
+    const messages = records.map(({ key, value, headers }) => ({ key, value, headers }))
+    const answered = await producer.send({ topic, acks: -1, messages })
+    if (answered.length === 0)
+      throw new RelayFault('LR_PUBLISH_INCOMPLETE', `no acknowledgement for ${topic}`)
+    for (const record of records) {
+      record.isAcknowledged = true
+      record.acknowledged.resolve()
+    }
+  }
+}
