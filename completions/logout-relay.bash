@@ -7,7 +7,7 @@ _logout_relay() {
       --alg|--claims|--client|--env-file|--file|--from|--header|--in|--issuer|--key|--kid|--limit|--offsets|--oidc-session|--out|--preset|--rate|--reason|--registered-at|--retire-after|--rp|--session|--sid|--since|--sub|--to|--topic|--type|--uri|--user|--wait) ((i++)); continue ;;
     esac
     case "$at ${COMP_WORDS[i]}" in
-      ' serve'|' reconcile'|' replay'|' sessions'|' clients'|' backlog'|' send'|' keys'|' shadow'|' trace'|' doctor'|' map'|' env'|' completion'|'sessions list'|'sessions show'|'sessions register'|'sessions remove'|'clients list'|'clients show'|'clients set'|'clients pause'|'clients resume'|'clients retire'|'clients remove'|'backlog list'|'backlog show'|'backlog retry'|'backlog discard'|'send session-terminated'|'send user-signed-out'|'keys new'|'keys list'|'keys rotate'|'keys from-pem'|'shadow report') at="${at:+$at }${COMP_WORDS[i]}" ;;
+      ' serve'|' reconcile'|' replay'|' sessions'|' clients'|' backlog'|' send'|' keys'|' shadow'|' trace'|' doctor'|' map'|' schema'|' env'|' completion'|'sessions list'|'sessions show'|'sessions register'|'sessions remove'|'clients list'|'clients show'|'clients set'|'clients pause'|'clients resume'|'clients retire'|'clients remove'|'backlog list'|'backlog show'|'backlog retry'|'backlog discard'|'send session-terminated'|'send user-signed-out'|'keys new'|'keys list'|'keys rotate'|'keys from-pem'|'shadow report') at="${at:+$at }${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at:$prev" in
@@ -47,11 +47,12 @@ _logout_relay() {
     'trace:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'doctor:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'map:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    'schema:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'env:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     'completion:--env-file') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
   esac
   case "$at" in
-    '') mapfile -t COMPREPLY < <(compgen -W 'serve reconcile replay sessions clients backlog send keys shadow trace doctor map env completion --version -V --env-file --help -h' -- "$cur") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W 'serve reconcile replay sessions clients backlog send keys shadow trace doctor map schema env completion --version -V --env-file --help -h' -- "$cur") ;;
     'serve') mapfile -t COMPREPLY < <(compgen -W '--help -h --version -V --env-file' -- "$cur") ;;
     'reconcile') mapfile -t COMPREPLY < <(compgen -W '--dry-run --rate --wait --json --help -h --version -V --env-file' -- "$cur") ;;
     'replay') mapfile -t COMPREPLY < <(compgen -W '--from --since --to --offsets --failed --discarded --dead-letters --dry-run --type --reason --issuer --session --user --client --rate --wait --json --help -h --version -V --env-file' -- "$cur") ;;
@@ -86,6 +87,7 @@ _logout_relay() {
     'trace') mapfile -t COMPREPLY < <(compgen -W '--issuer --since --from --json --help -h --version -V --env-file' -- "$cur") ;;
     'doctor') mapfile -t COMPREPLY < <(compgen -W '--rp --client --all --json --help -h --version -V --env-file' -- "$cur") ;;
     'map') mapfile -t COMPREPLY < <(compgen -W '--preset --topic --from --key --header --json --help -h --version -V --env-file' -- "$cur") ;;
+    'schema') mapfile -t COMPREPLY < <(compgen -W 'session-terminated user-signed-out backchannel-logout-registered client-configured client-removed backchannel-logout-sent backchannel-logout-failed backchannel-logout-shadowed dead-letter --json --help -h --version -V --env-file' -- "$cur") ;;
     'env') mapfile -t COMPREPLY < <(compgen -W '--json --help -h --version -V --env-file' -- "$cur") ;;
     'completion') mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish --help -h --version -V --env-file' -- "$cur") ;;
   esac

@@ -13,7 +13,7 @@ function __logout_relay_at
                 continue
         end
         switch "$at $word"
-            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' shadow' ' trace' ' doctor' ' map' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'clients remove' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem' 'shadow report'
+            case ' serve' ' reconcile' ' replay' ' sessions' ' clients' ' backlog' ' send' ' keys' ' shadow' ' trace' ' doctor' ' map' ' schema' ' env' ' completion' 'sessions list' 'sessions show' 'sessions register' 'sessions remove' 'clients list' 'clients show' 'clients set' 'clients pause' 'clients resume' 'clients retire' 'clients remove' 'backlog list' 'backlog show' 'backlog retry' 'backlog discard' 'send session-terminated' 'send user-signed-out' 'keys new' 'keys list' 'keys rotate' 'keys from-pem' 'shadow report'
                 set -a at $word
         end
     end
@@ -32,6 +32,7 @@ complete -c logout-relay -n '__logout_relay_at' -a shadow -d 'what relays with M
 complete -c logout-relay -n '__logout_relay_at' -a trace -d 'show all records about a session or a user, and the state in Redis, as a timeline'
 complete -c logout-relay -n '__logout_relay_at' -a doctor -d 'check Kafka, Redis, the keys of the issuer and an RP; print problems with remedies'
 complete -c logout-relay -n '__logout_relay_at' -a map -d 'show what records of another format become, and which rule takes them'
+complete -c logout-relay -n '__logout_relay_at' -a schema -d 'print the JSON Schema of a record type'
 complete -c logout-relay -n '__logout_relay_at' -a env -d 'print the environment that a command reads, with the present values'
 complete -c logout-relay -n '__logout_relay_at' -a completion -d 'print the completion of a shell'
 complete -c logout-relay -n '__logout_relay_at' -l version -s V -d 'output the version number'
@@ -291,6 +292,19 @@ complete -c logout-relay -n '__logout_relay_at map' -l json -d 'one line of JSON
 complete -c logout-relay -n '__logout_relay_at map' -l help -s h -d 'display help for command'
 complete -c logout-relay -n '__logout_relay_at map' -l version -s V -d 'output the version number'
 complete -c logout-relay -n '__logout_relay_at map' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
+complete -c logout-relay -n '__logout_relay_at schema' -a session-terminated
+complete -c logout-relay -n '__logout_relay_at schema' -a user-signed-out
+complete -c logout-relay -n '__logout_relay_at schema' -a backchannel-logout-registered
+complete -c logout-relay -n '__logout_relay_at schema' -a client-configured
+complete -c logout-relay -n '__logout_relay_at schema' -a client-removed
+complete -c logout-relay -n '__logout_relay_at schema' -a backchannel-logout-sent
+complete -c logout-relay -n '__logout_relay_at schema' -a backchannel-logout-failed
+complete -c logout-relay -n '__logout_relay_at schema' -a backchannel-logout-shadowed
+complete -c logout-relay -n '__logout_relay_at schema' -a dead-letter
+complete -c logout-relay -n '__logout_relay_at schema' -l json -d 'one line of JSON'
+complete -c logout-relay -n '__logout_relay_at schema' -l help -s h -d 'display help for command'
+complete -c logout-relay -n '__logout_relay_at schema' -l version -s V -d 'output the version number'
+complete -c logout-relay -n '__logout_relay_at schema' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
 complete -c logout-relay -n '__logout_relay_at env' -l json -d 'one line of JSON per option'
 complete -c logout-relay -n '__logout_relay_at env' -l help -s h -d 'display help for command'
 complete -c logout-relay -n '__logout_relay_at env' -l version -s V -d 'output the version number'
