@@ -10,7 +10,8 @@ import { optionsSchema } from '../../src/config/options.ts'
 const folders: Record<string, { readonly imports: string; readonly packages?: string }> = {
   lib: { imports: '' },
   events: { imports: '', packages: 'zod' },
-  'events/decoding': { imports: 'lib events' },
+  'events/decoding/avro': { imports: '' },
+  'events/decoding': { imports: 'lib events events/decoding/avro' },
   'events/decoding/mapping': { imports: 'events events/decoding', packages: '@marcbachmann/cel-js re2js' },
   registry: { imports: 'events' },
   egress: { imports: 'lib events', packages: 'undici ipaddr.js' },

@@ -182,7 +182,7 @@ test('outcomes may go back to it, and addresses are found in it', async () => {
 test('a dead letter is read by the formats of the topic that it came from, and is left while a part cannot be read', () => {
   const ofInput: Decoder = {
     ...foreignFormat,
-    decode: (record, headers) => (record.topic === INPUT ? foreignFormat.decode(record, headers) : undefined),
+    decode: (record, ...rest) => (record.topic === INPUT ? foreignFormat.decode(record, ...rest) : undefined),
   }
   const decoders = new Decoders((name = ISSUER) => name, [...registeredDecoders, ofInput])
   const fateOf = (...said: readonly unknown[]) => {

@@ -2,7 +2,7 @@ import { isOutcomeType } from '../../outcome.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
 import { structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
-import { isObject, parseJson, textOf } from '../envelope.ts'
+import { isObject, type JsonResult, textOf } from '../envelope.ts'
 import { isKnownType, kindOf, unread } from '../known-types.ts'
 import { type Content, peel, plainText } from '../peel.ts'
 import { at, renewBudget } from './functions.ts'
@@ -48,12 +48,16 @@ export class MappingDecoder implements Decoder {
     this.taken.clear()
   }
 
-  decode(record: WireRecord, headers: WireHeaders): Decoded | readonly Decoded[] | undefined {
+  decode(
+    record: WireRecord,
+    headers: WireHeaders,
+    content: () => JsonResult,
+  ): Decoded | readonly Decoded[] | undefined {
     const mapping = this.#mappingFor(record.topic)
     if (mapping === undefined) return undefined
     const type = headerText(headers, 'ce_type')
     if (type !== undefined && isOwnType(type)) return undefined
-    const parsed = parseJson(record.value)
+    const parsed = content()
     if (parsed.kind === 'poison') return parsed
     const texts = textsOf(headers)
     const structured = structuredType(headerText(headers, 'content-type'))
