@@ -33,6 +33,7 @@ import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
+import { SchemaRegistry } from '../schemas/schema-registry.ts'
 import { emptyLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 import { expectedLayout, expectedOf, processFacts } from './create-checkup.ts'
 import { createIssuers, issuersLayout } from './create-issuers.ts'
@@ -91,12 +92,15 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     deadLetter: configuration.part(deadLetterTopic),
     isShadow: configuration.part(layout.mode) === 'shadow',
   }
+  const { url, ...access } = configuration.part(layout.records.schemaRegistry) ?? { url: undefined, tls: {} }
+  const schemas = url === undefined ? undefined : new SchemaRegistry({ ...access, url }, systemClock)
   const security = { isTls: config.kafka.isTls, mechanism: configuration.part(sasl.mechanism) }
   return examineKafka({
     bootstrap: config.kafka.brokers,
     security,
     expected: expectedOf(config, { kafka: { ...config.kafka, sasl: security } }),
     nowMs: systemClock.now(),
+    schemas: async () => schemas?.look(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
     open: async (brokers) =>
       new KafkaFactsReader({ names, groupId: config.kafka.groupId, topics: await openKafka(brokers) }),

@@ -21,6 +21,7 @@ const checksByArea = {
     'open-transaction',
     'records-refused',
     'record-type',
+    'schema-registry',
   ],
   redis: [
     'redis-reachable',

@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './fuzz-target.ts'
+import { avroTargets } from './targets/avro.ts'
 import { configTargets } from './targets/config.ts'
 import { eventTargets } from './targets/events.ts'
 import { httpTargets } from './targets/http.ts'
@@ -10,6 +11,7 @@ import { redisTargets } from './targets/redis.ts'
 export const fuzzTargets: readonly FuzzTarget[] = [
   ...kafkaTargets,
   ...eventTargets,
+  ...avroTargets,
   ...redisTargets,
   ...keyTargets,
   ...configTargets,

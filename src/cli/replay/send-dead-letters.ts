@@ -20,9 +20,9 @@ export const deadLettersLayout = {
   kafka: {
     ...kafkaClient,
     topics: layout.kafka.topics,
-    mappingFile: layout.kafka.mappingFile,
     deadLetterTopic: layout.kafka.deadLetterTopic,
   },
+  records: layout.records,
 } as const satisfies Layout
 
 /**
@@ -38,13 +38,13 @@ export async function sendDeadLetters(
   const { deadLetterTopic: topic, topics: inputs } = config.kafka
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
-  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
+  const mapping = await new RecordMapping(config.records).open()
   const { kafka, topics } = await openKafka(config.kafka)
   const log = new KafkaOutcomeLog(kafka, topics)
   const decoders = mapping.decoders((name) => issuers.resolve(name))
   let [sent, left] = [0, 0]
   try {
-    const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)
+    const reader = new KafkaLogReader(kafka, topics, { failuresMax: READ_FAILURES_MAX })
     const ranges = await reachable('Kafka', resolveRange(range, [topic], reader))
     const wanted = ranges.filter(({ from, to }) => from < to)
     const take = async (records: readonly OutgoingRecord[]): Promise<void> => {
@@ -61,7 +61,7 @@ export async function sendDeadLetters(
           for (const letter of records) {
             if (letter.offset >= end) continue
             const name = `${topic}/${partition}/${letter.offset}`
-            const fate = originalRecord(letter, inputs, decoders, Date.now())
+            const fate = await originalRecord(letter, inputs, decoders, Date.now())
             if (fate.kind === 'left') {
               left++
               output.note(`left: ${name}: ${fate.why}`)

@@ -34,7 +34,7 @@ const KNOWN_MS = 24 * 3_600_000
 export const sendLayout = {
   ...kafkaClient,
   topics: layout.kafka.topics,
-  mappingFile: layout.kafka.mappingFile,
+  records: layout.records,
   outcomeTopic: layout.kafka.outcomeTopic,
 } as const satisfies Layout
 
@@ -87,8 +87,9 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
         output,
         waitMs,
         isKnown: async () => {
-          const mapping = await new RecordMapping(config.mappingFile).open()
-          const reader = new KafkaLogReader(kafka, topics)
+          const mapping = await new RecordMapping(config.records).open()
+          const decoders = mapping.decoders(resolveIssuer)
+          const reader = new KafkaLogReader(kafka, topics, { prepare: decoders.prepare })
           const fromMs = trigger.occurredAtMs - KNOWN_MS
           const searched = [...new Set([...inputs, outcomeTopic])]
           const unknown = await unknownNames(session === undefined ? { user: user as string } : { session }, {
@@ -96,7 +97,7 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
             sessions: view,
             reader,
             ranges: await reachable('Kafka', resolveRange({ kind: 'time', fromMs }, searched, reader)),
-            decoders: mapping.decoders(resolveIssuer),
+            decoders,
           })
           return unknown.length === 0
         },

@@ -38,8 +38,8 @@ export function compileAvro(schema: string, referenced: readonly string[] = []):
     for (const text of referenced) compiler.compile(text)
     return { kind: 'compiled', type: compiler.compile(schema) }
   } catch (error) {
-    if (error instanceof Unusable) return { kind: 'unusable', problem: error.message }
-    throw error
+    // Anything else is a gap of this compiler: whoever waits for the schema would wait for ever.
+    return { kind: 'unusable', problem: error instanceof Unusable ? error.message : 'it cannot be compiled' }
   }
 }
 

@@ -26,8 +26,8 @@ export function readAvro(type: AvroType, bytes: Buffer): AvroResult {
     const { left } = reader
     return left === 0 ? { kind: 'json', json } : { kind: 'malformed', problem: `${left} bytes are left over` }
   } catch (error) {
-    if (error instanceof Malformed) return { kind: 'malformed', problem: error.message }
-    throw error
+    // Anything else is a gap of this reader: the partition must go on, and the record must not be lost.
+    return { kind: 'malformed', problem: error instanceof Malformed ? error.message : 'it cannot be read' }
   }
 }
 
