@@ -51,6 +51,7 @@ const mapLayout = {
   records: layout.records,
 } as const satisfies Layout
 
+const READ_FAILURES_MAX = 8
 const SHOWN_MAX = 100
 const TOPIC = 'standard-input'
 
@@ -100,7 +101,11 @@ async function map(options: MapArguments): Promise<void> {
   const mapping = await new RecordMapping({ ...records, mappingFile: file }).open()
   if (preset !== undefined) mapping.decoder.use([mappingOf(presetOf(preset))])
   const examined = new Examined(mapping, await issuerResolver(), new Output(json))
-  if (from === undefined) for (const record of await recordsOfInput(options)) await examined.take(record)
+  if (from === undefined)
+    for (const record of await recordsOfInput(options)) {
+      await examined.prepare(record)
+      examined.take(record)
+    }
   else await readTopic(String(topic), parseTime(from, Date.now(), '--from'), examined)
   examined.finish()
 }
@@ -174,7 +179,8 @@ function isJson(input: string): boolean {
 async function readTopic(topic: string, sinceMs: number, examined: Examined): Promise<void> {
   const { kafka, topics } = await openKafka(readConfigPart(kafkaClient))
   try {
-    const reader = new KafkaLogReader(kafka, topics)
+    const { prepare } = examined
+    const reader = new KafkaLogReader(kafka, topics, { failuresMax: READ_FAILURES_MAX, prepare })
     const starts = await reachable('Kafka', reader.offsetsAt([topic], sinceMs))
     const bounds = await reachable('Kafka', reader.bounds([topic]))
     const ranges = bounds.flatMap(({ partition, from, to }): PartitionRange[] => {
@@ -188,7 +194,7 @@ async function readTopic(topic: string, sinceMs: number, examined: Examined): Pr
         ranges,
         async ({ partition, records }) => {
           const end = ranges.find((it) => it.partition === partition)?.to ?? 0
-          for (const record of records) if (record.offset < end) await examined.take(record)
+          for (const record of records) if (record.offset < end) examined.take(record)
         },
         new AbortController().signal,
       ),
@@ -214,9 +220,11 @@ class Examined {
     this.#output = output
   }
 
-  async take(record: WireRecord): Promise<void> {
+  /** Comes before `take`. */
+  readonly prepare = (record: WireRecord) => this.#decoders.prepare(record)
+
+  take(record: WireRecord): void {
     const { decoder } = this.#mapping
-    await this.#decoders.prepare(record)
     this.#records++
     const before = new Map(decoder.taken)
     const decoded = this.#decoders.decode(record, Date.now())

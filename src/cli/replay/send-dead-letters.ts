@@ -6,7 +6,7 @@ import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
-import { originalRecord } from '../../recovery/original-record.ts'
+import { type LetterFate, originalRecord } from '../../recovery/original-record.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
 import { kafkaClient, openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -57,14 +57,15 @@ export async function sendDeadLetters(
         wanted,
         async ({ partition, records }) => {
           const end = wanted.find((it) => it.partition === partition)?.to ?? 0
+          const letters = records.filter(({ offset }) => offset < end)
+          // Before the first is sent: where a schema cannot be looked up, the batch is read again.
+          const fates: LetterFate[] = []
+          for (const letter of letters) fates.push(await originalRecord(letter, inputs, decoders, Date.now()))
           let again: OutgoingRecord[] = []
-          for (const letter of records) {
-            if (letter.offset >= end) continue
-            const name = `${topic}/${partition}/${letter.offset}`
-            const fate = await originalRecord(letter, inputs, decoders, Date.now())
+          for (const [i, fate] of fates.entries()) {
             if (fate.kind === 'left') {
               left++
-              output.note(`left: ${name}: ${fate.why}`)
+              output.note(`left: ${topic}/${partition}/${letters[i]?.offset}: ${fate.why}`)
               continue
             }
             again.push(fate.record)

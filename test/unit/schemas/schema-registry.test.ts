@@ -1,12 +1,16 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { schemaChecks } from '../../../src/diagnosis/schema-registry.ts'
 import { readAvro } from '../../../src/events/decoding/avro/read-avro.ts'
 import { SchemaRegistry, type SchemaRegistryOptions } from '../../../src/schemas/schema-registry.ts'
+import { createScratchDirectory } from '../../stack/scratch-directory.ts'
 import { freePort } from '../../support/free-port.ts'
 import { SchemaRegistryServer } from '../../support/schema-registry-server.ts'
+import { selfSignedCertificate } from '../../support/self-signed-certificate.ts'
 
 let server: SchemaRegistryServer
 /** Monotonic, in milliseconds. */
@@ -221,5 +225,28 @@ test('the login goes to the registry alone, not to where it redirects', async ()
     expect(elsewhere).toEqual([])
   } finally {
     other.close()
+  }
+})
+
+test('over TLS it trusts the authorities of the file alone, and the remedy names the option', async () => {
+  const certificate = selfSignedCertificate('localhost')
+  const secured = createTlsServer(certificate, (_, response) => response.end('{"schema":"\\"int\\""}'))
+  secured.listen(0, 'localhost')
+  await once(secured, 'listening')
+  const scratch = createScratchDirectory('registry')
+  try {
+    const caFile = `${scratch.path}/ca.pem`
+    writeFileSync(caFile, certificate.cert)
+    const url = `https://localhost:${(secured.address() as AddressInfo).port}`
+    expect(await find(open({ url, tls: { caFile } }), 1)).toMatchObject({ kind: 'avro' })
+    const other = open({ url })
+    await expect(find(other, 1)).rejects.toThrow(expect.objectContaining({ code: 'LR_UNREACHABLE' }))
+    expect(await found(other)).toMatchObject({
+      severity: 'error',
+      remedy: expect.stringContaining('SCHEMA_REGISTRY_TLS_CA_FILE'),
+    })
+  } finally {
+    secured.close()
+    await scratch.remove()
   }
 })
