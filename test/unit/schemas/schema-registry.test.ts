@@ -184,6 +184,20 @@ describe('a registry that cannot be asked is waited for, and a finding tells it 
     expect(await found(registry)).toMatchObject({ severity: 'ok' })
   })
 
+  test('it does not answer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    try {
+      server.instead = () => undefined
+      const registry = open()
+      const looked = expect(find(registry, 1)).rejects.toThrow('LR_ATTEMPT_TIMEOUT')
+      await vi.waitFor(() => expect(server.asked).toHaveLength(1))
+      await vi.advanceTimersByTimeAsync(10_000)
+      await looked
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('nothing listens there: a warning as long as no record needs it', async () => {
     const registry = open({ url: `http://127.0.0.1:${await freePort()}` })
     expect(await found(registry)).toMatchObject({
