@@ -56,18 +56,21 @@ describe('records in Avro', () => {
     const outbox = { type: 'record', name: 'Outbox', fields: [{ name: 'payload', type: 'bytes' }] }
     const inner = registry.encode(terminated)
     const length = Buffer.from([((2 * inner.length) & 0x7f) | 0x80, (2 * inner.length) >> 7])
+    const early = inAvro({ type: 'user-signed-out', userId: 'early' }, sessionId)
+    const missing = early.value.readUInt32BE(1)
+    const register = registry.withhold(missing)
     const proto = registry.register({ schema: 'syntax = "proto3";', schemaType: 'PROTOBUF' })
     await site.topic.publish(
       inAvro(registered),
       { key: sessionId, value: framed(registry.register(outbox), Buffer.concat([length, inner])) },
-      { key: sessionId, value: framed(77_777, Buffer.from([1])) },
+      early,
       { key: sessionId, value: framed(proto, Buffer.from([0, 10])) },
     )
     const outcome = await site.topic.waitForOutcome(clientId, sessionId)
     expect(outcome.data).toMatchObject({ status: 200, sid: sessionId })
     await eventually(async () =>
       expect(letters()).toEqual([
-        expect.stringContaining('schema 77777 is not in the schema registry'),
+        expect.stringContaining(`schema ${missing} is not in the schema registry`),
         expect.stringContaining(`schema ${proto} is of Protobuf`),
       ]),
     )
@@ -77,11 +80,13 @@ describe('records in Avro', () => {
       expect.arrayContaining(['registered', 'trigger', 'sent']),
     )
 
-    // Somebody registers what was missing, and the dead letter is no longer one.
-    const again = await relayCommand(['replay', '--dead-letters', '--from', '1h', '--dry-run', '--json'], {
-      ...site.commandEnvironment(),
-    })
-    expect(again.rows.at(-1)).toMatchObject({ left: 2 })
+    const noname = ['replay', '--from', '1h', '--client', 'nobody', '--dry-run']
+    expect((await relayCommand(noname, site.commandEnvironment())).stderr).toContain('client nobody')
+
+    register()
+    const lettersAgain = ['replay', '--dead-letters', '--from', '1h', '--dry-run', '--json']
+    const again = await relayCommand(lettersAgain, site.commandEnvironment())
+    expect(again.rows.at(-1)).toMatchObject({ wouldBeSent: 1, left: 1 })
   })
 })
 

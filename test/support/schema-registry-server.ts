@@ -63,6 +63,14 @@ export class SchemaRegistryServer implements AsyncDisposable {
     return id
   }
 
+  /** Answers as if the schema did not exist, until the function that it returns is called. */
+  withhold(id: number): () => void {
+    const path = `/schemas/ids/${id}`
+    const document = this.#documents.get(path) as object
+    this.#documents.delete(path)
+    return () => void this.#documents.set(path, document)
+  }
+
   /** The value of a record in Avro, framed, with a schema of its own for the members of that object. */
   encode(fields: Readonly<Record<string, unknown>>): Buffer {
     const typeOf = (value: unknown) => ['null', typeof value === 'number' ? 'long' : typeof value]

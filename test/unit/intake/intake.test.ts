@@ -407,17 +407,6 @@ describe('a record whose schema is not known', () => {
     expect(queue.tracker.committable).toBe(3)
     expect(letters).toEqual([])
   })
-
-  test('costs no record of its partition more than its own turn', async () => {
-    const asked: string[] = []
-    const find = async (name: object) => {
-      asked.push(JSON.stringify(name))
-      return string
-    }
-    const { accepted, read } = intakeFixture({ schemas: { find } })
-    await read(inAvro(terminated('a')), terminated('b'), inAvro(terminated('c')))
-    expect(accepted).toHaveLength(3)
-  })
 })
 
 describe('a record that says several things', () => {
