@@ -13,6 +13,7 @@ import { IssuerLooks } from '../diagnosis/issuer-looks.ts'
 import { keyChecks } from '../diagnosis/keys.ts'
 import { logChecks } from '../diagnosis/log-edges.ts'
 import { redisChecks } from '../diagnosis/redis-server.ts'
+import { schemaChecks } from '../diagnosis/schema-registry.ts'
 import { topicChecks } from '../diagnosis/topics.ts'
 import type { TypeNotes } from '../diagnosis/type-notes.ts'
 import { fetchDocument } from '../egress/fetch-document.ts'
@@ -135,6 +136,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
         return hasOwnTopics() ? facts : facts.filter(({ roles }) => roles.includes('input'))
       }),
       log: look(logChecks, () => ({ ...edges.read(), unknownTypes: types.read() })),
+      schemas: look(schemaChecks, () => mapping.schemas?.look()),
       issuer: look(issuerChecks, () => issuerLooks.look()),
       keys: look(keyChecks, () => ({
         problem: issuers.problem,

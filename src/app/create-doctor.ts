@@ -58,6 +58,7 @@ export interface DoctorParts {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000
+const NO_REGISTRY = { url: undefined, username: undefined, password: undefined, tls: { caFile: undefined } }
 /** Each is three requests to somebody else. */
 const EXAMINED_ISSUERS_MAX = 50
 const DOCUMENT_LIMITS = { timeoutMs: 10_000, bytesMax: 1_024 * 1_024 }
@@ -85,7 +86,10 @@ async function configuration(configured: EachOption): Promise<readonly ExaminedF
 
 /** Without rules where the file is not valid, which its `problem` tells. */
 async function openedMapping({ part }: EachOption): Promise<RecordMapping> {
-  const mapping = new RecordMapping(part(layout.kafka.mappingFile))
+  const mapping = new RecordMapping({
+    mappingFile: part(layout.records.mappingFile),
+    schemaRegistry: part(layout.records.schemaRegistry) ?? NO_REGISTRY,
+  })
   try {
     return await mapping.open()
   } catch (reason) {
@@ -113,20 +117,24 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     deadLetter: configuration.part(deadLetterTopic),
     isShadow: configuration.part(layout.mode) === 'shadow',
   }
+  const mapping = await openedMapping(configuration)
   const security = { isTls: config.kafka.isTls, mechanism: configuration.part(sasl.mechanism) }
   return examineKafka({
     bootstrap: config.kafka.brokers,
     security,
     expected: expectedOf(config, { kafka: { ...config.kafka, sasl: security } }),
     nowMs: systemClock.now(),
+    schemas: async () => mapping.schemas?.look(),
     connect: (host, port) => tcpConnect(host, port, CONNECT_TIMEOUT_MS),
     open: async (brokers) => {
       const { kafka, topics } = await openKafka(brokers)
       const inputs = new InputTopics(config.kafka.topics, topics)
-      const mapping = await openedMapping(configuration)
+      // Which issuer is meant does not matter to the rules.
+      const decoders = mapping.decoders((name) => name ?? '')
       const readRules = async () => {
         await inputs.look()
-        return readRuleUse({ inputs, mapping, reader: new KafkaLogReader(kafka, topics) })
+        const reader = new KafkaLogReader(kafka, topics, { prepare: decoders.prepare })
+        return readRuleUse({ decoders, inputs, mapping, reader })
       }
       return new KafkaFactsReader({
         names: { ...names, inputs },

@@ -1,4 +1,5 @@
 import type { RuleFacts } from '../diagnosis/facts.ts'
+import type { Decoders } from '../events/decoding/decode-record.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
 import type { LogReader } from '../intake/log-reader.ts'
 import type { RecordBatch } from '../intake/record-source.ts'
@@ -6,6 +7,7 @@ import { codeOf } from '../lib/errors.ts'
 import type { RecordMapping } from './record-mapping.ts'
 
 export interface RuleReading {
+  readonly decoders: Decoders
   readonly inputs: InputTopics
   readonly mapping: RecordMapping
   readonly reader: Pick<LogReader, 'bounds' | 'read'>
@@ -16,12 +18,10 @@ const RECORDS_MAX = 50_000
 const READ_MS_MAX = 8_000
 
 /** Reads the last records of the topics, as far as that is done soon, and counts what each rule takes of them. */
-export async function readRuleUse({ inputs, mapping, reader }: RuleReading): Promise<RuleFacts> {
+export async function readRuleUse({ decoders, inputs, mapping, reader }: RuleReading): Promise<RuleFacts> {
   const bounds = await reader.bounds(inputs.names)
   const share = Math.max(1, Math.floor(RECORDS_MAX / Math.max(bounds.length, 1)))
   const ranges = bounds.map((it) => ({ ...it, from: Math.max(it.from, it.to - share) }))
-  // Which issuer is meant does not matter to the rules.
-  const decoders = mapping.decoders((name) => name ?? '')
   let sinceMs: number | undefined
   const take = async ({ records }: RecordBatch): Promise<void> => {
     for (const record of records) {

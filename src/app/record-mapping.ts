@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.ts'
 import type { MappingFile } from '../config/mapping-file.ts'
 import type { RuleUse } from '../diagnosis/facts.ts'
 import { cloudEventsBinary } from '../events/decoding/cloudevents-binary.ts'
@@ -5,7 +6,9 @@ import { cloudEventsStructured } from '../events/decoding/cloudevents-structured
 import { Decoders, type ResolveIssuer } from '../events/decoding/decode-record.ts'
 import { MappingDecoder } from '../events/decoding/mapping/mapping.ts'
 import { plainJson } from '../events/decoding/plain-json.ts'
+import { systemClock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
+import { SchemaRegistry } from '../schemas/schema-registry.ts'
 
 export interface MappingEvents {
   onMappingReloaded(count: number): void
@@ -13,9 +16,10 @@ export interface MappingEvents {
   onMappingRefused(error: unknown, failures: number): void
 }
 
-/** The rules for records of other formats, as `MAPPING_FILE` has them; none without the file. */
+/** How records of other formats are read: by rules, as `MAPPING_FILE` has them, and by the schemas of a registry; each if it is configured. */
 export class RecordMapping {
   readonly decoder = new MappingDecoder()
+  readonly schemas: SchemaRegistry | undefined
   /** Why the file cannot be used as it is now, so that the rules of before stay in force. */
   problem: string | undefined
   readonly #file: string | undefined
@@ -24,8 +28,9 @@ export class RecordMapping {
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor(file: string | undefined) {
-    this.#file = file
+  constructor({ mappingFile, schemaRegistry: { url, ...access } }: Config['records']) {
+    this.#file = mappingFile
+    this.schemas = url === undefined ? undefined : new SchemaRegistry({ ...access, url }, systemClock)
   }
 
   /** Reads the rules; without a file nothing is loaded that reads them. Throws `LR_MAPPING_INVALID`, which names every problem. */
@@ -36,7 +41,8 @@ export class RecordMapping {
 
   /** The formats of records, in the order in which they are tried. */
   decoders(resolveIssuer: ResolveIssuer): Decoders {
-    return new Decoders(resolveIssuer, [cloudEventsBinary, this.decoder, cloudEventsStructured, plainJson])
+    const formats = [cloudEventsBinary, this.decoder, cloudEventsStructured, plainJson]
+    return new Decoders(resolveIssuer, formats, this.schemas)
   }
 
   /** What each rule has taken since it was read, whether the record was new or read again. */

@@ -1,4 +1,5 @@
 import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
+import type { Decoders } from '../events/decoding/decode-record.ts'
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
 import { hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
@@ -80,7 +81,10 @@ export class RecoveryRun {
     const inputTopics = options.inputs.names
     const { attemptTimeoutMs, lateAfterMs } = config.delivery
     const { deadlineMs } = config.delivery.retry
-    const reader = new KafkaLogReader(kafka, options.topics, READ_FAILURES_MAX)
+    const reader = new KafkaLogReader(kafka, options.topics, {
+      failuresMax: READ_FAILURES_MAX,
+      prepare: pipeline.decoders.prepare,
+    })
     this.reader = reader
     this.#follow = new FollowOutcomes(reader, outcomeTopic, tally, onFailed)
     const selection = new Selection({
@@ -135,6 +139,11 @@ export class RecoveryRun {
       lateAfterMs,
       outcomeTopic,
     })
+  }
+
+  /** Those for which `reader` prepares records. */
+  get decoders(): Decoders {
+    return this.#pipeline.decoders
   }
 
   /** What is published from now on is followed. Throws what waiting cannot mend. */

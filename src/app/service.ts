@@ -99,7 +99,7 @@ export class Service {
     this.#events = events
     this.#tracing = tracing
     this.#issuers = createIssuers(config, clock)
-    this.#mapping = new RecordMapping(config.kafka.mappingFile)
+    this.#mapping = new RecordMapping(config.records)
 
     const repeats = new RepeatedSteps(clock)
     this.#repeats = repeats
@@ -251,7 +251,7 @@ export class Service {
       inputs: this.#inputs,
       pipeline,
       readiness: this.#readiness,
-      reader: new KafkaLogReader(kafka, this.#topics),
+      reader: new KafkaLogReader(kafka, this.#topics, { prepare: pipeline.decoders.prepare }),
       stores: this.#stores,
     })
 
@@ -265,6 +265,8 @@ export class Service {
       topics: this.#topics,
     }
     const hasOwnTopics = () => this.#hasOwnTopics
+    if (this.#mapping.schemas !== undefined)
+      this.#mapping.schemas.onChange = () => this.#checkup.hurry('schemas')
     this.#checkup = createCheckup({
       clear,
       clients,

@@ -9,7 +9,7 @@ export const exitCodes = {
     meaning: 'something failed, is still owed or alive, or was not found; for doctor: an error',
   },
   usage: { code: 2, meaning: 'the arguments or the configuration are wrong' },
-  unreachable: { code: 3, meaning: 'Kafka or Redis could not be reached in time' },
+  unreachable: { code: 3, meaning: 'Kafka, Redis or the schema registry could not be reached in time' },
   interrupted: { code: 130, meaning: 'interrupted' },
 } as const
 

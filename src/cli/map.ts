@@ -1,4 +1,4 @@
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { createIssuers, issuersLayout } from '../app/create-issuers.ts'
 import { RecordMapping } from '../app/record-mapping.ts'
@@ -6,6 +6,7 @@ import { type Layout, layout, readConfigPart } from '../config/config.ts'
 import { type Preset, presets, readPreset } from '../config/mapping-file.ts'
 import { readEachOption } from '../config/read-each-option.ts'
 import type { DecodeResult, ResolveIssuer } from '../events/decoding/decode-record.ts'
+import { frameIn } from '../events/decoding/framing.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
@@ -46,9 +47,11 @@ type Mapped = Readonly<Record<string, unknown>> &
 
 const mapLayout = {
   ...issuersLayout,
-  kafka: { ...kafkaClient, mappingFile: layout.kafka.mappingFile },
+  kafka: kafkaClient,
+  records: layout.records,
 } as const satisfies Layout
 
+const READ_FAILURES_MAX = 8
 const SHOWN_MAX = 100
 const TOPIC = 'standard-input'
 
@@ -69,9 +72,10 @@ Examples:
   logout-relay map --preset keycloak < record.json
   MAPPING_FILE=mapping.yaml logout-relay map --topic keycloak-events --from 1h
 
-Standard input is one record's value as JSON, or one per line. Nothing is
-changed and nothing is sent. Exit codes: 0 done, 1 a record would become a dead
-letter, 2 the rules are wrong, 3 Kafka is unreachable.`
+Standard input is one record's value as JSON, or one per line; or one that is
+framed for a schema registry, as its bytes. Nothing is changed and nothing is
+sent. Exit codes: 0 done, 1 a record would become a dead letter, 2 the rules are
+wrong, 3 Kafka or the schema registry is unreachable.`
 
 export function addMap(program: Command): void {
   reads(program.command('map'), mapLayout)
@@ -88,15 +92,20 @@ export function addMap(program: Command): void {
 
 async function map(options: MapArguments): Promise<void> {
   const { preset, topic, from, json = false } = options
-  const file = preset === undefined ? readConfigPart(layout.kafka.mappingFile) : undefined
+  const { mappingFile, ...records } = readConfigPart(layout.records)
+  const file = preset === undefined ? mappingFile : undefined
   if (preset === undefined && file === undefined)
     throw new RelayFault('LR_USAGE', '--preset: is required, or set MAPPING_FILE')
   if (from !== undefined && topic === undefined)
     throw new RelayFault('LR_USAGE', '--topic: is required with --from')
-  const mapping = await new RecordMapping(file).open()
+  const mapping = await new RecordMapping({ ...records, mappingFile: file }).open()
   if (preset !== undefined) mapping.decoder.use([mappingOf(presetOf(preset))])
   const examined = new Examined(mapping, await issuerResolver(), new Output(json))
-  if (from === undefined) for (const record of await recordsOfInput(options)) examined.take(record)
+  if (from === undefined)
+    for (const record of await recordsOfInput(options)) {
+      await examined.prepare(record)
+      examined.take(record)
+    }
   else await readTopic(String(topic), parseTime(from, Date.now(), '--from'), examined)
   examined.finish()
 }
@@ -128,7 +137,7 @@ async function issuerResolver(): Promise<ResolveIssuer> {
 }
 
 async function recordsOfInput({ topic = TOPIC, key, header = [] }: MapArguments): Promise<WireRecord[]> {
-  const input = await text(process.stdin)
+  const bytes = await buffer(process.stdin)
   const headers = Object.fromEntries(
     header.map((it) => {
       const at = it.indexOf('=')
@@ -136,7 +145,7 @@ async function recordsOfInput({ topic = TOPIC, key, header = [] }: MapArguments)
       return [it.slice(0, at), it.slice(at + 1)]
     }),
   )
-  const values = isJson(input) ? [input] : input.split('\n').filter((line) => line.trim() !== '')
+  const values = valuesIn(bytes)
   if (values.length === 0)
     throw new RelayFault('LR_USAGE', 'standard input: is empty; it must be a record as JSON')
   return values.map((value, i) => ({
@@ -145,9 +154,17 @@ async function recordsOfInput({ topic = TOPIC, key, header = [] }: MapArguments)
     offset: i + 1,
     timestampMs: Date.now(),
     key: key === undefined ? null : Buffer.from(key),
-    value: Buffer.from(value),
+    value,
     headers,
   }))
+}
+
+/** One that is framed for a schema registry may hold any bytes. */
+function valuesIn(bytes: Buffer): Buffer[] {
+  const input = bytes.toString('utf8')
+  if (frameIn(bytes) !== undefined || isJson(input)) return [bytes]
+  const lines = input.split('\n').filter((line) => line.trim() !== '')
+  return lines.map((line) => Buffer.from(line))
 }
 
 function isJson(input: string): boolean {
@@ -162,7 +179,8 @@ function isJson(input: string): boolean {
 async function readTopic(topic: string, sinceMs: number, examined: Examined): Promise<void> {
   const { kafka, topics } = await openKafka(readConfigPart(kafkaClient))
   try {
-    const reader = new KafkaLogReader(kafka, topics)
+    const { prepare } = examined
+    const reader = new KafkaLogReader(kafka, topics, { failuresMax: READ_FAILURES_MAX, prepare })
     const starts = await reachable('Kafka', reader.offsetsAt([topic], sinceMs))
     const bounds = await reachable('Kafka', reader.bounds([topic]))
     const ranges = bounds.flatMap(({ partition, from, to }): PartitionRange[] => {
@@ -201,6 +219,9 @@ class Examined {
     this.#decoders = mapping.decoders(resolveIssuer)
     this.#output = output
   }
+
+  /** Comes before `take`. */
+  readonly prepare = (record: WireRecord) => this.#decoders.prepare(record)
 
   take(record: WireRecord): void {
     const { decoder } = this.#mapping

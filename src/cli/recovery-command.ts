@@ -48,7 +48,7 @@ export async function runRecovery(
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
   const filter = withIss(options.filter, issuers)
-  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
+  const mapping = await new RecordMapping(config.records).open()
   const redis = await openRedis(config.redis)
   try {
     const { kafka, topics } = await openKafka(config.kafka)

@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { RecordMapping } from '../app/record-mapping.ts'
 import type { RecoveryRun } from '../app/recovery-run.ts'
 import { layout, readConfigPart } from '../config/config.ts'
 import type { FailureReason } from '../events/outcome.ts'
@@ -148,7 +147,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
 
 /** A misspelt name is owed nothing either. */
 async function unknownIn(
-  { reader, tally }: RecoveryRun,
+  { decoders, reader, tally }: RecoveryRun,
   { config, filter, inputs, issuers, redis }: RecoverySite,
   range: RequestedRange,
   { failed }: ReplayCommandOptions,
@@ -160,8 +159,8 @@ async function unknownIn(
   const topics = inputs.names
   const read =
     range.kind === 'time' ? [...new Set([...topics, outcomeTopic])] : failed ? [outcomeTopic] : topics
-  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
   return unknownNames(filter, {
+    decoders,
     reader,
     issuers: filter.issuer === undefined ? Array.from(issuers.known(), ({ id }) => id) : [filter.issuer],
     isIssuer: (issuer) => issuers.get(issuer) !== undefined,
@@ -170,7 +169,6 @@ async function unknownIn(
     sessions: new RedisSessionView(redis, keys),
     backlog: new RedisBacklogView(redis, keys),
     ranges: await resolveRange(range, read, reader),
-    decoders: mapping.decoders((name) => issuers.resolve(name)),
   })
 }
 

@@ -34,12 +34,12 @@ const traceLayout = {
   kafka: {
     ...kafkaClient,
     topics: layout.kafka.topics,
-    mappingFile: layout.kafka.mappingFile,
     outcomeTopic: layout.kafka.outcomeTopic,
     deadLetterTopic: layout.kafka.deadLetterTopic,
     shadowTopic: layout.kafka.shadowTopic,
   },
   mode: layout.mode,
+  records: layout.records,
   redis: layout.redis,
 } as const satisfies Layout
 
@@ -68,7 +68,7 @@ async function trace(asked: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const sinceMs = parseTime(options.since, Date.now(), '--since')
   const { issuer, config, resolveIssuer } = await readConfigFor(traceLayout, options.issuer)
-  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
+  const mapping = await new RecordMapping(config.records).open()
   const redis = await openRedis(config.redis)
   try {
     const kafka = await openKafka(config.kafka)
@@ -82,14 +82,15 @@ async function trace(asked: string, options: Options): Promise<void> {
         existing(kafka, config.kafka.topics, [outcomeTopic, deadLetterTopic, shadowTopic]),
       )
       const hidden: PartitionRange[] = []
+      const decoders = mapping.decoders(resolveIssuer)
       const search = {
         issuer,
         sinceMs,
         topics,
-        decoders: mapping.decoders(resolveIssuer),
+        decoders,
         outcomeTopic,
         onUnreadable: (why: string) => output.note(`cannot be read: ${why}`),
-        reader: new KafkaLogReader(kafka.kafka, kafka.topics),
+        reader: new KafkaLogReader(kafka.kafka, kafka.topics, { prepare: decoders.prepare }),
         onHidden: (range: PartitionRange) => void hidden.push(range),
         onProgress: (records: number, total: number) => output.redraw(`${records} of ${total} records`),
       }

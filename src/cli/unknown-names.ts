@@ -1,4 +1,5 @@
 import type { Decoders } from '../events/decoding/decode-record.ts'
+import { frameOf } from '../events/decoding/framing.ts'
 import { readOutcomeDetails } from '../events/read-outcome-details.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
@@ -19,6 +20,7 @@ export interface KnownPlaces {
   readonly backlog?: Pick<RedisBacklogView, 'size'>
   readonly reader: Pick<LogReader, 'read'>
   readonly ranges: readonly PartitionRange[]
+  /** Those for which the reader prepares records. */
   readonly decoders: Decoders
 }
 
@@ -71,9 +73,10 @@ async function findInLog(
   const take = async ({ records }: { records: readonly WireRecord[] }): Promise<void> => {
     for (const record of records) {
       const { value } = record
-      // A backslash may spell any character of a name.
-      if (value === null || !(value.includes(0x5c) || [...left.values()].some((it) => value.includes(it))))
-        continue
+      if (value === null) continue
+      // A backslash may spell any character of a name, and Avro writes numbers in its own way.
+      const maySayIt = value.includes(0x5c) || frameOf(record) !== undefined
+      if (!maySayIt && ![...left.values()].some((it) => value.includes(it))) continue
       for (const said of namesIn(record, decoders)) {
         if (issuers.length > 0 && !issuers.includes(said.issuer)) continue
         for (const [name, wanted] of left)

@@ -19,7 +19,6 @@ export const layout = {
       password: 'KAFKA_SASL_PASSWORD',
     },
     topics: 'KAFKA_TOPICS',
-    mappingFile: 'MAPPING_FILE',
     outcomeTopic: 'KAFKA_OUTCOME_TOPIC',
     shadowTopic: 'KAFKA_SHADOW_TOPIC',
     deadLetterTopic: 'KAFKA_DEAD_LETTER_TOPIC',
@@ -28,6 +27,15 @@ export const layout = {
     sessionTimeoutMs: 'KAFKA_SESSION_TIMEOUT_MS',
     stallMs: 'KAFKA_STALL_MS',
     commitIntervalMs: 'COMMIT_INTERVAL_MS',
+  },
+  records: {
+    mappingFile: 'MAPPING_FILE',
+    schemaRegistry: {
+      url: 'SCHEMA_REGISTRY_URL',
+      username: 'SCHEMA_REGISTRY_USERNAME',
+      password: 'SCHEMA_REGISTRY_PASSWORD',
+      tls: { caFile: 'SCHEMA_REGISTRY_TLS_CA_FILE' },
+    },
   },
   redis: {
     url: 'REDIS_URL',

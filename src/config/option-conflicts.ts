@@ -41,7 +41,7 @@ export function conflicts(options: Partial<Options>): string[] {
   if (RETRY_BASE_DELAY_MS > RETRY_MAX_DELAY_MS) {
     problems.push('RETRY_MAX_DELAY_MS: must be at least RETRY_BASE_DELAY_MS')
   }
-  return [...problems, ...kafkaConflicts(options), ...redisConflicts(options)]
+  return [...problems, ...kafkaConflicts(options), ...redisConflicts(options), ...registryConflicts(options)]
 }
 
 function kafkaConflicts(options: Partial<Options>): string[] {
@@ -70,6 +70,19 @@ function redisConflicts(options: Partial<Options>): string[] {
     problems.push('REDIS_PASSWORD: is required with REDIS_USERNAME')
   }
   problems.push(...together({ REDIS_TLS_CERT_FILE, REDIS_TLS_KEY_FILE }))
+  return problems
+}
+
+function registryConflicts(options: Partial<Options>): string[] {
+  const { SCHEMA_REGISTRY_URL: url, SCHEMA_REGISTRY_TLS_CA_FILE } = options
+  const { SCHEMA_REGISTRY_USERNAME, SCHEMA_REGISTRY_PASSWORD } = options
+  const problems = together({ SCHEMA_REGISTRY_USERNAME, SCHEMA_REGISTRY_PASSWORD })
+  const others = { SCHEMA_REGISTRY_USERNAME, SCHEMA_REGISTRY_PASSWORD, SCHEMA_REGISTRY_TLS_CA_FILE }
+  const given = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  if (url === undefined && given.length > 0)
+    problems.push(`SCHEMA_REGISTRY_URL: is required with ${given.join(' and ')}`)
+  if (url?.startsWith('http:') && SCHEMA_REGISTRY_TLS_CA_FILE !== undefined)
+    problems.push('SCHEMA_REGISTRY_URL: must begin with https:// when SCHEMA_REGISTRY_TLS_CA_FILE is set')
   return problems
 }
 

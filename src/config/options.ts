@@ -48,6 +48,16 @@ export const issuer = z
     (text) => URL.canParse(text) && /^https?:\/\//.test(text) && !/[?#|\s]/.test(text),
     'must be the https (or http) URL from the ID tokens, without query and fragment',
   )
+const schemaRegistryUrl = z.string().superRefine((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const problem =
+    url === undefined || !/^https?:$/.test(url.protocol) || /[?#\s]/.test(text)
+      ? 'must be an https (or http) URL, without query and fragment'
+      : url.username !== '' || url.password !== ''
+        ? 'must hold no login; set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD'
+        : undefined
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+})
 const topic = z
   .string()
   .regex(/^[\w.-]{1,249}$/, 'must be a topic name: letters, digits, dot, dash and underscore')
@@ -152,6 +162,20 @@ export const optionsSchema = z.object({
     .optional()
     .describe(
       'Rules for records of other formats, or the preset of a platform, by topic, as a YAML or JSON file. Reloaded when it changes.',
+    ),
+  SCHEMA_REGISTRY_URL: schemaRegistryUrl
+    .optional()
+    .describe(
+      'Schema registry by which records in Avro are read, with the path before `/schemas`. Default: Avro becomes a dead letter.',
+    ),
+  SCHEMA_REGISTRY_USERNAME: text
+    .optional()
+    .describe('User name, or API key, for the schema registry. Default: no login.'),
+  SCHEMA_REGISTRY_PASSWORD: text.optional().describe('Password, or API secret, for the schema registry.'),
+  SCHEMA_REGISTRY_TLS_CA_FILE: readableFile
+    .optional()
+    .describe(
+      'Certificate authorities to trust for the schema registry, as PEM. Requires `https://`. Default: those of Node.js.',
     ),
   KAFKA_OUTCOME_TOPIC: topic
     .optional()

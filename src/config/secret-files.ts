@@ -10,6 +10,8 @@ export const secretOptions = [
   'REDIS_PASSWORD',
   'KAFKA_SASL_USERNAME',
   'KAFKA_SASL_PASSWORD',
+  'SCHEMA_REGISTRY_USERNAME',
+  'SCHEMA_REGISTRY_PASSWORD',
 ] as const
 
 /** The variables that set an option: of a secret there are two. */

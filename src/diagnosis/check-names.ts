@@ -23,6 +23,7 @@ const checksByArea = {
     'records-refused',
     'record-type',
     'mapping-rules',
+    'schema-registry',
   ],
   redis: [
     'redis-reachable',

@@ -12,7 +12,7 @@ export interface CheckupEvents {
   lookFailed(part: CheckedPart, error: unknown, failures: number): void
 }
 
-export type CheckedPart = 'redis' | 'topics' | 'log' | 'issuer' | 'keys' | 'clients' | 'process'
+export type CheckedPart = 'redis' | 'topics' | 'log' | 'schemas' | 'issuer' | 'keys' | 'clients' | 'process'
 
 export interface CheckupOptions {
   /** Closed. Open while nothing that was found forbids taking anything up, from when everything was looked at. */
@@ -29,13 +29,18 @@ const PAUSE_MS = 500
 const PAUSE_WITH_ERROR_MS = 1_000
 /** A part that cannot be looked at must not hold a relay up for ever: what it needs of that part it waits for itself. */
 const FAILURES_BEFORE_GOING_ON = 3
-/** Errors with which the rest of the work goes on: the other topics are read, and other keys may sign. */
-const GOES_ON: ReadonlySet<CheckName> = new Set(['topic-missing', 'topic-pattern', 'key-published'])
+/** Errors with which the rest of the work goes on: other topics and partitions are read, and other keys may sign. */
+const GOES_ON: ReadonlySet<CheckName> = new Set([
+  'topic-missing',
+  'topic-pattern',
+  'key-published',
+  'schema-registry',
+])
 /** Of these, those without which nothing can begin. */
 const NEEDED_AT_START: ReadonlySet<CheckName> = new Set(['topic-missing'])
 
 /**
- * Looks at the surroundings of the relay, Redis, the topics, the ends of the log, its issuers, the keys, the clients and the
+ * Looks at the surroundings of the relay, Redis, the topics, the ends of the log, the schema registry, its issuers, the keys, the clients and the
  * process itself, at the start and again while it runs, and tells what came up and what went away. The parts are looked at
  * independently: one that does not answer does not hide the other.
  */

@@ -1,5 +1,6 @@
 import { messageOf } from '../lib/errors.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
+import type { SchemaRegistryFacts } from '../schemas/schema-registry.ts'
 import { brokerChecks, checkKafkaTransport, type TriedBroker } from './brokers.ts'
 import { lookAt } from './check.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
@@ -8,6 +9,7 @@ import { error, type Found, ok, warning } from './finding.ts'
 import { deadLetterChecks, groupChecks, progressChecks } from './group.ts'
 import { networkFault } from './network-fault.ts'
 import { ruleChecks } from './rules.ts'
+import { schemaChecks } from './schema-registry.ts'
 import { layoutChecks } from './topic-layouts.ts'
 import { topicChecks } from './topics.ts'
 
@@ -19,6 +21,8 @@ export interface KafkaExamination {
   /** Starts from these brokers. Throws when none of them answers as Kafka does. */
   readonly open: (bootstrap: readonly string[]) => Promise<ExaminedKafka>
   readonly connect: (host: string, port: number) => Promise<TcpAnswer>
+  /** `undefined` where no schema registry is configured. */
+  readonly schemas: () => Promise<SchemaRegistryFacts | undefined>
   /** Milliseconds since the epoch. */
   readonly nowMs: number
 }
@@ -27,12 +31,13 @@ const DAY_MS = 86_400_000
 
 /** Looks at the brokers, the topics and the group of the relay. Never throws. */
 export async function examineKafka(examination: KafkaExamination): Promise<readonly ExaminedFinding[]> {
-  const { bootstrap, open, security } = examination
+  const { bootstrap, open, schemas, security } = examination
   const notes = new Examination('kafka')
   notes.note('kafka-tls', checkKafkaTransport(bootstrap, security.isTls, security.mechanism))
   const [opened, answers] = await Promise.all([
     open(bootstrap).catch((reason: unknown) => messageOf(reason)),
     Promise.all(bootstrap.map((broker) => tryBootstrap(broker, examination))),
+    notes.make(lookAt(schemaChecks, schemas)),
   ])
   for (const answer of answers) notes.note('kafka-bootstrap', answer)
   if (typeof opened === 'string') {

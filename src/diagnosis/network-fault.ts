@@ -117,10 +117,13 @@ function explained(
   }
 }
 
-/** What an error on the way to an RP or issuer means. An unknown code stands for itself, with what was said of it. */
-export function networkFault(code: string, message = ''): ExplainedFault {
+/** What an error on the way to an RP, an issuer or a schema registry means. An unknown code stands for itself, with what was said of it. */
+export function networkFault(
+  code: string,
+  message = '',
+  options: TlsOptionNames = { ca: 'NODE_EXTRA_CA_CERTS of the relay' },
+): ExplainedFault {
   const what = message === '' || message === code ? code : `${message} (${code})`
-  const options = { ca: 'NODE_EXTRA_CA_CERTS of the relay' }
   return explained(faults, code, message, options) ?? { what, remedy: reach }
 }
 

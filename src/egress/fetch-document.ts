@@ -33,13 +33,25 @@ export interface DocumentLimits {
   readonly bytesMax: number
 }
 
+/** Who asks, and whom it trusts. */
+export interface DocumentLogin {
+  /** The header of that name. */
+  readonly authorization?: string | undefined
+  /** Certificate authorities as PEM, instead of those of Node.js. */
+  readonly ca?: string | undefined
+}
+
 /**
- * Reads a document that the operator's own issuer publishes. Follows no redirects. Never throws.
+ * Reads a document that the operator's own issuer or schema registry publishes. Follows no redirects. Never throws.
  *
- * Without the egress guard, which protects the operator's network from URIs that others choose. The operator configures the
- * issuer, often at an address in that network.
+ * Without the egress guard, which protects the operator's network from URIs that others choose. The operator configures these
+ * servers, often at an address in that network.
  */
-export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimits): Promise<DocumentAnswer> {
+export function fetchDocument(
+  uri: string,
+  { timeoutMs, bytesMax }: DocumentLimits,
+  { authorization, ca }: DocumentLogin = {},
+): Promise<DocumentAnswer> {
   return new Promise((resolve) => {
     const fail = (code: string, message: string): void => {
       clearTimeout(timer)
@@ -51,13 +63,14 @@ export function fetchDocument(uri: string, { timeoutMs, bytesMax }: DocumentLimi
     const { protocol, hostname, port } = new URL(uri)
     const isTls = protocol === 'https:'
     const host = withoutFinalDot(hostname)
-    const named = serverName(hostname.replace(/^\[|\]$/g, ''))
+    const named = { ...serverName(hostname.replace(/^\[|\]$/g, '')), ...(ca !== undefined && { ca }) }
     const options = {
       agent: false,
       headers: {
         host: port === '' ? host : `${host}:${port}`,
         accept: 'application/json',
         'user-agent': 'logout-relay',
+        ...(authorization !== undefined && { authorization }),
       },
       lookup: reachableAddress({
         port: Number(port) || (isTls ? 443 : 80),

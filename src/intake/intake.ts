@@ -93,14 +93,19 @@ export class Intake {
       await this.#fanOuts.room.wait()
       await this.#options.clear?.wait()
       const release = await this.#mutex.acquire()
+      let unprepared: WireRecord | undefined
       try {
         await this.#options.open.room.wait()
         await this.#options.deadLetters.room.wait()
         if (!queue.isOpen || this.#stopped.signal.aborted) return
-        await this.#applyBatch(queue, this.#takeBatch(queue))
+        const taken = this.#takeBatch(queue)
+        unprepared = taken.unprepared
+        await this.#applyBatch(queue, taken.batch)
       } finally {
         release()
       }
+      // Not while holding the mutex: other partitions go on, however long it takes.
+      if (unprepared !== undefined) await this.#prepare(queue, unprepared)
     }
   }
 
@@ -109,7 +114,20 @@ export class Intake {
     return Math.min(Math.max(fitting, 1), BATCH_RECORDS_MAX)
   }
 
-  #takeBatch(queue: PartitionQueue): BatchItem[] {
+  /** Until the schema of the queue's next record is known. */
+  async #prepare(queue: PartitionQueue, record: WireRecord): Promise<void> {
+    const { decoders } = this.#options.pipeline
+    // The check of the registry tells of it, with the remedy.
+    const silent = { onError: () => undefined, onRecovered: () => undefined }
+    await this.#untilDone(
+      () => queue.isOpen,
+      async () => decoders.prepare(record),
+      silent,
+    )
+  }
+
+  /** `unprepared`: the record that is next, and whose schema must be looked up first. */
+  #takeBatch(queue: PartitionQueue): { batch: BatchItem[]; unprepared?: WireRecord } {
     const { clock, deadLetters, pipeline } = this.#options
     const batch: BatchItem[] = []
     let taken = 0
@@ -123,6 +141,13 @@ export class Intake {
         continue
       }
       const { record, rest } = item
+      const preparing = rest === undefined ? pipeline.decoders.prepare(record) : undefined
+      if (preparing !== undefined) {
+        // It is asked for again, and awaited, once this batch is applied.
+        preparing.catch(() => undefined)
+        queue.putBack(record)
+        return { batch, unprepared: record }
+      }
       const results = rest?.results ?? pipeline.decoders.decode(record, now)
       const open = rest?.open ?? queue.tracker.begin(record.offset)
       if ('kind' in results) {
@@ -139,7 +164,7 @@ export class Intake {
       if (part.length === results.length) open.acknowledge()
       else queue.putBack(record, { open, results: results.slice(part.length) })
     }
-    return batch
+    return { batch }
   }
 
   /** Adds one decoded result to the batch. Acknowledges a result that needs no step of the registry. */
@@ -213,15 +238,19 @@ export class Intake {
   }
 
   /** Repeats a step until it succeeds. `undefined` when it is no longer wanted or the service stops. */
-  async #untilDone<T>(isWanted: () => boolean, step: () => Promise<T>): Promise<T | undefined> {
+  async #untilDone<T>(
+    isWanted: () => boolean,
+    step: () => Promise<T>,
+    { onError, onRecovered }: RepeatedStep = this.#options.registryStep,
+  ): Promise<T | undefined> {
     for (let failures = 0; isWanted() && !this.#stopped.signal.aborted; ) {
       try {
         const done = await step()
-        if (failures > 0) this.#options.registryStep.onRecovered()
+        if (failures > 0) onRecovered()
         return done
       } catch (error) {
         failures++
-        this.#options.registryStep.onError(error, failures)
+        onError(error, failures)
         await delay(Math.min(100 * 2 ** (failures - 1), RETRY_DELAY_MS_MAX), this.#stopped.signal)
       }
     }

@@ -183,9 +183,9 @@ export class PartitionQueue {
     return undefined
   }
 
-  /** Makes the rest of a record the next item. */
-  putBack(record: WireRecord, rest: RestOfRecord): void {
-    if (!this.#isClosed) this.#queue.unshift({ record, rest })
+  /** Makes a record, or the rest of it, the next item. */
+  putBack(record: WireRecord, rest?: RestOfRecord): void {
+    if (!this.#isClosed) this.#queue.unshift({ record, ...(rest !== undefined && { rest }) })
   }
 
   #advanceTo(offset: number, bytes = 0): void {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Kafka, KafkaMessage } from 'kafkajs'
 import { isOutcome } from '../events/outcome.ts'
-import type { TopicPartition } from '../events/wire-record.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
 import type { RecordBatch } from '../intake/record-source.ts'
 import { delay } from '../lib/deferred.ts'
@@ -36,18 +36,30 @@ const FETCH_BYTES = 8 * 1_024 * 1_024
 const FETCH_BYTES_PER_PARTITION = 512 * 1_024
 const FAILURES_IN_A_ROW_MAX = 30
 
+export interface LogReaderOptions {
+  /** Consecutive failures before a read throws. */
+  readonly failuresMax?: number
+  /** Called with each record before it is handed over, and awaited, so that it can be decoded. A rejection is a failure. */
+  readonly prepare?: (record: WireRecord) => Promise<void> | undefined
+}
+
 export class KafkaLogReader implements LogReader {
   readonly #kafka: Kafka
   readonly #topics: KafkaTopics
   readonly #positions: GroupPositions
   readonly #failuresMax: number
+  readonly #prepare: LogReaderOptions['prepare']
 
-  /** `failuresMax`: consecutive failures before a read throws. */
-  constructor(kafka: Kafka, topics: KafkaTopics, failuresMax = FAILURES_IN_A_ROW_MAX) {
+  constructor(
+    kafka: Kafka,
+    topics: KafkaTopics,
+    { failuresMax = FAILURES_IN_A_ROW_MAX, prepare }: LogReaderOptions = {},
+  ) {
     this.#kafka = kafka
     this.#topics = topics
     this.#positions = new GroupPositions(topics)
     this.#failuresMax = failuresMax
+    this.#prepare = prepare
   }
 
   bounds(topics: readonly string[]): Promise<PartitionBounds[]> {
@@ -75,7 +87,7 @@ export class KafkaLogReader implements LogReader {
   }
 
   read(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
-    return this.#read(ranges, take, signal, 'committed')
+    return this.#read(ranges, this.#prepared(take), signal, 'committed')
   }
 
   readOutcomes(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
@@ -88,7 +100,19 @@ export class KafkaLogReader implements LogReader {
    * people alone: nothing may be done for such a record.
    */
   readHidden(ranges: readonly PartitionRange[], take: Take, signal: AbortSignal): Promise<void> {
-    return this.#read(ranges, take, signal, 'hidden')
+    return this.#read(ranges, this.#prepared(take), signal, 'hidden')
+  }
+
+  #prepared(take: Take): Take {
+    const prepare = this.#prepare
+    if (prepare === undefined) return take
+    return async (batch) => {
+      for (const record of batch.records) {
+        const waiting = prepare(record)
+        if (waiting !== undefined) await waiting
+      }
+      await take(batch)
+    }
   }
 
   async #read(

@@ -22,6 +22,8 @@ export type FaultCode =
   | 'LR_UNREACHABLE'
   | 'LR_USAGE'
   | 'LR_STOPPED'
+  /** A reader of the log has forgotten to look the schema of a record up. */
+  | 'LR_NOT_PREPARED'
 
 /** A fault: something the caller could not have expected as a normal outcome of the operation. */
 export class RelayFault extends Error {

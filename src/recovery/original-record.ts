@@ -14,14 +14,14 @@ const ADDED = /^dead-letter-/
 
 /**
  * The original record of a dead letter, with its partition and time. Its place in the log's order is lost; its time decides
- * which logins it covers.
+ * which logins it covers. Throws while a schema registry that is needed cannot be asked.
  */
-export function originalRecord(
+export async function originalRecord(
   letter: WireRecord,
   inputTopics: readonly string[],
   decoders: Decoders,
   nowMs: number,
-): LetterFate {
+): Promise<LetterFate> {
   const header = (name: string) => headerText(letter.headers, `dead-letter-${name}`)
   const [topic = '', partition, timestampMs] = [
     header('topic'),
@@ -36,6 +36,7 @@ export function originalRecord(
   const { headers: all, key, offset, partition: at, value } = letter
   // With the target topic, which may have other formats.
   const record = { topic, partition: at, offset, timestampMs, key, value, headers: all }
+  await decoders.prepare(record)
   const decoded = [decoders.decode(record, nowMs)].flat()
   const poison = decoded.find((it) => it.kind === 'poison')
   if (poison !== undefined) return left(`it still cannot be decoded: ${poison.reason}`)

@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './fuzz-target.ts'
+import { avroTargets } from './targets/avro.ts'
 import { configTargets } from './targets/config.ts'
 import { eventTargets } from './targets/events.ts'
 import { httpTargets } from './targets/http.ts'
@@ -12,6 +13,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...kafkaTargets,
   ...eventTargets,
   ...mappingTargets,
+  ...avroTargets,
   ...redisTargets,
   ...keyTargets,
   ...configTargets,

@@ -203,6 +203,10 @@ chartTest('traffic is restricted: who comes in, and what is reached', async (it)
   expect(blocks).toEqual(['0.0.0.0/0', '::/0', '10.1.0.0/16', '192.168.1.7/32', 'fd00::/8'])
   expect(portsOf(allowed.egress[3])).toEqual([443, 80])
 
+  const url = 'config.SCHEMA_REGISTRY_URL=http://registry:8081'
+  const withRegistry = await policyOf(...it.values('minimal'), '--set', url)
+  expect(withRegistry.egress.map(portsOf)).toContainEqual([8081])
+
   const own = await policyOf(...it.values('full'))
   expect(own.egress.map(portsOf)).toEqual([[53, 53], [9092, 9093], [443], [4318]])
   expect(own.egress[1].to).toEqual([{ podSelector: { matchLabels: { app: 'kafka' } } }])

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { registeredDecoders } from '../../src/events/decoding/decode-record.ts'
 import { eventually } from '../support/eventually.ts'
-import { type FormatSample, formatSamples } from '../support/format-samples.ts'
+import { avroSamples, type FormatSample, formatSamples } from '../support/format-samples.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
+import { SchemaRegistryServer } from '../support/schema-registry-server.ts'
 import { openSite } from './open-site.ts'
 
 const CLIENT = 'owed'
@@ -19,12 +20,18 @@ interface Seen {
   readonly clients: FormatSample['clients']
 }
 
+let registry: SchemaRegistryServer
 let site: RelaySite
 
 beforeAll(async () => {
-  site = await openSite({ env: PATIENT, topic: { partitions: 1 } })
+  registry = await SchemaRegistryServer.listen()
+  const env = { ...PATIENT, SCHEMA_REGISTRY_URL: registry.url }
+  site = await openSite({ env, topic: { partitions: 1 } })
 })
-afterAll(() => site.close())
+afterAll(async () => {
+  await site.close()
+  await registry[Symbol.asyncDispose]()
+})
 
 const command = (...args: string[]) => relayCommand([...args, '--json'], site.commandEnvironment())
 const named = (oidcSession: unknown, trigger: unknown) => `${oidcSession} by ${trigger}`
@@ -50,12 +57,12 @@ async function loseRedis(): Promise<void> {
   await site.redis.del(await site.redisKeys())
 }
 
-test('live intake, replay, rebuild and reconcile see the same in every registered format', async () => {
+test('live intake, replay, rebuild and reconcile see the same in every registered format, and in Avro', async () => {
   expect(Object.keys(formatSamples).sort()).toEqual(registeredDecoders.map(({ name }) => name).sort())
   const backchannelLogoutUri = site.rps.uri('/owed', (_request, response) =>
     end(response, 503, { 'retry-after': '3600' }),
   )
-  const samples = Object.values(formatSamples).map((samplesOf) =>
+  const samples = [...Object.values(formatSamples), avroSamples].map((samplesOf) =>
     samplesOf((ids) => site.registration('/owed', { ...ids, clientId: CLIENT, backchannelLogoutUri })),
   )
   const expected: Seen = {
@@ -66,7 +73,12 @@ test('live intake, replay, rebuild and reconcile see the same in every registere
   expect(expected.ended.length).toBeGreaterThanOrEqual(samples.length)
 
   const relay = await site.startRelay()
-  await site.topic.publish(...samples.flatMap(({ records }) => records))
+  const inAvro = samples.pop() as FormatSample
+  samples.push({ ...inAvro, records: [] })
+  await site.topic.publish(
+    ...samples.flatMap(({ records }) => records),
+    ...inAvro.records.map((it) => ({ ...it, value: registry.encode(JSON.parse(it.value)) })),
+  )
   await site.topic.caughtUp()
   await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
   await eventually(async () => expect(await inRedis()).toEqual(expected))

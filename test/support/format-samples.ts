@@ -26,10 +26,13 @@ export const formatSamples: Readonly<Record<string, (registration: Registration)
 
 const settings = { backchannelLogoutUri: 'https://client.example/logout', alg: 'ES256' } as const
 
-/** A format that has the words of the relay, each of which ends something. */
-function ownWords(format: InputFormat): (registration: Registration) => FormatSample {
+/** Records in Avro are read as plain JSON is, once somebody has encoded these. */
+export const avroSamples = ownWords('plain-json', 'avro')
+
+/** A format that has the words of the relay, each of which ends something. `name`: in their ids. */
+function ownWords(format: InputFormat, name: string = format): (registration: Registration) => FormatSample {
   const [alive, terminated, signedOut, everywhere, second] = ['alive', 'ended', 'out', 'all', 'all-2'].map(
-    (it) => `${format}-${it}`,
+    (it) => `${name}-${it}`,
   ) as [string, string, string, string, string]
   return (registration) => {
     const registrations = [alive, terminated, signedOut, everywhere, second].map((id) => {
@@ -37,7 +40,7 @@ function ownWords(format: InputFormat): (registration: Registration) => FormatSa
       return registration({ sessionId: id, oidcSessionId: id, userId })
     })
     const { issuer } = registrations[0] as RegistrationInput
-    const [paused, removed] = [`${format}-paused`, `${format}-removed`]
+    const [paused, removed] = [`${name}-paused`, `${name}-removed`]
     return {
       records: [
         ...registrations.map((it) => inputRecord('backchannel-logout-registered', it, { format })),

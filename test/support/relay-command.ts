@@ -16,7 +16,7 @@ export interface FinishedCommand {
 
 export interface CommandOptions {
   /** What it reads on its standard input; nothing when missing. */
-  readonly input?: string
+  readonly input?: string | Buffer
   /** The command is interrupted as soon as it resolves. */
   readonly interrupt?: Promise<unknown>
   /** The command is killed, with no time to put anything in order, as soon as it resolves. */

@@ -10,10 +10,12 @@ import { optionsSchema } from '../../src/config/options.ts'
 const folders: Record<string, { readonly imports: string; readonly packages?: string }> = {
   lib: { imports: '' },
   events: { imports: '', packages: 'zod' },
-  'events/decoding': { imports: 'lib events' },
+  'events/decoding/avro': { imports: '' },
+  'events/decoding': { imports: 'lib events events/decoding/avro' },
   'events/decoding/mapping': { imports: 'events events/decoding', packages: '@marcbachmann/cel-js re2js' },
   registry: { imports: 'events' },
   egress: { imports: 'lib events', packages: 'undici ipaddr.js' },
+  schemas: { imports: 'lib events/decoding events/decoding/avro egress' },
   'issuers/signing': { imports: 'lib events', packages: 'jose' },
   issuers: { imports: 'lib events egress issuers/signing' },
   config: {
@@ -25,7 +27,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   delivery: { imports: 'lib events registry egress transports' },
   intake: { imports: 'lib events events/decoding registry delivery' },
   recovery: { imports: 'lib events events/decoding registry delivery intake' },
-  diagnosis: { imports: 'lib events registry egress issuers issuers/signing config delivery intake' },
+  diagnosis: { imports: 'lib events registry egress schemas issuers issuers/signing config delivery intake' },
   'kafka/kafkajs': { imports: 'lib events', packages: 'kafkajs' },
   kafka: { imports: 'lib events registry delivery intake diagnosis kafka/kafkajs', packages: 'kafkajs' },
   redis: { imports: 'lib events registry delivery intake recovery diagnosis', packages: 'ioredis zod' },
@@ -41,7 +43,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   'node-oidc-provider': { imports: 'lib', packages: 'kafkajs' },
   app: {
     imports:
-      'lib events events/decoding events/decoding/mapping registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
+      'lib events events/decoding events/decoding/mapping registry egress schemas issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
   },
   'cli/completion': { imports: '', packages: 'commander' },
   'cli/trace': { imports: 'lib events events/decoding intake recovery kafka redis cli/sessions' },

@@ -11,7 +11,7 @@
 
 {{/* The secret options, as a JSON list. */}}
 {{- define "logout-relay.secretOptions" -}}
-["REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"]
+["REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "SCHEMA_REGISTRY_USERNAME", "SCHEMA_REGISTRY_PASSWORD"]
 {{- end }}
 
 {{- define "logout-relay.port" -}}

@@ -6,7 +6,7 @@ import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
-import { originalRecord } from '../../recovery/original-record.ts'
+import { type LetterFate, originalRecord } from '../../recovery/original-record.ts'
 import { type RequestedRange, resolveRange } from '../../recovery/replay-range.ts'
 import { inputTopics, kafkaClient, openKafka, reachable } from '../backends.ts'
 import { EXIT_CODE } from '../exit-code.ts'
@@ -20,9 +20,9 @@ export const deadLettersLayout = {
   kafka: {
     ...kafkaClient,
     topics: layout.kafka.topics,
-    mappingFile: layout.kafka.mappingFile,
     deadLetterTopic: layout.kafka.deadLetterTopic,
   },
+  records: layout.records,
 } as const satisfies Layout
 
 /**
@@ -38,14 +38,14 @@ export async function sendDeadLetters(
   const { deadLetterTopic: topic } = config.kafka
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
-  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
+  const mapping = await new RecordMapping(config.records).open()
   const { kafka, topics } = await openKafka(config.kafka)
   const log = new KafkaOutcomeLog(kafka, topics)
   const decoders = mapping.decoders((name) => issuers.resolve(name))
   let [sent, left] = [0, 0]
   try {
     const inputs = await inputTopics(config.kafka.topics, topics)
-    const reader = new KafkaLogReader(kafka, topics, READ_FAILURES_MAX)
+    const reader = new KafkaLogReader(kafka, topics, { failuresMax: READ_FAILURES_MAX })
     const ranges = await reachable('Kafka', resolveRange(range, [topic], reader))
     const wanted = ranges.filter(({ from, to }) => from < to)
     const take = async (records: readonly OutgoingRecord[]): Promise<void> => {
@@ -58,14 +58,16 @@ export async function sendDeadLetters(
         wanted,
         async ({ partition, records }) => {
           const end = wanted.find((it) => it.partition === partition)?.to ?? 0
+          const letters = records.filter(({ offset }) => offset < end)
+          // Before the first is sent: where a schema cannot be looked up, the batch is read again.
+          const fates: LetterFate[] = []
+          for (const letter of letters)
+            fates.push(await originalRecord(letter, inputs.names, decoders, Date.now()))
           let again: OutgoingRecord[] = []
-          for (const letter of records) {
-            if (letter.offset >= end) continue
-            const name = `${topic}/${partition}/${letter.offset}`
-            const fate = originalRecord(letter, inputs.names, decoders, Date.now())
+          for (const [i, fate] of fates.entries()) {
             if (fate.kind === 'left') {
               left++
-              output.note(`left: ${name}: ${fate.why}`)
+              output.note(`left: ${topic}/${partition}/${letters[i]?.offset}: ${fate.why}`)
               continue
             }
             again.push(fate.record)

@@ -35,7 +35,7 @@ const KNOWN_MS = 24 * 3_600_000
 export const sendLayout = {
   ...kafkaClient,
   topics: layout.kafka.topics,
-  mappingFile: layout.kafka.mappingFile,
+  records: layout.records,
   outcomeTopic: layout.kafka.outcomeTopic,
 } as const satisfies Layout
 
@@ -88,8 +88,9 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
         output,
         waitMs,
         isKnown: async () => {
-          const mapping = await new RecordMapping(config.mappingFile).open()
-          const reader = new KafkaLogReader(kafka, topics)
+          const mapping = await new RecordMapping(config.records).open()
+          const decoders = mapping.decoders(resolveIssuer)
+          const reader = new KafkaLogReader(kafka, topics, { prepare: decoders.prepare })
           const fromMs = trigger.occurredAtMs - KNOWN_MS
           const { names } = await inputTopics(selection, topics)
           const searched = [...new Set([...names, outcomeTopic])]
@@ -98,7 +99,7 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
             sessions: view,
             reader,
             ranges: await reachable('Kafka', resolveRange({ kind: 'time', fromMs }, searched, reader)),
-            decoders: mapping.decoders(resolveIssuer),
+            decoders,
           })
           return unknown.length === 0
         },

@@ -26,10 +26,11 @@ interface Options {
   readonly json?: boolean
 }
 
-const { groupId, mappingFile, shadowTopic, topics: inputs } = layout.kafka
+const { groupId, shadowTopic, topics: inputs } = layout.kafka
 const reportLayout = {
   ...issuersLayout,
-  kafka: { ...kafkaClient, groupId, mappingFile, shadowTopic, topics: inputs },
+  kafka: { ...kafkaClient, groupId, shadowTopic, topics: inputs },
+  records: layout.records,
 } as const satisfies Layout
 
 export function addShadowReport(shadow: Command): void {
@@ -58,19 +59,21 @@ async function report(options: Options): Promise<void> {
   const config = readConfigPart(reportLayout)
   const issuers = createIssuers(config, systemClock)
   await issuers.open()
-  const mapping = await new RecordMapping(config.kafka.mappingFile).open()
+  const mapping = await new RecordMapping(config.records).open()
   const issuer =
     options.issuer === undefined ? undefined : (issuers.resolve(options.issuer) ?? options.issuer)
   const kafka = await openKafka(config.kafka)
   try {
     await reachable('Kafka', requireTopic(config.kafka.shadowTopic, kafka))
+    const decoders = mapping.decoders((name) => issuers.resolve(name))
+    const { prepare } = decoders
     const reading = {
       ...config.kafka,
       topics: (await inputTopics(config.kafka.topics, kafka.topics)).names,
+      decoders,
       issuer,
       sinceMs,
-      decoders: mapping.decoders((name) => issuers.resolve(name)),
-      reader: new KafkaLogReader(kafka.kafka, kafka.topics),
+      reader: new KafkaLogReader(kafka.kafka, kafka.topics, { prepare }),
     }
     const tally = new ShadowTally()
     const wasThereBefore = await reachable('Kafka', readOutcomes(reading, tally))

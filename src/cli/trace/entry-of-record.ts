@@ -1,5 +1,6 @@
 import type { DecodeResult, Decoders } from '../../events/decoding/decode-record.ts'
-import { isObject, parseJson, textOf } from '../../events/decoding/envelope.ts'
+import { isObject, textOf } from '../../events/decoding/envelope.ts'
+import { frameOf } from '../../events/decoding/framing.ts'
 import { readOutcomeDetails, shadowedText } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'
@@ -16,13 +17,15 @@ export function entriesOfRecord(
 ): Entry[] {
   const { value, key } = record
   if (value === null) return []
-  if (!subject.mayStandIn(value) && !(key !== null && subject.mayStandIn(key))) return []
+  // Numbers and compound values of Avro do not stand there as text.
+  const isFramed = frameOf(record) !== undefined
+  if (!isFramed && !subject.mayStandIn(value) && !(key !== null && subject.mayStandIn(key))) return []
   const own = deadLetterEntry(record, subject) ?? outcomeEntry(record, issuer, subject)
   if (own !== undefined) return [own]
   const decoded = [decoders.decode(record, Date.now())].flat()
   return decoded.flatMap((it) =>
     it.kind === 'skipped' && it.reason === 'unknown-type'
-      ? (unknownEntry(record, value, subject) ?? [])
+      ? (unknownEntry(record, decoders, subject) ?? [])
       : (inputEntry(it, record, issuer, subject) ?? []),
   )
 }
@@ -49,8 +52,12 @@ function deadLetterEntry(record: WireRecord, { asked, sessions }: Subject): Entr
 }
 
 /** Nobody knows what its fields mean: one of the ids is its key, or stands in it as a whole. */
-function unknownEntry(record: WireRecord, value: Buffer, { sessions, users }: Subject): Entry | undefined {
-  const json = parseJson(value)
+function unknownEntry(
+  record: WireRecord,
+  decoders: Decoders,
+  { sessions, users }: Subject,
+): Entry | undefined {
+  const json = decoders.contentOf(record)
   const said = json.kind === 'json' ? json.json : undefined
   const isMeant = (text: string) => sessions.has(text) || users.has(text)
   if (!isMeant(record.key?.toString('utf8') ?? '') && !holds(said, isMeant)) return undefined

@@ -1,7 +1,7 @@
 import { isOutcomeType } from '../outcome.ts'
 import { cloudEventType, headerText } from '../wire-record.ts'
 import type { Decoder } from './decoder.ts'
-import { parseJson, timeOf } from './envelope.ts'
+import { timeOf } from './envelope.ts'
 import { isKnownType, kindOf, unread } from './known-types.ts'
 
 /**
@@ -11,11 +11,11 @@ import { isKnownType, kindOf, unread } from './known-types.ts'
 export const cloudEventsBinary: Decoder = {
   name: 'cloudevents-binary',
 
-  decode(record, headers) {
+  decode(_record, headers, content) {
     const type = headerText(headers, 'ce_type')
     if (type === undefined) return undefined
     if (!isKnownType(type)) return unread(type)
-    const parsed = parseJson(record.value)
+    const parsed = content()
     if (parsed.kind === 'poison') return parsed
     return {
       kind: 'envelope',

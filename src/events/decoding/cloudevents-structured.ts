@@ -14,11 +14,11 @@ const BATCH_EVENTS_MAX = 2_000
 export const cloudEventsStructured: Decoder = {
   name: 'cloudevents-structured',
 
-  decode(record, headers) {
+  decode(_record, headers, content) {
     const mediaType = structuredType(headerText(headers, 'content-type'))
     if (mediaType === undefined || headerText(headers, 'ce_type') !== undefined) return undefined
     if (mediaType === BATCH) {
-      const parsed = parseJson(record.value)
+      const parsed = content()
       if (parsed.kind === 'poison') return parsed
       if (!Array.isArray(parsed.json))
         return { kind: 'poison', reason: 'value: must be a list of CloudEvents' }
@@ -32,7 +32,7 @@ export const cloudEventsStructured: Decoder = {
         reason: 'content-type: only application/cloudevents+json is supported, as one event or as a batch',
       }
     }
-    const parsed = parseJson(record.value)
+    const parsed = content()
     return parsed.kind === 'poison' ? parsed : decodeEvent(parsed.json, headers)
   },
 

@@ -1,3 +1,4 @@
+import { codeOf } from '../../lib/errors.ts'
 import { CLOCK_TOLERANCE_MS, claimedTime } from '../claimed-time.ts'
 import { type ClientChange, clientConfiguredData, clientRemovedData } from '../client.ts'
 import { describeProblems } from '../identifier.ts'
@@ -18,9 +19,10 @@ import type { WireRecord } from '../wire-record.ts'
 import { cloudEventsBinary } from './cloudevents-binary.ts'
 import { cloudEventsStructured } from './cloudevents-structured.ts'
 import type { Decoded, Decoder, FormatSkip, RecordKind } from './decoder.ts'
-import type { Envelope } from './envelope.ts'
+import type { Envelope, JsonResult } from './envelope.ts'
 import type { KnownType } from './known-types.ts'
 import { plainJson } from './plain-json.ts'
+import { RecordValues, type Schemas } from './record-values.ts'
 
 export type DecodeResult =
   | { readonly kind: 'trigger'; readonly trigger: Trigger }
@@ -48,14 +50,32 @@ const UNKNOWN: DecodeResult = { kind: 'skipped', reason: 'unknown-type' }
 export class Decoders {
   readonly #decoders: readonly Decoder[]
   readonly #resolveIssuer: ResolveIssuer
+  readonly #values: RecordValues
 
-  constructor(resolveIssuer: ResolveIssuer, decoders: readonly Decoder[] = registeredDecoders) {
+  /** Without `schemas` Avro is poison. */
+  constructor(
+    resolveIssuer: ResolveIssuer,
+    decoders: readonly Decoder[] = registeredDecoders,
+    schemas?: Schemas,
+  ) {
     this.#resolveIssuer = resolveIssuer
     this.#decoders = decoders
+    this.#values = new RecordValues(schemas)
   }
 
   /**
-   * Never throws: every record yields one of the four results, or a list of them if it says several things. `nowMs`: the time
+   * Every reader of the log calls it before `decode`. `undefined` when there is nothing to wait for, as almost always; a promise
+   * while a schema is looked up, which rejects while the schema registry cannot be asked.
+   */
+  readonly prepare = (record: WireRecord): Promise<void> | undefined => this.#values.prepare(record)
+
+  /** The value as JSON, whatever it was serialized with. */
+  contentOf(record: WireRecord): JsonResult {
+    return this.#values.read(record)
+  }
+
+  /**
+   * Never throws for a record that is prepared: every record yields one of the four results, or a list of them if it says several things. `nowMs`: the time
    * of reading, which bounds the times that a record claims.
    */
   decode(record: WireRecord, nowMs: number): DecodeResult | readonly DecodeResult[] {
@@ -67,7 +87,8 @@ export class Decoders {
       if (found === undefined) return UNKNOWN
       if ('kind' in found) return this.#resultOf(found, 0, record, nowMs)
       return found.length === 0 ? UNKNOWN : this.#resultsOf(found, record, nowMs)
-    } catch {
+    } catch (error) {
+      if (codeOf(error) === 'LR_NOT_PREPARED') throw error
       // The format's checks have a gap. The partition must go on, and the record must not be lost.
       return { kind: 'poison', reason: 'record: cannot be decoded', type: 'unknown' }
     }
@@ -84,9 +105,14 @@ export class Decoders {
 
   #ask(record: WireRecord): Decoded | readonly Decoded[] | undefined {
     const { headers } = record
+    let parsed: JsonResult | undefined
+    const content = (): JsonResult => {
+      parsed ??= this.#values.read(record)
+      return parsed
+    }
     let unknown: Decoded | undefined
     for (const decoder of this.#decoders) {
-      const found = decoder.decode(record, headers)
+      const found = decoder.decode(record, headers, content)
       if (found === undefined) continue
       if ('kind' in found && found.kind === 'skipped' && found.reason === 'unknown-type') unknown ??= found
       else return found

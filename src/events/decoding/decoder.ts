@@ -1,5 +1,5 @@
 import type { WireHeaders, WireRecord } from '../wire-record.ts'
-import type { Envelope } from './envelope.ts'
+import type { Envelope, JsonResult } from './envelope.ts'
 
 /** The kind of records that a reader of the log wants. */
 export type RecordKind = 'trigger' | 'registration' | 'client'
@@ -28,9 +28,14 @@ export interface Decoder {
   readonly name: string
   /**
    * Decodes a record with a non-empty value: one result, or any number in the record's order. `undefined` if it has another
-   * format. `headers`: parsed once for all formats. A record on which it throws is poison.
+   * format. `headers`: parsed once for all formats. `content`: the value as JSON, also parsed once, whatever it was serialized
+   * with. A record on which it throws is poison.
    */
-  decode(record: WireRecord, headers: WireHeaders): Decoded | readonly Decoded[] | undefined
+  decode(
+    record: WireRecord,
+    headers: WireHeaders,
+    content: () => JsonResult,
+  ): Decoded | readonly Decoded[] | undefined
   /**
    * Whether the record may be of that kind (any kind if omitted), without reading its value: most of a log is skipped this
    * way. False if the record certainly has this format and is of another kind. `undefined` if it has another format, or if

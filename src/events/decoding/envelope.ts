@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { describeSchema, type Frame, frameIn } from './framing.ts'
 import type { KnownType } from './known-types.ts'
 
 /** The common result of every input format: a type and its data, not validated yet. */
@@ -17,40 +18,47 @@ export interface Envelope {
 
 /** A hundred times the size of any valid record. Parsing more would only stall the partition. */
 export const VALUE_BYTES_MAX = 256 * 1_024
-/** Bytes before the payload in the framing of schema registries, by the first of them: 0 and an id, 1 and a GUID. */
-const FRAME_BYTES = [5, 17]
-
+const NOT_JSON: JsonResult = { kind: 'poison', reason: 'value: is not JSON' }
 export type JsonResult =
   | { readonly kind: 'json'; readonly json: unknown }
   | { readonly kind: 'poison'; readonly reason: string }
 
 export function parseJson(value: Buffer | null): JsonResult {
-  if (value === null) return { kind: 'poison', reason: 'value: is not JSON' }
-  if (value.length > VALUE_BYTES_MAX) {
-    return {
-      kind: 'poison',
-      reason: `value: has ${value.length} bytes, more than the ${VALUE_BYTES_MAX} allowed`,
-    }
-  }
-  const frameBytes = FRAME_BYTES[value[0] ?? Infinity]
-  if (frameBytes !== undefined) {
-    // A payload that is described by a JSON Schema is JSON by itself.
-    const payload = value.subarray(frameBytes)
-    if (/^\s*["[{]/.test(payload.toString('latin1', 0, 64))) return parseJson(payload)
-    return {
-      kind: 'poison',
-      reason:
-        'value: is framed for a schema registry and no JSON (Avro or Protobuf); write it with a JSON or JSON Schema serializer instead',
-    }
-  }
+  if (value === null) return NOT_JSON
+  const problem = sizeProblem(value)
+  if (problem !== undefined) return { kind: 'poison', reason: problem }
+  const frame = frameIn(value)
+  if (frame !== undefined) return unframed(frame)
   // Invalid bytes would silently become U+FFFD in an id, which then names another session.
   if (!isUtf8(value)) return { kind: 'poison', reason: 'value: is not UTF-8' }
   try {
     return { kind: 'json', json: JSON.parse(value.toString('utf8')) }
   } catch {
     // The parser's message quotes the content, which must not reach a log or a header.
-    return { kind: 'poison', reason: 'value: is not JSON' }
+    return NOT_JSON
   }
+}
+
+/** What can be read without the schema: a payload that is described by a JSON Schema is JSON by itself. */
+export function unframed({ payload, schema }: Frame): JsonResult {
+  return (
+    jsonIn(payload) ?? {
+      kind: 'poison',
+      reason: `value: is framed with ${describeSchema(schema)} of a schema registry, and no JSON; set SCHEMA_REGISTRY_URL, by which Avro is read`,
+    }
+  )
+}
+
+/** An object, a list or a text in JSON; `undefined` for other bytes. */
+export function jsonIn(bytes: Buffer): JsonResult | undefined {
+  if (!/^\s*["[{]/.test(bytes.toString('latin1', 0, 64))) return undefined
+  const parsed = parseJson(bytes)
+  return parsed.kind === 'json' ? parsed : undefined
+}
+
+export function sizeProblem(value: Buffer | null): string | undefined {
+  if (value === null || value.length <= VALUE_BYTES_MAX) return undefined
+  return `value: has ${value.length} bytes, more than the ${VALUE_BYTES_MAX} allowed`
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

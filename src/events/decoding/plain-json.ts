@@ -1,7 +1,7 @@
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../wire-record.ts'
 import { structuredType } from './cloudevents-structured.ts'
 import type { Decoded, Decoder } from './decoder.ts'
-import { isObject, parseJson, textOf, timeOf } from './envelope.ts'
+import { isObject, textOf, timeOf } from './envelope.ts'
 import { isKnownType, unread } from './known-types.ts'
 import { type Content, peel, plainText } from './peel.ts'
 
@@ -18,10 +18,10 @@ const TYPE_NAMES = ['type', 'eventType', 'event_type', 'event-type', 'eventtype'
 export const plainJson: Decoder = {
   name: 'plain-json',
 
-  decode(record, headers) {
+  decode(record, headers, content) {
     if (headerText(headers, 'ce_type') !== undefined) return undefined
     if (structuredType(headerText(headers, 'content-type')) !== undefined) return undefined
-    const parsed = parseJson(record.value)
+    const parsed = content()
     if (parsed.kind === 'poison') return parsed
     let json = parsed.json
     let type = isObject(json) ? textOf(json.type) : undefined

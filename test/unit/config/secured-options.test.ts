@@ -113,6 +113,31 @@ describe('what a secured backend needs together', () => {
       'REDIS_PASSWORD: is required with REDIS_USERNAME',
     ],
     [
+      'a login for a schema registry that has no address',
+      () => ({ SCHEMA_REGISTRY_USERNAME: 'key', SCHEMA_REGISTRY_PASSWORD: 'secret' }),
+      'SCHEMA_REGISTRY_URL: is required with SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD',
+    ],
+    [
+      'a user of a schema registry without a password',
+      () => ({ SCHEMA_REGISTRY_URL: 'https://registry', SCHEMA_REGISTRY_USERNAME: 'key' }),
+      'SCHEMA_REGISTRY_PASSWORD: is required with SCHEMA_REGISTRY_USERNAME',
+    ],
+    [
+      'a login in the address of a schema registry',
+      () => ({ SCHEMA_REGISTRY_URL: 'https://key:secret@registry' }),
+      'SCHEMA_REGISTRY_URL: must hold no login',
+    ],
+    [
+      'a schema registry that is no URL',
+      () => ({ SCHEMA_REGISTRY_URL: 'registry:8081' }),
+      'SCHEMA_REGISTRY_URL: must be an https (or http) URL',
+    ],
+    [
+      'TLS files for a schema registry in clear',
+      (it) => ({ SCHEMA_REGISTRY_URL: 'http://registry', SCHEMA_REGISTRY_TLS_CA_FILE: it }),
+      'SCHEMA_REGISTRY_URL: must begin with https://',
+    ],
+    [
       'a key without its certificate',
       (it) => ({ REDIS_TLS_KEY_FILE: it }),
       'REDIS_TLS_CERT_FILE: is required with REDIS_TLS_KEY_FILE',

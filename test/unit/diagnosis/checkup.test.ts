@@ -27,8 +27,8 @@ let clear: Gate
 beforeEach(() => {
   vi.useFakeTimers()
   said = []
-  state = { redis: [], topics: [], log: [], issuer: [], keys: [], clients: [], process: [] }
-  looks = { redis: 0, topics: 0, log: 0, issuer: 0, keys: 0, clients: 0, process: 0 }
+  state = { redis: [], topics: [], log: [], schemas: [], issuer: [], keys: [], clients: [], process: [] }
+  looks = { redis: 0, topics: 0, log: 0, schemas: 0, issuer: 0, keys: 0, clients: 0, process: 0 }
   ending = new AbortController()
   const look = (part: CheckedPart) => ({
     checks: [],
@@ -47,6 +47,7 @@ beforeEach(() => {
       redis: look('redis'),
       topics: look('topics'),
       log: look('log'),
+      schemas: look('schemas'),
       issuer: look('issuer'),
       keys: look('keys'),
       clients: look('clients'),

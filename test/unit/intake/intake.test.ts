@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { OutgoingRecord } from '../../../src/delivery/outcome-log.ts'
 import { Decoders, registeredDecoders } from '../../../src/events/decoding/decode-record.ts'
+import type { Schema, Schemas } from '../../../src/events/decoding/record-values.ts'
 import type { WireRecord } from '../../../src/events/wire-record.ts'
 import { DeadLetters } from '../../../src/intake/dead-letters.ts'
 import { Intake } from '../../../src/intake/intake.ts'
@@ -23,6 +24,7 @@ interface FixtureOptions {
   readonly stores?: Pick<ReturnType<typeof deliveryFixture>, 'registry' | 'backlog'>
   /** Where the group first started in every partition. */
   readonly start?: number
+  readonly schemas?: Schemas
 }
 
 const ignored = { onError: () => undefined, onRecovered: () => undefined }
@@ -64,7 +66,7 @@ function intakeFixture(options: FixtureOptions = {}) {
     onRefused: () => undefined,
     open: core.open,
     pipeline: new Pipeline(
-      new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat]),
+      new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat], options.schemas),
       servedIssuer({ signedOutWithoutSession, deadlineMs: configOf(env).delivery.retry.deadlineMs }),
     ),
     registryStep: ignored,
@@ -371,6 +373,39 @@ describe('intake', () => {
     const { attempts, read } = intakeFixture({ failures: 1 })
     await read(registered(), terminated())
     expect(attempts).toHaveLength(1)
+  })
+})
+
+describe('a record whose schema is not known', () => {
+  const string: Schema = { kind: 'avro', type: { kind: 'string' } }
+  const inAvro = (record: WireRecord) => {
+    const value = record.value as Buffer
+    const length = Buffer.from([((2 * value.length) & 0x7f) | 0x80, (2 * value.length) >> 7])
+    return { ...record, value: Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), length, value]) }
+  }
+
+  test('waits with those behind it while the schema registry is away, and other partitions go on', async () => {
+    let isAway = true
+    const find = async () => {
+      if (isAway) throw new Error('the schema registry is away')
+      return string
+    }
+    const { accepted, letters, openLane, queue } = intakeFixture({ schemas: { find } })
+    const other = openLane(1)
+    const batchOf = (partition: number, ...records: WireRecord[]) => ({
+      ...{ topic: 't', partition, fetchedOffset: 0, nextOffset: records.length, endOffset: records.length },
+      records: records.map((record, offset) => ({ ...record, topic: 't', partition, offset })),
+    })
+    queue.take(batchOf(0, terminated('a'), inAvro(terminated('b')), terminated('c')))
+    other.take(batchOf(1, terminated('d'), terminated('e')))
+    await other.idle()
+    await vi.waitFor(() => expect(accepted).toHaveLength(3))
+    expect([queue.tracker.committable, other.tracker.committable]).toEqual([1, 2])
+    isAway = false
+    await queue.idle()
+    expect(accepted).toHaveLength(5)
+    expect(queue.tracker.committable).toBe(3)
+    expect(letters).toEqual([])
   })
 })
 

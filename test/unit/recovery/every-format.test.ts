@@ -180,10 +180,10 @@ test('outcomes may go back to it, and addresses are found in it', async () => {
   expect([registered, moved].map(isRegistered)).toEqual([true, false])
 })
 
-test('a dead letter is read by the formats of the topic that it came from, and is left while a part cannot be read', () => {
+test('a dead letter is read by the formats of the topic that it came from, and is left while a part cannot be read', async () => {
   const ofInput: Decoder = {
     ...foreignFormat,
-    decode: (record, headers) => (record.topic === INPUT ? foreignFormat.decode(record, headers) : undefined),
+    decode: (record, ...rest) => (record.topic === INPUT ? foreignFormat.decode(record, ...rest) : undefined),
   }
   const decoders = new Decoders((name = ISSUER) => name, [...registeredDecoders, ofInput])
   const fateOf = (...said: readonly unknown[]) => {
@@ -194,9 +194,12 @@ test('a dead letter is read by the formats of the topic that it came from, and i
   }
   const nothing = { kind: 'skipped', reason: 'unknown-type' }
   const whole = saying('session-terminated', { sessionId: 'ended' })
-  expect(fateOf(nothing, whole)).toMatchObject({ kind: 'again', record: { topic: INPUT } })
-  expect(fateOf(nothing, nothing)).toMatchObject({ kind: 'left', why: expect.stringContaining('skipped') })
-  expect(fateOf(whole, saying('session-terminated', {}))).toMatchObject({
+  expect(await fateOf(nothing, whole)).toMatchObject({ kind: 'again', record: { topic: INPUT } })
+  expect(await fateOf(nothing, nothing)).toMatchObject({
+    kind: 'left',
+    why: expect.stringContaining('skipped'),
+  })
+  expect(await fateOf(whole, saying('session-terminated', {}))).toMatchObject({
     kind: 'left',
     why: expect.stringContaining('2 of 2: sessionId'),
   })

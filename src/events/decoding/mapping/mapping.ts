@@ -4,7 +4,7 @@ import { isTopic } from '../../topic-selection.ts'
 import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
 import { structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
-import { isObject, parseJson, textOf, VALUE_BYTES_MAX } from '../envelope.ts'
+import { isObject, type JsonResult, parseJson, textOf, VALUE_BYTES_MAX } from '../envelope.ts'
 import { isKnownType, kindOf, unread } from '../known-types.ts'
 import { type Content, peel, plainText } from '../peel.ts'
 import { isSpent, renewBudget } from './budget.ts'
@@ -58,13 +58,17 @@ export class MappingDecoder implements Decoder {
     this.untaken.clear()
   }
 
-  decode(record: WireRecord, headers: WireHeaders): Decoded | readonly Decoded[] | undefined {
+  decode(
+    record: WireRecord,
+    headers: WireHeaders,
+    content: () => JsonResult,
+  ): Decoded | readonly Decoded[] | undefined {
     const mapping = this.#mappingFor(record.topic)
     if (mapping === undefined) return undefined
     const type = headerText(headers, 'ce_type')
     if (type !== undefined && isOwnType(type)) return undefined
     renewBudget()
-    const parsed = parseJson(record.value)
+    const parsed = content()
     const texts = textsOf(headers)
     if (parsed.kind === 'poison') {
       const lines = linesOf(record.value)

@@ -14,10 +14,11 @@ const record = (value: object, topic = 'kc.a') => ({
 
 test('it is counted what each rule has taken, and what none has, also of the elements of a list', () => {
   const decoder = new MappingDecoder([mapping])
+  const decode = (value: object, topic?: string) =>
+    decoder.decode(record(value, topic), {}, () => ({ kind: 'json', json: value }))
   const one = { type: 'LOGOUT' }
-  for (const value of [one, { type: 'LOGIN' }, { events: [one, one, { type: 'REGISTER' }] }])
-    decoder.decode(record(value), {})
-  decoder.decode(record(one, 'of-nobody'), {})
+  for (const value of [one, { type: 'LOGIN' }, { events: [one, one, { type: 'REGISTER' }] }]) decode(value)
+  decode(one, 'of-nobody')
   expect(rules.map((rule) => decoder.taken.get(rule))).toEqual([3, undefined])
   expect([...decoder.untaken]).toEqual([[mapping, 2]])
   decoder.use([mapping])
