@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -10,10 +9,9 @@ import { causes, type FieldEntry, type RuleEntry } from '../events/decoding/mapp
 import { identifier } from '../events/identifier.ts'
 import { registrationData } from '../events/read-registration.ts'
 import { sessionTerminatedData, userSignedOutData } from '../events/trigger.ts'
-import { codeOf, RelayFault } from '../lib/errors.ts'
-import { printable } from '../lib/printable.ts'
+import { documentFault, type PlacedProblem, readText, schemaProblems } from './document-problems.ts'
 import { typeProblem } from './issuers-schema.ts'
-import { type DocumentPath, readYamlDocument, type YamlDocument } from './yaml-document.ts'
+import { type DocumentPath, readYamlDocument } from './yaml-document.ts'
 
 export interface MappingFile {
   readonly mappings: readonly Mapping[]
@@ -25,8 +23,6 @@ export interface MappingFile {
 export const presets = ['keycloak', 'zitadel', 'fusionauth', 'wso2', 'auth0', 'okta', 'ory'] as const
 export type Preset = (typeof presets)[number]
 
-const BYTES_MAX = 1_024 * 1_024
-const PROBLEMS_MAX = 200
 /** One name per type, and what it stands for. */
 const TYPES: Readonly<Record<string, { readonly type: KnownType; readonly fields: z.ZodObject }>> = {
   'session-terminated': { type: 'session-terminated', fields: sessionTerminatedData },
@@ -76,21 +72,16 @@ const presetDocument = z.strictObject({
 
 type RuleDocument = z.infer<typeof rule>
 
-interface Problem {
-  readonly path: DocumentPath
-  readonly text: string
-  readonly isOfKey?: boolean
-}
-
 /** Reads, checks and compiles the rules in a file of YAML or JSON. Throws `LR_MAPPING_INVALID` with a line per problem. */
 export function readMappingFile(path: string): MappingFile {
-  const bytes = readBytes(path)
+  const bytes = readText(path, 'LR_MAPPING_INVALID')
   const contentHash = createHash('sha256').update(bytes).digest('hex')
   const read = readYamlDocument(bytes.toString('utf8'))
-  if (read.problems.length > 0) throw faultOf(path, read, read.problems)
+  if (read.problems.length > 0) throw documentFault('LR_MAPPING_INVALID', path, read, read.problems)
   const { data, error } = document.safeParse(read.value, { error: typeProblem })
-  if (data === undefined) throw faultOf(path, read, error.issues.flatMap(schemaProblems))
-  const problems: Problem[] = []
+  if (data === undefined)
+    throw documentFault('LR_MAPPING_INVALID', path, read, error.issues.flatMap(schemaProblems))
+  const problems: PlacedProblem[] = []
   const mappings = data.mappings.map(
     ({ topics, preset, issuer, split, causes: wanted, rules = [] }, i): Mapping => {
       const at = (below: DocumentPath): DocumentPath => ['mappings', i, ...below]
@@ -112,7 +103,7 @@ export function readMappingFile(path: string): MappingFile {
     },
   )
   problems.push(...repeatedTopics(data.mappings))
-  if (problems.length > 0) throw faultOf(path, read, problems)
+  if (problems.length > 0) throw documentFault('LR_MAPPING_INVALID', path, read, problems)
   return { mappings, contentHash }
 }
 
@@ -129,7 +120,7 @@ export function readPreset(name: Preset, issuer?: string) {
 }
 
 function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
-  const problems: Problem[] = []
+  const problems: PlacedProblem[] = []
   const entries = rules.map((it, i): RuleEntry => {
     const written = it.emit === 'nothing' ? [] : [it.emit].flat()
     const isList = written.length > 1
@@ -150,17 +141,17 @@ function compile(rules: readonly RuleDocument[], issuer: string | undefined) {
   })
   if (problems.length > 0) return { rules: [], problems }
   const compiled = compileRules(entries)
-  return { rules: compiled.rules, problems: compiled.problems as Problem[] }
+  return { rules: compiled.rules, problems: compiled.problems as PlacedProblem[] }
 }
 
-function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath): Problem[] {
+function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath): PlacedProblem[] {
   const known = [...Object.keys(schema.shape), 'id', 'time']
   const missing = Object.entries(schema.shape)
     .filter(
       ([name, it]) => !it.safeParse(undefined).success && !Object.hasOwn(fields, name) && !FILLED.has(name),
     )
     .map(([name]) => ({ path, text: `has no ${name}` }))
-  const wrong = Object.entries(fields).flatMap(([name, value]): Problem[] => {
+  const wrong = Object.entries(fields).flatMap(([name, value]): PlacedProblem[] => {
     if (!known.includes(name))
       return [
         { path: [...path, name], isOfKey: true, text: `is no field of it; there are ${known.join(', ')}` },
@@ -171,10 +162,10 @@ function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath):
   return [...missing, ...wrong]
 }
 
-function repeatedTopics(mappings: readonly { readonly topics: readonly string[] }[]): Problem[] {
+function repeatedTopics(mappings: readonly { readonly topics: readonly string[] }[]): PlacedProblem[] {
   const seen = new Set<string>()
   return mappings.flatMap(({ topics }, i) =>
-    topics.flatMap((topic, j): Problem[] => {
+    topics.flatMap((topic, j): PlacedProblem[] => {
       if (!seen.has(topic)) {
         seen.add(topic)
         return []
@@ -187,46 +178,4 @@ function repeatedTopics(mappings: readonly { readonly topics: readonly string[] 
       ]
     }),
   )
-}
-
-function readBytes(path: string): Buffer {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(path)
-  } catch (error) {
-    throw new RelayFault('LR_MAPPING_INVALID', `${path}: cannot be read (${codeOf(error)})`, { cause: error })
-  }
-  if (!isUtf8(bytes)) throw new RelayFault('LR_MAPPING_INVALID', `${path}: is not text in UTF-8`)
-  if (bytes.length <= BYTES_MAX) return bytes
-  throw new RelayFault('LR_MAPPING_INVALID', `${path}: has more than ${BYTES_MAX} bytes`)
-}
-
-/** Of alternatives the one that was meant is the one of an object, or of the list's elements. */
-function schemaProblems(issue: z.core.$ZodIssue): Problem[] {
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ path: [...issue.path, key], isOfKey: true, text: 'is no key here' }))
-  if (issue.code === 'invalid_union') {
-    const meant = issue.errors.flat().filter((it) => it.path.length > 0)
-    if (meant.length > 0)
-      return meant.flatMap((it) =>
-        schemaProblems({ ...it, path: [...issue.path, ...it.path] } as z.core.$ZodIssue),
-      )
-  }
-  return [{ path: issue.path, text: issue.message }]
-}
-
-function faultOf(file: string, document: YamlDocument, problems: readonly Problem[]): RelayFault {
-  const placed = problems.map((it) => ({
-    ...it,
-    line: document.lineOf(it.path, it.isOfKey === true ? 'key' : 'value'),
-  }))
-  placed.sort((a, b) => a.line - b.line)
-  const lines = placed
-    .slice(0, PROBLEMS_MAX)
-    .map(({ line, path, text }) =>
-      [`${file}:${line}`, ...(path.length > 0 ? [path.join('.')] : []), text].map(printable).join(': '),
-    )
-  const more = problems.length - lines.length
-  if (more > 0) lines.push(`and ${more} further problems`)
-  return new RelayFault('LR_MAPPING_INVALID', lines.join('\n'))
 }
