@@ -1,6 +1,6 @@
 /** Every check, by area and in the order in which `doctor` tells them; docs/runbook.md explains each. */
 const checksByArea = {
-  configuration: ['configuration', 'mapping-file', 'mode', 'option-misspelt', 'node-version'],
+  configuration: ['configuration', 'mapping-file', 'intake-file', 'mode', 'option-misspelt', 'node-version'],
   kafka: [
     'kafka-reachable',
     'kafka-tls',
@@ -21,6 +21,7 @@ const checksByArea = {
     'open-transaction',
     'records-refused',
     'record-type',
+    'webhooks-published',
   ],
   redis: [
     'redis-reachable',

@@ -114,7 +114,10 @@ async function examineBrokersTopicsAndGroup(
   notes.noteUnknown('there is no input topic', looks.progress.checks)
   await notes.make(looks.deadLetters)
   await notes.make(looks.group)
-  notes.noteUnknown('only a running relay reads the records; its log and status page tell', ['record-type'])
+  notes.noteUnknown('only a running relay knows; its log and status page tell', [
+    'record-type',
+    'webhooks-published',
+  ])
 }
 
 /** Of the topics that exist. */

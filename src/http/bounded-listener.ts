@@ -129,7 +129,7 @@ export function answerStatus(response: ServerResponse, status: number): void {
   answer(response, status, 'text/plain', statusText(status))
 }
 
-function statusText(status: number): string {
+export function statusText(status: number): string {
   return `${STATUS_CODES[status]?.toLowerCase()}\n`
 }
 

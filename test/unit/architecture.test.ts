@@ -36,10 +36,11 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     packages: 'pino prom-client @opentelemetry/api',
   },
   http: { imports: 'lib status telemetry' },
+  webhooks: { imports: 'lib events/decoding config delivery http', packages: 'jose' },
   runtime: { imports: '' },
   app: {
     imports:
-      'lib events events/decoding events/decoding/mapping registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
+      'lib events events/decoding events/decoding/mapping registry egress issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http webhooks',
   },
   'cli/completion': { imports: '', packages: 'commander' },
   'cli/trace': { imports: 'lib events events/decoding intake recovery kafka redis cli/sessions' },

@@ -16,7 +16,7 @@ export interface Envelope {
 }
 
 /** A hundred times the size of any valid record. Parsing more would only stall the partition. */
-const VALUE_BYTES_MAX = 256 * 1_024
+export const VALUE_BYTES_MAX = 256 * 1_024
 /** Bytes before the payload in the framing of schema registries, by the first of them: 0 and an id, 1 and a GUID. */
 const FRAME_BYTES = [5, 17]
 
