@@ -36,6 +36,7 @@ import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { emptyLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 import { expectedLayout, expectedOf, processFacts } from './create-checkup.ts'
 import { createIssuers, issuersLayout } from './create-issuers.ts'
+import { fileProblems } from './file-problems.ts'
 
 export interface DoctorParts {
   readonly configuration: EachOption
@@ -67,7 +68,10 @@ export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedF
 async function configuration({ part, problems }: EachOption): Promise<readonly ExaminedFinding[]> {
   const notes = new Examination('configuration')
   await notes.make(lookAt(optionChecks, () => problems))
-  await notes.make(lookAt(processChecks, () => processFacts(part(layout.mode))))
+  const broken = await fileProblems(part)
+  for (const { check, text, remedy } of broken) notes.note(check, error(text, remedy))
+  const checks = processChecks.filter(({ name }) => broken.every(({ check }) => check !== name))
+  await notes.make(lookAt(checks, () => processFacts(part(layout.mode))))
   return notes.all
 }
 

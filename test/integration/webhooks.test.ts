@@ -237,6 +237,27 @@ test('a new secret counts as soon as its file has changed; a broken file is refu
   await eventually(async () => expect(await ends('another secret')).toBe(401))
 })
 
+test('`doctor` says of both files what a relay would not start with', async () => {
+  const [intake, mapping] = ['other-intake.yaml', 'other-mapping.yaml'].map((it) =>
+    join(site.folder, it),
+  ) as [string, string]
+  await writeFile(intake, 'sources: [{ name: a, topic: nobody-reads, platform: okta, secretFile: nowhere }]')
+  await writeFile(mapping, 'mappings: [{ topics: [t], preset: nobodys }]')
+  const { status, rows } = await relayCommand(
+    ['doctor', '--json'],
+    site.commandEnvironment({ ...env(), INTAKE_FILE: intake, MAPPING_FILE: mapping }),
+  )
+  expect(status).toBe(2)
+  const found = (name: string) => rows.filter(({ check }) => check === name)
+  for (const [name, file] of [
+    ['intake-file', intake],
+    ['mapping-file', mapping],
+  ] as const)
+    expect(found(name)).toEqual([
+      expect.objectContaining({ severity: 'error', text: expect.stringContaining(file) }),
+    ])
+})
+
 test('no secret is in the log or on the operator port', async () => {
   const pages = await Promise.all(
     ['/', '/metrics', '/readyz'].map(async (it) => (await fetch(`${relay.url}${it}`)).text()),
