@@ -5,6 +5,7 @@ import { httpTargets } from './targets/http.ts'
 import { kafkaTargets } from './targets/kafka.ts'
 import { keyTargets } from './targets/keys.ts'
 import { redisTargets } from './targets/redis.ts'
+import { webhookTargets } from './targets/webhooks.ts'
 
 /** A target for each parser that reads what others wrote. */
 export const fuzzTargets: readonly FuzzTarget[] = [
@@ -14,4 +15,5 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...keyTargets,
   ...configTargets,
   ...httpTargets,
+  ...webhookTargets,
 ]
