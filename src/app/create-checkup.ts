@@ -27,6 +27,7 @@ import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
 import type { RedisKeys } from '../redis/redis-keys.ts'
 import type { RecordMapping } from './record-mapping.ts'
+import type { WebhookIntake } from './webhook-intake.ts'
 
 export interface CheckupParts {
   readonly clear: Gate
@@ -44,6 +45,7 @@ export interface CheckupParts {
   readonly redis: RedisConnection
   readonly topics: KafkaTopics
   readonly types: TypeNotes
+  readonly webhooks: WebhookIntake
 }
 
 export const expectedLayout = {
@@ -107,6 +109,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
     redis,
     topics,
     types,
+    webhooks,
   } = parts
   const expected = expectedOf(config, { issuers, kafka: config.kafka })
   const { groupId } = expected
@@ -121,7 +124,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
     outcome: config.kafka.outcomeTopic,
     isShadow: config.mode === 'shadow',
   })
-  // Read once: none of it changes while the process runs, but for the mapping.
+  // Read once: none of it changes while the process runs, but for what other files say.
   const ofProcess = processFacts(config.mode)
   const look = <Facts>(checks: readonly Check<Facts>[], read: () => Promise<Facts> | Facts) =>
     lookAt(atRunTime(checks), read)
@@ -135,7 +138,11 @@ export function createCheckup(parts: CheckupParts): Checkup {
         const facts = await topicFacts.read()
         return hasOwnTopics() ? facts : facts.filter(({ roles }) => roles.includes('input'))
       }),
-      log: look(logChecks, () => ({ ...edges.read(), unknownTypes: types.read() })),
+      log: look(logChecks, () => ({
+        ...edges.read(),
+        unknownTypes: types.read(),
+        webhookFailures: webhooks.failures,
+      })),
       schemas: look(schemaChecks, () => mapping.schemas?.look()),
       issuer: look(issuerChecks, () => issuerLooks.look()),
       keys: look(keyChecks, () => ({
@@ -144,7 +151,11 @@ export function createCheckup(parts: CheckupParts): Checkup {
         nowMs: systemClock.now(),
       })),
       clients: look(clientChecks, () => clients.read()),
-      process: look(processChecks, () => ({ ...ofProcess, mappingProblem: mapping.problem })),
+      process: look(processChecks, () => ({
+        ...ofProcess,
+        mappingProblem: mapping.problem,
+        intakeProblem: webhooks.problem,
+      })),
     },
   })
 }

@@ -38,6 +38,7 @@ import { RedisRpSettings } from '../redis/redis-rp-settings.ts'
 import { emptyLogout } from '../transports/backchannel-logout/backchannel-logout.ts'
 import { expectedLayout, expectedOf, processFacts } from './create-checkup.ts'
 import { createIssuers, issuersLayout } from './create-issuers.ts'
+import { fileProblems } from './file-problems.ts'
 import { readRuleUse } from './read-rule-use.ts'
 import { RecordMapping } from './record-mapping.ts'
 
@@ -78,24 +79,21 @@ export async function examineAll(parts: DoctorParts): Promise<readonly ExaminedF
 async function configuration(configured: EachOption): Promise<readonly ExaminedFinding[]> {
   const notes = new Examination('configuration')
   await notes.make(lookAt(optionChecks, () => configured.problems))
-  const { problem: mappingProblem } = await openedMapping(configured)
-  const facts = { ...processFacts(configured.part(layout.mode)), mappingProblem }
-  await notes.make(lookAt(processChecks, () => facts))
+  const broken = await fileProblems(configured.part)
+  for (const { check, text, remedy } of broken) notes.note(check, error(text, remedy))
+  const checks = processChecks.filter(({ name }) => broken.every(({ check }) => check !== name))
+  await notes.make(lookAt(checks, () => processFacts(configured.part(layout.mode))))
   return notes.all
 }
 
-/** Without rules where the file is not valid, which its `problem` tells. */
+/** Without rules where the file is not valid, which the examination of the configuration tells. */
 async function openedMapping({ part }: EachOption): Promise<RecordMapping> {
   const mapping = new RecordMapping({
     mappingFile: part(layout.records.mappingFile),
     schemaRegistry: part(layout.records.schemaRegistry) ?? NO_REGISTRY,
   })
-  try {
-    return await mapping.open()
-  } catch (reason) {
-    mapping.problem = messageOf(reason)
-    return mapping
-  }
+  await mapping.open().catch(() => undefined)
+  return mapping
 }
 
 /** Without its options an area cannot be examined. */

@@ -7,8 +7,8 @@ import { Decoders, type ResolveIssuer } from '../events/decoding/decode-record.t
 import { MappingDecoder } from '../events/decoding/mapping/mapping.ts'
 import { plainJson } from '../events/decoding/plain-json.ts'
 import { systemClock } from '../lib/clock.ts'
-import { messageOf } from '../lib/errors.ts'
 import { SchemaRegistry } from '../schemas/schema-registry.ts'
+import { WatchedFile } from './watched-file.ts'
 
 export interface MappingEvents {
   onMappingReloaded(count: number): void
@@ -20,22 +20,25 @@ export interface MappingEvents {
 export class RecordMapping {
   readonly decoder = new MappingDecoder()
   readonly schemas: SchemaRegistry | undefined
-  /** Why the file cannot be used as it is now, so that the rules of before stay in force. */
-  problem: string | undefined
-  readonly #file: string | undefined
-  #contentHash = ''
-  #changingHash = ''
-  #timer: NodeJS.Timeout | undefined
-  #isClosed = false
+  readonly #file: WatchedFile<MappingFile> | undefined
 
   constructor({ mappingFile, schemaRegistry: { url, ...access } }: Config['records']) {
-    this.#file = mappingFile
     this.schemas = url === undefined ? undefined : new SchemaRegistry({ ...access, url }, systemClock)
+    if (mappingFile === undefined) return
+    this.#file = new WatchedFile(
+      () => read(mappingFile),
+      ({ mappings }) => this.decoder.use(mappings),
+    )
+  }
+
+  /** Why the file cannot be used as it is now, so that the rules of before stay in force. */
+  get problem(): string | undefined {
+    return this.#file?.problem
   }
 
   /** Reads the rules; without a file nothing is loaded that reads them. Throws `LR_MAPPING_INVALID`, which names every problem. */
   async open(): Promise<this> {
-    if (this.#file !== undefined) this.#use(await read(this.#file))
+    await this.#file?.open()
     return this
   }
 
@@ -64,44 +67,14 @@ export class RecordMapping {
 
   /** Looks at the file every `everyMs`. */
   watch(everyMs: number, events: MappingEvents): void {
-    const file = this.#file
-    if (file === undefined) return
-    let failures = 0
-    const look = async (): Promise<void> => {
-      try {
-        const found = await read(file)
-        // Half of a file that is being written may be valid: a change counts when it is the same at two looks.
-        const isWritten = found.contentHash === this.#changingHash
-        this.#changingHash = found.contentHash
-        if (found.contentHash !== this.#contentHash && isWritten) {
-          this.#use(found)
-          events.onMappingReloaded(found.mappings.length)
-        }
-        if (found.contentHash === this.#contentHash) this.problem = undefined
-        failures = 0
-      } catch (error) {
-        failures = messageOf(error) === this.problem ? failures + 1 : 1
-        this.problem = messageOf(error)
-        events.onMappingRefused(error, failures)
-      }
-    }
-    const again = (): void => {
-      if (this.#isClosed) return
-      this.#timer = setTimeout(() => look().finally(again), everyMs)
-      this.#timer.unref()
-    }
-    again()
+    this.#file?.watch(everyMs, {
+      onReloaded: ({ mappings }) => events.onMappingReloaded(mappings.length),
+      onRefused: (error, failures) => events.onMappingRefused(error, failures),
+    })
   }
 
   close(): void {
-    this.#isClosed = true
-    clearTimeout(this.#timer)
-  }
-
-  #use({ mappings, contentHash }: MappingFile): void {
-    this.decoder.use(mappings)
-    this.#contentHash = contentHash
-    this.#changingHash = contentHash
+    this.#file?.close()
   }
 }
 

@@ -47,10 +47,13 @@ import { Readiness } from './readiness.ts'
 import { RecordMapping } from './record-mapping.ts'
 import { reloadEvents } from './reload-events.ts'
 import { signingLines } from './signing-lines.ts'
+import { WebhookIntake } from './webhook-intake.ts'
 
 const START_RETRY_MS_MAX = 5_000
 /** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
 const FLUSH_MS = 5_000
+/** For the answers to webhooks that have been read. */
+const WEBHOOKS_MS = 3_000
 
 /** Everything built and wired; starts in the order in which parts depend on one another, and drains in reverse. */
 export class Service {
@@ -65,6 +68,8 @@ export class Service {
   readonly #inputs: InputTopics
   readonly #log: KafkaOutcomeLog
   readonly #letterLog: KafkaOutcomeLog
+  readonly #webhookLog: KafkaOutcomeLog
+  readonly #webhooks: WebhookIntake
   readonly #source: KafkaRecordSource
   readonly #sender: ReturnType<typeof createDelivery>['sender']
   readonly #core: DeliveryCore
@@ -144,6 +149,12 @@ export class Service {
     this.#log = new KafkaOutcomeLog(kafka, this.#topics)
     // On a connection of its own: a letter may be megabytes long, and outcomes do not wait behind it.
     this.#letterLog = new KafkaOutcomeLog(kafka, this.#topics)
+    this.#webhookLog = new KafkaOutcomeLog(kafka, this.#topics)
+    this.#webhooks = new WebhookIntake({
+      ...{ clock, config, events, logger, metrics },
+      hurry: (part) => this.#checkup.hurry(part),
+      log: this.#webhookLog,
+    })
     const [outcomeLog, letterLog] = [this.#log, this.#letterLog].map(
       (log) => new FittingLog(log, (record) => events.recordCut(record)),
     ) as [FittingLog, FittingLog]
@@ -263,6 +274,7 @@ export class Service {
       mapping: this.#mapping,
       redis: this.#redis,
       topics: this.#topics,
+      webhooks: this.#webhooks,
     }
     const hasOwnTopics = () => this.#hasOwnTopics
     if (this.#mapping.schemas !== undefined)
@@ -315,6 +327,7 @@ export class Service {
     this.#issuers.watch(config.signingKeys.reloadMs, reload)
     const port = await this.#http.listen(config.http.port, config.http.bindAddress)
     this.#logger.info({ port }, 'listening')
+    await this.#webhooks.start(config.signingKeys.reloadMs)
     this.#redis.start()
     await this.#redisUp.wait()
     await this.#retry('kafka-topics', () => this.#findTopics())
@@ -344,6 +357,7 @@ export class Service {
     const endsAtMs = performance.now() + this.#config.service.drainMs
     this.#stopping.abort()
     this.#redisUp.open()
+    const webhooks = this.#webhooks.drain(WEBHOOKS_MS)
     this.#intake.stop()
     await this.#assignment.stop(1_000)
     await settledWithin(this.#core.backlogLoop.stop(), 1_000)
@@ -355,7 +369,8 @@ export class Service {
     await this.#source.stop()
     this.#core.stop()
     this.#deadLetters.stop()
-    await Promise.all([this.#log.close(), this.#letterLog.close()])
+    await webhooks
+    await Promise.all([this.#log.close(), this.#letterLog.close(), this.#webhookLog.close()])
     await this.#topics.close()
     this.#redis.close()
     this.#issuers.close()
@@ -366,13 +381,14 @@ export class Service {
   }
 
   notReady(): Record<string, string> {
-    return this.#readiness.notReady({
+    const parts = this.#readiness.notReady({
       redis: this.#redis,
       guard: this.#stores.guard,
       checkup: this.#checkup,
       repeats: this.#repeats,
       stopping: this.#stopping.signal,
     })
+    return { ...parts, ...this.#webhooks.notReady() }
   }
 
   get mode(): Config['mode'] {

@@ -8,6 +8,7 @@ const OPERATOR_FAULTS: Readonly<Record<string, number>> = {
   LR_CONFIG_INVALID: EXIT_CODE.usage,
   LR_ISSUERS_INVALID: EXIT_CODE.usage,
   LR_MAPPING_INVALID: EXIT_CODE.usage,
+  LR_INTAKE_INVALID: EXIT_CODE.usage,
   LR_KEYS_INVALID: EXIT_CODE.usage,
   LR_USAGE: EXIT_CODE.usage,
   LR_UNREACHABLE: EXIT_CODE.unreachable,

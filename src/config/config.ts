@@ -79,6 +79,7 @@ export const layout = {
     },
   },
   http: { port: 'PORT', bindAddress: 'BIND_ADDRESS' },
+  intake: { port: 'INTAKE_PORT', file: 'INTAKE_FILE' },
   service: { checkIntervalMs: 'CHECK_INTERVAL_MS', drainMs: 'DRAIN_MS', logLevel: 'LOG_LEVEL' },
 } as const satisfies Layout
 

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -17,10 +16,9 @@ import { identifier } from '../events/identifier.ts'
 import { registrationData } from '../events/read-registration.ts'
 import { isTopic } from '../events/topic-selection.ts'
 import { sessionTerminatedData, userSignedOutData } from '../events/trigger.ts'
-import { codeOf, RelayFault } from '../lib/errors.ts'
-import { printable } from '../lib/printable.ts'
+import { documentFault, type PlacedProblem, readText, schemaProblems } from './document-problems.ts'
 import { typeProblem } from './issuers-schema.ts'
-import { type DocumentPath, readYamlDocument, type YamlDocument } from './yaml-document.ts'
+import { type DocumentPath, readYamlDocument } from './yaml-document.ts'
 
 export interface MappingFile {
   readonly mappings: readonly Mapping[]
@@ -32,8 +30,6 @@ export interface MappingFile {
 export const presets = ['keycloak', 'zitadel', 'fusionauth', 'wso2', 'auth0', 'okta', 'ory'] as const
 export type Preset = (typeof presets)[number]
 
-const BYTES_MAX = 1_024 * 1_024
-const PROBLEMS_MAX = 200
 /** Each of them may be looked at for each record. */
 const RULES_MAX = 500
 /** One name per type, and what it stands for. */
@@ -85,21 +81,16 @@ const presetDocument = z.strictObject({
 
 type RuleDocument = z.infer<typeof rule>
 
-interface Problem {
-  readonly path: DocumentPath
-  readonly text: string
-  readonly isOfKey?: boolean
-}
-
 /** Reads, checks and compiles the rules in a file of YAML or JSON. Throws `LR_MAPPING_INVALID` with a line per problem. */
 export function readMappingFile(path: string): MappingFile {
-  const bytes = readBytes(path)
+  const bytes = readText(path, 'LR_MAPPING_INVALID')
   const contentHash = createHash('sha256').update(bytes).digest('hex')
   const read = readYamlDocument(bytes.toString('utf8'))
-  if (read.problems.length > 0) throw faultOf(path, read, read.problems)
+  if (read.problems.length > 0) throw documentFault('LR_MAPPING_INVALID', path, read, read.problems)
   const { data, error } = document.safeParse(read.value, { error: typeProblem })
-  if (data === undefined) throw faultOf(path, read, error.issues.flatMap(schemaProblems))
-  const problems: Problem[] = []
+  if (data === undefined)
+    throw documentFault('LR_MAPPING_INVALID', path, read, error.issues.flatMap(schemaProblems))
+  const problems: PlacedProblem[] = []
   const mappings = data.mappings.map(
     ({ topics, preset, issuer, split, causes: wanted, rules = [] }, i): Mapping => {
       const at = (below: DocumentPath): DocumentPath => ['mappings', i, ...below]
@@ -128,7 +119,7 @@ export function readMappingFile(path: string): MappingFile {
     },
   )
   problems.push(...topicsOfEarlier(data.mappings))
-  if (problems.length > 0) throw faultOf(path, read, problems)
+  if (problems.length > 0) throw documentFault('LR_MAPPING_INVALID', path, read, problems)
   return { mappings, contentHash }
 }
 
@@ -139,7 +130,7 @@ function rulesOf(rules: readonly Rule[], wanted: readonly Cause[] | undefined): 
 function unknownCauses(
   wanted: readonly Cause[] = [],
   rules: readonly { readonly cause?: Cause | undefined }[],
-): Problem[] {
+): PlacedProblem[] {
   const known = new Set(rules.flatMap(({ cause }) => cause ?? []))
   return wanted.flatMap((cause, i) =>
     known.has(cause)
@@ -149,9 +140,9 @@ function unknownCauses(
 }
 
 /** Whichever of the two counted, sessions of another issuer might end. */
-function issuersOfRules(rules: readonly RuleDocument[]): Problem[] {
+function issuersOfRules(rules: readonly RuleDocument[]): PlacedProblem[] {
   return rules.flatMap(({ emit: written }, i) =>
-    (written === 'nothing' ? [] : [written].flat()).flatMap((it, j): Problem[] => {
+    (written === 'nothing' ? [] : [written].flat()).flatMap((it, j): PlacedProblem[] => {
       const path: DocumentPath = [i, 'emit', ...(Array.isArray(written) ? [j] : []), 'issuer']
       return Object.hasOwn(it, 'issuer')
         ? [
@@ -179,7 +170,7 @@ export function readPreset(name: Preset, issuer?: string) {
 }
 
 function compile(rules: readonly RuleDocument[], issuer: string | undefined, isGoingOn = false) {
-  const problems: Problem[] = []
+  const problems: PlacedProblem[] = []
   const entries = rules.map((it, i): RuleEntry => {
     const written = it.emit === 'nothing' ? [] : [it.emit].flat()
     const isList = Array.isArray(it.emit)
@@ -200,22 +191,22 @@ function compile(rules: readonly RuleDocument[], issuer: string | undefined, isG
   })
   if (problems.length > 0) return { rules: [], problems }
   const compiled = compileRules(entries, isGoingOn)
-  const constants = compiled.constants.flatMap(({ path, type, name, value }): Problem[] => {
+  const constants = compiled.constants.flatMap(({ path, type, name, value }): PlacedProblem[] => {
     const known = Object.values(TYPES).find((it) => it.type === type)
     const { error } = known?.fields.shape[name]?.safeParse(value) ?? {}
     return error === undefined ? [] : [{ path, text: error.issues[0]?.message ?? '' }]
   })
-  return { rules: compiled.rules, problems: [...compiled.problems, ...constants] as Problem[] }
+  return { rules: compiled.rules, problems: [...compiled.problems, ...constants] as PlacedProblem[] }
 }
 
-function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath): Problem[] {
+function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath): PlacedProblem[] {
   const known = [...Object.keys(schema.shape), 'id', 'time']
   const missing = Object.entries(schema.shape)
     .filter(
       ([name, it]) => !it.safeParse(undefined).success && !Object.hasOwn(fields, name) && !FILLED.has(name),
     )
     .map(([name]) => ({ path, text: `has no ${name}` }))
-  const wrong = Object.entries(fields).flatMap(([name, value]): Problem[] => {
+  const wrong = Object.entries(fields).flatMap(([name, value]): PlacedProblem[] => {
     if (!known.includes(name))
       return [
         { path: [...path, name], isOfKey: true, text: `is no field of it; there are ${known.join(', ')}` },
@@ -227,9 +218,9 @@ function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath):
 }
 
 /** A topic belongs to the first mapping that names it, so these are never used. */
-function topicsOfEarlier(mappings: readonly { readonly topics: readonly string[] }[]): Problem[] {
+function topicsOfEarlier(mappings: readonly { readonly topics: readonly string[] }[]): PlacedProblem[] {
   return mappings.flatMap(({ topics }, i) =>
-    topics.flatMap((topic, j): Problem[] => {
+    topics.flatMap((topic, j): PlacedProblem[] => {
       const above = mappings.slice(0, i).flatMap((it) => it.topics)
       // What stands for the characters of a pattern is matched by another pattern's `*` alone.
       const isCovered = (by: string) => isTopic(by, topic.replaceAll('*', '\n'))
@@ -239,46 +230,4 @@ function topicsOfEarlier(mappings: readonly { readonly topics: readonly string[]
       return [{ path: ['mappings', i, 'topics', j], text }]
     }),
   )
-}
-
-function readBytes(path: string): Buffer {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(path)
-  } catch (error) {
-    throw new RelayFault('LR_MAPPING_INVALID', `${path}: cannot be read (${codeOf(error)})`, { cause: error })
-  }
-  if (!isUtf8(bytes)) throw new RelayFault('LR_MAPPING_INVALID', `${path}: is not text in UTF-8`)
-  if (bytes.length <= BYTES_MAX) return bytes
-  throw new RelayFault('LR_MAPPING_INVALID', `${path}: has more than ${BYTES_MAX} bytes`)
-}
-
-/** Of alternatives the one that was meant is the one of an object, or of the list's elements. */
-function schemaProblems(issue: z.core.$ZodIssue): Problem[] {
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ path: [...issue.path, key], isOfKey: true, text: 'is no key here' }))
-  if (issue.code === 'invalid_union') {
-    const meant = issue.errors.flat().filter((it) => it.path.length > 0)
-    if (meant.length > 0)
-      return meant.flatMap((it) =>
-        schemaProblems({ ...it, path: [...issue.path, ...it.path] } as z.core.$ZodIssue),
-      )
-  }
-  return [{ path: issue.path, text: issue.message }]
-}
-
-function faultOf(file: string, document: YamlDocument, problems: readonly Problem[]): RelayFault {
-  const placed = problems.map((it) => ({
-    ...it,
-    line: document.lineOf(it.path, it.isOfKey === true ? 'key' : 'value'),
-  }))
-  placed.sort((a, b) => a.line - b.line)
-  const lines = placed
-    .slice(0, PROBLEMS_MAX)
-    .map(({ line, path, text }) =>
-      [`${file}:${line}`, ...(path.length > 0 ? [path.join('.')] : []), text].map(printable).join(': '),
-    )
-  const more = problems.length - lines.length
-  if (more > 0) lines.push(`and ${more} further problems`)
-  return new RelayFault('LR_MAPPING_INVALID', lines.join('\n'))
 }

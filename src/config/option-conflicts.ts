@@ -41,6 +41,11 @@ export function conflicts(options: Partial<Options>): string[] {
   if (RETRY_BASE_DELAY_MS > RETRY_MAX_DELAY_MS) {
     problems.push('RETRY_MAX_DELAY_MS: must be at least RETRY_BASE_DELAY_MS')
   }
+  const { INTAKE_FILE, INTAKE_PORT } = options
+  problems.push(...together({ INTAKE_FILE, INTAKE_PORT: INTAKE_PORT?.toString() }))
+  if (INTAKE_PORT !== undefined && INTAKE_PORT !== 0 && INTAKE_PORT === options.PORT) {
+    problems.push('INTAKE_PORT: must not be PORT, which is for operators alone')
+  }
   return [...problems, ...kafkaConflicts(options), ...redisConflicts(options), ...registryConflicts(options)]
 }
 

@@ -239,7 +239,9 @@ export const optionsSchema = z.object({
     ),
   SIGNING_KEYS_RELOAD_MS: integer(100, HOUR)
     .prefault('2000')
-    .describe('How often the relay looks at the key files and `ISSUERS_FILE`.'),
+    .describe(
+      'How often the relay looks at the key files, `ISSUERS_FILE`, `MAPPING_FILE` and `INTAKE_FILE`.',
+    ),
   SIGNING_KEYS_PUBLISHED_CHECK_MS: integer(0, DAY)
     .prefault(String(5 * MINUTE))
     .describe(
@@ -348,6 +350,16 @@ export const optionsSchema = z.object({
     .optional()
     .describe(
       'Address to listen on. Default: every address of the machine, as Kubernetes needs it. On `127.0.0.1` or `::1` the relay answers only requests for `localhost`.',
+    ),
+  INTAKE_PORT: integer(0, 65_535)
+    .optional()
+    .describe(
+      'Port for webhooks of platforms that write no records, `POST /intake/<source>`; 0: any free port. Requires `INTAKE_FILE`. Default: none.',
+    ),
+  INTAKE_FILE: readableFile
+    .optional()
+    .describe(
+      'Who may send webhooks, how they are verified and which topic they go to, as a YAML or JSON file. Reloaded when it changes.',
     ),
   LOG_LEVEL: z
     .enum(

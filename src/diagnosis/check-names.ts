@@ -1,6 +1,6 @@
 /** Every check, by area and in the order in which `doctor` tells them; docs/runbook.md explains each. */
 const checksByArea = {
-  configuration: ['configuration', 'mapping-file', 'mode', 'option-misspelt', 'node-version'],
+  configuration: ['configuration', 'mapping-file', 'intake-file', 'mode', 'option-misspelt', 'node-version'],
   kafka: [
     'kafka-reachable',
     'kafka-tls',
@@ -24,6 +24,7 @@ const checksByArea = {
     'record-type',
     'mapping-rules',
     'schema-registry',
+    'webhooks-published',
   ],
   redis: [
     'redis-reachable',

@@ -79,6 +79,8 @@ export interface ProcessFacts {
   readonly nodeVersion: string
   /** Why `MAPPING_FILE` cannot be used as it is now. */
   readonly mappingProblem?: string | undefined
+  /** Why `INTAKE_FILE` cannot be used as it is now. */
+  readonly intakeProblem?: string | undefined
   /** `undefined` where the option is wrong. */
   readonly mode: 'live' | 'shadow' | undefined
 }
@@ -89,8 +91,15 @@ function checkMappingFile(problem: string | undefined): Found[] {
   return [warning(text, 'correct MAPPING_FILE')]
 }
 
+function checkIntakeFile(problem: string | undefined): Found[] {
+  if (problem === undefined) return [ok('every source of webhooks is valid, if there are any')]
+  const text = `the sources of before stay in force, and the next start will fail: ${problem}`
+  return [warning(text, 'correct INTAKE_FILE, or the file that it names')]
+}
+
 export const processChecks: readonly Check<ProcessFacts>[] = [
   { name: 'mapping-file', runs: 'always', find: ({ mappingProblem }) => checkMappingFile(mappingProblem) },
+  { name: 'intake-file', runs: 'always', find: ({ intakeProblem }) => checkIntakeFile(intakeProblem) },
   { name: 'mode', runs: 'always', find: ({ mode }) => checkMode(mode) },
   { name: 'option-misspelt', runs: 'always', find: ({ misspelt }) => checkMisspelt(misspelt) },
   { name: 'node-version', runs: 'always', find: ({ nodeVersion }) => [checkNodeVersion(nodeVersion)] },

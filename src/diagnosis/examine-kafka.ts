@@ -122,7 +122,10 @@ async function examineBrokersTopicsAndGroup(
   await notes.make(looks.deadLetters)
   await notes.make(looks.group)
   await notes.make(looks.rules)
-  notes.noteUnknown('only a running relay reads the records; its log and status page tell', ['record-type'])
+  notes.noteUnknown('only a running relay knows; its log and status page tell', [
+    'record-type',
+    'webhooks-published',
+  ])
 }
 
 /** Of the topics that exist. */

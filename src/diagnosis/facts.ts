@@ -151,6 +151,19 @@ export interface LogFacts {
   /** For people: which outcomes a rebuild has not believed. */
   readonly disbelieved: readonly string[]
   readonly unknownTypes: UnknownTypes
+  /** The topics that did not take their last webhook. */
+  readonly webhookFailures?: readonly WebhookFailure[]
+}
+
+/** Webhooks of which Kafka has not acknowledged the records. */
+export interface WebhookFailure {
+  readonly topic: string
+  readonly reason: string
+  /** In a row. */
+  readonly failures: number
+  /** The first and the last of them; milliseconds since the epoch. */
+  readonly sinceMs: number
+  readonly lastMs: number
 }
 
 /** How many records a rule of `MAPPING_FILE` has taken. */

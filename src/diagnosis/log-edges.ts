@@ -140,6 +140,16 @@ function checkRecordTypes({ unknownTypes: { types, further } }: LogFacts): Found
   return [...found, hint(text, 'ignore this if other applications write to the topic')]
 }
 
+function checkWebhooksPublished({ webhookFailures = [] }: LogFacts): Found[] {
+  return webhookFailures.map(({ topic, reason, failures, sinceMs }) =>
+    warning(
+      `Kafka has taken none of the last ${failures} webhook(s) for ${topic} since ${timeText(sinceMs)}, and they were answered with 503: ${reason}`,
+      `let the relay write to ${topic}; if a platform has given up, have it send them again`,
+      topic,
+    ),
+  )
+}
+
 /** Of what a running relay has heard of the log; what can be looked up from outside `doctor` checks by itself. */
 export const logChecks: readonly Check<LogFacts>[] = [
   { name: 'positions-passed', runs: 'always', find: checkPositionsPassed },
@@ -148,4 +158,5 @@ export const logChecks: readonly Check<LogFacts>[] = [
   { name: 'records-refused', runs: 'always', find: checkRecordsRefused },
   { name: 'record-type', runs: 'always', find: checkRecordTypes },
   { name: 'outcome-topic', runs: 'always', find: checkOutcomesBelieved },
+  { name: 'webhooks-published', runs: 'always', find: checkWebhooksPublished },
 ]

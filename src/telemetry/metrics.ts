@@ -33,6 +33,7 @@ const parkReasons: readonly ParkReason[] = ['no-room', 'breaker-open', 'paused',
 /** Those that are known beforehand. */
 const faultParts = [
   ...['redis', 'rebuild', 'signing-keys', 'checks-redis', 'checks-topics', 'kafka-topics', 'kafka-publish'],
+  ...['kafka-webhooks', 'mapping-file', 'intake-file'],
   ...['kafka-dead-letter', 'kafka-commit', 'kafka-commit-failed', 'kafka-crashed', 'kafka-start-failed'],
   'kafka-stalled',
 ]
@@ -63,6 +64,10 @@ export class Metrics {
   })
   readonly attempts = this.#counter('attempts_total', 'Delivery attempts.', ['verdict'])
   readonly parked = this.#counter('parked_total', 'Deliveries parked in the backlog.', ['why'])
+  readonly intakeRequests = this.#counter('intake_requests_total', 'Requests at the port for webhooks.', [
+    'source',
+    'result',
+  ])
   readonly faults = this.#counter('faults_total', 'Faults of Kafka, Redis or the keys, each retried.', [
     'part',
   ])

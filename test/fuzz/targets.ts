@@ -7,6 +7,7 @@ import { kafkaTargets } from './targets/kafka.ts'
 import { keyTargets } from './targets/keys.ts'
 import { mappingTargets } from './targets/mapping.ts'
 import { redisTargets } from './targets/redis.ts'
+import { webhookTargets } from './targets/webhooks.ts'
 
 /** A target for each parser that reads what others wrote. */
 export const fuzzTargets: readonly FuzzTarget[] = [
@@ -18,4 +19,5 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...keyTargets,
   ...configTargets,
   ...httpTargets,
+  ...webhookTargets,
 ]

@@ -212,6 +212,33 @@ chartTest('traffic is restricted: who comes in, and what is reached', async (it)
   expect(own.egress[1].to).toEqual([{ podSelector: { matchLabels: { app: 'kafka' } } }])
 })
 
+chartTest(
+  'webhooks have a port and a Service of their own, and nothing of it is there without them',
+  async (it) => {
+    const without = await it.render(...it.values('minimal'))
+    expect(kindsOf(without).filter((kind) => kind === 'Service')).toHaveLength(1)
+    const from = 'networkPolicy.ingress.intakeFrom[0].namespaceSelector.matchLabels.name=ingress'
+    const objects = await it.render(...it.values('minimal'), '--set', `config.INTAKE_PORT=9001,${from}`)
+    const services = objects.filter(({ kind }) => kind === 'Service')
+    const webhooks = services.find(({ metadata }) => metadata.name.endsWith('-intake'))
+    const operators = services.find((it) => it !== webhooks)
+    expect(operators?.spec.ports.map(({ name }: { name: string }) => name)).toEqual(['http'])
+    expect(webhooks?.spec.ports).toMatchObject([{ name: 'intake', targetPort: 'intake', port: 8081 }])
+    expect(webhooks?.spec.publishNotReadyAddresses).toBeUndefined()
+    expect(containerOf(objects).ports).toContainEqual({
+      name: 'intake',
+      containerPort: 9001,
+      protocol: 'TCP',
+    })
+    const [toOperators, toWebhooks] = only(objects, 'NetworkPolicy').spec.ingress
+    expect(toOperators.from).not.toEqual(toWebhooks.from)
+    expect(toWebhooks).toEqual({
+      ports: [{ port: 'intake', protocol: 'TCP' }],
+      from: [{ namespaceSelector: { matchLabels: { name: 'ingress' } } }],
+    })
+  },
+)
+
 chartTest('what the notes warn of', async (it) => {
   const notes = (...args: string[]) => it.notes(...it.values('minimal'), ...args)
   expect(await notes()).toMatch(/WARNING: .*contain the signing keys/)
@@ -431,6 +458,7 @@ const refused: Record<string, [values: string, message: RegExp]> = {
   'an option of the wrong type': ['config.KAFKA_TLS=maybe', /KAFKA_TLS/],
   'an option that is none of the allowed': ['config.LOG_LEVEL=loud', /LOG_LEVEL/],
   'a port that nobody knows': ['config.PORT=0', /PORT must not be 0/],
+  'a port for webhooks that nobody knows': ['config.INTAKE_PORT=0', /INTAKE_PORT must not be 0/],
   'a port that only the pod itself reaches': ['config.BIND_ADDRESS=127.0.0.1', /must not be a loopback/],
   'a secret from two places': ['config.REDIS_URL_FILE=/x', /REDIS_URL_FILE and secret exclude each other/],
   'two autoscalers': ['autoscaling.enabled=true,keda.enabled=true', /exclude each other/],

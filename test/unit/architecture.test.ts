@@ -38,12 +38,13 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     packages: 'pino prom-client @opentelemetry/api',
   },
   http: { imports: 'lib status telemetry' },
+  webhooks: { imports: 'lib events/decoding config delivery http', packages: 'jose' },
   runtime: { imports: '' },
   // Loaded into the process of a provider, so it takes little along.
   'node-oidc-provider': { imports: 'lib', packages: 'kafkajs' },
   app: {
     imports:
-      'lib events events/decoding events/decoding/mapping registry egress schemas issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http',
+      'lib events events/decoding events/decoding/mapping registry egress schemas issuers config transports/backchannel-logout delivery intake recovery diagnosis kafka redis status telemetry http webhooks',
   },
   'cli/completion': { imports: '', packages: 'commander' },
   'cli/trace': { imports: 'lib events events/decoding intake recovery kafka redis cli/sessions' },

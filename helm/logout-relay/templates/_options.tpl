@@ -18,6 +18,11 @@
 {{- int64 (default 8080 .Values.config.PORT) }}
 {{- end }}
 
+{{/* Empty where no webhooks are taken. */}}
+{{- define "logout-relay.intakePort" -}}
+{{- with .Values.config.INTAKE_PORT }}{{ int64 . }}{{ end }}
+{{- end }}
+
 {{/* DRAIN_MS may be 0, which `default` would replace. Five seconds are for what is left when attempts are over. */}}
 {{- define "logout-relay.gracePeriod" -}}
 {{- if .Values.terminationGracePeriodSeconds }}
@@ -133,6 +138,9 @@ say then what is missing.
 {{- end }}
 {{- if and (hasKey .Values.config "PORT") (not .Values.config.PORT) }}
 {{- fail "config.PORT must not be 0: Service and probes need to know the port" }}
+{{- end }}
+{{- if and (hasKey .Values.config "INTAKE_PORT") (not .Values.config.INTAKE_PORT) }}
+{{- fail "config.INTAKE_PORT must not be 0: the Service for webhooks needs to know the port" }}
 {{- end }}
 {{- if or .Values.config .Values.secret.values .Values.secret.existingSecret }}
 {{- with include "logout-relay.missing" . | fromJsonArray }}

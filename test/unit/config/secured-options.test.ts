@@ -138,6 +138,21 @@ describe('what a secured backend needs together', () => {
       'SCHEMA_REGISTRY_URL: must begin with https://',
     ],
     [
+      'a port for webhooks that nobody may send to',
+      () => ({ INTAKE_PORT: '8081' }),
+      'INTAKE_FILE: is required with INTAKE_PORT',
+    ],
+    [
+      'senders of webhooks without a port',
+      (it) => ({ INTAKE_FILE: it }),
+      'INTAKE_PORT: is required with INTAKE_FILE',
+    ],
+    [
+      'webhooks on the port of operators',
+      (it) => ({ INTAKE_PORT: '8080', INTAKE_FILE: it }),
+      'INTAKE_PORT: must not be PORT',
+    ],
+    [
       'a key without its certificate',
       (it) => ({ REDIS_TLS_KEY_FILE: it }),
       'REDIS_TLS_CERT_FILE: is required with REDIS_TLS_KEY_FILE',

@@ -31,6 +31,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     'client-egress',
     'client-origin',
     'client-token-type',
+    'intake-file',
     'issuer-discovery',
     'issuer-jwks',
     'issuer-known',
@@ -62,6 +63,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     'topic-pattern',
     'topic-recreated',
     'topic-retention',
+    'webhooks-published',
   ])
 })
 

@@ -1,0 +1,107 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
+import { eventually } from '../support/eventually.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
+import { ISSUER, RelaySite } from '../support/relay-site.ts'
+import { TopicLog } from '../support/topic-log.ts'
+import { webhookPlatforms } from '../support/webhook-platforms.ts'
+
+const WITH_RULES = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found': 'true',
+  'super.users': 'User:ADMIN',
+}
+const { ory } = webhookPlatforms
+
+let kafka: KafkaCluster
+let site: RelaySite
+let webhooks: TopicLog
+let relay: RelayProcess
+let url: string
+
+beforeAll(async () => {
+  kafka = await startKafkaCluster({ properties: WITH_RULES })
+  site = await RelaySite.open({ kafkaBrokers: kafka.brokers, redisUrl: inject('redisUrl') })
+  webhooks = await TopicLog.create(kafka.brokers, `${site.topic.name}.ory`)
+  const [intake, mapping] = ['intake.yaml', 'mapping.yaml'].map((it) => join(site.folder, it)) as [
+    string,
+    string,
+  ]
+  await writeFile(
+    intake,
+    `sources: [{ name: ory, topic: ${webhooks.name}, platform: ory, secretFile: secret }]\n`,
+  )
+  await writeFile(join(site.folder, 'secret'), ory?.credentials.text ?? '')
+  await writeFile(mapping, `mappings: [{ topics: [${webhooks.name}], preset: ory, issuer: "${ISSUER}" }]\n`)
+  relay = await site.startRelay({
+    INTAKE_PORT: '0',
+    INTAKE_FILE: intake,
+    MAPPING_FILE: mapping,
+    KAFKA_TOPICS: `${site.topic.name},${webhooks.name}`,
+    CHECK_INTERVAL_MS: '200',
+  })
+  const { port } = await relay.waitForLog(({ msg }) => msg === 'listening for webhooks')
+  url = `http://127.0.0.1:${port}/intake/ory`
+})
+afterAll(async () => {
+  await webhooks?.close()
+  await site?.close()
+  await kafka?.stop()
+})
+
+async function login() {
+  const registration = site.registration('/ory')
+  await site.registerInRedis(registration)
+  const body = ory?.body(registration.sessionId, registration.userId) ?? ''
+  return { registration, send: () => fetch(url, { method: 'POST', body, headers: ory?.headers(body) ?? {} }) }
+}
+const findings = () => readMetric(relay, 'check_findings', { check: 'webhooks-published' })
+
+test('a topic that the relay may not write to: 503 and a finding; what the platform sends again is told', async () => {
+  const { registration, send } = await login()
+  await webhooks.forbidWriting()
+  try {
+    const refused = await send()
+    expect(refused.status).toBe(503)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    await eventually(async () => expect(await findings()).toBe(1))
+    // While it lasts, a replica that may be the only one that fails gets no more of them.
+    await eventually(async () => {
+      await send()
+      expect(await (await fetch(`${relay.url}/readyz`)).json()).toHaveProperty('webhooks')
+    })
+    expect(
+      await readMetric(relay, 'intake_requests_total', { source: 'ory', result: 'unpublished' }),
+    ).toBeGreaterThan(0)
+  } finally {
+    await webhooks.allowWriting()
+  }
+  await eventually(async () => expect((await send()).status).toBe(204))
+  await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
+  await eventually(async () => expect(await findings()).toBe(0))
+  expect((await fetch(`${relay.url}/readyz`)).status).toBe(200)
+})
+
+test('a Kafka that is gone: 503 in time for every platform; with Kafka back everything that was sent again is told', async () => {
+  const them = await Promise.all(Array.from({ length: 10 }, login))
+  await kafka.kill(0)
+  const answers = await Promise.all(them.map(({ send }) => send()))
+  expect(answers.map(({ status }) => status)).toEqual(them.map(() => 503))
+  await kafka.start(0)
+  for (const { send } of them) await eventually(async () => expect((await send()).status).toBe(204))
+  for (const { registration } of them)
+    await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
+})
+
+test('a Kafka that stands still: what is not acknowledged in time gets a 503, and is told when it comes again', async () => {
+  const { registration, send } = await login()
+  kafka.freeze(0)
+  const { status } = await send()
+  kafka.thaw(0)
+  expect(status).toBe(503)
+  await eventually(async () => expect((await send()).status).toBe(204))
+  await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
+})
