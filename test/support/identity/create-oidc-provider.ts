@@ -15,6 +15,9 @@ export function createOidcProvider(issuer: string, jwks: JSONWebKeySet, more: ob
         ttl: Object.fromEntries(
           ['AccessToken', 'IdToken', 'Interaction', 'Session', 'Grant'].map((name) => [name, HOUR_SECONDS]),
         ),
+        // By itself it calls nobody on loopback. That its own sender sends nothing must not be due to that.
+        fetch: (url: string, { dispatcher: _, ...options }: RequestInit & { dispatcher?: unknown }) =>
+          fetch(url, options),
         findAccount: (_context: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id }) }),
         features: {
           devInteractions: { enabled: true },

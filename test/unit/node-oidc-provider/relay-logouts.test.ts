@@ -22,10 +22,18 @@ type Sent = Parameters<KafkaProducer['send']>[0]['messages'][number]
 class Kafka implements KafkaProducer {
   readonly sent: Sent[] = []
   state: 'there' | 'away' | 'silent' = 'there'
+  /** Of the next request that has such a record. `lost`: it is answered, and nothing was written. */
+  readonly trouble = new Map<string, 'refused' | 'lost'>()
 
   async send({ messages }: Parameters<KafkaProducer['send']>[0]): Promise<readonly object[]> {
     if (this.state === 'away') throw new Error('no broker')
     if (this.state === 'silent') return new Promise(() => undefined)
+    for (const { headers } of messages) {
+      const trouble = this.trouble.get(String(headers.ce_type))
+      this.trouble.delete(String(headers.ce_type))
+      if (trouble === 'refused') throw new Error('no leader')
+      if (trouble === 'lost') return []
+    }
     this.sent.push(...messages)
     return [{ partition: 0 }]
   }
@@ -57,7 +65,11 @@ async function openProvider(options: Partial<RelayLogoutsOptions> = {}, configur
 async function logIn(
   provider: Provider,
   metadata: object = {},
-  { params = {}, sid = 'sid-1' }: { readonly params?: object; readonly sid?: string } = {},
+  {
+    params = {},
+    sid = 'sid-1',
+    use = 'idtoken',
+  }: { readonly params?: object; readonly sid?: string; readonly use?: string } = {},
 ): Promise<string> {
   await provider.Client.adapter.upsert('shop', {
     client_id: 'shop',
@@ -73,7 +85,7 @@ async function logIn(
   const token = new provider.IdToken({ sub: 'alice' }, { ctx, client })
   token.scope = 'openid'
   if (sid !== '') token.set('sid', sid)
-  return token.issue({ use: 'idtoken' })
+  return token.issue({ use })
 }
 
 function endSession(provider: Provider): Promise<void> {
@@ -114,8 +126,9 @@ describe('a login', () => {
     expect(kafka.decoded).toMatchObject([{ registration: { oidcSessionId: 'shop', claims: 'sub' } }])
   })
 
-  test('is not registered again by a refresh token, nor at all without a back-channel URI', async () => {
+  test('is not registered again by a refresh token or another token, nor at all without a back-channel URI', async () => {
     const { kafka, provider } = await openProvider()
+    await logIn(provider, {}, { use: 'logout' })
     await logIn(provider, {}, { params: { grant_type: 'refresh_token' } })
     await logIn(provider, { backchannel_logout_uri: undefined, backchannel_logout_session_required: false })
     expect(kafka.sent).toEqual([])
@@ -137,7 +150,10 @@ describe('a login', () => {
 test('the end of a session is on Kafka before the session is gone, and the provider tells nobody itself', async () => {
   const { kafka, provider } = await openProvider()
   await logIn(provider)
+  const sentBefore: string[] = []
+  provider.on('session.destroyed', () => void sentBefore.push(...kafka.types))
   await endSession(provider)
+  expect(sentBefore).toEqual(['backchannel-logout-registered', 'session-terminated'])
   expect(kafka.decoded).toMatchObject([
     { kind: 'registration' },
     { kind: 'trigger', trigger: { type: 'session-terminated', sessionId: 'session-1', userId: 'alice' } },
@@ -189,6 +205,27 @@ describe('while Kafka is away', () => {
     expect(await logouts.signedOut('alice')).toBe('published')
     await logouts.close()
   })
+
+  test.each(['refused', 'lost'] as const)(
+    '(one request %s) nothing is overtaken, or sent again',
+    async (trouble) => {
+      const { kafka, provider, logouts } = await openProvider()
+      kafka.state = 'away'
+      // It waits alone; those after it are sent together.
+      await logouts.signedOut('alice')
+      await logIn(provider)
+      await endSession(provider)
+      await logouts.signedOut('bob')
+      kafka.trouble.set('backchannel-logout-registered', trouble)
+      kafka.state = 'there'
+      await eventually(() => expect(kafka.types).toContain('session-terminated'))
+      expect(kafka.types.filter((type) => type !== 'user-signed-out')).toEqual([
+        'backchannel-logout-registered',
+        'session-terminated',
+      ])
+      expect(kafka.types.filter((type) => type === 'user-signed-out')).toHaveLength(2)
+    },
+  )
 
   test('what does not fit into memory is lost, and told', async () => {
     const { kafka, errors, logouts } = await openProvider({ timeoutMs: 0 })
