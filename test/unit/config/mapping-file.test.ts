@@ -91,5 +91,5 @@ test('causes choose among the rules of a preset, and an issuer replaces what rec
   const namesIn = (text: string) =>
     readMappingFile(fileWith(text)).mappings[0]?.rules.map(({ cause }) => cause)
   expect(namesIn(all)).toContain('password')
-  expect(namesIn(few)).toEqual(['expired', undefined])
+  expect(new Set(namesIn(few))).toEqual(new Set(['expired', undefined]))
 })
