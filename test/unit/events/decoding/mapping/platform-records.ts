@@ -72,6 +72,11 @@ const keycloak: readonly Fixture[] = [
     becomes: [{ ...ended, reason: 'expired' }],
   },
   {
+    what: 'a remembered session, after the realm remembers none',
+    value: event('USER_SESSION_DELETED', { details: { reason: 'invalid_user_session_remember_me' } }),
+    becomes: [{ ...ended, reason: 'expired' }],
+  },
+  {
     what: 'a refresh token that its client gives back',
     value: event('REVOKE_GRANT', { clientId: 'c-1', details: { revoked_client: 'c-1' } }),
     becomes: unmapped,
@@ -106,14 +111,43 @@ const keycloak: readonly Fixture[] = [
   },
   {
     what: 'a lockout for good',
-    value: event('USER_DISABLED_BY_PERMANENT_LOCKOUT'),
+    value: event('USER_DISABLED_BY_PERMANENT_LOCKOUT', {
+      sessionId: null,
+      details: { reason: 'brute_force_attack detected', num_failures: '2' },
+    }),
     becomes: [out('disabled')],
   },
   { what: 'a lockout for a while', value: event('USER_DISABLED_BY_TEMPORARY_LOCKOUT'), becomes: unmapped },
   {
     what: 'a password that its user changed',
-    value: event('UPDATE_PASSWORD'),
+    value: event('UPDATE_PASSWORD', { sessionId: null, details: { credential_type: 'password' } }),
     becomes: [out('password')],
+  },
+  {
+    what: 'a credential that its user changed, which is the password',
+    value: event('UPDATE_CREDENTIAL', { sessionId: null, details: { credential_type: 'password' } }),
+    becomes: [out('password')],
+  },
+  {
+    what: 'a credential that its user changed, which is none',
+    value: event('UPDATE_CREDENTIAL', { sessionId: null, details: { credential_type: 'otp' } }),
+    becomes: unmapped,
+  },
+  {
+    what: 'a session that its user signs out with the change of the password',
+    value: event('LOGOUT', {
+      clientId: 'c-1',
+      details: { credential_type: 'password', logout_triggered_by_required_action: 'UPDATE_PASSWORD' },
+    }),
+    becomes: [{ ...ended, reason: 'logout' }],
+  },
+  {
+    what: 'an administrator changes the realm',
+    value: admin('UPDATE', '', {
+      ...{ resourcePath: null, resourceId: null, resourceType: 'REALM', resourceTypeAsString: 'REALM' },
+      representation: '{"id":"r-1","realm":"shop","enabled":false}',
+    }),
+    becomes: unmapped,
   },
   {
     what: 'an administrator logs a user out',
