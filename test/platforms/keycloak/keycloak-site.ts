@@ -156,9 +156,9 @@ export class KeycloakSite implements AsyncDisposable {
     })
   }
 
-  /** Without a page, as programs do. */
-  async logInDirectly(realm: string, clientId: string, name: string): Promise<{ session_state: string }> {
-    const form = { grant_type: 'password', client_id: clientId, username: name, password: PASSWORD }
+  /** Without a page, as programs do. Throws Keycloak's answer to a wrong password. */
+  async logInDirectly(realm: string, clientId: string, name: string, password = PASSWORD) {
+    const form = { grant_type: 'password', client_id: clientId, username: name, password }
     const url = `${this.keycloak.issuer(realm)}/protocol/openid-connect/token`
     const response = await fetch(url, { method: 'POST', body: new URLSearchParams(form) })
     if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)

@@ -39,6 +39,16 @@ describe('what happens at Keycloak ends at each RP, whose page asks for a login 
   test.each<[string, string, (person: Person) => Promise<void>]>([
     ['ann', 'an administrator logs the user out', ({ userId }) => site.keycloak.admin.logOut('shop', userId)],
     ['ben', 'the user is disabled', ({ userId }) => site.keycloak.admin.disableUser('shop', userId)],
+    [
+      'ida',
+      'the user is locked out for good',
+      async ({ name }) => {
+        for (const password of ['wrong', 'wrong again'])
+          await expect(site.logInDirectly('shop', 'admin-cli', name, password)).rejects.toThrow(
+            'invalid_grant',
+          )
+      },
+    ],
     ['cat', 'the user is deleted', ({ userId }) => site.keycloak.admin.deleteUser('shop', userId)],
   ])('%s: %s, who has two sessions', async (name, _what, end) => {
     const laptop = await arrive('shop', name)

@@ -15,7 +15,7 @@ export function testRealms(
   privateKeys: { partner: string; kiosk: string },
 ): RealmRepresentation[] {
   return [
-    { realm: 'shop', enabled: true },
+    { realm: 'shop', enabled: true, ...lockingForGood },
     {
       realm: 'partner',
       ...withListener(privateKeys.partner),
@@ -28,6 +28,15 @@ export function testRealms(
       ssoSessionMaxLifespan: KIOSK_SESSION_SECONDS,
     },
   ]
+}
+
+/** After two wrong passwords. */
+const lockingForGood = {
+  bruteForceProtected: true,
+  permanentLockout: true,
+  maxTemporaryLockouts: 0,
+  failureFactor: 2,
+  quickLoginCheckMilliSeconds: 0,
 }
 
 /** Where a realm takes the logout tokens of its upstream provider. */
