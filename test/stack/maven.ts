@@ -1,11 +1,12 @@
-import { writeFile } from 'node:fs/promises'
+import { copyFile, cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { commandSucceeds, runCommand } from './run-command.ts'
 import { createScratchDirectory } from './scratch-directory.ts'
 
 const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
+const JAR_PLUGIN = 'org.apache.maven.plugins:maven-jar-plugin:3.4.2'
 
-/** `group:artifact:version` */
+/** `group:artifact:version`, and `:zip` behind it of what is no jar */
 export type ArtifactCoordinates = string
 
 export async function hasMaven(): Promise<boolean> {
@@ -32,6 +33,15 @@ export async function unpackFiles(
   const options = { artifact, 'mdep.unpack.includes': pattern, outputDirectory: directory }
   const args = Object.entries(options).map(([name, value]) => `-D${name}=${value}`)
   await runMaven([`${DEPENDENCY_PLUGIN}:unpack`, ...args])
+}
+
+/** Makes a jar of a directory of classes. */
+export async function packJar(classes: string, jar: string): Promise<void> {
+  await using project = createScratchDirectory('maven')
+  await writeFile(join(project.path, 'pom.xml'), projectDescription([]))
+  await cp(classes, join(project.path, 'target/classes'), { recursive: true })
+  await runMaven([`${JAR_PLUGIN}:jar`], project.path)
+  await copyFile(join(project.path, 'target/stack-1.jar'), jar)
 }
 
 async function runMaven(args: readonly string[], directory?: string): Promise<void> {

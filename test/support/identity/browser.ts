@@ -6,6 +6,8 @@ import type { RelyingParty } from './relying-party.ts'
 
 /** A login at the provider with consent takes about ten. */
 const STEPS_MAX = 20
+/** Of every user, where a provider asks for the right one. */
+export const PASSWORD = 'any will do'
 const BODY_SHOWN_MAX = 500
 
 /** What to enter into a form, beside its hidden fields; `undefined` leaves the form alone. */
@@ -20,9 +22,10 @@ export class Browser {
    * a session there already. Resolves with the text of the page; throws when it ends anywhere else.
    */
   async signIn(relyingParty: RelyingParty, userId: string): Promise<string> {
-    const page = await this.#browse(relyingParty.url, (form) =>
-      form.fields.includes('login') ? { login: userId, password: 'any will do' } : {},
-    )
+    const page = await this.#browse(relyingParty.url, ({ fields }) => {
+      const name = ['login', 'username'].find((it) => fields.includes(it))
+      return name === undefined ? {} : { [name]: userId, password: PASSWORD }
+    })
     if (page.status !== 200 || new URL(page.url).origin !== relyingParty.url) {
       throw unexpected(page)
     }

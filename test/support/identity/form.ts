@@ -5,7 +5,7 @@ export interface Form {
   readonly hidden: Readonly<Record<string, string>>
 }
 
-/** The first form of a page, or `undefined`. Enough HTML for the provider's own pages, and for nothing else. */
+/** The first form of a page, or `undefined`. Enough HTML for the pages of the providers that tests use, and for nothing else. */
 export function readForm(html: string): Form | undefined {
   const tag = /<form\b[^>]*>/.exec(html)?.[0]
   const action = tag && attribute(tag, 'action')
@@ -24,5 +24,5 @@ export function readForm(html: string): Form | undefined {
 }
 
 function attribute(tag: string, name: string): string | undefined {
-  return new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1]
+  return new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1]?.replaceAll('&amp;', '&')
 }

@@ -12,6 +12,8 @@ export interface RelyingPartyOptions {
   readonly name: string
   /** A free one when it is left out. */
   readonly port?: number
+  /** Beside the usual parameters of its login requests. */
+  readonly authorizationParams?: Readonly<Record<string, string>>
 }
 
 /** Starts an RP on loopback and registers it at the provider. */
@@ -20,7 +22,7 @@ export async function startRelyingParty(options: RelyingPartyOptions): Promise<R
   const relyingParty = new RelyingParty(listener, options)
   const client = clientMetadata(relyingParty)
   await options.provider.register(client)
-  listener.handle = createApplication(relyingParty, client)
+  listener.handle = createApplication(relyingParty, client, options.authorizationParams)
   return relyingParty
 }
 
@@ -69,7 +71,11 @@ function clientMetadata({ clientId, url, backchannelLogoutUri }: RelyingParty): 
   }
 }
 
-function createApplication({ clientId, name, url, issuer }: RelyingParty, client: ClientMetadata) {
+function createApplication(
+  { clientId, name, url, issuer }: RelyingParty,
+  client: ClientMetadata,
+  authorizationParams: RelyingPartyOptions['authorizationParams'],
+) {
   const application = express()
   // The two casts: its types ask for a store with callbacks, which its code does not, and for another Express.
   application.use(
@@ -79,7 +85,7 @@ function createApplication({ clientId, name, url, issuer }: RelyingParty, client
       clientID: clientId,
       clientSecret: client.client_secret,
       secret: randomBytes(32).toString('hex'),
-      authorizationParams: { response_type: 'code', scope: 'openid' },
+      authorizationParams: { response_type: 'code', scope: 'openid', ...authorizationParams },
       backchannelLogout: { store: new LogoutStore() as never },
       idpLogout: true,
       // Cookies know no ports: RPs on one address would overwrite each other's.

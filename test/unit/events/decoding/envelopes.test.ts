@@ -46,6 +46,11 @@ test.each([
 test('the type may stand in a header, plain or as JSON, or at the end of the name of the topic', () => {
   expect(decode(data, { headers: { eventType: 'session-terminated' } })).toEqual(trigger)
   expect(decode(data, { headers: { type: '"session-terminated"' } })).toEqual(trigger)
+  const wrapped = JSON.stringify({
+    schema: { type: 'string', optional: true },
+    payload: 'session-terminated',
+  })
+  expect(decode(data, { headers: { eventType: wrapped } })).toEqual(trigger)
   expect(decode(data, { topic: 'outbox.event.session-terminated' })).toEqual(trigger)
 })
 

@@ -12,6 +12,7 @@ export interface Fixture {
 const AT = Date.parse('2026-01-31T09:30:00Z')
 const unmapped = [{ kind: 'skipped', reason: 'unmapped' }]
 
+/** As Keycloak 26.7 writes them: test/platforms asks a real one. */
 const event = (type: string, more: object = {}) => ({
   ...{
     id: 'e-1',
@@ -27,8 +28,13 @@ const event = (type: string, more: object = {}) => ({
   ...more,
 })
 const admin = (operationType: string, resourcePath: string, more: object = {}) => ({
-  ...{ id: 'a-1', time: AT, realmId: 'r-1', operationType, resourcePath, representation: null, error: null },
-  authDetails: { realmId: 'r-0', clientId: 'c-1', userId: 'adm', ipAddress: '192.0.2.1' },
+  ...{ id: 'a-1', time: AT, realmId: 'r-1', realmName: 'shop' },
+  authDetails: {
+    ...{ realmId: 'r-0', realmName: 'master', clientId: 'k-1', userId: 'adm' },
+    ipAddress: '192.0.2.1',
+  },
+  ...{ resourceType: 'USER', operationType, resourcePath, representation: null, error: null },
+  ...{ details: null, resourceTypeAsString: 'USER', resourceId: resourcePath.split('/').at(-1) },
   ...more,
 })
 const ofClient = (operationType: string, resourcePath: string, attributes: object) =>
@@ -38,7 +44,7 @@ const ofClient = (operationType: string, resourcePath: string, attributes: objec
   })
 const configured = {
   type: 'client-configured',
-  issuer: 'r-1',
+  issuer: 'shop',
   clientId: 'shop-web',
   settings: { backchannelLogoutUri: 'https://shop.example.com/bcl' },
 }
@@ -49,18 +55,42 @@ const ended = {
   userId: 'u-1',
   occurredAtMs: AT,
 }
-const out = (reason: string, userId = 'u-1') => ({ type: 'user-signed-out', issuer: 'r-1', userId, reason })
+const out = (reason: string) => ({ type: 'user-signed-out', issuer: 'shop', userId: 'u-1', reason })
 
 const keycloak: readonly Fixture[] = [
   {
     what: 'a logout',
-    value: event('LOGOUT', { clientId: 'c-1' }),
+    value: event('LOGOUT', {
+      clientId: 'c-1',
+      ipAddress: '192.0.2.1',
+      details: { redirect_uri: 'https://rp.example' },
+    }),
+    becomes: [{ ...ended, reason: 'logout' }],
+  },
+  {
+    what: 'a logout by the token of an upstream provider',
+    value: event('LOGOUT', { ipAddress: '192.0.2.1', details: null }),
+    becomes: [{ ...ended, reason: 'logout' }],
+  },
+  {
+    what: 'a session that its user signs out in the account console',
+    value: event('LOGOUT', { clientId: 'account', ipAddress: '192.0.2.1', details: null }),
     becomes: [{ ...ended, reason: 'logout' }],
   },
   {
     what: 'an expired session',
-    value: event('USER_SESSION_DELETED', { details: { reason: 'x' } }),
+    value: event('USER_SESSION_DELETED', { details: { reason: 'user_session_expired' } }),
     becomes: [{ ...ended, reason: 'expired' }],
+  },
+  {
+    what: 'a remembered session, after the realm remembers none',
+    value: event('USER_SESSION_DELETED', { details: { reason: 'invalid_user_session_remember_me' } }),
+    becomes: [{ ...ended, reason: 'expired' }],
+  },
+  {
+    what: 'a refresh token that its client gives back',
+    value: event('REVOKE_GRANT', { clientId: 'c-1', details: { revoked_client: 'c-1' } }),
+    becomes: unmapped,
   },
   {
     what: 'a logout that failed',
@@ -88,18 +118,47 @@ const keycloak: readonly Fixture[] = [
   {
     what: 'a deleted account',
     value: event('DELETE_ACCOUNT'),
-    becomes: [{ ...out('deleted'), issuer: 'shop' }],
+    becomes: [out('deleted')],
   },
   {
     what: 'a lockout for good',
-    value: event('USER_DISABLED_BY_PERMANENT_LOCKOUT'),
-    becomes: [{ ...out('disabled'), issuer: 'shop' }],
+    value: event('USER_DISABLED_BY_PERMANENT_LOCKOUT', {
+      sessionId: null,
+      details: { reason: 'brute_force_attack detected', num_failures: '2' },
+    }),
+    becomes: [out('disabled')],
   },
   { what: 'a lockout for a while', value: event('USER_DISABLED_BY_TEMPORARY_LOCKOUT'), becomes: unmapped },
   {
     what: 'a password that its user changed',
-    value: event('UPDATE_PASSWORD'),
-    becomes: [{ ...out('password'), issuer: 'shop' }],
+    value: event('UPDATE_PASSWORD', { sessionId: null, details: { credential_type: 'password' } }),
+    becomes: [out('password')],
+  },
+  {
+    what: 'a credential that its user changed, which is the password',
+    value: event('UPDATE_CREDENTIAL', { sessionId: null, details: { credential_type: 'password' } }),
+    becomes: [out('password')],
+  },
+  {
+    what: 'a credential that its user changed, which is none',
+    value: event('UPDATE_CREDENTIAL', { sessionId: null, details: { credential_type: 'otp' } }),
+    becomes: unmapped,
+  },
+  {
+    what: 'a session that its user signs out with the change of the password',
+    value: event('LOGOUT', {
+      clientId: 'c-1',
+      details: { credential_type: 'password', logout_triggered_by_required_action: 'UPDATE_PASSWORD' },
+    }),
+    becomes: [{ ...ended, reason: 'logout' }],
+  },
+  {
+    what: 'an administrator changes the realm',
+    value: admin('UPDATE', '', {
+      ...{ resourcePath: null, resourceId: null, resourceType: 'REALM', resourceTypeAsString: 'REALM' },
+      representation: '{"id":"r-1","realm":"shop","enabled":false}',
+    }),
+    becomes: unmapped,
   },
   {
     what: 'an administrator logs a user out',
@@ -113,15 +172,35 @@ const keycloak: readonly Fixture[] = [
   },
   {
     what: 'an administrator removes a session',
-    value: admin('DELETE', 'sessions/s-1', { representation: '{"offline":false}' }),
-    becomes: [{ type: 'session-terminated', issuer: 'r-1', sessionId: 's-1', reason: 'administrator' }],
+    value: admin('DELETE', 'sessions/s-1', {
+      ...{ resourceType: 'USER_SESSION', resourceTypeAsString: 'USER_SESSION' },
+      representation: '{"offline":false}',
+    }),
+    becomes: [{ type: 'session-terminated', issuer: 'shop', sessionId: 's-1', reason: 'administrator' }],
+  },
+  {
+    what: 'an administrator logs everybody out',
+    value: admin('ACTION', 'logout-all', {
+      ...{ resourceType: 'REALM', resourceTypeAsString: 'REALM' },
+      representation: '{}',
+    }),
+    becomes: unmapped,
   },
   {
     what: 'an administrator removes an offline session',
     value: admin('DELETE', 'sessions/s-1', { representation: '{"offline":true}' }),
     becomes: unmapped,
   },
-  { what: 'an administrator deletes a user', value: admin('DELETE', 'users/u-1'), becomes: [out('deleted')] },
+  {
+    what: 'an administrator deletes a user',
+    value: admin('DELETE', 'users/u-1', { representation: '{"id":"u-1","username":"alice"}' }),
+    becomes: [out('deleted')],
+  },
+  {
+    what: 'an administrator deletes a user, as older versions say it',
+    value: admin('DELETE', 'users/u-1', { realmName: undefined, resourceId: undefined, details: undefined }),
+    becomes: [{ ...out('deleted'), issuer: 'r-1' }],
+  },
   {
     what: 'an administrator removes a group of a user',
     value: admin('DELETE', 'users/u-1/groups/g-1'),
@@ -129,8 +208,16 @@ const keycloak: readonly Fixture[] = [
   },
   {
     what: 'an administrator disables a user',
-    value: admin('UPDATE', 'users/u-1', { representation: '{"id":"u-1","enabled":false}' }),
+    value: admin('UPDATE', 'users/u-1', {
+      representation:
+        '{"id":"u-1","username":"alice","emailVerified":true,"enabled":false,"requiredActions":[],"notBefore":0}',
+    }),
     becomes: [out('disabled')],
+  },
+  {
+    what: 'an administrator changes the name of a user alone',
+    value: admin('UPDATE', 'users/u-1', { representation: '{"firstName":"Alice"}' }),
+    becomes: unmapped,
   },
   {
     what: 'an administrator changes a user',
@@ -150,7 +237,11 @@ const keycloak: readonly Fixture[] = [
   },
   {
     what: 'a login',
-    value: event('LOGIN', { clientId: 'c-1' }),
+    value: event('LOGIN', {
+      clientId: 'c-1',
+      ipAddress: '192.0.2.1',
+      details: { auth_method: 'openid-connect', response_type: 'code', code_id: 's-1', username: 'alice' },
+    }),
     becomes: [
       {
         type: 'registration',
@@ -181,22 +272,37 @@ const keycloak: readonly Fixture[] = [
     becomes: unmapped,
   },
   { what: 'a client that is deleted', value: admin('DELETE', 'clients/7d5c'), becomes: unmapped },
+  {
+    what: 'a login at the account console',
+    value: event('LOGIN', { clientId: 'account-console' }),
+    becomes: unmapped,
+  },
+  {
+    what: 'a login by the upstream provider, before there is a session',
+    value: event('IDENTITY_PROVIDER_FIRST_LOGIN', {
+      ...{ clientId: 'c-1', userId: null, sessionId: null },
+      details: { identity_provider: 'google', identity_provider_broker_session_id: 'google.x-1' },
+    }),
+    becomes: unmapped,
+  },
 ]
 
+/** As Debezium 3.6 reads them from PostgreSQL: test/platforms runs one. */
+const columns = (event_type: string, payload: unknown) => ({
+  ...{ instance_id: '100', aggregate_type: 'session', aggregate_id: 's-1', event_type, sequence: 7 },
+  ...{ revision: 1, created_at: '2026-01-31T09:30:00.000000Z', payload: JSON.stringify(payload) },
+  ...{ creator: 'u-1', owner: '100', position: { scale: 6, value: 'Bkmru9n4QA==' }, in_tx_order: 1 },
+})
 const row = (event_type: string, payload: unknown, more: object = {}) => ({
-  schema: { type: 'struct' },
+  schema: { type: 'struct', fields: [], optional: false, name: 'zitadel.eventstore.events2.Envelope' },
   payload: {
     before: null,
-    after: {
-      ...{ instance_id: '100', aggregate_type: 'session', aggregate_id: 's-1', event_type, sequence: 7 },
-      ...{
-        created_at: '2026-01-31T09:30:00Z',
-        payload: JSON.stringify(payload),
-        position: { scale: 6, value: 'BgUE' },
-      },
+    after: columns(event_type, payload),
+    source: {
+      ...{ version: '3.6.1.Final', connector: 'postgresql', name: 'zitadel', ts_ms: AT, snapshot: 'false' },
+      ...{ db: 'postgres', schema: 'eventstore', table: 'events2', txId: 822, lsn: 25088568, xmin: null },
     },
-    op: 'c',
-    ts_ms: AT,
+    ...{ transaction: null, op: 'c', ts_ms: AT, ts_us: AT * 1_000 },
     ...more,
   },
 })
@@ -235,6 +341,16 @@ const zitadel: readonly Fixture[] = [
       source: {},
     },
     becomes: [{ type: 'session-terminated', issuer: '100', sessionId: 's-1' }],
+  },
+  {
+    what: 'a flattened row',
+    value: { ...columns('session.terminated', {}), __op: 'c' },
+    becomes: [{ type: 'session-terminated', issuer: '100', sessionId: 's-1', occurredAtMs: AT }],
+  },
+  {
+    what: 'a flattened row of a snapshot',
+    value: { ...columns('session.terminated', {}), __op: 'r' },
+    becomes: [{ kind: 'skipped', reason: 'snapshot' }],
   },
   {
     what: 'a row that is deleted',
