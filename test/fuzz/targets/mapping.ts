@@ -14,7 +14,7 @@ const NOW_MS = 1_800_000_000_000
  */
 const LOGOUTS: Readonly<Record<Preset, RegExp>> = {
   keycloak:
-    /^(access\.)?(LOGOUT|USER_SESSION_DELETED|DELETE_ACCOUNT|USER_DISABLED_BY_PERMANENT_LOCKOUT|UPDATE_PASSWORD|RESET_PASSWORD)$|^users\/[^/]+(\/logout|\/reset-password)?$|^sessions\/[^/]+$/,
+    /^(access\.)?(LOGOUT|USER_SESSION_DELETED|DELETE_ACCOUNT|USER_DISABLED_BY_PERMANENT_LOCKOUT|UPDATE_PASSWORD|RESET_PASSWORD|UPDATE_CREDENTIAL)$|^users\/[^/]+(\/logout|\/reset-password)?$|^sessions\/[^/]+$/,
   zitadel:
     /^(session\.terminated|user\.human\.signed\.out|user\.deactivated|user\.locked|user\.removed|user\.human\.password\.changed)$/,
   fusionauth: /^(jwt\.refresh-token\.revoke|user\.deactivate|user\.delete\.complete|user\.password\.update)$/,
