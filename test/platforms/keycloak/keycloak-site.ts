@@ -28,7 +28,7 @@ export interface Person {
   readonly sessionId: string
 }
 
-const GROUP = 'logout-relay'
+const GROUP = 'keycloak-events.relay'
 const OUTCOMES = 'logout-outcomes'
 const TOPICS = ['keycloak-events', 'keycloak-admin-events']
 
@@ -88,6 +88,7 @@ export class KeycloakSite implements AsyncDisposable {
         KAFKA_TOPICS: TOPICS.join(','),
         KAFKA_OUTCOME_TOPIC: OUTCOMES,
         KAFKA_DEAD_LETTER_TOPIC: 'logout-dead-letters',
+        KAFKA_GROUP_ID: GROUP,
         REDIS_PREFIX: OUTCOMES,
       },
     }
