@@ -10,10 +10,15 @@ export function renewBudget(): void {
   unitsLeft = UNITS_MAX
 }
 
+/** For what is done anyway: whoever goes on asks `isSpent`. */
+export function charge(units: number): void {
+  unitsLeft -= units
+}
+
 /** Throws when the record has cost too much. */
 export function spend(units: number): void {
-  unitsLeft -= units
-  if (unitsLeft < 0) throw new Error('the expression costs too much')
+  charge(units)
+  if (isSpent()) throw new Error('the expression costs too much')
 }
 
 /** Whether the record has cost too much. Expressions may hide what was thrown then, as `||` does. */

@@ -1,6 +1,8 @@
 import { spend } from './budget.ts'
 import { memberOf, readable } from './readable.ts'
 
+/** What it takes to call a function of which only the record decides which one is meant. */
+const UNITS_PER_CALL = 100
 /** What it takes to throw, in place of a result. */
 const UNITS_PER_PARSE = 300
 
@@ -67,7 +69,7 @@ export function text(value: unknown): string | null {
 
 /** The value at a JSON pointer (RFC 6901); `null` where there is none. */
 export function at(value: unknown, pointer: string): unknown {
-  spend(pointer.length)
+  spend(UNITS_PER_CALL + pointer.length)
   return memberOf(value, namesIn(pointer))
 }
 
@@ -80,5 +82,6 @@ export function namesIn(pointer: string): readonly string[] {
 
 /** The first that is not null. */
 export function first(...values: readonly unknown[]): unknown {
+  spend(UNITS_PER_CALL)
   return values.find((it) => it !== null && it !== undefined) ?? null
 }

@@ -79,6 +79,7 @@ export class MappingDecoder implements Decoder {
       return undefined
     if (structured === undefined) return this.#map(mapping, peel(parsed.json, false), texts, record)
     const events = Array.isArray(parsed.json) ? parsed.json : [parsed.json]
+    if (events.length > ELEMENTS_MAX) return tooMany(events.length)
     const found = events.flatMap((event) => this.#mapEvent(mapping, event, texts, record))
     return found.length === 1 ? found[0] : found
   }

@@ -1,7 +1,7 @@
 import type { Decoded } from '../decoder.ts'
 import { textOf } from '../envelope.ts'
 import { type KnownType, kindOf } from '../known-types.ts'
-import { isSpent } from './budget.ts'
+import { charge, isSpent } from './budget.ts'
 import { text, time } from './functions.ts'
 
 /** Why a session or all sessions of a user end. */
@@ -104,6 +104,9 @@ export interface Rule {
 }
 
 const ELEMENTS_MAX = 1_000
+/** To begin an expression, and to leave it by an error. */
+const UNITS_PER_EXPRESSION = 100
+const UNITS_PER_FAILURE = 1_000
 /** Of a registration that names no login of its own: one per client and session, so that a repeated login replaces it. */
 const OIDC_SESSION_ID = 'oidcSessionId'
 
@@ -113,6 +116,7 @@ export function fieldOf(read: Expression, variables: Variables): unknown {
     const found = read(variables)
     return found === null || found === '' ? undefined : found
   } catch {
+    charge(UNITS_PER_FAILURE)
     return undefined
   }
 }
@@ -120,9 +124,11 @@ export function fieldOf(read: Expression, variables: Variables): unknown {
 /** Whether the rule takes the record. A condition on a field that the record lacks is not met. */
 export function isTaken({ discriminator, when }: Rule, variables: Variables): boolean {
   if (discriminator !== undefined && !discriminator.values.has(discriminator.part.of(variables))) return false
+  charge(UNITS_PER_EXPRESSION)
   try {
     return when(variables) === true
   } catch {
+    charge(UNITS_PER_FAILURE)
     return false
   }
 }
@@ -154,6 +160,7 @@ export function resultsOf(rule: Rule, variables: Variables): readonly Decoded[] 
 
 function resultOf({ name, cause }: Rule, emit: Emit, variables: Variables): Decoded {
   const data: Record<string, unknown> = {}
+  charge(UNITS_PER_EXPRESSION * emit.fields.length)
   for (const [field, read] of emit.fields) {
     const found = fieldOf(read, variables)
     // Some platforms count their ids.

@@ -171,6 +171,23 @@ test('fields for each element of a list cost what they cost together', () => {
   })
 })
 
+test('many results for each element of a list cost what they cost together, also where they lack their fields', () => {
+  const all = Array.from({ length: 50 }, () => ['sessionId', 'userId', 'reason'])
+  for (const source of ['item.nothing', 'item.a.b', 'text(item.a)']) {
+    const emit = all.map((names): RuleEntry['emit'][number] => ({
+      ...{ type: 'session-terminated', path: ['emit'] },
+      fields: Object.fromEntries(names.map((name) => [name, source])),
+    }))
+    const [result] = decoding([{ name: 'each', when: 'true', each: 'value.list', emit }])(users)
+    expect(result).toMatchObject({ kind: 'poison', reason: expect.stringContaining('takes too long') })
+  }
+})
+
+test('a batch of a great many events is one mistake', () => {
+  const headers = { 'content-type': 'application/cloudevents-batch+json' }
+  expect(decoding([logout])(`[${'{},'.repeat(80_000)}{}]`, headers)).toMatchObject([{ kind: 'poison' }])
+})
+
 test('a large record is read as a small one where the rules look at little of it', () => {
   const when =
     'value.type == "out" && value.target.exists(t, t.type == "User") && json(value.text).ok == true'
