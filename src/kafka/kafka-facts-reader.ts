@@ -9,12 +9,13 @@ import type {
   TopicFacts,
   TopicLayout,
 } from '../diagnosis/facts.ts'
+import type { TopicPartition } from '../events/wire-record.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
 import { GroupPositions } from './group-positions.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
-import { examined, refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
+import { refusalIn, TopicFactsReader, type TopicNames } from './topic-facts.ts'
 
 const PAUSE_MS = 500
 /** For all requests together: a cluster without a majority may neither answer nor refuse. */
@@ -78,30 +79,31 @@ export class KafkaFactsReader implements ExaminedKafka {
     const { groupId, names, topics } = this.#options
     const positions = new GroupPositions(topics)
     return this.#fact(async (admin) => {
-      const found: PartitionProgress[] = []
       const existing = new Set(await admin.listTopics())
-      for (const topic of examined(names.inputs).filter((it) => existing.has(it))) {
-        const committed = await positions.readCommitted(groupId, [topic])
-        const topicId = (await positions.topicIds([topic])).get(topic)
-        const young = await topics.offsetsAt([topic], sinceMs)
-        // Last, so that no position is beyond an end that was read before it.
-        const bounds = await topics.bounds([topic])
-        for (const { partition, from, to, end } of bounds) {
-          const position = committed.find((it) => it.partition === partition)
-          const hiddenSinceMs =
-            to < end ? await topics.timeAt({ topic, partition }, to).catch(() => undefined) : undefined
-          found.push({
-            topic,
-            partition,
-            committed: position?.offset,
-            low: from,
-            high: end,
-            readable: to,
-            young: Number(young.find((it) => it.partition === partition)?.offset ?? -1),
-            isOfOther: Boolean(position?.topicId && topicId && position.topicId !== topicId),
-            ...(hiddenSinceMs !== undefined && { hiddenSinceMs }),
-          })
-        }
+      const inputs = names.inputs.names.filter((it) => existing.has(it))
+      const committed = byName(await positions.readCommitted(groupId, inputs))
+      const topicIds = await positions.topicIds(inputs)
+      const young = byName(await topics.offsetsAt(inputs, sinceMs))
+      // Last, so that no position is beyond an end that was read before it.
+      const bounds = await topics.bounds(inputs)
+      const found: PartitionProgress[] = []
+      for (const { topic, partition, from, to, end } of bounds) {
+        const name = nameOf({ topic, partition })
+        const position = committed.get(name)
+        const topicId = topicIds.get(topic)
+        const hiddenSinceMs =
+          to < end ? await topics.timeAt({ topic, partition }, to).catch(() => undefined) : undefined
+        found.push({
+          topic,
+          partition,
+          committed: position?.offset,
+          low: from,
+          high: end,
+          readable: to,
+          young: young.get(name)?.offset ?? -1,
+          isOfOther: Boolean(position?.topicId && topicId && position.topicId !== topicId),
+          ...(hiddenSinceMs !== undefined && { hiddenSinceMs }),
+        })
       }
       return found
     })
@@ -162,6 +164,14 @@ export class KafkaFactsReader implements ExaminedKafka {
       return this.#retrying(ask)
     }
   }
+}
+
+function byName<P extends TopicPartition>(positions: readonly P[]): Map<string, P> {
+  return new Map(positions.map((it) => [nameOf(it), it]))
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
 }
 
 const LIMITS = ['min.insync.replicas', 'max.message.bytes']

@@ -15,8 +15,8 @@ export interface TopicNames {
   readonly isShadow?: boolean
 }
 
-/** Of the topics that patterns bring. Each costs several requests and may have findings of its own. */
-export const MATCHED_EXAMINED_MAX = 50
+/** Of the topics that patterns bring: what one platform has made mostly has the same settings, and each would be warned of. */
+const MATCHED_EXAMINED_MAX = 10
 const SETTINGS = ['cleanup.policy', 'retention.ms', 'retention.bytes']
 /** Permanent refusals. Other failures come from a cluster in trouble. */
 const REFUSALS = new Set([
@@ -98,7 +98,7 @@ export class TopicFactsReader {
 }
 
 /** Topics that are named, and some of the others. */
-export function examined({ matched, selection }: InputTopics): readonly string[] {
+function examined({ matched, selection }: InputTopics): readonly string[] {
   return [...selection.names, ...matched.slice(0, MATCHED_EXAMINED_MAX)]
 }
 

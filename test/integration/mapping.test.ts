@@ -132,6 +132,13 @@ describe('a platform that writes its own records, and no registrations', () => {
     expect(traced.stdout).toContain('sent')
   })
 
+  test('the end of a long output is missing for a program that reads it: it is whole', async () => {
+    const lines = Array.from({ length: 10_000 }, () => event('LOGOUT', randomUUID(), 'u').value)
+    const input = lines.join('\n')
+    const { rows } = await relayCommand(['map', '--preset', 'keycloak', '--json'], {}, { input })
+    expect(rows).toHaveLength(lines.length)
+  })
+
   test('what each rule takes is counted, and `doctor` names those that took nothing of late', async () => {
     const [sid, user] = [randomUUID(), randomUUID()]
     await site.topic.publish(
