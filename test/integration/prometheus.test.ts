@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest'
 import { type PrometheusBinaries, prometheusBinaries } from '../stack/prometheus-binaries.ts'
@@ -29,8 +31,11 @@ beforeAll(async () => {
   else binaries = found
   ;[site, issuer] = await Promise.all([openSite(), IssuerServer.listen()])
   issuer.keys = site.publicJwks().keys.filter(({ kid }) => kid !== 'test-ec')
+  const mappingFile = join(site.folder, 'mapping.yaml')
+  await writeFile(mappingFile, 'mappings: [{ topics: ["other.*"], preset: ory }]')
   relay = await site.startRelay({
     ISSUER: issuer.url,
+    MAPPING_FILE: mappingFile,
     CHECK_INTERVAL_MS: '200',
     SIGNING_KEYS_PUBLISHED_CHECK_MS: '200',
     BREAKER_FAILURES: '1',
