@@ -12,62 +12,73 @@ import { Pace } from './pace.ts'
 import { ProbeTimeout } from './probe-timeout.ts'
 import { Standing } from './standing.ts'
 
-/** What one replica knows of one RP: its settings and what is going on with it. */
-export interface RelyingParty {
+/**
+ * What one replica knows of one RP: its settings and what is going on with it. A class without object literals on the way to
+ * it: V8 does not optimize a function that holds a literal of a shape which has changed since, and tries for ever.
+ */
+export class RelyingParty {
   /** `<issuer>|<clientId>`: the name of its backlog. */
   readonly key: string
   readonly issuer: string
   readonly clientId: string
   /** What its issuer takes of all bounds. */
   readonly share: IssuerShare
-  settings: RpSettings
+  settings: RpSettings = {}
   /** Of its issuer, where neither its settings nor a registration name any. */
-  defaultClaims: SubjectClaims | undefined
+  defaultClaims: SubjectClaims | undefined = undefined
   /** Missing for one that is active and never was paused. */
-  state: CurrentState | undefined
+  state: CurrentState | undefined = undefined
   /** Where the last attempt went; before the first one nowhere. */
-  calledOrigin: string | undefined
+  calledOrigin: string | undefined = undefined
   /** When the settings were read last. This and the times below are on the monotonic clock. */
-  settingsReadAtMs: number
+  settingsReadAtMs = Number.NEGATIVE_INFINITY
   readonly breaker: Breaker
   /** Where it was sent to last, and by which URI. */
-  uri: string | undefined
-  endpoint: LogoutEndpoint | undefined
-  readonly standing: Standing
+  uri: string | undefined = undefined
+  endpoint: LogoutEndpoint | undefined = undefined
+  readonly standing = new Standing(1)
   /** Attempts under way; and those of them that gave their place back. */
-  inFlight: number
-  lingering: number
+  inFlight = 0
+  lingering = 0
   /** When the last attempt ended, or the first of those under way began. */
-  movedAtMs: number
-  readonly pace: Pace
+  movedAtMs = Number.NEGATIVE_INFINITY
+  readonly pace = new Pace()
   /** The delivery whose attempt, under way now, finds out whether the RP is back. */
-  probe: Delivery | undefined
+  probe: Delivery | undefined = undefined
   /** When that attempt began. */
-  probedAtMs: number
-  readonly probeTimeout: ProbeTimeout
+  probedAtMs = Number.NEGATIVE_INFINITY
+  readonly probeTimeout = new ProbeTimeout()
   /** Its breaker is open, as the dispatcher has counted it. */
-  isSilent: boolean
+  isSilent = false
   /** Deliveries that wait for their first attempt, and those claimed from the backlog for a further one. */
-  readonly waitingFirst: Fifo<Delivery>
-  readonly waitingRetry: Fifo<Delivery>
+  readonly waitingFirst = new Fifo<Delivery>()
+  readonly waitingRetry = new Fifo<Delivery>()
   /** The last attempt that was started was a first one: a further one may go before the next. */
-  startedFirst: boolean
+  startedFirst = false
   /** It has parked deliveries that are due, and had no room for them when they were looked at. */
-  hasDueBacklog: boolean
+  hasDueBacklog = false
   /** When its backlog was last looked through for deliveries past their deadline. */
-  sweptAtMs: number
+  sweptAtMs = Number.NEGATIVE_INFINITY
   /** While it is paused: when what is parked for it was last kept from expiring. */
-  keptAtMs: number
+  keptAtMs = Number.NEGATIVE_INFINITY
   /** It stands among those of its issuer that may start an attempt. */
-  hasTurn: boolean
-  usedAt: number
+  hasTurn = false
+  usedAt = 0
   /** Deliveries that ended so since this relay started. */
-  sent: number
-  failed: number
+  sent = 0
+  failed = 0
   /** When the last one failed. Milliseconds since the epoch. */
-  failedAtMs: number | undefined
+  failedAtMs: number | undefined = undefined
   /** Of the last attempt that failed, until one is accepted. */
-  lastError: string | undefined
+  lastError: string | undefined = undefined
+
+  constructor(key: string, issuer: string, clientId: string, share: IssuerShare, breaker: Breaker) {
+    this.key = key
+    this.issuer = issuer
+    this.clientId = clientId
+    this.share = share
+    this.breaker = breaker
+  }
 }
 
 export function waitingAt(rp: RelyingParty): number {
@@ -123,47 +134,9 @@ export class RelyingParties {
 
   get(issuer: string, clientId: string): RelyingParty {
     const key = `${issuer}|${clientId}`
-    let rp = this.#entries.get(key)
-    if (rp !== undefined) rp.usedAt = ++this.#uses
-    else {
-      if (this.#entries.size >= IDLE_ENTRIES_MAX) this.#forgetIdle()
-      rp = {
-        key,
-        issuer,
-        clientId,
-        share: this.shares.join(issuer),
-        settings: {},
-        defaultClaims: undefined,
-        state: this.#states.of(key),
-        calledOrigin: undefined,
-        settingsReadAtMs: Number.NEGATIVE_INFINITY,
-        breaker: new Breaker(this.#breakerPolicy, this.#clock),
-        uri: undefined,
-        endpoint: undefined,
-        standing: new Standing(1),
-        inFlight: 0,
-        lingering: 0,
-        movedAtMs: 0,
-        pace: new Pace(),
-        probe: undefined,
-        probedAtMs: 0,
-        probeTimeout: new ProbeTimeout(),
-        isSilent: false,
-        waitingFirst: new Fifo(),
-        waitingRetry: new Fifo(),
-        startedFirst: false,
-        hasDueBacklog: false,
-        sweptAtMs: Number.NEGATIVE_INFINITY,
-        keptAtMs: Number.NEGATIVE_INFINITY,
-        hasTurn: false,
-        usedAt: ++this.#uses,
-        sent: 0,
-        failed: 0,
-        failedAtMs: undefined,
-        lastError: undefined,
-      }
-      this.#entries.set(key, rp)
-    }
+    const known = this.#entries.get(key)
+    const rp = known ?? this.#join(key, issuer, clientId)
+    rp.usedAt = ++this.#uses
     return rp
   }
 
@@ -180,6 +153,15 @@ export class RelyingParties {
 
   [Symbol.iterator](): Iterator<RelyingParty> {
     return this.#entries.values()
+  }
+
+  #join(key: string, issuer: string, clientId: string): RelyingParty {
+    if (this.#entries.size >= IDLE_ENTRIES_MAX) this.#forgetIdle()
+    const breaker = new Breaker(this.#breakerPolicy, this.#clock)
+    const rp = new RelyingParty(key, issuer, clientId, this.shares.join(issuer), breaker)
+    rp.state = this.#states.of(key)
+    this.#entries.set(key, rp)
+    return rp
   }
 
   #forgetIdle(): void {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { type Owed, planDeliveries } from '../../../src/delivery/resolve.ts'
 import type { Registration } from '../../../src/events/registration.ts'
@@ -156,4 +157,15 @@ describe('relying parties', () => {
       true,
     ])
   })
+})
+
+test('V8 optimizes what runs for each delivery, instead of giving up on it again and again', () => {
+  const script = new URL('plan-many-deliveries.ts', import.meta.url).pathname
+  const { stdout } = spawnSync(process.execPath, ['--no-maglev', '--trace-opt', script], { encoding: 'utf8' })
+  const lines = stdout.split('\n')
+  expect(
+    lines.filter((line) => line.startsWith('[completed optimizing') && line.includes('planDeliveries')),
+  ).not.toEqual([])
+  // One that is given up while the first RPs are met is made again, and then it is done.
+  expect(lines.filter((line) => line.startsWith('[aborted optimizing')).length).toBeLessThan(5)
 })
