@@ -44,7 +44,7 @@ describe('an operator at the backlog', () => {
       expect((await view.ofSession(RP, id, NOW)).map(({ sessionId }) => sessionId)).toEqual([id])
     }
     expect((await view.first(RP, 2, NOW)).map(({ sessionId }) => sessionId)).toEqual(['a*', 'ab'])
-    expect(await view.sizes(10)).toEqual([{ rpKey: RP, size: 4, oldestDueMs: NOW }])
+    expect(await view.sizes(10)).toEqual([{ rpKey: RP, size: 4, oldestDueMs: NOW, isPaused: false }])
   })
 
   test('makes due what is not due yet, and leaves alone what a replica holds', async () => {

@@ -168,7 +168,7 @@ describe('a platform that writes its own records, and no registrations', () => {
     await replaceFile(own, `${keycloak()}    surprise: 1\n`)
     const { rows } = await relayCommand(['doctor', '--json'], env)
     expect(rows.find(({ check }) => check === 'mapping-file')).toMatchObject({
-      severity: 'warning',
+      severity: 'error',
       text: expect.stringContaining('own-rule.yaml:5'),
     })
   })
