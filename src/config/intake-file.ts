@@ -58,7 +58,10 @@ const header = z
   .transform((name) => name.toLowerCase())
 /** Those by which a record says what it is would let a webhook pass for a record of another kind. */
 const keptHeader = header.refine(
-  (name) => !/^(ce[-_]|content-|authorization$|cookie$)/.test(name),
+  (name) =>
+    !/^(ce[-_]|__|content-|dead-letter-|(proxy-)?authorization$|(set-)?cookie$|webhook-source$|(event[-_]?)?type$)/.test(
+      name,
+    ),
   'must not be a header that carries credentials or says what a record is',
 )
 const file = z.string().min(1, 'must not be empty')
@@ -123,6 +126,10 @@ export function readIntakeFile(path: string, topics: TopicSelection): IntakeFile
     if (verification === undefined) return []
     const credentials = readCredentials(entry, dirname(resolve(path)), hash, complain)
     const { name, topic, keepHeaders: keptHeaders } = entry
+    const { headers = [], header = '' } = verification as { headers?: readonly string[]; header?: string }
+    for (const [j, kept] of keptHeaders.entries())
+      if (kept === header || headers.includes(kept))
+        complain(['keepHeaders', j], 'carries the signature or the secret')
     const { challenge }: IntakePlatform = entry.platform === undefined ? {} : intakePlatforms[entry.platform]
     return [{ name, topic, verification, challenge, keptHeaders, ...credentials }]
   })

@@ -200,7 +200,12 @@ function compile(rules: readonly RuleDocument[], issuer: string | undefined, isG
 }
 
 function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath): PlacedProblem[] {
-  const known = [...Object.keys(schema.shape), 'id', 'time']
+  const known = [
+    ...Object.keys(schema.shape),
+    'id',
+    'time',
+    ...('sessionId' in schema.shape ? ['cutOff'] : []),
+  ]
   const missing = Object.entries(schema.shape)
     .filter(
       ([name, it]) => !it.safeParse(undefined).success && !Object.hasOwn(fields, name) && !FILLED.has(name),

@@ -40,6 +40,8 @@ interface Waiting {
 /** Some 10 MB. An outage of Kafka must not fill the memory of the provider. */
 const WAITING_MAX = 10_000
 const BATCH_MAX = 100
+/** A relay takes no longer ones, and a record without its ids is nothing. */
+const ID_CHARACTERS_MAX = 1_024
 
 /**
  * Writes records to Kafka, those of one session in their order. A request waits for the acknowledgement, but not for longer
@@ -82,6 +84,9 @@ export class Publisher {
       acknowledged: Promise.withResolvers(),
     }
     if (this.#isClosed) return this.#lost(record, 'it came after close()')
+    const wrong = [data.userId, data.sessionId ?? data.userId].some((id: unknown) => !isId(id))
+    // Kafka would refuse it, or the relay: it must not be tried again and again, before those behind it.
+    if (wrong) return this.#lost(record, `its ids must be texts of 1 to ${ID_CHARACTERS_MAX} characters`)
     if (this.#batcher.size >= WAITING_MAX) return this.#lost(record, `${WAITING_MAX} others wait for Kafka`)
     const isKnownAway = this.#failure !== undefined
     this.#batcher.add(record)
@@ -132,4 +137,8 @@ export class Publisher {
       record.acknowledged.resolve()
     }
   }
+}
+
+function isId(id: unknown): boolean {
+  return typeof id === 'string' && id.length > 0 && id.length <= ID_CHARACTERS_MAX
 }

@@ -34,8 +34,14 @@ export async function originalRecord(
     return left(`it was cut; the whole record may still be at ${topic}/${partition}/${header('offset')}`)
   // Not by a spread: a record's content is read on demand.
   const { headers: all, key, offset, partition: at, value } = letter
+  // Not by assignment: a header may be named `__proto__`.
+  const headers = Object.fromEntries(
+    Object.entries(all).filter(
+      (header): header is [string, Header] => header[1] !== undefined && !ADDED.test(header[0]),
+    ),
+  )
   // With the target topic, which may have other formats.
-  const record = { topic, partition: at, offset, timestampMs, key, value, headers: all }
+  const record = { topic, partition: at, offset, timestampMs, key, value, headers }
   await decoders.prepare(record)
   const decoded = [decoders.decode(record, nowMs)].flat()
   const poison = decoded.find((it) => it.kind === 'poison')
@@ -43,12 +49,6 @@ export async function originalRecord(
   const [first] = decoded
   if (first?.kind === 'skipped' && decoded.every((it) => it.kind === 'skipped'))
     return left(`it is skipped: ${first.reason}`)
-  // Not by assignment: a header may be named `__proto__`.
-  const headers = Object.fromEntries(
-    Object.entries(all).filter(
-      (header): header is [string, Header] => header[1] !== undefined && !ADDED.test(header[0]),
-    ),
-  )
   return {
     kind: 'again',
     record: {

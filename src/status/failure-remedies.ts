@@ -1,15 +1,15 @@
 import type { FailureReason } from '../events/outcome.ts'
 
-const AGAIN = 'then replay --failed sends these logouts again'
+const AGAIN = 'then logout-relay replay --failed --from 1d sends these logouts again'
 
 /** What an operator does about deliveries that ended so. */
 const remedies: Readonly<Record<FailureReason | 'retired', string>> = {
-  rejected: `mostly the RP does not know the key or the issuer, or its URI is wrong: doctor --rp <uri> --client <client> tells which; ${AGAIN}`,
+  rejected: `mostly the RP does not know the key or the issuer, or its URI is wrong: logout-relay doctor --rp <uri> --client <client> tells which; ${AGAIN}`,
   exhausted: `the RP was down for too long: have it mended; ${AGAIN}`,
   expired: `the RP was down for too long: have it mended; ${AGAIN}`,
   blocked: `if the address is right, add it to EGRESS_ALLOW, else correct the URI; ${AGAIN}`,
   invalid: `correct the registration (logout URI, alg), or add a key that signs its alg; ${AGAIN}`,
-  discarded: 'an operator did that; replay --failed --discarded sends them all the same',
+  discarded: 'an operator did that; logout-relay replay --failed --discarded --from 1d sends them all the same',
   retired: 'none: an operator has retired the client',
 }
 
@@ -41,6 +41,6 @@ export function remedyOfProblem(error: string | undefined): string {
   if (error === 'blocked')
     return 'if the address is right, add it to EGRESS_ALLOW before the deadline, else correct the URI'
   if (REFUSAL.test(error ?? ''))
-    return 'mostly it does not know the key or the issuer, or its URI is wrong: doctor --rp <uri> --client <client> tells which'
+    return 'mostly it does not know the key or the issuer, or its URI is wrong: logout-relay doctor --rp <uri> --client <client> tells which'
   return 'tell its owner; its logouts are sent when it answers again before the deadline'
 }

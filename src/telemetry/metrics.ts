@@ -19,7 +19,14 @@ const CLIENT_LABELS_MAX = 100
 type SkipReason = Extract<DecodeResult, { kind: 'skipped' }>['reason']
 
 const verdicts: readonly Verdict[] = ['sent', 'doubtful', 'retry', 'rejected', 'blocked', 'local']
-const skipReasons: readonly SkipReason[] = ['outcome', 'unknown-type', 'empty', 'snapshot', 'unmapped']
+const skipReasons: readonly SkipReason[] = [
+  'outcome',
+  'dead-letter',
+  'unknown-type',
+  'empty',
+  'snapshot',
+  'unmapped',
+]
 /** What shadow mode may find out without a connection. */
 const shadowedReasons: readonly Would[] = ['send', 'blocked', 'unreachable', 'unsigned', 'invalid', 'expired']
 const passReasons: readonly PassedPosition['why'][] = [

@@ -99,8 +99,10 @@ export class WebhookPublisher {
         return
       }
       for (const { topic, done } of batch) {
-        this.#options.onFailed(topic, error)
-        done(codeOf(error) === 'LR_RECORD_TOO_LARGE' ? 'too-large' : 'unpublished')
+        // Kafka is well, and takes what others send.
+        const isTooLarge = codeOf(error) === 'LR_RECORD_TOO_LARGE'
+        if (!isTooLarge) this.#options.onFailed(topic, error)
+        done(isTooLarge ? 'too-large' : 'unpublished')
       }
       return
     }

@@ -201,3 +201,29 @@ describe('a platform that writes its own records, and no registrations', () => {
     }
   })
 })
+
+test('a platform that uses the ids of sessions again: an event that comes late, or twice, ends no later login', async () => {
+  const other = await openSite()
+  await using _ = { [Symbol.asyncDispose]: () => other.close() }
+  const own = join(other.folder, 'mapping.yaml')
+  await replaceFile(
+    own,
+    `mappings:\n  - topics: ["${other.topic.name}"]\n    preset: fusionauth\n    issuer: ${ISSUER}\n`,
+  )
+  const [user, client, path] = [randomUUID(), randomUUID(), '/reused']
+  await other.redis.hset(`${other.prefix}:client:{${ISSUER}|${client}}`, {
+    backchannelLogoutUri: other.rps.uri(path),
+  })
+  const at = (type: string, createInstant: number) => {
+    const who = { tenantId: 't-1', applicationId: client, userId: user, user: { id: user } }
+    return { key: null, value: JSON.stringify({ event: { id: randomUUID(), type, createInstant, ...who } }) }
+  }
+  await other.startRelay({ MAPPING_FILE: own })
+  const revoked = 'jwt.refresh-token.revoke'
+  const before = at(revoked, Date.now() - 600_000)
+  await other.topic.publish(at('user.login.success', Date.now()), before, before)
+  await eventually(async () => expect(await other.topic.lag(other.groupId)).toBe(0))
+  expect(other.rps.at(path)).toEqual([])
+  await other.topic.publish(at(revoked, Date.now()))
+  await other.rps.waitFor(path)
+})

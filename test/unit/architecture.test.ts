@@ -12,7 +12,10 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   events: { imports: '', packages: 'zod' },
   'events/decoding/avro': { imports: '' },
   'events/decoding': { imports: 'lib events events/decoding/avro' },
-  'events/decoding/mapping': { imports: 'events events/decoding', packages: '@marcbachmann/cel-js re2js' },
+  'events/decoding/mapping': {
+    imports: 'lib events events/decoding',
+    packages: '@marcbachmann/cel-js re2js',
+  },
   registry: { imports: 'events' },
   egress: { imports: 'lib events', packages: 'undici ipaddr.js' },
   schemas: { imports: 'lib events/decoding events/decoding/avro egress' },

@@ -52,7 +52,7 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
     output.rows(columnsAt(nowMs), rows, 'nothing is parked')
     if (found.length > limit) output.note(`there are more than ${limit}; set --limit to list more`)
     if (rows.some(({ isPaused }) => isPaused !== true)) {
-      output.note('an open breaker delays an RP: see logout-relay clients list --failing')
+      output.note('why an RP is not told yet: see logout-relay clients list --failing')
     }
   } finally {
     redis.close()

@@ -42,7 +42,8 @@ export const cloudEventsStructured: Decoder = {
   },
 }
 
-function decodeEvent(event: unknown, headers: WireHeaders): Decoded {
+/** One event in structured mode. */
+export function decodeEvent(event: unknown, headers: WireHeaders): Decoded {
   if (!isObject(event)) return { kind: 'poison', reason: 'value: must be a CloudEvent as a JSON object' }
   const type = textOf(event.type)
   if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }

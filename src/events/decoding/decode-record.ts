@@ -44,6 +44,7 @@ export const registeredDecoders: readonly Decoder[] = [cloudEventsBinary, cloudE
 
 const NO_ISSUER = 'data.issuer: is required, because this relay serves several issuers'
 const EMPTY: DecodeResult = { kind: 'skipped', reason: 'empty' }
+const DEAD_LETTER: Decoded = { kind: 'skipped', reason: 'dead-letter' }
 const UNKNOWN: DecodeResult = { kind: 'skipped', reason: 'unknown-type' }
 
 /** Decodes records of every format. */
@@ -105,6 +106,8 @@ export class Decoders {
 
   #ask(record: WireRecord): Decoded | readonly Decoded[] | undefined {
     const { headers } = record
+    // Another relay's, on a topic that a pattern of this one matches: each would make dead letters of the other's for ever.
+    if (headers['dead-letter-reason'] !== undefined) return DEAD_LETTER
     let parsed: JsonResult | undefined
     const content = (): JsonResult => {
       parsed ??= this.#values.read(record)
@@ -164,6 +167,8 @@ function interpret(
   const configuredAtMs = claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs)
   // Without the clock tolerance, which the cut-off adds, here or from an outcome.
   const occurredAtMs = Math.min(claimedTime(envelope.timeMs, recordedAtMs, writtenAtMs), writtenAtMs)
+  // The session as it was when the record was written, even with a stale time, unless its id is used again and again.
+  const cutOffMs = Math.min(claimedTime(envelope.cutOffMs, writtenAtMs, writtenAtMs), writtenAtMs)
   const common = {
     origin,
     occurredAtMs,
@@ -180,8 +185,7 @@ function interpret(
         type: envelope.type,
         issuer,
         sessionId,
-        // It covers the session as it was when the record was written, even with a stale time.
-        untilMs: writtenAtMs + CLOCK_TOLERANCE_MS,
+        untilMs: cutOffMs + CLOCK_TOLERANCE_MS,
         ...(userId !== undefined && { userId }),
         ...(reason !== undefined && { reason }),
         ...common,
@@ -198,7 +202,7 @@ function interpret(
         type: envelope.type,
         issuer,
         userId,
-        untilMs: (sessionId === undefined ? occurredAtMs : writtenAtMs) + CLOCK_TOLERANCE_MS,
+        untilMs: (sessionId === undefined ? occurredAtMs : cutOffMs) + CLOCK_TOLERANCE_MS,
         ...(sessionId !== undefined && { sessionId }),
         ...(reason !== undefined && { reason }),
         ...common,

@@ -4,8 +4,11 @@ import type { Envelope, JsonResult } from './envelope.ts'
 /** The kind of records that a reader of the log wants. */
 export type RecordKind = 'trigger' | 'registration' | 'client'
 
-/** Why a record in a known format has no effect. `snapshot`: it tells what a table held. `unmapped`: no rule takes it. */
-export type FormatSkip = 'outcome' | 'unknown-type' | 'snapshot' | 'unmapped'
+/**
+ * Why a record in a known format has no effect. `snapshot`: it tells what a table held. `unmapped`: no rule takes it. `dead-letter`: some
+ * relay could not read it, and what reads it again makes a further one.
+ */
+export type FormatSkip = 'outcome' | 'dead-letter' | 'unknown-type' | 'snapshot' | 'unmapped'
 
 /**
  * One result of a record; its data are not validated yet. `skipped`: it has this format but no effect for the relay. With an

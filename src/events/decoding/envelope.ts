@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { parseExactJson } from '../../lib/exact-json.ts'
 import { describeSchema, type Frame, frameIn } from './framing.ts'
 import type { KnownType } from './known-types.ts'
 
@@ -9,6 +10,8 @@ export interface Envelope {
   readonly id?: string | undefined
   /** Milliseconds since the epoch, if the format has a time. */
   readonly timeMs?: number | undefined
+  /** Registrations made later are not meant, if it is earlier than the record was written. Milliseconds since the epoch. */
+  readonly cutOffMs?: number | undefined
   readonly traceparent?: string | undefined
   readonly tracestate?: string | undefined
   readonly data: unknown
@@ -32,7 +35,7 @@ export function parseJson(value: Buffer | null): JsonResult {
   // Invalid bytes would silently become U+FFFD in an id, which then names another session.
   if (!isUtf8(value)) return { kind: 'poison', reason: 'value: is not UTF-8' }
   try {
-    return { kind: 'json', json: JSON.parse(value.toString('utf8')) }
+    return { kind: 'json', json: parseExactJson(value.toString('utf8')) }
   } catch {
     // The parser's message quotes the content, which must not reach a log or a header.
     return NOT_JSON

@@ -1,3 +1,4 @@
+import { parseExactJson } from '../../lib/exact-json.ts'
 import { isObject, textOf } from './envelope.ts'
 
 /** What stands inside of the envelopes that connectors and serializers put around a record's value. */
@@ -92,7 +93,7 @@ function holdsObject(value: unknown): boolean {
 function jsonIn(text: string): unknown {
   if (!/^\s*["[{]/.test(text)) return undefined
   try {
-    return JSON.parse(text)
+    return parseExactJson(text)
   } catch {
     return undefined
   }

@@ -98,6 +98,13 @@ test.each([
     'name: a, topic: t, platform: okta, secretFile: secret, keepHeaders: [ce-type]',
     'keepHeaders',
   ],
+  ...['type', 'event_type', '__value_schema_id', 'webhook-source', 'set-cookie', 'x-tok'].map(
+    (name): [string, string, string] => [
+      `a header that must not be kept: ${name}`,
+      `name: a, topic: t, verify: { kind: bearer, header: X-Tok }, secretFile: secret, keepHeaders: [${name}]`,
+      'keepHeaders',
+    ],
+  ),
   [
     'a file that is not there',
     'name: a, topic: t, platform: okta, secretFile: nowhere',

@@ -227,6 +227,14 @@ describe('while Kafka is away', () => {
     },
   )
 
+  test('an id that no relay takes is lost, and told, instead of holding up those behind it', async () => {
+    const { errors, logouts } = await openProvider()
+    for (const id of [42, undefined, '', 'x'.repeat(1_025)])
+      expect(await logouts.signedOut(id as string)).toBe('lost')
+    expect(errors.map(codeOf)).toEqual(Array(4).fill('LR_RECORD_LOST'))
+    expect(await logouts.signedOut('bob')).toBe('published')
+  })
+
   test('what does not fit into memory is lost, and told', async () => {
     const { kafka, errors, logouts } = await openProvider({ timeoutMs: 0 })
     kafka.state = 'silent'

@@ -47,8 +47,10 @@ const KINDS: Readonly<Record<string, typeof TEXT>> = {
 }
 /** Of which a discriminator may be a part. */
 const CONDITIONS = new Set(['&&', '==', 'in'])
+/** They are no data of the record. */
+const APART = new Set(['id', 'time', 'cutOff'])
 /** They tell one event from another. */
-const OF_EVENT = new Set(['sessionId', 'userId', 'sub', 'sid', 'id', 'time', 'registeredAt'])
+const OF_EVENT = new Set(['sessionId', 'userId', 'sub', 'sid', 'id', 'time', 'cutOff', 'registeredAt'])
 
 /** Compiles and type-checks rules. `isGoingOn`: others stand below them. */
 export function compileRules(entries: readonly RuleEntry[], isGoingOn = false): CompiledRules {
@@ -84,8 +86,9 @@ class Compiler {
         const find = (field: string) => read.find(([it]) => it === field)?.[1]
         return {
           type,
-          fields: read.filter(([field]) => field !== 'time' && field !== 'id'),
+          fields: read.filter(([field]) => !APART.has(field)),
           time: find('time'),
+          cutOff: find('cutOff'),
           id: find('id'),
         }
       }),

@@ -1,3 +1,4 @@
+import { parseExactJson } from '../../../lib/exact-json.ts'
 import { spend } from './budget.ts'
 import { memberOf, readable } from './readable.ts'
 
@@ -12,7 +13,7 @@ export function json(value: unknown): unknown {
   spend(UNITS_PER_PARSE + value.length)
   let found: unknown
   try {
-    found = JSON.parse(value)
+    found = parseExactJson(value)
   } catch {
     return null
   }

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { isOutcomeType } from '../../outcome.ts'
 import { isTopic } from '../../topic-selection.ts'
-import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
-import { structuredType } from '../cloudevents-structured.ts'
+import { cloudEventType, headerOf, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
+import { decodeEvent, structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
 import { isObject, type JsonResult, parseJson, textOf, VALUE_BYTES_MAX } from '../envelope.ts'
 import { isKnownType, kindOf, unread } from '../known-types.ts'
@@ -75,12 +75,14 @@ export class MappingDecoder implements Decoder {
       return lines === undefined ? parsed : this.#mapLines(mapping, lines, texts, record)
     }
     const structured = structuredType(headerText(headers, 'content-type'))
-    if (structured !== undefined && isObject(parsed.json) && isOwnType(String(parsed.json.type)))
-      return undefined
     if (structured === undefined) return this.#map(mapping, peel(parsed.json, false), texts, record)
     const events = Array.isArray(parsed.json) ? parsed.json : [parsed.json]
     if (events.length > ELEMENTS_MAX) return tooMany(events.length)
-    const found = events.flatMap((event) => this.#mapEvent(mapping, event, texts, record))
+    const found = events.flatMap((event) =>
+      isObject(event) && isOwnType(String(event.type))
+        ? decodeEvent(event, headers)
+        : this.#mapEvent(mapping, event, texts, record),
+    )
     return found.length === 1 ? found[0] : found
   }
 
@@ -89,7 +91,8 @@ export class MappingDecoder implements Decoder {
     if (mapping === undefined) return undefined
     const type = cloudEventType(record)
     if (type !== undefined && isOwnType(type)) return undefined
-    if (what === undefined) return true
+    // An event of the relay's own may be in it.
+    if (what === undefined || structuredType(headerOf(record, 'content-type')) !== undefined) return true
     return mapping.rules.some(({ emit }) => emit.some((it) => kindOf(it.type) === what))
   }
 

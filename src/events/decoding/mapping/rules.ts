@@ -61,6 +61,8 @@ export interface Emit {
   readonly type: KnownType
   readonly fields: readonly (readonly [name: string, read: Expression])[]
   readonly time: Expression | undefined
+  /** Of a session id that is used again: logins that were made later are not meant. */
+  readonly cutOff: Expression | undefined
   readonly id: Expression | undefined
 }
 
@@ -87,7 +89,13 @@ export class RecordPart {
   of(variables: Variables): unknown {
     if (this.#variables === variables) return this.#found
     this.#variables = variables
-    this.#found = fieldOf(this.#read, variables)
+    // As it stands: an empty text may be what a condition asks for.
+    try {
+      this.#found = this.#read(variables)
+    } catch {
+      charge(UNITS_PER_FAILURE)
+      this.#found = undefined
+    }
     return this.#found
   }
 }
@@ -164,18 +172,22 @@ function resultOf({ name, cause }: Rule, emit: Emit, variables: Variables): Deco
   for (const [field, read] of emit.fields) {
     const found = fieldOf(read, variables)
     // Some platforms count their ids.
-    if (found !== undefined) data[field] = typeof found === 'boolean' ? found : (text(found) ?? found)
+    if (found === undefined) continue
+    if (field === 'registeredAt') data[field] = time(found) ?? found
+    else data[field] = typeof found === 'boolean' ? found : (text(found) ?? found)
   }
   if (emit.type === 'backchannel-logout-registered') data[OIDC_SESSION_ID] ??= data.clientId
   else if (cause !== undefined && kindOf(emit.type) === 'trigger') data.reason ??= cause
-  const timeMs = emit.time === undefined ? undefined : (time(fieldOf(emit.time, variables)) ?? undefined)
+  const timeOf = (read: Expression | undefined) =>
+    read === undefined ? undefined : (time(fieldOf(read, variables)) ?? undefined)
   const { headers } = variables
   return {
     kind: 'envelope',
     type: emit.type,
     rule: name,
     id: emit.id === undefined ? undefined : (text(fieldOf(emit.id, variables)) ?? undefined),
-    timeMs,
+    timeMs: timeOf(emit.time),
+    cutOffMs: timeOf(emit.cutOff),
     traceparent: textOf(headers.traceparent),
     tracestate: textOf(headers.tracestate),
     data,

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Decoders } from '../../../../../src/events/decoding/decode-record.ts'
 import { compileRules } from '../../../../../src/events/decoding/mapping/compile-rules.ts'
 import { MappingDecoder } from '../../../../../src/events/decoding/mapping/mapping.ts'
@@ -211,4 +211,61 @@ test('a record of many levels leaves nothing behind: it is a dead letter', () =>
   expect(decode(`{"sid":"s-1","a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)).toMatchObject([
     { kind: 'poison' },
   ])
+})
+
+test('a condition on an empty text is met by one', () => {
+  const when = 'value.error == "" && value.type == "out"'
+  expect(decoding([{ ...logout, when }])({ error: '', type: 'out', sid: 's-1' })).toEqual([ended('s-1')])
+})
+
+test('an id beyond what a number holds keeps its digits: rounded it would end the session of another', () => {
+  const decode = decoding([logout])
+  expect(decode('{"type":"out","sid":9007199254740993}')).toEqual([ended('9007199254740993')])
+  expect(decode({ payload: '{"type":"out","sid":12345678901234567890}', schema: {} })).toEqual([
+    ended('12345678901234567890'),
+  ])
+  expect(decode('{"type":"out","sid":1234567890123456}')).toEqual([ended('1234567890123456')])
+})
+
+test('a session whose id is used again ends as it was at the cut-off', () => {
+  const decode = decoding([
+    { ...logout, emit: [{ ...ends[0], fields: { ...ends[0]?.fields, cutOff: '/at' } }] as RuleEntry['emit'] },
+  ])
+  const untilMs = (value: object) => (decode(value)[0] as { trigger: { untilMs: number } }).trigger.untilMs
+  const { 0: late, 1: none } = [{ at: NOW_MS - 600_000 }, {}].map((it) =>
+    untilMs({ type: 'out', sid: 's-1', ...it }),
+  )
+  expect(Number(none) - Number(late)).toBe(600_000)
+})
+
+describe('CloudEvents in structured mode on a mapped topic', () => {
+  const headers = { 'content-type': Buffer.from('application/cloudevents+json') }
+  const own = {
+    specversion: '1.0',
+    id: 'e',
+    source: 's',
+    type: 'session-terminated',
+    data: { sessionId: 's-1' },
+  }
+  const mapped = { ...own, type: 'theirs', data: { type: 'out', sid: 's-2' } }
+
+  test('of the own types are read as such, alone and in a batch with others', () => {
+    const decode = decoding([logout])
+    expect(decode(own, headers)).toEqual([ended('s-1')])
+    const batch = { 'content-type': Buffer.from('application/cloudevents-batch+json') }
+    expect(decode([mapped, own], batch)).toEqual([ended('s-2'), ended('s-1')])
+  })
+
+  test('may be of a kind that no rule makes: a rebuild must not pass over a registration', () => {
+    const compiled = compileRules([logout])
+    const mapping = new MappingDecoder([{ topics: ['events'], rules: compiled.rules }])
+    const record = { topic: 'events', partition: 0, offset: 7, timestampMs: NOW_MS, key: null, value: null }
+    expect(mapping.mayConcern({ ...record, headers }, 'registration')).toBe(true)
+    expect(mapping.mayConcern({ ...record, headers: {} }, 'registration')).toBe(false)
+  })
+})
+
+test('a dead letter on a topic that a pattern matches is passed over, instead of becoming a further one', () => {
+  const headers = { 'dead-letter-reason': Buffer.from('sessionId: is required') }
+  expect(decoding([logout])({ type: 'out' }, headers)).toEqual([{ kind: 'skipped', reason: 'dead-letter' }])
 })

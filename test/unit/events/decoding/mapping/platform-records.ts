@@ -659,6 +659,11 @@ const system = (eventType: string, more: object = {}) => ({
   ...more,
 })
 const okta: readonly Fixture[] = [
+  ...['user.authentication.sso', 'user.session.end'].map((type) => ({
+    what: `no session that users would share: ${type}`,
+    value: system(type, { authenticationContext: { externalSessionId: 'unknown' } }),
+    becomes: unmapped,
+  })),
   {
     what: 'the end of a session',
     value: system('user.session.end'),
