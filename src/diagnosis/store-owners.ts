@@ -17,7 +17,14 @@ export function checkStoreOwners(
   if ('unread' in owners) return []
   const { hasOwn, others, wasEmpty } = owners.value
   const own = issuers()
-  if (others.size === 0) return [ok(`the keys read under ${prefix}: belong to issuers of this relay`)]
+  if (others.size === 0)
+    return [
+      ok(
+        hasOwn
+          ? `the keys read under ${prefix}: belong to issuers of this relay`
+          : `no session of another issuer was met under ${prefix}:`,
+      ),
+    ]
   const twins = [...others.keys()].flatMap((other) => {
     const twin = own.find((it) => spelling(it) === spelling(other))
     return twin === undefined ? [] : [[other, twin] as const]

@@ -6,11 +6,14 @@ export interface OwnerSampleOptions {
   readonly redis: Pick<RedisConnection, 'command'>
   readonly prefix: string
   readonly knowsIssuer: (issuer: string) => boolean
+  /** Who looks only once does not stop where others would go on the next time. */
+  readonly isOnlyLook?: boolean
 }
 
 /** Redis blocks while it scans so many; a look may take so many such steps. */
 const COUNT = 1_000
 const STEPS_MAX = 20
+const STEPS_OF_ONLY_LOOK = 2_000
 const OTHERS_MAX = 100
 
 /**
@@ -32,11 +35,12 @@ export class OwnerSample {
   }
 
   async read(): Promise<StoreOwners> {
-    const { knowsIssuer } = this.#options
+    const { isOnlyLook = false, knowsIssuer } = this.#options
     // What was configured may have changed since.
     if (this.#own !== undefined && !knowsIssuer(this.#own)) this.#own = undefined
     // With a key of its own in it one step is enough, to learn of some others.
-    for (let step = 0; step < (this.#own === undefined ? STEPS_MAX : 1); step++) {
+    const most = isOnlyLook ? STEPS_OF_ONLY_LOOK : STEPS_MAX
+    for (let step = 0; step < (this.#own === undefined ? most : 1); step++) {
       await this.#step()
       if (this.#cursor !== '0') continue
       this.#wasEmpty ??= this.#own === undefined && this.#others.size === 0

@@ -50,7 +50,7 @@ export class RedisFactsReader {
 
   constructor(options: RedisFactsOptions) {
     this.#options = options
-    this.#owners = new OwnerSample(options)
+    this.#owners = new OwnerSample({ ...options, isOnlyLook: options.leavesNoTrace === true })
     options.redis.register(isOversizeScript)
   }
 

@@ -9,7 +9,8 @@ const remedies: Readonly<Record<FailureReason | 'retired', string>> = {
   expired: `the RP was down for too long: have it mended; ${AGAIN}`,
   blocked: `if the address is right, add it to EGRESS_ALLOW, else correct the URI; ${AGAIN}`,
   invalid: `correct the registration (logout URI, alg), or add a key that signs its alg; ${AGAIN}`,
-  discarded: 'an operator did that; logout-relay replay --failed --discarded --from 1d sends them all the same',
+  discarded:
+    'an operator did that; logout-relay replay --failed --discarded --from 1d sends them all the same',
   retired: 'none: an operator has retired the client',
 }
 
