@@ -41,6 +41,10 @@ async function logoutAtPause(path: string) {
   })
 }
 
+/** Relays say every few seconds whom they tell, and what nobody knows is no client to a command. */
+const isListed = (clientId: string) =>
+  eventually(async () => expect(await rowOf(clientId)).toMatchObject({ sent: expect.any(Number) }))
+
 describe.concurrent('clients', () => {
   test('list: which RPs are failing, as all relays see it', async () => {
     const [well, ill] = [`/${randomUUID()}`, `/${randomUUID()}`]
@@ -71,6 +75,7 @@ describe.concurrent('clients', () => {
     const path = `/${randomUUID()}`
     const { clientId } = await logout(path)
     await site.rps.waitFor(path)
+    await isListed(clientId)
     const paused = await command('clients', 'pause', clientId, '--json')
     expect(paused).toMatchObject({ status: 0, rows: [{ clientId, before: 'active', state: 'paused' }] })
     await logoutAtPause(path)
@@ -87,6 +92,7 @@ describe.concurrent('clients', () => {
     const path = `/${randomUUID()}`
     const { clientId } = await logout(path)
     await site.rps.waitFor(path)
+    await isListed(clientId)
     expect(await command('clients', 'pause', clientId)).toMatchObject({ status: 0 })
     const { sessionId } = await logoutAtPause(path)
     const { rows } = await command('backlog', 'list', '--json')
@@ -196,6 +202,13 @@ describe.concurrent('clients', () => {
       site.terminated(registration),
     )
     expect((await site.rps.waitFor(path)).url).toContain('?secret=1')
+  })
+
+  test('list: an issuer that nobody knows is no issuer without failing RPs', async () => {
+    expect(await command('clients', 'list', '--failing', '--issuer', 'nosuch')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('nosuch'),
+    })
   })
 
   test('what is wrong is said, and nothing is published', async () => {

@@ -68,6 +68,10 @@ async function listClients({ issuer: given, failing, limit, json }: Options): Pr
   await withClients(async (site) => {
     const issuer = given === undefined ? undefined : (site.issuers?.resolve(given) ?? given)
     const known = await knownClients(site, issuer)
+    if (issuer !== undefined && known.length === 0 && site.issuers?.knows(issuer) === false) {
+      output.fail(`--issuer: ${issuer} is neither configured here nor the issuer of any RP that is known`)
+      return
+    }
     const errors = await lastErrors(site, known)
     const isIll = (it: KnownClient) => isFailing(it, errors.get(it.rpKey), Date.now())
     const wanted = known
