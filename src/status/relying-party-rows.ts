@@ -71,6 +71,8 @@ const ROWS_MAX = 25
 const ROWS_OF_ISSUERS_MAX = 100
 const TROUBLED_MAX = 5
 const PAUSED_MAX = 3
+/** Longer than a replica holds what it attempts: only what was attempted in vain is due so late. */
+const PUT_OFF_MS = 60_000
 
 /**
  * The RPs at which something is going on: those with the largest backlogs first, then those that are not sent to,
@@ -108,8 +110,11 @@ export function relyingPartyRows(
       ...(problem !== undefined && { problem }),
     }
   }
+  // This replica may not have attempted it since it was started.
+  const isPutOff = ({ nextDueMs = 0 }: RelyingPartyRow) => nextDueMs > nowMs + PUT_OFF_MS
   const isTroubled = ({ key, row }: Keyed) =>
-    row.state === undefined && (row.breaker !== 'closed' || (row.parked > 0 && problemAt(key) !== undefined))
+    row.state === undefined &&
+    (row.breaker !== 'closed' || (row.parked > 0 && (problemAt(key) !== undefined || isPutOff(row))))
   rows.sort((a, b) => inOrder(a.row, b.row))
   const troubled = rows.filter(isTroubled).sort((a, b) => deadlineOf(a) - deadlineOf(b))
   const [late] = rows

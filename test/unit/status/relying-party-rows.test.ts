@@ -106,3 +106,12 @@ test('after a pause the deadline is put off by as long as it lasted', () => {
   expect(rows[0]).not.toHaveProperty('state')
   expect(late).toBeUndefined()
 })
+
+test('an RP that refused before this replica was started takes no logouts: what is parked for it is due much later', () => {
+  const later = { ...sizeOf('refusing', 2), nextDueMs: 639_000 }
+  const { troubled, troubledTotal } = relyingPartyRows([], [later, sizeOf('draining', 9)], quiet)
+  expect(troubledTotal).toBe(1)
+  expect(troubled).toMatchObject([{ clientId: 'refusing', parked: 2 }])
+  const stateOf = () => currentState([{ atMs: 1, state: 'paused' }])
+  expect(relyingPartyRows([], [later], { ...quiet, stateOf }).troubledTotal).toBe(0)
+})
