@@ -5,6 +5,7 @@ import { count, id, parseIssuer } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { siteLayout, withRedis } from '../with-redis.ts'
+import { isEndedBy } from './registration-rows.ts'
 
 interface Options {
   readonly issuer?: string
@@ -93,7 +94,10 @@ function rowOf({ issuer, sessionId, registrations, broken, ended, expiresInMs }:
     userIds: [...new Set(registrations.map(({ userId }) => userId))],
     clientIds: [...new Set(registrations.map(({ clientId }) => clientId))],
     registrations: registrations.length + broken.length,
-    hasEnded: ended !== undefined,
+    hasEnded:
+      registrations.length === 0
+        ? ended !== undefined
+        : registrations.some((it) => isEndedBy(ended, it, Date.now())),
     ...(isShadowed(registrations, broken) && { isShadowed: true }),
     expiresInMs: expiresInMs ?? null,
   }

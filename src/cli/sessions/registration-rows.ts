@@ -2,6 +2,7 @@ import { durationText } from '../../lib/duration-text.ts'
 import { timeText } from '../../lib/time-text.ts'
 import type { SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import type { SessionState } from '../../redis/redis-session-view.ts'
+import { isDatedUntil } from '../../registry/ending.ts'
 import type { HeldRegistration } from '../../registry/registry.ts'
 
 export interface RegistrationRow extends Record<string, unknown> {
@@ -34,7 +35,7 @@ export function registrationRows(
       ...(it.backchannelLogoutUri !== undefined && {
         backchannelLogoutUri: withoutQuery(it.backchannelLogoutUri),
       }),
-      state: stateText(it, ended !== undefined, delivery, nowMs),
+      state: stateText(it, isEndedBy(ended, it, nowMs), delivery, nowMs),
       ...(delivery !== undefined && {
         dueAt: timeText(delivery.dueMs),
         attempts: delivery.state.attempts,
@@ -52,6 +53,15 @@ export function registrationRows(
     }
   })
   return [...rows, ...unreadable]
+}
+
+/** Not for a login that came after the end of a session with the same id. */
+export function isEndedBy(
+  ended: SessionState['ended'],
+  registration: Pick<HeldRegistration, 'registeredAtMs'>,
+  nowMs: number,
+): boolean {
+  return ended !== undefined && isDatedUntil(registration, ended.untilMs ?? Number.POSITIVE_INFINITY, nowMs)
 }
 
 /** How a registration stands, for people. Milliseconds since the epoch. */

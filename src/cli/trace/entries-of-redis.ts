@@ -1,7 +1,7 @@
 import { durationText } from '../../lib/duration-text.ts'
 import type { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
-import { registrationRows } from '../sessions/registration-rows.ts'
+import { isEndedBy, registrationRows } from '../sessions/registration-rows.ts'
 import { parkedOf } from '../sessions/show-session.ts'
 import type { Entry } from './entry.ts'
 import type { Subject } from './subject.ts'
@@ -46,7 +46,6 @@ async function entriesOfSession(
   const entries = registrationRows(state, parked, now).map((row): Entry => {
     const { oidcSessionId, clientId, userId, attempts, lastError } = row
     const delivery = parked.find((it) => it.oidcSessionId === oidcSessionId)
-    const isOwed = ended !== undefined || delivery !== undefined
     const tried =
       attempts === undefined || attempts === 0
         ? ''
@@ -54,6 +53,7 @@ async function entriesOfSession(
     const last = lastError === undefined ? '' : `, last: ${lastError}`
     const registration = state.registrations.find((it) => it.oidcSessionId === oidcSessionId)
     const isShadowed = registration?.isShadowed === true
+    const isOwed = delivery !== undefined || isEndedBy(ended, registration ?? {}, now)
     const text = registration !== undefined && !isOwed && !isShadowed ? 'registered' : row.state
     return {
       atMs: now,

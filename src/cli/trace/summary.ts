@@ -91,10 +91,11 @@ function wasEnded(own: readonly Entry[], all: readonly Entry[]): boolean {
   const registeredAtMs = own.findLast(({ kind }) => kind === 'registered')?.atMs
   return all.some((it) => {
     if (it.kind !== 'trigger') return false
-    if (it.sessionId !== undefined) return it.sessionId === sessionId
-    return (
-      it.userId === userId && registeredAtMs !== undefined && registeredAtMs <= it.atMs + CLOCK_TOLERANCE_MS
-    )
+    // A later login may have the ids of an earlier one.
+    const isMeant = (otherwise: boolean) =>
+      registeredAtMs === undefined ? otherwise : registeredAtMs <= it.atMs + CLOCK_TOLERANCE_MS
+    if (it.sessionId !== undefined) return it.sessionId === sessionId && isMeant(true)
+    return it.userId === userId && isMeant(false)
   })
 }
 

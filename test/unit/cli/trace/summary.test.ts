@@ -99,3 +99,13 @@ describe('summary of a timeline', () => {
     expect(login(16_000)).toMatchObject({ owed: 0, alive: 1 })
   })
 })
+
+test('of a login again with the ids of a session that was ended, nothing is owed', () => {
+  const again = [
+    entry('registered', 'a'),
+    trigger,
+    entry('sent', 'a'),
+    entry('registered', 'a', { atMs: NOW - 1_000 }),
+  ]
+  expect(textOf(...again, entry('alive', 'a')).text).toBe('1 RP: 1 registered, no logout requested')
+})
