@@ -141,6 +141,8 @@ describe('an issuer with a slash too many', () => {
     await relay.waitForLog(({ msg }) => msg === 'consuming')
     issuer.named = `${issuer.url}/`
     await isNotReadyFor(relay.url, 'issuer-known', `${issuer.url}/`)
+    // It is said once, and the line may come after the answer.
+    await relay.waitForLog(({ check }) => check === 'issuer-known')
     const registration = site.registration('/later', { issuer: issuer.url })
     await site.topic.publish(
       site.registered(registration),
