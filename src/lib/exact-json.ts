@@ -3,9 +3,9 @@ const LONG = /\d{16}/
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 
-/** A whole number that JavaScript would round becomes its digits: rounded, an id would name somebody else. */
+/** A number beyond those that JavaScript holds exactly stays as it is written: rounded, an id would name somebody else. */
 const digits: Reviver = (_, value, { source }) =>
-  typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined && /^-?\d+$/.test(source)
+  typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER && source !== undefined
     ? source
     : value
 

@@ -224,6 +224,7 @@ test('an id beyond what a number holds keeps its digits: rounded it would end th
   expect(decode({ payload: '{"type":"out","sid":12345678901234567890}', schema: {} })).toEqual([
     ended('12345678901234567890'),
   ])
+  expect(decode('{"type":"out","sid":9007199254740993.5}')).toEqual([ended('9007199254740993.5')])
   expect(decode('{"type":"out","sid":1234567890123456}')).toEqual([ended('1234567890123456')])
 })
 
