@@ -101,6 +101,11 @@ export class OpenDeliveries {
     return share.isAlone || share.unsettled >= share.of(this.#max) / 2
   }
 
+  /** How many more of this issuer there is room for, of which a part is kept for others. Without a bound while it is alone. */
+  placesFor(share: IssuerShare): number {
+    return share.left(share.unsettled, this.#bounded, this.#max)
+  }
+
   /** True when the registration is being delivered already; the record then waits for that delivery. */
   join(registration: Registration, sourceRecord: SourceRecord | undefined): boolean {
     const open = this.#byRegistration.get(nameOf(registration))

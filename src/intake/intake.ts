@@ -14,6 +14,7 @@ import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import type { OwedAnswer, Registry, RegistryAnswer } from '../registry/registry.ts'
 import { BeforeStart, type BeforeStartOptions } from './before-start.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import { DeferredTriggers } from './deferred-triggers.ts'
 import { FanOuts } from './fan-outs.ts'
 import { type BatchItem, Handover, type Known } from './handover.ts'
 import type { IntakeEvents } from './intake-events.ts'
@@ -61,6 +62,7 @@ export class Intake {
   /** Admits one batch at a time: several that see the same free places would fill them several times. */
   readonly #mutex = new Mutex()
   readonly #fanOuts: FanOuts
+  readonly #deferred: DeferredTriggers
   readonly #handover: Handover
   /** Records that are in a dead letter. One letter holds the whole record. */
   readonly #deadLettered = new WeakSet<WireRecord>()
@@ -71,11 +73,17 @@ export class Intake {
     this.#options = options
     this.#beforeStart = new BeforeStart(options)
     this.#handover = new Handover(options, (item, reason) => this.#refuse(item, reason))
-    this.#fanOuts = new FanOuts({
+    const turns = {
       open: options.open,
       shares: options.relyingParties.shares,
       stopped: this.#stopped.signal,
       mutex: this.#mutex,
+    }
+    this.#fanOuts = new FanOuts(turns)
+    this.#deferred = new DeferredTriggers({
+      ...turns,
+      owedPerTrigger: () => this.#owedPerRecord,
+      apply: (queue, batch) => this.#applyBatch(queue, batch),
     })
   }
 
@@ -152,14 +160,14 @@ export class Intake {
       const open = rest?.open ?? queue.tracker.begin(record.offset)
       if ('kind' in results) {
         if (results.kind !== 'skipped') taken++
-        this.#accept(results, record, open, batch)
+        this.#accept(results, record, open, queue, batch)
         continue
       }
       const part = results.slice(0, wanted - taken)
       taken += part.length
       for (const result of part) {
         open.owe()
-        this.#accept(result, record, open, batch)
+        this.#accept(result, record, open, queue, batch)
       }
       if (part.length === results.length) open.acknowledge()
       else queue.putBack(record, { open, results: results.slice(part.length) })
@@ -168,7 +176,13 @@ export class Intake {
   }
 
   /** Adds one decoded result to the batch. Acknowledges a result that needs no step of the registry. */
-  #accept(decoded: DecodeResult, wire: WireRecord, record: OpenRecord, batch: BatchItem[]): void {
+  #accept(
+    decoded: DecodeResult,
+    wire: WireRecord,
+    record: OpenRecord,
+    queue: PartitionQueue,
+    batch: BatchItem[],
+  ): void {
     const { clock, events, pipeline, tracing } = this.#options
     if (decoded.kind === 'skipped') {
       events.skipped(decoded.reason)
@@ -189,7 +203,9 @@ export class Intake {
     const step = pipeline.step(decoded, now, span?.context)
     if (step !== undefined) {
       this.#options.endpoints?.lookAt(step)
-      batch.push({ decoded, step, wire, record, span })
+      const item = { decoded, wire, record, span }
+      if ('ending' in step && this.#deferred.take(queue, { ...item, step }, batch.length)) return
+      batch.push({ ...item, step })
       return
     }
     span?.end(0)

@@ -19,6 +19,8 @@ export class OffsetTracker {
   #next: number
   readonly #open = new Fifo<Entry>()
   readonly #onAdvance: () => void
+  #unsettled = 0
+  #deferred = 0
 
   /** `position`: the offset of the next record to read; -1 when it is unknown. */
   constructor(position: number, onAdvance: () => void = () => undefined) {
@@ -37,12 +39,22 @@ export class OffsetTracker {
     return this.#next
   }
 
+  /** Records that have begun and are not settled. Deferred ones have not. */
   get openRecords(): number {
-    return this.#open.size
+    return this.#unsettled - this.#deferred
+  }
+
+  /** So many more, or fewer, of the records wait for their first step. */
+  defer(change: 1 | -1): void {
+    this.#deferred += change
   }
 
   begin(offset: number): OpenRecord {
-    const entry = new Entry(offset, () => this.#advance())
+    const entry = new Entry(offset, () => {
+      this.#unsettled--
+      this.#advance()
+    })
+    this.#unsettled++
     this.#open.push(entry)
     this.#next = offset + 1
     return entry

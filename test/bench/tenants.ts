@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
@@ -156,14 +156,17 @@ async function withRelay<T>(
   return measured
 }
 
-/** JSON is YAML, too. */
+/** JSON is YAML, too. No two issuers may have a key file in common. */
 async function writeIssuers({ place }: BenchRun): Promise<string> {
-  const file = join(dirname(place.signingKeysFile), `${place.topic}-issuers.yaml`)
-  const keys = { file: basename(place.signingKeysFile) }
-  await writeFile(
-    file,
-    JSON.stringify({ issuers: [ISSUER, OTHER_ISSUER].map((issuer) => ({ issuer, keys })) }),
-  )
+  const folder = dirname(place.signingKeysFile)
+  const file = join(folder, `${place.topic}-issuers.yaml`)
+  const otherKeys = `${place.topic}-other-keys.json`
+  await copyFile(place.signingKeysFile, join(folder, otherKeys))
+  const issuers = [
+    { issuer: ISSUER, keys: { file: basename(place.signingKeysFile) } },
+    { issuer: OTHER_ISSUER, keys: { file: otherKeys } },
+  ]
+  await writeFile(file, JSON.stringify({ issuers }))
   return file
 }
 

@@ -1,9 +1,10 @@
 import type { PipelineIssuers } from '../../src/intake/pipeline.ts'
 import { ISSUER } from './sample-registration.ts'
 
-/** A relay that serves one issuer. */
+/** A relay that serves one issuer, or more. */
 export function servedIssuer(
   settings: Partial<NonNullable<ReturnType<PipelineIssuers['get']>>> = {},
+  issuers: readonly string[] = [ISSUER],
 ): PipelineIssuers {
   const served = {
     isEnabled: true,
@@ -11,5 +12,5 @@ export function servedIssuer(
     deadlineMs: 3_600_000,
     ...settings,
   }
-  return { get: (issuer) => (issuer === ISSUER ? served : undefined) }
+  return { get: (issuer) => (issuers.includes(issuer) ? served : undefined) }
 }

@@ -10,7 +10,7 @@ import { Pipeline } from '../../../src/intake/pipeline.ts'
 import { configOf, deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
 import { foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { wireRecord } from '../events/wire-records.ts'
-import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { ISSUER, OTHER_ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { servedIssuer } from '../served-issuer.ts'
 
 interface FixtureOptions {
@@ -67,7 +67,10 @@ function intakeFixture(options: FixtureOptions = {}) {
     open: core.open,
     pipeline: new Pipeline(
       new Decoders((name = ISSUER) => name, [...registeredDecoders, foreignFormat], options.schemas),
-      servedIssuer({ signedOutWithoutSession, deadlineMs: configOf(env).delivery.retry.deadlineMs }),
+      servedIssuer({ signedOutWithoutSession, deadlineMs: configOf(env).delivery.retry.deadlineMs }, [
+        ISSUER,
+        OTHER_ISSUER,
+      ]),
     ),
     registryStep: ignored,
     relyingParties: core.relyingParties,
@@ -625,5 +628,61 @@ describe('a session that has ended before', () => {
     expect(accepted.slice(-2)).toEqual(['accepted 0', 'nothing-owed 0'])
     await read({ ...terminated('session-1', { id: 'third' }), ...at })
     expect(attempts).toHaveLength(2)
+  })
+})
+
+describe('a mass logout of one issuer while another is told something, too', () => {
+  const SESSIONS = 600
+  const env = { MAX_UNSETTLED: '200', MAX_IN_FLIGHT: '32', MAX_IN_FLIGHT_PER_RP: '4' }
+  const other = (sessionId: string) => sampleRegistration({ issuer: OTHER_ISSUER, sessionId, clientId: 'other' })
+  const massLogout = Array.from({ length: SESSIONS }, (_, n) =>
+    sampleRegistration({ sessionId: `mass-${n}`, clientId: `client-${n % 40}` }),
+  )
+
+  async function begun() {
+    const fixture = intakeFixture({ env })
+    const { attempts, core, owe, read, registry } = fixture
+    // Its RPs have answered before, and so has the other issuer's.
+    for (const it of [...massLogout.slice(0, 40), other('before')])
+      core.relyingParties.get(it.issuer, it.clientId).standing.ended(0, 5)
+    await owe([other('before')])
+    attempts.pop()?.answer(ok)
+    await fixture.stored()
+    await registry.apply(
+      [...massLogout, other('behind')].map((registration) => ({ kind: 'register' as const, registration, origin: sampleOrigin() })),
+    )
+    const record = (issuer: string, sessionId: string) => terminated(sessionId, { issuer })
+    await read(
+      ...massLogout.map(({ sessionId }) => record(ISSUER, sessionId)),
+      record(OTHER_ISSUER, 'behind'),
+    )
+    return fixture
+  }
+
+  test('is not parked, and the other does not wait behind it', async () => {
+    const { attempts, backlog, core, queue, stored, unanswered } = await begun()
+    const isTold = () => attempts.some((attempt) => tokenOf(attempt).iss === OTHER_ISSUER)
+    await vi.waitFor(() => {
+      expect(isTold()).toBe(true)
+    })
+    expect(attempts.length).toBeLessThan(SESSIONS / 2)
+    expect(queue.tracker.committable).toBe(0)
+    expect(queue.tracker.openRecords).toBeLessThanOrEqual(200)
+    await vi.waitFor(async () => {
+      for (const attempt of unanswered) attempt.answer(ok)
+      await stored()
+      expect(queue.tracker.committable).toBe(SESSIONS + 1)
+    })
+    expect(await backlog.sizes(10)).toEqual([])
+    expect(attempts.length).toBe(SESSIONS + 1)
+    expect(core.open.size).toBe(0)
+  })
+
+  test('what waits is not carried out when the partition goes to another replica', async () => {
+    const { attempts, core, endAll, queue } = await begun()
+    queue.close()
+    await endAll()
+    await vi.waitFor(() => expect(core.open.size).toBe(0))
+    expect(attempts.length).toBeLessThan(SESSIONS / 2)
   })
 })
