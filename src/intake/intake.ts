@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Admission } from '../delivery/admission.ts'
 import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
 import type { EndpointChecks } from '../delivery/endpoint-checks.ts'
@@ -49,6 +50,8 @@ export interface IntakeOptions {
 
 /** Steps that share one round trip to the registry. More would only keep more registrations in memory. */
 const BATCH_RECORDS_MAX = 24
+/** Records that are decoded in one turn of the event loop, whatever becomes of them. */
+const LOOKED_AT_MAX = 100
 const RETRY_DELAY_MS_MAX = 2_000
 
 /**
@@ -102,18 +105,22 @@ export class Intake {
       await this.#options.clear?.wait()
       const release = await this.#mutex.acquire()
       let unprepared: WireRecord | undefined
+      let isIdle = false
       try {
         await this.#options.open.room.wait()
         await this.#options.deadLetters.room.wait()
         if (!queue.isOpen || this.#stopped.signal.aborted) return
         const taken = this.#takeBatch(queue)
         unprepared = taken.unprepared
+        isIdle = taken.batch.length === 0
         await this.#applyBatch(queue, taken.batch)
       } finally {
         release()
       }
       // Not while holding the mutex: other partitions go on, however long it takes.
       if (unprepared !== undefined) await this.#prepare(queue, unprepared)
+      // Nothing was awaited: a fetched batch of records that need no step must not stop the event loop.
+      else if (isIdle) await nextTurn()
     }
   }
 
@@ -141,7 +148,7 @@ export class Intake {
     let taken = 0
     const wanted = this.#batchRecords()
     const now = clock.now()
-    while (taken < wanted && deadLetters.room.isOpen) {
+    for (let looked = 0; looked < LOOKED_AT_MAX && taken < wanted && deadLetters.room.isOpen; looked++) {
       const item = queue.next()
       if (item === undefined) break
       if ('skipTo' in item) {

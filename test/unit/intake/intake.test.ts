@@ -10,7 +10,13 @@ import { Pipeline } from '../../../src/intake/pipeline.ts'
 import { configOf, deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
 import { foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
 import { wireRecord } from '../events/wire-records.ts'
-import { ISSUER, OTHER_ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import {
+  ISSUER,
+  OTHER_ISSUER,
+  sampleEnding,
+  sampleOrigin,
+  sampleRegistration,
+} from '../sample-registration.ts'
 import { servedIssuer } from '../served-issuer.ts'
 
 interface FixtureOptions {
@@ -634,7 +640,8 @@ describe('a session that has ended before', () => {
 describe('a mass logout of one issuer while another is told something, too', () => {
   const SESSIONS = 600
   const env = { MAX_UNSETTLED: '200', MAX_IN_FLIGHT: '32', MAX_IN_FLIGHT_PER_RP: '4' }
-  const other = (sessionId: string) => sampleRegistration({ issuer: OTHER_ISSUER, sessionId, clientId: 'other' })
+  const other = (sessionId: string) =>
+    sampleRegistration({ issuer: OTHER_ISSUER, sessionId, clientId: 'other' })
   const massLogout = Array.from({ length: SESSIONS }, (_, n) =>
     sampleRegistration({ sessionId: `mass-${n}`, clientId: `client-${n % 40}` }),
   )
@@ -649,7 +656,11 @@ describe('a mass logout of one issuer while another is told something, too', () 
     attempts.pop()?.answer(ok)
     await fixture.stored()
     await registry.apply(
-      [...massLogout, other('behind')].map((registration) => ({ kind: 'register' as const, registration, origin: sampleOrigin() })),
+      [...massLogout, other('behind')].map((registration) => ({
+        kind: 'register' as const,
+        registration,
+        origin: sampleOrigin(),
+      })),
     )
     const record = (issuer: string, sessionId: string) => terminated(sessionId, { issuer })
     await read(
@@ -685,4 +696,15 @@ describe('a mass logout of one issuer while another is told something, too', () 
     await vi.waitFor(() => expect(core.open.size).toBe(0))
     expect(attempts.length).toBeLessThan(SESSIONS / 2)
   })
+})
+
+test('the event loop turns while records are passed over that need no step', async () => {
+  const { read, skipped } = intakeFixture()
+  let passed = Number.NaN
+  setImmediate(() => {
+    passed = skipped.length
+  })
+  await read(...Array.from({ length: 2_000 }, () => wireRecord({ type: 'somebody-elses' })))
+  expect(skipped).toHaveLength(2_000)
+  expect(passed).toBeLessThan(1_000)
 })
