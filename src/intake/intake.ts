@@ -1,57 +1,37 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Admission } from '../delivery/admission.ts'
-import type { DeliveryTracing } from '../delivery/delivery-tracing.ts'
-import type { EndpointChecks } from '../delivery/endpoint-checks.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import type { RelyingParties } from '../delivery/relying-party.ts'
 import type { RpSettingsCache } from '../delivery/rp-settings-cache.ts'
-import type { DecodeResult } from '../events/decoding/decode-record.ts'
-import type { RecordPosition, WireRecord } from '../events/wire-record.ts'
-import type { Clock } from '../lib/clock.ts'
+import type { WireRecord } from '../events/wire-record.ts'
 import { delay } from '../lib/deferred.ts'
 import type { Gate } from '../lib/gate.ts'
 import { Mutex } from '../lib/mutex.ts'
 import type { RepeatedStep } from '../lib/repeated-steps.ts'
 import type { OwedAnswer, Registry, RegistryAnswer } from '../registry/registry.ts'
 import { BeforeStart, type BeforeStartOptions } from './before-start.ts'
-import type { DeadLetters } from './dead-letters.ts'
 import { DeferredTriggers } from './deferred-triggers.ts'
 import { FanOuts } from './fan-outs.ts'
 import { type BatchItem, Handover, type Known } from './handover.ts'
-import type { IntakeEvents } from './intake-events.ts'
-import type { OpenRecord } from './offset-tracker.ts'
 import type { PartitionQueue } from './partition-queue.ts'
-import { issuerOf, type Pipeline, typeOf } from './pipeline.ts'
+import { RecordBatches, type RecordBatchesOptions } from './record-batches.ts'
 import type { TriggerStep } from './trigger-step.ts'
 
-export interface IntakeOptions {
+export interface IntakeOptions extends RecordBatchesOptions {
   readonly admission: Admission
   /** Nothing is taken while it is closed. It opens when the service stops. */
   readonly clear?: Pick<Gate, 'wait'>
-  readonly clock: Clock
-  readonly deadLetters: DeadLetters
-  /** Looks at the addresses that records name, without keeping anybody waiting. */
-  readonly endpoints?: Pick<EndpointChecks, 'lookAt'>
-  readonly events: IntakeEvents
   readonly isBeforeStart: BeforeStartOptions['isBeforeStart']
-  /** Called for a record that cannot be carried out because of its content or the registry's. It becomes a dead letter. */
-  readonly onRefused: (record: RecordPosition, reason: string) => void
-  /** Called for each record that names a type nobody here reads. Must be cheap. */
-  readonly onUnknownType?: (type: string, record: RecordPosition) => void
   readonly open: OpenDeliveries
-  readonly pipeline: Pipeline
   readonly registry: Registry
   /** The repeated call of the registry. */
   readonly registryStep: RepeatedStep
   readonly relyingParties: RelyingParties
   readonly settings: RpSettingsCache
-  readonly tracing?: DeliveryTracing | undefined
 }
 
 /** Steps that share one round trip to the registry. More would only keep more registrations in memory. */
 const BATCH_RECORDS_MAX = 24
-/** Records that are decoded in one turn of the event loop, whatever becomes of them. */
-const LOOKED_AT_MAX = 100
 const RETRY_DELAY_MS_MAX = 2_000
 
 /**
@@ -65,17 +45,15 @@ export class Intake {
   /** Admits one batch at a time: several that see the same free places would fill them several times. */
   readonly #mutex = new Mutex()
   readonly #fanOuts: FanOuts
-  readonly #deferred: DeferredTriggers
+  readonly #batches: RecordBatches
   readonly #handover: Handover
-  /** Records that are in a dead letter. One letter holds the whole record. */
-  readonly #deadLettered = new WeakSet<WireRecord>()
   /** The recent average of deliveries per record. It predicts the size of the next batch. */
   #owedPerRecord = 1
 
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#beforeStart = new BeforeStart(options)
-    this.#handover = new Handover(options, (item, reason) => this.#refuse(item, reason))
+    this.#handover = new Handover(options, (item, reason) => this.#batches.refuse(item, reason))
     const turns = {
       open: options.open,
       shares: options.relyingParties.shares,
@@ -83,11 +61,12 @@ export class Intake {
       mutex: this.#mutex,
     }
     this.#fanOuts = new FanOuts(turns)
-    this.#deferred = new DeferredTriggers({
+    const deferred = new DeferredTriggers({
       ...turns,
       owedPerTrigger: () => this.#owedPerRecord,
       apply: (queue, batch) => this.#applyBatch(queue, batch),
     })
+    this.#batches = new RecordBatches(options, deferred)
   }
 
   stop(): void {
@@ -110,7 +89,7 @@ export class Intake {
         await this.#options.open.room.wait()
         await this.#options.deadLetters.room.wait()
         if (!queue.isOpen || this.#stopped.signal.aborted) return
-        const taken = this.#takeBatch(queue)
+        const taken = this.#batches.take(queue, this.#batchRecords())
         unprepared = taken.unprepared
         isIdle = taken.batch.length === 0
         await this.#applyBatch(queue, taken.batch)
@@ -139,95 +118,6 @@ export class Intake {
       async () => decoders.prepare(record),
       silent,
     )
-  }
-
-  /** `unprepared`: the record that is next, and whose schema must be looked up first. */
-  #takeBatch(queue: PartitionQueue): { batch: BatchItem[]; unprepared?: WireRecord } {
-    const { clock, deadLetters, pipeline } = this.#options
-    const batch: BatchItem[] = []
-    let taken = 0
-    const wanted = this.#batchRecords()
-    const now = clock.now()
-    for (let looked = 0; looked < LOOKED_AT_MAX && taken < wanted && deadLetters.room.isOpen; looked++) {
-      const item = queue.next()
-      if (item === undefined) break
-      if ('skipTo' in item) {
-        queue.tracker.skipTo(item.skipTo)
-        continue
-      }
-      const { record, rest } = item
-      const preparing = rest === undefined ? pipeline.decoders.prepare(record) : undefined
-      if (preparing !== undefined) {
-        // It is asked for again, and awaited, once this batch is applied.
-        preparing.catch(() => undefined)
-        queue.putBack(record)
-        return { batch, unprepared: record }
-      }
-      const results = rest?.results ?? pipeline.decoders.decode(record, now)
-      const open = rest?.open ?? queue.tracker.begin(record.offset)
-      if ('kind' in results) {
-        if (results.kind !== 'skipped') taken++
-        this.#accept(results, record, open, queue, batch)
-        continue
-      }
-      const part = results.slice(0, wanted - taken)
-      taken += part.length
-      for (const result of part) {
-        open.owe()
-        this.#accept(result, record, open, queue, batch)
-      }
-      if (part.length === results.length) open.acknowledge()
-      else queue.putBack(record, { open, results: results.slice(part.length) })
-    }
-    return { batch }
-  }
-
-  /** Adds one decoded result to the batch. Acknowledges a result that needs no step of the registry. */
-  #accept(
-    decoded: DecodeResult,
-    wire: WireRecord,
-    record: OpenRecord,
-    queue: PartitionQueue,
-    batch: BatchItem[],
-  ): void {
-    const { clock, events, pipeline, tracing } = this.#options
-    if (decoded.kind === 'skipped') {
-      events.skipped(decoded.reason)
-      if (decoded.reason === 'unknown-type' && decoded.type !== undefined)
-        this.#options.onUnknownType?.(decoded.type, wire)
-      record.acknowledge()
-      return
-    }
-    if (decoded.kind === 'poison') {
-      events.poisoned(wire, decoded.type, decoded.reason)
-      this.#publishDeadLetter(wire, decoded.reason, record)
-      return
-    }
-    const now = clock.now()
-    const isServed = pipeline.serves(issuerOf(decoded))
-    // The span begins before the registry is asked, because the mark carries its context to every delivery.
-    const span = isServed && decoded.kind === 'trigger' ? tracing?.resolving(decoded.trigger, now) : undefined
-    const step = pipeline.step(decoded, now, span?.context)
-    if (step !== undefined) {
-      this.#options.endpoints?.lookAt(step)
-      const item = { decoded, wire, record, span }
-      if ('ending' in step && this.#deferred.take(queue, { ...item, step }, batch.length)) return
-      batch.push({ ...item, step })
-      return
-    }
-    span?.end(0)
-    const result = decoded.kind === 'registration' ? 'retired' : 'ignored'
-    events.accepted(decoded, isServed ? result : 'unknown-issuer', 0)
-    record.acknowledge()
-  }
-
-  #publishDeadLetter(wire: WireRecord, reason: string, record: OpenRecord): void {
-    if (this.#deadLettered.has(wire)) {
-      record.acknowledge()
-      return
-    }
-    this.#deadLettered.add(wire)
-    this.#options.deadLetters.publish(wire, reason, () => record.acknowledge())
   }
 
   async #applyBatch(queue: PartitionQueue, batch: readonly BatchItem[]): Promise<void> {
@@ -300,7 +190,7 @@ export class Intake {
   #handOver(queue: PartitionQueue, item: BatchItem, answer: RegistryAnswer, known: Known): number {
     const { decoded, record } = item
     if (decoded.kind === 'registration') {
-      if (answer.kind === 'refused') this.#refuse(item, answer.reason)
+      if (answer.kind === 'refused') this.#batches.refuse(item, answer.reason)
       return this.#handover.deliverLate(decoded, record, answer, known)
     }
     if (answer.kind === 'configured') this.#options.events.accepted(decoded, 'accepted', 0)
@@ -355,14 +245,6 @@ export class Intake {
     span?.end(count)
     const result = count > 0 ? 'accepted' : isRefused ? 'refused' : 'nothing-owed'
     this.#options.events.accepted(decoded, result, count)
-  }
-
-  #refuse({ decoded, record, wire }: BatchItem, reason: string): void {
-    const { events, onRefused } = this.#options
-    record.owe()
-    events.poisoned(wire, typeOf(decoded), reason)
-    onRefused(wire, reason)
-    this.#publishDeadLetter(wire, reason, record)
   }
 
   async #handOverKnown(isWanted: () => boolean, known: Known): Promise<void> {
