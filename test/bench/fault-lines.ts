@@ -15,6 +15,7 @@ export function faultLines(measured: Measurements): string {
     isolationLines,
     sharingLines,
     tenantsLines,
+    manyIssuersLines,
     parkedLines,
     rebuildLines,
     replayLines,
@@ -97,6 +98,14 @@ function tenantsLines({ tenants }: Measurements): string[] {
       `alone ${of((run) => run.aloneP50Ms)} and ${of((run) => run.aloneP99Ms)} ms; its trigger behind all those of the other is sent after ${of((run) => run.behindSeconds)} s; ` +
       `all of the other is sent after ${of((run) => run.seconds)} s, alone ${of((run) => run.aloneSeconds)} s.`,
   ]
+}
+
+function manyIssuersLines({ manyIssuers }: Measurements): string[] {
+  return manyIssuers.map(
+    ({ one, many }) =>
+      `${many.issuers} issuers of one session each: ${amount(many.perCpuSecond)} deliveries per CPU-s and ${amount(many.peakRssMb)} MB; ` +
+      `one issuer with as many sessions: ${amount(one.perCpuSecond)} and ${amount(one.peakRssMb)} MB.`,
+  )
 }
 
 function parkedLines({ parked }: Measurements): string[] {

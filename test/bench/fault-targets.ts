@@ -15,6 +15,7 @@ export function judgeFaults(measured: Measurements): TargetResult[] {
     judgeIsolation,
     judgeSharing,
     judgeTenants,
+    judgeManyIssuers,
     judgeParked,
     judgeRebuild,
     judgeReplay,
@@ -107,6 +108,29 @@ function judgeTenants({ tenants }: Measurements): TargetResult[] {
   return [
     atMost('a tenant beside the mass logout of another, latency p99, with / without', ratio, 2),
     atMost('mass logout of a tenant, duplicate deliveries', duplicates, 0),
+  ]
+}
+
+function judgeManyIssuers({ manyIssuers }: Measurements): TargetResult[] {
+  if (manyIssuers.length === 0) return []
+  const { lost, duplicates, outcomesMissing } = totalOf(manyIssuers.map(({ many }) => many))
+  return [
+    atMost(
+      'a thousand issuers, cost per delivery, many / one',
+      median(manyIssuers.map(({ one, many }) => one.perCpuSecond / many.perCpuSecond)),
+      1.05,
+    ),
+    atMost(
+      'a thousand issuers, additional peak memory',
+      median(manyIssuers.map(({ one, many }) => many.peakRssMb - one.peakRssMb)),
+      15,
+      'MB',
+    ),
+    atMost(
+      'a thousand issuers, lost and duplicate deliveries, missing outcomes',
+      lost + duplicates + outcomesMissing,
+      0,
+    ),
   ]
 }
 

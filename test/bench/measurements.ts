@@ -2,6 +2,7 @@ import type { BenchContext } from './bench-context.ts'
 import { type CrashRun, measureCrash } from './crash.ts'
 import { type IsolationRun, measureIsolation } from './isolation.ts'
 import { type LatencyRun, measureLatency } from './latency.ts'
+import { type ManyIssuersRun, measureManyIssuers } from './many-issuers.ts'
 import { type MappedRun, measureDecoding, measureMapped } from './mapped.ts'
 import type { BenchOptions } from './options.ts'
 import { measureParked, type ParkedRun } from './parked.ts'
@@ -32,6 +33,8 @@ export interface Measurements {
   readonly sharing: SharingRun[]
   /** A tenant beside the mass logout of another. */
   readonly tenants: TenantsRun[]
+  /** A thousand issuers beside one. */
+  readonly manyIssuers: ManyIssuersRun[]
   readonly parked: ParkedRun[]
   readonly rebuild: RebuildRun[]
   readonly replay: ReplayRun[]
@@ -54,6 +57,7 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
     isolation: [],
     sharing: [],
     tenants: [],
+    manyIssuers: [],
     parked: [],
     rebuild: [],
     replay: [],
@@ -129,6 +133,9 @@ export async function measureAll(context: BenchContext, options: BenchOptions): 
   }
   if (stages.includes('tenants') && withRelay) {
     for (const round of rounds) {
+      const manyIssuers = await measureManyIssuers(context, firstAlgorithm)
+      measured.manyIssuers.push(manyIssuers)
+      appendProgress(`tenants ${round}/${runs}`, manyIssuers)
       const run = await measureTenants(context, firstAlgorithm, options)
       measured.tenants.push(run)
       appendProgress(`tenants ${round}/${runs}`, run)

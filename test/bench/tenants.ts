@@ -1,11 +1,10 @@
-import { copyFile, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { monotonicMs } from '../support/ledger/monotonic-clock.ts'
 import type { BenchContext, BenchRun } from './bench-context.ts'
 import { TRIGGERS_PER_SECOND } from './latency.ts'
 import { loadByTopic, preload } from './load.ts'
+import { writeIssuers } from './many-issuers.ts'
 import { pollUntil } from './poll.ts'
 import { type Program, startProgram } from './program.ts'
 import type { BenchAlgorithm } from './signing-keys.ts'
@@ -148,26 +147,14 @@ async function withRelay<T>(
     ...(others.length > 0 ? makeSessions(WARM_UP_SESSIONS, rpsOf(others), OTHER_RPS, OTHER_ISSUER) : []),
   ]
   await seedRegistrations(redis, place.redisPrefix, [...warmUp, ...massLogout, ...others], algorithm)
-  await using program = startProgram('relay', place, { ISSUERS_FILE: await writeIssuers(run) })
+  await using program = startProgram('relay', place, {
+    ISSUERS_FILE: await writeIssuers(run, [ISSUER, OTHER_ISSUER]),
+  })
   await loadByTopic(run, program).warmUp(warmUp)
   await ledger.reset()
   const measured = await measure(run, program)
   await program.stop()
   return measured
-}
-
-/** JSON is YAML, too. No two issuers may have a key file in common. */
-async function writeIssuers({ place }: BenchRun): Promise<string> {
-  const folder = dirname(place.signingKeysFile)
-  const file = join(folder, `${place.topic}-issuers.yaml`)
-  const otherKeys = `${place.topic}-other-keys.json`
-  await copyFile(place.signingKeysFile, join(folder, otherKeys))
-  const issuers = [
-    { issuer: ISSUER, keys: { file: basename(place.signingKeysFile) } },
-    { issuer: OTHER_ISSUER, keys: { file: otherKeys } },
-  ]
-  await writeFile(file, JSON.stringify({ issuers }))
-  return file
 }
 
 /** As a provider writes that ends one session after the other. */
