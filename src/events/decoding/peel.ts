@@ -169,7 +169,10 @@ function jsonIn(text: string): unknown {
 /** A text that a converter may have put in quotes or in an envelope, such as a key or a header. */
 export function plainText(text: string | undefined): string | undefined {
   if (text === undefined || !/^\s*["{]/.test(text)) return text
-  return textOf(peel(text).value) ?? text
+  const inner = jsonIn(text)
+  // Not by `peel`: an id may be base64 of whatever its platform keeps in it.
+  const said = isObject(inner) ? payloadOf(inner, true)?.payload : inner
+  return typeof said === 'string' && said !== '' ? plainText(said) : text
 }
 
 /** A header as `headerText` has it, without what a converter has put around it. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Decoders } from '../../../../src/events/decoding/decode-record.ts'
-import { peel } from '../../../../src/events/decoding/peel.ts'
+import { peel, plainText } from '../../../../src/events/decoding/peel.ts'
 
 const data = { sessionId: 's-1', userId: 'u-1' }
 const typed = { type: 'session-terminated', ...data }
@@ -134,6 +134,19 @@ test('a change record as a CloudEvent of Debezium, whose operation stands beside
   expect(peel(change('r'))).toMatchObject({ op: 'r', value: typed })
   expect(decode(event({ iodebeziumop: 'r', data }))).toEqual({ kind: 'skipped', reason: 'snapshot' })
   expect(decode(event({ iodebeziumop: 'c', data }))).toEqual(trigger)
+})
+
+test('an id in quotes that is base64 of JSON stays as it is', () => {
+  const id = base64({ sid: 's-1' })
+  for (const text of [
+    id,
+    JSON.stringify(id),
+    JSON.stringify(JSON.stringify(id)),
+    JSON.stringify({ schema, payload: id }),
+  ])
+    expect(plainText(text)).toBe(id)
+  for (const text of ['', '"', '{"id":"k"}', '""', '{"schema":{},"payload":7}'])
+    expect(plainText(text)).toBe(text)
 })
 
 test('the outcome of another relay in quotes is an outcome', () => {
