@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { eventually } from '../support/eventually.ts'
+import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { ISSUER, RelaySite } from '../support/relay-site.ts'
@@ -23,6 +24,7 @@ let relay: RelayProcess
 let url: string
 /** Of a source whose topic does not exist. */
 let missing: string
+let env: Record<string, string>
 
 beforeAll(async () => {
   kafka = await startKafkaCluster({ properties: WITH_RULES })
@@ -41,13 +43,14 @@ beforeAll(async () => {
   await writeFile(join(site.folder, 'secret'), ory?.credentials.text ?? '')
   const topics = Object.values(sources).join()
   await writeFile(mapping, `mappings: [{ topics: [${topics}], preset: ory, issuer: "${ISSUER}" }]\n`)
-  relay = await site.startRelay({
+  env = {
     INTAKE_PORT: '0',
     INTAKE_FILE: intake,
     MAPPING_FILE: mapping,
     KAFKA_TOPICS: `${site.topic.name},${topics}`,
     CHECK_INTERVAL_MS: '200',
-  })
+  }
+  relay = await site.startRelay(env)
   const { port } = await relay.waitForLog(({ msg }) => msg === 'listening for webhooks')
   url = `http://127.0.0.1:${port}/intake/ory`
 })
@@ -79,6 +82,14 @@ test('a topic that does not exist concerns its source alone: other sources and t
   await site.topic.waitForOutcome(other.clientId, other.sessionId)
   expect(await isReady()).toBe(true)
   await eventually(async () => expect(await findings()).toBe(1))
+  const commands = [['trace', other.sessionId], ['replay', '--from', '1h', '--dry-run'], ['doctor']].map(
+    (args) => relayCommand([...args, '--json'], site.commandEnvironment(env)),
+  )
+  const [traced, replayed, doctor] = await Promise.all(commands)
+  expect([traced?.status, replayed?.status]).toEqual([0, 0])
+  expect(doctor?.rows.filter(({ check }) => check === 'topic-missing')).toContainEqual(
+    expect.objectContaining({ severity: 'warning', about: missing }),
+  )
 
   const created = await TopicLog.create(kafka.brokers, missing)
   try {
