@@ -41,6 +41,7 @@ import { createIssuers, issuersLayout } from './create-issuers.ts'
 import { fileProblems } from './file-problems.ts'
 import { readRuleUse } from './read-rule-use.ts'
 import { RecordMapping } from './record-mapping.ts'
+import { webhookTopics } from './webhook-intake.ts'
 
 /** Closed by closing `topics`. */
 export interface OpenedKafka {
@@ -110,6 +111,7 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     kafka: { ...expectedLayout.kafka, brokers, isTls, topics },
   })
   if (config === undefined) return notConfigured('kafka')
+  const ofWebhooks = await webhookTopics(configuration.part(layout.intake.file), config.kafka.topics)
   const names = {
     outcome: configuration.part(outcomeTopic),
     deadLetter: configuration.part(deadLetterTopic),
@@ -127,6 +129,7 @@ async function kafka({ configuration, openKafka }: DoctorParts): Promise<readonl
     open: async (brokers) => {
       const { kafka, topics } = await openKafka(brokers)
       const inputs = new InputTopics(config.kafka.topics, topics)
+      inputs.makeOptional(ofWebhooks)
       // Which issuer is meant does not matter to the rules.
       const decoders = mapping.decoders((name) => name ?? '')
       const readRules = async () => {

@@ -148,8 +148,9 @@ export class RecoveryRun {
 
   /** What is published from now on is followed. Throws what waiting cannot mend. */
   async start(): Promise<void> {
-    const { outcomeTopic, topics } = this.#config.kafka
-    for (const topic of new Set([...topics.names, outcomeTopic])) await this.#topics.partitions(topic)
+    const { outcomeTopic } = this.#config.kafka
+    for (const topic of new Set([...this.#inputs.selection.names, outcomeTopic]))
+      await this.#topics.partitions(topic)
     const { clients, clientStates } = this.#stores
     await new ClientStatesRefresh(clientStates, clients).look()
     await this.#follow.start()

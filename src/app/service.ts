@@ -328,6 +328,7 @@ export class Service {
     const port = await this.#http.listen(config.http.port, config.http.bindAddress)
     this.#logger.info({ port }, 'listening')
     await this.#webhooks.start(config.signingKeys.reloadMs)
+    this.#inputs.makeOptional(this.#webhooks.topics)
     this.#redis.start()
     await this.#redisUp.wait()
     await this.#retry('kafka-topics', () => this.#findTopics())
@@ -400,10 +401,10 @@ export class Service {
   }
 
   async #findTopics(): Promise<void> {
-    const { deadLetterTopic, outcomeTopic, topics } = this.#config.kafka
+    const { deadLetterTopic, outcomeTopic } = this.#config.kafka
     await this.#inputs.look()
     try {
-      for (const topic of topics.names) await this.#topics.partitions(topic)
+      for (const topic of this.#inputs.selection.names) await this.#topics.partitions(topic)
     } catch (error) {
       // Kafka answers: the checks tell which topic is missing, and how to create it.
       if (codeOf(error) === 'LR_TOPIC_MISSING') void this.#checkup.start(this.#stopping.signal)

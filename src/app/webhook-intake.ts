@@ -6,7 +6,7 @@ import type { CheckedPart } from '../diagnosis/checkup.ts'
 import type { WebhookFailure } from '../diagnosis/facts.ts'
 import type { TopicSelection } from '../events/topic-selection.ts'
 import type { Clock } from '../lib/clock.ts'
-import { messageOf } from '../lib/errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { Ration } from '../lib/ration.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -30,6 +30,8 @@ const REFUSED_LINES_PER_MINUTE = 60
 /** Not ready any more after so long, and ready again so long after the last failure: without webhooks nobody would notice. */
 const LASTING_MS = 3_000
 const FORGOTTEN_MS = 60_000
+/** What concerns one topic, and for every replica alike. */
+const OF_TOPIC = new Set(['LR_TOPIC_MISSING', 'LR_REFUSED'])
 
 /** The port for platforms that send webhooks and no records; nothing without `INTAKE_PORT`. */
 export class WebhookIntake {
@@ -38,6 +40,8 @@ export class WebhookIntake {
   readonly #refusedLines = new Ration(REFUSED_LINES_PER_MINUTE)
   /** By topic, while Kafka takes none of its webhooks; the last one decides. */
   readonly #failures = new Map<string, WebhookFailure>()
+  /** When Kafka last took a webhook, for whatever topic. */
+  #publishedMs = Number.NEGATIVE_INFINITY
   #sources: readonly IntakeSource[] = []
   #listener: WebhookListener | undefined
 
@@ -57,15 +61,27 @@ export class WebhookIntake {
     return this.#file?.problem
   }
 
+  /** Those that webhooks are written to now. */
+  get topics(): readonly string[] {
+    return this.#sources.map(({ topic }) => topic)
+  }
+
   get failures(): readonly WebhookFailure[] {
     return [...this.#failures.values()]
   }
 
-  /** Why no webhook can be taken, if it has lasted. */
+  /**
+   * Why this replica can take no webhook at all, if that has lasted: another replica may, so that webhooks should go there. What is
+   * wrong with one topic is wrong for each of them, and takes no pod out of its Service: the other sources are answered.
+   */
   notReady(): Record<string, string> {
     const now = this.#options.clock.now()
     const lasting = this.failures.find(
-      ({ sinceMs, lastMs }) => lastMs - sinceMs > LASTING_MS && now - lastMs < FORGOTTEN_MS,
+      ({ isOfTopic, sinceMs, lastMs }) =>
+        !isOfTopic &&
+        this.#publishedMs < sinceMs &&
+        lastMs - sinceMs > LASTING_MS &&
+        now - lastMs < FORGOTTEN_MS,
     )
     return lasting === undefined
       ? {}
@@ -145,13 +161,35 @@ export class WebhookIntake {
     const lastMs = this.#options.clock.now()
     const failures = (known?.failures ?? 0) + 1
     const reason = messageOf(error)
-    this.#failures.set(topic, { topic, reason, failures, sinceMs: known?.sinceMs ?? lastMs, lastMs })
+    const isOfTopic = OF_TOPIC.has(codeOf(error) ?? '')
+    this.#failures.set(topic, {
+      topic,
+      isOfTopic,
+      reason,
+      failures,
+      sinceMs: known?.sinceMs ?? lastMs,
+      lastMs,
+    })
     this.#options.events.fault('kafka-webhooks', error, failures)
     if (failures === 1) this.#options.hurry('log')
   }
 
   #published(topic: string): void {
+    this.#publishedMs = this.#options.clock.now()
     if (this.#failures.delete(topic)) this.#options.hurry('log')
+  }
+}
+
+/** The topics that webhooks are written to; none where the file cannot be used, which is told elsewhere. */
+export async function webhookTopics(
+  file: string | undefined,
+  topics: TopicSelection,
+): Promise<readonly string[]> {
+  if (file === undefined) return []
+  try {
+    return (await read(file, topics)).sources.map(({ topic }) => topic)
+  } catch {
+    return []
   }
 }
 

@@ -1,3 +1,4 @@
+import { webhookTopics } from '../app/webhook-intake.ts'
 import { type Config, type Layout, layout, type Placed } from '../config/config.ts'
 import type { TopicSelection } from '../events/topic-selection.ts'
 import { InputTopics } from '../intake/input-topics.ts'
@@ -92,9 +93,14 @@ async function inTime(
   }
 }
 
-/** What a relay with these settings reads now. Throws `LR_UNREACHABLE`. */
-export async function inputTopics(selection: TopicSelection, topics: KafkaTopics): Promise<InputTopics> {
+/** What a relay with these settings reads now; with `intakeFile` the topics of its sources need not exist. Throws `LR_UNREACHABLE`. */
+export async function inputTopics(
+  selection: TopicSelection,
+  topics: KafkaTopics,
+  intakeFile?: string,
+): Promise<InputTopics> {
   const inputs = new InputTopics(selection, topics)
+  inputs.makeOptional(await webhookTopics(intakeFile, selection))
   await reachable('Kafka', inputs.look())
   return inputs
 }

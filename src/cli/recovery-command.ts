@@ -17,6 +17,7 @@ import type { Output } from './output.ts'
 /** What `replay` and `reconcile` read. */
 export const recoveryLayout = {
   ...storeLayout,
+  intake: { file: layout.intake.file },
   kafka: { ...storeLayout.kafka, ...kafkaClient },
   redis: layout.redis,
 } as const satisfies Layout
@@ -54,7 +55,7 @@ export async function runRecovery(
     const { kafka, topics } = await openKafka(config.kafka)
     try {
       let failures = 0
-      const inputs = await inputTopics(config.kafka.topics, topics)
+      const inputs = await inputTopics(config.kafka.topics, topics, config.intake.file)
       const run = new RecoveryRun({
         ...options,
         filter,

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { issuersLayout } from '../app/create-issuers.ts'
 import { RecordMapping } from '../app/record-mapping.ts'
-import { type Layout, layout } from '../config/config.ts'
-import type { TopicSelection } from '../events/topic-selection.ts'
+import { type Layout, layout, type Placed } from '../config/config.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { topicsText } from '../kafka/kafka-refusal.ts'
@@ -31,6 +30,7 @@ interface Options {
 }
 
 const traceLayout = {
+  intake: { file: layout.intake.file },
   kafka: {
     ...kafkaClient,
     topics: layout.kafka.topics,
@@ -79,7 +79,7 @@ async function trace(asked: string, options: Options): Promise<void> {
       const { outcomeTopic, deadLetterTopic, shadowTopic } = config.kafka
       const topics = await reachable(
         'Kafka',
-        existing(kafka, config.kafka.topics, [outcomeTopic, deadLetterTopic, shadowTopic]),
+        existing(kafka, config, [outcomeTopic, deadLetterTopic, shadowTopic]),
       )
       const hidden: PartitionRange[] = []
       const decoders = mapping.decoders(resolveIssuer)
@@ -120,8 +120,12 @@ async function subjectOf(asked: string, issuer: string, view: RedisSessionView):
 }
 
 /** The relay creates its own topics when it starts for the first time; the others that are named must be there. */
-async function existing({ topics }: KafkaBackend, selection: TopicSelection, own: readonly string[]) {
-  const { names: inputs } = await inputTopics(selection, topics)
+async function existing(
+  { topics }: KafkaBackend,
+  { intake, kafka }: Pick<Placed<typeof traceLayout>, 'intake' | 'kafka'>,
+  own: readonly string[],
+) {
+  const { names: inputs, selection } = await inputTopics(kafka.topics, topics, intake.file)
   const found = await topics.names()
   const missing = selection.names.find((topic) => !found.includes(topic))
   if (missing !== undefined) {

@@ -22,7 +22,9 @@ const CURVES: Readonly<Record<string, string>> = {
 
 /** One secret in each line. What is wrong is returned as a text, which quotes none. */
 export function readSharedSecrets(text: string): { secrets: readonly Buffer[] } | string {
-  const lines = text.split(/\r?\n/).filter((line) => line !== '')
+  const lines = withoutMark(text)
+    .split(/\r?\n/)
+    .filter((line) => line !== '')
   if (lines.length === 0) return 'is empty; it must hold the secret'
   if (lines.length > SECRETS_MAX) return `has more than ${SECRETS_MAX} lines, each of which is a secret`
   if (lines.some((line) => line.startsWith('-----BEGIN'))) return 'holds a key; name it in keysFile'
@@ -34,10 +36,15 @@ export function readSharedSecrets(text: string): { secrets: readonly Buffer[] } 
 
 /** Public keys or certificates as PEM, or a JWK set. What is wrong is returned as a text, which quotes none of it. */
 export function readIntakeKeys(text: string): { keys: readonly IntakeKey[] } | string {
-  const found = /^\s*\{/.test(text) ? fromJwks(text) : fromPem(text)
+  const found = /^\s*\{/.test(text) ? fromJwks(withoutMark(text)) : fromPem(text)
   if (typeof found === 'string') return found
   if (found.length === 0) return 'has no key; it must hold public keys as PEM, or a JWK set'
   return found.length > KEYS_MAX ? `has more than ${KEYS_MAX} keys` : { keys: found }
+}
+
+/** Some editors write a byte order mark, which nobody sees and which would be a part of the secret. */
+function withoutMark(text: string): string {
+  return text.replace(/^\ufeff/, '')
 }
 
 function fromPem(text: string): IntakeKey[] | string {

@@ -92,7 +92,8 @@ const source = z.strictObject({
   audience: z.string().min(1, 'must not be empty').optional(),
   keepHeaders: z.array(keptHeader).max(KEPT_HEADERS_MAX, `must be ${KEPT_HEADERS_MAX} at most`).default([]),
 })
-const document = z.strictObject({
+/** What the file holds before it is checked further, also for the schema of the chart's values. */
+export const intakeDocument = z.strictObject({
   sources: z
     .array(source)
     .min(1, 'must have at least one')
@@ -110,7 +111,7 @@ export function readIntakeFile(path: string, topics: TopicSelection): IntakeFile
   const hash = createHash('sha256').update(bytes)
   const read = readYamlDocument(bytes.toString('utf8'))
   if (read.problems.length > 0) throw documentFault(CODE, path, read, read.problems)
-  const { data, error } = document.safeParse(read.value, { error: typeProblem })
+  const { data, error } = intakeDocument.safeParse(read.value, { error: typeProblem })
   if (data === undefined) throw documentFault(CODE, path, read, error.issues.flatMap(schemaProblems))
   const problems: PlacedProblem[] = []
   const names = new Set<string>()

@@ -109,6 +109,8 @@ export interface TopicFacts {
   readonly roles: readonly TopicRole[]
   /** 0 when the topic does not exist. */
   readonly partitions: number
+  /** The relay goes on without it: only webhooks are written there. */
+  readonly isOptional?: boolean
   /** For a pattern in the place of a topic, which has no partitions of its own. */
   readonly pattern?: PatternFacts
   readonly settings: Fact<TopicSettings>
@@ -158,6 +160,8 @@ export interface LogFacts {
 /** Webhooks of which Kafka has not acknowledged the records. */
 export interface WebhookFailure {
   readonly topic: string
+  /** It is missing, or closed to the relay, while Kafka itself answers. */
+  readonly isOfTopic: boolean
   readonly reason: string
   /** In a row. */
   readonly failures: number

@@ -141,10 +141,10 @@ function checkRecordTypes({ unknownTypes: { types, further } }: LogFacts): Found
 }
 
 function checkWebhooksPublished({ webhookFailures = [] }: LogFacts): Found[] {
-  return webhookFailures.map(({ topic, reason, failures, sinceMs }) =>
+  return webhookFailures.map(({ topic, isOfTopic, reason, failures, sinceMs }) =>
     warning(
       `Kafka has taken none of the last ${failures} webhook(s) for ${topic} since ${timeText(sinceMs)}, and they were answered with 503: ${reason}`,
-      `let the relay write to ${topic}; if a platform has given up, have it send them again`,
+      `${isOfTopic ? `create ${topic}, or let the relay write to it` : 'restore the connection to Kafka'}; if a platform has given up, have it send them again`,
       topic,
     ),
   )

@@ -87,6 +87,11 @@ const faults: readonly Fault[] = [
     'check the name servers in its /etc/resolv.conf',
   ],
   [['LR_ATTEMPT_TIMEOUT'], 'no complete answer came in time', 'find out what that server waits for'],
+  [
+    ['LR_ANSWER_INVALID'],
+    'its answer cannot be read',
+    'read the log of that server, or of the proxy in front of it',
+  ],
   [['LR_BODY_TOO_LONG'], 'the answer is too long', 'check what that server sends'],
   ...tlsFaults,
   [

@@ -5,10 +5,16 @@ import type { Expectations, PatternFacts, TopicFacts, TopicRole } from './facts.
 import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
 
 export function checkMissing(
-  { topic, partitions, roles }: TopicFacts,
+  { topic, isOptional = false, partitions, roles }: TopicFacts,
   { kafka }: Pick<Expectations, 'kafka'>,
 ): Found {
   if (partitions > 0) return ok(`the ${roles.join(' and ')} topic ${topic} exists`, topic)
+  if (isOptional)
+    return warning(
+      `the topic ${topic} does not exist, or this relay may not see it: webhooks for it are answered with 503, and nothing else waits for it`,
+      `create it with a partition for each replica that you may run: ${createTopicCommand(topic, kafka)}`,
+      topic,
+    )
   return error(
     `the ${roles.join(' and ')} topic ${topic} does not exist`,
     roles.includes('input')

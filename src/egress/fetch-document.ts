@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
+import type { Readable } from 'node:stream'
 import { tlsHandshake } from '../lib/connect-any.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { reachableAddress } from '../lib/reachable-address.ts'
@@ -84,13 +85,27 @@ export function fetchDocument(
       const answeredAtMs = Date.now()
       const chunks: Buffer[] = []
       let bytes = 0
-      response.on('data', (chunk: Buffer) => {
+      const failed = (error: unknown): void => fail(codeOf(error) ?? 'UNKNOWN', messageOf(error))
+      response.on('error', failed)
+      const body = decoded(response)
+      if (body === undefined) {
+        fail('LR_ANSWER_INVALID', 'the answer is compressed in a way that was not asked for')
+        return
+      }
+      if (body !== response)
+        body.on('error', (error) =>
+          fail('LR_ANSWER_INVALID', `the answer cannot be decompressed: ${messageOf(error)}`),
+        )
+      body.on('data', (chunk: Buffer) => {
         bytes += chunk.length
-        if (bytes > bytesMax) fail('LR_BODY_TOO_LONG', `more than ${bytesMax} bytes`)
-        else chunks.push(chunk)
+        if (bytes <= bytesMax) {
+          chunks.push(chunk)
+          return
+        }
+        fail('LR_BODY_TOO_LONG', `more than ${bytesMax} bytes`)
+        body.destroy()
       })
-      response.on('error', (error) => fail(codeOf(error) ?? 'UNKNOWN', messageOf(error)))
-      response.on('end', () => {
+      body.on('end', () => {
         clearTimeout(timer)
         const text = Buffer.concat(chunks).toString('utf8')
         resolve({ kind: 'answered', ...headOf(response), text, sentAtMs, answeredAtMs })
@@ -102,6 +117,24 @@ export function fetchDocument(
       timeoutMs,
     )
   })
+}
+
+/** Some proxies compress whatever was asked for. The bound on bytes holds for what comes out. */
+function decoded(response: IncomingMessage): Readable | undefined {
+  const encoding = response.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
+  if (encoding === 'identity' || encoding === '') return response
+  const { createBrotliDecompress, createGunzip, createInflate } = process.getBuiltinModule('node:zlib')
+  switch (encoding) {
+    case 'gzip':
+    case 'x-gzip':
+      return response.pipe(createGunzip())
+    case 'deflate':
+      return response.pipe(createInflate())
+    case 'br':
+      return response.pipe(createBrotliDecompress())
+    default:
+      return undefined
+  }
 }
 
 function headOf({ statusCode = 0, headers: { date, age } }: IncomingMessage) {

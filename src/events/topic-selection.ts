@@ -2,7 +2,7 @@
 export interface TopicSelection {
   /** Topics by their names: each is read, and has to exist. */
   readonly names: readonly string[]
-  /** `*` stands for any characters. Every topic that matches one is read, from when it exists. */
+  /** `*` stands for any characters; without one it is a topic that need not exist. Every topic that matches one is read, from when it exists. */
   readonly patterns: readonly string[]
   /** Topics that the relay writes itself. No pattern matches them. */
   readonly excluded: readonly string[]
@@ -35,6 +35,18 @@ export function isTopic(name: string, topic: string): boolean {
 export function patternOf({ names, patterns, excluded }: TopicSelection, topic: string): string | undefined {
   if (names.includes(topic) || excluded.includes(topic) || topic.startsWith(INTERNAL)) return undefined
   return patterns.find((it) => isTopic(it, topic))
+}
+
+/** With these of the named topics read from when they exist, as those of patterns are: none of them has to. */
+export function withOptional(selection: TopicSelection, topics: readonly string[]): TopicSelection {
+  const { excluded, names, patterns } = selection
+  // Where the relay writes itself it cannot go on without.
+  const optional = names.filter((it) => topics.includes(it) && !excluded.includes(it))
+  return {
+    ...selection,
+    names: names.filter((it) => !optional.includes(it)),
+    patterns: [...patterns, ...optional],
+  }
 }
 
 /** Whether the topic is read if it exists. */

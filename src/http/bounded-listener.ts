@@ -106,13 +106,19 @@ export class BoundedListener {
     if (!this.#connections.answers(response)) return
     for (const [name, value] of Object.entries(GUARDS)) response.setHeader(name, value)
     if (this.#isDraining) response.shouldKeepAlive = false
-    const path = (request.url ?? '/').split('?', 1)[0] as string
+    const path = pathOf(request.url ?? '/')
     this.#options.answer(request, response, path, this.#isDraining ? (refused ?? 503) : refused)
   }
 }
 
 function refusedHost({ headers, httpVersion }: IncomingMessage): number | undefined {
   return headers.host === undefined && httpVersion === '1.1' ? 400 : undefined
+}
+
+/** Without the query. A client that takes this server for a proxy names it as well (RFC 9112 §3.2.2). */
+function pathOf(target: string): string {
+  const [path = '/'] = target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)
+  return path === '' ? '/' : path
 }
 
 export function hasBody({ headers }: IncomingMessage): boolean {

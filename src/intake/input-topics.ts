@@ -1,4 +1,4 @@
-import { isSelected, patternOf, type TopicSelection } from '../events/topic-selection.ts'
+import { isSelected, patternOf, type TopicSelection, withOptional } from '../events/topic-selection.ts'
 
 export interface TopicList {
   /** The topics of the cluster that this relay may see. Throws when the cluster does not answer. */
@@ -22,7 +22,7 @@ export const MATCHED_TOPICS_MAX = 1_000
  * in a relay and in commands alike.
  */
 export class InputTopics {
-  readonly selection: TopicSelection
+  #selection: TopicSelection
   readonly #list: TopicList
   #names: readonly string[]
   #matched: readonly string[] = []
@@ -31,9 +31,19 @@ export class InputTopics {
   #left = 0
 
   constructor(selection: TopicSelection, list: TopicList) {
-    this.selection = selection
+    this.#selection = selection
     this.#list = list
     this.#names = selection.names
+  }
+
+  get selection(): TopicSelection {
+    return this.#selection
+  }
+
+  /** Before the first look: these are read from when they exist, and need not be there. */
+  makeOptional(topics: readonly string[]): void {
+    this.#selection = withOptional(this.#selection, topics)
+    this.#names = this.#selection.names
   }
 
   /** As of the last look; before the first only what is named. The same array until something changes. */

@@ -42,6 +42,8 @@ export class KafkaOutcomeLog implements OutcomeLog {
           cause: error,
         })
       }
+      // Said before anything was sent. One topic that is missing costs the others no new connection.
+      if (codeOf(error) === 'LR_TOPIC_MISSING') throw error
       await this.#discard()
       throw explainRefusal(
         error,

@@ -1,5 +1,6 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
 import type { Fact, TopicFacts, TopicRole, TopicSettings } from '../diagnosis/facts.ts'
+import { isPattern } from '../events/topic-selection.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { plainText, protocolType } from './client-words.ts'
@@ -41,11 +42,14 @@ export class TopicFactsReader {
 
   async read(): Promise<TopicFacts[]> {
     const { inputs } = this.#names
-    const facts: TopicFacts[] = inputs.uses().map(({ pattern: topic, matches }) => ({
-      ...{ topic, partitions: 0, settings: { unread: 'it is a pattern' } },
-      roles: ['input'],
-      pattern: { matches, left: inputs.left },
-    }))
+    const facts = inputs.uses().flatMap(({ pattern: topic, matches }): TopicFacts[] => {
+      const input = { topic, partitions: 0, roles: ['input'] } as const
+      if (isPattern(topic))
+        return [
+          { ...input, settings: { unread: 'it is a pattern' }, pattern: { matches, left: inputs.left } },
+        ]
+      return matches > 0 ? [] : [{ ...input, settings: { unread: 'it does not exist' }, isOptional: true }]
+    })
     for (const [topic, roles] of this.#roles()) {
       // First, because unlike a metadata request it never makes the cluster create the topic.
       const settings = await this.#settings(topic)

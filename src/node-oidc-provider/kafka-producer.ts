@@ -15,6 +15,24 @@ export interface KafkaProducer {
 const CONNECTION_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 5_000
 
+/** What a broker says of one record that it will never take: of its size, or of what its topic demands of records. */
+const REFUSALS = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD'])
+const CAUSES_MAX = 5
+
+/**
+ * Why Kafka will never take what was sent; `undefined` for a failure that may pass, as all do that somebody can remedy without
+ * the provider, such as a missing topic or right.
+ */
+export function refusalIn(error: unknown): string | undefined {
+  let at = error
+  for (let depth = 0; depth < CAUSES_MAX && typeof at === 'object' && at !== null; depth++) {
+    const { cause, originalError, type } = at as { cause?: unknown; originalError?: unknown; type?: unknown }
+    if (typeof type === 'string' && REFUSALS.has(type)) return type
+    at = originalError ?? cause
+  }
+  return undefined
+}
+
 /**
  * A producer that is replaced after each failure, because some failures persist in it. It does not repeat anything: kafkajs
  * loses records in its own repetitions. It is kafkajs as it is: the provider may use it for other things.
@@ -51,7 +69,8 @@ export class OwnProducer implements KafkaProducer {
       const producer = await this.#connected()
       return await producer.send(record)
     } catch (error) {
-      await this.#discard()
+      // A regular answer, after which the producer is well.
+      if (refusalIn(error) === undefined) await this.#discard()
       throw error
     }
   }

@@ -82,6 +82,9 @@ const ALGORITHMS = new Set(['PS256', 'ES256', 'EdDSA', 'Ed25519'])
 
 /** Longer than any browser waits. */
 const TIMEOUT_MS_MAX = 600_000
+/** A relay takes no trigger with a longer one. */
+const REASON_CHARACTERS_MAX = 1_024
+const OPTIONS = ['brokers', 'producer', 'topic', 'issuer', 'userId', 'timeoutMs', 'onError']
 
 const switched = new WeakSet<OidcProvider>()
 
@@ -94,8 +97,8 @@ export async function relayLogouts(
   provider: OidcProvider,
   options: RelayLogoutsOptions,
 ): Promise<RelayedLogouts> {
-  const { brokers, producer, timeoutMs = 2_000, topic = 'session-events', userId = (it) => it } = options
   check(provider, options)
+  const { brokers, producer, timeoutMs = 2_000, topic = 'session-events', userId = (it) => it } = options
   const own = brokers === undefined ? undefined : new OwnProducer(brokers)
   const { issuer = provider.issuer } = options
   const onError = (error: Error): void => {
@@ -131,11 +134,11 @@ class Logouts implements RelayedLogouts {
   }
 
   signedOut(accountId: string, reason?: string): Promise<Published> {
-    return this.#publish('user-signed-out', accountId, { reason })
+    return this.#publish('user-signed-out', accountId, reasonFor(reason))
   }
 
   sessionEnded(sessionUid: string, accountId: string, reason?: string): Promise<Published> {
-    return this.#publish('session-terminated', accountId, { sessionId: sessionUid, reason })
+    return this.#publish('session-terminated', accountId, { sessionId: sessionUid, ...reasonFor(reason) })
   }
 
   async close(): Promise<void> {
@@ -225,7 +228,12 @@ class Logouts implements RelayedLogouts {
   }
 }
 
-function check(provider: OidcProvider, { brokers, producer, topic, timeoutMs }: RelayLogoutsOptions): void {
+/** A reason is for people: one that is too long is cut, so that its logout is not lost. */
+function reasonFor(reason: string | undefined): { readonly reason?: string } {
+  return reason === undefined ? {} : { reason: String(reason).slice(0, REASON_CHARACTERS_MAX) }
+}
+
+function check(provider: OidcProvider, options: RelayLogoutsOptions): void {
   const refuse = (problem: string): never => {
     throw new RelayFault('LR_USAGE', `relayLogouts: ${problem}`)
   }
@@ -235,21 +243,33 @@ function check(provider: OidcProvider, { brokers, producer, topic, timeoutMs }: 
       refuse(`provider: has no ${name}.prototype.${method}; give an oidc-provider of version 8 or 9`)
   }
   if (switched.has(provider)) refuse('provider: its logouts are relayed already; call it once')
+  if (typeof options !== 'object' || options === null) refuse('options: must be an object; give its brokers')
+  for (const name of Object.keys(options))
+    if (!OPTIONS.includes(name)) refuse(`${name}: is no option; there are ${OPTIONS.join(', ')}`)
+  const { brokers, issuer = provider.issuer, onError, producer, timeoutMs, topic, userId } = options
   if ((brokers === undefined) === (producer === undefined)) refuse('give either brokers or a producer')
   if (brokers !== undefined && !(Array.isArray(brokers) && brokers.length > 0 && brokers.every(isBroker)))
     refuse('brokers: must be a list of host:port')
-  if (producer !== undefined && typeof producer.send !== 'function')
+  if (producer !== undefined && typeof producer?.send !== 'function')
     refuse('producer: has no send(); give a producer of kafkajs')
-  if (topic !== undefined && !/^[\w.-]{1,249}$/.test(topic)) refuse('topic: must be the name of a topic')
+  if (topic !== undefined && !isTopic(topic)) refuse('topic: must be the name of a topic')
+  if (typeof issuer !== 'string' || issuer === '') refuse('issuer: must be a text that is not empty')
   if (
     timeoutMs !== undefined &&
     !(Number.isFinite(timeoutMs) && timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX)
   )
     refuse(`timeoutMs: must be a number of milliseconds up to ${TIMEOUT_MS_MAX}`)
+  for (const [name, it] of Object.entries({ userId, onError }))
+    if (it !== undefined && typeof it !== 'function') refuse(`${name}: must be a function`)
+}
+
+function isTopic(name: unknown): boolean {
+  return typeof name === 'string' && /^[\w.-]{1,249}$/.test(name) && !/^\.\.?$/.test(name)
 }
 
 function isBroker(text: unknown): boolean {
-  return typeof text === 'string' && /^[^\s:]+:\d{1,5}$/.test(text)
+  const [, port] = typeof text === 'string' ? (/^[^\s:/]+:(\d{1,5})$/.exec(text) ?? []) : []
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
 }
 
 function printed(error: Error): void {

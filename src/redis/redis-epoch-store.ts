@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { isPattern } from '../events/topic-selection.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
 import type { AppliedPosition, EpochStore, StoredEpoch } from '../registry/epoch-store.ts'
@@ -106,7 +105,8 @@ export class RedisEpochStore implements EpochStore {
 
   async followedPatterns(): Promise<string[]> {
     const fields = (await this.#ask(this.#positions, ['HKEYS', this.#positions])) as string[]
-    return fields.filter(isPattern)
+    // The others are partitions: no name of a topic has a slash.
+    return fields.filter((it) => !it.includes('/'))
   }
 
   async writePositions(

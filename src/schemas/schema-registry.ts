@@ -193,11 +193,13 @@ export class SchemaRegistry implements Schemas {
     if (answer.kind === 'doubtful' && judge(await this.#fetch('schemas/types')).kind !== 'found')
       throw this.#fail({ kind: 'no-registry' })
     if (answer.kind === 'found') {
-      const { schema, schemaType: type = 'AVRO', references = [] } = answer.content
+      // Some registries write what is missing as null.
+      const { schema, schemaType, references: listed } = answer.content
+      const [type, references] = [schemaType ?? 'AVRO', listed ?? []]
       if (typeof schema !== 'string' || typeof type !== 'string' || !Array.isArray(references))
         throw this.#fail({ kind: 'no-registry' })
       this.#answered()
-      return { schema, type, references }
+      return { schema, type: type.toUpperCase(), references }
     }
     this.#answered()
     return answer.kind === 'too-long'

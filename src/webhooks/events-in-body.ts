@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { isObject, VALUE_BYTES_MAX } from '../events/decoding/envelope.ts'
+import { isObject, VALUE_BYTES_MAX, withoutMark } from '../events/decoding/envelope.ts'
 
 export type BodyEvents =
   | { readonly kind: 'events'; readonly events: readonly Buffer[] }
@@ -14,9 +14,11 @@ const CLOSING = new Set(Buffer.from(']}'))
 
 /**
  * The events of a body, each with the bytes in which it was written: a JSON object is one, a list holds several, and so do
- * lines of which each is an object. Each becomes a record, so that none is larger than what the decoders read.
+ * lines of which each is an object. Each becomes a record, so that none is larger than what the decoders read. A byte order mark
+ * before them is left out.
  */
-export function eventsIn(body: Buffer): BodyEvents {
+export function eventsIn(sent: Buffer): BodyEvents {
+  const body = withoutMark(sent)
   if (!isUtf8(body)) return { kind: 'not-json' }
   const whole = parsed(body)
   let events: Buffer[]

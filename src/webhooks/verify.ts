@@ -1,7 +1,9 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
 import type { IntakeSource, IntakeVerification } from '../config/intake-file.ts'
 import { verifyJwt } from './verify-jwt.ts'
+
+/** Each header with all that was given for it, as `IncomingMessage#headersDistinct` has them. Names are in lower case. */
+export type GivenHeaders = Readonly<Record<string, readonly string[] | undefined>>
 
 /** Why a webhook is not believed. `stale`: it was signed too long ago, or for a time to come. */
 export type Disbelief = 'no-signature' | 'wrong-signature' | 'stale'
@@ -15,10 +17,10 @@ const SIGNATURES_MAX = 8
  * What can be said before the body is read: `undefined` where the body decides. A webhook without a signature, or with a wrong
  * secret, then costs nothing more.
  */
-export function verifyHead(source: IntakeSource, headers: IncomingHttpHeaders): Disbelief | undefined {
+export function verifyHead(source: IntakeSource, headers: GivenHeaders): Disbelief | undefined {
   const { verification } = source
   const given = presented(verification, headers)
-  if (given === undefined) return 'no-signature'
+  if (typeof given !== 'string') return given.disbelief
   if (verification.kind !== 'bearer') return undefined
   const alone = withoutScheme(given)
   const isKnown = source.secrets
@@ -30,13 +32,13 @@ export function verifyHead(source: IntakeSource, headers: IncomingHttpHeaders): 
 /** Whether the body is from whom it says; `undefined` where it is. `headers` have passed `verifyHead`. */
 export async function verifyBody(
   source: IntakeSource,
-  headers: IncomingHttpHeaders,
+  headers: GivenHeaders,
   body: Buffer,
   nowMs: number,
 ): Promise<Disbelief | undefined> {
   const { verification } = source
   const given = presented(verification, headers)
-  if (given === undefined) return 'no-signature'
+  if (typeof given !== 'string') return given.disbelief
   switch (verification.kind) {
     case 'bearer':
       return undefined
@@ -81,14 +83,18 @@ function verifyTimestamped(
   return Math.abs(nowMs - Number(seconds) * 1_000) > SIGNED_AGO_MS_MAX ? 'stale' : undefined
 }
 
-function presented(verification: IntakeVerification, headers: IncomingHttpHeaders): string | undefined {
+/** What is to be verified. Of several that differ, what stands before this port may have believed another than would be verified here. */
+function presented(
+  verification: IntakeVerification,
+  headers: GivenHeaders,
+): string | { readonly disbelief: Disbelief } {
   const names = verification.kind === 'hmac' ? verification.headers : [verification.header]
   for (const name of names) {
-    const value = headers[name]
-    const text = Array.isArray(value) ? value[0] : value
-    if (text !== undefined && text.trim() !== '') return text.trim()
+    const given = new Set((headers[name] ?? []).map((it) => it.trim()).filter((it) => it !== ''))
+    const [first] = given
+    if (first !== undefined) return given.size === 1 ? first : { disbelief: 'wrong-signature' }
   }
-  return undefined
+  return { disbelief: 'no-signature' }
 }
 
 function withoutScheme(value: string): string {

@@ -146,15 +146,14 @@ export class WebhookListener {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<WebhookResult> {
-    const { headers } = request
+    const { headers, headersDistinct } = request
     const address = addressGroup(request.socket.remoteAddress)
     const stated = Math.min(Number(headers['content-length'] ?? 0), BODY_BYTES_MAX)
     if (!this.#addresses.take(address, REQUEST_COST + stated)) return 'rate-limited'
-    const disbelief = verifyHead(source, headers)
+    const disbelief = verifyHead(source, headersDistinct)
     if (disbelief !== undefined) return disbelief
     if (!this.#sourceRates.take(source.name, REQUEST_COST + stated)) return 'rate-limited'
-    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity')
-      return 'encoded'
+    if (isEncoded(request)) return 'encoded'
     const body = await this.#bodies.read(request, response)
     if (body.kind !== 'body') return body.kind
     const unstated = body.bytes.length - stated
@@ -164,7 +163,8 @@ export class WebhookListener {
   }
 
   async #publish(source: IntakeSource, request: IncomingMessage, body: Buffer): Promise<WebhookResult> {
-    const disbelief = await verifyBody(source, request.headers, body, this.#options.clock.now())
+    const { headersDistinct } = request
+    const disbelief = await verifyBody(source, headersDistinct, body, this.#options.clock.now())
     if (disbelief !== undefined) return disbelief
     const found = eventsIn(body)
     if (found.kind !== 'events') return found.kind
@@ -175,6 +175,12 @@ export class WebhookListener {
     const published = await this.#publisher.publish(source.topic, records)
     return published === 'published' ? 'accepted' : published
   }
+}
+
+/** Node.js takes chunks apart, and leaves whatever else was done to a body. */
+function isEncoded({ headers }: IncomingMessage): boolean {
+  const { 'content-encoding': content = 'identity', 'transfer-encoding': transfer = 'chunked' } = headers
+  return content.toLowerCase() !== 'identity' || transfer.toLowerCase() !== 'chunked'
 }
 
 /** For the rules of mappings; `webhook-source` tells sources of one topic apart. */

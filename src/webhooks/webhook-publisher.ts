@@ -25,8 +25,6 @@ const ANSWER_MS_MAX = 2_500
 /** Of all that waits for its acknowledgement. */
 const WAITING_BYTES_MAX = 16 * 1_024 * 1_024
 const BATCH_BYTES_MAX = 1_024 * 1_024
-/** What concerns one topic or record, and must not fail the webhooks beside it. */
-const OF_ONE = new Set(['LR_RECORD_TOO_LARGE', 'LR_TOPIC_MISSING', 'LR_REFUSED'])
 
 /**
  * Appends the records of webhooks, and says of each webhook whether they are durable. What is not acknowledged in time may be on
@@ -34,7 +32,7 @@ const OF_ONE = new Set(['LR_RECORD_TOO_LARGE', 'LR_TOPIC_MISSING', 'LR_REFUSED']
  */
 export class WebhookPublisher {
   readonly #options: WebhookPublisherOptions
-  readonly #queue: Waiting[] = []
+  #queue: Waiting[] = []
   #bytes = 0
   #running: Promise<void> | undefined
 
@@ -76,22 +74,28 @@ export class WebhookPublisher {
     this.#running = undefined
   }
 
+  /** The oldest, and others for its topic: what is wrong with one topic fails no webhook for another. */
   #nextBatch(): Waiting[] {
+    const [first] = this.#queue
+    const batch: Waiting[] = []
     let bytes = 0
-    let count = 0
     for (const waiting of this.#queue) {
+      if (waiting.topic !== first?.topic) continue
       bytes += waiting.bytes
-      if (count > 0 && bytes > BATCH_BYTES_MAX) break
-      count++
+      if (batch.length > 0 && bytes > BATCH_BYTES_MAX) break
+      batch.push(waiting)
     }
-    return this.#queue.splice(0, count)
+    const taken = new Set(batch)
+    this.#queue = this.#queue.filter((it) => !taken.has(it))
+    return batch
   }
 
   async #flush(batch: readonly Waiting[]): Promise<void> {
     try {
       await this.#options.log.append(batch.flatMap(({ records }) => records))
     } catch (error) {
-      if (batch.length > 1 && OF_ONE.has(codeOf(error) ?? '')) {
+      const isTooLarge = codeOf(error) === 'LR_RECORD_TOO_LARGE'
+      if (batch.length > 1 && isTooLarge) {
         for (const waiting of batch) {
           if (waiting.isOver) waiting.done('unpublished')
           else await this.#flush([waiting])
@@ -100,7 +104,6 @@ export class WebhookPublisher {
       }
       for (const { topic, done } of batch) {
         // Kafka is well, and takes what others send.
-        const isTooLarge = codeOf(error) === 'LR_RECORD_TOO_LARGE'
         if (!isTooLarge) this.#options.onFailed(topic, error)
         done(isTooLarge ? 'too-large' : 'unpublished')
       }

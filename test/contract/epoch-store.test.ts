@@ -87,10 +87,10 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     await using subject = await open()
     const { store } = subject
     const position = { topic: 'kc.a', partition: 0, offset: 7, start: 2, topicId: 'id' }
-    await store.writePositions([position], store.runId, ['kc.*', '*.7'])
+    await store.writePositions([position], store.runId, ['kc.*', '*.7', 'optional'])
     await store.writePositions([], store.runId, ['kc.*'])
     expect(await store.positions()).toEqual([position])
-    expect((await store.followedPatterns()).sort()).toEqual(['*.7', 'kc.*'])
+    expect((await store.followedPatterns()).sort()).toEqual(['*.7', 'kc.*', 'optional'])
     await store.clearPositions()
     expect(await store.followedPatterns()).toEqual([])
   })

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { codeOf } from '../../src/lib/errors.ts'
+import { relayLogouts } from '../../src/node-oidc-provider/relay-logouts.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { Browser } from '../support/identity/browser.ts'
+import { createOidcProvider } from '../support/identity/create-oidc-provider.ts'
 import { type Platform, relayOptions, startPlatform } from '../support/identity/platform.ts'
-import { startProvider } from '../support/identity/provider.ts'
+import { providerKey, startProvider } from '../support/identity/provider.ts'
 import { startRelyingParty } from '../support/identity/relying-party.ts'
 import { launchRelay } from '../support/relay-process.ts'
 import { TopicLog } from '../support/topic-log.ts'
@@ -75,6 +78,33 @@ test('what Kafka does not take waits until it does, in its order', async () => {
   await topic.waitFor(({ headers }) => headers.ce_type === 'session-terminated')
   const types = topic.records.map(({ headers }) => headers.ce_type)
   expect([...new Set(types)]).toEqual(['backchannel-logout-registered', 'session-terminated'])
+})
+
+test('a record that Kafka refuses for good holds up none behind it, of its session or of another', async () => {
+  const name = `e2e-${crypto.randomUUID()}`
+  const { kafkaBrokers } = backends
+  const topic = await TopicLog.create(kafkaBrokers, name, { config: { 'max.message.bytes': '1000' } })
+  const errors: Error[] = []
+  const provider = createOidcProvider('https://login.test.example', { keys: [providerKey()] })
+  const logouts = await relayLogouts(provider, {
+    ...{ brokers: kafkaBrokers.split(','), topic: name, timeoutMs: 30_000 },
+    onError: (error) => errors.push(error),
+  })
+  try {
+    const results = await Promise.all([
+      logouts.sessionEnded('s-1', 'erin', 'x'.repeat(1_024)),
+      logouts.sessionEnded('s-1', 'erin'),
+      logouts.signedOut('frank'),
+    ])
+    expect(results).toEqual(['lost', 'published', 'published'])
+    expect(await logouts.sessionEnded('s-2', 'erin')).toBe('published')
+    expect(errors.map(codeOf)).toEqual(['LR_RECORD_LOST'])
+    await topic.caughtUp()
+    expect(topic.records.map(({ key }) => key).sort()).toEqual(['frank', 's-1', 's-2'])
+  } finally {
+    await logouts.close()
+    await topic.remove()
+  }
 })
 
 test('without Kafka users log in and out as ever, and each record that waits is told', async () => {

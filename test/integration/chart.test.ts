@@ -1,8 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
+import { readIntakeFile } from '../../src/config/intake-file.ts'
 import { readIssuersFile } from '../../src/config/issuers-file.ts'
 import { readMappingFile } from '../../src/config/mapping-file.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
@@ -55,6 +57,7 @@ describe('every file of values', () => {
   test('is there', () => {
     expect(valuesFiles.sort()).toEqual([
       ...['existing-secret', 'full', 'keda', 'many-issuers', 'mapping', 'minimal', 'secured-backends'],
+      'webhooks',
     ])
   })
 
@@ -86,8 +89,11 @@ describe('every file of values', () => {
             capabilities: { drop: ['ALL'] },
           })
         }
+        const port = (name: string, number: string | undefined) =>
+          number === undefined ? [] : [{ name, containerPort: Number(number), protocol: 'TCP' }]
         expect(container.ports).toEqual([
-          { name: 'http', containerPort: Number(options.PORT), protocol: 'TCP' },
+          ...port('http', options.PORT),
+          ...port('intake', options.INTAKE_PORT),
         ])
         expect(container.livenessProbe.httpGet).toEqual({ path: '/livez', port: 'http' })
         expect(container.readinessProbe.httpGet).toEqual({ path: '/readyz', port: 'http' })
@@ -109,7 +115,9 @@ describe('every file of values', () => {
         expect(selectorOf(second)).toEqual(selectorOf(first))
         const { matchLabels } = selectorOf(first)
         expect(only(first, 'Deployment').spec.template.metadata.labels).toMatchObject(matchLabels)
-        expect(only(first, 'Service').spec.selector).toEqual(matchLabels)
+        const services = first.filter(({ kind }) => kind === 'Service')
+        expect(services).toHaveLength(name === 'webhooks' ? 2 : 1)
+        for (const { spec } of services) expect(spec.selector).toEqual(matchLabels)
         expect(only(first, 'PodDisruptionBudget').spec.selector).toEqual({ matchLabels })
         for (const constraint of podOf(first).topologySpreadConstraints) {
           expect(constraint.labelSelector).toEqual({ matchLabels })
@@ -218,7 +226,11 @@ chartTest(
     const without = await it.render(...it.values('minimal'))
     expect(kindsOf(without).filter((kind) => kind === 'Service')).toHaveLength(1)
     const from = 'networkPolicy.ingress.intakeFrom[0].namespaceSelector.matchLabels.name=ingress'
-    const objects = await it.render(...it.values('minimal'), '--set', `config.INTAKE_PORT=9001,${from}`)
+    const objects = await it.render(
+      ...it.values('minimal'),
+      '--set',
+      `config.INTAKE_PORT=9001,config.INTAKE_FILE=/x,${from}`,
+    )
     const services = objects.filter(({ kind }) => kind === 'Service')
     const webhooks = services.find(({ metadata }) => metadata.name.endsWith('-intake'))
     const operators = services.find((it) => it !== webhooks)
@@ -325,11 +337,14 @@ chartTest(
 
     const scratch = createScratchDirectory('issuers')
     try {
-      await writeFile(join(scratch.path, 'issuers.yaml'), made?.data['issuers.yaml'])
-      const { settings } = await readIssuersFile(scratch.path)
-      expect(settings.map(({ keysFile }) => relative(scratch.path, keysFile))).toEqual([
-        ...['keys/shop.json', 'keys/bank.json', 'keys/tenant-{tenant}.json'],
-      ])
+      const keys = ['shop.json', 'bank.json', 'tenant-{tenant}.json']
+      const files = Object.fromEntries(keys.map((key) => [key, '{}']))
+      await mounted(objects, scratch.path, { 'issuer-keys': files })
+      const { settings } = await readIssuersFile(join(scratch.path, folder as string))
+      expect(
+        settings.map(({ keysFile }) => relative(join(scratch.path, folder as string), keysFile)),
+      ).toEqual(keys.map((key) => `keys/${key}`))
+      for (const { keysFile } of settings) expect(await readFile(keysFile, 'utf8')).toBe('{}')
       expect(settings[0]).toMatchObject({ aliases: ['shop', '0123'], retry: { maxAttempts: 9 } })
     } finally {
       await scratch.remove()
@@ -350,6 +365,94 @@ chartTest(
     expect(existing.filter(({ kind, data }) => kind === 'ConfigMap' && 'issuers.yaml' in data)).toEqual([])
   },
 )
+
+/** As the pod has it: each ConfigMap that the chart makes, and Secrets of others with these files, below a folder that stands for `/`. */
+async function mounted(
+  objects: KubernetesObject[],
+  root: string,
+  secrets: Record<string, Record<string, string>>,
+): Promise<void> {
+  for (const { name, mountPath } of containerOf(objects).volumeMounts) {
+    const { configMap, secret } = podOf(objects).volumes.find((it: KubernetesObject) => it.name === name)
+    const made = objects.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMap?.name,
+    )
+    const files: Record<string, string> = made?.data ?? secrets[secret?.secretName] ?? {}
+    for (const [key, text] of Object.entries(files)) {
+      await mkdir(join(root, mountPath), { recursive: true })
+      await writeFile(join(root, mountPath, key), text)
+    }
+  }
+}
+
+chartTest(
+  'what is mounted for webhooks is what the relay reads: the sources, and their secrets and keys',
+  async (it) => {
+    const args = it.values('webhooks')
+    const objects = await it.render(...args)
+    const options = optionsOf(objects)
+    const scratch = createScratchDirectory('intake')
+    try {
+      const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+      const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
+      const credentials = { okta: 'a long secret', 'fusionauth.pem': pem, own: 'another secret' }
+      await mounted(objects, scratch.path, { 'webhook-credentials': credentials })
+      const topics = { names: options.KAFKA_TOPICS?.split(',') ?? [], patterns: [], excluded: [] }
+      const { sources } = readIntakeFile(join(scratch.path, options.INTAKE_FILE as string), topics)
+      expect(sources.map(({ keys, name, secrets }) => [name, secrets.map(String), keys.length])).toEqual([
+        ['okta', ['a long secret'], 0],
+        ['fusionauth', [], 1],
+        ['own', ['another secret'], 0],
+      ])
+      expect(sources[2]).toMatchObject({
+        verification: { kind: 'hmac', headers: ['x-signature'], algorithm: 'sha512', prefix: 'v1=' },
+        keptHeaders: ['x-tenant'],
+      })
+      const { mappings } = readMappingFile(join(scratch.path, options.MAPPING_FILE as string))
+      expect(mappings.map((mapping) => mapping.topics)).toEqual([['okta'], ['fusionauth']])
+    } finally {
+      await scratch.remove()
+    }
+    for (const { name } of podOf(objects).volumes)
+      expect(containerOf(objects).volumeMounts).toContainEqual(
+        expect.objectContaining({ name, readOnly: true }),
+      )
+
+    const annotations = (them: KubernetesObject[]) =>
+      only(them, 'Deployment').spec.template.metadata.annotations
+    expect(annotations(await it.render(...args, '--set', 'intake.list[0].header=X-Key'))).toEqual(
+      annotations(objects),
+    )
+    const existing = 'intake.list=null,intake.existingConfigMap=mine,intake.key=sources.json'
+    const others = await it.render(...args, '--set', existing)
+    expect(basename(optionsOf(others).INTAKE_FILE as string)).toBe('sources.json')
+    expect(podOf(others).volumes).toContainEqual({
+      name: 'intake',
+      configMap: { name: 'mine', defaultMode: 0o444 },
+    })
+  },
+)
+
+const refusedIntake: Record<string, [values: string, message: RegExp]> = {
+  'two lists of sources': ['intake.existingConfigMap=mine', /intake.list exclude each other/],
+  'another file': ['config.INTAKE_FILE=/x', /config.INTAKE_FILE and intake exclude/],
+  'a port without sources': [
+    'intake.list=null,intake.credentialsSecret=',
+    /required, but not set: intake.list/,
+  ],
+  'credentials without sources': ['intake.list=null', /credentialsSecret has no effect/],
+  'sources without credentials': [
+    'intake.credentialsSecret=',
+    /required, but not set: intake.credentialsSecret/,
+  ],
+  'a misspelt key': ['intake.list[0].platfrom=okta', /platfrom/],
+}
+
+for (const [what, [values, message]] of Object.entries(refusedIntake)) {
+  chartTest(`of webhooks it refuses ${what}`, async (it) => {
+    await expect(it.render(...it.values('webhooks'), '--set', values)).rejects.toThrow(message)
+  })
+}
 
 chartTest('rules are a mapping file, which the relay reads, and which needs no restart', async (it) => {
   const args = it.values('mapping')
@@ -459,6 +562,7 @@ const refused: Record<string, [values: string, message: RegExp]> = {
   'an option that is none of the allowed': ['config.LOG_LEVEL=loud', /LOG_LEVEL/],
   'a port that nobody knows': ['config.PORT=0', /PORT must not be 0/],
   'a port for webhooks that nobody knows': ['config.INTAKE_PORT=0', /INTAKE_PORT must not be 0/],
+  'sources of webhooks without a port': ['intake.existingConfigMap=mine', /intake has no effect without/],
   'a port that only the pod itself reaches': ['config.BIND_ADDRESS=127.0.0.1', /must not be a loopback/],
   'a secret from two places': ['config.REDIS_URL_FILE=/x', /REDIS_URL_FILE and secret exclude each other/],
   'two autoscalers': ['autoscaling.enabled=true,keda.enabled=true', /exclude each other/],

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { registeredDecoders } from '../../src/events/decoding/decode-record.ts'
 import { eventually } from '../support/eventually.ts'
-import { avroSamples, type FormatSample, formatSamples } from '../support/format-samples.ts'
+import { avroSamples, connectorSamples, type FormatSample, formatSamples } from '../support/format-samples.ts'
 import { relayCommand } from '../support/relay-command.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
@@ -57,12 +57,12 @@ async function loseRedis(): Promise<void> {
   await site.redis.del(await site.redisKeys())
 }
 
-test('live intake, replay, rebuild and reconcile see the same in every registered format, and in Avro', async () => {
+test('live intake, replay, rebuild and reconcile see the same in every registered format, through a connector, and in Avro', async () => {
   expect(Object.keys(formatSamples).sort()).toEqual(registeredDecoders.map(({ name }) => name).sort())
   const backchannelLogoutUri = site.rps.uri('/owed', (_request, response) =>
     end(response, 503, { 'retry-after': '3600' }),
   )
-  const samples = [...Object.values(formatSamples), avroSamples].map((samplesOf) =>
+  const samples = [...Object.values(formatSamples), connectorSamples, avroSamples].map((samplesOf) =>
     samplesOf((ids) => site.registration('/owed', { ...ids, clientId: CLIENT, backchannelLogoutUri })),
   )
   const expected: Seen = {

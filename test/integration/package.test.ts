@@ -52,6 +52,17 @@ test('the installed entry for node-oidc-provider can be imported, with its types
   expect(stdout.trim()).toBe('LR_USAGE')
 })
 
+test('a provider in CommonJS can require the installed entry', async () => {
+  const file = join(folder, 'use.cjs')
+  const lines = [
+    "const { relayLogouts } = require('logout-relay/node-oidc-provider')",
+    "relayLogouts({}, { brokers: ['k:9092'] }).catch((error) => console.log(error.code))",
+  ]
+  await writeFile(file, lines.join('\n'))
+  const { stderr, stdout } = await run('node', [file], { cwd: folder, env })
+  expect([stdout.trim(), stderr]).toEqual(['LR_USAGE', ''])
+})
+
 test('the installed service delivers', async () => {
   const site = await openSite()
   onTestFinished(() => site.close())

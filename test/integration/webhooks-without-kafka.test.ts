@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts'
 import { eventually } from '../support/eventually.ts'
+import { relayCommand } from '../support/relay-command.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import type { RelayProcess } from '../support/relay-process.ts'
 import { ISSUER, RelaySite } from '../support/relay-site.ts'
@@ -21,6 +22,9 @@ let site: RelaySite
 let webhooks: TopicLog
 let relay: RelayProcess
 let url: string
+/** Of a source whose topic does not exist. */
+let missing: string
+let env: Record<string, string>
 
 beforeAll(async () => {
   kafka = await startKafkaCluster({ properties: WITH_RULES })
@@ -30,19 +34,23 @@ beforeAll(async () => {
     string,
     string,
   ]
-  await writeFile(
-    intake,
-    `sources: [{ name: ory, topic: ${webhooks.name}, platform: ory, secretFile: secret }]\n`,
+  missing = `${site.topic.name}.missing`
+  const sources = { ory: webhooks.name, 'ory-2': missing }
+  const lines = Object.entries(sources).map(
+    ([name, topic]) => `  - { name: ${name}, topic: ${topic}, platform: ory, secretFile: secret }\n`,
   )
+  await writeFile(intake, `sources:\n${lines.join('')}`)
   await writeFile(join(site.folder, 'secret'), ory?.credentials.text ?? '')
-  await writeFile(mapping, `mappings: [{ topics: [${webhooks.name}], preset: ory, issuer: "${ISSUER}" }]\n`)
-  relay = await site.startRelay({
+  const topics = Object.values(sources).join()
+  await writeFile(mapping, `mappings: [{ topics: [${topics}], preset: ory, issuer: "${ISSUER}" }]\n`)
+  env = {
     INTAKE_PORT: '0',
     INTAKE_FILE: intake,
     MAPPING_FILE: mapping,
-    KAFKA_TOPICS: `${site.topic.name},${webhooks.name}`,
+    KAFKA_TOPICS: `${site.topic.name},${topics}`,
     CHECK_INTERVAL_MS: '200',
-  })
+  }
+  relay = await site.startRelay(env)
   const { port } = await relay.waitForLog(({ msg }) => msg === 'listening for webhooks')
   url = `http://127.0.0.1:${port}/intake/ory`
 })
@@ -56,9 +64,44 @@ async function login() {
   const registration = site.registration('/ory')
   await site.registerInRedis(registration)
   const body = ory?.body(registration.sessionId, registration.userId) ?? ''
-  return { registration, send: () => fetch(url, { method: 'POST', body, headers: ory?.headers(body) ?? {} }) }
+  const send = (to = url) => fetch(to, { method: 'POST', body, headers: ory?.headers(body) ?? {} })
+  return { registration, send }
 }
-const findings = () => readMetric(relay, 'check_findings', { check: 'webhooks-published' })
+const findings = (check = 'webhooks-published') =>
+  readMetric(relay, 'check_findings', { check, severity: 'warning' })
+const isReady = async () => (await fetch(`${relay.url}/readyz`)).status === 200
+
+test('a topic that does not exist concerns its source alone: other sources and topics go on, and the relay is ready', async () => {
+  const { registration, send } = await login()
+  await eventually(async () => expect(await findings('topic-missing')).toBe(1))
+  expect(await isReady()).toBe(true)
+  const [away, fine] = await Promise.all([send(`${url}-2`), (await login()).send()])
+  expect([away.status, fine.status]).toEqual([503, 204])
+  const other = site.registration('/own')
+  await site.topic.publish(site.registered(other), site.terminated(other))
+  await site.topic.waitForOutcome(other.clientId, other.sessionId)
+  expect(await isReady()).toBe(true)
+  await eventually(async () => expect(await findings()).toBe(1))
+  const commands = [['trace', other.sessionId], ['replay', '--from', '1h', '--dry-run'], ['doctor']].map(
+    (args) => relayCommand([...args, '--json'], site.commandEnvironment(env)),
+  )
+  const [traced, replayed, doctor] = await Promise.all(commands)
+  expect([traced?.status, replayed?.status]).toEqual([0, 0])
+  expect(doctor?.rows.filter(({ check }) => check === 'topic-missing')).toContainEqual(
+    expect.objectContaining({ severity: 'warning', about: missing }),
+  )
+
+  const created = await TopicLog.create(kafka.brokers, missing)
+  try {
+    await eventually(async () => expect((await send(`${url}-2`)).status).toBe(204))
+    // Written before the relay has noticed the topic, it counts all the same.
+    await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
+    await eventually(async () => expect(await findings('topic-missing')).toBe(0))
+    await eventually(async () => expect(await findings()).toBe(0))
+  } finally {
+    await created.close()
+  }
+})
 
 test('a topic that the relay may not write to: 503 and a finding; what the platform sends again is told', async () => {
   const { registration, send } = await login()
@@ -68,11 +111,7 @@ test('a topic that the relay may not write to: 503 and a finding; what the platf
     expect(refused.status).toBe(503)
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     await eventually(async () => expect(await findings()).toBe(1))
-    // While it lasts, a replica that may be the only one that fails gets no more of them.
-    await eventually(async () => {
-      await send()
-      expect(await (await fetch(`${relay.url}/readyz`)).json()).toHaveProperty('webhooks')
-    })
+    expect(await isReady()).toBe(true)
     expect(
       await readMetric(relay, 'intake_requests_total', { source: 'ory', result: 'unpublished' }),
     ).toBeGreaterThan(0)
@@ -82,7 +121,6 @@ test('a topic that the relay may not write to: 503 and a finding; what the platf
   await eventually(async () => expect((await send()).status).toBe(204))
   await site.topic.waitForOutcome(registration.clientId, registration.sessionId)
   await eventually(async () => expect(await findings()).toBe(0))
-  expect((await fetch(`${relay.url}/readyz`)).status).toBe(200)
 })
 
 test('a Kafka that is gone: 503 in time for every platform; with Kafka back everything that was sent again is told', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { describeOptions } from '../../src/config/describe-options.ts'
+import { intakeDocument } from '../../src/config/intake-file.ts'
 import { issuersDocument } from '../../src/config/issuers-schema.ts'
 import { optionsSchema } from '../../src/config/options.ts'
 import { secretOptions } from '../../src/config/secret-files.ts'
@@ -21,7 +22,8 @@ export function withOptions(schema: JsonSchema, values: readonly ChartValue[]): 
   place(made, ['config'], closed({ ...plainOptions(), ...secretFileOptions() }))
   place(made, ['secret', 'values'], closed(secrets((name) => ({ ...optionType(name), minLength: 1 }))))
   place(made, ['secret', 'keys'], closed(secrets(() => ({ type: 'string', minLength: 1 }))))
-  place(made, ['issuers', 'list'], issuersSchema())
+  place(made, ['issuers', 'list'], listSchema(issuersDocument.shape.issuers))
+  place(made, ['intake', 'list'], listSchema(intakeDocument.shape.sources))
   for (const { path, description } of values) {
     const { description: _, ...rest } = schemaAt(made, path)
     place(made, path, { description, ...rest })
@@ -46,13 +48,12 @@ function closed(properties: Record<string, JsonSchema>): JsonSchema {
 }
 
 /** Names and types; what a value must be beyond that the relay says, with the line. */
-function issuersSchema(): JsonSchema {
-  const { issuers } = issuersDocument.shape
+function listSchema(list: z.ZodType): JsonSchema {
   const {
     $schema: _,
     minItems: __,
     ...schema
-  } = z.toJSONSchema(issuers, {
+  } = z.toJSONSchema(list, {
     io: 'input',
     target: 'draft-7',
     override: ({ jsonSchema }) => {

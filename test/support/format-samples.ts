@@ -29,8 +29,19 @@ const settings = { backchannelLogoutUri: 'https://client.example/logout', alg: '
 /** Records in Avro are read as plain JSON is, once somebody has encoded these. */
 export const avroSamples = ownWords('plain-json', 'avro')
 
+/** As a connector writes CloudEvents whose data are text to it: headers in quotes, the value with its schema around it. */
+export const connectorSamples = ownWords('cloudevents-binary', 'connector', ({ key, value, headers }) => ({
+  key: JSON.stringify(key),
+  value: JSON.stringify({ schema: { type: 'string', optional: true }, payload: value }),
+  headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, JSON.stringify(text)])),
+}))
+
 /** A format that has the words of the relay, each of which ends something. `name`: in their ids. */
-function ownWords(format: InputFormat, name: string = format): (registration: Registration) => FormatSample {
+function ownWords(
+  format: InputFormat,
+  name: string = format,
+  through: (record: InputRecord) => InputRecord = (it) => it,
+): (registration: Registration) => FormatSample {
   const [alive, terminated, signedOut, everywhere, second] = ['alive', 'ended', 'out', 'all', 'all-2'].map(
     (it) => `${name}-${it}`,
   ) as [string, string, string, string, string]
@@ -59,7 +70,7 @@ function ownWords(format: InputFormat, name: string = format): (registration: Re
           inputRecord('client-configured', { issuer, clientId, state: 'paused', ...settings }, { format }),
         ),
         inputRecord('client-removed', { issuer, clientId: removed }, { format }),
-      ],
+      ].map(through),
       registered: [alive, terminated, signedOut, everywhere, second],
       ended: {
         [terminated]: `t-${terminated}`,

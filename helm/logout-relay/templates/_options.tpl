@@ -67,6 +67,19 @@
 /etc/logout-relay/mapping/{{ ternary .Values.mapping.key "mapping.yaml" (not (empty .Values.mapping.existingConfigMap)) }}
 {{- end }}
 
+{{- define "logout-relay.intakeConfigMap" -}}
+{{- if .Values.intake.existingConfigMap }}
+{{- .Values.intake.existingConfigMap }}
+{{- else if .Values.intake.list }}
+{{- printf "%s-intake" (include "logout-relay.fullname" .) }}
+{{- end }}
+{{- end }}
+
+{{/* In a folder of its own, below which its credentials lie. */}}
+{{- define "logout-relay.intakeFile" -}}
+/etc/logout-relay/intake/{{ ternary .Values.intake.key "intake.yaml" (not (empty .Values.intake.existingConfigMap)) }}
+{{- end }}
+
 {{/* Where the files of the secret options are mounted, each by the name of its option. */}}
 {{- define "logout-relay.secretsDirectory" -}}
 /etc/logout-relay/secrets
@@ -128,6 +141,19 @@ say then what is missing.
 {{- if and (include "logout-relay.mappingConfigMap" .) .Values.config.MAPPING_FILE }}
 {{- fail "config.MAPPING_FILE and mapping exclude each other: the chart sets the option to the file that it mounts" }}
 {{- end }}
+{{- if and .Values.intake.existingConfigMap .Values.intake.list }}
+{{- fail "intake.existingConfigMap and intake.list exclude each other" }}
+{{- end }}
+{{- if include "logout-relay.intakeConfigMap" . }}
+{{- if .Values.config.INTAKE_FILE }}
+{{- fail "config.INTAKE_FILE and intake exclude each other: the chart sets the option to the file that it mounts" }}
+{{- end }}
+{{- if not .Values.config.INTAKE_PORT }}
+{{- fail "intake has no effect without config.INTAKE_PORT" }}
+{{- end }}
+{{- else if .Values.intake.credentialsSecret }}
+{{- fail "intake.credentialsSecret has no effect without intake.list or intake.existingConfigMap" }}
+{{- end }}
 {{- range $option := include "logout-relay.secretOptions" . | fromJsonArray }}
 {{- if and (hasKey $.Values.config (printf "%s_FILE" $option)) (include "logout-relay.secretKeyRef" (dict "root" $ "option" $option)) }}
 {{- fail (printf "config.%s_FILE and secret exclude each other: the chart sets the option to the file that it mounts" $option) }}
@@ -164,6 +190,12 @@ say then what is missing.
 {{- end }}
 {{- if and (include "logout-relay.issuersConfigMap" .) (not .Values.issuers.keysSecret) (not .Values.extraVolumeMounts) }}
 {{- $missing = append $missing "issuers.keysSecret" }}
+{{- end }}
+{{- if and (include "logout-relay.intakePort" .) (not (or (include "logout-relay.intakeConfigMap" .) .Values.config.INTAKE_FILE (has "INTAKE_FILE" $names))) }}
+{{- $missing = append $missing "intake.list, intake.existingConfigMap or config.INTAKE_FILE, for config.INTAKE_PORT" }}
+{{- end }}
+{{- if and (include "logout-relay.intakeConfigMap" .) (not .Values.intake.credentialsSecret) (not .Values.extraVolumeMounts) }}
+{{- $missing = append $missing "intake.credentialsSecret" }}
 {{- end }}
 {{- if not (or (include "logout-relay.secretKeyRef" (dict "root" . "option" "REDIS_URL")) .Values.config.REDIS_URL_FILE (has "REDIS_URL" $names) (has "REDIS_URL_FILE" $names)) }}
 {{- $missing = append $missing "secret.values.REDIS_URL or secret.existingSecret" }}

@@ -33,6 +33,16 @@
   mountPath: {{ dir (include "logout-relay.mappingFile" .) }}
   readOnly: true
 {{- end }}
+{{- if include "logout-relay.intakeConfigMap" . }}
+- name: intake
+  mountPath: {{ dir (include "logout-relay.intakeFile" .) }}
+  readOnly: true
+{{- if .Values.intake.credentialsSecret }}
+- name: intake-credentials
+  mountPath: {{ dir (include "logout-relay.intakeFile" .) }}/credentials
+  readOnly: true
+{{- end }}
+{{- end }}
 {{- if include "logout-relay.secretSources" . }}
 - name: secrets
   mountPath: {{ include "logout-relay.secretsDirectory" . }}
@@ -67,6 +77,18 @@
   configMap:
     name: {{ . }}
     defaultMode: 0444
+{{- end }}
+{{- with include "logout-relay.intakeConfigMap" . }}
+- name: intake
+  configMap:
+    name: {{ . }}
+    defaultMode: 0444
+{{- with $.Values.intake.credentialsSecret }}
+- name: intake-credentials
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
 {{- end }}
 {{- with include "logout-relay.secretSources" . }}
 - name: secrets

@@ -1,6 +1,7 @@
 import type { DecodeResult, Decoders } from '../../events/decoding/decode-record.ts'
 import { isObject, textOf } from '../../events/decoding/envelope.ts'
 import { frameOf } from '../../events/decoding/framing.ts'
+import { plainHeader } from '../../events/decoding/peel.ts'
 import { readOutcomeDetails, shadowedText } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'
@@ -62,7 +63,7 @@ function unknownEntry(
   const isMeant = (text: string) => sessions.has(text) || users.has(text)
   if (!isMeant(record.key?.toString('utf8') ?? '') && !holds(said, isMeant)) return undefined
   const inValue = isObject(said) ? textOf(said.type) : undefined
-  const type = headerText(record.headers, 'ce_type') ?? inValue ?? 'none'
+  const type = plainHeader(record.headers, 'ce_type') ?? inValue ?? 'none'
   return { ...at(record), kind: 'unknown-type', text: `of a type that the relay does not read: ${type}` }
 }
 

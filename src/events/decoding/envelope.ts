@@ -35,7 +35,7 @@ export function parseJson(value: Buffer | null): JsonResult {
   // Invalid bytes would silently become U+FFFD in an id, which then names another session.
   if (!isUtf8(value)) return { kind: 'poison', reason: 'value: is not UTF-8' }
   try {
-    return { kind: 'json', json: parseExactJson(value.toString('utf8')) }
+    return { kind: 'json', json: parseExactJson(withoutMark(value).toString('utf8')) }
   } catch {
     // The parser's message quotes the content, which must not reach a log or a header.
     return NOT_JSON
@@ -52,9 +52,14 @@ export function unframed({ payload, schema }: Frame): JsonResult {
   )
 }
 
+/** Without the byte order mark that some platforms write before JSON (RFC 8259 §8.1 lets a reader ignore it). */
+export function withoutMark(bytes: Buffer): Buffer {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+}
+
 /** An object, a list or a text in JSON; `undefined` for other bytes. */
 export function jsonIn(bytes: Buffer): JsonResult | undefined {
-  if (!/^\s*["[{]/.test(bytes.toString('latin1', 0, 64))) return undefined
+  if (!/^\s*["[{]/.test(withoutMark(bytes).toString('latin1', 0, 64))) return undefined
   const parsed = parseJson(bytes)
   return parsed.kind === 'json' ? parsed : undefined
 }

@@ -22,6 +22,9 @@ export function isKnownType(type: string): type is KnownType {
   return Object.hasOwn(kinds, type)
 }
 
+/** What a table held, or what has happened to a row since it was written. */
+export const OLD_NEWS: Decoded = { kind: 'skipped', reason: 'snapshot' }
+
 const outcome: Decoded = { kind: 'skipped', reason: 'outcome' }
 
 const TYPE_CHARACTERS_MAX = 100

@@ -1,14 +1,14 @@
-import { cloudEventType, headerText, type WireHeaders, type WireRecord } from '../wire-record.ts'
-import { structuredType } from './cloudevents-structured.ts'
-import type { Decoded, Decoder } from './decoder.ts'
+import { cloudEventType, type WireHeaders, type WireRecord } from '../wire-record.ts'
+import { dataOf, structuredType } from './cloudevents-structured.ts'
+import type { Decoder } from './decoder.ts'
 import { isObject, textOf, timeOf } from './envelope.ts'
-import { isKnownType, unread } from './known-types.ts'
-import { type Content, peel, plainText } from './peel.ts'
+import { isKnownType, OLD_NEWS, unread } from './known-types.ts'
+import { asItStands, type Content, hasOwnFields, isNews, peel, plainHeader } from './peel.ts'
 
-const NO_NEWS: Decoded = { kind: 'skipped', reason: 'snapshot' }
 /** What the alias of a column or a header with the type is called, with a dash or underscore in it or without. */
-const OWN_FIELDS = ['sessionId', 'userId', 'clientId', 'data']
 const TYPE_NAMES = ['type', 'eventType', 'event_type', 'event-type', 'eventtype']
+/** Of Debezium's change records as CloudEvents: what has happened is told by the row. */
+const CHANGE_EVENTS = 'io.debezium.'
 
 /**
  * Plain JSON: one object with a `type`, the fields of the CloudEvents data beside it (or under `data`), and optionally `id`
@@ -19,31 +19,27 @@ export const plainJson: Decoder = {
   name: 'plain-json',
 
   decode(record, headers, content) {
-    if (headerText(headers, 'ce_type') !== undefined) return undefined
-    if (structuredType(headerText(headers, 'content-type')) !== undefined) return undefined
+    if (plainHeader(headers, 'ce_type') !== undefined) return undefined
+    if (structuredType(headers) !== undefined) return undefined
     const parsed = content()
     if (parsed.kind === 'poison') return parsed
-    let json = parsed.json
-    let type = isObject(json) ? textOf(json.type) : undefined
-    if (type === undefined || !isKnownType(type) || isEnvelope(json)) {
-      const content = peel(json)
-      json = content.value
-      // A row that is deleted or changed later says nothing new, and one of a snapshot may be of long ago.
-      if (content.op !== undefined && content.op !== 'c') return NO_NEWS
-      if (!isObject(json)) return { kind: 'poison', reason: 'value: must be a JSON object' }
-      type = typeIn(content, json, record, headers)
-      if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
-      if (!isKnownType(type)) return unread(type)
-    }
-    if (!isObject(json)) return { kind: 'poison', reason: 'value: must be a JSON object' }
+    const found = isOwn(parsed.json) ? asItStands(parsed.json) : peel(parsed.json)
+    if (!isNews(found)) return OLD_NEWS
+    const { value } = found
+    if (!isObject(value)) return { kind: 'poison', reason: 'value: must be a JSON object' }
+    const type = typeIn(found, value, record, headers)
+    if (type === undefined) return { kind: 'poison', reason: 'type: must be a non-empty string' }
+    if (!isKnownType(type)) return unread(type)
+    const data = dataIn(value)
+    if (!isNews(data)) return OLD_NEWS
     return {
       kind: 'envelope',
       type,
-      data: isObject(json.data) ? json.data : json,
-      id: textOf(json.id),
-      timeMs: timeOf(json.time),
-      traceparent: headerText(headers, 'traceparent'),
-      tracestate: headerText(headers, 'tracestate'),
+      data: data.value,
+      id: textOf(value.id),
+      timeMs: timeOf(value.time),
+      traceparent: plainHeader(headers, 'traceparent'),
+      tracestate: plainHeader(headers, 'tracestate'),
     }
   },
 
@@ -52,9 +48,16 @@ export const plainJson: Decoder = {
   },
 }
 
-/** The type beside a payload, and no record of its own with a member of that name. */
-function isEnvelope(json: unknown): boolean {
-  return isObject(json) && 'payload' in json && OWN_FIELDS.every((name) => !(name in json))
+/** A record with a type of the relay's own, and not a payload with its type beside it. */
+function isOwn(json: unknown): boolean {
+  if (!isObject(json) || !isKnownType(textOf(json.type) ?? '')) return false
+  return !('payload' in json) || 'data' in json || hasOwnFields(json)
+}
+
+/** The fields beside the type, or those under `data`, which may have envelopes of its own. */
+function dataIn(value: Record<string, unknown>): Content {
+  const isBelow = isObject(value.data) || !hasOwnFields(value)
+  return (isBelow ? dataOf(value) : undefined) ?? asItStands(value)
 }
 
 /**
@@ -67,11 +70,12 @@ function typeIn(
   { topic }: WireRecord,
   headers: WireHeaders,
 ): string | undefined {
-  const beside = envelope === undefined ? undefined : namedIn((name) => textOf(envelope[name]))
+  const said = envelope === undefined ? undefined : namedIn((name) => textOf(envelope[name]))
+  const beside = said?.startsWith(CHANGE_EVENTS) === true ? undefined : said
   if (beside !== undefined && !isKnownType(beside)) return beside
   const named = namedIn((name) => textOf(json[name])) ?? beside
   if (named !== undefined) return named
-  const header = namedIn((name) => plainText(headerText(headers, name)))
+  const header = namedIn((name) => plainHeader(headers, name))
   if (header !== undefined) return header
   const last = topic.slice(topic.lastIndexOf('.') + 1)
   return isKnownType(last) ? last : undefined

@@ -98,6 +98,7 @@ const inputTypes = ['session-terminated', 'user-signed-out', 'backchannel-logout
 const dataOf = (type: string) => (type === 'backchannel-logout-registered' ? registration : trigger)
 
 const schema = { type: 'string', optional: true, name: 'io.debezium.data.Json' }
+const base64 = (json: object) => Buffer.from(JSON.stringify(json)).toString('base64')
 /** As connectors and serializers wrap records of the relay's own, with headers. */
 const enveloped = inputTypes.flatMap((type) => {
   const [data, typed] = [dataOf(type), { type, ...dataOf(type) }]
@@ -113,6 +114,28 @@ const enveloped = inputTypes.flatMap((type) => {
     asText({}, { ...change, op: 'd', before: typed, after: null }),
     asText({ 'content-type': 'application/cloudevents-batch+json' }, [event, event]),
     asText({}, { ...typed, type: 'something-else' }),
+    asText(
+      {
+        ce_type: [JSON.stringify(type)],
+        ce_id: ['"t-1"'],
+        ce_time: [JSON.stringify({ schema, payload: attributes.time })],
+      },
+      { schema, payload: JSON.stringify(data) },
+    ),
+    asText(
+      { 'content-type': 'application/cloudevents+json' },
+      { ...attributes, type, data_base64: base64({ schema, payload: { ...change, after: data } }) },
+    ),
+    asText(
+      {},
+      {
+        ...attributes,
+        type: 'io.debezium.connector.postgresql.DataChangeEvent',
+        iodebeziumop: 'c',
+        data: { schema, payload: { before: null, after: typed } },
+      },
+    ),
+    asText({}, { schema: { type: 'bytes' }, payload: base64(typed) }),
   ]
 })
 

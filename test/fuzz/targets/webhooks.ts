@@ -35,7 +35,7 @@ function signatureTarget(name: string, platform: string, header: string, ...samp
     name: `webhook-${name}`,
     samples: texts(...samples),
     parse: async (input) => {
-      const headers = { [header]: input.toString('latin1') }
+      const headers = { [header]: [input.toString('latin1')] }
       const disbelief = verifyHead(source, headers) ?? (await verifyBody(source, headers, body, nowMs))
       if (disbelief === undefined) throw new Error('a signature of nobody is believed')
       return disbelief

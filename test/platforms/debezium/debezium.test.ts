@@ -10,7 +10,7 @@ import { TopicLog, type TopicRecord } from '../../support/topic-log.ts'
 import { PageSteps } from '../page-steps.ts'
 import { type ConnectorConfig, ConnectWorker } from './connect-worker.ts'
 import { startPostgres } from './postgres-server.ts'
-import { type Shape, shapes, withoutSchemas } from './shapes.ts'
+import { cloudEvents, type Shape, shapes, withoutSchemas } from './shapes.ts'
 
 const INSTANCE = '100'
 /** What the page has: its connectors, and the table of the outbox. */
@@ -158,6 +158,7 @@ describe('change records of a table like that of ZITADEL', () => {
   test.each<[string, string, ConnectorConfig]>([
     ['as they are, with schemas', 'rows', {}],
     ['flattened, without schemas', 'flat', { ...flattening, ...withoutSchemas }],
+    ['as CloudEvents', 'events', cloudEvents],
   ])('%s: what happens is told, and what a snapshot reads is not', async (_what, name, config) => {
     await using own = await openSite()
     const topic = await topicNamed(`${name}.eventstore.events2`)

@@ -27,6 +27,11 @@ const expanded: ConnectorConfig = { 'transforms.outbox.table.expand.json.payload
 const inHeader: ConnectorConfig = { [PLACEMENT]: 'type:header:eventType' }
 const inEnvelope: ConnectorConfig = { [PLACEMENT]: 'type:envelope:eventType' }
 const headersAsJson: ConnectorConfig = { 'header.converter': JSON_CONVERTER }
+const asCloudEvent: ConnectorConfig = { [PLACEMENT]: 'type:header:ce_type' }
+/** Each change record becomes a CloudEvent in structured mode. */
+export const cloudEvents: ConnectorConfig = {
+  'value.converter': 'io.debezium.converters.CloudEventsConverter',
+}
 
 export const shapes: readonly Shape[] = [
   { name: 'text, as the page has it', value: /^\{"issuer": /, type: 'column' },
@@ -67,6 +72,23 @@ export const shapes: readonly Shape[] = [
     value: /^\{"schema":\{"type":"struct".*"payload":\{"issuer"/,
     type: 'column',
     config: { ...withSchemas, ...expanded, ...inHeader },
+  },
+  {
+    name: 'a CloudEvent, headers and value as JSON with schemas',
+    value: /^\{"schema":\{"type":"string".*"payload":"\{/,
+    type: 'column',
+    config: { ...withSchemas, ...headersAsJson, ...asCloudEvent },
+  },
+  {
+    name: 'a CloudEvent, headers and value in quotes',
+    value: /^"\{/,
+    type: 'column',
+    config: {
+      ...withoutSchemas,
+      ...headersAsJson,
+      'header.converter.schemas.enable': 'false',
+      ...asCloudEvent,
+    },
   },
   {
     name: 'the type beside the payload',

@@ -14,7 +14,8 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const small = generateKeyPairSync('rsa', { modulusLength: 1_024 })
 for (const [name, text] of Object.entries({
   secret: 'geheimnis-1\n',
-  secrets: 'geheimnis-1\r\ngeheimnis-2\n',
+  // As some editors write it.
+  secrets: '\ufeffgeheimnis-1\r\ngeheimnis-2\n',
   empty: '\n',
   short: 'geheim\n',
   'public.pem': ec.publicKey.export({ type: 'spki', format: 'pem' }),
@@ -22,7 +23,7 @@ for (const [name, text] of Object.entries({
   'small.pem': small.publicKey.export({ type: 'spki', format: 'pem' }),
   'private.json': JSON.stringify({ keys: [ec.privateKey.export({ format: 'jwk' })] }),
   'none.json': '{"keys":[]}',
-  'oct.json': JSON.stringify({ keys: [{ kty: 'oct', k: Buffer.alloc(32, 'k').toString('base64url') }] }),
+  'oct.json': `\ufeff${JSON.stringify({ keys: [{ kty: 'oct', k: Buffer.alloc(32, 'k').toString('base64url') }] })}`,
 }))
   writeFileSync(join(folder, name), text)
 

@@ -32,6 +32,18 @@ test('without patterns nobody is asked', async () => {
   expect(cluster.looks).toBe(0)
 })
 
+test('a topic that need not exist is read from when it does, unless the relay writes there itself', async () => {
+  const { cluster, inputs } = topicsOf(['named', 'hooks', 'kc.outcomes'], [])
+  inputs.makeOptional(['hooks', 'kc.outcomes', 'other'])
+  expect(await inputs.look()).toEqual(['named', 'kc.outcomes'])
+  expect(inputs.uses()).toEqual([{ pattern: 'hooks', matches: 0 }])
+  cluster.topics = ['hooks', 'hooks-2']
+  expect(await inputs.look()).toEqual(['named', 'kc.outcomes', 'hooks'])
+  // As one of a pattern it is read from its beginning: what was written before the relay noticed counts.
+  expect(inputs.isOf(new Set(['hooks']), 'hooks')).toBe(true)
+  expect(inputs.isSelected('hooks')).toBe(true)
+})
+
 test('as long as nothing changes, so does the list', async () => {
   const { cluster, inputs } = topicsOf([], ['kc.*'])
   cluster.topics = ['kc.a', 'kc.b']

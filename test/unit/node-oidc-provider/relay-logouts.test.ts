@@ -22,12 +22,19 @@ type Sent = Parameters<KafkaProducer['send']>[0]['messages'][number]
 class Kafka implements KafkaProducer {
   readonly sent: Sent[] = []
   state: 'there' | 'away' | 'silent' = 'there'
+  /** A broker's word for a value that its topic will never take; all other records of the request are refused with it. */
+  refuses: ((value: string) => string | undefined) | undefined
   /** Of the next request that has such a record. `lost`: it is answered, and nothing was written. */
   readonly trouble = new Map<string, 'refused' | 'lost'>()
 
   async send({ messages }: Parameters<KafkaProducer['send']>[0]): Promise<readonly object[]> {
     if (this.state === 'away') throw new Error('no broker')
     if (this.state === 'silent') return new Promise(() => undefined)
+    for (const { value } of messages) {
+      const type = this.refuses?.(value)
+      // As kafkajs wraps it.
+      if (type !== undefined) throw new Error('refused', { cause: Object.assign(new Error(type), { type }) })
+    }
     for (const { headers } of messages) {
       const trouble = this.trouble.get(String(headers.ce_type))
       this.trouble.delete(String(headers.ce_type))
@@ -229,10 +236,52 @@ describe('while Kafka is away', () => {
 
   test('an id that no relay takes is lost, and told, instead of holding up those behind it', async () => {
     const { errors, logouts } = await openProvider()
-    for (const id of [42, undefined, '', 'x'.repeat(1_025)])
+    for (const id of [42, undefined, '', 'x'.repeat(1_025), 'a\nb'])
       expect(await logouts.signedOut(id as string)).toBe('lost')
-    expect(errors.map(codeOf)).toEqual(Array(4).fill('LR_RECORD_LOST'))
+    expect(errors.map(codeOf)).toEqual(Array(5).fill('LR_RECORD_LOST'))
     expect(await logouts.signedOut('bob')).toBe('published')
+  })
+
+  test.each(['MESSAGE_TOO_LARGE', 'INVALID_RECORD'])(
+    'a record that Kafka refuses for good (%s) is lost, and told, and jams none behind it, of its session or of another',
+    async (type) => {
+      const { kafka, errors, logouts } = await openProvider()
+      kafka.refuses = (value) => (value.includes('refused') ? type : undefined)
+      const ended = (session: string, reason?: string) => logouts.sessionEnded(session, 'alice', reason)
+      const results = await Promise.all([
+        ended('s-1', 'first'),
+        ended('s-1', 'refused'),
+        ended('s-1', 'last'),
+        ended('s-2'),
+        logouts.signedOut('bob'),
+      ])
+      expect(results).toEqual(['published', 'lost', 'published', 'published', 'published'])
+      expect(errors.map(codeOf)).toEqual(['LR_RECORD_LOST'])
+      expect(messageOf(errors[0])).toMatch(new RegExp(`session s-1.*topic session-events.*${type}`))
+      const reasons = kafka.sent
+        .filter(({ key }) => key === 's-1')
+        .map(({ value }) => JSON.parse(value).reason)
+      expect(reasons).toEqual(['first', 'last'])
+    },
+  )
+
+  test('a right or a topic that is missing may come: what waits is told with the reason, and sent then', async () => {
+    const { kafka, errors, logouts } = await openProvider()
+    for (const type of ['TOPIC_AUTHORIZATION_FAILED', 'UNKNOWN_TOPIC_OR_PARTITION']) {
+      kafka.refuses = () => type
+      expect(await logouts.signedOut('alice')).toBe('buffered')
+    }
+    kafka.refuses = undefined
+    await eventually(() => expect(kafka.sent).toHaveLength(2))
+    expect(new Set(errors.map(codeOf))).toEqual(new Set(['LR_UNREACHABLE']))
+  })
+
+  test('a reason that is longer than a relay takes loses no logout, and a record that is too large for one is told', async () => {
+    const { kafka, provider, errors, logouts } = await openProvider()
+    expect(await logouts.signedOut('alice', 'x'.repeat(2_000))).toBe('published')
+    expect(kafka.decoded).toMatchObject([{ kind: 'trigger', trigger: { userId: 'alice' } }])
+    await logIn(provider, { backchannel_logout_uri: `https://rp.example/${'x'.repeat(300_000)}` })
+    expect(errors.map(codeOf)).toEqual(['LR_RECORD_LOST'])
   })
 
   test('what does not fit into memory is lost, and told', async () => {
@@ -276,7 +325,18 @@ test.each<[string, unknown, object]>([
   ['brokers', undefined, { brokers: 'k:9092' }],
   ['producer', undefined, { producer: {} }],
   ['topic', undefined, { producer: new Kafka(), topic: 'a topic' }],
+  ['topic', undefined, { producer: new Kafka(), topic: 7 }],
+  ['topic', undefined, { producer: new Kafka(), topic: '..' }],
   ['timeoutMs', undefined, { producer: new Kafka(), timeoutMs: '2s' }],
+  ['brokers', undefined, { brokers: ['k:99999'] }],
+  ['brokers', undefined, { brokers: [9092] }],
+  ['broker', undefined, { broker: ['k:9092'] }],
+  ['producer', undefined, { producer: null }],
+  ['issuer', undefined, { producer: new Kafka(), issuer: '' }],
+  ['issuer', undefined, { producer: new Kafka(), issuer: new URL(ISSUER) }],
+  ['userId', undefined, { producer: new Kafka(), userId: 'sub' }],
+  ['onError', undefined, { producer: new Kafka(), onError: console }],
+  ['options', undefined, undefined as unknown as object],
 ])('%s is refused when it is wrong: %#', async (name, provider, options) => {
   const given = (provider ?? createOidcProvider(ISSUER, jwks)) as OidcProvider
   const refused = relayLogouts(given, options as RelayLogoutsOptions)

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { schemaChecks } from '../../../src/diagnosis/schema-registry.ts'
 import { readAvro } from '../../../src/events/decoding/avro/read-avro.ts'
@@ -64,6 +65,37 @@ describe('a schema', () => {
     if (schema.kind !== 'avro') throw new Error('no Avro')
     const json = { pair: { a: { text: 'a' }, b: { text: 'b' } }, c: { text: 'c' } }
     expect(readAvro(schema.type, Buffer.from('\u0002a\u0002b\u0002c'))).toEqual({ kind: 'json', json })
+  })
+
+  test.each([
+    ['with null for what it has not', { schema: '"int"', schemaType: null, references: null }],
+    ['with its type in small letters', { schema: '"int"', schemaType: 'avro' }],
+    [
+      'with members that this relay does not know',
+      { schema: '"int"', ruleSet: { domainRules: [] }, metadata: null, maxId: 9, version: '7' },
+    ],
+  ])('%s is read all the same', async (_, registered) => {
+    expect(await find(open(), server.register(registered))).toMatchObject({ kind: 'avro' })
+  })
+
+  test.each([
+    ['gzip', gzipSync],
+    ['X-GZIP', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])('is read where a proxy compresses it unasked (%s), and its bound holds', async (encoding, compress) => {
+    const answer = (schema: string) => {
+      const body = compress(JSON.stringify({ schema }))
+      server.instead = (_, response) =>
+        void response.writeHead(200, { 'content-encoding': encoding }).end(body)
+    }
+    answer('"int"')
+    expect(await find(open(), 1)).toMatchObject({ kind: 'avro' })
+    answer(`"${' '.repeat(4_000_000)}"`)
+    expect(await find(open(), 1)).toMatchObject({
+      kind: 'unusable',
+      problem: expect.stringContaining('1048576 bytes'),
+    })
   })
 
   test('that does not exist is asked for again later', async () => {
@@ -150,6 +182,13 @@ describe('a registry that cannot be asked is waited for, and a finding tells it 
     ],
     ['a path of something else', () => answering(404, '<html>'), 'no schema registry', 'SCHEMA_REGISTRY_URL'],
     ['a page of something else', () => answering(200, '<html>'), 'no schema registry', 'SCHEMA_REGISTRY_URL'],
+    [
+      'a compression unknown here',
+      () => answering(200, '{}', { 'content-encoding': 'zstd' }),
+      'cannot be read',
+      'log',
+    ],
+    ['what is no gzip', () => answering(200, '{}', { 'content-encoding': 'gzip' }), 'cannot be read', 'log'],
     ['another API', () => answering(200, '{"ok":true}'), 'no schema registry', 'SCHEMA_REGISTRY_URL'],
     [
       'a closed connection',

@@ -49,6 +49,11 @@ test.each([
   expect(textsIn(body)).toBe('not-json')
 })
 
+test('a byte order mark is left out', () => {
+  for (const body of ['{"a":1}', '[{"a":1}]', '{"a":1}\n{"a":1}'])
+    expect(textsIn(`\ufeff${body}`)).toEqual(textsIn(body))
+})
+
 test('an empty list holds no event', () => {
   expect(textsIn(' [ ] ')).toEqual([])
 })

@@ -1,6 +1,5 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -33,14 +32,13 @@ const formOf = (form: string, more = '') => {
 
 async function verified(
   source: IntakeSource,
-  headers: Record<string, string>,
+  headers: Record<string, string | string[]>,
   body: string,
   nowMs = Date.now(),
 ) {
-  const lower = Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  const found = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), [value].flat()]),
   )
-  const found = lower as IncomingHttpHeaders
   return verifyHead(source, found) ?? (await verifyBody(source, found, Buffer.from(body), nowMs))
 }
 
@@ -83,6 +81,18 @@ test('a verification of its own: another digest in base64, behind a prefix', asy
   expect(await verified(source, { 'X-Signature': `v0:${signature.toLowerCase()}` }, '{}')).toBe(
     'wrong-signature',
   )
+})
+
+test('a header that is given twice is believed where both say the same, and not where one may have been put before the other', async () => {
+  const source = sourceOf('platform: keycloak\nsecretFile: credentials', SECRET)
+  const signature = createHmac('sha256', SECRET).update('{}').digest('hex')
+  const twice = (...values: string[]) => verified(source, { 'X-Keycloak-Signature': values }, '{}')
+  expect(await twice(signature, signature)).toBeUndefined()
+  expect(await twice('', signature)).toBeUndefined()
+  expect(await twice(signature, 'x')).toBe('wrong-signature')
+  expect(await twice('x', signature)).toBe('wrong-signature')
+  const bearer = sourceOf('platform: ory\nsecretFile: credentials', SECRET)
+  expect(await verified(bearer, { Authorization: [SECRET, 'x'] }, '{}')).toBe('wrong-signature')
 })
 
 test('an own header takes the place of the one of the platform', async () => {

@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { isOutcomeType } from '../../outcome.ts'
 import { isTopic } from '../../topic-selection.ts'
-import { cloudEventType, headerOf, headerText, type WireHeaders, type WireRecord } from '../../wire-record.ts'
-import { decodeEvent, structuredType } from '../cloudevents-structured.ts'
+import type { WireHeaders, WireRecord } from '../../wire-record.ts'
+import { decodeEvent, isStructured, structuredType } from '../cloudevents-structured.ts'
 import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
-import { isObject, type JsonResult, parseJson, textOf, VALUE_BYTES_MAX } from '../envelope.ts'
-import { isKnownType, kindOf, unread } from '../known-types.ts'
-import { type Content, peel, plainText } from '../peel.ts'
+import { isObject, type JsonResult, parseJson, textOf, VALUE_BYTES_MAX, withoutMark } from '../envelope.ts'
+import { isKnownType, kindOf, OLD_NEWS, unread } from '../known-types.ts'
+import { type Content, peel, peelEvent, plainHeader, plainHeaderOf, plainText } from '../peel.ts'
 import { isSpent, renewBudget } from './budget.ts'
 import { at } from './functions.ts'
 import { LEVELS_MAX, readable } from './readable.ts'
@@ -17,11 +17,12 @@ export interface Mapping {
   /** Names; in a pattern `*` stands for any characters. */
   readonly topics: readonly string[]
   readonly rules: readonly Rule[]
-  /** A JSON pointer to a list in the value, each of whose elements is a record of its own; a value without it is one. */
+  /** A JSON pointer to a list in the value, each of whose elements is a record of its own; a value without it is one. So is each of a list of values. */
   readonly split?: string | undefined
 }
 
-const SNAPSHOT: Decoded = { kind: 'skipped', reason: 'snapshot' }
+/** Rules read a payload with columns beside it themselves. */
+const ROWS_STAY = { opensRows: false } as const
 const UNMAPPED: Decoded = { kind: 'skipped', reason: 'unmapped' }
 const TOPICS_MAX = 1_000
 const ELEMENTS_MAX = 1_000
@@ -65,7 +66,7 @@ export class MappingDecoder implements Decoder {
   ): Decoded | readonly Decoded[] | undefined {
     const mapping = this.#mappingFor(record.topic)
     if (mapping === undefined) return undefined
-    const type = headerText(headers, 'ce_type')
+    const type = plainHeader(headers, 'ce_type')
     if (type !== undefined && isOwnType(type)) return undefined
     renewBudget()
     const parsed = content()
@@ -74,25 +75,27 @@ export class MappingDecoder implements Decoder {
       const lines = linesOf(record.value)
       return lines === undefined ? parsed : this.#mapLines(mapping, lines, texts, record)
     }
-    const structured = structuredType(headerText(headers, 'content-type'))
-    if (structured === undefined) return this.#map(mapping, peel(parsed.json, false), texts, record)
-    const events = Array.isArray(parsed.json) ? parsed.json : [parsed.json]
+    if (structuredType(headers) === undefined)
+      return this.#map(mapping, peel(parsed.json, ROWS_STAY), texts, record)
+    const inside = peelEvent(parsed.json)
+    const events = Array.isArray(inside) ? inside : [inside]
     if (events.length > ELEMENTS_MAX) return tooMany(events.length)
-    const found = events.flatMap((event) =>
-      isObject(event) && isOwnType(String(event.type))
+    const found = events.flatMap((it) => {
+      const event = peelEvent(it)
+      return isObject(event) && isOwnType(String(event.type))
         ? decodeEvent(event, headers)
-        : this.#mapEvent(mapping, event, texts, record),
-    )
+        : this.#mapEvent(mapping, event, texts, record)
+    })
     return found.length === 1 ? found[0] : found
   }
 
   mayConcern(record: WireRecord, what?: RecordKind): boolean | undefined {
     const mapping = this.#mappingFor(record.topic)
     if (mapping === undefined) return undefined
-    const type = cloudEventType(record)
+    const type = plainHeaderOf(record, 'ce_type')
     if (type !== undefined && isOwnType(type)) return undefined
     // An event of the relay's own may be in it.
-    if (what === undefined || structuredType(headerOf(record, 'content-type')) !== undefined) return true
+    if (what === undefined || isStructured(record)) return true
     return mapping.rules.some(({ emit }) => emit.some((it) => kindOf(it.type) === what))
   }
 
@@ -106,7 +109,9 @@ export class MappingDecoder implements Decoder {
     if (lines.length > ELEMENTS_MAX) return [tooMany(lines.length)]
     return lines.flatMap((line): Decoded | readonly Decoded[] => {
       const parsed = parseJson(Buffer.from(line))
-      return parsed.kind === 'poison' ? parsed : this.#map(mapping, peel(parsed.json, false), headers, record)
+      return parsed.kind === 'poison'
+        ? parsed
+        : this.#map(mapping, peel(parsed.json, ROWS_STAY), headers, record)
     })
   }
 
@@ -124,7 +129,8 @@ export class MappingDecoder implements Decoder {
     for (const [name, value] of Object.entries(attributes))
       if (typeof value === 'string') texts[`ce_${name}`] = value
     const inner = typeof encoded === 'string' ? Buffer.from(encoded, 'base64').toString('utf8') : data
-    return this.#map(mapping, peel(inner, false), texts, record)
+    const op = textOf(attributes.iodebeziumop)
+    return this.#map(mapping, peel(inner, { ...ROWS_STAY, op }), texts, record)
   }
 
   #map(
@@ -134,14 +140,13 @@ export class MappingDecoder implements Decoder {
     record: WireRecord,
     isElement = false,
   ): Decoded | readonly Decoded[] {
-    const { split } = mapping
-    const elements = split === undefined || isElement ? undefined : at(value, split)
-    if (Array.isArray(elements)) {
+    const elements = isElement ? undefined : elementsOf(value, mapping.split)
+    if (elements !== undefined) {
       if (elements.length > ELEMENTS_MAX) return tooMany(elements.length)
-      return elements.flatMap((it) => this.#map(mapping, peel(it, false), headers, record, true))
+      return elements.flatMap((it) => this.#map(mapping, peel(it, ROWS_STAY), headers, record, true))
     }
     // What a table held before: those sessions may have ended long ago, and nothing has happened to them now.
-    if (op === 'r') return SNAPSHOT
+    if (op === 'r') return OLD_NEWS
     if (value === null || value === undefined) return UNMAPPED
     const [after, earlier, around] = [readable(value), readable(before ?? null), readable(envelope ?? null)]
     if (after === undefined || earlier === undefined || around === undefined) return TOO_DEEP
@@ -180,6 +185,18 @@ export class MappingDecoder implements Decoder {
   }
 }
 
+/** A value that is a list where lists are expected further down is one of whole values: a job has read several at a time. */
+function elementsOf(value: unknown, split: string | undefined): readonly unknown[] | undefined {
+  if (split === undefined) return undefined
+  const found = at(value, split)
+  if (Array.isArray(found)) return found
+  if (!Array.isArray(value)) return undefined
+  return value.flatMap((it) => {
+    const below = at(peel(it, ROWS_STAY).value, split)
+    return Array.isArray(below) ? below : [it]
+  })
+}
+
 function tooMany(count: number): Decoded {
   return { kind: 'poison', reason: `value: has ${count} events, more than ${ELEMENTS_MAX}` }
 }
@@ -193,9 +210,10 @@ function tooCostly({ name }: Rule): Decoded {
 
 /** Several lines of which the first is an object; `undefined` for any other text. */
 function linesOf(value: Buffer | null): string[] | undefined {
-  if (value === null || value.length > VALUE_BYTES_MAX || value[0] !== OBJECT || !isUtf8(value))
-    return undefined
-  const lines = value
+  if (value === null || value.length > VALUE_BYTES_MAX) return undefined
+  const text = withoutMark(value)
+  if (text[0] !== OBJECT || !isUtf8(text)) return undefined
+  const lines = text
     .toString('utf8')
     .split('\n')
     .filter((line) => line.trim() !== '')
@@ -210,7 +228,7 @@ function isOwnType(type: string): boolean {
 function textsOf(headers: WireHeaders): Record<string, string> {
   const texts: Record<string, string> = {}
   for (const name in headers) {
-    const text = plainText(headerText(headers, name))
+    const text = plainHeader(headers, name)
     if (text !== undefined) texts[name] = text
   }
   return texts

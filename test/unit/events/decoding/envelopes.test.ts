@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Decoders } from '../../../../src/events/decoding/decode-record.ts'
-import { peel } from '../../../../src/events/decoding/peel.ts'
+import { peel, plainText } from '../../../../src/events/decoding/peel.ts'
 
 const data = { sessionId: 's-1', userId: 'u-1' }
 const typed = { type: 'session-terminated', ...data }
@@ -41,6 +41,121 @@ test.each([
   ],
 ])('the outbox of a connector, %s', (_what, value) => {
   expect(decode(value)).toEqual(trigger)
+})
+
+const binary = (more: Record<string, string> = {}) => ({
+  ce_specversion: '1.0',
+  ce_type: 'session-terminated',
+  ...more,
+})
+const structured = { 'content-type': 'application/cloudevents+json' }
+const event = (more: object) => ({
+  specversion: '1.0',
+  id: 'e-1',
+  source: '/',
+  type: 'session-terminated',
+  ...more,
+})
+const base64 = (json: unknown) => Buffer.from(JSON.stringify(json)).toString('base64')
+const row = { before: null, after: data, op: 'c', source: {} }
+const wraps: [string, unknown][] = [
+  ['a schema and its payload', { schema: { type: 'struct' }, payload: data }],
+  ['a schema and its payload as text', { schema, payload: JSON.stringify(data) }],
+  ['a text with JSON in it', JSON.stringify(data)],
+  ['a schema and its payload in base64', { schema: { type: 'bytes' }, payload: base64(data) }],
+  ['base64', base64(data)],
+  ['a change record', row],
+  ['a change record with its schema', { schema: {}, payload: row }],
+  [
+    'all of that',
+    JSON.stringify({ schema, payload: JSON.stringify({ schema: {}, payload: { ...row, after: data } }) }),
+  ],
+]
+
+describe.each(wraps)('a CloudEvent of an own type with data in an envelope, %s:', (_what, wrapped) => {
+  test('binary', () => {
+    const text = JSON.stringify(wrapped)
+    expect(decode(text, { headers: binary() })).toEqual(trigger)
+    const quoted = Object.entries(binary({ ce_id: 'e-1' })).map(([name, it]) => [name, JSON.stringify(it)])
+    const [found] = [decode(text, { headers: Object.fromEntries(quoted) })].flat()
+    expect(found).toMatchObject({ trigger: { sessionId: 's-1', origin: { id: 'e-1' } } })
+  })
+
+  test('structured, alone, in a batch and in an envelope of its own', () => {
+    for (const it of [event({ data: wrapped }), event({ data_base64: base64(wrapped) })]) {
+      expect(decode(it, { headers: structured })).toEqual(trigger)
+      expect(decode(it), 'without a content type').toEqual(trigger)
+      const quoted = { 'content-type': '"application/cloudevents+json"' }
+      expect(decode({ schema: {}, payload: it }, { headers: quoted })).toEqual(trigger)
+      expect(decode(JSON.stringify(JSON.stringify(it)), { headers: structured })).toEqual(trigger)
+      const batch = { 'content-type': 'application/cloudevents-batch+json' }
+      expect(decode([it, it], { headers: batch })).toEqual([trigger, trigger])
+      expect(decode({ schema: {}, payload: [JSON.stringify(it)] }, { headers: batch })).toEqual([trigger])
+    }
+  })
+
+  test('beside its type', () => {
+    expect(decode({ type: 'session-terminated', data: wrapped })).toEqual(trigger)
+  })
+})
+
+test('data of an own type that need no envelope keep all their members, whatever they are called', () => {
+  const odd = { ...data, payload: { sessionId: 'other' }, schema: {}, after: {}, before: {}, op: 'r' }
+  for (const it of [
+    decode(odd, { headers: binary() }),
+    decode(event({ data: odd }), { headers: structured }),
+    decode({ ...odd, type: 'session-terminated' }),
+  ])
+    expect(it).toEqual(trigger)
+})
+
+test.each(['r', 'd', 'u', 't'])(
+  'a CloudEvent of an own type about a row that is not new (%s) is no trigger',
+  (op) => {
+    const skipped = { kind: 'skipped', reason: 'snapshot' }
+    const change = { schema: {}, payload: { ...row, before: data, op } }
+    for (const it of [change, { ...data, __op: op }, JSON.stringify(change)]) {
+      expect(decode(JSON.stringify(it), { headers: binary() })).toEqual(skipped)
+      expect(decode(event({ data: it }), { headers: structured })).toEqual(skipped)
+      expect(decode(event({ data_base64: base64(it) }), { headers: structured })).toEqual(skipped)
+      expect(decode(event({ data: it }))).toEqual(skipped)
+    }
+    expect(decode({ ...typed, __op: op }), 'flattened, with its type beside it').toEqual(skipped)
+  },
+)
+
+test('a change record as a CloudEvent of Debezium, whose operation stands beside the data', () => {
+  const change = (iodebeziumop: string) => ({
+    ...event({ type: 'io.debezium.connector.postgresql.DataChangeEvent', iodebeziumop }),
+    data: { schema: {}, payload: { before: null, after: typed } },
+  })
+  expect(decode(change('c'))).toEqual(trigger)
+  expect(decode(change('r'))).toEqual({ kind: 'skipped', reason: 'snapshot' })
+  expect(peel(change('r'))).toMatchObject({ op: 'r', value: typed })
+  expect(decode(event({ iodebeziumop: 'r', data }))).toEqual({ kind: 'skipped', reason: 'snapshot' })
+  expect(decode(event({ iodebeziumop: 'c', data }))).toEqual(trigger)
+})
+
+test('an id in quotes that is base64 of JSON stays as it is', () => {
+  const id = base64({ sid: 's-1' })
+  for (const text of [
+    id,
+    JSON.stringify(id),
+    JSON.stringify(JSON.stringify(id)),
+    JSON.stringify({ schema, payload: id }),
+  ])
+    expect(plainText(text)).toBe(id)
+  for (const text of ['', '"', '{"id":"k"}', '""', '{"schema":{},"payload":7}'])
+    expect(plainText(text)).toBe(text)
+})
+
+test('the outcome of another relay in quotes is an outcome', () => {
+  const headers = { ce_type: '"backchannel-logout-sent"' }
+  expect(decode(data, { headers })).toEqual({ kind: 'skipped', reason: 'outcome' })
+})
+
+test('a byte order mark before JSON is passed over', () => {
+  expect(decode(typed, { frame: Buffer.from('\ufeff') })).toEqual(trigger)
 })
 
 test('the type may stand in a header, plain or as JSON, or at the end of the name of the topic', () => {

@@ -116,6 +116,11 @@ const keycloak: readonly Fixture[] = [
   },
   { what: 'a registration of a user', value: event('REGISTER'), becomes: unmapped },
   {
+    what: 'a list of events, as the REST API answers',
+    value: [event('LOGOUT'), event('REGISTER'), admin('ACTION', 'users/u-1/logout')],
+    becomes: [ended, ...unmapped, out('administrator')],
+  },
+  {
     what: 'a deleted account',
     value: event('DELETE_ACCOUNT'),
     becomes: [out('deleted')],
@@ -326,6 +331,15 @@ const registration = {
 }
 const signedOut = { type: 'user-signed-out', issuer: '100', userId: 'u-1', occurredAtMs: AT }
 
+const deactivated = (id: string) => ({
+  editor: {},
+  aggregate: { id, type: { type: 'user' }, resourceOwner: 'org-1' },
+  sequence: '12',
+  creationDate: '2026-01-31T09:30:00Z',
+  payload: {},
+  type: { type: 'user.deactivated' },
+})
+
 const zitadel: readonly Fixture[] = [
   {
     what: 'a terminated session',
@@ -401,15 +415,13 @@ const zitadel: readonly Fixture[] = [
   },
   {
     what: 'an event of its Event API',
-    value: {
-      editor: {},
-      aggregate: { id: 'u-1', type: { type: 'user' }, resourceOwner: 'org-1' },
-      sequence: '12',
-      creationDate: '2026-01-31T09:30:00Z',
-      payload: {},
-      type: { type: 'user.deactivated' },
-    },
+    value: deactivated('u-1'),
     becomes: [{ type: 'user-signed-out', userId: 'u-1', reason: 'disabled' }],
+  },
+  {
+    what: 'an answer of its Event API',
+    value: { events: [deactivated('u-1'), deactivated('u-2')] },
+    becomes: ['u-1', 'u-2'].map((userId) => ({ type: 'user-signed-out', userId, reason: 'disabled' })),
   },
   { what: 'a locked user', value: call('user.locked', {}), becomes: [{ ...signedOut, reason: 'disabled' }] },
   { what: 'a removed user', value: call('user.removed', {}), becomes: [{ ...signedOut, reason: 'deleted' }] },
@@ -686,6 +698,19 @@ const okta: readonly Fixture[] = [
       ...unmapped,
       { type: 'session-terminated', sessionId: 'x2' },
     ],
+  },
+  {
+    what: 'a list of the System Log, as a job reads it',
+    value: [system('user.session.end'), system('user.session.start')],
+    becomes: [{ type: 'session-terminated', sessionId: 'x1' }, ...unmapped],
+  },
+  {
+    what: 'a list of hooks',
+    value: [
+      { data: { events: [system('user.session.end')] } },
+      { data: { events: [system('user.session.end')] } },
+    ],
+    becomes: [1, 2].map(() => ({ type: 'session-terminated', sessionId: 'x1' })),
   },
   {
     what: 'an end of a session that failed',
