@@ -246,6 +246,15 @@ describe('a relay of many issuers', () => {
     await verified(id, path, clientId)
     await replaceFile(join(directory, 'c.json'), keysOf(privateJwk('ed25519', 'of c')))
     await eventually(async () => expect((await jwks(id)).keys).toHaveLength(3))
+
+    const env = { ...site.commandEnvironment(), ...several() }
+    const listed = await relayCommand(['keys', 'list', '--issuer', id], env)
+    for (const kid of ['not for RS256', 'of b', 'of c']) expect(listed.stdout).toContain(kid)
+    // Which of the files would get the new key?
+    expect(await relayCommand(['keys', 'rotate', '--in', '1h', '--issuer', id], env)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--file'),
+    })
     await write(shop, bank, tenants)
   })
 
