@@ -488,6 +488,17 @@ describe('no record, file or pattern signs with the keys of another issuer', () 
     expect(decodeProtectedHeader(await signed(issuers, A)).kid).toBe('late')
   })
 
+  test('where links of listed issuers lead is known of keys that came a moment ago', async () => {
+    symlinkSync('k', join(top, 'linked'))
+    const { issuers } = site([at(A, 'linked/new'), at(PATTERN, 't/{tenant}')])
+    await issuers.open()
+    // With this they have been looked up, and A has no keys yet.
+    expect(decodeProtectedHeader(await signed(issuers, 'https://a.login.example')).kid).toBe('t/a')
+    writeFileSync(join(top, 'k', 'new'), jwkSet(jwkOf(ecKey(), { kid: 'new' })))
+    symlinkSync('../k/new', join(top, 't', 'new'))
+    await expect(signed(issuers, 'https://new.login.example')).rejects.toThrow(A)
+  })
+
   test('a tenant whose link led to what is now the file of a listed issuer does not sign with it any longer', async () => {
     symlinkSync('../k/c', join(top, 't', 'c'))
     const { issuers, state } = site([at(PATTERN, 't/{tenant}')])
