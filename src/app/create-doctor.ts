@@ -199,10 +199,9 @@ async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]>
     notes.note('issuers-file', ok(`${settings.length} issuer(s)${more}`))
     const examined = await Promise.all(
       chosen.map(async (own) => {
-        const { alg, issuer, keysFile, keysFolder: folder, place } = own
-        const otherOwner = (real: string) => owners.otherOwner(own, real)
+        const { alg, issuer, keysFile, place } = own
         const findings = await examineIssuer({
-          ...{ ...parts, alg, issuer, place, keysBounds: { folder, otherOwner } },
+          ...{ ...parts, alg, issuer, place, keysBounds: owners.bounds(own) },
           signingKeysFile: keysFile,
         })
         return findings

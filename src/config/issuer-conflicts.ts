@@ -1,66 +1,16 @@
-import { relative, resolve, sep } from 'node:path'
+import { keysInDispute, keysOutside } from './issuer-keys.ts'
 import { TENANT } from './issuers-schema.ts'
-import type { DocumentPath } from './yaml-document.ts'
-
-/** One entry of the list, perhaps wrong in other ways, so that all that is wrong is said at once. */
-export interface PlacedEntry {
-  readonly value: unknown
-  readonly path: DocumentPath
-  /** Absolute; where relative paths start. */
-  readonly folder: string
-}
-
-export interface Conflict<Entry> {
-  readonly of: Entry
-  readonly path: DocumentPath
-  /** What is said before the other place, if there is one. */
-  readonly text: string
-  readonly other?: { readonly of: Entry; readonly path: DocumentPath }
-  /** A name that both places have. */
-  readonly name?: string
-}
-
-interface Named<Entry> {
-  readonly of: Entry
-  readonly path: DocumentPath
-}
+import { type Conflict, listAt, type Named, namedTwice, type PlacedEntry, textAt } from './placed-entry.ts'
 
 /** What each value allows by itself but not together, in one entry and across all. */
 export function issuerConflicts<Entry extends PlacedEntry>(entries: readonly Entry[]): Conflict<Entry>[] {
   return [
-    ...entries.flatMap((of) => [...keysConflicts(of), ...aliasesOfPattern(of), ...clientsNamedTwice(of)]),
+    ...entries.flatMap((of) => [...keysOutside(of), ...aliasesOfPattern(of), ...clientsNamedTwice(of)]),
     ...issuersNamedTwice(entries),
     ...unclearPatterns(entries),
-    ...keysOfOthers(entries),
+    ...keysInDispute(entries),
     ...aliasesOfTenants(entries),
   ]
-}
-
-/** The path of the keys that is meant. */
-export function keysFileOf(file: string, folder: string): string {
-  return resolve(folder, file)
-}
-
-function keysConflicts<Entry extends PlacedEntry>(of: Entry): Conflict<Entry>[] {
-  const file = textAt(of.value, 'keys', 'file')
-  if (file === undefined) return []
-  const path = [...of.path, 'keys', 'file']
-  const problems: Conflict<Entry>[] = []
-  if (isOutside(file, of.folder)) {
-    problems.push({ of, path, text: 'must be a path below the folder of the issuers file, without ..' })
-  }
-  const issuer = textAt(of.value, 'issuer')
-  if (issuer === undefined || issuer.includes(TENANT) === file.includes(TENANT)) return problems
-  const text = issuer.includes(TENANT)
-    ? `must have ${TENANT} in it, as the issuer does, or all tenants would share their keys`
-    : `must have ${TENANT} in it only where the issuer has`
-  return [...problems, { of, path, text }]
-}
-
-/** By the text alone; where links lead is looked at when the file is read. */
-function isOutside(file: string, folder: string): boolean {
-  const [first] = relative(folder, keysFileOf(file, folder)).split(sep)
-  return first === '' || first === '..' || file.split(sep).includes('..')
 }
 
 function aliasesOfPattern<Entry extends PlacedEntry>(of: Entry): Conflict<Entry>[] {
@@ -95,46 +45,6 @@ function issuersNamedTwice<Entry extends PlacedEntry>(entries: readonly Entry[])
   )
   // Issuers first, so that of an alias and an issuer the alias is what is wrong.
   return namedTwice([...issuers, ...aliases], 'means one issuer already')
-}
-
-function namedTwice<Entry>(
-  names: readonly { readonly name: string | undefined; readonly at: Named<Entry> }[],
-  text: string,
-): Conflict<Entry>[] {
-  const first = new Map<string, Named<Entry>>()
-  return names.flatMap(({ name, at }) => {
-    if (name === undefined) return []
-    const other = first.get(name)
-    if (other === undefined) first.set(name, at)
-    return other === undefined ? [] : [{ ...at, text, other, name }]
-  })
-}
-
-/** With the keys of one issuer nobody may sign for another: not by a slip, and not by the name of a tenant in a record. */
-function keysOfOthers<Entry extends PlacedEntry>(entries: readonly Entry[]): Conflict<Entry>[] {
-  const files = entries.flatMap((of) => {
-    const file = textAt(of.value, 'keys', 'file')
-    return file === undefined
-      ? []
-      : [{ name: keysFileOf(file, of.folder), at: { of, path: [...of.path, 'keys', 'file'] } }]
-  })
-  const patterns = files.filter(({ name }) => name.includes(TENANT))
-  const met = files.flatMap(({ name, at }): Conflict<Entry>[] => {
-    const other = patterns.find(
-      (it) => it.name !== name && meansTenant(it.name, name.replaceAll(TENANT, 'x')),
-    )
-    return other === undefined
-      ? []
-      : [
-          {
-            ...at,
-            text: 'is a key file that a pattern can mean',
-            other: other.at,
-            name: textAt(other.at.of.value, 'issuer') ?? '',
-          },
-        ]
-  })
-  return [...namedTwice(files, 'is the key file of another issuer'), ...met]
 }
 
 function aliasesOfTenants<Entry extends PlacedEntry>(entries: readonly Entry[]): Conflict<Entry>[] {
@@ -214,17 +124,4 @@ function canMeet(added: string, after: string, shorter: string): boolean {
 
 function isTenant(text: string): boolean {
   return /^[A-Za-z0-9-]+$/.test(text)
-}
-
-function textAt(value: unknown, ...path: readonly string[]): string | undefined {
-  const found = path.reduce(
-    (it: unknown, key) => (it as Record<string, unknown> | null | undefined)?.[key],
-    value,
-  )
-  return typeof found === 'string' ? found : undefined
-}
-
-function listAt(value: unknown, key: string): readonly unknown[] {
-  const found = (value as Record<string, unknown> | null)?.[key]
-  return Array.isArray(found) ? found : []
 }

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import type { IssuerSettings } from '../issuers/issuer-settings.ts'
+import { type IssuerSettings, IssuersFault } from '../issuers/issuer-settings.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
-import { issuerConflicts, keysFileOf, type PlacedEntry } from './issuer-conflicts.ts'
+import { issuerConflicts } from './issuer-conflicts.ts'
+import { keysFileOf } from './issuer-keys.ts'
 import { type IssuerEntry, issuerSettings, parseIssuers } from './issuers-schema.ts'
+import type { Conflict, PlacedEntry } from './placed-entry.ts'
 import { readLongYaml } from './quick-yaml.ts'
 import type { DocumentPath, YamlDocument } from './yaml-document.ts'
 
@@ -42,6 +44,8 @@ interface Document extends YamlDocument {
 
 interface Entry extends PlacedEntry {
   readonly document: Document
+  /** Missing where a value of it is wrong. */
+  readonly parsed: IssuerEntry | undefined
 }
 
 /**
@@ -52,7 +56,6 @@ export async function readIssuersFile(path: string): Promise<IssuersFile> {
   const { folder, files } = await readSources(path)
   const problems: Problem[] = []
   const entries: Entry[] = []
-  const parsed: { entry: IssuerEntry; place: string }[] = []
   for (const { name: file, bytes } of files) {
     const text = textOf(bytes)
     if (text === undefined) {
@@ -62,24 +65,27 @@ export async function readIssuersFile(path: string): Promise<IssuersFile> {
     const document: Document = Object.assign(await readLongYaml(text), { file })
     problems.push(...document.problems.map((it) => ({ file, ...it })))
     if (document.problems.length > 0) continue
-    entries.push(...entriesOf(document, folder))
-    const issuers = parseIssuers(document.value)
-    for (const [i, entry] of (issuers.entries ?? []).entries())
-      parsed.push({ entry, place: `${file}:${document.lineOf(['issuers', i])}` })
+    const parsed = parseIssuers(document.value)
+    entries.push(...entriesOf(document, folder, parsed.entries))
     problems.push(
-      ...issuers.problems.map(({ path, text, isOfKey }) => {
+      ...parsed.problems.map(({ path, text, isOfKey }) => {
         return { file, line: document.lineOf(path, isOfKey ? 'key' : 'value'), path, text }
       }),
     )
   }
-  problems.push(...conflictProblems(entries))
-  if (problems.length > 0) throw faultOf(problems)
-  return {
-    settings: parsed.map(({ entry, place }) =>
-      issuerSettings(entry, { keysFile: keysFileOf(entry.keys.file, folder), keysFolder: folder, place }),
-    ),
-    contentHash: hashOf(files),
-  }
+  const conflicts = issuerConflicts(entries)
+  problems.push(...conflictProblems(conflicts))
+  if (problems.length === 0) return { settings: entries.flatMap(settingsOf), contentHash: hashOf(files) }
+  const disputed = new Set(conflicts.flatMap(({ of, other }) => [of, other?.of]))
+  throw faultOf(problems, { sound: entries.filter((it) => !disputed.has(it)).flatMap(settingsOf) })
+}
+
+function settingsOf({ document, folder, parsed, path }: Entry): IssuerSettings[] {
+  if (parsed === undefined) return []
+  const { file, directory } = parsed.keys
+  const keysFile = keysFileOf(file ?? directory ?? '', folder)
+  const place = `${document.file}:${document.lineOf(path)}`
+  return [issuerSettings(parsed, { keysFile, keysFolder: folder, place })]
 }
 
 /** The `contentHash` of what is there now, at less cost, to see whether it changed. Throws as `readIssuersFile`. */
@@ -179,14 +185,18 @@ function textOf(bytes: Buffer): string | undefined {
   }
 }
 
-function entriesOf(document: Document, folder: string): Entry[] {
+function entriesOf(
+  document: Document,
+  folder: string,
+  parsed: readonly (IssuerEntry | undefined)[],
+): Entry[] {
   const { issuers } = (document.value ?? {}) as { issuers?: unknown }
   if (!Array.isArray(issuers)) return []
-  return issuers.map((value, i) => ({ document, value, folder, path: ['issuers', i] }))
+  return issuers.map((value, i) => ({ document, value, folder, path: ['issuers', i], parsed: parsed[i] }))
 }
 
-function conflictProblems(entries: readonly Entry[]): Problem[] {
-  return issuerConflicts(entries).map(({ of: { document }, path, text, name, other }) => {
+function conflictProblems(conflicts: readonly Conflict<Entry>[]): Problem[] {
+  return conflicts.map(({ of: { document }, path, text, name, other }) => {
     const place = { file: document.file, line: document.lineOf(path), path }
     if (other === undefined) return { ...place, text }
     const there = other.of.document
@@ -195,14 +205,17 @@ function conflictProblems(entries: readonly Entry[]): Problem[] {
   })
 }
 
-function faultOf(problems: readonly Problem[], options?: ErrorOptions): RelayFault {
+function faultOf(
+  problems: readonly Problem[],
+  { sound, ...options }: ErrorOptions & { readonly sound?: readonly IssuerSettings[] } = {},
+): IssuersFault {
   const lines = problems.slice(0, PROBLEMS_MAX).map(({ file, line, path = [], text }) => {
     const place = line === undefined ? file : `${file}:${line}`
     return [place, ...(path.length > 0 ? [pathText(path)] : []), text].map(printable).join(': ')
   })
   const more = problems.length - lines.length
   if (more > 0) lines.push(`and ${more} further problems`)
-  return new RelayFault('LR_ISSUERS_INVALID', lines.join('\n'), options)
+  return new IssuersFault(lines, sound, options)
 }
 
 function pathText(path: DocumentPath): string {

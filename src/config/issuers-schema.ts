@@ -48,7 +48,14 @@ const client = z.strictObject({
   claims: z.enum(subjectClaims).optional(),
   hosts: z.array(host).min(1, 'must name at least one; leave it out to allow any').optional(),
 })
-const keys = z.strictObject({ file: identifier })
+const keys = z
+  .strictObject({ file: identifier.optional(), directory: identifier.optional() })
+  .superRefine(({ file, directory }, context) => {
+    if (file === undefined && directory === undefined)
+      context.addIssue({ code: 'custom', path: ['file'], message: 'is missing' })
+    if (file !== undefined && directory !== undefined)
+      context.addIssue({ code: 'custom', path: ['directory'], message: 'must not stand beside file' })
+  })
 const egress = z.strictObject({ allow: z.array(allowEntry).default([]) })
 const retry = z
   .strictObject({
@@ -104,15 +111,19 @@ interface SchemaProblem {
   readonly isOfKey: boolean
 }
 
-export type ParsedIssuers =
-  | { readonly entries: readonly IssuerEntry[]; readonly problems: readonly [] }
-  | { readonly entries: undefined; readonly problems: readonly SchemaProblem[] }
+export interface ParsedIssuers {
+  /** In their places in the list; `undefined` for one that is wrong. */
+  readonly entries: readonly (IssuerEntry | undefined)[]
+  readonly problems: readonly SchemaProblem[]
+}
 
 /** Checks each value of a document by itself; what they may not be together is looked at elsewhere. */
 export function parseIssuers(value: unknown): ParsedIssuers {
   const { data, error } = issuersDocument.safeParse(value, { error: typeProblem })
   if (data !== undefined) return { entries: data.issuers, problems: [] }
-  return { entries: undefined, problems: (error?.issues ?? []).flatMap(schemaProblems) }
+  const { issuers } = (value ?? {}) as { issuers?: unknown }
+  const entries = Array.isArray(issuers) ? issuers.map((it) => entry.safeParse(it).data) : []
+  return { entries, problems: (error?.issues ?? []).flatMap(schemaProblems) }
 }
 
 /** `keysFile` and `keysFolder` are absolute; `place`: file and line. */
@@ -127,6 +138,7 @@ export function issuerSettings(
     aliases: entry.aliases,
     isEnabled: entry.enabled,
     keysFile,
+    ...(entry.keys.directory !== undefined && { isKeysDirectory: true }),
     keysFolder,
     ...(tokenLifetime !== undefined && { tokenLifetimeMs: tokenLifetime }),
     ...(alg !== undefined && { alg }),

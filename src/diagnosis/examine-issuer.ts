@@ -2,8 +2,9 @@ import { stat } from 'node:fs/promises'
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
 import type { TokenAlgorithm } from '../events/registration.ts'
 import { keyStandings } from '../issuers/signing/key-choice.ts'
+import type { KeyBounds } from '../issuers/signing/key-source.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
-import { type KeyFileBounds, SigningKeys } from '../issuers/signing/signing-keys.ts'
+import { SigningKeys } from '../issuers/signing/signing-keys.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
@@ -20,7 +21,7 @@ export interface IssuerExamination {
   readonly issuer: string | undefined
   readonly signingKeysFile: string | undefined
   /** Where the path of the file may lead, and the algorithm that its keys must sign, where its configuration says so. */
-  readonly keysBounds?: KeyFileBounds
+  readonly keysBounds?: KeyBounds
   /** Where the issuers file names the key file. */
   readonly place?: string | undefined
   readonly alg?: TokenAlgorithm | undefined

@@ -1,4 +1,5 @@
 import type { SubjectClaims, TokenAlgorithm, TokenType } from '../events/registration.ts'
+import { RelayFault } from '../lib/errors.ts'
 
 /** What an issuers file says of one client; of what is missing the registration, or the issuer, decides. */
 export interface ClientSettings {
@@ -30,6 +31,8 @@ export interface IssuerSettings {
   readonly isEnabled: boolean
   /** Absolute path of the signing keys; with `{tenant}` in it for a pattern. */
   readonly keysFile: string
+  /** It is a directory, whose files are read as one. */
+  readonly isKeysDirectory?: true
   /** Absolute path of the folder that `keysFile` must not leave, links followed; missing where it may lie anywhere. */
   readonly keysFolder: string | undefined
   /** Of a tenant, its name, and the path of its pattern with `{tenant}` in it. */
@@ -53,6 +56,17 @@ export interface IssuerSettings {
   readonly clients: readonly ClientSettings[]
   /** Where it stands: file and line, for people. Missing where no file says it. */
   readonly place?: string
+}
+
+/** `LR_ISSUERS_INVALID`, with a line per problem. */
+export class IssuersFault extends RelayFault {
+  /** What is said of issuers with which nothing is wrong so far: their keys may still be. */
+  readonly sound: readonly IssuerSettings[]
+
+  constructor(lines: readonly string[], sound: readonly IssuerSettings[] = [], options?: ErrorOptions) {
+    super('LR_ISSUERS_INVALID', lines.join('\n'), options)
+    this.sound = sound
+  }
 }
 
 /** Whether they say the same, wherever they stand. */

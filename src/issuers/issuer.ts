@@ -86,14 +86,13 @@ export class Issuer {
     this.#anyClient = configured({}, settings.typ)
     this.#clients = new Map(settings.clients.map((it) => [it.clientId, configured(it, settings.typ)]))
     const isSameFile =
-      before?.settings.keysFile === settings.keysFile && before.settings.keysFolder === settings.keysFolder
+      before?.settings.keysFile === settings.keysFile &&
+      before.settings.isKeysDirectory === settings.isKeysDirectory &&
+      before.settings.keysFolder === settings.keysFolder
     this.keys =
       before !== undefined && isSameFile
         ? before.keys
-        : new SigningKeys(settings.keysFile, clock, {
-            folder: settings.keysFolder,
-            otherOwner: (real) => owners.otherOwner(settings, real),
-          })
+        : new SigningKeys(settings.keysFile, clock, owners.bounds(settings))
     this.signer = new LocalSigner(this.keys, rsa)
     this.#sight = before === undefined ? UNSEEN : before.#sight
   }

@@ -1,10 +1,10 @@
-import { readdir } from 'node:fs/promises'
 import { EgressGuard, type EgressPolicy } from '../egress/egress-guard.ts'
 import type { Clock } from '../lib/clock.ts'
-import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
+import { messageOf, RelayFault } from '../lib/errors.ts'
 import { Issuer, type IssuerDefaults } from './issuer.ts'
-import { type IssuerSettings, isPattern, isSameSettings } from './issuer-settings.ts'
+import { type IssuerSettings, IssuersFault, isPattern, isSameSettings } from './issuer-settings.ts'
 import { KeyFileOwners } from './key-file-owners.ts'
+import { keyProblems, placed, READ_AT_START_MAX } from './key-problems.ts'
 import { RsaThreads } from './signing/rsa-threads.ts'
 import type { KeyFileEvents, KeyFileFacts } from './signing/signing-keys.ts'
 import { Tenants } from './tenants.ts'
@@ -29,8 +29,6 @@ export interface IssuersEvents extends KeyFileEvents {
 
 type Jwk = Readonly<Record<string, unknown>>
 
-/** So many key files are read at the start, so that what is wrong with them is said there; of more, each when it is needed. */
-const READ_AT_START_MAX = 100
 /** Key files that are looked at each time; with more of them in use they take turns. */
 const LOOKED_AT_ONCE = 50
 /** Issuers without usable keys that are findings: whoever writes records can name tenants. */
@@ -68,13 +66,16 @@ export class Issuers {
     if (settings !== undefined) this.#use(settings)
   }
 
-  /** Throws `LR_KEYS_INVALID` for keys that cannot be used, of all issuers at once. */
+  /** Throws `LR_ISSUERS_INVALID`, or `LR_KEYS_INVALID` for keys that cannot be used, with all that is wrong at once. */
   async load(): Promise<void> {
-    await this.open()
+    try {
+      await this.open()
+    } catch (error) {
+      throw await this.#withKeys(error)
+    }
     const patterns = this.#tenants.patterns.map((it) => this.#create(it))
-    const enabled = [...this.#listed.values(), ...patterns].filter(({ isEnabled }) => isEnabled)
-    if (enabled.length > READ_AT_START_MAX) return
-    await loadAll(enabled)
+    const problems = await keyProblems([...this.#listed.values(), ...patterns])
+    if (problems.length > 0) throw new RelayFault('LR_KEYS_INVALID', problems.join('\n'))
   }
 
   /** Looks at the configuration and at the key files in use every `everyMs`. */
@@ -174,33 +175,50 @@ export class Issuers {
   }
 
   async #reread(events: IssuersEvents): Promise<void> {
-    const settings = (await this.#options.read()) ?? this.#refused
+    let settings: readonly IssuerSettings[] | undefined
+    try {
+      settings = (await this.#options.read()) ?? this.#refused
+    } catch (error) {
+      throw await this.#withKeys(error)
+    }
     if (settings === undefined) return
     this.#refused = settings
-    try {
-      await this.#checkNewKeys(settings, events)
-    } catch (error) {
-      this.#owners.use(this.#inForce)
-      throw error
-    }
+    const problems = await this.#newKeyProblems(settings, events)
+    if (problems.length > 0) throw new RelayFault('LR_KEYS_INVALID', problems.join('\n'))
     this.#refused = undefined
     this.#use(settings)
     events.onIssuersReloaded(settings.length)
   }
 
   /** A version with an issuer that could not sign is refused whole, as it would be at a start. */
-  async #checkNewKeys(settings: readonly IssuerSettings[], events: KeyFileEvents): Promise<void> {
+  async #newKeyProblems(
+    settings: readonly IssuerSettings[],
+    events?: KeyFileEvents,
+  ): Promise<readonly string[]> {
+    const before = new Map(this.#inForce.map((it) => [it.issuer, it]))
     const fresh = settings.filter((it) => {
-      const before = this.#listed.get(it.issuer)
-      const isKnown = before?.keys.isLoaded === true && isSameSettings(before.settings, it)
-      return it.isEnabled && !isKnown
+      const former = before.get(it.issuer)
+      return former === undefined || !isSameSettings(former, it)
     })
     this.#owners.use(settings)
-    const issuers = fresh.map((it) => this.#create(it, this.#listed.get(it.issuer)))
-    if (issuers.length > READ_AT_START_MAX) return
-    // The same file may have changed with the settings that speak of it.
-    for (const { keys } of issuers) if (keys.isLoaded) await keys.look(events)
-    await loadAll(issuers)
+    try {
+      const issuers = fresh.map((it) => this.#create(it, this.#listed.get(it.issuer)))
+      // The same file may have changed with the settings that speak of it.
+      if (events !== undefined && issuers.length <= READ_AT_START_MAX)
+        for (const { keys } of issuers) if (keys.isLoaded) await keys.look(events)
+      return await keyProblems(issuers)
+    } finally {
+      this.#owners.use(this.#inForce)
+    }
+  }
+
+  /** Adds what is wrong with the keys of those issuers with which nothing else is wrong. */
+  async #withKeys(error: unknown): Promise<unknown> {
+    if (!(error instanceof IssuersFault)) return error
+    const problems = await this.#newKeyProblems(error.sound)
+    return problems.length === 0
+      ? error
+      : new IssuersFault([error.message, ...problems], [], { cause: error })
   }
 
   #use(settings: readonly IssuerSettings[]): void {
@@ -244,31 +262,4 @@ export class Issuers {
     this.#lookedAt = from + LOOKED_AT_ONCE
     return [...loaded.slice(from), ...loaded.slice(0, from)].slice(0, LOOKED_AT_ONCE)
   }
-}
-
-/** Names the entry of the issuers file by which something is wrong. */
-function placed({ settings: { place } }: Issuer, problem: string): string {
-  return place === undefined ? problem : `${place}: ${problem}`
-}
-
-async function loadAll(issuers: readonly Issuer[]): Promise<void> {
-  const problems = await Promise.all(
-    issuers.map(async (issuer) => {
-      const { id, keys, settings } = issuer
-      try {
-        if (isPattern(settings))
-          await readdir(settings.keysFile.split('{tenant}')[0]?.replace(/[^/\\]*$/, '') ?? '')
-        else await keys.load()
-      } catch (error) {
-        if (isPattern(settings))
-          return placed(issuer, `${id}: the folder of its keys cannot be read (${codeOf(error)})`)
-        if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
-        return placed(issuer, `${settings.keysOption ?? id}: ${messageOf(error)}`)
-      }
-      if (issuer.isSigning) return []
-      return placed(issuer, `${id}: no key of the file signs ${settings.alg}, the default of its clients`)
-    }),
-  )
-  const lines = problems.flat()
-  if (lines.length > 0) throw new RelayFault('LR_KEYS_INVALID', lines.join('\n'))
 }

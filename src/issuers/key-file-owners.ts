@@ -1,6 +1,10 @@
 import { realpath } from 'node:fs/promises'
-import { sep } from 'node:path'
+import { dirname, sep } from 'node:path'
 import { type IssuerSettings, isPattern } from './issuer-settings.ts'
+import type { KeyBounds } from './signing/key-source.ts'
+
+/** Issuers by the path of their keys: as it is written, and with all links followed. */
+type Owners = Map<string, Set<string>>
 
 /** Where links of all listed issuers lead is looked up no more often. */
 const LOOKED_UP_MS = 2_000
@@ -13,7 +17,7 @@ const AT_ONCE = 64
 export class KeyFileOwners {
   #settings: readonly IssuerSettings[] = []
   #known:
-    | { readonly atMs: number; readonly owners: Promise<ReadonlyMap<string, readonly string[]>> }
+    | { readonly atMs: number; readonly owners: Owners; looked: Promise<readonly IssuerSettings[]> }
     | undefined
   readonly #nowMs: () => number
 
@@ -28,53 +32,84 @@ export class KeyFileOwners {
     this.#known = undefined
   }
 
+  /** Where the keys of that issuer may be read. */
+  bounds(own: IssuerSettings): KeyBounds {
+    return {
+      ...(own.isKeysDirectory && { isDirectory: true }),
+      folder: own.keysFolder,
+      otherOwner: (real) => this.otherOwner(own, real),
+      owners: () => this.#settings,
+    }
+  }
+
   /**
    * Whose key file that is, if it is not that of `own` alone, or `undefined`. `real`: the path of `own.keysFile` with all links
    * followed. What a listed issuer has is never a tenant's, and what has the name of one tenant is never another's.
    */
   async otherOwner(own: IssuerSettings, real: string): Promise<string | undefined> {
-    const listed = (await this.#listed()).get(real)?.find((issuer) => issuer !== own.issuer)
-    if (listed !== undefined || own.ofPattern === undefined) return listed
+    const owners = await this.#listed()
+    for (const whole of [own.keysFile, real]) {
+      // Of a directory, all that is in it is its owner's.
+      for (let path = whole; path !== dirname(path); path = dirname(path)) {
+        const listed = [...(owners.get(path) ?? [])].find((issuer) => issuer !== own.issuer)
+        if (listed !== undefined) return listed
+      }
+    }
+    if (own.ofPattern === undefined) return undefined
     const { tenant, keysFile } = own.ofPattern
-    if (tenantIn(real, keysFile) !== tenant) return 'somebody else by its name'
-    return this.#pattern(own, real)
+    if (tenantIn(keysPath(own, real), keysFile) !== tenant) return 'somebody else by its name'
+    return this.#tenantOfOther(keysFile, real)
   }
 
-  #listed(): Promise<ReadonlyMap<string, readonly string[]>> {
+  async #listed(): Promise<Owners> {
     const now = this.#nowMs()
     if (this.#known === undefined || now - this.#known.atMs >= LOOKED_UP_MS) {
       const listed = this.#settings.filter((it) => !isPattern(it))
-      this.#known = { atMs: now, owners: ownersOf(listed) }
+      const owners: Owners = new Map()
+      this.#known = { atMs: now, owners, looked: lookUp(listed, owners) }
+    } else {
+      // What was not there then may be what is read now.
+      const { looked, owners } = this.#known
+      this.#known.looked = looked.then((missing) => lookUp(missing, owners))
     }
-    return this.#known.owners
+    const { looked, owners } = this.#known
+    await looked
+    return owners
   }
 
-  /** The tenant of another pattern, by which the same file has another path. */
-  async #pattern({ keysFile }: IssuerSettings, real: string): Promise<string | undefined> {
-    for (const { issuer, keysFile: pattern } of this.#settings.filter(isPattern)) {
-      const tenant = tenantIn(real, pattern)
+  /** The tenant of another pattern that has the same file. `own`: the path of the pattern that asks. */
+  async #tenantOfOther(own: string, real: string): Promise<string | undefined> {
+    for (const settings of this.#settings.filter(isPattern)) {
+      const { issuer, keysFile: pattern } = settings
+      const tenant = pattern === own ? undefined : tenantIn(keysPath(settings, real), pattern)
       if (tenant === undefined) continue
-      const path = pattern.replaceAll('{tenant}', tenant)
-      if (path !== keysFile && (await target(path)) === real) return issuer.replace('{tenant}', tenant)
+      const path = await target(pattern.replaceAll('{tenant}', tenant))
+      if (path === real || real.startsWith(`${path}${sep}`)) return issuer.replace('{tenant}', tenant)
     }
     return undefined
   }
 }
 
-async function ownersOf(listed: readonly IssuerSettings[]): Promise<ReadonlyMap<string, readonly string[]>> {
-  const owners = new Map<string, string[]>()
+/** What of the path of one file the settings name: the file, or the directory in which it is. */
+function keysPath({ isKeysDirectory }: IssuerSettings, real: string): string {
+  return isKeysDirectory ? dirname(real) : real
+}
+
+/** Adds them to `owners`. Returns those whose keys are not there. */
+async function lookUp(listed: readonly IssuerSettings[], owners: Owners): Promise<readonly IssuerSettings[]> {
+  const missing: IssuerSettings[] = []
   for (let i = 0; i < listed.length; i += AT_ONCE) {
     const some = listed.slice(i, i + AT_ONCE)
     const targets = await Promise.all(some.map(({ keysFile }) => target(keysFile)))
-    for (const [k, { issuer }] of some.entries()) {
-      const path = targets[k]
-      if (path === undefined) continue
-      const those = owners.get(path)
-      if (those === undefined) owners.set(path, [issuer])
-      else those.push(issuer)
+    for (const [k, settings] of some.entries()) {
+      const { issuer, keysFile } = settings
+      const real = targets[k]
+      if (real === undefined) missing.push(settings)
+      for (const path of new Set([keysFile, real ?? keysFile]))
+        owners.set(path, (owners.get(path) ?? new Set()).add(issuer))
     }
   }
-  return owners
+  return missing
 }
 
 /** What is not there belongs to nobody yet. */

@@ -2,6 +2,7 @@ import { issuerOf, type RelyingParty, waitingAt } from '../delivery/relying-part
 import { type CurrentState, putOffDeadline } from '../registry/client-history.ts'
 import type { BacklogSize } from './backlog-view.ts'
 import { remedyOfProblem, symptomOf } from './failure-remedies.ts'
+import { type IssuerRow, issuerRows } from './issuer-rows.ts'
 import type { AttemptProblem } from './recent-failures.ts'
 
 export interface RelyingPartyRow {
@@ -33,6 +34,9 @@ export interface RelyingPartyRows {
   readonly rows: readonly RelyingPartyRow[]
   /** With those that are left out. */
   readonly total: number
+  /** Of all these RPs, the most troubled first, and how many there are. Missing where there is one issuer alone. */
+  readonly issuers?: readonly IssuerRow[]
+  readonly issuersTotal?: number
   /** RPs whose breaker is not closed, without those that are paused or retired. */
   readonly silent: number
   /** The first of those that take no logouts, the earliest deadline first; and how many there are. */
@@ -124,6 +128,7 @@ export function relyingPartyRows(
   return {
     rows: rows.slice(0, showsIssuer ? ROWS_OF_ISSUERS_MAX : ROWS_MAX).map(full),
     total: rows.length,
+    ...(showsIssuer && issuerRows(rows.map(({ key, row }) => ({ issuer: issuerOf(key), row })))),
     silent: rows.filter(({ row }) => row.breaker !== 'closed' && row.state === undefined).length,
     troubled: troubled.slice(0, TROUBLED_MAX).map((it) => withRemedy(full(it))),
     troubledTotal: troubled.length,

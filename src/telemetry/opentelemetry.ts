@@ -83,6 +83,7 @@ class OpenTelemetryTracing implements Tracing {
           'url.full': `${origin}${path.split('?', 1)[0]}`,
           ...(attempts > 0 && { 'http.request.resend_count': attempts }),
           'logout_relay.client_id': rp.clientId,
+          'logout_relay.issuer': rp.issuer,
         },
       },
       this.#parent(cause),

@@ -9,6 +9,7 @@ import {
   type ChaosSession,
   countRegistrations,
   makeSessions,
+  makeTenantSessions,
   REGISTRATIONS_PER_SESSION,
   registerInRedis,
   registrationRecords,
@@ -54,7 +55,8 @@ export class ChaosRun {
     this.random = random
     this.say = say
     const count = Math.ceil(deliveries / REGISTRATIONS_PER_SESSION)
-    this.sessions = makeSessions(count, site.ledger.relyingParties)
+    const make = site.issuerFiles === undefined ? makeSessions : makeTenantSessions
+    this.sessions = make(count, site.ledger.relyingParties)
   }
 
   get deliveries(): number {

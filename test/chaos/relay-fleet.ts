@@ -6,6 +6,7 @@ const READY_MS_MAX = 60_000
 const EVIDENCE_LINES = 25
 
 interface Member {
+  readonly number: number
   readonly name: string
   readonly process: RelayProcess
   /** Its end was ordered, by whichever signal. */
@@ -16,11 +17,18 @@ interface Member {
 /** The relay processes of a run. What ends without having been told to is remembered. */
 export class RelayFleet implements AsyncDisposable {
   readonly #options: RelayOptions
+  readonly #envOf: (relay: number) => Promise<Readonly<Record<string, string>>>
   readonly #members: Member[] = []
   readonly unexpectedExits: string[] = []
+  #launched = 0
 
-  constructor(options: RelayOptions) {
+  /** `envOf`: further settings of each relay, in the order in which they are launched. */
+  constructor(
+    options: RelayOptions,
+    envOf: (relay: number) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+  ) {
     this.#options = options
+    this.#envOf = envOf
   }
 
   /** Those that were not told to end, the oldest first. */
@@ -28,11 +36,18 @@ export class RelayFleet implements AsyncDisposable {
     return this.#members.filter((it) => !it.isOrdered && !it.hasEnded).map(({ process }) => process)
   }
 
+  /** Which one it is, in the order in which they were launched, from 1. */
+  numberOf(relay: RelayProcess): number {
+    return this.#members.find(({ process }) => process === relay)?.number ?? 0
+  }
+
   /** Resolves when the process is there; it joins when it can. */
   async launch(): Promise<RelayProcess> {
-    const process = await launchRelay(this.#options)
-    const name = `relay ${this.#members.length + 1}`
-    const member: Member = { name, process, isOrdered: false, hasEnded: false }
+    const number = ++this.#launched
+    const env = { ...this.#options.env, ...(await this.#envOf(number)) }
+    const process = await launchRelay({ ...this.#options, env })
+    const name = `relay ${number}`
+    const member: Member = { number, name, process, isOrdered: false, hasEnded: false }
     this.#members.push(member)
     void process.exitStatus().then((status) => {
       member.hasEnded = true

@@ -18,8 +18,8 @@ export interface Scenery {
   readonly registrations?: 'in-redis' | 'records' | 'by-scenario'
   /** A topic of their own for the outcomes; they go to the topic of the triggers unless given. */
   readonly ownOutcomeTopic?: boolean
-  /** The issuer stands in a file, `ChaosSite.issuersFile`, which the scenario may change. */
-  readonly hasIssuersFile?: boolean
+  /** There is a second issuer, and each relay reads both in a file of its own, which the scenario may change. */
+  readonly hasIssuerFiles?: boolean
   /** Settings of the relays beside the usual ones of the form. */
   readonly env?: Partial<ByForm<Readonly<Record<string, string>>>>
 }

@@ -5,7 +5,7 @@ import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { Browser } from '../support/identity/browser.ts'
 import { type IdentityProvider, startIssuers } from '../support/identity/provider.ts'
 import { type RelyingParty, startRelyingParty } from '../support/identity/relying-party.ts'
-import { startRelay } from '../support/relay-process.ts'
+import { type RelayProcess, startRelay } from '../support/relay-process.ts'
 import { replaceFile } from '../support/signing-key-file.ts'
 import { TopicLog } from '../support/topic-log.ts'
 
@@ -19,6 +19,9 @@ interface Realm {
 
 let realms: readonly [Realm, Realm]
 let topic: TopicLog
+let relay: RelayProcess
+/** Puts the keys of an issuer where the relay reads those of another one. */
+let exchangeKeys: (of: Realm, by: Realm) => Promise<void>
 const stack = new AsyncDisposableStack()
 
 beforeAll(async () => {
@@ -41,11 +44,14 @@ beforeAll(async () => {
   )
   realms = started as [Realm, Realm]
   const issuers = providers.map(({ issuer }, i) => ({ issuer, keys: { file: `${i}.json` } }))
-  for (const [i, { privateKeys }] of providers.entries())
-    await replaceFile(join(scratch.path, `${i}.json`), JSON.stringify(privateKeys))
+  exchangeKeys = async ({ provider }, by) => {
+    const file = join(scratch.path, `${providers.indexOf(provider)}.json`)
+    await replaceFile(file, JSON.stringify(by.provider.privateKeys))
+  }
+  for (const realm of realms) await exchangeKeys(realm, realm)
   const file = join(scratch.path, 'issuers.yaml')
   await replaceFile(file, JSON.stringify({ issuers }))
-  const relay = await startRelay({
+  relay = await startRelay({
     ...backends,
     issuer: '',
     signingKeysFile: '',
@@ -56,6 +62,8 @@ beforeAll(async () => {
       KAFKA_START_FROM: 'earliest',
       REDIS_PREFIX: name,
       SESSION_LIFETIME_MS: '3600000',
+      SIGNING_KEYS_RELOAD_MS: '200',
+      RETRY_DOUBTFUL_DELAYS_MS: Array(30).fill('1000').join(),
     },
   })
   stack.defer(async () => void (await relay.stop()))
@@ -95,4 +103,42 @@ test('who signs out at one issuer is signed out of its applications, and of thos
   await b.provider.terminateSession(atB.sessionId)
   await expectSent(b, atB.sessionId)
   expect(await atB.isAt()).toEqual([])
+})
+
+test('a sign-out everywhere at one issuer ends every session of the user there, and none of the same user at the other', async () => {
+  const [a, b] = realms
+  const [laptop, phone, atB] = [
+    await signedIn(a, 'carol'),
+    await signedIn(a, 'carol'),
+    await signedIn(b, 'carol'),
+  ]
+  expect(phone.sessionId).not.toBe(laptop.sessionId)
+
+  await a.provider.signOutUser('carol')
+  for (const { sessionId } of [laptop, phone]) await expectSent(a, sessionId)
+  expect([await laptop.isAt(), await phone.isAt(), await atB.isAt()]).toEqual([[], [], ['shop', 'wiki']])
+
+  await b.provider.signOutUser('carol')
+  await expectSent(b, atB.sessionId)
+  expect(await atB.isAt()).toEqual([])
+})
+
+test('with the keys of the other issuer its RPs would refuse: each has a key of its own under the one name', async () => {
+  const [a, b] = realms
+  const [keysOfA, keysOfB] = [a, b].map(({ provider: { privateKeys } }) => privateKeys.keys)
+  expect(keysOfA?.map(({ kid }) => kid)).toEqual(keysOfB?.map(({ kid }) => kid))
+  const { sessionId, isAt } = await signedIn(b, 'dave')
+
+  await exchangeKeys(b, a)
+  await relay.waitForLog(({ msg }) => msg === 'signing keys reloaded')
+  await b.provider.terminateSession(sessionId)
+  await relay.waitForLog((line) => line.session === sessionId && line.verdict === 'doubtful')
+  expect(await isAt()).toEqual(['shop', 'wiki'])
+
+  await exchangeKeys(b, b)
+  for (const clientId of ['shop', 'wiki']) {
+    const { data } = await topic.waitForOutcome(clientId, sessionId)
+    expect(data).toMatchObject({ issuer: b.provider.issuer, status: 204 })
+  }
+  expect(await isAt()).toEqual([])
 })

@@ -234,19 +234,69 @@ describe('a relay of many issuers', () => {
     expect(await relayCommand([...trace, '--issuer', 'realm:shop'], env)).toMatchObject({ status: 0 })
   })
 
-  test('a broken file stops the start, with every problem and its line', async () => {
+  test('the keys of one may be the files of a directory', async () => {
+    const id = 'https://login.example.test/realms/many-keys'
+    const directory = join(site.folder, 'many-keys')
+    await mkdir(directory)
+    await replaceFile(join(directory, 'a.json'), keysOf(privateJwk('ec', 'not for RS256')))
+    await replaceFile(join(directory, 'b.json'), keysOf(privateJwk('rsa', 'of b')))
+    await write(shop, bank, tenants, { issuer: id, keys: { directory: 'many-keys' }, alg: 'RS256' })
+    await eventually(async () => expect((await jwks(id)).keys).toHaveLength(2))
+    const { path, clientId } = await logout(undefined, id)
+    await verified(id, path, clientId)
+    await replaceFile(join(directory, 'c.json'), keysOf(privateJwk('ed25519', 'of c')))
+    await eventually(async () => expect((await jwks(id)).keys).toHaveLength(3))
+
+    const env = { ...site.commandEnvironment(), ...several() }
+    const listed = await relayCommand(['keys', 'list', '--issuer', id], env)
+    for (const kid of ['not for RS256', 'of b', 'of c']) expect(listed.stdout).toContain(kid)
+    // Which of the files would get the new key?
+    expect(await relayCommand(['keys', 'rotate', '--in', '1h', '--issuer', id], env)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--file'),
+    })
+    await write(shop, bank, tenants)
+  })
+
+  test('a broken file stops the start, and is refused by a relay that runs, with every problem and its line', async () => {
+    await mkdir(join(site.folder, 'ec-only'))
+    await replaceFile(join(site.folder, 'ec-only', 'a.json'), keysOf(privateJwk('ec', '1')))
+    const text = `issuers:
+  - issuer: ${SHOP}
+    keys: { file: ../outside.json }
+  - issuer: ${SHOP}
+    keys: { file: keys/shop.json }
+    surprise: 1
+  - issuer: https://login.example.test/realms/ec
+    keys: { directory: ec-only }
+    alg: RS256
+  - issuer: https://{tenant}.nowhere.test
+    keys: { file: "nobody/{tenant}.json" }
+  - issuer: https://login.example.test/realms/lost
+    aliases: [realm:lost]
+    keys: { file: keys/nowhere.json }
+  - issuer: https://login.example.test/realms/found
+    aliases: [realm:lost]
+    keys: { file: keys/found.json }
+`
+    // Of the last two the alias is all that can be said: whose keys would be looked at?
+    const lines = [3, 4, 6, 7, 10, 16]
     const broken = join(site.folder, 'broken.yaml')
-    await replaceFile(
-      broken,
-      `issuers:\n  - issuer: ${SHOP}\n    keys: { file: ../outside.json }\n  - issuer: ${SHOP}\n    keys: { file: keys/shop.json }\n    surprise: 1\n`,
-    )
+    await replaceFile(broken, text)
     const { status, output } = await runRelay({
       ...site.commandEnvironment(),
       ...several(),
       ISSUERS_FILE: broken,
     })
     expect(status).toBe(2)
-    for (const line of [3, 4, 6]) expect(output).toMatch(new RegExp(`broken\\.yaml:${line}: `))
+    for (const line of lines) expect(output).toMatch(new RegExp(`broken\\.yaml:${line}: `))
+
+    await replaceFile(file, text)
+    const refused = await relay.waitForLog((line) => JSON.stringify(line).includes('nobody/{tenant}.json'))
+    for (const line of lines) expect(JSON.stringify(refused)).toContain(`issuers.yaml:${line}: `)
+    const { path, clientId } = await logout()
+    await verified(SHOP, path, clientId)
+    await write(shop, bank, tenants)
 
     await replaceFile(broken, `issuers:\n\n  - issuer: ${SHOP}\n    keys: { file: keys/nowhere.json }\n`)
     const unsigned = await runRelay({ ...site.commandEnvironment(), ...several(), ISSUERS_FILE: broken })

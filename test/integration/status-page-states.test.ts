@@ -258,6 +258,14 @@ test('what is listed can be narrowed to one of several issuers', async (context)
     ...real.relyingParties,
     rows: issuers.map((issuer) => ({ ...row, issuer })),
     total: 5,
+    issuers: issuers.map((issuer, i) => ({
+      issuer,
+      silent: 5 - i,
+      parked: 9,
+      busy: 0,
+      deadlineMs: real.atMs + 60_000,
+    })),
+    issuersTotal: 57,
   }
   const failures = issuers.map((issuer) => ({ ...failure, issuer }))
   const served = amended(real, { issuer: '5 issuers', relyingParties, failures })
@@ -266,14 +274,18 @@ test('what is listed can be narrowed to one of several issuers', async (context)
     const listed = async () =>
       Promise.all(['#rps tbody tr', '#failures tbody tr'].map((it) => page.locator(it).count()))
     await eventually(async () => expect(await listed()).toEqual([5, 5]))
-    await page.getByLabel('Issuer').selectOption(issuers[3] as string)
+    expect(await page.locator('#issuers tbody tr').allTextContents()).toEqual(
+      issuers.map((it) => expect.stringContaining(it)),
+    )
+    expect(await page.locator('#issuers-note').textContent()).toContain('57')
+    await page.getByLabel('Issuer', { exact: true }).selectOption(issuers[3] as string)
     await eventually(async () => expect(await listed()).toEqual([1, 1]))
     expect(await page.locator('#rps tbody').textContent()).toContain(issuers[3])
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), appearance).toBe(0)
     expect(await lowContrasts(page), appearance).toEqual([])
     if (PICTURES !== undefined)
       await page.screenshot({ path: join(PICTURES, `11 five issuers ${appearance}.png`), fullPage: true })
-    await page.getByLabel('Issuer').selectOption('')
+    await page.getByLabel('Issuer', { exact: true }).selectOption('')
     await eventually(async () => expect(await listed()).toEqual([5, 5]))
     await page.close()
   }

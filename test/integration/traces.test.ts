@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import type { RelaySite } from '../support/relay-site.ts'
+import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import type { RecordedSpan } from '../support/span-recorder.ts'
 import { openSite } from './open-site.ts'
@@ -97,6 +97,7 @@ describe('with an SDK', () => {
           'server.address': '127.0.0.1',
           'server.port': site.rps.port,
           'logout_relay.client_id': 'traced-0',
+          'logout_relay.issuer': ISSUER,
           'logout_relay.verdict': 'sent',
         },
       },

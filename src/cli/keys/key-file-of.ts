@@ -18,6 +18,8 @@ export interface KeyFileOfIssuer {
   readonly issuer: string | undefined
   /** Absolute. */
   readonly file: string
+  /** It is a directory of key files. */
+  readonly isDirectory: boolean
   /** What the file holds, not read yet. */
   readonly keys: SigningKeys
 }
@@ -45,7 +47,7 @@ export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promis
   }
   if (file !== undefined) {
     const path = resolve(file)
-    return { issuer, file: path, keys: new SigningKeys(path, systemClock) }
+    return { issuer, file: path, isDirectory: false, keys: new SigningKeys(path, systemClock) }
   }
   if (issuer === undefined) {
     throw new RelayFault('LR_USAGE', '--issuer: is required, because this relay serves several issuers')
@@ -54,5 +56,6 @@ export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promis
   if (found === undefined) {
     throw new RelayFault('LR_USAGE', `--issuer: ${issuer} is not among the issuers of this relay`)
   }
-  return { issuer, file: found.settings.keysFile, keys: found.keys }
+  const { keysFile, isKeysDirectory = false } = found.settings
+  return { issuer, file: keysFile, isDirectory: isKeysDirectory, keys: found.keys }
 }

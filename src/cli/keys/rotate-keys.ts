@@ -57,7 +57,8 @@ function span(argument: string): (text: string) => number {
 
 async function rotateKeys({ in: inMs, alg, kid, retireAfter, ...which }: Options): Promise<void> {
   const output = new Output(false)
-  const { file, issuer, keys } = await keyFileOf(which)
+  const { file, isDirectory, issuer, keys } = await keyFileOf(which)
+  if (isDirectory) throw new RelayFault('LR_USAGE', `--file: is required, to say which file of ${file}`)
   // Before anything is written: by links it may be the file of another issuer.
   await keys.load()
   let added: PrivateJwk | undefined

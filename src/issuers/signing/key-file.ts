@@ -30,21 +30,33 @@ const REASONS_MAX = 8
  * with. Neither names nor reasons show key material.
  */
 export async function readKeyFile(content: Buffer): Promise<KeyFile> {
+  return readKeyFiles([{ content }])
+}
+
+/** As `readKeyFile`, of files that are read as one; the name of a file stands before what is told of its keys. */
+export async function readKeyFiles(
+  files: readonly { readonly name?: string; readonly content: Buffer }[],
+): Promise<KeyFile> {
   try {
-    return await readKeys(content)
+    return await readKeys(files.flatMap(({ name, content }) => entriesOf(content, name)))
   } finally {
     // The engine keeps the text of the last match, which was that of the file (`RegExp.input`).
     NOTHING.test('')
   }
 }
 
-async function readKeys(content: Buffer): Promise<KeyFile> {
+function entriesOf(content: Buffer, name: string | undefined): Entry[] {
   // Which takes a byte order mark away as well.
   const text = textOf(content).trim()
   const isJson = text.startsWith('{') || text.startsWith('[')
+  const entries = isJson ? jsonEntries(text, name ?? 'the file') : pemEntries(text)
+  return name === undefined ? entries : entries.map((it) => ({ ...it, place: `${name}: ${it.place}` }))
+}
+
+async function readKeys(entries: readonly Entry[]): Promise<KeyFile> {
   const keys: SigningKey[] = []
   const leftOut: LeftOutKey[] = []
-  for (const { place, read } of isJson ? jsonEntries(text) : pemEntries(text)) {
+  for (const { place, read } of entries) {
     const result = await read()
     const twin = 'key' in result ? keys.find((key) => isMixedUpWith(key, result.key)) : undefined
     if (!('key' in result)) leftOut.push({ name: place, ...result })
@@ -75,16 +87,16 @@ interface Entry {
   readonly read: () => KeyResult | Promise<KeyResult>
 }
 
-function jsonEntries(text: string): Entry[] {
+function jsonEntries(text: string, file: string): Entry[] {
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
-    throw new RelayFault('LR_KEYS_INVALID', 'the file looks like a JWK set but is not JSON')
+    throw new RelayFault('LR_KEYS_INVALID', `${file} looks like a JWK set but is not JSON`)
   }
   const { keys, ciphertext, kty } = json as Readonly<Record<string, unknown>>
   if (ciphertext !== undefined) {
-    throw new RelayFault('LR_KEYS_INVALID', 'the file is encrypted (JWE); decrypt it for the relay')
+    throw new RelayFault('LR_KEYS_INVALID', `${file} is encrypted (JWE); decrypt it for the relay`)
   }
   const jwks = Array.isArray(json) ? json : Array.isArray(keys) ? keys : kty !== undefined ? [json] : []
   return jwks.map((jwk: unknown, index) => ({ place: jwkName(jwk, index), read: () => keyOfJwk(jwk) }))

@@ -1,11 +1,10 @@
 import { hash } from 'node:crypto'
-import { open, realpath } from 'node:fs/promises'
-import { sep } from 'node:path'
 import { type TokenAlgorithm, tokenAlgorithms } from '../../events/registration.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { messageOf, RelayFault } from '../../lib/errors.ts'
 import { chosenKey, isValid } from './key-choice.ts'
-import { type LeftOutKey, readKeyFile } from './key-file.ts'
+import { type LeftOutKey, readKeyFiles } from './key-file.ts'
+import { type KeyBounds, readKeySource } from './key-source.ts'
 import type { SigningKey } from './signing-key.ts'
 
 export interface KeyFileEvents {
@@ -35,19 +34,11 @@ export interface KeyFileFacts {
   readonly problem: string | undefined
 }
 
-/** Where a path may lead; links are followed only where there are bounds. */
-export interface KeyFileBounds {
-  /** The file must lie in it; anywhere when it is missing. */
-  readonly folder?: string | undefined
-  /** Another issuer whose key file that is. Asked of each new content. */
-  readonly otherOwner?: (realPath: string) => Promise<string | undefined>
-}
-
 /** After so long a file that could not be read is tried again for the next token. */
 const RETRY_MS = 2_000
 
 /**
- * The signing keys of one issuer, read from a file when they are first needed, and again when it changes. A file that turns
+ * The signing keys of one issuer, read from a file, or the files of a directory, when they are first needed, and again when it changes. A file that turns
  * bad while the service runs leaves the keys in use as they were.
  */
 export class SigningKeys {
@@ -58,14 +49,15 @@ export class SigningKeys {
   #mode = 0
   /** Of what was read last, and not its text: whoever gets hold of the heap must not find the private keys in it. */
   #contentHash = ''
+  #owners: object | undefined
   #loading: Promise<void> | undefined
   #failedAtMs = Number.NEGATIVE_INFINITY
   #failures = 0
   readonly #file: string
-  readonly #bounds: KeyFileBounds
+  readonly #bounds: KeyBounds
   readonly #clock: Clock
 
-  constructor(file: string, clock: Clock, bounds: KeyFileBounds = {}) {
+  constructor(file: string, clock: Clock, bounds: KeyBounds = {}) {
     this.#file = file
     this.#clock = clock
     this.#bounds = bounds
@@ -172,16 +164,24 @@ export class SigningKeys {
     }
   }
 
-  /** False when the file is as it was. */
+  /** False when the keys are as they were. */
   async #reload(): Promise<boolean> {
-    const { content, path } = await this.#read()
-    const contentHash = hash('sha256', content)
-    if (contentHash === this.#contentHash) return false
-    const other = await this.#bounds.otherOwner?.(path)
-    if (other !== undefined) {
+    const owners = this.#bounds.owners?.()
+    const { files, mode } = await readKeySource(this.#file, this.#bounds)
+    this.#mode = mode
+    const contentHash = files.map(({ name, content }) => `${name} ${hash('sha256', content)}`).join('\n')
+    const isSame = contentHash === this.#contentHash
+    if (isSame && owners === this.#owners) return false
+    for (const { path } of files) {
+      const other = await this.#bounds.otherOwner?.(path)
+      if (other === undefined) continue
+      // What was its own until another issuer got a line must not sign for it any more.
+      if (isSame) this.#disown()
       throw new RelayFault('LR_KEYS_INVALID', `the signing key file is that of ${other}, links followed`)
     }
-    const { keys, leftOut } = await readKeyFile(content)
+    this.#owners = owners
+    if (isSame) return false
+    const { keys, leftOut } = await readKeyFiles(files)
     const before = new Set(this.#lost.concat(this.#keys.flatMap(({ algorithms }) => algorithms)))
     this.#lost = [...before].filter((algorithm) => !keys.some((key) => key.algorithms.includes(algorithm)))
     this.#keys = keys
@@ -190,23 +190,10 @@ export class SigningKeys {
     return true
   }
 
-  async #read(): Promise<{ content: Buffer; path: string }> {
-    try {
-      const path = await this.#realPath()
-      await using file = await open(path)
-      this.#mode = (await file.stat()).mode
-      return { content: await file.readFile(), path }
-    } catch (error) {
-      throw new RelayFault('LR_KEYS_INVALID', `the signing key file cannot be read: ${messageOf(error)}`)
-    }
-  }
-
-  /** A link that leads out of it would sign with the keys of somebody else. */
-  async #realPath(): Promise<string> {
-    if (this.#bounds.folder === undefined) return this.#file
-    const [file, folder] = await Promise.all([realpath(this.#file), realpath(this.#bounds.folder)])
-    if (!file.startsWith(`${folder}${sep}`)) throw new Error('it lies outside the folder of the issuers file')
-    return file
+  #disown(): void {
+    this.#keys = []
+    this.#leftOut = []
+    this.#contentHash = ''
   }
 }
 

@@ -161,6 +161,35 @@ function showRelyingParties(status, isChosen) {
   })
 }
 
+/** Where there are several. */
+function showIssuers({ relyingParties: { issuers = [], issuersTotal = 0 }, atMs }) {
+  show('issuers-card', issuers.length > 0)
+  text(
+    'issuers-note',
+    issuersTotal > issuers.length ? `the worst ${issuers.length} of ${count(issuersTotal)}` : '',
+  )
+  fillTable('issuers', {
+    caption: 'Issuers whose relying parties are owed something, the most troubled first',
+    rows: issuers,
+    none: '',
+    columns: [
+      { title: 'Issuer', cell: ({ issuer }) => ({ main: issuer }) },
+      {
+        title: 'RPs that take nothing',
+        kind: 'number',
+        cell: ({ silent }) => ({ main: count(silent), ...(silent > 0 && { tone: 'warn' }) }),
+      },
+      { title: 'Parked', kind: 'number', cell: ({ parked }) => ({ main: count(parked) }) },
+      { title: 'In flight', kind: 'number', cell: ({ busy }) => ({ main: count(busy) }) },
+      {
+        title: 'Given up',
+        kind: 'number',
+        cell: ({ deadlineMs }) => ({ main: deadlineMs === undefined ? '–' : until(deadlineMs, atMs) }),
+      },
+    ],
+  })
+}
+
 /** Whichever of them there are. */
 function beside(...texts) {
   return texts.filter((it) => it !== undefined).join(' · ')
@@ -249,6 +278,7 @@ export function showStatus(status) {
   showState(status)
   showFigures(status)
   drawThroughput(status)
+  showIssuers(status)
   const isChosen = chooseIssuer(status)
   showRelyingParties(status, isChosen)
   showFailures(status, isChosen)

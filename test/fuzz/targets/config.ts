@@ -60,7 +60,7 @@ const issuers = `issuers:
     clients:
       - { clientId: shop, backchannelLogoutUri: https://shop.example.com/bcl, hosts: ["*.example.com"] }
   - issuer: https://b.example
-    keys: { file: keys/other.json }
+    keys: { directory: other-keys }
   - issuer: https://{tenant}.login.example.com
     keys: { file: "tenants/{tenant}.json" }
 `

@@ -25,17 +25,18 @@ interface Payload {
 /** Judges logout requests as a relying party would, except that signatures may be checked by sample only. */
 export class LogoutRequestReader {
   verified = 0
-  readonly #keys = new Map<string, KeyObject>()
+  /** By `iss`; with one for whatever it is where that is not checked. */
+  readonly #keysOf = new Map<unknown, Map<string, KeyObject>>()
   readonly #verifyEvery: number
-  readonly #issuer: string | undefined
   #read = 0
 
   constructor(options: LedgerOptions) {
-    this.#issuer = options.issuer
     const verification = options.verify ?? 'none'
     this.#verifyEvery = verification === 'all' ? 1 : verification === 'sample' ? SAMPLE_EVERY : 0
-    for (const jwk of options.jwks?.keys ?? []) {
-      this.#keys.set(jwk.kid, createPublicKey({ key: jwk, format: 'jwk' }))
+    const { issuer, jwks = { keys: [] }, jwksOf } = options
+    for (const [iss, { keys }] of jwksOf === undefined ? [[issuer, jwks] as const] : Object.entries(jwksOf)) {
+      const publicKeys = keys.map((jwk) => [jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })] as const)
+      this.#keysOf.set(iss, new Map(publicKeys))
     }
   }
 
@@ -51,7 +52,8 @@ export class LogoutRequestReader {
     if (payload === undefined) return { invalid: 'not a JWT' }
     const { aud, sid, jti, iat, exp } = payload
     // Everything by which a relying party would refuse the token (OIDC BCL 1.0 §2.6), in its order.
-    if (this.#issuer !== undefined && payload.iss !== this.#issuer) return { invalid: 'iss' }
+    const keys = this.#keysOf.get(payload.iss) ?? this.#keysOf.get(undefined)
+    if (keys === undefined) return { invalid: 'iss' }
     if (aud !== clientId && !isTenant(aud, clientId)) return { invalid: 'aud' }
     const nowSeconds = Date.now() / 1_000
     if (typeof iat !== 'number' || iat > nowSeconds + 5) return { invalid: 'iat' }
@@ -61,16 +63,15 @@ export class LogoutRequestReader {
     if (payload.events?.[BACKCHANNEL_LOGOUT_EVENT] === undefined) return { invalid: 'events' }
     if (payload.nonce !== undefined) return { invalid: 'nonce' }
     this.#read += 1
-    if (this.#verifyEvery > 0 && this.#read % this.#verifyEvery === 0 && !this.#verify(token, payloadEnd)) {
-      return { invalid: 'signature' }
-    }
+    const isVerified = this.#verifyEvery > 0 && this.#read % this.#verifyEvery === 0
+    if (isVerified && !this.#verify(token, payloadEnd, keys)) return { invalid: 'signature' }
     return { sid, jti }
   }
 
-  #verify(token: string, payloadEnd: number): boolean {
+  #verify(token: string, payloadEnd: number, keys: ReadonlyMap<string, KeyObject>): boolean {
     this.verified += 1
     const header = decode<{ kid?: string; alg?: string }>(token.slice(0, token.indexOf('.')))
-    const key = this.#keys.get(header?.kid ?? '')
+    const key = keys.get(header?.kid ?? '')
     if (key === undefined) return false
     const signed = Buffer.from(token.slice(0, payloadEnd))
     const signature = Buffer.from(token.slice(payloadEnd + 1), 'base64url')

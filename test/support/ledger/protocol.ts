@@ -23,6 +23,8 @@ export interface LedgerOptions {
   readonly jwks?: { readonly keys: readonly JsonWebKeyWithId[] }
   /** The `iss` that every token must carry, where that is to be checked. */
   readonly issuer?: string
+  /** In place of both where there are several: the public keys of each, by its `iss`. */
+  readonly jwksOf?: Readonly<Record<string, { readonly keys: readonly JsonWebKeyWithId[] }>>
 }
 
 export type JsonWebKeyWithId = JsonWebKey & { readonly kid: string }

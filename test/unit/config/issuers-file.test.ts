@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -360,6 +360,51 @@ describe('a value is refused', () => {
   })
 })
 
+test('keys are in a file or in a directory', async () => {
+  const text = (keys: string) => `issuers:\n  - issuer: https://a.example\n    keys: ${keys}\n`
+  expect(await problemsIn(text('{}'))).toEqual(['3 issuers[0].keys.file'])
+  expect(await problemsIn(text('{ file: a, directory: b }'))).toEqual(['3 issuers[0].keys.directory'])
+  expect(await problemsIn(text('{ directory: ../b }'))).toEqual(['3 issuers[0].keys.directory'])
+  expect(await problemsIn(text('{ directory: . }'))).toEqual(['3 issuers[0].keys.directory'])
+})
+
+test('the example of the design is taken as it stands', async () => {
+  const text = `issuers:
+  - issuer: https://login.example.com
+    aliases: [realm:shop, "3fa1…"]          # what the platform calls it in its records
+    keys: { file: keys/shop.json }            # or { directory }
+    tokenLifetime: 120s
+    alg: RS256                                # default of its clients
+    signedOutWithoutSession: ignore
+    egress: { allow: [10.0.0.0/8] }
+    retry: { deadline: 24h }
+    clients:
+      - { clientId: shop, backchannelLogoutUri: https://shop.example.com/bcl, sessionRequired: true }
+  - issuer: https://{tenant}.login.example.com  # thousands of tenants without a line each
+    keys: { file: "keys/{tenant}.json" }        # looked for when the tenant is first met, dropped when idle
+`
+  for (const keys of ['{ file: keys/shop.json }', '{ directory: keys/shop }']) {
+    const { settings } = await readIssuersFile(fileOf(text.replace('{ file: keys/shop.json }', keys)))
+    expect(settings).toMatchObject([
+      { alg: 'RS256', deadlineMs: 86_400_000, tokenLifetimeMs: 120_000, egressAllow: ['10.0.0.0/8'] },
+      { issuer: 'https://{tenant}.login.example.com' },
+    ])
+  }
+})
+
+test('the pages show issuers files that are taken', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/configure.md'), 'utf8')
+  const examples = [...page.matchAll(/```yaml\n(issuers:[\s\S]*?)```/g)].map(([, text = '']) => text)
+  expect(examples.length).toBeGreaterThanOrEqual(3)
+  for (const text of examples)
+    expect((await readIssuersFile(fileOf(text))).settings.length).toBeGreaterThan(0)
+  // The last two stand side by side in one directory.
+  const [all = '', banks = ''] = examples.slice(-2)
+  expect(
+    (await readIssuersFile(directoryOf({ 'all.yaml': all, 'banks.yaml': banks }))).settings,
+  ).toHaveLength(2)
+})
+
 describe('keys are looked for in the folder of the issuers file alone', () => {
   test.each(['../keys.json', 'a/../keys.json', '..', '.', '/etc/keys.json', scratch, '/', 'a/../../b'])(
     '%s is refused',
@@ -388,7 +433,7 @@ describe('keys of one issuer sign for no other', () => {
     `issuers:\n${list
       .map(
         ([issuer, keys, aliases]) =>
-          `  - issuer: ${issuer}\n    keys: { file: "${keys}" }\n${aliases === undefined ? '' : `    aliases: [${aliases}]\n`}`,
+          `  - issuer: ${issuer}\n    keys: { ${keys.endsWith('/') ? 'directory' : 'file'}: "${keys}" }\n${aliases === undefined ? '' : `    aliases: [${aliases}]\n`}`,
       )
       .join('')}`
   const refused: readonly (readonly [string, readonly Entry[]])[] = [
@@ -407,13 +452,6 @@ describe('keys of one issuer sign for no other', () => {
       ],
     ],
     [
-      'a file that a tenant may name',
-      [
-        ['https://a.example', 'k/a.json'],
-        ['https://{tenant}.t.example', 'k/{tenant}.json'],
-      ],
-    ],
-    [
       'two patterns with one path',
       [
         ['https://{tenant}.a.example', 'k/{tenant}.json'],
@@ -428,6 +466,27 @@ describe('keys of one issuer sign for no other', () => {
       ],
     ],
     [
+      'two patterns whose paths overlap',
+      [
+        ['https://{tenant}.a.example', 'k/a{tenant}.json'],
+        ['https://{tenant}.b.example', 'k/{tenant}b.json'],
+      ],
+    ],
+    [
+      'a file in the directory of another',
+      [
+        ['https://a.example', 'k/a/'],
+        ['https://b.example', 'k/a/b.json'],
+      ],
+    ],
+    [
+      'a tenant in the directory of another',
+      [
+        ['https://a.example', 'k/'],
+        ['https://{tenant}.t.example', 'k/{tenant}/keys.json'],
+      ],
+    ],
+    [
       'an alias that is a tenant',
       [
         ['https://a.example', 'k/a.json', '"https://x.t.example"'],
@@ -437,6 +496,22 @@ describe('keys of one issuer sign for no other', () => {
   ]
   test.each(refused)('%s is refused', async (_, list) => {
     expect(await problemsIn(entries(...list))).toHaveLength(1)
+  })
+
+  test('directories that only look alike are taken', async () => {
+    const text = entries(
+      ['https://a.example', 'k/a/'],
+      ['https://b.example', 'k/ab/'],
+      ['https://c.example', 'k/a.json'],
+      ['https://{tenant}.t.example', 't/{tenant}/'],
+      ['https://{tenant}.u.example', 't/{tenant}.json'],
+    )
+    const folder = directoryOf({ 'issuers.yaml': text })
+    const { settings } = await readIssuersFile(join(folder, 'issuers.yaml'))
+    expect(settings.map(({ isKeysDirectory = false }) => isKeysDirectory)).toEqual([
+      ...[true, true, false, true, false],
+    ])
+    expect(settings[0]?.keysFile).toBe(join(folder, 'k/a'))
   })
 
   test('a folder of its own is all that a pattern needs', async () => {

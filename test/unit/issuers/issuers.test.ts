@@ -4,9 +4,9 @@ import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
-import { afterAll, describe, expect, test } from 'vitest'
-import type { IssuerSettings } from '../../../src/issuers/issuer-settings.ts'
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { type IssuerSettings, IssuersFault } from '../../../src/issuers/issuer-settings.ts'
 import { Issuers } from '../../../src/issuers/issuers.ts'
 import { codeOf, RelayFault } from '../../../src/lib/errors.ts'
 import { manualClock } from '../manual-clock.ts'
@@ -56,12 +56,17 @@ const pattern = settings(PATTERN, '{tenant}')
 
 function site(first: readonly IssuerSettings[]) {
   const clock = manualClock()
-  const state = { next: first as readonly IssuerSettings[] | undefined, problem: '' }
+  const state = {
+    next: first as readonly IssuerSettings[] | undefined,
+    problem: '',
+    fault: undefined as Error | undefined,
+  }
   const issuers = new Issuers({
     clock,
     defaults: { signedOutWithoutSession: 'fan-out', deadlineMs: 60_000 },
     egress: { allowHttp: false, allow: [] },
     read: async () => {
+      if (state.fault !== undefined) throw state.fault
       if (state.problem !== '') throw new RelayFault('LR_ISSUERS_INVALID', state.problem)
       const { next } = state
       state.next = undefined
@@ -202,6 +207,27 @@ describe('issuers', () => {
     expect(issuers.keyFiles()).toMatchObject([{ issuer: id, problem: undefined }])
   })
 
+  test('a thousand issuers need one timer, and no key file before it is used', async () => {
+    // None of these files is there.
+    const many = Array.from({ length: 1_000 }, (_, i) => settings(`https://${i}.example`, `none-${i}`))
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    onTestFinished(() => timers.mockRestore())
+    const { issuers } = await opened([...many, settings(A, 'a')])
+    const nothing = () => undefined
+    issuers.watch(60_000, {
+      onReloaded: nothing,
+      onReloadFailed: nothing,
+      onIssuersReloaded: nothing,
+      onIssuersRefused: nothing,
+    })
+    expect(timers).toHaveBeenCalledTimes(1)
+    expect(issuers.keyFiles()).toEqual([])
+    await signed(issuers, A)
+    expect(issuers.keyFiles().map(({ issuer }) => issuer)).toEqual([A])
+    expect(timers).toHaveBeenCalledTimes(1)
+    issuers.close()
+  })
+
   test('the keys of a hundred thousand tenants cost what is in use', async () => {
     const { issuers } = await opened([pattern])
     for (let i = 0; i < 1_000; i++) issuers.get(`https://t${i}.login.example`)
@@ -278,9 +304,218 @@ describe('issuers', () => {
     ])
   })
 
+  test('a pattern of which no tenant has keys is told at the start, however many issuers there are', async () => {
+    await mkdir(join(folder, 'empty'), { recursive: true })
+    const keysFile = join(folder, 'empty', '{tenant}.json')
+    const many = Array.from({ length: 200 }, (_, i) => settings(`https://${i}.example`, String(i)))
+    const place = 'issuers.yaml:9'
+    await expect(opened([...many, settings(PATTERN, '', { keysFile, place })])).rejects.toThrow(
+      new RegExp(`^${place}: ${PATTERN}: .*empty`),
+    )
+    await opened([...many, settings(PATTERN, '', { keysFile, isEnabled: false })])
+  })
+
+  test('with many issuers a link that leads out of the folder is told at the start', async () => {
+    const many = Array.from({ length: 200 }, (_, i) => settings(`https://${i}.example`, String(i)))
+    await expect(opened([...many, settings(A, 'stolen')])).rejects.toThrow(/^https:\/\/a\.example: .*outside/)
+  })
+
+  test('what is wrong with a file and with the keys of its other issuers is told at once', async () => {
+    const { issuers, state } = site([])
+    const sound = [
+      settings(A, 'nowhere', { place: 'f:2' }),
+      settings(B, 'b', { alg: 'EdDSA', place: 'f:4' }),
+      pattern,
+    ]
+    state.fault = new IssuersFault(['f:9: unknown key'], sound)
+    const fault = await issuers.load().then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    )
+    expect(codeOf(fault)).toBe('LR_ISSUERS_INVALID')
+    expect(fault?.message.split('\n').map((line) => line.slice(0, 3))).toEqual(['f:9', 'f:2', 'f:4'])
+  })
+
   test('a disabled one needs no keys', async () => {
     const { issuers } = await opened([settings(A, 'a'), settings(B, 'nowhere', { isEnabled: false })])
     expect(issuers.serves(B)).toBe(false)
+  })
+})
+
+describe('no record, file or pattern signs with the keys of another issuer', () => {
+  const top = mkdtempSync(join(elsewhere, 'tenants-'))
+  const files = ['k/a', 'k/b', 'k/c', 't/a', 't/b', 't/A', 't/x-1', 'u/a', 'u/b']
+  for (const name of ['k', 't', 'u']) mkdirSync(join(top, name), { recursive: true })
+  for (const file of files) writeFileSync(join(top, file), jwkSet(jwkOf(ecKey(), { kid: file })))
+  const at = (issuer: string, file: string, more: Partial<IssuerSettings> = {}) =>
+    settings(issuer, '', { keysFile: join(top, file), keysFolder: top, ...more })
+
+  interface Version {
+    /** The key file of each listed issuer, and where the tenants have theirs. */
+    readonly listed: Readonly<Record<string, string>>
+    readonly aliases: Readonly<Record<string, readonly string[]>>
+    readonly folder: string | undefined
+  }
+  const versions = fc
+    .record({
+      order: fc.shuffledSubarray(['k/a', 'k/b', 'k/c'], { minLength: 3 }),
+      count: fc.nat({ max: 3 }),
+      aliases: fc.shuffledSubarray(['a', 'realm:a', 'constructor', '__proto__', 'https://x', 'A']),
+      folder: fc.constantFrom('t', 'u', undefined),
+    })
+    .map(({ order, count, aliases, folder }): Version => {
+      const ids = [A, B, 'https://a.login.example'].slice(0, count)
+      return {
+        listed: Object.fromEntries(ids.map((id, i) => [id, order[i] as string])),
+        aliases: Object.fromEntries(ids.map((id, i) => [id, aliases.filter((_, k) => k % count === i)])),
+        folder,
+      }
+    })
+  const settingsOf = ({ listed, aliases, folder }: Version) => [
+    ...Object.entries(listed).map(([id, file]) => at(id, file, { aliases: aliases[id] ?? [] })),
+    ...(folder === undefined ? [] : [at(PATTERN, `${folder}/{tenant}`)]),
+  ]
+  /** Where the keys of an issuer are, by the pages. */
+  const fileOf = ({ listed, folder }: Version, id: string) => {
+    const [, tenant] = /^https:\/\/([A-Za-z0-9-]+)\.login\.example$/.exec(id) ?? []
+    return Object.hasOwn(listed, id) ? listed[id] : tenant && folder && `${folder}/${tenant}`
+  }
+  const tenants = fc.oneof(
+    fc.constantFrom(
+      'a',
+      'b',
+      'A',
+      'x-1',
+      'X-1',
+      '..',
+      '.',
+      '../k/a',
+      '..%2fk%2fa',
+      '%61',
+      'a\0',
+      'a\n',
+      'ａ',
+      'a\u0301',
+    ),
+    fc.constantFrom(
+      '{tenant}',
+      '$&',
+      '\u212a',
+      'k/a',
+      'a.login.example/b',
+      'a@b',
+      '',
+      'a '.trimEnd().repeat(300),
+    ),
+    fc.string({ unit: 'binary', maxLength: 6 }),
+  )
+  const names = fc.oneof(
+    fc.constantFrom(
+      A,
+      B,
+      `${A}/`,
+      A.toUpperCase(),
+      'a',
+      'realm:a',
+      'constructor',
+      '__proto__',
+      'https://x',
+      'A',
+      '',
+    ),
+    tenants.map((tenant) => PATTERN.replace('{tenant}', () => tenant)),
+    tenants,
+  )
+
+  test('whatever records call it, and in the middle of any change', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        versions,
+        fc.array(fc.record({ next: fc.option(versions), named: fc.array(names, { maxLength: 6 }) }), {
+          maxLength: 6,
+        }),
+        async (first, steps) => {
+          const { clock, issuers, state } = site(settingsOf(first))
+          await issuers.open()
+          let now = first
+          for (const { next, named } of steps) {
+            const ids = named.flatMap((name) => issuers.resolve(name) ?? [])
+            const signing = ids.map((id) => signed(issuers, id).catch(() => undefined))
+            const before = now
+            if (next !== null) {
+              state.next = settingsOf(next)
+              now = next
+              await issuers.open()
+            }
+            clock.nowMs += 3_000
+            const after = ids.map((id) => signed(issuers, id).catch(() => undefined))
+            for (const [tokens, allowed] of [
+              [signing, [before, now]],
+              [after, [now]],
+            ] as const)
+              for (const [i, token] of (await Promise.all(tokens)).entries()) {
+                if (token === undefined) continue
+                const id = ids[i] as string
+                expect(decodeJwt(token).iss).toBe(id)
+                expect(allowed.map((it) => fileOf(it, id))).toContain(decodeProtectedHeader(token).kid)
+              }
+          }
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
+  test('tenants of two patterns whose paths overlap have no file in common', async () => {
+    writeFileSync(join(top, 'k', 'xy'), jwkSet(jwkOf(ecKey(), { kid: 'of both' })))
+    const { issuers } = site([
+      at('https://{tenant}.x.example', 'k/x{tenant}'),
+      at('https://{tenant}.y.example', 'k/{tenant}y'),
+    ])
+    await issuers.open()
+    for (const id of ['https://y.x.example', 'https://x.y.example'])
+      await expect(signed(issuers, id)).rejects.toMatchObject({ code: 'LR_KEYS_INVALID' })
+  })
+
+  test('a tenant with the name of what a listed issuer has gets no keys, also when they come later', async () => {
+    const { clock, issuers } = site([at(A, 'k/late'), at(PATTERN, 'k/{tenant}')])
+    await issuers.open()
+    const id = 'https://late.login.example'
+    await expect(signed(issuers, id)).rejects.toMatchObject({ code: 'LR_KEYS_INVALID' })
+    writeFileSync(join(top, 'k', 'late'), jwkSet(jwkOf(ecKey(), { kid: 'late' })))
+    clock.nowMs += 2_000
+    await expect(signed(issuers, id)).rejects.toThrow(A)
+    expect(decodeProtectedHeader(await signed(issuers, A)).kid).toBe('late')
+  })
+
+  test('where links of listed issuers lead is known of keys that came a moment ago', async () => {
+    symlinkSync('k', join(top, 'linked'))
+    const { issuers } = site([at(A, 'linked/new'), at(PATTERN, 't/{tenant}')])
+    await issuers.open()
+    // With this they have been looked up, and A has no keys yet.
+    expect(decodeProtectedHeader(await signed(issuers, 'https://a.login.example')).kid).toBe('t/a')
+    writeFileSync(join(top, 'k', 'new'), jwkSet(jwkOf(ecKey(), { kid: 'new' })))
+    symlinkSync('../k/new', join(top, 't', 'new'))
+    await expect(signed(issuers, 'https://new.login.example')).rejects.toThrow(A)
+  })
+
+  test('a tenant whose link led to what is now the file of a listed issuer does not sign with it any longer', async () => {
+    symlinkSync('../k/c', join(top, 't', 'c'))
+    const { issuers, state } = site([at(PATTERN, 't/{tenant}')])
+    await issuers.open()
+    const id = 'https://c.login.example'
+    expect(decodeProtectedHeader(await signed(issuers, id)).kid).toBe('k/c')
+    state.next = [at(PATTERN, 't/{tenant}'), at(A, 'k/c')]
+    const nothing = () => undefined
+    issuers.watch(1, {
+      onReloaded: nothing,
+      onReloadFailed: nothing,
+      onIssuersReloaded: nothing,
+      onIssuersRefused: nothing,
+    })
+    await vi.waitFor(() => expect(signed(issuers, id)).rejects.toThrow(A))
+    issuers.close()
+    expect(decodeProtectedHeader(await signed(issuers, A)).kid).toBe('k/c')
   })
 })
 
@@ -291,22 +526,28 @@ describe('a link', () => {
     files: fc.uniqueArray(fc.constantFrom('a/x', 'a/y', 'b/x', 'b/y', 'c/x'), { minLength: 1 }),
     links: fc.array(
       fc.record({
-        from: fc.constantFrom('a/y', 'b/x', 'b/z', 'c', 'd', 'd/x', 'listed'),
-        to: fc.constantFrom('a', 'b', 'a/x', 'a/y', 'b/x', 'c/x'),
+        from: fc.constantFrom('a/y', 'b/x', 'b/z', 'c', 'd', 'd/x', 'listed', 'b/x/other.json'),
+        to: fc.constantFrom('a', 'b', 'a/x', 'a/y', 'b/x', 'c/x', 'a/x/key.json'),
       }),
       { maxLength: 4 },
     ),
   })
 
-  test('never lets two issuers sign with one key file', async () => {
+  test.each([
+    { what: 'file', isKeysDirectory: false },
+    { what: 'directory of keys', isKeysDirectory: true },
+  ])('never lets two issuers sign with one $what', async ({ isKeysDirectory }) => {
     await fc.assert(
       fc.asyncProperty(trees, async ({ files, links }) => {
         const top = mkdtempSync(join(elsewhere, 'tree-'))
         for (const name of ['a', 'b', 'c']) mkdirSync(keysAt(join(top, name)), { recursive: true })
         const at = (path: string) =>
           path.includes('/') ? join(top, path.replace('/', '/k/')) : join(top, path)
-        for (const file of files)
-          writeFileSync(at(file), jwkSet(jwkOf(ecKey(), { kid: `of ${file}` })), { flag: 'wx' })
+        for (const file of files) {
+          if (isKeysDirectory) mkdirSync(at(file))
+          const keys = jwkSet(jwkOf(ecKey(), { kid: `of ${file}` }))
+          writeFileSync(isKeysDirectory ? join(at(file), 'key.json') : at(file), keys, { flag: 'wx' })
+        }
         for (const { from, to } of links) {
           try {
             symlinkSync(at(to), at(from))
@@ -315,7 +556,11 @@ describe('a link', () => {
           }
         }
         const of = (issuer: string, keysFile: string) =>
-          settings(issuer, '', { keysFile: at(keysFile), keysFolder: top })
+          settings(issuer, '', {
+            keysFile: at(keysFile),
+            keysFolder: top,
+            ...(isKeysDirectory && { isKeysDirectory }),
+          })
         const patterns = ['a', 'b', 'c', 'd'].map((it) =>
           of(`https://{tenant}.${it}.example`, `${it}/{tenant}`),
         )
@@ -372,6 +617,8 @@ describe('a link', () => {
 })
 
 describe('a configuration that changes', () => {
+  const hundreds = Array.from({ length: 200 }, (_, i) => settings(`https://${i}.example`, String(i)))
+
   const events = () => {
     const seen: unknown[] = []
     const waiting: (() => void)[] = []
@@ -421,6 +668,12 @@ describe('a configuration that changes', () => {
           settings('https://c.example', 'es-only', { alg: 'RS256' as const }),
         ],
       },
+      code: 'LR_KEYS_INVALID',
+    },
+    {
+      what: 'of hundreds of which a new one has no keys',
+      first: [settings(A, 'a'), ...hundreds],
+      change: { next: [settings(A, 'a'), ...hundreds, settings(B, 'nowhere')] },
       code: 'LR_KEYS_INVALID',
     },
     {

@@ -115,3 +115,32 @@ test('an RP that refused before this replica was started takes no logouts: what 
   const stateOf = () => currentState([{ atMs: 1, state: 'paused' }])
   expect(relyingPartyRows([], [later], { ...quiet, stateOf }).troubledTotal).toBe(0)
 })
+
+test('with several issuers those whose RPs are troubled the most stand first, and no more than twenty', () => {
+  const parties = knownRelyingParties()
+  const dead = (issuer: string, clientId: string) => {
+    const rp = parties.get(issuer, clientId)
+    for (let i = 0; i < 5; i++) rp.breaker.failed()
+  }
+  dead('https://worst.example', 'a')
+  dead('https://worst.example', 'b')
+  dead('https://bad.example', 'a')
+  parties.get('https://busy.example', 'a').inFlight = 2
+  const sizes = Array.from({ length: 30 }, (_, i) => {
+    return { rpKey: `https://t${i}.example|a`, size: i + 1, nextDueMs: 77, deadlineMs: 500 - i }
+  })
+  const rows = (showsIssuer: boolean) =>
+    relyingPartyRows({ [Symbol.iterator]: () => parties[Symbol.iterator]() }, sizes, {
+      ...quiet,
+      showsIssuer,
+    })
+  const { issuers = [], issuersTotal } = rows(true)
+  expect(issuersTotal).toBe(33)
+  expect(issuers.slice(0, 3)).toEqual([
+    { issuer: 'https://worst.example', silent: 2, parked: 0, busy: 0 },
+    { issuer: 'https://bad.example', silent: 1, parked: 0, busy: 0 },
+    { issuer: 'https://t29.example', silent: 0, parked: 30, busy: 0, deadlineMs: 471 },
+  ])
+  expect(issuers).toHaveLength(20)
+  expect(rows(false).issuers).toBeUndefined()
+})
