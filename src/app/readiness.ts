@@ -27,6 +27,8 @@ export class Readiness {
 
   rebuilt(progress: RebuildProgress): void {
     this.#rebuilding = progress
+    // It reads.
+    this.#kafkaFault = undefined
   }
 
   becameMember(isMember: boolean): void {
@@ -44,8 +46,9 @@ export class Readiness {
     const code = codeOf(error)
     if (code === 'LR_REFUSED') this.#refusals.set(part, messageOf(error))
     else this.#refusals.delete(part)
-    // It answers, and the checks tell which topic is missing.
-    if (part === 'kafka') this.#kafkaFault = code === 'LR_TOPIC_MISSING' ? undefined : messageOf(error)
+    // A member reads on. Where a topic is missing Kafka answers, and the checks tell which.
+    if (part === 'kafka' && !this.#isMember)
+      this.#kafkaFault = code === 'LR_TOPIC_MISSING' ? undefined : messageOf(error)
   }
 
   /**

@@ -265,10 +265,12 @@ test('what a shadow has parked and not come to is over when the relay goes live,
   await site.startRelay()
   await allApplied()
   expect(await site.redisKeys('shadow-backlog*')).toEqual([])
-  await eventually(() => expect(site.topic.outcomes).toHaveLength(told('/parked').length))
   // Each is over once: told by the relay that read its trigger live, or shadowed.
   const sessionsOf = (records: readonly TopicRecord[]) => new Set(records.map(({ data }) => data.sessionId))
-  const [ended, live] = [sessionsOf(shadowed()), new Set(told('/parked'))]
+  const over = () => [sessionsOf(shadowed()), new Set(told('/parked'))] as const
+  await eventually(() => expect(over()[0].size + over()[1].size).toBeGreaterThanOrEqual(registrations.length))
+  await eventually(() => expect(site.topic.outcomes).toHaveLength(told('/parked').length))
+  const [ended, live] = over()
   expect(parked.filter((it) => live.has(String(it)))).toEqual([])
   expect(parked.filter((it) => !ended.has(it))).toEqual([])
   expect(registrations.filter(({ sessionId }) => !ended.has(sessionId) && !live.has(sessionId))).toEqual([])
