@@ -4,10 +4,10 @@ import { count, deadline, name, plural, seconds } from './format.js'
 const TONES = { error: 'bad', warning: 'warn', hint: '' }
 const MARKS = { good: '✓', warn: '!', bad: '✕', quiet: '–' }
 
-/** What it is about is told beside it, unless it is told in the text. */
+/** What it is about stands before the text, unless that says it. */
 function noteOf({ about = '', check, severity, text, remedy }) {
-  const title = about === '' || text.includes(about) ? check : `${check} · ${name(about)}`
-  return { tone: TONES[severity], label: severity, name: title, text, remedy }
+  const full = about === '' || text.includes(about) ? text : `${about}: ${text}`
+  return { tone: TONES[severity], label: severity, name: check, text: full, remedy }
 }
 
 function noteOfRp(row, atMs) {
