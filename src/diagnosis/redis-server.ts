@@ -185,7 +185,7 @@ export function checkEpoch({ prefix, epoch }: Pick<RedisServerFacts, 'prefix' | 
   if (!isSet && !hasPositions) {
     return warning(
       `${key} is missing: a relay has started with this prefix and has not built the registry yet, or Redis was emptied since`,
-      'read at /readyz, or in its log, what the relay waits for; start one if none runs',
+      'start a relay if none runs; else read at /readyz, or in its log, what it waits for',
     )
   }
   return warning(
