@@ -1,6 +1,9 @@
 #!/usr/bin/env node
-import { exitCodeOf, reportFault } from './cli/fault.ts'
-import { commandNamed, createProgram } from './cli/program.ts'
+import './runtime/required-node.mjs'
+
+// Not before that is certain: an old Node.js fails at some import of theirs.
+const { exitCodeOf, reportFault } = await import('./cli/fault.ts')
+const { commandNamed, createProgram } = await import('./cli/program.ts')
 
 try {
   const program = await createProgram(commandNamed(process.argv.slice(2)))

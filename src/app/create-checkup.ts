@@ -62,10 +62,19 @@ const ISSUERS_NAMED_MAX = 50
 
 export function expectedOf(
   config: Placed<typeof expectedLayout>,
-  { issuers, kafka }: { issuers?: Pick<Issuers, 'known'> | undefined; kafka?: ReachedKafka } = {},
+  {
+    issuersFile,
+    issuers,
+    kafka,
+  }: {
+    readonly issuersFile?: string | undefined
+    readonly issuers?: Pick<Issuers, 'known'> | undefined
+    readonly kafka?: ReachedKafka
+  } = {},
 ): Expectations {
   return {
     kafka,
+    hasIssuersFile: issuersFile !== undefined,
     issuers: () => [...(issuers?.known() ?? [])].slice(0, ISSUERS_NAMED_MAX).map(({ id }) => id),
     groupId: config.kafka.groupId,
     lateAfterMs: config.delivery.lateAfterMs,
@@ -111,7 +120,7 @@ export function createCheckup(parts: CheckupParts): Checkup {
     types,
     webhooks,
   } = parts
-  const expected = expectedOf(config, { issuers, kafka: config.kafka })
+  const expected = expectedOf(config, { issuersFile: config.issuers.file, issuers, kafka: config.kafka })
   const { groupId } = expected
   const redisFacts = new RedisFactsReader({
     ...{ groupId, keys, redis },

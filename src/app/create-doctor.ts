@@ -28,6 +28,7 @@ import { KafkaFactsReader } from '../kafka/kafka-facts-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import type { KafkaTopics } from '../kafka/kafka-topics.ts'
 import { systemClock } from '../lib/clock.ts'
+import { counted } from '../lib/counted.ts'
 import { delay } from '../lib/deferred.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { tcpConnect } from '../lib/tcp-connect.ts'
@@ -157,7 +158,7 @@ async function redis({ configuration, openRedis }: DoctorParts): Promise<readonl
   if (config === undefined) return notConfigured('redis')
   const { url: redisUrl, prefix } = config.redis
   const issuers = await configuredIssuers(configuration)
-  const expected = expectedOf(config, { issuers })
+  const expected = expectedOf(config, { issuersFile: configuration.part(layout.issuers.file), issuers })
   const keys = new RedisKeys(prefix, config.mode)
   return examineRedis({
     redisUrl,
@@ -196,7 +197,7 @@ async function issuer({ part }: EachOption): Promise<readonly ExaminedFinding[]>
       left === 0
         ? ''
         : `; ${left} of them (patterns without a key file, disabled, or beyond ${EXAMINED_ISSUERS_MAX}) are not examined`
-    notes.note('issuers-file', ok(`${settings.length} issuer(s)${more}`))
+    notes.note('issuers-file', ok(`${counted(settings.length, 'issuer')}${more}`))
     const examined = await Promise.all(
       chosen.map(async (own) => {
         const { alg, issuer, keysFile, place } = own

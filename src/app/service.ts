@@ -332,6 +332,7 @@ export class Service {
     this.#redis.start()
     await this.#redisUp.wait()
     await this.#retry('kafka-topics', () => this.#findTopics())
+    this.#readiness.letIn('kafka')
     this.#hasOwnTopics = true
     this.#checkup.hurry('topics')
     await this.#checkup.start(this.#stopping.signal)

@@ -47,6 +47,8 @@ export async function readConfigFor<const L extends Layout>(
   readonly config: Placed<L>
   readonly issuer: string
   readonly resolveIssuer: ResolveIssuer
+  /** Whether it is configured, enabled or not; `undefined` where nothing is configured of issuers. */
+  readonly isKnown: boolean | undefined
   /** Whether a relay with this configuration acts for that issuer; `undefined` where nothing is configured of issuers. */
   readonly isServed: boolean | undefined
 }> {
@@ -72,7 +74,8 @@ export async function readConfigFor<const L extends Layout>(
     throw new RelayFault('LR_USAGE', `--issuer: ${what}`)
   }
   const isServed = isOpen ? issuers?.serves(issuer) : undefined
-  return { config, issuer, isServed, resolveIssuer: (name = issuer) => resolveIssuer(name) }
+  const isKnown = isOpen ? issuers?.knows(issuer) : undefined
+  return { config, issuer, isKnown, isServed, resolveIssuer: (name = issuer) => resolveIssuer(name) }
 }
 
 /** Whether it is a whole `iss`, and no alias. */

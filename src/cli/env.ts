@@ -10,12 +10,12 @@ type OptionRow = OptionState & Record<string, unknown>
 
 const columns: readonly Column<OptionRow>[] = [
   { title: 'OPTION', cell: ({ name }) => name },
-  { title: 'VALUE', cell: ({ value }) => value },
   {
-    title: 'FROM',
-    cell: sourceText,
+    title: 'VALUE',
+    cell: valueText,
     style: ({ problem }) => (problem === undefined ? undefined : 'red'),
   },
+  { title: 'FROM', cell: sourceText },
   {
     title: 'MEANING',
     cell: ({ description, problem }) =>
@@ -68,10 +68,25 @@ function commandAt(path: readonly string[], program: Command): Command {
   return command
 }
 
-function sourceText({ name, problem, source }: OptionRow): string {
-  if (source === 'file') return `${name}_FILE`
-  if (source === 'unset') return problem === undefined ? 'not set' : 'missing'
-  return source
+function valueText({ problem, source, value }: OptionRow): string | undefined {
+  if (source !== 'unset') return value
+  return problem === undefined ? 'not set' : 'missing'
+}
+
+function sourceText({ name, source }: OptionRow): string {
+  switch (source) {
+    case 'file':
+      return `${name}_FILE`
+    case 'env-file':
+      return '--env-file'
+    case 'unset':
+      return ''
+    case 'environment':
+    case 'default':
+      return source
+    default:
+      return source satisfies never
+  }
 }
 
 function plain(description: string): string {

@@ -6,7 +6,8 @@ export const exitCodes = {
   },
   failed: {
     code: 1,
-    meaning: 'something failed, is still owed or alive, or was not found; for doctor: an error',
+    meaning:
+      'something failed, is still owed or alive, was shadowed only, or was not found; for doctor: an error',
   },
   usage: { code: 2, meaning: 'the arguments or the configuration are wrong' },
   unreachable: { code: 3, meaning: 'Kafka, Redis or the schema registry could not be reached in time' },

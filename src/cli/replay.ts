@@ -9,6 +9,7 @@ import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisSessionView } from '../redis/redis-session-view.ts'
 import { EXIT_CODE } from './exit-code.ts'
+import { noteOtherMode } from './other-mode.ts'
 import { Output } from './output.ts'
 import { OwedList } from './owed-list.ts'
 import { reads } from './reads.ts'
@@ -93,7 +94,10 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
   const perSecond = rateOf(options.rate)
   const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, '--wait')
   if (readConfigPart(layout.mode) === 'shadow')
-    throw new RelayFault('LR_USAGE', 'replay: MODE is shadow, where nothing is owed and nothing is sent')
+    throw new RelayFault(
+      'LR_USAGE',
+      'replay: MODE is shadow, where nothing is owed and nothing is sent; set MODE=live for what live relays owe',
+    )
   const dry = options.dryRun === true
   const work = async (run: RecoveryRun, site: RecoverySite): Promise<number> => {
     const progress = new ReplayProgress(output, () => stateOf(run))
@@ -111,6 +115,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       if (!dry) await run.settle(waitMs)
       progress.stop()
       if (dry) list.end()
+      await noteOtherMode(output, site.redis, new RedisKeys(site.config.redis.prefix, site.config.mode))
       if (run.replay.hidden.length > 0) return EXIT_CODE.failed
       const unknown = await unknownIn(run, site, range, options)
       if (unknown.length > 0) {

@@ -38,7 +38,7 @@ function withOptions(command: Command): Command {
     .addOption(
       new Option(
         '--wait [seconds]',
-        'wait for the outcomes; exit code 0 if all are sent, else 1 (default: 30 seconds)',
+        'wait for the outcomes; exit code 0 if all are sent, 1 if not, as in shadow mode (default: 30 seconds)',
       ).preset('30'),
     )
     .option('--json', 'one line of JSON for the trigger, and one per outcome')

@@ -5,14 +5,16 @@ import { type Layout, layout, type Placed } from '../config/config.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { topicsText } from '../kafka/kafka-refusal.ts'
-import { RelayFault } from '../lib/errors.ts'
+import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { timeText } from '../lib/time-text.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
+import { RedisEpochStore } from '../redis/redis-epoch-store.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisSessionView } from '../redis/redis-session-view.ts'
 import { id, parseIssuer, readConfigFor } from './arguments.ts'
 import { inputTopics, type KafkaBackend, kafkaClient, openKafka, openRedis, reachable } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
+import { noteOtherMode } from './other-mode.ts'
 import { type Column, Output } from './output.ts'
 import { reads } from './reads.ts'
 import type { Style } from './table.ts'
@@ -22,6 +24,7 @@ import type { Entry } from './trace/entry.ts'
 import { searchLog } from './trace/search-log.ts'
 import { Subject } from './trace/subject.ts'
 import { summarize } from './trace/summary.ts'
+import { markUnread, readUpTo } from './trace/unread.ts'
 
 interface Options {
   readonly issuer?: string
@@ -33,6 +36,7 @@ const traceLayout = {
   intake: { file: layout.intake.file },
   kafka: {
     ...kafkaClient,
+    groupId: layout.kafka.groupId,
     topics: layout.kafka.topics,
     outcomeTopic: layout.kafka.outcomeTopic,
     deadLetterTopic: layout.kafka.deadLetterTopic,
@@ -55,8 +59,9 @@ export function addTrace(program: Command): void {
       'after',
       `
 Exit code 0: every RP that appears has been told. 1: a logout failed or is still
-owed, a registration is still alive, the id appears nowhere, or an open
-transaction of another producer holds records back.
+owed, a registration is still alive, the id appears nowhere, no relay has read
+one of the records yet, or an open transaction of another producer holds some
+back.
 
 Examples:
   $ logout-relay trace alice --since 2h`,
@@ -98,7 +103,22 @@ async function trace(asked: string, options: Options): Promise<void> {
       output.redraw('')
       for (const range of hidden) output.note(describeHidden(range))
       const held = await entriesOfRedis(issuer, subject, view, new RedisBacklogView(redis, keys))
-      print([...records, ...held], asked, { output, sinceMs, topics, issuer })
+      const { names: inputs } = await inputTopics(config.kafka.topics, kafka.topics)
+      const { groupId } = config.kafka
+      const applied = () => new RedisEpochStore(redis, keys).positions()
+      const read = await reachable(
+        'Kafka',
+        readUpTo({ applied, groupId, inputs, reader: search.reader }),
+      ).catch((error: unknown) => {
+        if (codeOf(error) !== 'LR_REFUSED') throw error
+        output.note(`how far the relays have read is not known: ${messageOf(error)}`)
+        return []
+      })
+      print([...markUnread(records, held, read), ...held], asked, { output, sinceMs, topics, issuer })
+      await noteOtherMode(output, redis, keys, async (other) => {
+        const found = await entriesOfRedis(issuer, subject, view, other)
+        return found.filter(({ dueMs }) => dueMs !== undefined).length
+      })
       // What stands there may be a trigger that nobody was told of.
       if (hidden.length > 0) process.exitCode = EXIT_CODE.failed
     } finally {
@@ -177,6 +197,7 @@ const STYLES: Readonly<Partial<Record<Entry['kind'], Style>>> = {
   disbelieved: 'red',
   owed: 'yellow',
   waiting: 'yellow',
+  unread: 'yellow',
   'unknown-type': 'yellow',
 }
 

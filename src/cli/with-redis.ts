@@ -6,6 +6,8 @@ import { openRedis } from './backends.ts'
 
 export interface RedisSite {
   readonly issuer: string
+  /** Whether it is configured here; `undefined` where nothing is configured of issuers. */
+  readonly isKnown: boolean | undefined
   readonly keys: RedisKeys
   readonly redis: Awaited<ReturnType<typeof openRedis>>
 }
@@ -18,10 +20,13 @@ export async function withRedis<T>(
   givenIssuer: string | undefined,
   run: (site: RedisSite) => Promise<T>,
 ): Promise<T> {
-  const { issuer, config } = await readConfigFor({ mode: layout.mode, redis: layout.redis }, givenIssuer)
+  const { issuer, isKnown, config } = await readConfigFor(
+    { mode: layout.mode, redis: layout.redis },
+    givenIssuer,
+  )
   const redis = await openRedis(config.redis)
   try {
-    return await run({ issuer, redis, keys: new RedisKeys(config.redis.prefix, config.mode) })
+    return await run({ issuer, isKnown, redis, keys: new RedisKeys(config.redis.prefix, config.mode) })
   } finally {
     redis.close()
   }

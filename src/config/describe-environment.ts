@@ -1,7 +1,7 @@
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { describeOptions, type OptionDescription } from './describe-options.ts'
 import type { ReadOptions } from './env.ts'
-import { ownEnvironment, readOptions, refuseUntrusted } from './env.ts'
+import { isSetByFile, ownEnvironment, readOptions, refuseUntrusted } from './env.ts'
 import { type Environment, secretOptions } from './secret-files.ts'
 
 type OptionName = keyof ReadOptions
@@ -10,8 +10,8 @@ type OptionName = keyof ReadOptions
 export interface OptionState extends OptionDescription {
   /** As it stands in the environment or by default; a secret is masked. Missing where there is none. */
   readonly value?: string
-  /** `file`: the file that `<option>_FILE` names. */
-  readonly source: 'environment' | 'file' | 'default' | 'unset'
+  /** `env-file`: that of `--env-file`; `file`: the one that `<option>_FILE` names. */
+  readonly source: 'environment' | 'env-file' | 'file' | 'default' | 'unset'
   /** What is wrong with it. No value is quoted. */
   readonly problem?: string
 }
@@ -39,7 +39,10 @@ function stateOf(option: OptionDescription, env: Environment): OptionState {
   const required = /: is required/.test(problemOf(name, unset) ?? '')
   const problem = problemOf(name, env)
   const common = { ...option, required, ...(problem !== undefined && { problem }) }
-  if (isGiven(env[name])) return { ...common, value: masked(name, env[name], problem), source: 'environment' }
+  if (isGiven(env[name])) {
+    const source = isSetByFile(name, env) ? 'env-file' : 'environment'
+    return { ...common, value: masked(name, env[name], problem), source }
+  }
   if (isSecret(name) && isGiven(env[`${name}_FILE`])) return { ...common, value: MASK, source: 'file' }
   const value = option.defaultValue ?? derived(name, problem, env)
   return {

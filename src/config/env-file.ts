@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import { counted } from '../lib/counted.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
 import { isOption, misspeltOptions } from './misspelt-options.ts'
@@ -26,7 +27,10 @@ export function readEnvFile(path: string): Environment {
   }
   if (problems.length > 0) {
     const shown = problems.slice(0, PROBLEMS_MAX).join('\n')
-    throw new RelayFault('LR_CONFIG_INVALID', `--env-file: has ${problems.length} problem(s):\n${shown}`)
+    throw new RelayFault(
+      'LR_CONFIG_INVALID',
+      `--env-file: has ${counted(problems.length, 'problem')}:\n${shown}`,
+    )
   }
   return parseEnv(text)
 }

@@ -1,4 +1,5 @@
 import { isPattern, type TopicSelection } from '../events/topic-selection.ts'
+import { counted } from '../lib/counted.ts'
 import { RelayFault } from '../lib/errors.ts'
 import { readEnvFile } from './env-file.ts'
 import { type MisspeltOption, misspeltOptions } from './misspelt-options.ts'
@@ -80,7 +81,10 @@ export function refuseUntrusted(env: Environment = process.env): void {
 
 function faultOf(problems: readonly string[]): RelayFault {
   const lines = problems.map((problem) => `  ${problem}`).join('\n')
-  return new RelayFault('LR_CONFIG_INVALID', `the configuration has ${problems.length} problem(s):\n${lines}`)
+  return new RelayFault(
+    'LR_CONFIG_INVALID',
+    `the configuration has ${counted(problems.length, 'problem')}:\n${lines}`,
+  )
 }
 
 /** A long list may be wrong in each of its entries. */
@@ -134,11 +138,21 @@ function validOptions(given: Environment): Partial<Options> {
   )
 }
 
+/** The options of this process that come from such a file. */
+const setByFile = new Set<string>()
+
 /** Adds what a file sets. What is set already wins, of a secret in whichever of its two spellings. */
 export function loadEnvFile(path: string, env: Record<string, string | undefined> = process.env): void {
   const isSet = (name: string) => env[name] !== undefined && env[name] !== ''
   const added = Object.entries(readEnvFile(path)).filter(([name]) => !spellingsOf(name).some(isSet))
-  for (const [name, value] of added) env[name] = value
+  for (const [name, value] of added) {
+    env[name] = value
+    if (env === process.env) setByFile.add(name)
+  }
+}
+
+export function isSetByFile(name: string, env: Environment): boolean {
+  return env === process.env && setByFile.has(name)
 }
 
 /** Of this process. */

@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts'
 import { isLoopbackHost } from '../lib/loopback-host.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
 import type { Check } from './check.ts'
@@ -41,7 +42,7 @@ export const brokerChecks: readonly Check<readonly TriedBroker[]>[] = [
   {
     name: 'kafka-reachable',
     runs: 'doctor',
-    find: (brokers) => [ok(`the cluster has ${brokers.length} broker(s)`)],
+    find: (brokers) => [ok(`the cluster has ${counted(brokers.length, 'broker')}`)],
   },
   { name: 'kafka-broker', runs: 'doctor', find: (brokers) => brokers.map(checkBroker) },
 ]

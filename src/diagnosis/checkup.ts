@@ -30,7 +30,7 @@ const PAUSE_WITH_ERROR_MS = 1_000
 /** A part that cannot be looked at must not hold a relay up for ever: what it needs of that part it waits for itself. */
 const FAILURES_BEFORE_GOING_ON = 3
 /** Errors with which the rest of the work goes on: other topics and partitions are read, and other keys may sign. */
-const GOES_ON: ReadonlySet<CheckName> = new Set([
+export const goesOnDespite: ReadonlySet<CheckName> = new Set([
   'topic-missing',
   'topic-pattern',
   'key-published',
@@ -138,7 +138,7 @@ export class Checkup {
   }
 
   #forbidsGoingOn({ check }: Finding): boolean {
-    return !GOES_ON.has(check) || (!this.#hasStarted && NEEDED_AT_START.has(check))
+    return !goesOnDespite.has(check) || (!this.#hasStarted && NEEDED_AT_START.has(check))
   }
 
   #isTried(part: CheckedPart): boolean {

@@ -6,12 +6,13 @@ import type { KeyBounds } from '../issuers/signing/key-source.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
 import { SigningKeys } from '../issuers/signing/signing-keys.ts'
 import type { Clock } from '../lib/clock.ts'
+import { counted } from '../lib/counted.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
 import { error, ok } from './finding.ts'
 import { checkClock, checkIssuerNamed, checkLogoutSupport } from './issuer.ts'
 import { readIssuerDocuments } from './issuer-documents.ts'
-import { checkPublished, type Jwk } from './key-published.ts'
+import { checkPublished, type Jwk, keyPlaceOf } from './key-published.ts'
 import { standingReason } from './key-standing.ts'
 import { checkKeyPermissions, checkKeysEnding, checkKeysLeftOut, checkSigning, idleKey } from './keys.ts'
 import { shownUri } from './shown-uri.ts'
@@ -42,7 +43,11 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
     if (signs === 'never')
       notes.note('key-published', idleKey(key.kid, standingReason(standing, now) ?? 'no time of it is left'))
     else if (published !== undefined)
-      notes.note('key-published', checkPublished(key, published, now, standing.fromMs), key.kid)
+      notes.note(
+        'key-published',
+        checkPublished(key, published, now, keyPlaceOf(issuer, examination.place), standing.fromMs),
+        key.kid,
+      )
   }
   if (keys.length === 0) {
     const checks = [
@@ -79,7 +84,10 @@ async function examineKeyFile(
     return []
   }
   for (const found of checkKeysLeftOut(keys.facts)) notes.note('keys-left-out', found)
-  notes.note('keys-file', ok(`${keys.all.length} key(s): ${keys.all.map(({ kid }) => kid).join(', ')}`))
+  notes.note(
+    'keys-file',
+    ok(`${counted(keys.all.length, 'key')}: ${keys.all.map(({ kid }) => kid).join(', ')}`),
+  )
   if (alg !== undefined && !keys.all.some(({ algorithms }) => algorithms.includes(alg))) {
     const remedy = `add a key for ${alg}, or set another alg`
     notes.note('keys-file', error(`no key of the file signs ${alg}, the default of its clients`, remedy))
@@ -92,14 +100,14 @@ async function examineKeyFile(
 /** The keys of the issuer's JWK set, or undefined when it could not be read, which is noted. */
 export async function examinePublished(
   issuer: string,
-  { fetchDocument }: Pick<IssuerExamination, 'fetchDocument'>,
+  { fetchDocument, place }: Pick<IssuerExamination, 'fetchDocument' | 'place'>,
   notes: Examination,
 ): Promise<readonly Jwk[] | undefined> {
   const { answer, discovery, jwks, keySet, metadata } = await readIssuerDocuments(issuer, fetchDocument)
   notes.note('issuer-clock', checkClock(answer))
   notes.note('issuer-discovery', discovery)
   if (metadata !== undefined) {
-    notes.note('issuer-known', checkIssuerNamed(issuer, metadata))
+    notes.note('issuer-known', checkIssuerNamed(issuer, metadata, place))
     notes.note('issuer-logout-support', checkLogoutSupport(metadata))
   }
   if (keySet !== undefined) notes.note('issuer-jwks', keySet)

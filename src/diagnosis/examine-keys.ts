@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { Examination } from './examination.ts'
 import { examinePublished } from './examine-issuer.ts'
 import { isTrouble } from './finding.ts'
-import { checkPublished } from './key-published.ts'
+import { checkPublished, keyPlaceOf } from './key-published.ts'
 import { standingReason, strengthOf } from './key-standing.ts'
 
 export interface ExaminedKey {
@@ -41,6 +41,8 @@ export async function examineKeys(examination: KeysExamination): Promise<readonl
   await keys.load()
   const publication = await publicationAt(examination)
   const now = clock.now()
+  // The remedy is not shown here.
+  const place = keyPlaceOf(issuer, undefined)
   const used = keyStandings(keys.all, now).map((standing): ExaminedKey => {
     const { key, signs, fromMs, untilMs } = standing
     const reason = standingReason(standing, now)
@@ -53,7 +55,7 @@ export async function examineKeys(examination: KeysExamination): Promise<readonl
       ...(reason !== undefined && { reason }),
       ...(fromMs !== undefined && { fromMs }),
       ...(untilMs !== undefined && { untilMs }),
-      ...publication((jwks) => checkPublished(key, jwks, now, fromMs)),
+      ...publication((jwks) => checkPublished(key, jwks, now, place, fromMs)),
     }
   })
   const leftOut = keys.facts.leftOut.map(({ name, reason }): ExaminedKey => {

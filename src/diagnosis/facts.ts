@@ -69,8 +69,10 @@ export interface EpochFacts {
   readonly isOfThisRun: boolean | undefined
   /** A replica holds the lock of a rebuild. */
   readonly isRebuilding: boolean
-  /** A relay has used the prefix. */
+  /** A relay has used the prefix: it was there at least. */
   readonly isInUse: boolean
+  /** And has taken up records of the topic. */
+  readonly hasPositions: boolean
 }
 
 /** What the doctor wants to know of Redis beside what the service checks itself. */
@@ -256,6 +258,8 @@ export interface Expectations {
   readonly lateAfterMs: number
   readonly retryDeadlineMs: number
   readonly sessionLifetimeMs: number
+  /** They stand in a file, and not in `ISSUER`. */
+  readonly hasIssuersFile: boolean
   /** Some of the issuers that are served; none where they are not known. */
   readonly issuers: () => readonly string[]
   /** For commands that it names. */

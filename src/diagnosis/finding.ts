@@ -48,6 +48,11 @@ export function unknown(text: string, about?: string): Found {
   return { severity: 'unknown', about, text }
 }
 
+/** The text, after what it is about where it does not say that itself: of several issuers, which. */
+export function textOf({ about, text }: Pick<Found, 'about' | 'text'>): string {
+  return about === undefined || text.includes(about) ? text : `${about}: ${text}`
+}
+
 /** Something is wrong, or worth knowing. */
 export function isTrouble({ severity }: Found): boolean {
   return severity !== 'ok' && severity !== 'unknown'

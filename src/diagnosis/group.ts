@@ -1,3 +1,4 @@
+import { counted, wordFor } from '../lib/counted.ts'
 import { durationText } from '../lib/duration-text.ts'
 import type { Check } from './check.ts'
 import type { Expectations, Fact, GroupFacts, PartitionProgress } from './facts.ts'
@@ -25,7 +26,8 @@ export function checkGroupState(
       'look again in 30 seconds; if it goes on, find out why relays restart or are too slow',
     )
   }
-  if (members.length > 0) return ok(`${name} is ${state.toLowerCase()}, with ${members.length} member(s)`)
+  if (members.length > 0)
+    return ok(`${name} is ${state.toLowerCase()}, with ${counted(members.length, 'member')}`)
   // Kafka forgets an empty group that has no offsets; then it is `Dead`.
   return hasProgress || state === 'Empty'
     ? error(
@@ -55,14 +57,16 @@ export function checkGroupMembers({ members }: GroupFacts, partitions: number): 
   }
   if (members.length > partitions) {
     return hint(
-      `${members.length} members share ${partitions} partition(s): ${members.length - partitions} of them read nothing and only deliver from the backlog`,
+      `${members.length} members share ${counted(partitions, 'partition')}: ${members.length - partitions} of them read nothing and only deliver from the backlog`,
       'run fewer replicas, or add partitions',
     )
   }
   const hosts = members.map(({ host }) => host.replace(/^\//, '')).join(', ')
   const mode = shadows > 0 ? ', in shadow mode' : ''
   return ok(
-    members.length === 0 ? 'none' : `${members.length} for ${partitions} partition(s): ${hosts}${mode}`,
+    members.length === 0
+      ? 'none'
+      : `${members.length} for ${counted(partitions, 'partition')}: ${hosts}${mode}`,
   )
 }
 
@@ -72,7 +76,7 @@ export function checkPositions(topic: string, partitions: readonly PartitionProg
   const dropped = known.reduce((sum, { committed = 0, low }) => sum + Math.max(low - committed, 0), 0)
   if (dropped > 0) {
     return error(
-      `${topic} has dropped ${dropped} unread record(s): their logouts are not sent`,
+      `${topic} has dropped ${counted(dropped, 'unread record')}: their logouts are not sent`,
       `raise retention.ms of ${topic}, and add replicas if the relay is too slow`,
       topic,
     )
@@ -80,7 +84,7 @@ export function checkPositions(topic: string, partitions: readonly PartitionProg
   const beyond = known.filter(({ committed = 0, high }) => committed > high)
   if (beyond.length > 0) {
     return error(
-      `${topic} ends before the position of the group in ${beyond.length} partition(s): it lost records, or it is another topic`,
+      `${topic} ends before the position of the group in ${counted(beyond.length, 'partition')}: it lost records, or it is another topic`,
       'start the relay, so that it reads the topic from its earliest record; find out why records are lost',
       topic,
     )
@@ -93,7 +97,7 @@ export function checkIdentity(topic: string, partitions: readonly PartitionProgr
   const others = partitions.filter(({ isOfOther }) => isOfOther).length
   if (others === 0) return ok(`${topic} is the topic that the group has read`, topic)
   return warning(
-    `${topic} was deleted and recreated, or is in another cluster: ${others} position(s) of the group belong to the old topic`,
+    `${topic} was deleted and recreated, or is in another cluster: ${counted(others, 'position of the group belongs', 'positions of the group belong')} to the old topic`,
     'start the relay, so that it reads the topic from its beginning; unread records of the old topic are lost',
     topic,
   )
@@ -113,7 +117,7 @@ export function checkTransactions(
   const { partition, readable, high, hiddenSinceMs = nowMs } = first
   const others = more.length === 0 ? '' : ` (and in ${more.length} more partitions)`
   return error(
-    `${high - readable} record(s) of ${topic}, partition ${partition}, wait behind an open transaction of another producer ` +
+    `${counted(high - readable, 'record')} of ${topic}, partition ${partition}, ${wordFor(high - readable, 'waits', 'wait')} behind an open transaction of another producer ` +
       `at offset ${readable}, for ${durationText(Math.floor((nowMs - hiddenSinceMs) / 1_000) * 1_000)}${others}: their logouts wait until it ends`,
     openTransactionRemedy(topic, partition, readable),
     topic,
@@ -135,11 +139,11 @@ export function checkGroupLag(
   }))
   const sum = lags.reduce((total, { lag }) => total + lag, 0)
   const worst = lags.reduce((most, it) => (it.lag > most.lag ? it : most))
-  const text = `${sum} record(s) behind${sum > 0 ? `, ${worst.lag} of them in partition ${worst.partition}` : ''}`
+  const text = `${counted(sum, 'record')} behind${sum > 0 ? `, ${worst.lag} of them in partition ${worst.partition}` : ''}`
   const old = lags.filter(({ committed, low, young }) => Math.max(committed ?? low, low) < young)
   if (old.length > 0) {
     return error(
-      `${text}; in ${old.length} partition(s) some are older than LATE_AFTER_MS (${durationText(lateAfterMs)})`,
+      `${text}; in ${counted(old.length, 'partition')} some are older than LATE_AFTER_MS (${durationText(lateAfterMs)})`,
       'read in the log of the relay what it waits for, such as Redis or Kafka; add replicas if it is only too slow',
       topic,
     )

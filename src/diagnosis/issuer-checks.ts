@@ -23,8 +23,8 @@ export const issuerChecks: readonly Check<IssuerLookFacts>[] = [
     runs: 'always',
     find: (facts) =>
       ofEach(facts, ({ keys }) =>
-        keys.flatMap(({ found, isDefault, key, signs }) => {
-          const isError = isDefault && signs === 'now' && !facts.isSomeVerifiable
+        keys.flatMap(({ found, isDefault, isPressing, key }) => {
+          const isError = isDefault && isPressing && !facts.isSomeVerifiable
           return atMost({ ...found, about: key.kid }, isError ? 'error' : 'warning')
         }),
       ),

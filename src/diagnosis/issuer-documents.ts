@@ -1,5 +1,6 @@
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
 import { discoveryUri, jwksUriIn } from '../issuers/discovery-uri.ts'
+import { counted } from '../lib/counted.ts'
 import { error, type Found, ok } from './finding.ts'
 import { contentOf, type Metadata } from './issuer.ts'
 import { type Jwk, publishedKeys } from './key-published.ts'
@@ -39,6 +40,6 @@ export async function readIssuerDocuments(
   return {
     ...read,
     jwks: keys.jwks,
-    keySet: ok(`${shownUri(jwksUri)} publishes ${keys.jwks.length} key(s)`),
+    keySet: ok(`${shownUri(jwksUri)} publishes ${counted(keys.jwks.length, 'key')}`),
   }
 }

@@ -1,12 +1,13 @@
 import type { DocumentAnswer } from '../egress/fetch-document.ts'
 import type { TokenAlgorithm } from '../events/registration.ts'
 import type { IssuerSight } from '../issuers/issuer.ts'
+import { chosenKey } from '../issuers/signing/key-choice.ts'
 import type { SigningKey } from '../issuers/signing/signing-key.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Found } from './finding.ts'
 import { checkIssuerNamed } from './issuer.ts'
 import { readIssuerDocuments } from './issuer-documents.ts'
-import { checkPublished, type Jwk } from './key-published.ts'
+import { checkPublished, type Jwk, keyPlaceOf, PUBLISHED_BEFORE_MS } from './key-published.ts'
 
 /** An issuer of the relay as the looks need it. */
 export interface LookedAtIssuer {
@@ -19,6 +20,8 @@ export interface LookedAtIssuer {
     /** Keys that sign now, and those that will. */
     inUse(): readonly { readonly key: SigningKey; readonly signs: 'now' | 'later' }[]
   }
+  /** Where ISSUERS_FILE has it; missing where options name it. */
+  readonly settings: { readonly place?: string }
   sees(sight: IssuerSight): void
 }
 
@@ -55,8 +58,10 @@ export interface SeenIssuer {
 interface SeenKey {
   readonly key: SigningKey
   readonly signs: 'now' | 'later'
-  /** It signs now what is signed for RPs that ask for nothing else. */
+  /** It signs what is signed for RPs that ask for nothing else, or will when its time comes. */
   readonly isDefault: boolean
+  /** It signs now, or so soon that RPs may not have read it by then. */
+  readonly isPressing: boolean
   readonly found: Found
 }
 
@@ -142,7 +147,7 @@ export class IssuerLooks {
       metadata === undefined
         ? { named: before?.named, isMisnamed: before?.isMisnamed ?? false }
         : {
-            named: troubleIn(checkIssuerNamed(issuer.id, metadata)),
+            named: troubleIn(checkIssuerNamed(issuer.id, metadata, issuer.settings.place)),
             isMisnamed: typeof metadata.issuer === 'string' && metadata.issuer !== issuer.id,
           }
     const keys = jwks === undefined ? keptOf(before, issuer) : seenKeys(issuer, jwks, clock.now())
@@ -159,7 +164,7 @@ export class IssuerLooks {
         ...(!isWell(discovery) && { discovery }),
         ...(keySet !== undefined && !isWell(keySet) && { keySet }),
       },
-      dueAtMs: clock.monotonic() + Math.min(restMs, intervalMs),
+      dueAtMs: clock.monotonic() + Math.min(restMs, intervalMs, untilNextTurn(issuer, clock.now())),
     })
     issuer.sees({ isMisnamed: named.isMisnamed, absent })
   }
@@ -177,19 +182,29 @@ export class IssuerLooks {
 }
 
 function isUnverifiable({ keys }: SeenIssuer): boolean {
-  return keys.some(({ found, isDefault }) => isDefault && !isWell(found))
+  return keys.some(({ found, isDefault, isPressing }) => isDefault && isPressing && !isWell(found))
 }
 
 function seenKeys(issuer: LookedAtIssuer, jwks: readonly Jwk[], nowMs: number): SeenKey[] {
-  const inUse = issuer.keys.inUse()
+  const { alg, id, keys, settings } = issuer
+  const inUse = keys.inUse()
+  const place = keyPlaceOf(id, settings.place)
   const signing = inUse.filter(({ signs }) => signs === 'now')
-  const ofDefault = signing.filter(({ key }) => key.algorithms.includes(issuer.alg))
+  const ofDefault = signing.filter(({ key }) => key.algorithms.includes(alg))
   const defaults = ofDefault.length > 0 ? ofDefault : signing
   return inUse.map((it) => ({
     ...it,
-    isDefault: defaults.includes(it),
-    found: checkPublished(it.key, jwks, nowMs),
+    isDefault:
+      it.signs === 'now' ? defaults.includes(it) : chosenKey(keys.all, alg, it.key.notBeforeMs) === it.key,
+    isPressing: it.key.notBeforeMs - nowMs < PUBLISHED_BEFORE_MS,
+    found: checkPublished(it.key, jwks, nowMs, place),
   }))
+}
+
+/** Until a key is about to sign, or begins to: whether it is published matters more from then on. Milliseconds. */
+function untilNextTurn({ keys }: LookedAtIssuer, nowMs: number): number {
+  const turns = keys.all.flatMap(({ notBeforeMs }) => [notBeforeMs - PUBLISHED_BEFORE_MS, notBeforeMs])
+  return Math.min(...turns.filter((ms) => ms > nowMs).map((ms) => ms - nowMs))
 }
 
 /** What was seen of keys that are still there. */

@@ -29,7 +29,10 @@ export function contentOf(uri: string, answer: DocumentAnswer): DocumentContent 
     )
   }
   if (answer.status !== 200) {
-    return unusable(`the answer is ${answer.status}`, 'check ISSUER, and why the provider gives this answer')
+    return unusable(
+      `the answer is ${answer.status}`,
+      'check that the issuer is right, and why the provider gives this answer',
+    )
   }
   try {
     const content: unknown = JSON.parse(answer.text)
@@ -47,8 +50,8 @@ const SKEW_WARNING_MS = 5_000
 /** Half of a token's life, and more than RPs usually forgive. */
 const SKEW_PROBLEM_MS = 60_000
 
-/** RPs compare `iss` with what stands here, byte for byte. */
-export function checkIssuerNamed(issuer: string, { issuer: published }: Metadata): Found {
+/** RPs compare `iss` with what stands here, byte for byte. `place`: where ISSUERS_FILE has the issuer; missing for `ISSUER`. */
+export function checkIssuerNamed(issuer: string, { issuer: published }: Metadata, place?: string): Found {
   if (published === issuer) return ok(`the metadata of ${shownUri(issuer)} names the same issuer`)
   if (typeof published !== 'string')
     return error(
@@ -58,7 +61,7 @@ export function checkIssuerNamed(issuer: string, { issuer: published }: Metadata
   const named = printable(published.slice(0, NAME_CHARACTERS_MAX))
   return error(
     `the metadata names the issuer ${named}, but the relay is set to ${issuer} (${differenceText(named, issuer)}): RPs refuse its tokens`,
-    `set the issuer (ISSUER) to ${named}, also in records; or correct the provider, if ${issuer} is right`,
+    `set ${place === undefined ? 'ISSUER' : `the issuer of ${place}`} to ${named}, also in records; or correct the provider, if ${issuer} is right`,
   )
 }
 

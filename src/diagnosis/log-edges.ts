@@ -1,4 +1,5 @@
 import type { PassedPosition } from '../intake/log-edges.ts'
+import { counted, wordFor } from '../lib/counted.ts'
 import { timeText } from '../lib/time-text.ts'
 import type { Check } from './check.ts'
 import type { LogFacts } from './facts.ts'
@@ -32,12 +33,12 @@ function textsOf(
   switch (why) {
     case 'retention':
       return [
-        `${topic} has dropped ${missed} unread record(s): their logouts are not sent`,
+        `${topic} has dropped ${counted(missed, 'unread record')}: their logouts are not sent`,
         `raise retention.ms of ${topic}, and add replicas if the relay is too slow; end the sessions of that time again`,
       ]
     case 'lacked':
       return [
-        `Redis fell behind, and ${topic} has dropped ${missed} record(s) that Redis lacks: their registrations and triggers are lost`,
+        `Redis fell behind, and ${topic} has dropped ${counted(missed, 'record')} that Redis lacks: their registrations and triggers are lost`,
         `raise retention.ms of ${topic} to SESSION_LIFETIME_MS; find out why Redis fell behind; end the sessions of that time again`,
       ]
     case 'forgotten':
@@ -80,7 +81,7 @@ function checkRecreated({ passed }: LogFacts): Found[] {
 function checkOpenTransactions({ open }: LogFacts): Found[] {
   return open.map(({ topic, partition, from, records, sinceMs }) =>
     warning(
-      `${records} record(s) of ${topic}, partition ${partition}, wait behind an open transaction of another producer ` +
+      `${counted(records, 'record')} of ${topic}, partition ${partition}, ${wordFor(records, 'waits', 'wait')} behind an open transaction of another producer ` +
         `at offset ${from}, since ${new Date(sinceMs).toISOString()}: their logouts wait until it ends`,
       openTransactionRemedy(topic, partition, from),
       `${topic}/${partition}`,
@@ -89,9 +90,9 @@ function checkOpenTransactions({ open }: LogFacts): Found[] {
 }
 
 export function openTransactionRemedy(topic: string, partition: number, from: number): string {
-  const tool = 'kafka-transactions.sh --bootstrap-server …'
+  const tool = 'kafka-transactions.sh --bootstrap-server "$KAFKA_BROKERS"'
   return (
-    `find its producer with ${tool} find-hanging --broker-id … or describe-producers --topic ${topic} --partition ${partition}; ` +
+    `find its producer with ${tool} describe-producers --topic ${topic} --partition ${partition}; ` +
     `end it, or abort it with ${tool} abort --topic ${topic} --partition ${partition} --start-offset ${from}`
   )
 }
@@ -100,7 +101,7 @@ export function openTransactionRemedy(topic: string, partition: number, from: nu
 function checkRecordsRefused({ refused }: LogFacts): Found[] {
   return refused.map(({ reason, count, topic, partition, offset }) =>
     warning(
-      `${count} records became dead letters, the last one ${topic}/${partition}/${offset}: ${reason}`,
+      `${counted(count, 'record became a dead letter', 'records became dead letters')}, the last one ${topic}/${partition}/${offset}: ${reason}`,
       'fix this cause, then run logout-relay replay --dead-letters to send the records again',
       reason,
     ),
@@ -122,7 +123,7 @@ function checkOutcomesBelieved({ disbelieved }: LogFacts): Found[] {
 /** A topic that others share carries many types, which are none of the relay's business unless one looks like its own. */
 function checkRecordTypes({ unknownTypes: { types, further } }: LogFacts): Found[] {
   const found = types.map(({ type, nearest, count, topic, partition, offset }) => {
-    const text = `${count} record(s) of the unknown type ${type} were skipped, the last one ${topic}/${partition}/${offset}`
+    const text = `${counted(count, 'record')} of the unknown type ${type} ${wordFor(count, 'was', 'were')} skipped, the last one ${topic}/${partition}/${offset}`
     return nearest === undefined
       ? hint(
           text,
@@ -136,14 +137,14 @@ function checkRecordTypes({ unknownTypes: { types, further } }: LogFacts): Found
         )
   })
   if (further === 0) return found
-  const text = `${further} record(s) of further unknown types were skipped`
+  const text = `${counted(further, 'record')} of further unknown types ${wordFor(further, 'was', 'were')} skipped`
   return [...found, hint(text, 'ignore this if other applications write to the topic')]
 }
 
 function checkWebhooksPublished({ webhookFailures = [] }: LogFacts): Found[] {
   return webhookFailures.map(({ topic, isOfTopic, reason, failures, sinceMs }) =>
     warning(
-      `Kafka has taken none of the last ${failures} webhook(s) for ${topic} since ${timeText(sinceMs)}, and they were answered with 503: ${reason}`,
+      `Kafka has taken none of the last ${counted(failures, 'webhook')} for ${topic} since ${timeText(sinceMs)}, and they were answered with 503: ${reason}`,
       `${isOfTopic ? `create ${topic}, or let the relay write to it` : 'restore the connection to Kafka'}; if a platform has given up, have it send them again`,
       topic,
     ),

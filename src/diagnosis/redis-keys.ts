@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts'
 import type { PrefixedKey, RedisFacts } from './facts.ts'
 import { type Found, ok, unreadHint } from './finding.ts'
 
@@ -32,7 +33,9 @@ export function checkRedisKeys({
     ...unknownKeys(prefix, unknown),
   ]
   if (found.length > 0) return found
-  return [ok(`${prefixedKeys.value.length} key(s) read under ${prefix}:, all with the expected type`)]
+  return [
+    ok(`${counted(prefixedKeys.value.length, 'key')} read under ${prefix}:, all with the expected type`),
+  ]
 }
 
 function blocking({ key, type, expected }: PrefixedKey): Found {

@@ -170,7 +170,7 @@ export function checkPersistence({ persistence }: Pick<RedisFacts, 'persistence'
 export function checkEpoch({ prefix, epoch }: Pick<RedisServerFacts, 'prefix' | 'epoch'>): Found {
   const key = `${prefix}:epoch`
   if ('unread' in epoch) return unreadHint(key, epoch, `allow the user of REDIS_URL to read ${key}`)
-  const { isSet, isOfThisRun, isRebuilding, isInUse } = epoch.value
+  const { isSet, isOfThisRun, isRebuilding, isInUse, hasPositions } = epoch.value
   if (isRebuilding) {
     return warning(
       'a relay rebuilds Redis from the topic, and reads no triggers meanwhile',
@@ -181,6 +181,12 @@ export function checkEpoch({ prefix, epoch }: Pick<RedisServerFacts, 'prefix' | 
   if (!isSet && !isInUse) {
     const text = `${key} is missing: no relay has used this prefix yet`
     return hint(text, 'start a relay, or correct REDIS_PREFIX')
+  }
+  if (!isSet && !hasPositions) {
+    return warning(
+      `${key} is missing: a relay has started with this prefix and has not built the registry yet, or Redis was emptied since`,
+      'start a relay if none runs; else read at /readyz, or in its log, what it waits for',
+    )
   }
   return warning(
     isSet

@@ -1,3 +1,4 @@
+import { counted, wordFor } from '../lib/counted.ts'
 import { timeText } from '../lib/time-text.ts'
 import type { Check } from './check.ts'
 import type { RuleFacts, RuleUse } from './facts.ts'
@@ -16,7 +17,7 @@ function checkRules(facts: RuleFacts | undefined): Found[] {
 function checkMapping(mapping: string, uses: readonly RuleUse[], sinceMs: number | undefined): Found[] {
   const records = uses.reduce((sum, it) => sum + it.records, 0)
   if (records === 0) return [ok(`there are no records for the rules of ${mapping}`, mapping)]
-  const range = `the last ${records} record(s) of ${mapping}${sinceMs === undefined ? '' : `, from ${timeText(sinceMs)} on`}`
+  const range = `the last ${counted(records, 'record')} of ${mapping}${sinceMs === undefined ? '' : `, from ${timeText(sinceMs)} on`}`
   const rules = uses.filter(({ rule }) => rule !== undefined)
   const unused = rules.filter((it) => it.records === 0)
   const remedy = `see what they become: logout-relay map --topic <topic> --from 1h, for a topic of ${mapping}`
@@ -46,7 +47,7 @@ function checkMapping(mapping: string, uses: readonly RuleUse[], sinceMs: number
 function namesOf(rules: readonly RuleUse[]): string {
   const more = rules.length - RULES_NAMED_MAX
   const names = rules.slice(0, RULES_NAMED_MAX).map(({ rule }) => rule)
-  return `rule(s) ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  return `${wordFor(rules.length, 'rule')} ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 export const ruleChecks: readonly Check<RuleFacts | undefined>[] = [

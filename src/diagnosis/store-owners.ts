@@ -11,7 +11,7 @@ const NAME_CHARACTERS_MAX = 200
  */
 export function checkStoreOwners(
   { prefix, owners }: Pick<RedisFacts, 'prefix' | 'owners'>,
-  { issuers }: Pick<Expectations, 'issuers'>,
+  { hasIssuersFile, issuers }: Pick<Expectations, 'hasIssuersFile' | 'issuers'>,
 ): Found[] {
   // That keys cannot be listed is told once, by the check of the relay's own.
   if ('unread' in owners) return []
@@ -33,11 +33,12 @@ export function checkStoreOwners(
   const name = printable(other.slice(0, NAME_CHARACTERS_MAX))
   const differs = served === undefined ? '' : `, it serves ${served} (${differenceText(name, served)})`
   const more = others.size > 1 ? ` and ${others.size - 1} more` : ''
-  const ifMeant = `another REDIS_PREFIX, or ${name} in ISSUERS_FILE`
+  const ifMeant = `another REDIS_PREFIX, or list ${name} in ISSUERS_FILE`
+  const same = hasIssuersFile ? `the issuer in ISSUERS_FILE` : 'ISSUER'
   if (!hasOwn) {
     const found = warning(
       `all sessions in this Redis are of issuers that this relay does not serve: ${name}${more}${differs}`,
-      `set the issuer (ISSUER) to ${name} if it is the same provider; else ${ifMeant}`,
+      `set ${same} to ${name} if it is the same provider; else set ${ifMeant}`,
     )
     return [{ ...found, severity: twins.length > 0 || !wasEmpty ? 'error' : 'warning' }]
   }

@@ -1,3 +1,4 @@
+import { counted, wordFor } from '../lib/counted.ts'
 import type { Check } from './check.ts'
 import type { PartitionFacts, TopicFacts, TopicLayout, TopicRole } from './facts.ts'
 import { error, type Found, hint, ok, unreadHint, warning } from './finding.ts'
@@ -19,7 +20,7 @@ export function checkReplication(topic: string, { partitions, limits }: TopicLay
   const replicas = Math.min(...partitions.map((it) => it.replicas.length))
   const inSync = Math.min(...partitions.map((it) => it.inSync.length))
   const minInSync = 'value' in limits ? limits.value.minInSync : 1
-  const numbers = `${replicas} replica(s), ${inSync} in sync, min.insync.replicas ${'value' in limits ? minInSync : 'unknown'}`
+  const numbers = `${counted(replicas, 'replica')}, ${inSync} in sync, min.insync.replicas ${'value' in limits ? minInSync : 'unknown'}`
   const few = partitions.filter((it) => it.inSync.length < Math.min(minInSync, it.replicas.length))
   if (few.length > 0) {
     return error(
@@ -61,7 +62,7 @@ export function checkReplication(topic: string, { partitions, limits }: TopicLay
 function partitionsText(partitions: readonly PartitionFacts[]): string {
   const ids = partitions.map(({ partition }) => partition)
   const more = ids.length > 5 ? ` and ${ids.length - 5} more` : ''
-  return `partition(s) ${ids.slice(0, 5).join(', ')}${more}`
+  return `${wordFor(ids.length, 'partition')} ${ids.slice(0, 5).join(', ')}${more}`
 }
 
 /** A letter that was cut to 900,000 bytes, with its key and headers. */

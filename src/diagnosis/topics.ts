@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts'
 import { durationText } from '../lib/duration-text.ts'
 import type { Check } from './check.ts'
 import { createTopicCommand } from './create-topic.ts'
@@ -6,19 +7,19 @@ import { error, type Found, hint, ok, unknown, unreadHint, warning } from './fin
 
 export function checkMissing(
   { topic, isOptional = false, partitions, roles }: TopicFacts,
-  { kafka }: Pick<Expectations, 'kafka'>,
+  { kafka, ...lifetimes }: Pick<Expectations, 'kafka'> & Lifetimes,
 ): Found {
   if (partitions > 0) return ok(`the ${roles.join(' and ')} topic ${topic} exists`, topic)
   if (isOptional)
     return warning(
       `the topic ${topic} does not exist, or this relay may not see it: webhooks for it are answered with 503, and nothing else waits for it`,
-      `create it with a partition for each replica that you may run: ${createTopicCommand(topic, kafka)}`,
+      `create it with a partition for each replica that you may run: ${createTopicCommand(topic, kafka, keptMs(lifetimes))}`,
       topic,
     )
   return error(
     `the ${roles.join(' and ')} topic ${topic} does not exist`,
     roles.includes('input')
-      ? `create it with a partition for each replica that you may run: ${createTopicCommand(topic, kafka)}`
+      ? `create it with a partition for each replica that you may run: ${createTopicCommand(topic, kafka, keptMs(lifetimes))}`
       : 'create it, or restart the relay, so that it creates it if it may',
     topic,
   )
@@ -32,7 +33,7 @@ export function checkPattern(pattern: string, { matches, left }: PatternFacts): 
       'narrow the patterns, or share the topics among relays with KAFKA_TOPICS, KAFKA_GROUP_ID and REDIS_PREFIX of their own',
       pattern,
     )
-  if (matches > 0) return ok(`${matches} topic(s) match ${pattern}`, pattern)
+  if (matches > 0) return ok(`${counted(matches, 'topic matches', 'topics match')} ${pattern}`, pattern)
   return warning(
     `no topic matches ${pattern}: the relay reads one from its beginning when it appears`,
     `ignore this if the platform creates its topics with the first event; else correct ${pattern} in KAFKA_TOPICS, or allow the relay's Kafka user to describe the topics`,
@@ -53,7 +54,7 @@ function isTopic({ pattern }: TopicFacts): boolean {
 
 /** Replicas share the partitions of the input. */
 export function checkPartitions({ topic, partitions, roles }: TopicFacts): Found {
-  if (partitions !== 1 || !roles.includes('input')) return ok(`${partitions} partition(s)`, topic)
+  if (partitions !== 1 || !roles.includes('input')) return ok(counted(partitions, 'partition'), topic)
   return warning(
     `the topic ${topic} has one partition: one replica reads all of it; others only deliver from the backlog`,
     'create it with a partition for each replica that you may run; partitions added later separate new records of a session from old ones',
@@ -62,6 +63,11 @@ export function checkPartitions({ topic, partitions, roles }: TopicFacts): Found
 }
 
 type Lifetimes = Pick<Expectations, 'retryDeadlineMs' | 'sessionLifetimeMs'>
+
+/** For so long whatever is on the topic may be needed again. Milliseconds. */
+function keptMs({ retryDeadlineMs, sessionLifetimeMs }: Lifetimes): number {
+  return Math.max(retryDeadlineMs, sessionLifetimeMs)
+}
 
 /** What the topic has dropped can neither be consumed late nor be read again when Redis has lost its data. */
 export function checkRetention({ topic, roles, settings }: TopicFacts, expected: Lifetimes): Found[] {
@@ -91,9 +97,9 @@ function tooShortForInput(
   retentionMs: number,
   { retryDeadlineMs, sessionLifetimeMs }: Lifetimes,
 ): Found[] {
-  if (retentionMs < 0 || retentionMs >= Math.max(retryDeadlineMs, sessionLifetimeMs)) return []
+  if (retentionMs < 0 || retentionMs >= keptMs({ retryDeadlineMs, sessionLifetimeMs })) return []
   const keeps = `the topic ${topic} keeps records for ${durationText(retentionMs)}`
-  const remedy = `set retention.ms of ${topic} to at least ${Math.max(sessionLifetimeMs, retryDeadlineMs)}`
+  const remedy = `set retention.ms of ${topic} to at least ${keptMs({ retryDeadlineMs, sessionLifetimeMs })}`
   const text =
     retentionMs < retryDeadlineMs
       ? `${keeps}, less than RETRY_DEADLINE_MS (${durationText(retryDeadlineMs)}): after a loss of Redis, triggers in retry ` +

@@ -1,4 +1,5 @@
 import type { TopicPartition } from '../events/wire-record.ts'
+import { counted, wordFor } from '../lib/counted.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import type { PositionMetadata, RecordBatch } from './record-source.ts'
 import type { CommittedPosition } from './start-plan.ts'
@@ -63,5 +64,5 @@ export function hiddenIn(bounds: readonly PartitionBounds[]): PartitionRange[] {
 }
 
 export function describeHidden({ topic, partition, from, to }: PartitionRange): string {
-  return `${to - from} record(s) of ${topic}, partition ${partition}, are behind an open transaction of another producer: only outcomes among them were read`
+  return `${counted(to - from, 'record')} of ${topic}, partition ${partition}, ${wordFor(to - from, 'is', 'are')} behind an open transaction of another producer: only outcomes among them were read`
 }

@@ -3,6 +3,7 @@ import { messageOf, RelayFault } from '../lib/errors.ts'
 /** By what kafkajs says, first match first: what it means to whoever runs the relay. */
 const texts: readonly (readonly [RegExp, string])[] = [
   [/^Request (\w+)\(key: .*\) timed out$/, 'a broker has not answered a $1 request in time'],
+  [/^Response (\w+)\(key: .*\)$/, 'a broker has refused a $1 request'],
   [/^.*Connection timeout$/, 'a broker does not answer'],
   [/^.*(Closed connection|Connection closed by the server)$/, 'a broker closed the connection'],
   [/^.*Not connected$/, 'the connection to a broker was lost'],

@@ -1,3 +1,5 @@
+import { counted } from './counted.ts'
+
 const units = [
   ['day', 86_400_000],
   ['hour', 3_600_000],
@@ -13,7 +15,7 @@ export function durationText(ms: number): string {
     const count = Math.floor(rest / size)
     if (count === 0) continue
     rest -= count * size
-    words.push(`${count} ${name}${count === 1 ? '' : 's'}`)
+    words.push(counted(count, name))
   }
   return words.length === 0 ? `${ms} ms` : words.slice(0, 2).join(' ')
 }

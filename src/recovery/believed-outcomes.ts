@@ -2,6 +2,7 @@ import { isOutcome, isShadowed, readOutcome, type SettledByLog } from '../events
 import type { TopicPartition } from '../events/wire-record.ts'
 import { positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
 import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
+import { counted } from '../lib/counted.ts'
 import { OffsetSet } from './offset-set.ts'
 import { type Formats, lookUpOrigins, mayBeOrigin } from './origin-lookup.ts'
 
@@ -12,7 +13,7 @@ export interface DisbelievedOutcomes {
 
 export function describeDisbelieved({ count, first }: DisbelievedOutcomes): string {
   const where = first === undefined ? '' : `, the first at ${positionOf(first)}`
-  return `${count} outcome(s) are ignored, because they are not on KAFKA_OUTCOME_TOPIC or their trigger is not on the topic${where}: their deliveries stay owed`
+  return `${counted(count, 'outcome is', 'outcomes are')} ignored, because they are not on KAFKA_OUTCOME_TOPIC or their trigger is not on the topic${where}: their deliveries stay owed`
 }
 
 /**

@@ -108,10 +108,11 @@ export class RedisFactsReader {
   async #epoch(info: Fact<RedisInfo>): Promise<Fact<EpochFacts>> {
     const { keys } = this.#options
     try {
-      const [epoch, group, lock] = await this.#options.redis.pipeline([
+      const [epoch, group, lock, positions] = await this.#options.redis.pipeline([
         ['HGET', keys.epoch(), 'run_id'],
         ['EXISTS', keys.group()],
         ['EXISTS', keys.rebuildLock()],
+        ['EXISTS', keys.positions()],
       ])
       const runId = 'value' in info ? info.value.get('run_id') : undefined
       return {
@@ -120,6 +121,7 @@ export class RedisFactsReader {
           isOfThisRun: runId === undefined ? undefined : epoch === runId,
           isRebuilding: lock === 1,
           isInUse: group === 1,
+          hasPositions: positions === 1,
         },
       }
     } catch (error) {

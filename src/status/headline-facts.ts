@@ -1,3 +1,4 @@
+import { textOf } from '../diagnosis/finding.ts'
 import { printable } from '../lib/printable.ts'
 import { isWanted } from './failure-remedies.ts'
 import type { HeadlineFacts, Troubled } from './headline.ts'
@@ -10,7 +11,10 @@ const NAME_MAX = 40
 export function headlineFacts(snapshot: Omit<StatusSnapshot, 'headline'>, lag: number): HeadlineFacts {
   const { atMs, backlog, failures, findings, mode, relyingParties, throughput } = snapshot
   const { outcomes, read, windowMs } = throughput
-  const notReady = snapshot.notReady.map(({ part }) => part)
+  const parts = new Set(snapshot.notReady.map(({ part }) => part))
+  const errors = findings
+    .filter(({ severity }) => severity === 'error')
+    .map((it) => ({ ...it, text: textOf(it) }))
   const recently = (isCounted: (outcome: string, reason: string) => boolean) =>
     sum(outcomes.filter((it) => isCounted(it.outcome, it.reason)).map((it) => it.recently))
   const ever = (outcome: string) => sum(outcomes.filter((it) => it.outcome === outcome).map((it) => it.total))
@@ -20,10 +24,12 @@ export function headlineFacts(snapshot: Omit<StatusSnapshot, 'headline'>, lag: n
   return {
     nowMs: atMs,
     mode,
-    notReady,
-    errors: findings
-      .filter(({ check, severity }) => severity === 'error' && !notReady.includes(check))
-      .map(({ text }) => text),
+    notReady: snapshot.notReady.map(({ part, reason }) => ({
+      part,
+      // Without the remedy, which stands below.
+      reason: errors.find(({ check }) => check === part)?.text ?? reason,
+    })),
+    errors: errors.filter(({ check }) => !parts.has(check)).map(({ text }) => text),
     windowMs,
     sent: recently((outcome) => outcome === 'sent'),
     failed: recently((outcome, reason) => outcome === 'failed' && !isWanted(reason)),
@@ -40,6 +46,11 @@ export function headlineFacts(snapshot: Omit<StatusSnapshot, 'headline'>, lag: n
       parked: relyingParties.paused.parked,
       names: relyingParties.paused.rps.map(({ clientId, issuer }) => nameOf(clientId, issuer)),
       total: relyingParties.paused.total,
+    },
+    withheld: {
+      parked: relyingParties.withheld.parked,
+      issuers: relyingParties.withheld.issuers.map(({ issuer, why }) => ({ issuer: shown(issuer), why })),
+      total: relyingParties.withheld.total,
     },
     ...(relyingParties.late !== undefined && { late: troubledOf(relyingParties.late) }),
     lag,
@@ -58,10 +69,13 @@ function troubledOf({ clientId, deadlineMs, issuer, problem }: RelyingPartyRow):
 
 /** Client ids come from outside, and are as long as somebody wanted. */
 function nameOf(clientId: string, issuer?: string): string {
-  const short = (text: string) => (text.length > NAME_MAX ? `${text.slice(0, NAME_MAX - 1)}…` : text)
-  if (issuer === undefined) return printable(short(clientId))
+  if (issuer === undefined) return shown(clientId)
   // Several stand in one line, and next to all of them begin so.
-  return printable(`${short(clientId)} of ${short(issuer.replace(/^https:\/\//, ''))}`)
+  return `${shown(clientId)} of ${shown(issuer.replace(/^https:\/\//, ''))}`
+}
+
+function shown(text: string): string {
+  return printable(text.length > NAME_MAX ? `${text.slice(0, NAME_MAX - 1)}…` : text)
 }
 
 function sum(values: readonly number[]): number {

@@ -1,4 +1,8 @@
+import { goesOnDespite } from '../diagnosis/checkup.ts'
+import { wordFor } from '../lib/counted.ts'
 import { symptomOf } from './failure-remedies.ts'
+import { capitalised, listed, number, sentences, span } from './headline-words.ts'
+import { type IssuerObstacle, obstacleTexts } from './withheld.ts'
 
 /** An RP that takes no logouts, as far as this replica knows. */
 export interface Troubled {
@@ -14,8 +18,8 @@ export interface Troubled {
 export interface HeadlineFacts {
   readonly nowMs: number
   readonly mode: 'live' | 'shadow'
-  /** Parts, checks and steps that keep the relay from its work. */
-  readonly notReady: readonly string[]
+  /** Parts, checks and steps that keep the relay from its work, the cause first, each with its reason. */
+  readonly notReady: readonly { readonly part: string; readonly reason: string }[]
   /** Texts of findings with severity `error` that do not make it not ready. */
   readonly errors: readonly string[]
   readonly windowMs: number
@@ -37,6 +41,12 @@ export interface HeadlineFacts {
   readonly parked: number | undefined
   /** What of it is parked for paused RPs, the first of them by name, and how many there are. */
   readonly paused: { readonly parked: number; readonly names: readonly string[]; readonly total: number }
+  /** What of it is parked for issuers for which nothing is sent from here, the first of them, and how many there are. */
+  readonly withheld: {
+    readonly parked: number
+    readonly issuers: readonly { readonly issuer: string; readonly why: IssuerObstacle }[]
+    readonly total: number
+  }
   /** The parked delivery that has used more than half of its time. */
   readonly late?: Troubled
   /** Records to be read, as far as is known. */
@@ -54,6 +64,7 @@ export interface Headline {
     | 'failing'
     | 'not-answering'
     | 'late'
+    | 'withheld'
     | 'shadow'
     | 'nothing-yet'
     | 'owing'
@@ -64,22 +75,21 @@ export interface Headline {
   readonly text: string
 }
 
-const WAITING = 'Logouts wait until this is fixed. No accepted logout is lost.'
+const WAITING = 'logouts wait until this is fixed'
 
 /** How the relay stands, in a line and the one below it: the worst that is known, or else what was done. */
 export function headline(facts: HeadlineFacts): Headline {
   const { notReady, errors, failed, sent, troubled, late, mode } = facts
-  if (notReady.includes('service')) {
+  if (notReady.some(({ part }) => part === 'service')) {
     const text = 'Attempts in flight end or are parked. Another replica continues.'
     return { kind: 'stopping', tone: 'bad', title: 'Stopping', text }
   }
   if (notReady.length > 0) {
-    const title = `Not ready: ${listed(notReady.map(partName))}`
-    return { kind: 'not-ready', tone: 'bad', title, text: WAITING }
+    return notReadyFor(facts)
   }
   const [firstError] = errors
   if (firstError !== undefined) {
-    const text = sentences(more(errors.length - 1, 'error'), counts(facts), owed(facts))
+    const text = sentences(more(errors.length - 1, 'error'), counts(facts), owed(facts), held(facts))
     return { kind: 'error', tone: 'bad', title: capitalised(firstError), text }
   }
   if (failed > 0) return failing(facts)
@@ -97,15 +107,58 @@ export function headline(facts: HeadlineFacts): Headline {
       kind: 'not-answering',
       tone,
       title,
-      text: sentences(counts(facts), owed(facts), deadline(facts)),
+      text: sentences(counts(facts), owed(facts), deadline(facts), held(facts)),
     }
   }
   if (late !== undefined) {
-    const text = sentences(counts(facts), owed(facts), deadline(facts))
+    const text = sentences(counts(facts), owed(facts), deadline(facts), held(facts))
     return { kind: 'late', tone: 'bad', title: `Logouts of ${late.name} are late`, text }
   }
+  if (facts.withheld.parked > 0) return withheld(facts)
   if (mode === 'shadow') return shadow(facts)
   return quiet(facts)
+}
+
+/** The first reason is the cause, of which the others may be consequences. */
+function notReadyFor(facts: HeadlineFacts): Headline {
+  const [cause, ...others] = facts.notReady as [
+    HeadlineFacts['notReady'][number],
+    ...HeadlineFacts['notReady'],
+  ]
+  const either =
+    others.length > 0 ? `not ready either: ${listed(others.map(({ part }) => partName(part)))}` : ''
+  const isPartial = (part: string) => (goesOnDespite as ReadonlySet<string>).has(part)
+  const goesOn = facts.notReady.every(({ part }) => isPartial(part))
+  return {
+    kind: 'not-ready',
+    tone: 'bad',
+    title: `Not ready: ${statementOf(cause)}`,
+    text: sentences(
+      either,
+      goesOn ? 'the rest of the work goes on' : WAITING,
+      'no accepted logout is lost',
+      held(facts),
+    ),
+  }
+}
+
+function withheld(facts: HeadlineFacts): Headline {
+  const { issuers, parked, total } = facts.withheld
+  const [first] = issuers
+  const why =
+    total === 1 && first !== undefined
+      ? `${first.issuer} ${obstacleTexts[first.why]}`
+      : `nothing is sent here for ${listed(
+          issuers.map(({ issuer }) => issuer),
+          total,
+        )}`
+  const what = `${number(parked)} parked ${wordFor(parked, 'delivery waits', 'deliveries wait')}`
+  return {
+    kind: 'withheld',
+    tone: issuers.some((it) => it.why === 'misnamed') ? 'bad' : 'warn',
+    title: `${what}: ${why}`,
+    text: sentences(counts(facts), pausedFor(facts), waiting(facts)),
+  }
 }
 
 function failing(facts: HeadlineFacts): Headline {
@@ -122,6 +175,7 @@ function failing(facts: HeadlineFacts): Headline {
       others.length > 0 ? `No logouts are taken by ${listed(others)}` : '',
       owed(facts),
       deadline(facts),
+      held(facts),
     ),
   }
 }
@@ -156,7 +210,7 @@ function quiet(facts: HeadlineFacts): Headline {
     return { kind: 'nothing-yet', tone, title, text }
   }
   if (parked > 0) {
-    const title = `${number(parked)} ${parked === 1 ? 'delivery is' : 'deliveries are'} parked, none was sent in ${span(windowMs)}`
+    const title = `${number(parked)} ${wordFor(parked, 'delivery is', 'deliveries are')} parked, none was sent in ${span(windowMs)}`
     return {
       kind: 'owing',
       tone: 'warn',
@@ -189,10 +243,25 @@ function owed({ parked }: HeadlineFacts): string {
   return parked === 0 ? '' : `${number(parked)} parked`
 }
 
+/** What is parked and not attempted, for which reason, and for whom. */
+function held(facts: HeadlineFacts): string {
+  return [pausedFor(facts), withheldFor(facts)].filter((it) => it !== '').join('; ')
+}
+
+function withheldFor({ withheld: { issuers, parked, total } }: HeadlineFacts): string {
+  const [first] = issuers
+  if (first === undefined) return ''
+  const who =
+    total === 1
+      ? `${first.issuer}, which ${obstacleTexts[first.why]}`
+      : `${number(total)} issuers for which nothing is sent here`
+  return `${number(parked)} ${wordFor(parked, 'waits', 'wait')} for ${who}`
+}
+
 function pausedFor({ paused: { names, parked, total } }: HeadlineFacts): string {
   if (parked === 0) return ''
-  const who = `${listed(names, total)}, which ${total === 1 ? 'is' : 'are'} paused`
-  return `${number(parked)} ${parked === 1 ? 'waits' : 'wait'} for ${who}`
+  const who = `${listed(names, total)}, which ${wordFor(total, 'is', 'are')} paused`
+  return `${number(parked)} ${wordFor(parked, 'waits', 'wait')} for ${who}`
 }
 
 /** Of the RPs that take nothing, and else of what is late: when the first delivery is given up. */
@@ -205,11 +274,11 @@ function deadline({ late, nowMs, troubled }: HeadlineFacts): string {
 }
 
 function waiting({ lag }: HeadlineFacts): string {
-  return lag === 0 ? '' : `${number(lag)} ${lag === 1 ? 'record waits' : 'records wait'} to be read`
+  return lag === 0 ? '' : `${number(lag)} ${wordFor(lag, 'record waits', 'records wait')} to be read`
 }
 
 function more(count: number, what: string): string {
-  return count <= 0 ? '' : `${number(count)} more ${what}${count === 1 ? '' : 's'}`
+  return count <= 0 ? '' : `${number(count)} more ${wordFor(count, what)}`
 }
 
 const PART_NAMES: Readonly<Record<string, string>> = {
@@ -222,35 +291,7 @@ function partName(part: string): string {
   return PART_NAMES[part] ?? part
 }
 
-const NAMED_MAX = 3
-
-function listed(names: readonly string[], total = names.length): string {
-  const named = names.slice(0, NAMED_MAX)
-  const left = total - named.length
-  if (left > 0) return `${named.join(', ')} and ${number(left)} more`
-  return named.length < 2 ? (named[0] ?? '') : `${named.slice(0, -1).join(', ')} and ${named.at(-1)}`
-}
-
-function sentences(...parts: readonly string[]): string {
-  return parts
-    .filter((it) => it !== '')
-    .map((it) => `${capitalised(it)}.`)
-    .join(' ')
-}
-
-function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-/** With thousands apart. */
-function number(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
-}
-
-/** A length of time in its largest unit. */
-function span(ms: number): string {
-  const seconds = Math.max(Math.round(ms / 1_000), 1)
-  if (seconds < 60) return `${seconds} s`
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
-  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} days`
+function statementOf({ part, reason }: HeadlineFacts['notReady'][number]): string {
+  if (part === 'redis' && reason === 'not connected') return 'Redis is not connected'
+  return part === 'registry' ? `the registry is not proved: ${reason}` : reason
 }

@@ -4,23 +4,26 @@ import type { BacklogSize } from './backlog-view.ts'
 import { remedyOfProblem, symptomOf } from './failure-remedies.ts'
 import { type IssuerRow, issuerRows } from './issuer-rows.ts'
 import type { AttemptProblem } from './recent-failures.ts'
+import { type IssuerObstacle, type Withheld, withheldOf } from './withheld.ts'
 
 export interface RelyingPartyRow {
-  /** Where there are several issuers. */
+  /** Where there are several issuers, or the issuer is none of this relay. */
   readonly issuer?: string
   readonly clientId: string
   /** Missing for one that is active. */
   readonly state?: 'paused' | 'retired'
+  /** Why nothing is sent from here, whatever is parked: it lies in its issuer. */
+  readonly withheld?: IssuerObstacle
   /** Attempts under way, and deliveries that wait for theirs, at this replica. */
   readonly inFlight: number
   readonly waiting: number
   /** In the backlog that all replicas share. */
   readonly parked: number
-  /** When the first parked delivery is due; missing while it is paused. Milliseconds since the epoch. */
+  /** When the first parked delivery is due; missing while it is paused or withheld. Milliseconds since the epoch. */
   readonly nextDueMs?: number
   /**
-   * The earliest deadline seen among them: the delivery is given up then. Missing while it is paused, for it stands still.
-   * Milliseconds since the epoch.
+   * The earliest deadline seen among them: the delivery is given up then. Missing while it is paused, for it stands still, and
+   * while it is withheld, for this relay does not give it up. Milliseconds since the epoch.
    */
   readonly deadlineMs?: number
   /** As this replica sees it; `probing` is one attempt after a cool-down. */
@@ -51,6 +54,8 @@ export interface RelyingPartyRows {
     readonly rps: readonly Pick<RelyingPartyRow, 'issuer' | 'clientId'>[]
     readonly total: number
   }
+  /** What is parked for issuers for which this relay sends nothing. */
+  readonly withheld: Withheld
 }
 
 export interface TroubledRow extends RelyingPartyRow {
@@ -65,6 +70,8 @@ export interface RowSources {
   readonly stateOf: (rpKey: string) => CurrentState | undefined
   /** How long a delivery of that issuer may take. Milliseconds. */
   readonly timeMsOf: (issuer: string) => number
+  /** Why nothing is sent for that issuer from here; `undefined` where it is. */
+  readonly obstacleOf: (issuer: string) => IssuerObstacle | undefined
   readonly nowMs: number
   /** The issuer stands beside the client. */
   readonly showsIssuer: boolean
@@ -109,7 +116,7 @@ export function relyingPartyRows(
   const full = ({ key, row }: Keyed): RelyingPartyRow => {
     const problem = problemAt(key)
     return {
-      ...(showsIssuer && { issuer: issuerOf(key) }),
+      ...((showsIssuer || row.withheld !== undefined) && { issuer: issuerOf(key) }),
       ...row,
       ...(problem !== undefined && { problem }),
     }
@@ -118,13 +125,19 @@ export function relyingPartyRows(
   const isPutOff = ({ nextDueMs = 0 }: RelyingPartyRow) => nextDueMs > nowMs + PUT_OFF_MS
   const isTroubled = ({ key, row }: Keyed) =>
     row.state === undefined &&
+    row.withheld === undefined &&
     (row.breaker !== 'closed' || (row.parked > 0 && (problemAt(key) !== undefined || isPutOff(row))))
   rows.sort((a, b) => inOrder(a.row, b.row))
   const troubled = rows.filter(isTroubled).sort((a, b) => deadlineOf(a) - deadlineOf(b))
   const [late] = rows
     .filter((it) => deadlineOf(it) - nowMs < timeMsOf(issuerOf(it.key)) / 2)
     .sort((a, b) => deadlineOf(a) - deadlineOf(b))
-  const paused = rows.filter(({ row }) => row.state === 'paused' && row.parked > 0)
+  const paused = rows.filter(
+    ({ row }) => row.state === 'paused' && row.withheld === undefined && row.parked > 0,
+  )
+  const withheld = rows.flatMap(({ key, row: { parked, withheld: why } }) =>
+    why === undefined ? [] : { issuer: issuerOf(key), why, parked },
+  )
   return {
     rows: rows.slice(0, showsIssuer ? ROWS_OF_ISSUERS_MAX : ROWS_MAX).map(full),
     total: rows.length,
@@ -141,6 +154,7 @@ export function relyingPartyRows(
       })),
       total: paused.length,
     },
+    withheld: withheldOf(withheld),
   }
 }
 
@@ -174,12 +188,14 @@ function rowOf(rp: RelyingParty): Omit<RelyingPartyRow, 'parked'> {
 function parkedIn(
   rpKey: string,
   backlog: BacklogSize | undefined,
-  { stateOf, timeMsOf }: RowSources,
-): Pick<RelyingPartyRow, 'state' | 'parked' | 'nextDueMs' | 'deadlineMs'> {
+  { obstacleOf, stateOf, timeMsOf }: RowSources,
+): Pick<RelyingPartyRow, 'state' | 'withheld' | 'parked' | 'nextDueMs' | 'deadlineMs'> {
   const current = stateOf(rpKey)
   const state = current === undefined || current.kind === 'active' ? {} : { state: current.kind }
   if (backlog === undefined) return { ...state, parked: 0 }
   const { deadlineMs, nextDueMs, size } = backlog
+  const withheld = obstacleOf(issuerOf(rpKey))
+  if (withheld !== undefined) return { withheld, parked: size }
   if (current?.kind === 'paused') return { ...state, parked: size }
   const putOffMs = deadlineMs && putOffDeadline(current?.pauses ?? [], deadlineMs, timeMsOf(issuerOf(rpKey)))
   return { ...state, parked: size, nextDueMs, ...(putOffMs !== undefined && { deadlineMs: putOffMs }) }

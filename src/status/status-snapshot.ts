@@ -15,6 +15,7 @@ import { headlineFacts } from './headline-facts.ts'
 import type { RecentFailures } from './recent-failures.ts'
 import { type RelyingPartyRows, relyingPartyRows } from './relying-party-rows.ts'
 import { type CountedMetrics, type OutcomeCount, Throughput, type ThroughputView } from './throughput.ts'
+import { obstacleOf } from './withheld.ts'
 import { withoutIdentifiers } from './without-identifiers.ts'
 
 /** What the status page shows. Times are milliseconds since the epoch, on the relay's clock. */
@@ -28,7 +29,7 @@ export interface StatusSnapshot {
   readonly uptimeMs: number
   /** Empty when the relay is ready. */
   readonly notReady: readonly { readonly part: string; readonly reason: string }[]
-  readonly findings: readonly Pick<Finding, 'check' | 'severity' | 'text' | 'remedy'>[]
+  readonly findings: readonly Pick<Finding, 'check' | 'about' | 'severity' | 'text' | 'remedy'>[]
   /** Why deliveries have failed, in the window and since the start, with what to do about it. */
   readonly failedBy: readonly (Pick<OutcomeCount, 'reason' | 'recently' | 'total'> & {
     readonly remedy: string
@@ -87,7 +88,9 @@ export interface SnapshotSources {
   readonly issuers: {
     readonly only: string | undefined
     known(): Iterable<unknown>
-    get(issuer: string): { readonly deadlineMs: number } | undefined
+    get(
+      issuer: string,
+    ): { readonly deadlineMs: number; readonly isEnabled: boolean; readonly isMisnamed: boolean } | undefined
   }
   readonly lag: Pick<ConsumerLag, 'refresh' | 'of'>
   readonly metrics: CountedMetrics
@@ -146,8 +149,10 @@ export class StatusReader {
       issuer: issuers.only ?? `${[...issuers.known()].length} issuers`,
       uptimeMs: atMs - this.#startedAtMs,
       notReady: notReady.map(([part, reason]) => ({ part, reason: withoutIdentifiers(reason) })),
-      findings: checkup.findings.map(({ check, severity, text, summary = text, remedy = '' }) => ({
+      findings: checkup.findings.map(({ about, check, severity, text, summary = text, remedy = '' }) => ({
         check,
+        // Where a text leaves out the keys that it quotes, they may be what it is about.
+        ...(about !== undefined && summary === text && { about: withoutIdentifiers(about) }),
         severity,
         text: withoutIdentifiers(summary),
         remedy: withoutIdentifiers(remedy),
@@ -178,6 +183,7 @@ export class StatusReader {
           nowMs: atMs,
           problemAt: (rpKey) => failures.problemAt(rpKey),
           stateOf: (rpKey) => core.relyingParties.stateOf(rpKey),
+          obstacleOf: (issuer) => obstacleOf(issuers.get(issuer)),
           timeMsOf: (issuer) => issuers.get(issuer)?.deadlineMs ?? delivery.retry.deadlineMs,
         },
       ),

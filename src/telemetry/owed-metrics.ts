@@ -1,6 +1,6 @@
 import type { Backlog } from '../delivery/backlog.ts'
 import type { DeliveryCore } from '../delivery/delivery-core.ts'
-import { issuerOf } from '../delivery/relying-party.ts'
+import { isStopped, issuerOf } from '../delivery/relying-party.ts'
 import type { Clock } from '../lib/clock.ts'
 import { putOffDeadline } from '../registry/client-history.ts'
 import { clientLabels } from './client-failures.ts'
@@ -50,7 +50,8 @@ export function exportOwed(metrics: Metrics, { backlog, clock, core, deadlineMs,
   async function read(): Promise<ReadonlyMap<string, Owed>> {
     // A Redis that is away has alarms of its own.
     const backlogs = await readBacklogs().catch(() => [])
-    const breakers = [...core.relyingParties].filter(({ breaker }) => !breaker.isClosed)
+    // Of what is paused or retired nobody waits for an answer: nothing is sent there.
+    const breakers = [...core.relyingParties].filter((rp) => !rp.breaker.isClosed && !isStopped({ rp }))
     const amounts = new Map<string, number>()
     const add = (rpKey: string, amount: number) => amounts.set(rpKey, (amounts.get(rpKey) ?? 0) + amount)
     for (const { rpKey, size } of backlogs) if (size > 0) add(rpKey, size)

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { counted } from '../../src/lib/counted.ts'
 import { createScratchDirectory } from '../stack/scratch-directory.ts'
 import { relayEnvironment } from '../support/relay-process.ts'
 import type { TopicRecord } from '../support/topic-log.ts'
@@ -90,7 +91,7 @@ function lineOf({ headers, data }: TopicRecord, at: Date): string {
     case 'backchannel-logout-sent':
       return `${time}  sent     ${data.clientId} answered ${data.status} to attempt ${data.attempts}, session ${session}`
     case 'backchannel-logout-failed':
-      return `${time}  failed   ${data.clientId}: ${data.reason} after ${data.attempts} attempt(s), session ${session}`
+      return `${time}  failed   ${data.clientId}: ${data.reason} after ${counted(Number(data.attempts), 'attempt')}, session ${session}`
     default:
       return `${time}  record   ${type ?? 'of another format'}`
   }

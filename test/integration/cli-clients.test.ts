@@ -3,16 +3,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { inputRecord } from '../support/input-record.ts'
 import { relayCommand } from '../support/relay-command.ts'
+import { readMetric } from '../support/relay-metrics.ts'
+import type { RelayProcess } from '../support/relay-process.ts'
 import { ISSUER, type RelaySite } from '../support/relay-site.ts'
 import { end } from '../support/relying-party-server.ts'
 import { openSite } from './open-site.ts'
 
 let site: RelaySite
+let relays: readonly RelayProcess[]
 
 beforeAll(async () => {
   site = await openSite({ env: { RETRY_DEADLINE_MS: '86400000', BREAKER_FAILURES: '3' } })
   // What one of them sees, the other does not.
-  await Promise.all([site.startRelay(), site.startRelay()])
+  relays = await Promise.all([site.startRelay(), site.startRelay()])
 })
 afterAll(() => site.close())
 
@@ -69,6 +72,24 @@ describe.concurrent('clients', () => {
     const { stdout } = await command('clients', 'list')
     expect(stdout).toMatch(/^CLIENT +STATE +SENT +FAILED +PARKED +OLDEST DEADLINE +BREAKER +LAST ERROR\n/)
     expect(stdout).not.toContain(sick[0]?.sessionId)
+  })
+
+  test('an RP that failed and is paused is no failing one: nothing is sent to it, and no alert is about it', async () => {
+    const path = `/${randomUUID()}`
+    site.rps.uri(path, (_request, response) => end(response, 503))
+    const [{ clientId }] = (await Promise.all(Array.from({ length: 8 }, () => logout(path)))) as [
+      Awaited<ReturnType<typeof logout>>,
+    ]
+    await eventually(async () =>
+      expect(await rowOf(clientId, '--failing')).toMatchObject({ breaker: expect.stringMatching(/^open/) }),
+    )
+    expect(await command('clients', 'pause', clientId)).toMatchObject({ status: 0 })
+    await eventually(async () => expect(await rowOf(clientId, '--failing')).toBeUndefined())
+    expect(await rowOf(clientId)).toMatchObject({ state: 'paused', parked: 8, lastError: 'HTTP 503' })
+    for (const relay of relays)
+      await eventually(async () =>
+        expect(await readMetric(relay, 'breaker_open', { client_id: clientId })).toBe(0),
+      )
   })
 
   test('pause and resume: for every relay within a moment, also when Redis is lost', async () => {
@@ -208,6 +229,12 @@ describe.concurrent('clients', () => {
     expect(await command('clients', 'list', '--failing', '--issuer', 'nosuch')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('nosuch'),
+    })
+    const set = ['clients', 'set', 'shop', '--claims', 'sid', '--issuer', 'https://typo.test.example']
+    expect(await command(...set)).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('typo'),
     })
   })
 

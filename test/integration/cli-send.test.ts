@@ -120,6 +120,17 @@ describe.concurrent('send', () => {
     }
   })
 
+  test('an issuer that no relay serves is told, and so is one of which nothing is known here', async () => {
+    const send = ['send', 'session-terminated', '--session', 's', '--issuer', 'https://typo.test.example']
+    const [refused, unknown] = await Promise.all([command(send), command(send, { ISSUER: '' })])
+    expect(refused).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('typo.test.example'),
+    })
+    expect(unknown).toMatchObject({ status: 0, stderr: expect.stringContaining('is not known') })
+  })
+
   test('without --wait it needs no Redis; a topic that does not exist is told', async () => {
     const away = { REDIS_URL: '' }
     const [sent, missing] = await Promise.all([

@@ -136,6 +136,36 @@ describe.concurrent('trace', () => {
     expect(status).toBe(1)
   })
 
+  test('what no relay has read yet is not lost: the summary says where it stands', async () => {
+    const idle = await openSite()
+    try {
+      const relay = await idle.startRelay()
+      const registration = idle.registration('/unread')
+      await idle.topic.publish(idle.registered(registration))
+      await eventually(async () =>
+        expect(await idle.redis.hlen(idle.sessionKey(registration.sessionId))).toBe(1),
+      )
+      await eventually(async () => expect(await idle.topic.lag(idle.groupId)).toBe(0))
+      expect(await relay.stop()).toBe(0)
+      await idle.topic.publish(idle.terminated(registration))
+      const trace = () => relayCommand(['trace', registration.sessionId, '--json'], idle.commandEnvironment())
+      const { status, rows } = await trace()
+      expect(status).toBe(1)
+      expect(rows.slice(0, -1).map(({ kind }) => kind)).toEqual(['registered', 'unread', 'alive'])
+      const { offset, partition, position } = rows[1] as Record<string, unknown>
+      expect(rows[1]).toMatchObject({ lag: 1, offset: position })
+      expect(rows.at(-1)).toMatchObject({ owed: 1, missing: 0, unread: 1, isSettled: false })
+      expect(rows.at(-1)?.text).toContain(
+        `1 record is not read yet in ${idle.topic.name}/${partition}: position ${position}, record at ${offset}, lag 1`,
+      )
+      await idle.startRelay()
+      await idle.topic.waitForOutcome(registration.clientId)
+      await eventually(async () => expect(await trace()).toMatchObject({ status: 0 }))
+    } finally {
+      await idle.close()
+    }
+  })
+
   test('an id that appears nowhere, or not in that time', async () => {
     const { status, stdout, stderr } = await command(['trace', 'nobody-at-all', '--since', '15m'])
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })

@@ -67,7 +67,7 @@ describe.concurrent('a wrong configuration ends with status 2 before anything is
         'SIGNING_KEYS_FILE',
       ].sort(),
     )
-    expect(output).toContain('12 problem(s)')
+    expect(output).toContain('12 problems')
     expect(output).not.toContain('hunter2')
     expect(output).not.toMatch(/^ +at /m)
   })
@@ -116,7 +116,7 @@ describe.concurrent('signing keys that cannot be used end it with a message, wit
       PORT: 'http',
     })
     expect(status).toBe(2)
-    expect(output).toContain('3 problem(s)')
+    expect(output).toContain('3 problems')
     expect(output).toMatch(/SIGNING_KEYS_FILE: the file cannot be read \(ENOENT\)/)
     expect(output).toMatch(/KAFKA_TLS_CA_FILE: the file cannot be read \(EISDIR\)/)
     expect(output).not.toMatch(/^ +at /m)

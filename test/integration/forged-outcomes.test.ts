@@ -59,7 +59,7 @@ describe('outcomes on a topic of their own', () => {
     const compared = await run('reconcile', '--dry-run', '--json')
     expect(compared).toMatchObject({
       status: 0,
-      stderr: expect.stringContaining('1 outcome(s) are ignored'),
+      stderr: expect.stringContaining('1 outcome is ignored'),
     })
     const traced = await run('trace', victim.sessionId)
     expect(traced.stdout).toMatch(/disbelieved .*ignored, because it is not on/)

@@ -60,6 +60,15 @@ async function isOnPage(url: string, check: string, severity: string): Promise<v
   )
 }
 
+/** The headline names the cause, and only then what waits for it. */
+async function leadsWith(url: string, cause: string): Promise<void> {
+  const viewer = await StatusViewer.open({ url })
+  ends.push(async () => viewer.close())
+  const { headline } = await viewer.waitFor(({ notReady }) => notReady.some(({ part }) => part === 'kafka'))
+  expect(headline.title).toContain(cause)
+  expect(headline.text).toContain('Kafka')
+}
+
 const isReady = (url: string) => eventually(async () => expect((await readiness(url)).status).toBe(200))
 
 /** One delivery is parked at an RP that is down, one trigger is on the topic and not read. */
@@ -113,6 +122,7 @@ describe('an issuer with a slash too many', () => {
       expect(await readMetric(wrong, 'check_findings', { check: 'issuer-known', severity: 'error' })).toBe(2)
     })
     await isOnPage(wrong.url, 'issuer-known', 'error')
+    await leadsWith(wrong.url, `${issuer.url}/`)
     await tookNothing(site, backlog, before, attempts)
     const examined = await Examined.by(site.commandEnvironment({ ISSUER: `${issuer.url}/` }))
     expect(examined.of('issuer-known').filter((it) => it.startsWith('error'))).toHaveLength(2)
@@ -196,6 +206,13 @@ test('of several issuers the one that is named otherwise waits, and the others g
   await eventually(async () => expect(await site.redis.zcard(backlog)).toBe(1))
   expect((await readiness(relay.url)).status).toBe(200)
   expect(site.rps.at('/of-0')).toEqual([])
+  const viewer = await StatusViewer.open(relay)
+  ends.push(async () => viewer.close())
+  const { headline, findings } = await viewer.waitFor(
+    ({ relyingParties }) => relyingParties.withheld.parked > 0,
+  )
+  expect(headline).toMatchObject({ kind: 'withheld', tone: 'bad' })
+  expect(findings.find(({ check }) => check === 'issuer-known')).toMatchObject({ about: ill.url })
   ill.named = undefined
   expect((await site.topic.waitForOutcome(parked.clientId)).data).toMatchObject({ status: 200, attempts: 1 })
 })
@@ -252,7 +269,9 @@ describe('a key that the issuer does not publish', () => {
     const issuer = await issuerOf(site)
     const { keys } = issuer
     issuer.keys = []
-    const { url, started } = await startsNotReady(site, { ISSUER: issuer.url })
+    // It is told before the group has its first positions, and what stands before these would be over.
+    const env = { ISSUER: issuer.url, KAFKA_START_FROM: 'earliest' }
+    const { url, started } = await startsNotReady(site, env)
     await isTold({ url })
     expect(await readMetric({ url }, 'signing_key_published', { kid: 'test-rsa', signs: 'now' })).toBe(0)
     const { clientId } = await logsOut(site, issuer, '/verifies')

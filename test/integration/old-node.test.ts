@@ -16,6 +16,7 @@ const asOld = [
 
 test.each([
   ['the command', ['src/bin.mjs', '--version']],
+  ['the program', ['src/main.ts', '--version']],
   ['what npm start runs first', (scripts.prestart ?? '').split(' ').slice(1)],
 ])('%s says which Node.js it needs', (_, args) => {
   const { status, stderr } = spawnSync(process.execPath, [...asOld, ...args], { cwd: root, encoding: 'utf8' })

@@ -134,7 +134,7 @@ const SNAPSHOT = {
   'backlog.': 'isCut isOld parked readAtMs rps',
   'failures[].': 'atMs count host isOver isWanted issuer kind remedy what why',
   'failedBy[].': 'reason recently remedy total',
-  'findings[].': 'check remedy severity text',
+  'findings[].': 'about check remedy severity text',
   'headline.': 'kind text title tone',
   'load.': 'inFlight inFlightMax outcomesPending unsettled unsettledMax waiting',
   'notReady[].': 'part reason',
@@ -144,14 +144,16 @@ const SNAPSHOT = {
   'relyingParties.paused.': 'parked total',
   'relyingParties.paused.rps[].': 'clientId issuer',
   'relyingParties.rows[].':
-    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting',
+    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting withheld',
   'relyingParties.rows[].problem.': 'atMs error host',
   'relyingParties.late.':
-    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting',
+    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting withheld',
   'relyingParties.late.problem.': 'atMs error host',
   'relyingParties.troubled[].':
-    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting remedy symptom',
+    'breaker clientId deadlineMs inFlight issuer nextDueMs openUntilMs parked state waiting withheld remedy symptom',
   'relyingParties.troubled[].problem.': 'atMs error host',
+  'relyingParties.withheld.': 'issuers[] parked total',
+  'relyingParties.withheld.issuers[].': 'issuer parked remedy text why',
   'throughput.': 'everyMs failed[] sent[] sentPerSecond shadowed[] shadowedPerSecond windowMs',
   'throughput.outcomes[].': 'outcome reason recently total',
   'throughput.read.': 'ofUnknownIssuer triggers',

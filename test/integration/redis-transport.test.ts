@@ -7,6 +7,7 @@ import { readiness } from '../support/readiness.ts'
 import type { RelaySite } from '../support/relay-site.ts'
 import { Examined } from '../support/run-doctor.ts'
 import { selfSignedCertificate } from '../support/self-signed-certificate.ts'
+import { StatusViewer } from '../support/status-viewer.ts'
 import { openSite } from './open-site.ts'
 
 async function siteOf(): Promise<RelaySite> {
@@ -48,7 +49,10 @@ test.each([
     expect(body.redis).toMatch(says)
   })
   await relay.waitForLog(({ level, error }) => level === 'warn' && says.test(String(error)))
+  const viewer = await StatusViewer.open({ url: `http://127.0.0.1:${port}` })
+  await viewer.waitFor(({ headline }) => says.test(headline.title))
+  viewer.close()
   const examined = await Examined.by(site.commandEnvironment({ REDIS_URL }))
-  expect(examined.of('redis-reachable')[0]).toMatch(says)
+  expect(examined.all.find(({ check }) => check === 'redis-reachable')?.remedy).toMatch(says)
   expect(examined.status).toBe(3)
 })

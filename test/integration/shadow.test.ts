@@ -240,7 +240,8 @@ test('commands in shadow mode: what they show is shadowed, and nothing is replay
   const run = (...args: string[]) => relayCommand(args, site.commandEnvironment({ MODE: 'shadow' }))
   const sent = await run('send', 'session-terminated', '--session', 'shown', '--wait', '--json')
   expect(sent.rows[1]).toMatchObject({ outcome: 'shadowed', would: 'send', clientId: registration.clientId })
-  expect(sent.status).toBe(0)
+  // Nobody was told.
+  expect(sent.status).toBe(1)
   const traced = await run('trace', 'shown-alice', '--json')
   expect(traced.rows.at(-1)).toMatchObject({ kind: 'summary', shadowed: 1, owed: 0, missing: 0 })
   const listed = await run('sessions', 'list', '--json')
@@ -264,10 +265,12 @@ test('what a shadow has parked and not come to is over when the relay goes live,
   await site.startRelay()
   await allApplied()
   expect(await site.redisKeys('shadow-backlog*')).toEqual([])
-  await eventually(() => expect(site.topic.outcomes).toHaveLength(told('/parked').length))
   // Each is over once: told by the relay that read its trigger live, or shadowed.
   const sessionsOf = (records: readonly TopicRecord[]) => new Set(records.map(({ data }) => data.sessionId))
-  const [ended, live] = [sessionsOf(shadowed()), new Set(told('/parked'))]
+  const over = () => [sessionsOf(shadowed()), new Set(told('/parked'))] as const
+  await eventually(() => expect(over()[0].size + over()[1].size).toBeGreaterThanOrEqual(registrations.length))
+  await eventually(() => expect(site.topic.outcomes).toHaveLength(told('/parked').length))
+  const [ended, live] = over()
   expect(parked.filter((it) => live.has(String(it)))).toEqual([])
   expect(parked.filter((it) => !ended.has(it))).toEqual([])
   expect(registrations.filter(({ sessionId }) => !ended.has(sessionId) && !live.has(sessionId))).toEqual([])
@@ -299,4 +302,39 @@ test('what is parked in live mode waits while the relay is a shadow, and is sent
   await site.startRelay()
   const { data } = await site.topic.waitForOutcome(owed.clientId)
   expect(data).toMatchObject({ sessionId: owed.sessionId, status: 200 })
+})
+
+test('each command says in which mode it looks, and what the other one has parked', async () => {
+  const owed = site.registration('/parked-live')
+  site.rps.uri('/parked-live', 503)
+  const live = await site.startRelay()
+  await logIn(owed)
+  await logOut(owed)
+  await eventually(async () => expect(await site.redisKeys('backlog:*')).toHaveLength(1))
+  expect(await live.stop()).toBe(0)
+  const run = (mode: string, ...args: string[]) => relayCommand(args, site.commandEnvironment({ MODE: mode }))
+  const looks = [
+    ['clients', 'list'],
+    ['backlog', 'list'],
+    ['backlog', 'show', owed.clientId],
+    ['trace', owed.sessionId],
+  ]
+  for (const args of looks) {
+    const { stderr } = await run('shadow', ...args)
+    expect(stderr, args.join(' ')).toMatch(
+      /shadow mode hold.*live mode have parked 1 delivery, which MODE=live/,
+    )
+    // What a live relay holds is all there is.
+    expect((await run('live', ...args)).stderr, args.join(' ')).not.toContain('shadow')
+  }
+  const [rp = ''] = (await site.redisKeys('backlog:*')).map((key) =>
+    key.slice(`${site.prefix}:backlog:`.length),
+  )
+  await site.redis.rename(`${site.prefix}:backlog:${rp}`, `${site.prefix}:shadow-backlog:${rp}`)
+  await site.redis.rename(`${site.prefix}:backlogs`, `${site.prefix}:shadow-backlogs`)
+  const replay = ['replay', '--from', '1h', '--dry-run']
+  for (const args of [['backlog', 'list'], ['clients', 'list'], replay])
+    expect((await run('live', ...args)).stderr, args.join(' ')).toContain(
+      'shadow mode have parked 1 delivery',
+    )
 })

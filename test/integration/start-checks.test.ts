@@ -340,6 +340,7 @@ describe('where going on would lose something it is not ready until that is reme
       await isNotReadyFor(url, 'topic-missing', new RegExp(`topic ${name} does not exist.*${command}`))
       const viewer = await StatusViewer.open({ url })
       await viewer.waitFor(({ findings }) => findings.some(({ remedy }) => remedy?.includes(command)))
+      await viewer.waitFor(({ headline }) => headline.title.includes(`topic ${name} does not exist`))
       viewer.close()
       topic = await TopicLog.create(site.kafkaBrokers, name)
     })

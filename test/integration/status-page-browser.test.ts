@@ -80,6 +80,7 @@ test('large numbers and long codes fit on a phone', async (context) => {
       rows: [{ ...row, breaker: 'closed', problem }],
       troubled: [{ ...row, breaker: 'closed', problem, symptom: LONG, remedy: LONG }],
       ...{ total: 20_000, silent: 20_000, troubledTotal: 20_000 },
+      withheld: { issuers: [{ why: 'misnamed', text: LONG, remedy: LONG }] },
     },
     partitions: [
       { topic: 't'.repeat(249), partition: 9_999, lag: 1e12, settledOffset: 1e15, openRecords: 9_999 },
@@ -126,7 +127,7 @@ test('it says when Redis is away, when the relay is gone, and comes back by itse
     await page.locator('#state-title', { hasNotText: 'Not ready' }).waitFor()
     await redis.close()
     await kind(page, 'not-ready')
-    await page.getByText('not connected').waitFor()
+    await page.locator('#state-title').getByText('Redis is not connected').waitFor()
     await page
       .getByText(/as of .*: Redis does not answer/)
       .first()

@@ -6,6 +6,7 @@ import { type Headline, headline } from '../../src/status/headline.ts'
 import { headlineFacts } from '../../src/status/headline-facts.ts'
 import type { RelyingPartyRow } from '../../src/status/relying-party-rows.ts'
 import type { StatusSnapshot } from '../../src/status/status-snapshot.ts'
+import { withheldOf } from '../../src/status/withheld.ts'
 import { startRedisServer } from '../stack/redis-server.ts'
 import { lowContrasts } from '../support/contrast.ts'
 import { eventually } from '../support/eventually.ts'
@@ -99,6 +100,8 @@ async function snapshotOf(relay: RelayProcess, matches: (it: StatusSnapshot) => 
 
 const sentIn = ({ throughput }: StatusSnapshot) =>
   throughput.outcomes.find(({ outcome }) => outcome === 'sent')?.total
+
+const quietRow = { inFlight: 0, waiting: 0, breaker: 'closed' } as const
 
 /** With what another part of the relay will have found, and the headline that follows from it. */
 function amended(snapshot: StatusSnapshot, changes: Partial<StatusSnapshot>): StatusSnapshot {
@@ -240,6 +243,34 @@ test('a client is retired: what was owed to it is told, and calls for nobody', a
   const real = await snapshotOf(relay, ({ relyingParties }) => relyingParties.total === 0)
   expect(real).toMatchObject({ failedBy: [], relyingParties: { silent: 0 } })
   await look(context, '10 retired', { relay, kind: 'well', firstScreen: ['4 sent', 'all answered'] })
+})
+
+test('what is parked for an issuer for which nothing is sent here is told first, with its remedy', async (context) => {
+  site = await openSite({ topic: { partitions: 3 } })
+  const relay = await site.startRelay({ RETRY_MAX_ATTEMPTS: '1000', RETRY_DEADLINE_MS: '86400000' })
+  await end(...many(4, 'shop', 200), ...many(9, 'wiki', 503))
+  const real = await snapshotOf(relay, (it) => it.backlog.parked === 9 && sentIn(it) === 4)
+  const issuer = 'https://a-tenant-with-a-long-name.login.example.com/realms/former'
+  const row = { clientId: 'wiki', issuer, parked: 9, withheld: 'disabled', ...quietRow } as const
+  const served = amended(real, {
+    issuer: '2 issuers',
+    relyingParties: {
+      ...real.relyingParties,
+      ...{ rows: [row], total: 1, silent: 0, troubled: [], troubledTotal: 0 },
+      withheld: withheldOf([{ issuer, why: 'disabled', parked: 9 }]),
+    },
+    findings: [
+      {
+        check: 'key-published',
+        about: `${issuer} kid-1`,
+        severity: 'warning',
+        text: "kid kid-1 is not in the issuer's JWK set: RPs refuse every token of this key",
+        remedy: 'publish it: copy the key from /jwks.json?issuer=https%3A%2F%2Fa of the relay',
+      },
+    ],
+  })
+  const firstScreen = ['9 parked deliveries wait', 'is disabled here', 'enabled: true']
+  await look(context, '12 withheld', { relay, kind: 'withheld', firstScreen, served })
 })
 
 test('what is listed can be narrowed to one of several issuers', async (context) => {

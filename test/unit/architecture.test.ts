@@ -75,7 +75,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
       'lib events events/decoding config diagnosis intake recovery kafka redis telemetry app runtime cli/completion cli/clients cli/trace cli/sessions cli/backlog cli/send cli/keys cli/shadow cli/replay',
     packages: 'commander',
   },
-  '.': { imports: 'cli' },
+  '.': { imports: 'cli runtime' },
 }
 
 /** A command's own folder and the helpers of all commands know each other. */

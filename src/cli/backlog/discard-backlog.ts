@@ -13,6 +13,7 @@ import { id, parseIssuer } from '../arguments.ts'
 import { kafkaClient, openKafka, reachable } from '../backends.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
+import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { siteLayout, withRedis } from '../with-redis.ts'
@@ -68,6 +69,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisBacklogView(redis, keys)
     const rpKey = `${issuer}|${client}`
+    await noteOtherMode(output, redis, keys, (other) => other.size(rpKey))
     const { session } = options
     const size =
       session === undefined

@@ -5,6 +5,7 @@ import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { count } from '../arguments.ts'
 import { openRedis } from '../backends.ts'
+import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { dueText } from '../sessions/registration-rows.ts'
@@ -35,7 +36,8 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
   const config = readConfigPart({ mode: layout.mode, redis: layout.redis })
   const redis = await openRedis(config.redis)
   try {
-    const view = new RedisBacklogView(redis, new RedisKeys(config.redis.prefix, config.mode))
+    const keys = new RedisKeys(config.redis.prefix, config.mode)
+    const view = new RedisBacklogView(redis, keys)
     const found = await view.sizes(limit + 1)
     const nowMs = Date.now()
     const rows = found.slice(0, limit).map(({ isPaused, rpKey, size, oldestDueMs }): BacklogRow => {
@@ -54,6 +56,7 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
     if (rows.some(({ isPaused }) => isPaused !== true)) {
       output.note('why an RP is not told yet: see logout-relay clients list --failing')
     }
+    await noteOtherMode(output, redis, keys)
   } finally {
     redis.close()
   }

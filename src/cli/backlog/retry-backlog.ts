@@ -4,6 +4,7 @@ import { RelayFault } from '../../lib/errors.ts'
 import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
+import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { siteLayout, withRedis } from '../with-redis.ts'
@@ -53,6 +54,7 @@ async function retryBacklog(client: string | undefined, options: Options): Promi
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisBacklogView(redis, keys)
     const operations = new RedisBacklogOperations(redis, keys)
+    await noteOtherMode(output, redis, keys)
     const rows: RetryRow[] = []
     for (const rpKey of client === undefined ? await rpsOf(view, issuer) : [`${issuer}|${client}`]) {
       let [due, held] = [0, 0]

@@ -5,6 +5,7 @@ import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-v
 import { putOffDeadline } from '../../registry/client-history.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
 import { openIssuers } from '../clients/client-site.ts'
+import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { dueText, PAUSED } from '../sessions/registration-rows.ts'
@@ -53,6 +54,7 @@ async function showBacklog(client: string, options: Options): Promise<void> {
   await withRedis(options.issuer, async ({ issuer, keys, redis }) => {
     const view = new RedisBacklogView(redis, keys)
     const rpKey = `${issuer}|${client}`
+    await noteOtherMode(output, redis, keys, (other) => other.size(rpKey))
     const nowMs = Date.now()
     const { session, limit } = options
     const found =

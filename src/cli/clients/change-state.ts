@@ -6,6 +6,7 @@ import { currentState } from '../../registry/client-history.ts'
 import { id, parseIssuer, readConfigFor } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
 import { EXIT_CODE } from '../exit-code.ts'
+import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { type ClientSite, clientsLayout, withClients } from './client-site.ts'
@@ -75,6 +76,7 @@ async function changeState(clientId: string, state: ClientState, options: Option
     if (state === 'retired' && parked > 0) await endParked(site, rpKey)
     output.rows(columns, [{ issuer, clientId, state, before, parked }], '')
     if (before === state) output.note(`it was ${state} before`)
+    await noteOtherMode(output, site.redis, site.keys, (view) => view.size(rpKey))
   })
 }
 

@@ -37,7 +37,11 @@ export interface KnownClient {
 
 const RPS_MAX = 100_000
 
-const siteLayout = { redis: layout.redis, registry: layout.registry } as const satisfies Layout
+const siteLayout = {
+  mode: layout.mode,
+  redis: layout.redis,
+  registry: layout.registry,
+} as const satisfies Layout
 
 /** What these commands read; publishing a change reads more. */
 export const clientsLayout = {
@@ -59,7 +63,7 @@ export async function withClients<T>(run: (site: ClientSite) => Promise<T>): Pro
   const config = readConfigPart(siteLayout)
   const issuers = await openIssuers()
   const redis = await openRedis(config.redis)
-  const keys = new RedisKeys(config.redis.prefix)
+  const keys = new RedisKeys(config.redis.prefix, config.mode)
   try {
     return await run({
       keys,

@@ -3,6 +3,7 @@ import type { ClientState } from '../../events/client.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { currentState } from '../../registry/client-history.ts'
 import { count, parseIssuer } from '../arguments.ts'
+import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import {
@@ -54,8 +55,9 @@ export function addListClients(clients: Command): void {
 SENT and FAILED count deliveries since the start of the relays that run now,
 together. BREAKER is that of all of them. An RP is failing while a breaker is
 open, for 15 minutes after a delivery failed, and while one that was attempted
-is parked. RPs that have registrations alone, and were sent nothing yet, are
-not listed.
+is parked; one that is paused or retired only for 15 minutes after a delivery
+failed, because nothing is sent to it. RPs that have registrations alone, and
+were sent nothing yet, are not listed.
 
 Examples:
   $ logout-relay clients list --failing`,
@@ -68,7 +70,7 @@ async function listClients({ issuer: given, failing, limit, json }: Options): Pr
   await withClients(async (site) => {
     const issuer = given === undefined ? undefined : (site.issuers?.resolve(given) ?? given)
     const known = await knownClients(site, issuer)
-    if (issuer !== undefined && known.length === 0 && site.issuers?.knows(issuer) === false) {
+    if (issuer !== undefined && known.length === 0 && site.issuers?.knows(issuer) !== true) {
       output.fail(`--issuer: ${issuer} is neither configured here nor the issuer of any RP that is known`)
       return
     }
@@ -88,6 +90,7 @@ async function listClients({ issuer: given, failing, limit, json }: Options): Pr
     if (wanted.length > limit) output.note(`there are more than ${limit}; set --limit to list more`)
     if (known.some(({ seen }) => seen.length === 0))
       output.note('no relay runs: SENT, FAILED and BREAKER are not known')
+    await noteOtherMode(output, site.redis, site.keys)
   })
 }
 
@@ -106,11 +109,15 @@ async function lastErrors(
   return errors
 }
 
-function isFailing({ parked, seen }: KnownClient, lastError: string | undefined, nowMs: number): boolean {
-  return (
-    (parked > 0 && lastError !== undefined) ||
-    seen.some((it) => it?.openSinceMs !== undefined || (it?.failedAtMs ?? 0) > nowMs - RECENT_MS)
-  )
+function isFailing(
+  { history, parked, seen }: KnownClient,
+  lastError: string | undefined,
+  nowMs: number,
+): boolean {
+  if (seen.some((it) => (it?.failedAtMs ?? 0) > nowMs - RECENT_MS)) return true
+  // What is parked for it waits for an operator, and a breaker is as it was before the pause.
+  if ((currentState(history)?.kind ?? 'active') !== 'active') return false
+  return (parked > 0 && lastError !== undefined) || seen.some((it) => it?.openSinceMs !== undefined)
 }
 
 function rowOf(it: KnownClient, deadlineMs: number | undefined, lastError: string | undefined): ClientRow {

@@ -62,7 +62,9 @@ Examples:
 
 async function setClient(clientId: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
-  const { issuer } = await readConfigFor({}, options.issuer)
+  const { issuer, isKnown } = await readConfigFor({}, options.issuer)
+  if (isKnown === false)
+    return output.fail(`--issuer: nothing was set, because ${issuer} is not an issuer of this relay`)
   const settings = settingsIn(options)
   const data = { issuer, clientId, ...settings }
   changeOf(data, Date.now())

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { timeText } from '../../lib/time-text.ts'
 import { currentState } from '../../registry/client-history.ts'
 import { id, parseIssuer, readConfigFor } from '../arguments.ts'
+import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
 import { withoutQuery } from '../sessions/registration-rows.ts'
@@ -61,6 +62,7 @@ async function showClient(clientId: string, { issuer: given, json }: { issuer?: 
     const { kind = 'active', sinceMs } = currentState(history) ?? {}
     const counts = { sent: sumOf(seen, 'sent'), failed: sumOf(seen, 'failed'), parked }
     const lastError = seen.find((it) => it?.lastError !== undefined)?.lastError
+    await noteOtherMode(output, site.redis, site.keys, (view) => view.size(client.rpKey))
     const oldest = deadlineMs !== undefined && Number.isFinite(deadlineMs) ? timeText(deadlineMs) : undefined
     if (output.isJson) {
       const states = history.map(({ atMs, state }) => ({ at: timeText(atMs), state }))

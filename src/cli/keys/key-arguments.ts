@@ -1,5 +1,6 @@
 import { type TokenAlgorithm, tokenAlgorithms } from '../../events/registration.ts'
 import { createKeyFile } from '../../issuers/signing/write-key-file.ts'
+import { wordFor } from '../../lib/counted.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { Output } from '../output.ts'
 
@@ -33,7 +34,7 @@ export async function handOutKeys(
     return
   }
   await createKeyFile(out, text)
-  output.note(`${out} holds the private key${jwks.length === 1 ? '' : 's'}; only its owner may read it`)
+  output.note(`${out} holds the private ${wordFor(jwks.length, 'key')}; only its owner may read it`)
   output.note("the public half, for the issuer's own JWK set before the first token is signed:")
   for (const jwk of publicJwks) output.json(jwk)
 }

@@ -3,6 +3,7 @@ import { type OutcomeDetails, readOutcomeDetails, shadowedText } from '../../eve
 import type { Registration } from '../../events/registration.ts'
 import { type PartitionRange, wholeOf } from '../../intake/log-reader.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
+import { counted } from '../../lib/counted.ts'
 import { delay } from '../../lib/deferred.ts'
 import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
 import { type openKafka, reachable } from '../backends.ts'
@@ -123,18 +124,18 @@ function conclude({ owed, told, left, isKnown, isTakenUp, trigger, waitMs }: Res
   const sent = told.size - failed - shadowed
   const silent = owed.size - told.size - left.size
   const parts = [
-    ...(shadowed > 0 ? [`${shadowed} in shadow mode, not sent`] : [`${sent} sent`]),
+    ...(shadowed > 0 ? [`${shadowed} shadowed, nothing was sent`] : [`${sent} sent`]),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(left.size > 0 ? [`${left.size} still owed`] : []),
     ...(silent > 0 ? [`${silent} removed without an outcome`] : []),
   ]
   if (owed.size === 0) output.line('nothing was owed; "logout-relay trace" shows earlier logouts')
-  else output.line(`${owed.size} ${owed.size === 1 ? 'RP' : 'RPs'}: ${parts.join(', ')}`)
+  else output.line(`${counted(owed.size, 'RP')}: ${parts.join(', ')}`)
   if (left.size > 0 && !output.isJson) {
     const clients = [...new Set([...left.values()].map((it) => it.clientId ?? it.oidcSessionId))]
     output.note(`still owed to ${clients.slice(0, 10).join(', ')}; "logout-relay trace" shows why`)
   }
-  return sent + shadowed === owed.size ? EXIT_CODE.ok : EXIT_CODE.failed
+  return sent === owed.size ? EXIT_CODE.ok : EXIT_CODE.failed
 }
 
 /** What Redis says is owed, or will be when the trigger is taken up. */

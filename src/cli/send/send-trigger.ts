@@ -11,7 +11,6 @@ import { RedisKeys } from '../../redis/redis-keys.ts'
 import { RedisSessionView } from '../../redis/redis-session-view.ts'
 import { readConfigFor } from '../arguments.ts'
 import { firstNamed, inputTopics, kafkaClient, openKafka, openRedis, reachable } from '../backends.ts'
-import { EXIT_CODE } from '../exit-code.ts'
 import { Output } from '../output.ts'
 import { parseDuration } from '../time-argument.ts'
 import { unknownNames } from '../unknown-names.ts'
@@ -45,12 +44,14 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
   const waitMs = options.wait === undefined ? undefined : parseWait(options.wait)
   const { issuer, config, isServed, resolveIssuer } = await readConfigFor(sendLayout, options.issuer)
   if (isServed === false) {
-    output.note(
-      `nothing was sent: ${issuer} is not among the issuers that a relay with these settings serves`,
+    return output.fail(
+      `--issuer: nothing was sent, because ${issuer} is not among the issuers that a relay with these settings serves`,
     )
-    process.exitCode = EXIT_CODE.failed
-    return
   }
+  if (isServed === undefined)
+    output.note(
+      `whether a relay serves ${issuer} is not known, because neither ${layout.issuers.issuer} nor ${layout.issuers.file} can be read here; one that does not skips the trigger`,
+    )
   const { outcomeTopic, topics: selection } = config
   const topic = options.topic ?? firstNamed(selection, 'name one with --topic')
   const { session, user, reason } = options

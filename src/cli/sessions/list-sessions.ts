@@ -57,7 +57,7 @@ export function addListSessions(sessions: Command): void {
 
 async function listSessions({ issuer: given, user, client, limit, json }: Options): Promise<void> {
   const output = new Output(json === true)
-  await withRedis(given, async ({ issuer, keys, redis }) => {
+  await withRedis(given, async ({ issuer, isKnown, keys, redis }) => {
     const view = new RedisSessionView(redis, keys)
     const rows = new Map<string, SessionRow>()
     let hasMore = false
@@ -72,6 +72,8 @@ async function listSessions({ issuer: given, user, client, limit, json }: Option
     // Whoever asks for somebody has perhaps misspelt the name; a relay without sessions is well.
     const isAskedFor = user !== undefined || client !== undefined
     if (rows.size === 0 && isAskedFor) return output.fail(`no such session of ${issuer} in Redis`)
+    if (rows.size === 0 && isKnown !== true)
+      return output.fail(`no session of ${issuer} in Redis, and that issuer is not configured here`)
     output.rows(columns, [...rows.values()], `no session of ${issuer} in Redis`)
     if (hasMore)
       output.note(`there are more than ${limit}; set --limit to list more, or --user or --client to filter`)

@@ -88,7 +88,10 @@ Examples:
 async function registerSession(options: Options): Promise<void> {
   const output = new Output(options.json === true)
   const lifetimes = readConfigPart(layout.registry)
-  const { issuer, resolveIssuer } = await readConfigFor({}, options.issuer)
+  const { issuer, isKnown, resolveIssuer } = await readConfigFor({}, options.issuer)
+  // Whoever has misspelt it would not notice: nobody is told of a session of another issuer.
+  if (isKnown === false)
+    return output.fail(`--issuer: nothing was registered, because ${issuer} is not an issuer of this relay`)
   const registrations = await given(options, issuer, resolveIssuer)
   await withRedis(options.issuer, async ({ keys, redis }) => {
     const registry = new RedisRegistry({ ...lifetimes, keys, redis })

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { layout, readConfigPart } from '../../config/config.ts'
+import { counted } from '../../lib/counted.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
 import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { id, parseIssuer } from '../arguments.ts'
@@ -103,5 +104,5 @@ function questionOf({ sessionId, ended }: SessionState, rows: readonly RemovedRo
   const clients = [...new Set(rows.map(({ clientId }) => clientId ?? 'unknown'))].join(', ')
   const owed = ended === undefined ? '' : ' The session has ended, so this drops an owed logout;'
   const better = ended === undefined ? '' : ' "logout-relay backlog discard" does that with an outcome.'
-  return `Remove ${rows.length} registration(s) of session ${sessionId} (${clients})?${owed}${better} The RPs will get no logout.`
+  return `Remove ${counted(rows.length, 'registration')} of session ${sessionId} (${clients})?${owed}${better} The RPs will get no logout.`
 }

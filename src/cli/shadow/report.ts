@@ -9,6 +9,7 @@ import { headerText, positionOf, type WireRecord } from '../../events/wire-recor
 import { type PartitionRange, wholeOf } from '../../intake/log-reader.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { systemClock } from '../../lib/clock.ts'
+import { counted } from '../../lib/counted.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { id, parseIssuer } from '../arguments.ts'
@@ -194,7 +195,7 @@ function print({ client, sinceMs, tally, unread }: Found, output: Output): void 
   }
   if (rows.length === 0) return
   output.line('')
-  const rps = `${rows.length} ${rows.length === 1 ? 'RP' : 'RPs'}`
+  const rps = counted(rows.length, 'RP')
   output.line(
     `${deliveries} logouts at ${rps} since ${since}: ${send} would have been sent, ${deliveries - send} not`,
   )

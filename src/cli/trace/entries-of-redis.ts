@@ -1,3 +1,4 @@
+import { counted } from '../../lib/counted.ts'
 import { durationText } from '../../lib/duration-text.ts'
 import type { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import type { RedisSessionView, SessionState } from '../../redis/redis-session-view.ts'
@@ -46,10 +47,7 @@ async function entriesOfSession(
   const entries = registrationRows(state, parked, now).map((row): Entry => {
     const { oidcSessionId, clientId, userId, attempts, lastError } = row
     const delivery = parked.find((it) => it.oidcSessionId === oidcSessionId)
-    const tried =
-      attempts === undefined || attempts === 0
-        ? ''
-        : `, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
+    const tried = attempts === undefined || attempts === 0 ? '' : `, ${counted(attempts, 'attempt')}`
     const last = lastError === undefined ? '' : `, last: ${lastError}`
     const registration = state.registrations.find((it) => it.oidcSessionId === oidcSessionId)
     const isShadowed = registration?.isShadowed === true

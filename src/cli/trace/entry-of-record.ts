@@ -5,6 +5,7 @@ import { plainHeader } from '../../events/decoding/peel.ts'
 import { readOutcomeDetails, shadowedText } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'
+import { counted } from '../../lib/counted.ts'
 import { withoutQuery } from '../sessions/registration-rows.ts'
 import type { Entry } from './entry.ts'
 import type { Subject } from './subject.ts'
@@ -85,7 +86,7 @@ function outcomeEntry(record: WireRecord, issuer: string, subject: Subject): Ent
   const user = names.userId ?? sub
   subject.learn(names.sessionId, user)
   if (!subject.covers(names.sessionId, user)) return undefined
-  const made = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
+  const made = counted(attempts ?? 0, 'attempt')
   if (kind === 'shadowed') {
     const text = `${shadowedText(outcome)}: nothing was sent`
     return { ...at(record), kind, ...names, text }

@@ -12,6 +12,8 @@ export interface Entry extends Record<string, unknown> {
     | 'unknown-type'
     /** A record that no relay has read yet: another producer's transaction is open before it, or around it. */
     | 'waiting'
+    /** A record that no relay has read yet: it stands at their position or behind it. */
+    | 'unread'
   readonly sessionId?: string
   readonly oidcSessionId?: string
   readonly clientId?: string
@@ -22,6 +24,9 @@ export interface Entry extends Record<string, unknown> {
   readonly topic?: string
   readonly partition?: number
   readonly offset?: number
+  /** Of one that is not read yet: the next record that the relays read, and how many they have before them. */
+  readonly position?: number
+  readonly lag?: number
   /** The trigger's own id, or the one that an outcome names. */
   readonly triggerId?: string
   readonly attempts?: number

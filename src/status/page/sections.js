@@ -89,7 +89,8 @@ function showFigures(status) {
   ])
 }
 
-function stateOfRp({ breaker, openUntilMs, state }, atMs) {
+function stateOfRp({ breaker, openUntilMs, state, withheld }, atMs) {
+  if (withheld !== undefined) return { main: 'not sent', tone: 'warn', small: `issuer ${withheld}` }
   if (state !== undefined) return { main: state, tone: 'warn' }
   if (breaker === 'closed') return { main: 'active', tone: 'good' }
   if (breaker === 'probing') return { main: 'probing', tone: 'warn', small: 'one attempt' }

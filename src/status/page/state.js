@@ -4,8 +4,10 @@ import { count, deadline, name, plural, seconds } from './format.js'
 const TONES = { error: 'bad', warning: 'warn', hint: '' }
 const MARKS = { good: '✓', warn: '!', bad: '✕', quiet: '–' }
 
-function noteOf({ check, severity, text, remedy }) {
-  return { tone: TONES[severity], label: severity, name: check, text, remedy }
+/** What it is about stands before the text, unless that says it. */
+function noteOf({ about = '', check, severity, text, remedy }) {
+  const full = about === '' || text.includes(about) ? text : `${about}: ${text}`
+  return { tone: TONES[severity], label: severity, name: check, text: full, remedy }
 }
 
 function noteOfRp(row, atMs) {
@@ -23,7 +25,7 @@ function noteOfRp(row, atMs) {
 
 /** What needs attention, the worst first. A check that makes the relay not ready is among the reasons for that. */
 function notesOf({ notReady, relyingParties, findings, failedBy, throughput, atMs }) {
-  const { troubled, troubledTotal } = relyingParties
+  const { troubled, troubledTotal, withheld } = relyingParties
   const parts = notReady.map(({ part }) => part)
   const isLeft = ({ check, severity }) => severity === 'error' && !parts.includes(check)
   const further = troubledTotal - troubled.length
@@ -41,6 +43,13 @@ function notesOf({ notReady, relyingParties, findings, failedBy, throughput, atM
           },
         ]
       : []),
+    ...withheld.issuers.map(({ why, text, remedy }) => ({
+      tone: 'warn',
+      label: 'issuer',
+      name: why,
+      text,
+      remedy,
+    })),
     ...failedBy
       .filter(({ recently }) => recently > 0)
       .map(({ reason, recently, remedy }) => ({

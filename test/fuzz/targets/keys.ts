@@ -70,6 +70,7 @@ export const keyTargets: readonly FuzzTarget[] = [
       const looked = {
         id: issuer,
         isEnabled: true,
+        settings: {},
         alg: 'RS256',
         keys: published,
         sees: () => undefined,

@@ -45,7 +45,7 @@ describe('the members', () => {
     {
       facts: group('Stable', relay(), relay('/10.0.0.2')),
       is: 'ok',
-      says: '2 for 2 partition(s): 10.0.0.1, 10.0.0.2',
+      says: '2 for 2 partitions: 10.0.0.1, 10.0.0.2',
     },
     { facts: group('Empty'), is: 'ok', says: 'none' },
     { facts: group('Stable', relay(), relay(), relay()), is: 'hint', says: '1 of them read nothing' },
@@ -82,24 +82,24 @@ describe('the lag', () => {
   const lag = (...partitions: PartitionProgress[]) => checkGroupLag('t', partitions, 3_600_000)
 
   test.each([
-    { name: 'everything settled', of: [at(0), at(1)], is: 'ok', says: 't: 0 record(s) behind' },
+    { name: 'everything settled', of: [at(0), at(1)], is: 'ok', says: 't: 0 records behind' },
     {
       name: 'young records ahead',
       of: [at(0, { high: 107, young: 100 }), at(1, { high: 102 })],
       is: 'ok',
-      says: '9 record(s) behind, 7 of them in partition 0',
+      says: '9 records behind, 7 of them in partition 0',
     },
     {
       name: 'a record from before the deadline',
       of: [at(0), at(1, { high: 120, young: 101 })],
       is: 'error',
-      says: 'in 1 partition(s) some are older than LATE_AFTER_MS (1 hour)',
+      says: 'in 1 partition some are older than LATE_AFTER_MS (1 hour)',
     },
     {
       name: 'a partition that was added later is read from its beginning',
       of: [at(0), at(1, { committed: undefined, low: 5, high: 9, young: 5 })],
       is: 'ok',
-      says: '4 record(s) behind',
+      says: '4 records behind',
     },
     {
       name: 'a group that is new',
@@ -111,7 +111,7 @@ describe('the lag', () => {
       name: 'an empty topic',
       of: [at(0, { committed: 0, high: 0, young: 0 })],
       is: 'ok',
-      says: '0 record(s) behind',
+      says: '0 records behind',
     },
   ])('$name: $is', ({ of, is, says }) => {
     const { severity, text } = lag(...of)
@@ -141,7 +141,7 @@ describe('the lag', () => {
     expect(checkTransactions('t', [at(0), hidden(9_999)], nowMs).severity).toBe('ok')
     const { severity, text, remedy } = checkTransactions('t', [at(0), hidden(10_000)], nowMs)
     expect(severity).toBe('error')
-    expect(text).toContain('2 record(s)')
+    expect(text).toContain('2 records')
     expect(remedy).toContain('--start-offset 103')
   })
 })

@@ -25,7 +25,15 @@ function issuer(id: string, isEnabled = true, keys: readonly SigningKey[] = [rsa
     id,
     isEnabled,
     alg: 'RS256' as const,
-    keys: { all: keys, inUse: () => keys.map((key) => ({ key, signs: 'now' as const })) },
+    settings: {},
+    keys: {
+      all: keys,
+      inUse: () =>
+        keys.map((key) => ({
+          key,
+          signs: key.notBeforeMs > clock.now() ? ('later' as const) : ('now' as const),
+        })),
+    },
     sight: undefined as IssuerSight | undefined,
     sees: (sight: IssuerSight) => {
       looked.sight = sight
@@ -39,11 +47,13 @@ const published = (id: string, keys: readonly SigningKey[] = [rsa, ec], named: u
   [`${id}/jwks`]: { keys: keys.map(({ publicJwk }) => publicJwk) },
 })
 
+let intervalMs: number
+
 function looksAt(...looked: typeof issuers): IssuerLooks {
   issuers = looked
   return new IssuerLooks({
     clock,
-    intervalMs: INTERVAL_MS,
+    intervalMs,
     issuers: {
       get isOpen() {
         return isOpen
@@ -72,6 +82,7 @@ beforeEach(() => {
   documents = {}
   asked = []
   isOpen = false
+  intervalMs = INTERVAL_MS
 })
 
 describe('one issuer', () => {
@@ -149,6 +160,44 @@ describe('one issuer', () => {
     expect(asked).toHaveLength(4)
     expect(looks.publications().map(({ kid }) => kid)).toEqual(['two'])
   })
+})
+
+describe('a key that is to sign later', () => {
+  const HOUR = 3_600_000
+  const coming = (inMs: number): SigningKey => ({ ...rsa, kid: 'next', notBeforeMs: clock.now() + inMs })
+
+  test('and is not published: told when it appears, and as an error before it signs', async () => {
+    documents = published(A)
+    const looks = looksAt(issuer(A))
+    expect(await found(looks)).toEqual([])
+    issuers = [issuer(A, true, [rsa, ec, coming(HOUR)])]
+    expect(await found(looks)).toEqual(['warning key-published next'])
+    clock.nowMs += HOUR - 9 * 60_000
+    expect(await found(looks)).toEqual(['error key-published next'])
+    clock.nowMs += 9 * 60_000
+    expect(await found(looks)).toEqual(['error key-published next'])
+  })
+
+  test('and is published: looked at again before it signs, however seldom that is otherwise', async () => {
+    intervalMs = 24 * HOUR
+    const next = coming(HOUR)
+    const set = [rsa, ec, { ...next, publicJwk: { ...rsa.publicJwk, kid: 'next' } }]
+    documents = published(A, set)
+    const looks = looksAt(issuer(A, true, [rsa, ec, next]))
+    expect(await found(looks)).toEqual([])
+    documents = published(A)
+    expect(await found(looks)).toEqual([])
+    clock.nowMs += HOUR - 9 * 60_000
+    expect(await found(looks)).toEqual(['error key-published next'])
+  })
+})
+
+test('of a file: the remedy says where the issuer stands in it', async () => {
+  documents = published(A, [rsa, ec], B)
+  const looks = looksAt({ ...issuer(A), settings: { place: 'issuers.yaml:3' } })
+  const facts = await looks.look()
+  const [finding] = issuerChecks.flatMap(({ find }) => find(facts))
+  expect(finding?.remedy).toContain(`set the issuer of issuers.yaml:3 to ${B}`)
 })
 
 describe('several issuers', () => {

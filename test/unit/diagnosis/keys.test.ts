@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { checkPublished, publishedKeys } from '../../../src/diagnosis/key-published.ts'
+import { checkPublished, keyPlaceOf, publishedKeys } from '../../../src/diagnosis/key-published.ts'
 import { checkKeyPermissions, checkKeysEnding, checkSigning } from '../../../src/diagnosis/keys.ts'
 import { readKeyFile } from '../../../src/issuers/signing/key-file.ts'
 import type { SigningKey } from '../../../src/issuers/signing/signing-key.ts'
@@ -28,7 +28,8 @@ const published = (kind: keyof typeof jwks, more: Record<string, unknown> = {}) 
 })
 
 describe('a key in the JWK set of the issuer', () => {
-  const check = (key: SigningKey, ...set: Record<string, unknown>[]) => checkPublished(key, set, NOW_MS)
+  const check = (key: SigningKey, ...set: Record<string, unknown>[]) =>
+    checkPublished(key, set, NOW_MS, keyPlaceOf('https://a', undefined))
 
   test('is found by its kid and by what it is', () => {
     expect(check(rsa, published('ec'), published('rsa', { alg: 'RS256', use: 'sig' })).severity).toBe('ok')
@@ -66,6 +67,18 @@ describe('a key in the JWK set of the issuer', () => {
     expect(text).toContain(says)
     expect(severity).toBe('error')
     expect(remedy).not.toBe('')
+  })
+
+  test('the remedy names the file that is in force, and where the relay shows the key of that issuer', () => {
+    const place = keyPlaceOf('https://a.example', 'issuers.yaml:3')
+    const ofFile = (...set: Record<string, unknown>[]) => checkPublished(rsa, set, NOW_MS, place).remedy
+    expect(ofFile()).toContain('/jwks.json?issuer=https%3A%2F%2Fa.example of the relay')
+    for (const remedy of [ofFile(published('other')), ofFile(published('rsa', { kid: 'k2' }))]) {
+      expect(remedy).toContain('the key file of issuers.yaml:3')
+      expect(remedy).not.toContain('SIGNING_KEYS_FILE')
+    }
+    expect(check(rsa).remedy).toContain('/jwks.json of the relay')
+    expect(check(rsa, published('other')).remedy).toContain('SIGNING_KEYS_FILE')
   })
 
   test('for one of its algorithms only is said', () => {

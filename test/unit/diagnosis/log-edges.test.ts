@@ -35,7 +35,7 @@ test('what retention has taken is told by topic with its sum, offsets and times,
   expect(more).toEqual([])
   expect(finding).toMatchObject({ check: 'positions-passed', about: 't', severity: 'warning' })
   for (const text of [
-    '10 unread record(s)',
+    '10 unread records',
     '5 to 11',
     '1970-01-01T00:00:00.000Z',
     '1970-01-01T00:00:01.000Z',
@@ -61,7 +61,7 @@ test('an open transaction is told while it is open', async () => {
   expect(news()).toBe(1)
   const [finding] = await checkLog(notes)
   expect(finding).toMatchObject({ check: 'open-transaction', about: 't/3' })
-  expect(finding?.text).toContain('4 record(s)')
+  expect(finding?.text).toContain('4 records')
   expect(finding?.remedy).toContain('--start-offset 7')
   notes.openTransactions([])
   expect(news()).toBe(2)

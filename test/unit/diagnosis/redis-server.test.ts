@@ -67,12 +67,17 @@ test.each([
 })
 
 describe('the epoch', () => {
-  const there = { isSet: true, isOfThisRun: true, isRebuilding: false, isInUse: true }
+  const there = { isSet: true, isOfThisRun: true, isRebuilding: false, isInUse: true, hasPositions: true }
   test.each([
     { facts: there, is: 'ok', says: 'lr:epoch' },
     { facts: { ...there, isOfThisRun: undefined }, is: 'ok', says: 'lr:epoch' },
     { facts: { ...there, isOfThisRun: false }, is: 'warning', says: 'run of this server' },
     { facts: { ...there, isSet: false, isOfThisRun: false }, is: 'warning', says: 'lost its data' },
+    {
+      facts: { ...there, isSet: false, hasPositions: false },
+      is: 'warning',
+      says: 'has not built the registry yet',
+    },
     { facts: { ...there, isSet: false, isRebuilding: true }, is: 'warning', says: 'rebuilds Redis' },
     { facts: { ...there, isSet: false, isInUse: false }, is: 'hint', says: 'no relay has used this prefix' },
   ])('$is: $says', ({ facts, is, says }) => {

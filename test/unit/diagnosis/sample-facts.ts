@@ -38,6 +38,7 @@ export function topicFacts(
 
 export const expectations: Expectations = {
   groupId: 'logout-relay',
+  hasIssuersFile: false,
   lateAfterMs: DAY_MS / 24,
   retryDeadlineMs: DAY_MS,
   kafka: { brokers: ['kafka-1:9092', 'kafka-2:9092'] },

@@ -6,9 +6,10 @@ const SLASH = 'https://login.example.com/'
 const BARE = 'https://login.example.com'
 const OTHER = 'https://other.example'
 
-function found(others: readonly string[], hasOwn: boolean, wasEmpty = false) {
+function found(others: readonly string[], hasOwn: boolean, wasEmpty = false, hasIssuersFile = false) {
   const value = { hasOwn, wasEmpty, others: new Map(others.map((it, i) => [it, i + 1])) }
-  const [one, ...more] = checkStoreOwners(redisFacts({ owners: { value } }), { issuers: () => [SLASH] })
+  const expected = { hasIssuersFile, issuers: () => [SLASH] }
+  const [one, ...more] = checkStoreOwners(redisFacts({ owners: { value } }), expected)
   expect(more).toEqual([])
   return one
 }
@@ -33,10 +34,11 @@ test.each([
 test('both spellings are named, and the byte in which they differ', () => {
   const { text = '', remedy } = found([OTHER, BARE], false) ?? {}
   expect(text).toContain(`${BARE} and 1 more, it serves ${SLASH} (byte 26: …mple.com»« and …mple.com»/«)`)
-  expect(remedy).toContain(BARE)
+  expect(remedy).toContain(`set ISSUER to ${BARE}`)
+  expect(found([BARE], false, false, true)?.remedy).toContain(`set the issuer in ISSUERS_FILE to ${BARE}`)
 })
 
 test('where keys cannot be listed nothing is claimed', () => {
   const facts = redisFacts({ owners: { unread: 'NOPERM' } })
-  expect(checkStoreOwners(facts, { issuers: () => [SLASH] })).toEqual([])
+  expect(checkStoreOwners(facts, { hasIssuersFile: false, issuers: () => [SLASH] })).toEqual([])
 })

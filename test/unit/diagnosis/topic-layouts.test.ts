@@ -26,7 +26,7 @@ describe('replication', () => {
       name: 'a partition without a leader',
       is: 'error',
       of: layout(2, {}, { leader: -1 }),
-      says: /partition\(s\) 1 .* leader/,
+      says: /partition 1 .* leader/,
     },
     {
       name: 'fewer in sync than must be',
@@ -50,7 +50,7 @@ describe('replication', () => {
       name: 'a replica that is behind',
       is: 'warning',
       of: layout(2, {}, { inSync: [1, 3] }),
-      says: /replicas of partition\(s\) 1 are behind/,
+      says: /replicas of partition 1 are behind/,
     },
     {
       name: 'all must be in sync',

@@ -19,8 +19,19 @@ describe('a topic that is missing', () => {
     expect(finding).toMatchObject({ about: 'session-events', severity: 'error' })
     expect(finding?.text).toBe('the input and outcome topic session-events does not exist')
     expect(finding?.remedy).toContain(
-      'kafka-topics.sh --bootstrap-server kafka-1:9092,kafka-2:9092 --create --topic session-events --partitions 12',
+      'kafka-topics.sh --bootstrap-server kafka-1:9092,kafka-2:9092 --create --topic session-events --partitions 12 --config retention.ms=2592000000',
     )
+  })
+
+  test('created by that command it is well: its records are kept as long as they may be needed', () => {
+    const lifetimes = { ...expectations, retryDeadlineMs: 40 * 86_400_000 }
+    const remedy = checkMissing(topicFacts({ partitions: 0 }), lifetimes).remedy ?? ''
+    const setting = (name: string) => new RegExp(`--config ${name}=(\\S+)`).exec(remedy)?.[1] ?? ''
+    const made = topicFacts(
+      {},
+      { retentionMs: Number(setting('retention.ms')), cleanupPolicies: [setting('cleanup.policy')] },
+    )
+    expect(troubles(checkRetention(made, lifetimes), checkCompaction(made))).toEqual([])
   })
 
   test('a topic that the relay creates itself', () => {

@@ -22,6 +22,7 @@ const nothing: HeadlineFacts = {
   troubledTotal: 0,
   parked: 0,
   paused: { parked: 0, names: [], total: 0 },
+  withheld: { parked: 0, issuers: [], total: 0 },
   lag: 0,
   triggers: 0,
   ofUnknownIssuer: 0,
@@ -30,6 +31,13 @@ const well = { sent: 12, sentEver: 12 }
 const wiki = { name: 'wiki', error: 'ECONNREFUSED', deadlineMs: NOW + 23 * HOUR }
 const down = { troubled: [wiki], troubledTotal: 1, parked: 40 }
 const paused = { parked: 7, paused: { parked: 7, names: ['mail'], total: 1 } }
+const topicMissing = { part: 'topic-missing', reason: 'the input topic t does not exist' }
+const unproved = { part: 'registry', reason: 'not read yet' }
+const noMember = { part: 'kafka', reason: 'not a member of the consumer group' }
+const withheldAt = (why: 'unknown' | 'disabled' | 'misnamed') => ({
+  parked: 1,
+  withheld: { parked: 1, issuers: [{ issuer: 'https://a', why }], total: 1 },
+})
 const failing = { failed: 1_500, failedEver: 1_500, failing: ['wiki'], isFailingOver: false }
 
 /** What is the case, the kind and the tone of the headline, and what must be in it. */
@@ -109,12 +117,32 @@ const cases: readonly [string, Partial<HeadlineFacts>, string, string, readonly 
   ],
   [
     'not ready',
-    { ...failing, notReady: ['redis', 'key-published'] },
+    { ...failing, notReady: [{ part: 'redis', reason: 'not connected' }, unproved] },
     'not-ready',
     'bad',
-    ['Redis', 'key-published'],
+    ['Not ready: Redis is not connected', 'Not ready either: the registry', 'Logouts wait'],
   ],
-  ['stopping', { notReady: ['service', 'kafka'] }, 'stopping', 'bad', ['Stopping']],
+  [
+    'not ready, for a reason that lies elsewhere',
+    { notReady: [topicMissing, unproved, noMember] },
+    'not-ready',
+    'bad',
+    ['Not ready: the input topic t does not exist', 'the registry is not proved and Kafka'],
+  ],
+  [
+    'not ready, and the rest goes on',
+    { notReady: [{ part: 'key-published', reason: 'kid 1 is not published' }] },
+    'not-ready',
+    'bad',
+    ['kid 1 is not published', 'The rest of the work goes on'],
+  ],
+  [
+    'stopping',
+    { notReady: [{ part: 'service', reason: 'stopping' }, noMember] },
+    'stopping',
+    'bad',
+    ['Stopping'],
+  ],
   [
     'shadow',
     { mode: 'shadow', wouldSend: 9, wouldNot: 2 },
@@ -131,7 +159,23 @@ const cases: readonly [string, Partial<HeadlineFacts>, string, string, readonly 
     'good',
     ['2 parked', '7 wait for mail'],
   ],
-  ['shadow, not ready', { mode: 'shadow', notReady: ['kafka'] }, 'not-ready', 'bad', ['Kafka']],
+  ['shadow, not ready', { mode: 'shadow', notReady: [noMember] }, 'not-ready', 'bad', ['consumer group']],
+  ['of an issuer named otherwise', { ...well, ...withheldAt('misnamed') }, 'withheld', 'bad', ['https://a']],
+  [
+    'of an unknown issuer',
+    { ...well, ...withheldAt('unknown') },
+    'withheld',
+    'warn',
+    ['1 parked', 'https://a'],
+  ],
+  ['of a disabled issuer', { sentEver: 1, ...withheldAt('disabled') }, 'withheld', 'warn', ['disabled']],
+  [
+    'one RP is down, and an issuer is unknown',
+    { ...well, ...down, withheld: withheldAt('unknown').withheld },
+    'not-answering',
+    'warn',
+    ['wiki', '1 waits for https://a'],
+  ],
   ['Redis is unknown', { ...well, parked: undefined, errors: ['x'] }, 'error', 'bad', ['not known']],
 ]
 
@@ -146,8 +190,29 @@ test('whatever is wrong, it does not say well', () => {
     down,
     failing,
     { errors: ['x'] },
-    { notReady: ['redis'] },
+    { notReady: [noMember] },
     { late: wiki },
+    withheldAt('misnamed'),
+    withheldAt('unknown'),
+    withheldAt('disabled'),
   ]
   for (const wrong of wrongs) expect(headline({ ...nothing, ...well, ...wrong }).tone).not.toBe('good')
+})
+
+test('whatever stands first, paused clients are named below it', () => {
+  const firsts: Partial<HeadlineFacts>[] = [
+    down,
+    failing,
+    { errors: ['x'] },
+    { notReady: [noMember] },
+    { late: wiki },
+    withheldAt('disabled'),
+    { sent: 1 },
+    { sentEver: 1 },
+    {},
+  ]
+  for (const first of firsts) {
+    const { kind, text } = headline({ ...nothing, ...first, parked: 9, paused: paused.paused })
+    expect(text, kind).toContain('wait for mail, which is paused')
+  }
 })

@@ -9,6 +9,7 @@ const quiet = {
   problemAt: () => undefined,
   stateOf: () => undefined,
   timeMsOf: () => 1_000,
+  obstacleOf: () => undefined,
   nowMs: 0,
   showsIssuer: false,
 }
@@ -29,6 +30,7 @@ test('an RP at which nothing goes on is not listed', () => {
     troubled: [],
     troubledTotal: 0,
     paused: { parked: 0, rps: [], total: 0 },
+    withheld: { parked: 0, issuers: [], total: 0 },
   })
 })
 

@@ -12,6 +12,8 @@ function queue(topic: string, partition: number, endOffset: number, committable:
   return { topic, partition, endOffset, tracker: { committable, openRecords: 1 } } as PartitionQueue
 }
 
+const served = { deadlineMs: 3_600_000, isEnabled: true, isMisnamed: false }
+
 function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
   const clock = manualClock(1_000)
   return {
@@ -28,7 +30,7 @@ function sources(overrides: Partial<SnapshotSources> = {}): SnapshotSources {
     delivery: { maxInFlight: 256, maxUnsettled: 320, retry: { deadlineMs: 3_600_000 } },
     failures: new RecentFailures(clock),
     guard: { isIntact: true },
-    issuers: { only: 'https://op.example', known: () => [{}], get: () => undefined },
+    issuers: { only: 'https://op.example', known: () => [{}], get: () => served },
     lag: new ConsumerLag(async () => []),
     metrics: new Metrics(),
     mode: 'live',
@@ -116,7 +118,10 @@ function parkedUntil(deadlines: Readonly<Record<string, number>>): SnapshotSourc
 
 test('what is late is told by the time that its issuer allows', async () => {
   const backlog = parkedUntil({ 'https://a|shop': 1_000 + 2 * HOUR, 'https://b|wiki': 1_000 + 2 * HOUR })
-  const get = (issuer: string) => ({ deadlineMs: issuer === 'https://a' ? 3 * HOUR : 24 * HOUR })
+  const get = (issuer: string) => ({
+    ...served,
+    deadlineMs: issuer === 'https://a' ? 3 * HOUR : 24 * HOUR,
+  })
   const issuers = { only: undefined, known: () => [{}, {}], get }
   const { headline, relyingParties } = await new StatusReader(sources({ backlog, issuers })).read()
   expect(relyingParties.late).toMatchObject({ issuer: 'https://b', clientId: 'wiki' })
@@ -155,4 +160,32 @@ test('failures have their reasons with remedies; what an operator wanted is none
   expect(failedBy).toMatchObject([{ reason: 'blocked', recently: 3, total: 3 }])
   expect(failedBy[0]?.remedy).toContain('EGRESS_ALLOW')
   expect(headline.kind).toBe('failing')
+})
+
+test.each([
+  ['unknown', undefined],
+  ['disabled', { ...served, isEnabled: false }],
+  ['misnamed', { ...served, isMisnamed: true }],
+])('what is parked for an issuer that is %s is no backlog that is sent, nor late', async (why, of) => {
+  const backlog = parkedUntil({ 'https://a|shop': 1_000 })
+  const issuers = { only: 'https://b', known: () => [{}], get: () => of }
+  const { headline, relyingParties } = await new StatusReader(sources({ backlog, issuers })).read()
+  expect(headline.kind).toBe('withheld')
+  expect(relyingParties).toMatchObject({
+    troubledTotal: 0,
+    rows: [{ issuer: 'https://a', clientId: 'shop', withheld: why, parked: 1 }],
+    withheld: { parked: 1, issuers: [{ issuer: 'https://a', why, parked: 1 }] },
+  })
+  expect(relyingParties.late).toBeUndefined()
+  expect(relyingParties.rows[0]).not.toHaveProperty('deadlineMs')
+})
+
+test('a finding tells what it is about: of several issuers, which; no key of a session', async () => {
+  const base = { check: 'key-published', severity: 'warning', remedy: 'publish it' } as const
+  const findings = [
+    { ...base, about: 'https://a kid-1', text: 'kid-1 is not published' },
+    { ...base, about: 'lr:session:{x|y}', text: 'lr:session:{x|y} is odd', summary: 'a key is odd' },
+  ]
+  const snapshot = await new StatusReader(sources({ checkup: { findings, unseen: [] } })).read()
+  expect(snapshot.findings.map(({ about }) => about)).toEqual(['https://a kid-1', undefined])
 })
