@@ -18,7 +18,7 @@ export interface MissingFromLogOptions {
   readonly formats: Formats
   readonly reader: LogReader
   /** Applies records to the store. Not guarded by the epoch, since it writes before there is one. */
-  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain' | 'runRemembered'>
+  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'settleCut' | 'runAgain' | 'runRemembered'>
 }
 
 export interface Missing {
@@ -98,6 +98,8 @@ export class MissingFromLog {
     )
     await this.#readAll('outcomes', later, take, signal, (...read) => reader.readOutcomes(...read))
     await store.settle(await believed.rest(signal))
+    for (const [trigger, outcomes] of await believed.withTriggers(signal))
+      await store.settleCut(trigger, outcomes)
     if (believed.disbelieved.count > 0) onDisbelieved(believed.disbelieved)
     // The first reading found their positions.
     await this.runAgain([...triggers.values()], starts, signal)

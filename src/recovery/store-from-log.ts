@@ -1,6 +1,6 @@
 import { claimedTime } from '../events/claimed-time.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
-import type { SettledByLog } from '../events/outcome.ts'
+import { type CutOutcome, outcomeId, type SettledByLog } from '../events/outcome.ts'
 import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { PartitionStart } from '../intake/start-plan.ts'
@@ -144,6 +144,30 @@ export class StoreFromLog {
   async settle(outcomes: readonly SettledByLog[]): Promise<void> {
     for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
       await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
+  }
+
+  /** Removes, of the registrations that a trigger ended, those whose outcome has one of these ids. */
+  async settleCut(trigger: WireRecord, outcomes: readonly CutOutcome[]): Promise<void> {
+    const { clock, pipeline, recovery } = this.#options
+    const steps: TriggerStep[] = []
+    pipeline.read(trigger, 'trigger', clock.now(), (decoded) => {
+      const step = pipeline.rebuildStep(decoded)
+      if (step !== undefined && 'ending' in step) steps.push(step)
+    })
+    const byId = new Map(outcomes.map((it) => [it.id, it]))
+    const answers = await recovery.owed(steps)
+    const settled = steps.flatMap(({ ending: { origin } }, i) =>
+      (answers[i] ?? []).flatMap(({ registrations, broken }) =>
+        [...registrations, ...broken].flatMap((it): SettledByLog[] => {
+          const outcome = byId.get(outcomeId(origin, it))
+          if (outcome === undefined) return []
+          const { id: _, trigger: __, ...times } = outcome
+          const { issuer, sessionId, oidcSessionId } = it
+          return [{ ...times, issuer, sessionId, oidcSessionId, origin }]
+        }),
+      ),
+    )
+    await this.settle(settled)
   }
 
   #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {

@@ -125,6 +125,12 @@ function site({ patterns, startFrom = 'latest', topics = { [INPUT]: 3, [OUTCOMES
       const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
       log.appendOutgoing(outcomeRecord(OUTCOMES, sent, registration, cause), 0, clock.nowMs)
     },
+    /** The topic took no more than the beginnings of its ids. */
+    settleCut: (registration: Registration, origin: TriggerOrigin) => {
+      const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
+      const cut = outcomeRecord(OUTCOMES, sent, registration, cause).shorter?.()?.shorter?.()
+      if (cut !== undefined) log.appendOutgoing(cut, 0, clock.nowMs)
+    },
     settle: (registration: Registration, partition: number) => {
       // The origin must exist, or the outcome is not believed.
       const origin = sampleOrigin({ topic: INPUT, partition: origins.partition, offset: 0 })
@@ -647,6 +653,28 @@ test('a login that the store has lost, and whose session it remembers as ended, 
   epoch.failOver(epoch.copy(), 'run-2')
   await ensure()
   expect(ranAgain).toEqual(['1/0'])
+})
+
+test('an outcome whose ids were cut settles the one registration of its trigger that has its id', async () => {
+  const { clock, ensure, epoch, held, log, register, settleCut, terminate } = site()
+  const sessionId = 's'.repeat(100)
+  const [one, two] = ['1', '2'].map((last) =>
+    sampleRegistration({
+      sessionId,
+      oidcSessionId: 'o'.repeat(100) + last,
+      registeredAtMs: clock.nowMs - HOUR,
+    }),
+  ) as [Registration, Registration]
+  await ensure()
+  register(one, 0)
+  register(two, 0)
+  terminate(sessionId, 1)
+  log.commit({ topic: INPUT, partition: 0 }, 2, { start: 0 })
+  log.commit({ topic: INPUT, partition: 1 }, 1, { start: 0 })
+  settleCut(one, { id: `${INPUT}/1/0@${clock.nowMs - 1_000}`, topic: INPUT, partition: 1, offset: 0 })
+  epoch.lose()
+  await ensure()
+  expect(await held([one, two])).toEqual([two.oidcSessionId])
 })
 
 test('an outcome whose trigger the log should hold and does not ends nothing, and is told', async () => {
