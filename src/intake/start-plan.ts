@@ -49,7 +49,9 @@ export interface PartitionStart extends AppliedPosition {
    * server than the one that answers now.
    */
   readonly isBehind: boolean
-  /** A replica has settled records of the partition with another store, and this one may lack them. */
+  /** The proof of the store with which the records before `committed` were settled, if a relay has noted it. */
+  readonly epoch?: string
+  /** That is not the one that the store shows: it may lack what was settled. */
   readonly isElsewhere: boolean
   /** The group's committed offset in this topic; `undefined` if there is none, or the broker has expired it. */
   readonly committed: number | undefined
@@ -100,6 +102,7 @@ export function planStart({
       appliedFrom: Math.max(store?.offset ?? low, low),
       ...(store !== undefined && store.offset < low && { lackedFrom: store.offset }),
       committed: group?.offset,
+      ...(group?.epoch !== undefined && { epoch: group.epoch }),
       isBehind: group?.start !== undefined && (store?.offset ?? -1) < group.offset,
       isElsewhere: group?.epoch !== undefined && epoch !== undefined && group.epoch !== epoch,
     }

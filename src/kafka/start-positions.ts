@@ -27,7 +27,7 @@ export interface StartRules {
 export interface StartPositions {
   readonly assigned: readonly AssignedPartition[]
   readonly topicIds: ReadonlyMap<string, string>
-  /** Another replica has settled records of these partitions with another store, which this one lacks. */
+  /** Another replica has settled records of these partitions with another store, and this one may lack them. */
   readonly isElsewhere: boolean
   /** Positions in a deleted topic. The new topic of that name is read from its beginning. */
   readonly voided: readonly GroupPosition[]
@@ -111,7 +111,7 @@ export async function pinStartPositions(
   const read = new Set(committed.map(({ topic }) => topic))
   const wanted = starts.filter((it) => mine.has(nameOf(it)) || !read.has(it.topic))
   await commitNews(member, wanted, before)
-  const isElsewhere = plan.some((it) => it.isBehind && it.isElsewhere && mine.has(nameOf(it)))
+  const isElsewhere = plan.some((it) => it.isElsewhere && mine.has(nameOf(it)))
   return { assigned, isElsewhere, topicIds, voided }
 }
 

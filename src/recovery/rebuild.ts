@@ -143,7 +143,7 @@ export class Rebuild {
       // A starting replica has written nothing elsewhere, but its group may never have read a topic.
       const starts = await this.#plan(shown)
       if (starts.some(isUnread) || (await this.#isOld(starts))) return false
-      await this.#commit(starts)
+      await this.#commit(starts, shown.id)
       await epoch.writePositions([], epoch.runId, await this.#newPatterns())
       return true
     }
@@ -203,7 +203,7 @@ export class Rebuild {
       this.#isDistrusted = true
       throw new RelayFault('LR_UNAVAILABLE', 'Redis was lost again during the rebuild')
     }
-    await this.#commit(starts)
+    await this.#commit(starts, proof.id)
     this.#noted = []
     onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
     return proof
@@ -225,14 +225,23 @@ export class Rebuild {
     await epoch.writePositions(noted, epoch.runId, inputs.selection.patterns)
   }
 
-  /** Commits for a group that the broker does not know. A group with members reads the positions from the store. */
-  async #commit(starts: readonly PartitionStart[]): Promise<void> {
+  /**
+   * Commits what the broker does not know: positions, and with which store they agree. A group with members reads the
+   * positions from the store, and notes the other itself.
+   */
+  async #commit(starts: readonly PartitionStart[], epoch: string): Promise<void> {
     const { groupId, reader } = this.#options
     const unknown = starts
+      .map((it) => ({ ...it, before: it.epoch, epoch }))
       .map((it) => ({ ...it, offset: it.kind === 'noted' ? appliedUpTo(it) : it.offset }))
       .filter(
-        ({ committed, kind, offset }) => committed === undefined || (kind === 'noted' && committed < offset),
+        ({ before, committed, kind, offset }) =>
+          committed === undefined ||
+          (before !== undefined && before !== epoch) ||
+          (kind === 'noted' && committed < offset),
       )
+      // What the group has settled stays committed, though the store has it applied again.
+      .map((it) => ({ ...it, offset: Math.max(it.offset, it.committed ?? 0) }))
     if (unknown.length > 0) await reader.commitForEmptyGroup(groupId, unknown)
   }
 

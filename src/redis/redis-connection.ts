@@ -236,8 +236,10 @@ export class RedisConnection {
   async #send(commands: readonly RedisCommand[], read: typeof reply): Promise<unknown[]> {
     if (!this.#isUp) throw new RelayFault('LR_UNAVAILABLE', 'Redis is not reachable')
     const count = this.#count
-    if (count === undefined) return (await Promise.allSettled(this.#write(commands))).map(read)
-    const answers = await Promise.allSettled(this.#write([...commands, count.send()]))
+    const counting = count?.send()
+    if (count === undefined || counting === undefined)
+      return (await Promise.allSettled(this.#write(commands))).map(read)
+    const answers = await Promise.allSettled(this.#write([...commands, counting]))
     count.take(answers.pop() as PromiseSettledResult<unknown>)
     return answers.map(read)
   }

@@ -4,6 +4,8 @@ import type { RedisCommand } from './redis-connection.ts'
 /** Fields of relays that were killed. Beyond so many they go, with those of living ones, which then count as rolled back. */
 const FIELDS_MAX = 1_000
 
+const REFUSED_MS = 1_000
+
 /** KEYS: hash. ARGV: own field, prefix of such fields. Returns the own count; '0' without one. */
 const RECALL = `
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return '0' end
@@ -25,19 +27,19 @@ const PREFIX = 'writes:'
  * Answers come in the order of the calls, so each must be one more than the last.
  */
 export class WriteCount {
-  /** Sent behind the commands of each call. */
-  readonly command: RedisCommand
+  readonly #command: RedisCommand
   readonly recall: RedisCommand
   readonly #field = PREFIX + randomUUID()
   readonly #key: string
   #last = 0
   #unanswered = 0
+  #refusedAtMs = Number.NEGATIVE_INFINITY
   #rollbacks = 0
 
   /** `key`: a hash in which the store keeps it. */
   constructor(key: string) {
     this.#key = key
-    this.command = ['HINCRBY', key, this.#field, 1]
+    this.#command = ['HINCRBY', key, this.#field, 1]
     this.recall = ['EVAL', RECALL, 1, key, this.#field, PREFIX]
   }
 
@@ -58,20 +60,30 @@ export class WriteCount {
 
   /** A new connection. Calls without an answer may have been carried out. `isSameRun`: of the same server. */
   begin(recalled: number, isSameRun: boolean): void {
+    if (!isSameRun) this.#refusedAtMs = Number.NEGATIVE_INFINITY
     if (isSameRun && recalled < this.#last) this.#rollbacks++
     this.#last = recalled
     this.#unanswered = 0
   }
 
-  send(): RedisCommand {
+  /**
+   * To be sent behind the commands of a call. None for a while after a refusal: a read-only replica answers it by an error for
+   * which the client connects anew, and reads must go on.
+   */
+  send(): RedisCommand | undefined {
+    if (performance.now() - this.#refusedAtMs < REFUSED_MS) return undefined
     this.#unanswered++
-    return this.command
+    return this.#command
   }
 
   /** A store that refuses writes for a while does not count. */
   take(answer: PromiseSettledResult<unknown>): void {
     this.#unanswered--
-    if (answer.status === 'rejected') return
+    if (answer.status === 'rejected') {
+      this.#refusedAtMs = performance.now()
+      return
+    }
+    this.#refusedAtMs = Number.NEGATIVE_INFINITY
     const count = Number(answer.value)
     if (count !== this.#last + 1) this.#rollbacks++
     this.#last = count

@@ -107,8 +107,9 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
 
 /** One after the other, so that a run of ten batches has them all. */
 function categoryOf(seed: number, without: readonly Category[]): BatchCategory {
-  const all = (Object.keys(batchCategories) as BatchCategory[]).filter((it) => !without.includes(it))
-  return all[seed % all.length] ?? 'calm'
+  const all = Object.keys(batchCategories) as BatchCategory[]
+  const found = all[seed % all.length] as BatchCategory
+  return without.includes(found) ? 'calm' : found
 }
 
 interface BatchParts {
