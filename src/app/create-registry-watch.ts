@@ -77,5 +77,6 @@ export function createRegistryWatch(parts: RegistryWatchParts): RegistryWatch {
       events.fault('rebuild', error, failures)
     },
     onLost: () => events.registryLost(),
+    onProved: () => assignment.commitSoon(),
   })
 }

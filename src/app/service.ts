@@ -31,6 +31,8 @@ import { RepeatedSteps } from '../lib/repeated-steps.ts'
 import { version } from '../lib/version.ts'
 import type { RegistryWatch } from '../recovery/registry-watch.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
+import { RedisKeys } from '../redis/redis-keys.ts'
+import { WriteCount } from '../redis/write-count.ts'
 import { RecentFailures } from '../status/recent-failures.ts'
 import { StatusPage } from '../status/status-page.ts'
 import { withoutIdentifiers } from '../status/without-identifiers.ts'
@@ -52,6 +54,7 @@ import { WebhookIntake } from './webhook-intake.ts'
 const START_RETRY_MS_MAX = 5_000
 /** After the attempts have ended or were parked: time for Kafka and Redis to take the rest. */
 const FLUSH_MS = 5_000
+const LEAVE_MS = 500
 /** For the answers to webhooks that have been read. */
 const WEBHOOKS_MS = 3_000
 
@@ -114,6 +117,7 @@ export class Service {
     this.#redis = new RedisConnection({
       url: config.redis.url,
       security: config.redis,
+      count: new WriteCount(new RedisKeys(config.redis.prefix, config.mode).epoch()),
       onSuspect: () => hurry('redis'),
       onUp: () => {
         redisFailures = 0
@@ -162,6 +166,8 @@ export class Service {
       kafka,
       inputs: this.#inputs,
       edges,
+      epoch: () => guard.epoch,
+      onElsewhere: () => this.#registryWatch.distrust(),
       recall: () => this.#registryWatch.positions(),
       keep: (positions) => this.#registryWatch.keepPositions(positions),
       groupId: config.kafka.groupId,
@@ -374,6 +380,7 @@ export class Service {
     await webhooks
     await Promise.all([this.#log.close(), this.#letterLog.close(), this.#webhookLog.close()])
     await this.#topics.close()
+    await settledWithin(this.#redis.leave(), LEAVE_MS)
     this.#redis.close()
     this.#issuers.close()
     this.#mapping.close()

@@ -1,4 +1,12 @@
-import { type Outcome, type OutcomeSubject, outcomeData, outcomeId, outcomeTypes } from '../events/outcome.ts'
+import {
+  OUTCOME_CUT,
+  type Outcome,
+  type OutcomeSubject,
+  outcomeCuts,
+  outcomeData,
+  outcomeId,
+  outcomeTypes,
+} from '../events/outcome.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { DeliveryCause } from './delivery.ts'
 import type { OutgoingRecord } from './outcome-log.ts'
@@ -48,19 +56,24 @@ function identityOf({ headers, value, shorter: ___, ...record }: OutgoingRecord)
   const identity = {
     ...record,
     value: JSON.stringify(Object.fromEntries(IDENTIFYING.map((name) => [name, data[name]]))),
-    headers: { ...kept, 'outcome-cut': 'details' },
+    headers: { ...kept, [OUTCOME_CUT]: outcomeCuts.details },
   }
   return { ...identity, shorter: () => withCutIds(identity) }
 }
 
-/** Enough for a person to find the delivery; for a program there is the `ce_id`. */
+/**
+ * Enough for a person to find the delivery. For a program there are the `ce_id` and the position of the trigger, from which
+ * the relay itself finds the registration.
+ */
 function withCutIds({ key, value, headers, ...record }: OutgoingRecord): OutgoingRecord {
-  const cut = (_name: string, it: unknown): unknown =>
-    typeof it === 'string' && it.length > ID_CHARACTERS_MAX ? `${it.slice(0, ID_CHARACTERS_MAX)}…` : it
+  const cut = (name: string, it: unknown): unknown =>
+    typeof it === 'string' && it.length > ID_CHARACTERS_MAX && name !== 'topic'
+      ? `${it.slice(0, ID_CHARACTERS_MAX)}…`
+      : it
   return {
     ...record,
     key: String(cut('key', key)),
     value: JSON.stringify(JSON.parse(String(value)), cut),
-    headers: { ...headers, ce_source: String(cut('', headers.ce_source)), 'outcome-cut': 'details, ids' },
+    headers: { ...headers, ce_source: String(cut('', headers.ce_source)), [OUTCOME_CUT]: outcomeCuts.ids },
   }
 }

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { isTime } from './claimed-time.ts'
 import type { Registration } from './registration.ts'
 import { isOrigin, type TriggerOrigin } from './trigger.ts'
-import { cloudEventType, type WireRecord } from './wire-record.ts'
+import { cloudEventType, headerOf, type RecordPosition, type WireRecord } from './wire-record.ts'
 
 /**
  * Why a delivery failed for good.
@@ -200,6 +200,20 @@ export interface SettledByLog extends Pick<Registration, 'issuer' | 'sessionId' 
   readonly recordedAtMs: number
 }
 
+/** The header of an outcome that its topic refused at full length. */
+export const OUTCOME_CUT = 'outcome-cut'
+/** Its values: what was cut. */
+export const outcomeCuts = { details: 'details', ids: 'details, ids' } as const
+
+/**
+ * An outcome of which only the beginnings of ids have fitted the topic. Together with its trigger, its own id tells which
+ * registration it settled: see `outcomeId`.
+ */
+export interface CutOutcome extends Omit<SettledByLog, 'issuer' | 'sessionId' | 'oidcSessionId' | 'origin'> {
+  readonly id: string
+  readonly trigger: RecordPosition
+}
+
 /** Whether the record says that a delivery was never made, which settles nothing. */
 export function isShadowed(record: WireRecord): boolean {
   return cloudEventType(record) === outcomeTypes.shadowed
@@ -208,7 +222,7 @@ export function isShadowed(record: WireRecord): boolean {
 /** The registration that an outcome record settled; `undefined` for any other record. */
 export function readOutcome(record: WireRecord): SettledByLog | undefined {
   const { timestampMs, value } = record
-  if (!isOutcome(record) || isShadowed(record) || value === null) return undefined
+  if (!isOutcome(record) || isShadowed(record) || value === null || hasCutIds(record)) return undefined
   try {
     const data = JSON.parse(value.toString('utf8')) as Record<string, unknown>
     const { issuer, sessionId, oidcSessionId, registeredAt, occurredAt } = data
@@ -227,6 +241,35 @@ export function readOutcome(record: WireRecord): SettledByLog | undefined {
   } catch {
     return undefined
   }
+}
+
+/** `undefined` for any other record. */
+export function readCutOutcome(record: WireRecord): CutOutcome | undefined {
+  const { timestampMs, value } = record
+  const id = headerOf(record, 'ce_id')
+  if (!isOutcome(record) || isShadowed(record) || value === null || id === undefined) return undefined
+  if (!hasCutIds(record)) return undefined
+  try {
+    const { registeredAt, occurredAt, trigger } = JSON.parse(value.toString('utf8')) as Record<
+      string,
+      unknown
+    >
+    const origin = readOrigin(trigger)
+    if (origin === undefined) return undefined
+    return {
+      id,
+      trigger: origin,
+      registeredAtMs: typeof registeredAt === 'number' ? registeredAt : writtenUntilMs(timestampMs),
+      ...(typeof occurredAt === 'number' && { occurredAtMs: occurredAt }),
+      recordedAtMs: timestampMs,
+    }
+  } catch {
+    return undefined
+  }
+}
+
+function hasCutIds(record: WireRecord): boolean {
+  return headerOf(record, OUTCOME_CUT) === outcomeCuts.ids
 }
 
 /** A record with an implausible time settles everything before it. */

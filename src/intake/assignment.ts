@@ -157,6 +157,11 @@ export class Assignment implements RecordListener {
     return this.#options.doesStartMove === true ? Math.max(start, tracker.committable) : start
   }
 
+  /** What commits say beside the offsets has changed. */
+  commitSoon(): void {
+    if (this.#queues.size > 0) this.#scheduleCommit()
+  }
+
   /** Accepts no more records. Resolves when no queue works any more, or after `ms`. */
   async stop(ms: number): Promise<void> {
     clearTimeout(this.#commitTimer)

@@ -32,7 +32,7 @@ export interface LogReader {
   /** Sets the positions of a group. False when it has members, since only they can commit then. */
   commitForEmptyGroup(
     groupId: string,
-    positions: readonly (AppliedPosition & Pick<PositionMetadata, 'pattern'>)[],
+    positions: readonly (AppliedPosition & Pick<PositionMetadata, 'epoch' | 'pattern'>)[],
   ): Promise<boolean>
   hasMembers(groupId: string): Promise<boolean>
   /**

@@ -69,6 +69,8 @@ export interface PositionMetadata {
   readonly topicId?: string
   /** Time of the last record taken before it. Milliseconds since the epoch. */
   readonly recordMs?: number
+  /** The proof of the store with which the records before it were settled. */
+  readonly epoch?: string
   /** The pattern that brings the topic: a sign that the group follows it, should Redis be lost. */
   readonly pattern?: string
 }

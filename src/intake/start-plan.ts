@@ -8,6 +8,7 @@ export interface CommittedPosition extends TopicPartition {
   /** `undefined` when something else committed it, such as an operator's tool or an earlier release. */
   readonly start?: number
   readonly topicId?: string
+  readonly epoch?: string
   readonly pattern?: string
 }
 
@@ -15,6 +16,8 @@ export interface StartFacts {
   readonly bounds: readonly PartitionBounds[]
   readonly committed: readonly CommittedPosition[]
   readonly applied: readonly AppliedPosition[]
+  /** The proof that the store shows. */
+  readonly epoch?: string | undefined
   /** By topic. Empty or missing if the cluster has no ids. */
   readonly topicIds: ReadonlyMap<string, string>
   readonly startFrom: 'latest' | 'earliest'
@@ -46,6 +49,10 @@ export interface PartitionStart extends AppliedPosition {
    * server than the one that answers now.
    */
   readonly isBehind: boolean
+  /** The proof of the store with which the records before `committed` were settled, if a relay has noted it. */
+  readonly epoch?: string
+  /** That is not the one that the store shows: it may lack what was settled. */
+  readonly isElsewhere: boolean
   /** The group's committed offset in this topic; `undefined` if there is none, or the broker has expired it. */
   readonly committed: number | undefined
   /** The store may lack records from this offset on. */
@@ -69,6 +76,7 @@ export function planStart({
   bounds,
   committed,
   applied,
+  epoch,
   topicIds,
   startFrom,
   isFollowed = () => false,
@@ -94,7 +102,9 @@ export function planStart({
       appliedFrom: Math.max(store?.offset ?? low, low),
       ...(store !== undefined && store.offset < low && { lackedFrom: store.offset }),
       committed: group?.offset,
+      ...(group?.epoch !== undefined && { epoch: group.epoch }),
       isBehind: group?.start !== undefined && (store?.offset ?? -1) < group.offset,
+      isElsewhere: group?.epoch !== undefined && epoch !== undefined && group.epoch !== epoch,
     }
     if (group !== undefined && (group.start === undefined || store === undefined)) {
       const { offset } = group
@@ -110,7 +120,7 @@ export function planStart({
       const isNoted = Math.max(offset, group?.offset ?? 0) < start
       return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
     }
-    const news = { ...here, appliedFrom: low, committed: undefined, isBehind: false }
+    const news = { ...here, appliedFrom: low, committed: undefined, isBehind: false, isElsewhere: false }
     if (knownTopics.has(topic) || isFollowed(topic))
       return { ...news, kind: 'added', offset: low, start: low }
     return startFrom === 'latest'

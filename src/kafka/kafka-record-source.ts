@@ -34,6 +34,10 @@ export interface KafkaRecordSourceOptions {
   /** Topics that a pattern brings are read from now on, or not any more. */
   readonly onTopics?: (change: TopicChange) => void
   readonly edges: LogEdges
+  /** The proof of the store that is worked with. */
+  readonly epoch: () => string | undefined
+  /** Partitions were assigned of which another replica has settled records with another store. */
+  readonly onElsewhere: () => void
   /**
    * Reads the positions in the store. Reading continues there, even if Kafka has dropped the group's offsets. `undefined` while
    * they cannot be known.
@@ -75,6 +79,7 @@ export class KafkaRecordSource implements RecordSource {
     this.#options = options
     this.#commits = new OffsetCommits({
       committable: () => this.#listener?.committable() ?? [],
+      epoch: options.epoch,
       onRefused: (error) => this.#noteRefusal(error),
     })
     this.#follower = new TopicFollower({
@@ -282,9 +287,12 @@ export class KafkaRecordSource implements RecordSource {
     try {
       const { doesStartMove, inputs, keep, recall, startFrom } = this.#options
       const remembered = this.#commits.positions()
-      const rules = { doesStartMove, inputs, keep, recall, remembered, startFrom }
+      const epoch = this.#options.epoch()
+      const rules = { doesStartMove, epoch, inputs, keep, recall, remembered, startFrom }
       const positions = await pinStartPositions(member, rules)
-      const { assigned } = positions
+      const { assigned, isElsewhere } = positions
+      // Before anything is read from there.
+      if (isElsewhere) this.#options.onElsewhere()
       this.#member = member
       this.#commits.begin(member, assigned)
       listener.onAssigned(assigned)

@@ -9,6 +9,8 @@ import { metadataText } from './position-metadata.ts'
 
 export interface OffsetCommitsOptions {
   readonly committable: () => readonly CommittablePosition[]
+  /** The proof of the store that is worked with. */
+  readonly epoch: () => string | undefined
   /** The group has refused a commit of the current membership. */
   readonly onRefused: (error: unknown) => void
 }
@@ -24,7 +26,7 @@ export class OffsetCommits {
   readonly #options: OffsetCommitsOptions
   #member: GroupMember | undefined
   #committing: Promise<void> | undefined
-  readonly #committed = new Map<string, number>()
+  readonly #committed = new Map<string, string>()
   /** The metadata of each partition's commits. */
   readonly #metadata = new Map<string, PositionMetadata>()
 
@@ -38,7 +40,8 @@ export class OffsetCommits {
     this.#committed.clear()
     this.#metadata.clear()
     for (const partition of assigned) {
-      this.#committed.set(nameOf(partition), partition.position)
+      const { epoch, position: offset } = partition
+      this.#committed.set(nameOf(partition), markOf({ offset, ...(epoch !== undefined && { epoch }) }))
       this.describe(partition)
     }
   }
@@ -55,7 +58,10 @@ export class OffsetCommits {
 
   /** The positions of the current or last membership. */
   positions(): GroupPosition[] {
-    return this.#options.committable().map((it) => ({ ...this.#metadata.get(nameOf(it)), ...it }))
+    const { committable, epoch: epochNow } = this.#options
+    const epoch = epochNow()
+    const current = epoch === undefined ? {} : { epoch }
+    return committable().map((it) => ({ ...this.#metadata.get(nameOf(it)), ...it, ...current }))
   }
 
   /** Ends the membership. The next one does not wait for a commit under way. */
@@ -87,7 +93,7 @@ export class OffsetCommits {
     const topics = new Map<string, { partition: number; offset: string; metadata: string }[]>()
     const committing: GroupPosition[] = []
     for (const position of this.positions()) {
-      if (this.#committed.get(nameOf(position)) === position.offset) continue
+      if (this.#committed.get(nameOf(position)) === markOf(position)) continue
       committing.push(position)
       const list = topics.get(position.topic) ?? []
       const { partition, offset } = position
@@ -103,8 +109,13 @@ export class OffsetCommits {
       throw inPlainWords(error)
     }
     if (this.#member !== member) return
-    for (const position of committing) this.#committed.set(nameOf(position), position.offset)
+    for (const position of committing) this.#committed.set(nameOf(position), markOf(position))
   }
+}
+
+/** What is committed once. */
+function markOf({ epoch = '', offset }: Pick<GroupPosition, 'epoch' | 'offset'>): string {
+  return `${offset} ${epoch}`
 }
 
 async function answered(answer: Promise<void>): Promise<void> {

@@ -17,6 +17,8 @@ export interface StartRules {
   readonly remembered: readonly GroupPosition[]
   /** Reads the positions in the store; `undefined` while they cannot be known. */
   readonly recall: () => Promise<readonly AppliedPosition[] | undefined>
+  /** The proof of the store that is worked with. */
+  readonly epoch: string | undefined
   readonly inputs: InputTopics
   /** Keeps positions that somebody else has set in the store. Throws when it cannot. */
   readonly keep: (positions: readonly AppliedPosition[]) => Promise<void>
@@ -25,6 +27,8 @@ export interface StartRules {
 export interface StartPositions {
   readonly assigned: readonly AssignedPartition[]
   readonly topicIds: ReadonlyMap<string, string>
+  /** Another replica has settled records of these partitions with another store, and this one may lack them. */
+  readonly isElsewhere: boolean
   /** Positions in a deleted topic. The new topic of that name is read from its beginning. */
   readonly voided: readonly GroupPosition[]
 }
@@ -36,10 +40,10 @@ export interface StartPositions {
  */
 export async function pinStartPositions(
   member: GroupMember,
-  { doesStartMove, inputs, keep, recall, remembered, startFrom }: StartRules,
+  { doesStartMove, epoch, inputs, keep, recall, remembered, startFrom }: StartRules,
 ): Promise<StartPositions> {
   const topics = [...member.partitionsPerSubscribedTopic.keys()]
-  if (topics.length === 0) return { assigned: [], topicIds: new Map(), voided: [] }
+  if (topics.length === 0) return { assigned: [], isElsewhere: false, topicIds: new Map(), voided: [] }
   const topicIds = await fetchTopicIds(member.cluster, topics)
   // Of all partitions, whoever reads them: the group knows a topic if it has read one of them.
   const committed = await committedOf(
@@ -70,7 +74,7 @@ export async function pinStartPositions(
   const bounds = await fetchBounds(member.cluster, topics, others)
   const before = byName(committed)
   const plan = planStart({
-    ...{ applied, bounds, committed, doesStartMove, isFollowed, startFrom, topicIds },
+    ...{ applied, bounds, committed, doesStartMove, epoch, isFollowed, startFrom, topicIds },
     patternOf: (topic) => inputs.patternOf(topic),
   })
   const starts = plan.map(({ topic, partition, offset, pattern, start, topicId }): AssignedPartition => {
@@ -80,6 +84,7 @@ export async function pinStartPositions(
       partition,
       start,
       position: offset,
+      ...(epoch !== undefined && { epoch }),
       ...(pattern !== undefined && { pattern }),
       ...(recordMs !== undefined && { recordMs }),
       ...(topicId !== '' && { topicId }),
@@ -106,7 +111,8 @@ export async function pinStartPositions(
   const read = new Set(committed.map(({ topic }) => topic))
   const wanted = starts.filter((it) => mine.has(nameOf(it)) || !read.has(it.topic))
   await commitNews(member, wanted, before)
-  return { assigned, topicIds, voided }
+  const isElsewhere = plan.some((it) => it.isElsewhere && mine.has(nameOf(it)))
+  return { assigned, isElsewhere, topicIds, voided }
 }
 
 /**
@@ -154,6 +160,7 @@ async function commitNews(
       before.offset < it.position ||
       before.start !== it.start ||
       before.topicId !== it.topicId ||
+      (it.epoch !== undefined && before.epoch !== it.epoch) ||
       before.pattern !== it.pattern
     )
   })

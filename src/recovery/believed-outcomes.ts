@@ -1,4 +1,11 @@
-import { isOutcome, isShadowed, readOutcome, type SettledByLog } from '../events/outcome.ts'
+import {
+  type CutOutcome,
+  isOutcome,
+  isShadowed,
+  readCutOutcome,
+  readOutcome,
+  type SettledByLog,
+} from '../events/outcome.ts'
 import type { TopicPartition } from '../events/wire-record.ts'
 import { positionOf, type RecordPosition, type WireRecord } from '../events/wire-record.ts'
 import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
@@ -29,6 +36,7 @@ export class BelievedOutcomes {
   readonly #topics: readonly string[]
   readonly #reader: LogReader
   readonly #read = new Map<string, { range: PartitionRange; origins: OffsetSet }>()
+  readonly #cut: CutOutcome[] = []
   #waiting: { readonly outcome: SettledByLog; readonly record: RecordPosition }[] = []
 
   constructor(reader: LogReader, inputTopics: readonly string[], outcomeTopic: string, formats: Formats) {
@@ -63,7 +71,11 @@ export class BelievedOutcomes {
       return undefined
     }
     const outcome = readOutcome(record)
-    if (outcome === undefined) return undefined
+    if (outcome === undefined) {
+      const cut = readCutOutcome(record)
+      if (cut !== undefined) this.#cut.push(cut)
+      return undefined
+    }
     const { origin } = outcome
     if (origin !== undefined && this.#isRead(origin)) return outcome
     const { topic, partition, offset } = record
@@ -86,6 +98,20 @@ export class BelievedOutcomes {
       this.#disbelieve(record)
       return []
     })
+  }
+
+  /**
+   * Outcomes with cut ids, each with its trigger, now that everything is read. Those are left out whose trigger the log does
+   * not hold, also if retention has dropped it: what they settled cannot be told.
+   */
+  async withTriggers(signal: AbortSignal): Promise<[trigger: WireRecord, outcomes: readonly CutOutcome[]][]> {
+    const byTrigger = Map.groupBy(this.#cut.splice(0), ({ trigger }) => positionOf(trigger))
+    const found: [WireRecord, readonly CutOutcome[]][] = []
+    const positions = [...byTrigger.values()].flatMap(([first]) => first?.trigger ?? [])
+    await lookUpOrigins(this.#reader, this.#topics, this.#formats, positions, signal, (record) =>
+      found.push([record, byTrigger.get(positionOf(record)) ?? []]),
+    )
+    return found
   }
 
   #disbelieve({ topic, partition, offset }: RecordPosition): void {

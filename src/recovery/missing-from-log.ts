@@ -1,9 +1,10 @@
 import { isOutcome } from '../events/outcome.ts'
-import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
+import { positionOf, type TopicPartition, type WireRecord } from '../events/wire-record.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
 import { type LogReader, type PartitionBounds, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
 import type { RecordBatch } from '../intake/record-source.ts'
 import type { PartitionStart } from '../intake/start-plan.ts'
+import type { TriggerStep } from '../intake/trigger-step.ts'
 import { BelievedOutcomes, type DisbelievedOutcomes } from './believed-outcomes.ts'
 import type { Formats } from './origin-lookup.ts'
 import type { StoreFromLog } from './store-from-log.ts'
@@ -17,7 +18,7 @@ export interface MissingFromLogOptions {
   readonly formats: Formats
   readonly reader: LogReader
   /** Applies records to the store. Not guarded by the epoch, since it writes before there is one. */
-  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'runAgain'>
+  readonly store: Pick<StoreFromLog, 'register' | 'settle' | 'settleCut' | 'runAgain' | 'runRemembered'>
 }
 
 export interface Missing {
@@ -55,6 +56,15 @@ export class MissingFromLog {
     const inputFrom = new Map(missing.inputs.map((it) => [nameOf(it), it.from]))
     const triggers = new Map<string, PartitionRange>()
     const believed = new BelievedOutcomes(reader, inputTopics, outcomeTopic, formats)
+    // By registration that is made anew: an ending that is remembered, and whose trigger is not run again below. A relay
+    // delivered it, and the store has lost what became of that; or one resolved it while the registration was missing.
+    const remembered = new Map<string, TriggerStep>()
+    const remember = (step: TriggerStep): void => {
+      const { origin } = step.ending
+      if (origin.offset >= (inputFrom.get(nameOf(origin)) ?? Infinity)) return
+      const { issuer, sessionId } = step as Extract<TriggerStep, { kind: 'end-session' }>
+      remembered.set(`${issuer}\n${sessionId}\n${positionOf(origin)}`, step)
+    }
     const take = async (records: readonly WireRecord[]): Promise<void> => {
       for (const record of records) believed.note(record)
       const wanted = records.filter((record) => {
@@ -67,7 +77,7 @@ export class MissingFromLog {
         triggers.set(nameOf(record), { topic, partition, from, to: offset + 1 })
         return formats.mayConcern(record, 'registration') || formats.mayConcern(record, 'client')
       })
-      await store.register(wanted, (record) => believed.take(record))
+      await store.register(wanted, (record) => believed.take(record), remember)
     }
     const read = async (phase: 'registrations' | 'outcomes', ranges: readonly PartitionRange[]) => {
       believed.expect(ranges)
@@ -88,9 +98,13 @@ export class MissingFromLog {
     )
     await this.#readAll('outcomes', later, take, signal, (...read) => reader.readOutcomes(...read))
     await store.settle(await believed.rest(signal))
+    for (const [trigger, outcomes] of await believed.withTriggers(signal))
+      await store.settleCut(trigger, outcomes)
     if (believed.disbelieved.count > 0) onDisbelieved(believed.disbelieved)
     // The first reading found their positions.
     await this.runAgain([...triggers.values()], starts, signal)
+    const startOf = startsByName(starts)
+    await store.runRemembered([...remembered.values()], (origin) => startOf.get(nameOf(origin)), signal)
   }
 
   async runAgain(
@@ -99,7 +113,7 @@ export class MissingFromLog {
     signal: AbortSignal,
   ): Promise<void> {
     const { store } = this.#options
-    const startOf = new Map(starts.map((it) => [nameOf(it), it]))
+    const startOf = startsByName(starts)
     const take = (records: readonly WireRecord[]) =>
       store.runAgain(records, (record) => startOf.get(nameOf(record)), signal)
     await this.#readAll('triggers', ranges, take, signal)
@@ -129,6 +143,10 @@ export class MissingFromLog {
       signal,
     )
   }
+}
+
+function startsByName(starts: readonly PartitionStart[]): ReadonlyMap<string, PartitionStart> {
+  return new Map(starts.map((it) => [nameOf(it), it]))
 }
 
 function isSame(one: TopicPartition, other: TopicPartition): boolean {

@@ -13,8 +13,8 @@ const WINDOWS_MAX = 200
 
 /**
  * Looks up whether the log holds the triggers that outcomes name. The answer is false if another record, or none, is at that
- * position; true if retention may have dropped it. `topics`: all topics that the relay reads. Throws when the log is out of
- * reach.
+ * position; true if retention may have dropped it. `topics`: all topics that the relay reads. `take` gets each record that is
+ * there. Throws when the log is out of reach.
  */
 export async function lookUpOrigins(
   reader: LogReader,
@@ -22,7 +22,9 @@ export async function lookUpOrigins(
   formats: Formats,
   origins: readonly RecordPosition[],
   signal: AbortSignal,
+  take: (record: WireRecord) => void = () => undefined,
 ): Promise<(origin: RecordPosition) => boolean> {
+  const wanted = new Set(origins.map(positionOf))
   if (origins.length === 0) return () => false
   const bounds = new Map((await reader.bounds(topics)).map((it) => [nameOf(it), { end: it.to, ...it }]))
   const found = new Set<string>()
@@ -30,7 +32,11 @@ export async function lookUpOrigins(
     reader.read(
       [window],
       async ({ records }) => {
-        for (const record of records) if (mayBeOrigin(record, formats)) found.add(positionOf(record))
+        for (const record of records) {
+          if (!wanted.has(positionOf(record)) || !mayBeOrigin(record, formats)) continue
+          found.add(positionOf(record))
+          take(record)
+        }
       },
       signal,
     )

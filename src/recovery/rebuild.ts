@@ -51,6 +51,8 @@ export class Rebuild {
   readonly #owner = randomUUID()
   #last: StoreProof | undefined
   #isDistrusted = false
+  /** Replicas have worked with another store since this one was proved. */
+  #isSplit = false
   /** Positions of an unfinished first start: a group with members accepts no commit of them, and the store may be lost. */
   #noted: readonly AppliedPosition[] = []
 
@@ -59,9 +61,15 @@ export class Rebuild {
     this.#log = new MissingFromLog(options)
   }
 
-  /** The store has gone back in time although it shows the epoch that this replica uses. */
+  /** This replica has lost the store. If that still shows the epoch that the replica uses, it has gone back in time. */
   distrust(): void {
     this.#isDistrusted = true
+  }
+
+  /** Another replica has worked with another store since this one was proved, and this replica continues its work. */
+  distrustSince(): void {
+    this.#isDistrusted = true
+    this.#isSplit = true
   }
 
   /**
@@ -72,8 +80,9 @@ export class Rebuild {
     const { epoch, onProgress } = this.#options
     let isReported = false
     while (!signal.aborted) {
+      const { rollbacks } = epoch
       const shown = await epoch.read()
-      if (shown !== undefined && (await this.#isEnough(shown))) {
+      if (shown !== undefined && (await this.#isEnough(shown)) && epoch.rollbacks === rollbacks) {
         return this.#adopt({ id: shown.id, runId: epoch.runId })
       }
       if (await epoch.lock(this.#owner, LOCK_MS)) {
@@ -121,6 +130,7 @@ export class Rebuild {
     if (proof !== undefined) {
       this.#last = proof
       this.#isDistrusted = false
+      this.#isSplit = false
     }
     return proof
   }
@@ -131,9 +141,9 @@ export class Rebuild {
     if (!shown.isOfThisRun) return false
     if (this.#last === undefined) {
       // A starting replica has written nothing elsewhere, but its group may never have read a topic.
-      const starts = await this.#plan()
+      const starts = await this.#plan(shown)
       if (starts.some(isUnread) || (await this.#isOld(starts))) return false
-      await this.#commit(starts)
+      await this.#commit(starts, shown.id)
       await epoch.writePositions([], epoch.runId, await this.#newPatterns())
       return true
     }
@@ -146,7 +156,8 @@ export class Rebuild {
    */
   async #isOld(starts: readonly PartitionStart[]): Promise<boolean> {
     const { groupId, reader } = this.#options
-    return starts.some(({ isBehind }) => isBehind) && !(await reader.hasMembers(groupId))
+    if (!starts.some(({ isBehind, isElsewhere }) => isBehind || isElsewhere)) return false
+    return !(await reader.hasMembers(groupId))
   }
 
   #isLast(shown: StoredEpoch | undefined): boolean {
@@ -157,11 +168,11 @@ export class Rebuild {
 
   async #complete(signal: AbortSignal): Promise<StoreProof> {
     const { clock, epoch, onProgress } = this.#options
-    const { runId } = epoch
+    const { rollbacks, runId } = epoch
     // Another replica may have finished between the read of the epoch and the lock.
     const shown = await epoch.read()
     if (shown === undefined) await epoch.clearPositions()
-    const starts = await this.#plan()
+    const starts = await this.#plan(shown)
     const isOld =
       this.#last === undefined ? await this.#isOld(starts) : this.#isDistrusted && this.#isLast(shown)
     const isProved = shown?.isOfThisRun === true && !isOld
@@ -187,8 +198,12 @@ export class Rebuild {
     const proof = isProved
       ? { id: (shown as StoredEpoch).id, runId }
       : await epoch.confirm(this.#owner, clock.now(), runId)
-    if (proof === undefined) throw new RelayFault('LR_UNAVAILABLE', 'Redis was lost again during the rebuild')
-    await this.#commit(starts)
+    if (proof === undefined || epoch.rollbacks !== rollbacks) {
+      // Whatever it shows now, a part of the work may be missing.
+      this.#isDistrusted = true
+      throw new RelayFault('LR_UNAVAILABLE', 'Redis was lost again during the rebuild')
+    }
+    await this.#commit(starts, proof.id)
     this.#noted = []
     onProgress({ phase: 'done', records: 0, recordsTotal: 0 })
     return proof
@@ -210,18 +225,27 @@ export class Rebuild {
     await epoch.writePositions(noted, epoch.runId, inputs.selection.patterns)
   }
 
-  /** Commits for a group that the broker does not know. A group with members reads the positions from the store. */
-  async #commit(starts: readonly PartitionStart[]): Promise<void> {
+  /**
+   * Commits what the broker does not know: positions, and with which store they agree. A group with members reads the
+   * positions from the store, and notes the other itself.
+   */
+  async #commit(starts: readonly PartitionStart[], epoch: string): Promise<void> {
     const { groupId, reader } = this.#options
     const unknown = starts
+      .map((it) => ({ ...it, before: it.epoch, epoch }))
       .map((it) => ({ ...it, offset: it.kind === 'noted' ? appliedUpTo(it) : it.offset }))
       .filter(
-        ({ committed, kind, offset }) => committed === undefined || (kind === 'noted' && committed < offset),
+        ({ before, committed, kind, offset }) =>
+          committed === undefined ||
+          (before !== undefined && before !== epoch) ||
+          (kind === 'noted' && committed < offset),
       )
+      // What the group has settled stays committed, though the store has it applied again.
+      .map((it) => ({ ...it, offset: Math.max(it.offset, it.committed ?? 0) }))
     if (unknown.length > 0) await reader.commitForEmptyGroup(groupId, unknown)
   }
 
-  async #plan(): Promise<PartitionStart[]> {
+  async #plan(shown?: StoredEpoch): Promise<PartitionStart[]> {
     const { doesStartMove, epoch, groupId, inputs, reader, startFrom } = this.#options
     const inputTopics = await inputs.look()
     const [topicIds, committed, applied, followed] = await Promise.all([
@@ -236,7 +260,7 @@ export class Rebuild {
     const noted = this.#noted.filter((it) => ![...committed, ...applied].some((known) => isSame(it, known)))
     const known = [...applied, ...noted]
     return planStart({
-      ...{ bounds, committed, applied: known, doesStartMove, startFrom, topicIds },
+      ...{ bounds, committed, applied: known, doesStartMove, epoch: shown?.id, startFrom, topicIds },
       isFollowed: (topic) => inputs.isOf(followed, topic),
       patternOf: (topic) => inputs.patternOf(topic),
     })
@@ -269,7 +293,10 @@ export class Rebuild {
       const behind = starts
         .filter((it) => !isUnread(it))
         .map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
-      return { inputs: [...first, ...behind], outcomes: await since(shown.heartbeatMs) }
+      // Later heartbeats are those of replicas that did not know of the others.
+      const isSplit = this.#last === undefined ? starts.some(({ isElsewhere }) => isElsewhere) : this.#isSplit
+      const timeMs = isSplit ? shown.provedAtMs : shown.heartbeatMs
+      return { inputs: [...first, ...behind], outcomes: await since(timeMs) }
     }
     // Some registrations of a topic that the group has never read may be settled already.
     if (this.#last === undefined) return { inputs: first, outcomes }

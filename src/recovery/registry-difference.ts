@@ -1,6 +1,6 @@
 import { registrationKey } from '../delivery/delivery.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
-import { isOutcome, type SettledByLog } from '../events/outcome.ts'
+import { type CutOutcome, isOutcome, outcomeId, type SettledByLog } from '../events/outcome.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import { hiddenIn, type LogReader, type PartitionBounds, type PartitionRange } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
@@ -37,6 +37,7 @@ export type Difference = RegistrationKey & {
 /** Ids may be reused after a logout, so only the last registration and the last outcome of a key count. */
 interface Logged extends RegistrationKey {
   readonly clientId?: string
+  readonly userId?: string
   readonly registeredAtMs?: number
   readonly outcome?: SettledByLog
 }
@@ -137,6 +138,8 @@ export class RegistryDifference {
     )
     await this.#readPart(hidden, (...reading) => reader.readOutcomes(...reading), signal)
     for (const outcome of await this.#believed.rest(signal)) this.#settle(outcome)
+    for (const [trigger, outcomes] of await this.#believed.withTriggers(signal))
+      this.#settleCut(trigger, outcomes)
   }
 
   async #readPart(
@@ -169,9 +172,9 @@ export class RegistryDifference {
     const step = this.#options.pipeline.step(decoded)
     this.#hasClients ||= step?.kind === 'configure-client'
     if (step?.kind !== 'register') return
-    const { clientId, registeredAtMs = 0 } = step.registration
+    const { clientId, registeredAtMs = 0, userId } = step.registration
     if ((this.#entry(step.registration).registeredAtMs ?? 0) <= registeredAtMs)
-      this.#note(step.registration, { clientId, registeredAtMs })
+      this.#note(step.registration, { clientId, registeredAtMs, userId })
   }
 
   #settle(outcome: SettledByLog): void {
@@ -179,10 +182,25 @@ export class RegistryDifference {
     if (known === undefined || isEarlier(known, outcome)) this.#note(outcome, { outcome })
   }
 
+  /** Settles, of the registrations that a trigger may have ended, those whose outcome has one of these ids. */
+  #settleCut(trigger: WireRecord, outcomes: readonly CutOutcome[]): void {
+    const { clock, pipeline } = this.#options
+    const byId = new Map(outcomes.map((it) => [it.id, it]))
+    pipeline.read(trigger, 'trigger', clock.now(), (decoded) => {
+      if (decoded.kind !== 'trigger') return
+      const { issuer, origin, sessionId, userId } = decoded.trigger
+      for (const it of [...this.#logged.values()]) {
+        if (it.issuer !== issuer) continue
+        if (sessionId === undefined ? it.userId !== userId : it.sessionId !== sessionId) continue
+        const outcome = byId.get(outcomeId(origin, it))
+        if (outcome !== undefined) this.#settle({ ...outcome, ...keyOf(it) })
+      }
+    })
+  }
+
   /** An outcome in another partition may be read before its registration. */
-  #entry({ issuer, sessionId, oidcSessionId }: RegistrationKey): Logged {
-    const key = { issuer, sessionId, oidcSessionId }
-    return this.#logged.get(registrationKey(key)) ?? key
+  #entry(key: RegistrationKey): Logged {
+    return this.#logged.get(registrationKey(key)) ?? keyOf(key)
   }
 
   #note(key: RegistrationKey, more: Partial<Logged>): void {
@@ -235,6 +253,10 @@ export class RegistryDifference {
     if (found.difference === 'unlogged') return logged === undefined ? [found] : []
     return [found]
   }
+}
+
+function keyOf({ issuer, sessionId, oidcSessionId }: RegistrationKey) {
+  return { issuer, sessionId, oidcSessionId }
 }
 
 function endBefore(before: readonly PartitionRange[], { topic, partition, from }: PartitionRange): number {

@@ -11,8 +11,10 @@ export interface RegistryWatchOptions {
   readonly clock: { now(): number }
   readonly epoch: EpochStore
   readonly guard: EpochGuard
-  readonly rebuild: Pick<Rebuild, 'ensure' | 'distrust'>
+  readonly rebuild: Pick<Rebuild, 'ensure' | 'distrust' | 'distrustSince'>
   readonly onLost: () => void
+  /** The store is proved, perhaps anew. */
+  readonly onProved?: () => void
   readonly onError: (error: unknown, failures: number) => void
 }
 
@@ -29,7 +31,6 @@ const RETRY_MS_MAX = 5_000
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
   readonly #written = new Map<string, AppliedPosition>()
-  #beats = 0
   #heartbeatAtMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
 
@@ -45,6 +46,12 @@ export class RegistryWatch {
 
   async stopped(): Promise<void> {
     await this.#running
+  }
+
+  /** The store lacks what another replica has done with another one, and has it completed. Nothing counts until then. */
+  distrust(): void {
+    this.#options.guard.lose()
+    this.#options.rebuild.distrustSince()
   }
 
   /** The positions in the store. `undefined` while it is not proved or out of reach. */
@@ -86,7 +93,7 @@ export class RegistryWatch {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { epoch, guard, onLost } = this.#options
+    const { epoch, guard, onLost, rebuild } = this.#options
     while (!signal.aborted) {
       await delay(LOOK_MS, signal)
       if (signal.aborted) return
@@ -95,31 +102,26 @@ export class RegistryWatch {
         (shown) => guard.accepts(shown?.id, epoch.runId),
         () => true,
       )
-      if (isIntact && (await this.#heartbeat())) continue
+      if (isIntact) {
+        await this.#heartbeat()
+        continue
+      }
       guard.lose()
+      // It may show the epoch that it was proved with, and have gone back in time all the same.
+      rebuild.distrust()
       onLost()
       await this.#restore(signal)
     }
   }
 
-  /** False when the store has gone back in time without showing another epoch. */
-  async #heartbeat(): Promise<boolean> {
-    const { clock, epoch, guard, rebuild } = this.#options
-    if (performance.now() - this.#heartbeatAtMs < HEARTBEAT_MS) return true
+  async #heartbeat(): Promise<void> {
+    const { clock, epoch, guard } = this.#options
+    if (performance.now() - this.#heartbeatAtMs < HEARTBEAT_MS) return
     this.#heartbeatAtMs = performance.now()
     // Another server may answer by now. It must not get a heartbeat.
-    if (!guard.isIntact) return true
-    const before = this.#beats
-    const beats = await epoch.heartbeat(clock.now()).catch(() => undefined)
-    if (beats === undefined) return true
-    this.#beats = beats
-    if (beats > before) {
-      // Not before: the positions would claim that a store that has gone back lacks nothing.
-      await this.writePositions()
-      return true
-    }
-    rebuild.distrust()
-    return false
+    if (!guard.isIntact) return
+    await epoch.heartbeat(clock.now()).catch(() => undefined)
+    await this.writePositions()
   }
 
   async #restore(signal: AbortSignal): Promise<void> {
@@ -127,9 +129,10 @@ export class RegistryWatch {
     for (let failures = 0; !signal.aborted; ) {
       try {
         const proof = await rebuild.ensure(signal)
-        this.#beats = 0
         this.#written.clear()
-        if (proof !== undefined) guard.adopt(proof)
+        if (proof === undefined) return
+        guard.adopt(proof)
+        this.#options.onProved?.()
         return
       } catch (error) {
         if (signal.aborted) return

@@ -1,7 +1,7 @@
 import { claimedTime } from '../events/claimed-time.ts'
 import type { DecodeResult } from '../events/decoding/decode-record.ts'
-import type { SettledByLog } from '../events/outcome.ts'
-import type { WireRecord } from '../events/wire-record.ts'
+import { type CutOutcome, outcomeId, type SettledByLog } from '../events/outcome.ts'
+import type { TopicPartition, WireRecord } from '../events/wire-record.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { PartitionStart } from '../intake/start-plan.ts'
 import type { TriggerStep } from '../intake/trigger-step.ts'
@@ -51,12 +51,14 @@ export class StoreFromLog {
   }
 
   /**
-   * Configures clients, creates registrations, and removes those that an outcome settles, in any order. `outcomeOf`: the believed outcome that a
-   * record holds, if any.
+   * Configures clients, creates registrations, and removes those that an outcome settles, in any order. `outcomeOf`: the
+   * believed outcome that a record holds, if any. `onEnded`: called for a registration whose session the store remembers as
+   * ended.
    */
   async register(
     records: readonly WireRecord[],
     outcomeOf: (record: WireRecord) => SettledByLog | undefined,
+    onEnded: (ended: TriggerStep) => void,
   ): Promise<void> {
     const { clock, pipeline, registry, sessionLifetimeMs } = this.#options
     const now = clock.now()
@@ -74,7 +76,14 @@ export class StoreFromLog {
       settled = []
     }
     const apply = async (registered: RegistryStep[], outcomes: SettledByLog[]): Promise<void> => {
-      if (registered.length > 0) await registry.apply(registered)
+      const answers = registered.length > 0 ? await registry.apply(registered) : []
+      for (const [i, answer] of answers.entries()) {
+        const step = registered[i]
+        if (answer.kind !== 'registered' || answer.endedBy === undefined || step?.kind !== 'register')
+          continue
+        const { issuer, sessionId } = step.registration
+        onEnded({ kind: 'end-session', issuer, sessionId, ending: answer.endedBy })
+      }
       if (outcomes.length > 0) await registry.forget(outcomes)
     }
     const take = (decoded: DecodeResult): void => {
@@ -117,10 +126,48 @@ export class StoreFromLog {
     await this.#run(items, signal)
   }
 
+  /** Runs endings again that the store remembers, as `runAgain` does with their triggers. */
+  async runRemembered(
+    endings: readonly TriggerStep[],
+    startOf: (origin: TopicPartition) => PartitionStart | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const items = endings.map((step): Item => {
+      const { origin } = step.ending
+      return { step, fate: origin.offset < (startOf(origin)?.start ?? 0) ? 'over' : 'run' }
+    })
+    for (let i = 0; i < items.length; i += TRIGGERS_AT_ONCE)
+      await this.#run(items.slice(i, i + TRIGGERS_AT_ONCE), signal)
+  }
+
   /** Removes registrations of outcomes that were believed later. */
   async settle(outcomes: readonly SettledByLog[]): Promise<void> {
     for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
       await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
+  }
+
+  /** Removes, of the registrations that a trigger ended, those whose outcome has one of these ids. */
+  async settleCut(trigger: WireRecord, outcomes: readonly CutOutcome[]): Promise<void> {
+    const { clock, pipeline, recovery } = this.#options
+    const steps: TriggerStep[] = []
+    pipeline.read(trigger, 'trigger', clock.now(), (decoded) => {
+      const step = pipeline.rebuildStep(decoded)
+      if (step !== undefined && 'ending' in step) steps.push(step)
+    })
+    const byId = new Map(outcomes.map((it) => [it.id, it]))
+    const answers = await recovery.owed(steps)
+    const settled = steps.flatMap(({ ending: { origin } }, i) =>
+      (answers[i] ?? []).flatMap(({ registrations, broken }) =>
+        [...registrations, ...broken].flatMap((it): SettledByLog[] => {
+          const outcome = byId.get(outcomeId(origin, it))
+          if (outcome === undefined) return []
+          const { id: _, trigger: __, ...times } = outcome
+          const { issuer, sessionId, oidcSessionId } = it
+          return [{ ...times, issuer, sessionId, oidcSessionId, origin }]
+        }),
+      ),
+    )
+    await this.settle(settled)
   }
 
   #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {

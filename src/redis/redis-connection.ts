@@ -6,6 +6,7 @@ import { FOREIGN, isWrongType, SuspectKeys } from './foreign-keys.ts'
 import { otherTransport } from './other-transport.ts'
 import { RedisConnector } from './redis-connector.ts'
 import { explainRefusal, inPlainWords } from './redis-refusal.ts'
+import type { WriteCount } from './write-count.ts'
 
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 
@@ -26,6 +27,8 @@ interface RedisSecurity {
 export interface RedisConnectionOptions {
   readonly url: string
   readonly security?: RedisSecurity
+  /** With it, a server that loses what it was sent is noticed with the next call: see `rollbacks`. */
+  readonly count?: WriteCount
   readonly onUp: () => void
   readonly onDown: (error: unknown) => void
   /** A key was found to hold wrong data. */
@@ -59,6 +62,7 @@ export class RedisConnection {
   readonly #redis: Redis
   readonly #scripts = new Map<string, string>()
   readonly #url: string
+  readonly #count: WriteCount | undefined
   readonly #onDown: (error: unknown) => void
   #isUp = false
   #runId = ''
@@ -66,9 +70,10 @@ export class RedisConnection {
   #suspicion: RelayFault | undefined
   #suspecting: NodeJS.Timeout | undefined
 
-  constructor({ url, security = {}, onUp, onDown, onSuspect }: RedisConnectionOptions) {
+  constructor({ url, security = {}, count, onUp, onDown, onSuspect }: RedisConnectionOptions) {
     this.suspects = new SuspectKeys(onSuspect)
     this.#url = url
+    this.#count = count
     this.#onDown = onDown
     this.#redis = new Redis(url, {
       ...securityOptions(url, security),
@@ -90,9 +95,8 @@ export class RedisConnection {
       },
     })
     this.#redis.on('ready', () => {
-      this.#readRunId().then(
-        (runId) => {
-          this.#runId = runId
+      this.#meet().then(
+        () => {
           this.#suspicion = undefined
           clearTimeout(this.#suspecting)
           this.#isUp = true
@@ -118,6 +122,16 @@ export class RedisConnection {
   /** The run of the server behind the current or last connection; empty before the first. */
   get runId(): string {
     return this.#runId
+  }
+
+  /** How often this server, or an earlier one, has lost calls that it had answered. 0 without a count of them. */
+  get rollbacks(): number {
+    return this.#count?.rollbacks ?? 0
+  }
+
+  /** Arguments of a script that must have no effect in a store that has lost calls: field and number, or two empty ones. */
+  get expectedCount(): [field: string, count: string | number] {
+    return this.#count?.expected ?? ['', '']
   }
 
   /** Starts connecting and keeps trying. `onUp` reports success. */
@@ -158,10 +172,27 @@ export class RedisConnection {
     return (await this.pipeline([command]))[0]
   }
 
+  /** Tells the store that this process sends no more. Uncounted, or the count would begin anew. */
+  async leave(): Promise<void> {
+    if (this.#count === undefined || !this.#isUp) return
+    const [name, ...args] = this.#count.leave
+    await this.#redis.call(name, ...args)
+  }
+
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#suspecting)
     this.#redis.disconnect()
+  }
+
+  /** Which server answers, and what it knows of this process, before any other command. */
+  async #meet(): Promise<void> {
+    const runId = await this.#readRunId()
+    if (this.#count !== undefined) {
+      const [name, ...args] = this.#count.recall
+      this.#count.begin(Number(await this.#redis.call(name, ...args)), runId === this.#runId)
+    }
+    this.#runId = runId
   }
 
   /** The first command of a connection. */
@@ -204,7 +235,13 @@ export class RedisConnection {
 
   async #send(commands: readonly RedisCommand[], read: typeof reply): Promise<unknown[]> {
     if (!this.#isUp) throw new RelayFault('LR_UNAVAILABLE', 'Redis is not reachable')
-    return (await Promise.allSettled(this.#write(commands))).map(read)
+    const count = this.#count
+    const counting = count?.send()
+    if (count === undefined || counting === undefined)
+      return (await Promise.allSettled(this.#write(commands))).map(read)
+    const answers = await Promise.allSettled(this.#write([...commands, counting]))
+    count.take(answers.pop() as PromiseSettledResult<unknown>)
+    return answers.map(read)
   }
 
   /**

@@ -30,13 +30,22 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `)
 
-/** KEYS: epoch. ARGV: id, run, time. Replaces the string of an earlier release. Keeps the count of heartbeats. */
-const confirmScript = redisScript(`
+/**
+ * KEYS: epoch, and the hash to write, which may be the same. ARGV: the caller's field in the epoch and what it must show, see
+ * `WriteCount`; then fields and values. Returns 0, and writes nothing, if the store has lost writes of the caller.
+ */
+const WRITE = `
+-- An earlier release kept a string there.
 if redis.call('TYPE', KEYS[1]).ok == 'string' then redis.call('DEL', KEYS[1]) end
-return redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run_id', ARGV[2], 'heartbeat', ARGV[3], 'proved', ARGV[3])
-`)
+if ARGV[1] ~= '' and (redis.call('HGET', KEYS[1], ARGV[1]) or '0') ~= ARGV[2] then return 0 end
+for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+return 1
+`
 
-/** The epoch is a hash: id, run of the server that it was set on, time, last heartbeat. The positions are another hash. */
+/**
+ * The epoch is a hash: id, run of the server that it was set on, time, last heartbeat, and the number of calls of each relay.
+ * The positions are another hash.
+ */
 export class RedisEpochStore implements EpochStore {
   readonly #redis: RedisConnection
   readonly #epoch: string
@@ -48,11 +57,15 @@ export class RedisEpochStore implements EpochStore {
     this.#epoch = keys.epoch()
     this.#lock = keys.rebuildLock()
     this.#positions = keys.positions()
-    redis.register(lockScript, renewScript, unlockScript, confirmScript)
+    redis.register(lockScript, renewScript, unlockScript)
   }
 
   get runId(): string {
     return this.#redis.runId
+  }
+
+  get rollbacks(): number {
+    return this.#redis.rollbacks
   }
 
   async read(): Promise<StoredEpoch | undefined> {
@@ -89,8 +102,8 @@ export class RedisEpochStore implements EpochStore {
     const id = isShared ? String(shown[0]) : randomUUID()
     // Checked and sent in one turn of the event loop, in which no other connection can come up.
     if (this.#redis.runId !== runId) return undefined
-    await this.#ask(this.#epoch, evalScript(confirmScript, [this.#epoch], [id, runId, nowMs]))
-    return { id, runId }
+    const fields = ['id', id, 'run_id', runId, 'heartbeat', nowMs, 'proved', nowMs]
+    return (await this.#write(this.#epoch, fields)) ? { id, runId } : undefined
   }
 
   async positions(): Promise<AppliedPosition[]> {
@@ -117,19 +130,22 @@ export class RedisEpochStore implements EpochStore {
     if (this.#redis.runId !== runId) throw new RelayFault('LR_REGISTRY_LOST', 'another Redis server answers')
     const fields = [...positions.flatMap(writePosition), ...patterns.flatMap((it) => [it, FOLLOWED])]
     if (fields.length === 0) return
-    await this.#ask(this.#positions, ['HSET', this.#positions, ...fields])
+    if (!(await this.#write(this.#positions, fields)))
+      throw new RelayFault('LR_REGISTRY_LOST', 'Redis has lost what was written to it')
   }
 
   async clearPositions(): Promise<void> {
     await this.#redis.command('DEL', this.#positions)
   }
 
-  async heartbeat(nowMs: number): Promise<number> {
-    const [beats] = await this.#redis.pipeline([
-      ['HINCRBY', this.#epoch, 'beats', 1],
-      ['HSET', this.#epoch, 'heartbeat', nowMs],
-    ])
-    return Number(beats)
+  async heartbeat(nowMs: number): Promise<void> {
+    await this.#write(this.#epoch, ['heartbeat', nowMs])
+  }
+
+  async #write(key: string, fields: readonly (string | number)[]): Promise<boolean> {
+    // By its source: a call that is repeated because the server does not know its digest would expect an outdated count.
+    const args = [this.#epoch, key, ...this.#redis.expectedCount, ...fields]
+    return (await this.#ask(key, ['EVAL', WRITE, 2, ...args])) === 1
   }
 
   /** Notes a key with foreign data as suspect, so that the checks look at it at once. */

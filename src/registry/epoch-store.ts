@@ -31,6 +31,8 @@ export interface AppliedPosition extends TopicPartition {
 export interface EpochStore {
   /** The run of the server that answers now. */
   readonly runId: string
+  /** How often the store was found to have lost writes of this process. */
+  readonly rollbacks: number
   /** `undefined` without an epoch: the store is empty, or is being built for the first time. */
   read(): Promise<StoredEpoch | undefined>
   /** Takes the lock for `ms`; false when another owner has it. Atomic. */
@@ -39,9 +41,9 @@ export interface EpochStore {
   renew(owner: string, ms: number): Promise<boolean>
   unlock(owner: string): Promise<void>
   /**
-   * Sets a new epoch for the server of that run. `undefined` when another server answers now, or the owner has lost its lock
-   * and so perhaps its writes. Not atomic with the check of the lock; a store that is lost in between loses the epoch as
-   * well.
+   * Sets a new epoch for the server of that run. `undefined` when another server answers now, the store has lost writes of
+   * this process, or the owner has lost its lock. Not atomic with the check of the lock; a store that is lost in between
+   * loses the epoch as well.
    */
   confirm(owner: string, nowMs: number, runId: string): Promise<StoreProof | undefined>
   /** Empty when the store holds none. */
@@ -49,8 +51,9 @@ export interface EpochStore {
   /** Patterns of topics that the group follows. */
   followedPatterns(): Promise<string[]>
   /**
-   * Only for positions written after the writes that they cover: replication keeps that order. Throws `LR_REGISTRY_LOST` when
-   * another server answers than that of the run, since it may lack those writes. `patterns`: the group follows them from now
+   * Only for positions written after the writes that they cover: replication keeps that order. Throws `LR_REGISTRY_LOST`, and
+   * writes nothing, when another server answers than that of the run or the store has lost writes of this process: it may
+   * lack those. `patterns`: the group follows them from now
    * on, that is, `positions` and earlier ones are those of all topics that match. Written at once with the positions.
    */
   writePositions(
@@ -60,9 +63,6 @@ export interface EpochStore {
   ): Promise<void>
   /** Forgets all positions and patterns: the store is rebuilt from the beginning of the log. */
   clearPositions(): Promise<void>
-  /**
-   * Writes the heartbeat and returns the number of heartbeats, this one included. A lower number than before means that the
-   * store has gone back in time.
-   */
-  heartbeat(nowMs: number): Promise<number>
+  /** Writes the heartbeat. A store that has lost writes of this process gets none. */
+  heartbeat(nowMs: number): Promise<void>
 }

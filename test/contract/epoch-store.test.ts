@@ -57,14 +57,14 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     expect((await store.confirm('a', 2_000, store.runId))?.id).not.toBe(first?.id)
   })
 
-  test('heartbeats are counted over all epochs, and alone make none', async () => {
+  test('a heartbeat alone makes no epoch, and does not change when that was set', async () => {
     await using subject = await open()
     const { store } = subject
-    expect(await store.heartbeat(1_000)).toBe(1)
+    await store.heartbeat(1_000)
     expect(await store.read()).toBeUndefined()
     await store.lock('a', 60_000)
     await store.confirm('a', 1_500, store.runId)
-    expect(await store.heartbeat(2_000)).toBe(2)
+    await store.heartbeat(2_000)
     expect(await store.read()).toMatchObject({ heartbeatMs: 2_000, provedAtMs: 1_500 })
   })
 
@@ -93,6 +93,80 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
     expect((await store.followedPatterns()).sort()).toEqual(['*.7', 'kc.*', 'optional'])
     await store.clearPositions()
     expect(await store.followedPatterns()).toEqual([])
+  })
+})
+
+describe('a store that has lost calls of this process', () => {
+  const position = { topic: 't', partition: 0, offset: 7, start: 0, topicId: '' }
+
+  async function counted() {
+    const fixture = await RedisFixture.create({ isCounted: true })
+    const store = new RedisEpochStore(fixture.redis, fixture.keys)
+    await store.lock('a', 60_000)
+    await store.confirm('a', 1_000, store.runId)
+    return { fixture, store }
+  }
+
+  /** As it was some calls ago. */
+  async function fallBack({ keys, other }: RedisFixture, calls: number): Promise<void> {
+    const field = ((await other.command('HKEYS', keys.epoch())) as string[]).find((it) =>
+      it.startsWith('writes:'),
+    )
+    await other.command('HINCRBY', keys.epoch(), field ?? '', -calls)
+  }
+
+  test('gets no heartbeat, position or epoch, and is noticed by that call', async () => {
+    const { fixture, store } = await counted()
+    await using _ = fixture
+    await fallBack(fixture, 1)
+    await expect(store.writePositions([position], store.runId)).rejects.toMatchObject({
+      code: 'LR_REGISTRY_LOST',
+    })
+    expect([store.rollbacks, await store.positions()]).toEqual([1, []])
+    await fallBack(fixture, 1)
+    await store.heartbeat(5_000)
+    await fallBack(fixture, 1)
+    expect(await store.confirm('a', 5_000, store.runId)).toBeDefined()
+    expect(await store.read()).toMatchObject({ provedAtMs: 5_000 })
+  })
+
+  test('is noticed by any call, however many are under way, and once', async () => {
+    const { fixture, store } = await counted()
+    await using _ = fixture
+    const calls = () =>
+      Promise.all(Array.from({ length: 20 }, () => fixture.redis.command('GET', fixture.keys.group())))
+    await calls()
+    expect(store.rollbacks).toBe(0)
+    await fallBack(fixture, 3)
+    await calls()
+    expect(store.rollbacks).toBe(1)
+    await store.writePositions([position], store.runId)
+    expect(await store.positions()).toEqual([position])
+  })
+
+  test('is noticed by a new connection, which takes calls without an answer for carried out', async () => {
+    const { fixture, store } = await counted()
+    await using _ = fixture
+    await fallBack(fixture, -2)
+    await fixture.reconnect()
+    expect(store.rollbacks).toBe(0)
+    await fallBack(fixture, 1)
+    await fixture.reconnect()
+    expect(store.rollbacks).toBe(1)
+  })
+
+  test('is not one that refuses writes for a while', async () => {
+    const { fixture, store } = await counted()
+    await using _ = fixture
+    await fixture.other.command('CONFIG', 'SET', 'maxmemory', '1')
+    try {
+      await expect(store.heartbeat(2_000)).rejects.toThrow(/OOM/)
+      await fixture.redis.command('GET', fixture.keys.group())
+    } finally {
+      await fixture.other.command('CONFIG', 'SET', 'maxmemory', '0')
+    }
+    await store.writePositions([position], store.runId)
+    expect(store.rollbacks).toBe(0)
   })
 })
 

@@ -80,6 +80,8 @@ interface ConsumeOptions {
 async function consume(listener: RecordListener, options: ConsumeOptions = {}) {
   const { startFrom = 'latest', stallMs = 45_000, onTrouble = () => undefined } = options
   const source = new KafkaRecordSource({
+    epoch: () => undefined,
+    onElsewhere: () => undefined,
     kafka: createKafkaClient(inject('kafkaBrokers').split(','), 'test', () => undefined),
     inputs: namedTopics(topic.name),
     groupId,

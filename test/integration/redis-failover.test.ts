@@ -7,6 +7,7 @@ import { type Ledger, startLedger } from '../support/ledger/ledger.ts'
 import { MovingEndpoint } from '../support/moving-endpoint.ts'
 import { readMetric } from '../support/relay-metrics.ts'
 import { ISSUER, RelaySite } from '../support/relay-site.ts'
+import { end } from '../support/relying-party-server.ts'
 
 let first: RedisServer
 let second: RedisServer
@@ -117,4 +118,36 @@ test('a relay that goes on with the old primary after the others have moved lose
   await allApplied()
   await eventually(async () => expect(await atSecond.keys(`${site.prefix}:session:*`)).toEqual([]))
   stays[Symbol.dispose]()
+})
+
+test('all relays are killed and the address goes back to the old server: what was settled with the new one is not told again', async () => {
+  const env = { KAFKA_OUTCOME_TOPIC: `${site.topic.name}.outcomes` }
+  const relay = await site.startRelay(env)
+  let isDown = true
+  const parked = site.registration('/parked', {
+    backchannelLogoutUri: site.rps.uri('/parked', (_request, response) =>
+      isDown ? end(response, 503, { 'retry-after': '2' }) : end(response, 200),
+    ),
+  })
+  await site.topic.publish(site.registered(parked), site.terminated(parked))
+  await eventually(async () => expect(await site.redisKeys('backlog:*')).toHaveLength(1))
+  await allApplied()
+  await eventually(async () => expect(await site.redis.hlen(`${site.prefix}:positions`)).toBeGreaterThan(0))
+  await replicate()
+  await atSecond.replicaof('NO', 'ONE')
+  const epochs = async () =>
+    new Set((await site.topic.commitNotes(site.groupId)).map((it) => JSON.parse(it ?? '{}').epoch))
+  const before = await epochs()
+  endpoint.move(second.url)
+  // No record comes in that would tell by its position.
+  await eventually(async () => expect([...(await epochs())].filter((it) => before.has(it))).toEqual([]))
+  isDown = false
+  await eventually(async () => expect(await atSecond.keys(`${site.prefix}:session:*`)).toEqual([]))
+  await relay.kill()
+  const told = site.rps.at('/parked').length
+  endpoint.move(first.url)
+  await site.startRelay(env)
+  await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
+  await eventually(async () => expect(await site.redisKeys('backlog:*')).toEqual([]))
+  expect(site.rps.at('/parked')).toHaveLength(told)
 })

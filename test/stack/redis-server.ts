@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { findFreePorts, retryOnPortClash } from './ports.ts'
 import { redisBinary } from './redis-binary.ts'
+import { runCommand } from './run-command.ts'
 import { createScratchDirectory, type ScratchDirectory } from './scratch-directory.ts'
 import { type SupervisedProcess, startSupervised } from './supervised-process.ts'
 
@@ -13,6 +14,8 @@ const ANSWER_TIMEOUT_MS = 2_000
 export interface RedisServerOptions {
   /** Whether data survives the process. 'none' by default; with 'appendonly' every acknowledged write does. */
   readonly persistence?: 'none' | 'appendonly'
+  /** Whether it takes `DEBUG`, such as `DEBUG RELOAD NOSAVE`: back to the last `SAVE`, under the same run. */
+  readonly isDebuggable?: boolean
   /** More arguments of `redis-server`, such as `['--maxmemory', '100mb']`. */
   readonly args?: readonly string[]
 }
@@ -37,9 +40,10 @@ export interface RedisServer extends AsyncDisposable {
 /** Resolves when the server takes commands; throws a `ServerFault` when it does not come up. */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const binary = await redisBinary()
+  const args = [...(options.args ?? []), ...(options.isDebuggable ? await debugArgs(binary) : [])]
   return retryOnPortClash(async () => {
     const [port] = (await findFreePorts(1)) as [number]
-    const server = new ProcessRedis(binary, port, options)
+    const server = new ProcessRedis(binary, port, { ...options, args })
     try {
       await server.start()
     } catch (error) {
@@ -48,6 +52,12 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     }
     return server
   })
+}
+
+/** Before Redis 7 nobody could forbid it. */
+async function debugArgs(binary: string): Promise<string[]> {
+  const version = await runCommand(binary, ['--version'])
+  return Number(/v=(\d+)/.exec(version)?.[1]) < 7 ? [] : ['--enable-debug-command', 'yes']
 }
 
 class ProcessRedis implements RedisServer {

@@ -8,7 +8,6 @@ interface Server {
   epoch: { id: string; runId: string } | undefined
   heartbeatMs: number | undefined
   provedAtMs: number | undefined
-  beats: number
   positions: Map<string, AppliedPosition>
   patterns: Set<string>
   holder: { owner: string; untilMs: number } | undefined
@@ -21,11 +20,11 @@ export class MemoryEpochStore implements EpochStore {
     epoch: undefined,
     heartbeatMs: undefined,
     provedAtMs: undefined,
-    beats: 0,
     positions: new Map(),
     patterns: new Set(),
     holder: undefined,
   }
+  rollbacks = 0
   #ids = 0
   readonly #now: () => number
 
@@ -95,9 +94,8 @@ export class MemoryEpochStore implements EpochStore {
     this.#server.patterns.clear()
   }
 
-  async heartbeat(nowMs: number): Promise<number> {
+  async heartbeat(nowMs: number): Promise<void> {
     this.#server.heartbeatMs = nowMs
-    return ++this.#server.beats
   }
 
   /** The server has lost its memory. */
@@ -107,7 +105,6 @@ export class MemoryEpochStore implements EpochStore {
       epoch: undefined,
       heartbeatMs: undefined,
       provedAtMs: undefined,
-      beats: 0,
       positions: new Map(),
       patterns: new Set(),
       holder: undefined,
@@ -121,6 +118,7 @@ export class MemoryEpochStore implements EpochStore {
 
   /** Another server answers from now on, with what it holds. */
   failOver(copy: Readonly<Server>, runId: string): void {
+    if (runId === this.runId) this.rollbacks++
     this.#server = { ...structuredClone(copy), runId }
   }
 

@@ -80,7 +80,7 @@ export class MemoryLog implements LogReader {
   commit(
     partition: TopicPartition,
     offset: number,
-    note: Pick<CommittedPosition, 'start' | 'topicId'> = {},
+    note: Pick<CommittedPosition, 'start' | 'topicId' | 'epoch'> = {},
   ): void {
     this.#committed.set(nameOf(partition), { ...partition, ...note, offset })
   }

@@ -38,6 +38,8 @@ export class ReadingRelay {
     keep = async () => undefined,
   }: ReadingOptions) {
     this.source = new KafkaRecordSource({
+      epoch: () => undefined,
+      onElsewhere: () => undefined,
       kafka: createKafkaClient(kafkaBrokers.split(','), 'test', () => undefined),
       inputs: namedTopics(topic),
       groupId,

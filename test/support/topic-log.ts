@@ -190,6 +190,12 @@ export class TopicLog {
     return new Map((found?.partitions ?? []).map(({ partition, offset }) => [partition, Number(offset)]))
   }
 
+  /** What the group's commits say beside the offset. */
+  async commitNotes(groupId: string): Promise<(string | null)[]> {
+    const [found] = await this.#admin.fetchOffsets({ groupId, topics: [this.name] })
+    return found?.partitions.map(({ metadata }) => metadata) ?? []
+  }
+
   /** Records that the group has not committed yet. */
   async lag(groupId: string): Promise<number> {
     // In that order, or what is written and committed between the two would make up for what is not.

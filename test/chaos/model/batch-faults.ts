@@ -32,6 +32,8 @@ const HELD_MS = 500
 const NOTED_MS = 1_200
 /** The first wave goes on for so long while the store changes, so that every relay meets the change in the middle of it. */
 const SPREAD_MS = 1_200
+/** More than a heartbeat, mostly less. */
+const BACK_MS_MAX = 1_500
 
 const calm: BatchFault = {
   async around(_, writeFirstWave) {
@@ -117,6 +119,19 @@ export const batchFaults: Readonly<Record<BatchCategory, BatchFault>> = {
         await site.server.start()
       }
       await Promise.all([restart(), writeFirstWave(SPREAD_MS)])
+    },
+  },
+  reload: {
+    async around({ random, say, site }, writeFirstWave) {
+      const fallBack = async () => {
+        await delay(random.between(0, SPREAD_MS / 2))
+        await site.redis.save()
+        const ms = random.between(0, BACK_MS_MAX)
+        await delay(ms)
+        say(`Redis goes back by ${ms} ms`)
+        await site.redis.debug('RELOAD', 'NOSAVE')
+      }
+      await Promise.all([fallBack(), writeFirstWave(SPREAD_MS)])
     },
   },
   pending: {

@@ -24,6 +24,7 @@ export const batchCategories = {
   flush: 'FLUSHALL',
   offsets: 'the offsets of the group are deleted while no relay runs',
   pending: 'outcomes are refused by Kafka for a while',
+  reload: 'Redis goes back to a state of up to 1.5 s ago, under the same run and on the same connections',
   restart: 'SIGTERM of all relays, records meanwhile, and a new start',
   snapshot: 'Redis killed and started again from an old snapshot',
   transactions: 'transactions aborted, committed, and left open for a while',

@@ -53,10 +53,17 @@ const MAY_REPEAT: ReadonlySet<BatchCategory> = new Set([
   'first-start',
   'flush',
   'pending',
+  'reload',
   'snapshot',
 ])
 /** Faults after which what is older than the deadline may end as expired. */
-const LOSES_REDIS: ReadonlySet<BatchCategory> = new Set(['failover', 'first-start', 'flush', 'snapshot'])
+const LOSES_REDIS: ReadonlySet<BatchCategory> = new Set([
+  'failover',
+  'first-start',
+  'flush',
+  'reload',
+  'snapshot',
+])
 
 /** Holds what happened to one registration against what was promised of it. */
 export function compare(owed: Owed, history: History, happened: Happened, batch: BatchCategory): Violation[] {

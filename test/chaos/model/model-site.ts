@@ -59,7 +59,7 @@ export class ModelSite implements AsyncDisposable {
     await using opening = new AsyncDisposableStack()
     const name = `model-${randomBytes(5).toString('hex')}`
     const { file, jwks } = await writeSigningKey(opening.use(createScratchDirectory('model')).path)
-    const server = opening.use(await startRedisServer())
+    const server = opening.use(await startRedisServer({ isDebuggable: true }))
     const replica = options.hasReplica ? opening.use(await startRedisServer()) : undefined
     const endpoint = opening.use(await MovingEndpoint.open(server.url))
     const redis = clientOf(endpoint.url)

@@ -29,6 +29,8 @@ test('a partition that is resumed while a crashed consumer is being replaced doe
   const isRunning = Promise.withResolvers<void>()
   const stopped = new AbortController()
   const source = new KafkaRecordSource({
+    epoch: () => undefined,
+    onElsewhere: () => undefined,
     kafka: hangingKafka(() => isRunning.resolve()),
     inputs: namedTopics('t'),
     groupId: 'g',
@@ -100,6 +102,8 @@ test('a consumer that crashes between its assignment and the end of its join giv
   const stopped = new AbortController()
   const isLost = Promise.withResolvers<void>()
   const source = new KafkaRecordSource({
+    epoch: () => undefined,
+    onElsewhere: () => undefined,
     kafka: kafkaThatCrashesOnce(),
     inputs: namedTopics('t'),
     groupId: 'g',

@@ -20,9 +20,10 @@ class SlowMember {
 }
 
 function site() {
-  const state = { offset: 5 }
+  const state: { offset: number; epoch: string | undefined } = { offset: 5, epoch: undefined }
   const commits = new OffsetCommits({
     committable: () => [{ ...partition, offset: state.offset }],
+    epoch: () => state.epoch,
     onRefused: () => undefined,
   })
   const begin = (position: number): SlowMember => {
@@ -83,4 +84,17 @@ test('what has not moved is not committed, nor anything between two memberships'
   commits.end()
   await commits.commit()
   expect(member.offsets).toEqual([])
+})
+
+test('a position that has not moved is committed once more for a store that was proved anew', async () => {
+  const { begin, commits, state } = site()
+  const member = begin(5)
+  await commits.commit()
+  expect(member.offsets).toEqual([])
+  state.epoch = 'anew'
+  const committing = commits.commit()
+  member.asked[0]?.answer.resolve()
+  await committing
+  await commits.commit()
+  expect(member.offsets).toEqual([5])
 })

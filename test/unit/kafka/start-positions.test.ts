@@ -17,7 +17,13 @@ test('while Redis cannot tell whether a topic has appeared or was there before, 
     { names: [], patterns: ['kc.*'], excluded: [] },
     { names: async () => ['kc.a'] },
   )
-  const rules = { inputs, remembered: [], startFrom: 'latest' as const, keep: async () => undefined }
+  const rules = {
+    inputs,
+    epoch: undefined,
+    remembered: [],
+    startFrom: 'latest' as const,
+    keep: async () => undefined,
+  }
   await expect(pinStartPositions(member, { ...rules, recall: async () => undefined })).rejects.toMatchObject({
     code: 'LR_REGISTRY_LOST',
     message: expect.stringContaining('kc.a'),

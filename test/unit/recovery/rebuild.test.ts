@@ -18,7 +18,7 @@ import { MemoryLog } from '../../support/memory-log.ts'
 import { MemoryRegistry } from '../../support/memory-registry.ts'
 import { namedTopics } from '../../support/named-topics.ts'
 import { manualClock } from '../manual-clock.ts'
-import { ISSUER, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
+import { ISSUER, sampleEnding, sampleOrigin, sampleRegistration } from '../sample-registration.ts'
 import { servedIssuer } from '../served-issuer.ts'
 
 /* A rebuild from a log of several partitions that changes while it is read. */
@@ -124,6 +124,12 @@ function site({ patterns, startFrom = 'latest', topics = { [INPUT]: 3, [OUTCOMES
     settleBy: (registration: Registration, origin: TriggerOrigin) => {
       const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
       log.appendOutgoing(outcomeRecord(OUTCOMES, sent, registration, cause), 0, clock.nowMs)
+    },
+    /** The topic took no more than the beginnings of its ids. */
+    settleCut: (registration: Registration, origin: TriggerOrigin) => {
+      const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
+      const cut = outcomeRecord(OUTCOMES, sent, registration, cause).shorter?.()?.shorter?.()
+      if (cut !== undefined) log.appendOutgoing(cut, 0, clock.nowMs)
     },
     settle: (registration: Registration, partition: number) => {
       // The origin must exist, or the outcome is not believed.
@@ -599,6 +605,76 @@ test('what a replica settled while it stayed with the old primary for a minute d
   await epoch.heartbeat(clock.nowMs)
   await ensure()
   expect(await held([at(0), at(1)])).toEqual(['o0'])
+})
+
+test('a store with another proof than the one with which its group settled is completed when no relay is there', async () => {
+  const { clock, ensure, epoch, held, isServed, log, register, relay, settle } = site()
+  register(at(0), 0)
+  register(at(1), 0)
+  await ensure()
+  const proved = epoch.id
+  // What was parked before has been settled with another server. No record has come, and the address has gone back.
+  settle(at(0), 1)
+  log.commit({ topic: INPUT, partition: 0 }, 2, { start: 2, epoch: 'another' })
+  clock.nowMs += 60_000
+  await epoch.heartbeat(clock.nowMs)
+  isServed(false)
+  await relay().ensure(new AbortController().signal)
+  expect(epoch.id).not.toBe(proved)
+  expect(await held(registrations)).toEqual(['o1'])
+})
+
+test('a store that was proved before another replica went on elsewhere gets the outcomes since, not only the last ones', async () => {
+  const { clock, ensure, epoch, held, rebuild, register, settle } = site()
+  register(at(0), 0)
+  register(at(1), 0)
+  await ensure()
+  settle(at(0), 1)
+  clock.nowMs += 60_000
+  await epoch.heartbeat(clock.nowMs)
+  rebuild.distrustSince()
+  await ensure()
+  expect(await held(registrations)).toEqual(['o1'])
+})
+
+test('a login that the store has lost, and whose session it remembers as ended, is owed: nobody reads its logout again', async () => {
+  const { ensure, epoch, log, ranAgain, register, registry, terminate } = site()
+  await ensure()
+  terminate('s0', 1)
+  const origin = sampleOrigin({ topic: INPUT, partition: 1, offset: 0 })
+  await registry.apply([
+    { kind: 'end-session', issuer: ISSUER, sessionId: 's0', ending: sampleEnding({ origin }) },
+  ])
+  await epoch.writePositions([{ topic: INPUT, partition: 1, offset: 1, start: 0, topicId: '' }], epoch.runId)
+  // Read and parked, and neither is in the copy.
+  register(at(0), 0)
+  log.commit({ topic: INPUT, partition: 0 }, 1, { start: 0 })
+  log.commit({ topic: INPUT, partition: 1 }, 1, { start: 0 })
+  epoch.failOver(epoch.copy(), 'run-2')
+  await ensure()
+  expect(ranAgain).toEqual(['1/0'])
+})
+
+test('an outcome whose ids were cut settles the one registration of its trigger that has its id', async () => {
+  const { clock, ensure, epoch, held, log, register, settleCut, terminate } = site()
+  const sessionId = 's'.repeat(100)
+  const [one, two] = ['1', '2'].map((last) =>
+    sampleRegistration({
+      sessionId,
+      oidcSessionId: 'o'.repeat(100) + last,
+      registeredAtMs: clock.nowMs - HOUR,
+    }),
+  ) as [Registration, Registration]
+  await ensure()
+  register(one, 0)
+  register(two, 0)
+  terminate(sessionId, 1)
+  log.commit({ topic: INPUT, partition: 0 }, 2, { start: 0 })
+  log.commit({ topic: INPUT, partition: 1 }, 1, { start: 0 })
+  settleCut(one, { id: `${INPUT}/1/0@${clock.nowMs - 1_000}`, topic: INPUT, partition: 1, offset: 0 })
+  epoch.lose()
+  await ensure()
+  expect(await held([one, two])).toEqual([two.oidcSessionId])
 })
 
 test('an outcome whose trigger the log should hold and does not ends nothing, and is told', async () => {

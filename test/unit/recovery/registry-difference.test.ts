@@ -117,3 +117,21 @@ test('what was reopened after its failure is owed, until an outcome that was wri
   settle(a, 0, reopenedAtMs + 1)
   expect(await find()).toEqual({ a: 'settled' })
 })
+
+test('a registration whose outcome has cut ids is not missing', async () => {
+  const { find, log, register } = await site([])
+  const [one, two] = ['1', '2'].map((last) =>
+    sampleRegistration({
+      sessionId: 's',
+      oidcSessionId: 'o'.repeat(100) + last,
+      registeredAtMs: timestampMs,
+    }),
+  ) as [Registration, Registration]
+  register(one, 1)
+  register(two, 2)
+  const origin = { id: `${TOPIC}/0/0@${timestampMs}`, topic: TOPIC, partition: 0, offset: 0 }
+  const cause = { origin, occurredAtMs: timestampMs, everywhere: false }
+  const cut = outcomeRecord(TOPIC, sent, one, cause).shorter?.()?.shorter?.()
+  if (cut !== undefined) log.appendOutgoing(cut, 1, timestampMs)
+  expect(await find()).toEqual({ [two.oidcSessionId]: 'missing' })
+})

@@ -22,6 +22,7 @@ async function site() {
   const applied: AppliedPosition[] = [position]
   let isDistrusted = false
   let losses = 0
+  let proved = 0
   const watch = new RegistryWatch({
     epoch,
     guard,
@@ -29,8 +30,12 @@ async function site() {
     clock: { now: Date.now },
     onError: () => undefined,
     onLost: () => losses++,
+    onProved: () => proved++,
     rebuild: {
       distrust: () => {
+        isDistrusted = true
+      },
+      distrustSince: () => {
         isDistrusted = true
       },
       ensure: async () => {
@@ -49,6 +54,7 @@ async function site() {
     epoch,
     guard,
     losses: () => losses,
+    proved: () => proved,
     shown,
     watch,
     pass: (ms: number) => vi.advanceTimersByTimeAsync(ms),
@@ -63,8 +69,8 @@ test('a store that stays as it is gets heartbeats and positions, and is complete
   await using it = await site()
   await it.pass(5_000)
   expect(await it.epoch.positions()).toEqual([position])
-  expect(it.epoch.copy().beats).toBeGreaterThan(3)
-  expect([it.completed, it.losses()]).toEqual([[false], 0])
+  expect(it.epoch.copy().heartbeatMs).toBeGreaterThan(Date.now() - 2_000)
+  expect([it.completed, it.losses(), it.proved()]).toEqual([[false], 0, 1])
 })
 
 test('a topic that was created anew and has reached the offset of the one before is written as the new one', async () => {
@@ -108,7 +114,7 @@ test('what was written to the store before goes to the next one too', async () =
   it.epoch.lose()
   await it.pass(3_000)
   expect(await it.epoch.positions()).toEqual([position])
-  expect([it.completed, it.losses()]).toEqual([[false, false], 1])
+  expect([it.completed, it.losses()]).toEqual([[false, true], 1])
 })
 
 test('a store out of reach is not a lost one', async () => {
@@ -127,4 +133,12 @@ test('a position that an operator has set is kept at once, and never in a store 
   it.epoch.failOver(it.epoch.copy(), 'run-2')
   await expect(it.watch.keepPositions([position])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
   expect(await it.epoch.positions()).toEqual([set])
+})
+
+test('a store that lacks what another replica has done with another one is completed, and nothing counts until then', async () => {
+  await using it = await site()
+  it.watch.distrust()
+  expect(it.guard.isIntact).toBe(false)
+  await it.pass(600)
+  expect([it.completed, it.losses(), it.proved()]).toEqual([[false, true], 1, 2])
 })

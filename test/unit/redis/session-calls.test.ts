@@ -14,7 +14,11 @@ function callsOn(emptiedBefore: string | undefined): SessionCalls {
     if (name === emptiedBefore) epoch = null
     return name === 'HGET' ? epoch : []
   }
-  const redis = { runId: 'run', pipeline: async (commands: readonly RedisCommand[]) => commands.map(run) }
+  const redis = {
+    runId: 'run',
+    rollbacks: 0,
+    pipeline: async (commands: readonly RedisCommand[]) => commands.map(run),
+  }
   const guard = new EpochGuard(redis)
   guard.adopt({ id: 'epoch', runId: 'run' })
   return new SessionCalls(redis as unknown as RedisConnection, keys, guard)
@@ -34,6 +38,7 @@ test('nothing counts that was read of a store which was emptied at that moment, 
 test('nothing counts that another server answers, although it shows the epoch: it is a copy, which may have fallen behind', async () => {
   const redis = {
     runId: 'run',
+    rollbacks: 0,
     pipeline: async (commands: readonly RedisCommand[]) => commands.map(() => 'epoch'),
   }
   const guard = new EpochGuard(redis)
@@ -42,5 +47,21 @@ test('nothing counts that another server answers, although it shows the epoch: i
   await calls.pipelineGuarded([READ])
   redis.runId = 'another run'
   expect(guard.isIntact).toBe(false)
+  await expect(calls.pipelineGuarded([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
+})
+
+test('nothing counts of a store that has lost writes of this process, although it is the same server and shows the epoch', async () => {
+  const redis = {
+    runId: 'run',
+    rollbacks: 0,
+    // Noticed with the answer.
+    pipeline: async (commands: readonly RedisCommand[]) => {
+      redis.rollbacks++
+      return commands.map(() => 'epoch')
+    },
+  }
+  const guard = new EpochGuard(redis)
+  guard.adopt({ id: 'epoch', runId: 'run' })
+  const calls = new SessionCalls(redis as unknown as RedisConnection, keys, guard)
   await expect(calls.pipelineGuarded([READ])).rejects.toMatchObject({ code: 'LR_REGISTRY_LOST' })
 })
