@@ -52,11 +52,12 @@ export class StoreFromLog {
 
   /**
    * Configures clients, creates registrations, and removes those that an outcome settles, in any order. `outcomeOf`: the believed outcome that a
-   * record holds, if any.
+   * record holds, if any. `areReadAgain`: the group's members will read old records again, and must find what is settled.
    */
   async register(
     records: readonly WireRecord[],
     outcomeOf: (record: WireRecord) => SettledByLog | undefined,
+    areReadAgain = false,
   ): Promise<void> {
     const { clock, pipeline, registry, sessionLifetimeMs } = this.#options
     const now = clock.now()
@@ -75,7 +76,7 @@ export class StoreFromLog {
     }
     const apply = async (registered: RegistryStep[], outcomes: SettledByLog[]): Promise<void> => {
       if (registered.length > 0) await registry.apply(registered)
-      if (outcomes.length > 0) await registry.forget(outcomes)
+      if (outcomes.length > 0) await registry.forget(outcomes, areReadAgain)
     }
     const take = (decoded: DecodeResult): void => {
       const step = pipeline.rebuildStep(decoded)
@@ -118,14 +119,14 @@ export class StoreFromLog {
   }
 
   /** Removes registrations of outcomes that were believed later. */
-  async settle(outcomes: readonly SettledByLog[]): Promise<void> {
+  async settle(outcomes: readonly SettledByLog[], areReadAgain = false): Promise<void> {
     for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
-      await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
+      await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX), areReadAgain)
   }
 
   #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {
     const { clock, pipeline, tombstoneMs } = this.#options
-    const isOver = partition !== undefined && record.offset < partition.start
+    const isOver = partition !== undefined && record.offset < partition.silentBefore
     // A group member will read it.
     if (!isOver && partition?.kind !== 'known') return
     const now = clock.now()
