@@ -4,6 +4,7 @@ import type { TopicSelection } from '../events/topic-selection.ts'
 import { InputTopics } from '../intake/input-topics.ts'
 import { createKafkaClient } from '../kafka/kafka-client.ts'
 import { KafkaTopics } from '../kafka/kafka-topics.ts'
+import { setSystemClock, systemClock } from '../lib/clock.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
 
@@ -44,6 +45,19 @@ export async function openRedis(config: Config['redis']): Promise<RedisConnectio
     redis.close()
     throw error
   }
+}
+
+/** Clocks that differ by less agree well enough. */
+const CLOCKS_DIFFER_MS = 1_000
+
+/**
+ * Makes this command go by the clock of Redis. The relays' clocks agree, while a command may run on any machine: by a clock
+ * that is wrong it would park deliveries for another day, or take a login for one of the future.
+ */
+export async function goByClockOf(redis: RedisConnection): Promise<void> {
+  const [seconds, micros] = (await reachable('Redis', redis.command('TIME'))) as [string, string]
+  const redisMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
+  if (Math.abs(redisMs - systemClock.now()) > CLOCKS_DIFFER_MS) setSystemClock(redisMs)
 }
 
 export interface KafkaBackend {

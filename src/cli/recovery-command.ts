@@ -10,7 +10,7 @@ import { unreachableFault } from '../recovery/outage-budget.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
 import { describeFailure } from '../recovery/selection.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
-import { inputTopics, kafkaClient, openKafka, openRedis } from './backends.ts'
+import { goByClockOf, inputTopics, kafkaClient, openKafka, openRedis } from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import type { Output } from './output.ts'
 
@@ -52,6 +52,7 @@ export async function runRecovery(
   const mapping = await new RecordMapping(config.records).open()
   const redis = await openRedis(config.redis)
   try {
+    await goByClockOf(redis)
     const { kafka, topics } = await openKafka(config.kafka)
     try {
       let failures = 0

@@ -26,7 +26,11 @@ export const TRIGGER_TYPES: readonly string[] = [
 ] satisfies Trigger['type'][]
 
 /** The range that is meant, which must be said. Throws `LR_USAGE`. */
-export function rangeOf({ from, to, offsets }: ReplayArguments, nowMs: number): RequestedRange {
+export function rangeOf(
+  { from, to, offsets }: ReplayArguments,
+  nowMs: number,
+  { mayBeFuture = false } = {},
+): RequestedRange {
   if (offsets !== undefined) {
     if (from !== undefined || to !== undefined)
       throw new RelayFault('LR_USAGE', '--offsets: give either offsets or times, not both')
@@ -39,7 +43,7 @@ export function rangeOf({ from, to, offsets }: ReplayArguments, nowMs: number): 
     )
   }
   const fromMs = parseTime(from, nowMs, '--from')
-  if (fromMs > nowMs) throw new RelayFault('LR_USAGE', `--from: ${from} is in the future`)
+  if (fromMs > nowMs && !mayBeFuture) throw new RelayFault('LR_USAGE', `--from: ${from} is in the future`)
   if (to === undefined) return { kind: 'time', fromMs }
   const toMs = parseTime(to, nowMs, '--to')
   if (toMs <= fromMs) throw new RelayFault('LR_USAGE', `--to: ${to} is not after --from ${from}`)

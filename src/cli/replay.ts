@@ -3,6 +3,7 @@ import type { RecoveryRun } from '../app/recovery-run.ts'
 import { layout, readConfigPart } from '../config/config.ts'
 import type { FailureReason } from '../events/outcome.ts'
 import { describeHidden } from '../intake/log-reader.ts'
+import { systemClock } from '../lib/clock.ts'
 import { RelayFault } from '../lib/errors.ts'
 import { type RequestedRange, resolveRange } from '../recovery/replay-range.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
@@ -84,7 +85,8 @@ export function addReplay(program: Command): void {
 
 async function replay(options: ReplayCommandOptions): Promise<void> {
   const startedAtMs = performance.now()
-  const range = rangeOf(options, Date.now())
+  // By a clock that is not that of the relays yet.
+  const range = rangeOf(options, systemClock.now(), { mayBeFuture: true })
   const output = new Output(options.json === true)
   if (options.deadLetters === true) {
     checkAlone(options as Readonly<Record<string, unknown>>)
@@ -106,7 +108,7 @@ async function replay(options: ReplayCommandOptions): Promise<void> {
       progress.begin('read')
       const list = new OwedList(output, run.tally, (selected) => run.deadlineOf(selected))
       await run.replay.run({
-        range,
+        range: rangeOf(options, systemClock.now()),
         failed: options.failed === true,
         discarded: options.discarded === true || options.reason === DISCARDED,
         ...(dry && { list: (owed) => list.add(owed) }),

@@ -5,6 +5,7 @@ import { type Layout, layout, type Placed } from '../config/config.ts'
 import { describeHidden, type PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
 import { topicsText } from '../kafka/kafka-refusal.ts'
+import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { timeText } from '../lib/time-text.ts'
 import { RedisBacklogView } from '../redis/redis-backlog-view.ts'
@@ -12,7 +13,15 @@ import { RedisEpochStore } from '../redis/redis-epoch-store.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { RedisSessionView } from '../redis/redis-session-view.ts'
 import { id, parseIssuer, readConfigFor } from './arguments.ts'
-import { inputTopics, type KafkaBackend, kafkaClient, openKafka, openRedis, reachable } from './backends.ts'
+import {
+  goByClockOf,
+  inputTopics,
+  type KafkaBackend,
+  kafkaClient,
+  openKafka,
+  openRedis,
+  reachable,
+} from './backends.ts'
 import { EXIT_CODE } from './exit-code.ts'
 import { noteOtherMode } from './other-mode.ts'
 import { type Column, Output } from './output.ts'
@@ -71,11 +80,13 @@ Examples:
 
 async function trace(asked: string, options: Options): Promise<void> {
   const output = new Output(options.json === true)
-  const sinceMs = parseTime(options.since, Date.now(), '--since')
+  parseTime(options.since, systemClock.now(), '--since')
   const { issuer, config, resolveIssuer } = await readConfigFor(traceLayout, options.issuer)
   const mapping = await new RecordMapping(config.records).open()
   const redis = await openRedis(config.redis)
   try {
+    await goByClockOf(redis)
+    const sinceMs = parseTime(options.since, systemClock.now(), '--since')
     const kafka = await openKafka(config.kafka)
     try {
       const keys = new RedisKeys(config.redis.prefix, config.mode)
@@ -173,7 +184,7 @@ function print(
     )
     return
   }
-  const now = Date.now()
+  const now = systemClock.now()
   const summary = summarize(entries, now)
   if (output.isJson) {
     for (const { atMs, dueMs, ...entry } of entries) {

@@ -3,6 +3,7 @@ import { frameOf } from '../events/decoding/framing.ts'
 import { readOutcomeDetails } from '../events/read-outcome-details.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { LogReader, PartitionRange } from '../intake/log-reader.ts'
+import { systemClock } from '../lib/clock.ts'
 import type { ReplayFilter } from '../recovery/replay-filter.ts'
 import type { RedisBacklogView } from '../redis/redis-backlog-view.ts'
 import type { RedisSessionView } from '../redis/redis-session-view.ts'
@@ -102,7 +103,7 @@ function namesIn(record: WireRecord, decoders: Decoders): Said[] {
     const { clientId, issuer, sessionId, sub, userId } = outcome
     return [{ issuer, session: [sessionId], user: [userId, sub], client: [clientId] }]
   }
-  return [decoders.decode(record, Date.now())].flat().flatMap((it): Said[] => {
+  return [decoders.decode(record, systemClock.now())].flat().flatMap((it): Said[] => {
     if (it.kind !== 'registration') return []
     const { clientId, issuer, sessionId, userId } = it.registration
     return [{ issuer, session: [sessionId], user: [userId], client: [clientId] }]

@@ -2,7 +2,7 @@ import { issuersLayout } from '../app/create-issuers.ts'
 import { type Layout, layout } from '../config/config.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
 import { readConfigFor } from './arguments.ts'
-import { openRedis } from './backends.ts'
+import { goByClockOf, openRedis } from './backends.ts'
 
 export interface RedisSite {
   readonly issuer: string
@@ -26,6 +26,7 @@ export async function withRedis<T>(
   )
   const redis = await openRedis(config.redis)
   try {
+    await goByClockOf(redis)
     return await run({ issuer, isKnown, redis, keys: new RedisKeys(config.redis.prefix, config.mode) })
   } finally {
     redis.close()

@@ -140,10 +140,12 @@ export class Admission {
 
   /** Keeps a delivery for which there is no room now, or whose RP does not answer or is paused. */
   park(delivery: Delivery): void {
-    const { clock, events, parking } = this.#options
+    const { clock, deadlineOf, events, parking } = this.#options
     const { breaker, state } = delivery.rp
     const isPaused = state?.kind === 'paused'
-    const dueMs = Math.max(clock.now(), isPaused ? 0 : breaker.openUntilMs)
+    // However long the RP wants to be left alone, the delivery ends at its deadline.
+    const wantedMs = isPaused ? 0 : Math.min(breaker.openUntilMs, deadlineOf(delivery))
+    const dueMs = Math.max(clock.now(), wantedMs)
     events.parked(delivery, isPaused ? 'paused' : breaker.isClosed ? 'no-room' : 'breaker-open', dueMs)
     parking.park(delivery, dueMs)
   }

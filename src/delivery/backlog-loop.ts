@@ -36,8 +36,10 @@ export interface BacklogLoopOptions {
 
 const RPS_PER_PAGE = 1_000
 /** How often the backlog of an RP that is not sent to is looked through for what has expired. */
-const SWEEP_EVERY_MS = 5_000
+const SWEEP_EVERY_MS = 2_500
 const SWEPT_MAX = 200
+/** Of a larger backlog each time those that are due first, and as many of the others in turn. */
+const SWEEP_LOOKS_AT = 1_000
 /** RPs that are looked through after the same look; the others have their turn with the next. */
 const SWEEPS_PER_LOOK = 64
 /** RPs of other issuers whose place in the index is looked at after the same look, once each. */
@@ -223,22 +225,40 @@ export class BacklogLoop {
     return this.#options.clock.monotonic() - rp.sweptAtMs >= SWEEP_EVERY_MS
   }
 
-  /**
-   * Behind an open breaker nothing is claimed, but a deadline ends a delivery all the same. A delivery is due when it
-   * is parked or later, so one that was due a whole deadline ago is past its own.
-   */
+  /** Behind an open breaker nothing is claimed, but a deadline ends a delivery all the same. */
   async #sweep(rp: RelyingParty): Promise<boolean> {
     const { clock, issuers, open } = this.#options
-    const deadlineMs = issuers.get(rp.issuer)?.deadlineMs ?? 0
     const limit = open.reserve(rp, SWEPT_MAX)
     if (limit === 0) return false
     try {
-      const swept = await this.#claim(rp, clock.now() - deadlineMs, limit)
+      // Pauses put deadlines off. A delivery is due when it is parked or later, so one that was due a whole deadline ago is
+      // past its own.
+      const swept =
+        rp.state === undefined
+          ? await this.#claimExpired(rp, limit)
+          : await this.#claim(rp, clock.now() - (issuers.get(rp.issuer)?.deadlineMs ?? 0), limit)
       if (swept < limit) rp.sweptAtMs = clock.monotonic()
     } finally {
       open.unreserve(rp, limit)
     }
     return false
+  }
+
+  async #claimExpired(rp: RelyingParty, limit: number): Promise<number> {
+    const { backlog, clock, leaseMs } = this.#options
+    const claim = (max: number, from: number) => {
+      const now = clock.now()
+      return backlog.claimExpired(rp.key, now, now + leaseMs, max, { from, count: SWEEP_LOOKS_AT })
+    }
+    // What has waited longest stands first, and has expired unless it was tried again since.
+    const first = await claim(limit, 0)
+    await this.#deliver(first.claimed)
+    const left = limit - first.claimed.length
+    if (first.next === 0 || left === 0) return first.claimed.length
+    const others = await claim(left, Math.max(rp.sweptTo, first.next))
+    rp.sweptTo = others.next
+    await this.#deliver(others.claimed)
+    return first.claimed.length + others.claimed.length
   }
 
   /** Nothing is sent, so neither its breaker nor the places of others matter. */

@@ -93,6 +93,18 @@ export interface Backlog {
    */
   claim(rpKey: string, nowMs: number, leaseUntilMs: number, limit: number): Promise<ParkedDelivery[]>
   /**
+   * Takes deliveries of one RP whose deadline has passed, due or not, under leases as `claim` gives them. Looks at so many as
+   * `looked` says, in the order of their due times from the given rank on. Resolves also with the rank to go on from: 0 when
+   * no more are due.
+   */
+  claimExpired(
+    rpKey: string,
+    nowMs: number,
+    leaseUntilMs: number,
+    limit: number,
+    looked: { readonly from: number; readonly count: number },
+  ): Promise<{ readonly claimed: readonly ParkedDelivery[]; readonly next: number }>
+  /**
    * Parks deliveries under a lease of the caller, as though it had parked and claimed them. Answers for each who has it
    * now: the caller; or the backlog, where what is parked already or leased by somebody is left as it is, and safe; or
    * nobody, where the RP has no backlog, as `park` tells.

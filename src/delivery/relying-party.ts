@@ -59,6 +59,8 @@ export class RelyingParty {
   hasDueBacklog = false
   /** When its backlog was last looked through for deliveries past their deadline. */
   sweptAtMs = Number.NEGATIVE_INFINITY
+  /** The rank in its backlog from which the next such look goes on. */
+  sweptTo = 0
   /** While it is paused: when what is parked for it was last kept from expiring. */
   keptAtMs = Number.NEGATIVE_INFINITY
   /** It stands among those of its issuer that may start an attempt. */

@@ -145,7 +145,7 @@ export class Intake {
     const answers = await this.#options.registry.apply(batch.map(({ step }) => step))
     // Rare, and impossible once the group has passed its start.
     for (const [i, { step, wire }] of batch.entries())
-      if (wire.offset < (queue.start ?? 0))
+      if (wire.offset < queue.silentBefore)
         answers[i] = await this.#beforeStart.settleSilently(step, answers[i] as RegistryAnswer)
     return answers
   }

@@ -50,6 +50,8 @@ export class PartitionQueue {
   readonly topicId: string | undefined
   /** Where the group first started in the partition; `undefined` if it is unknown. */
   readonly start: number | undefined
+  /** Triggers before it end their sessions without an outcome. */
+  readonly silentBefore: number
   endOffset = -1
   /** Time of the last record taken. Milliseconds since the epoch. */
   recordMs: number | undefined
@@ -71,6 +73,7 @@ export class PartitionQueue {
     this.partition = options.partition
     this.topicId = options.topicId
     this.start = options.start
+    this.silentBefore = options.silentBefore ?? options.start ?? 0
     this.recordMs = options.recordMs
     this.#received = options.position
     this.tracker = new OffsetTracker(options.position, options.onAdvance)

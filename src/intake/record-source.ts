@@ -2,6 +2,8 @@ import type { RecordPosition, TopicPartition, WireRecord } from '../events/wire-
 
 export interface AssignedPartition extends TopicPartition, PositionMetadata {
   readonly position: number
+  /** Triggers before it end their sessions without an outcome; `start` unless it says otherwise. */
+  readonly silentBefore?: number
 }
 
 /** A committable offset, and the time of the last record taken. */

@@ -55,8 +55,19 @@ export interface PartitionStart extends AppliedPosition {
   readonly isElsewhere: boolean
   /** The group's committed offset in this topic; `undefined` if there is none, or the broker has expired it. */
   readonly committed: number | undefined
+  /** Somebody else has set the group's position, so that records which it had read may come again. */
+  readonly isSetByOthers: boolean
   /** The store may lack records from this offset on. */
   readonly appliedFrom: number
+  /**
+   * The group has read the partition and the store has no position of it: whoever built the store does not follow the topic.
+   */
+  readonly isUnapplied: boolean
+  /**
+   * Earlier triggers end their sessions without an outcome. It is `start`, but not for a shadow that reads again what it has
+   * committed: some of that may be parked.
+   */
+  readonly silentBefore: number
   /** The offset applied to the store, if it is before the beginning of the log: the records between are lost. */
   readonly lackedFrom?: number
   /** The pattern that brings its topic. */
@@ -103,6 +114,8 @@ export function planStart({
       ...(store !== undefined && store.offset < low && { lackedFrom: store.offset }),
       committed: group?.offset,
       ...(group?.epoch !== undefined && { epoch: group.epoch }),
+      isSetByOthers: group !== undefined && group.start === undefined,
+      isUnapplied: store === undefined,
       isBehind: group?.start !== undefined && (store?.offset ?? -1) < group.offset,
       isElsewhere: group?.epoch !== undefined && epoch !== undefined && group.epoch !== epoch,
     }
@@ -111,23 +124,24 @@ export function planStart({
       const start = moved(group.start ?? store?.start ?? 0, offset)
       // An operator's position counts, whatever it is.
       const isNoted = group.start !== undefined && offset < start
-      return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
+      return { ...known, kind: isNoted ? 'noted' : 'known', offset, start, silentBefore: start }
     }
     if (store !== undefined) {
       const { offset } = store
       // It moves in shadow mode, and a store that has fallen back does not know how far.
       const start = moved(Math.max(store.start, group?.start ?? 0), offset)
       const isNoted = Math.max(offset, group?.offset ?? 0) < start
-      return { ...known, kind: isNoted ? 'noted' : 'known', offset, start }
+      const silentBefore = doesStartMove ? store.start : start
+      return { ...known, kind: isNoted ? 'noted' : 'known', offset, start, silentBefore }
     }
-    const news = { ...here, appliedFrom: low, committed: undefined, isBehind: false, isElsewhere: false }
-    if (knownTopics.has(topic) || isFollowed(topic))
-      return { ...news, kind: 'added', offset: low, start: low }
-    return startFrom === 'latest'
-      ? { ...news, kind: 'first', offset: end, start: logEnd }
-      : { ...news, kind: 'first', offset: low, start: low }
+    const news = { ...here, appliedFrom: low, committed: undefined, ...NEITHER }
+    const from = (offset: number, start: number) => ({ ...news, offset, start, silentBefore: start })
+    if (knownTopics.has(topic) || isFollowed(topic)) return { ...from(low, low), kind: 'added' }
+    return { ...(startFrom === 'latest' ? from(end, logEnd) : from(low, low)), kind: 'first' }
   })
 }
+
+const NEITHER = { isBehind: false, isElsewhere: false, isSetByOthers: false, isUnapplied: false }
 
 function byName<T extends TopicPartition>(positions: readonly T[]): Map<string, T> {
   return new Map(positions.map((position) => [nameOf(position), position]))

@@ -31,12 +31,16 @@ type Jwk = Readonly<Record<string, unknown>>
 
 /** Key files that are looked at each time; with more of them in use they take turns. */
 const LOOKED_AT_ONCE = 50
+/** Each takes a kilobyte. */
+const REMOVED_MAX = 20_000
 /** Issuers without usable keys that are findings: whoever writes records can name tenants. */
 const TOLD_WITHOUT_KEYS = 20
 
 /** The issuers that this relay speaks for. */
 export class Issuers {
   #listed = new Map<string, Issuer>()
+  /** Those that were taken out of the configuration since the start, as though they were not enabled. */
+  readonly #removed = new Map<string, Issuer>()
   #aliases = new Map<string, string>()
   #inForce: readonly IssuerSettings[] = []
   #problem: string | undefined
@@ -102,9 +106,12 @@ export class Issuers {
     again()
   }
 
-  /** The one with that `iss`; one that is not enabled, too. */
+  /**
+   * The one with that `iss`; one that is not enabled, too, and one that is no longer configured: what is parked for it keeps
+   * its deadline, and is parked again if Redis is lost.
+   */
   get(id: string): Issuer | undefined {
-    return this.#listed.get(id) ?? this.#tenants.get(id)
+    return this.#listed.get(id) ?? this.#tenants.get(id) ?? this.#removed.get(id)
   }
 
   /** Whether it is configured, enabled or not. A tenant is not met by that. */
@@ -232,11 +239,28 @@ export class Issuers {
       listed.set(it.issuer, isSame ? before : this.#create(it, before))
       for (const alias of it.aliases) aliases.set(alias, it.issuer)
     }
+    const before = [...this.known()]
     this.#inForce = settings
     this.#owners.use(settings)
     this.#listed = listed
     this.#aliases = aliases
     this.#tenants.use(settings.filter(isPattern), listed)
+    this.#noteRemoved(before)
+  }
+
+  /** Without their keys. */
+  #noteRemoved(before: readonly Issuer[]): void {
+    for (const id of this.#removed.keys()) if (this.knows(id)) this.#removed.delete(id)
+    for (const { id, settings } of before) {
+      if (this.knows(id)) continue
+      this.#removed.set(id, this.#create({ ...settings, isEnabled: false }))
+      if (this.#removed.size > REMOVED_MAX) this.#removed.delete(this.#removed.keys().next().value as string)
+    }
+    for (const { id, settings } of this.#removed.values()) {
+      for (const alias of settings.aliases) {
+        if (!this.#aliases.has(alias) && !this.#listed.has(alias)) this.#aliases.set(alias, id)
+      }
+    }
   }
 
   #create(settings: IssuerSettings, before?: Issuer): Issuer {

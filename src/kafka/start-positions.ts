@@ -77,19 +77,22 @@ export async function pinStartPositions(
     ...{ applied, bounds, committed, doesStartMove, epoch, isFollowed, startFrom, topicIds },
     patternOf: (topic) => inputs.patternOf(topic),
   })
-  const starts = plan.map(({ topic, partition, offset, pattern, start, topicId }): AssignedPartition => {
-    const recordMs = before.get(nameOf({ topic, partition }))?.recordMs
-    return {
-      topic,
-      partition,
-      start,
-      position: offset,
-      ...(epoch !== undefined && { epoch }),
-      ...(pattern !== undefined && { pattern }),
-      ...(recordMs !== undefined && { recordMs }),
-      ...(topicId !== '' && { topicId }),
-    }
-  })
+  const starts = plan.map(
+    ({ topic, partition, offset, pattern, silentBefore, start, topicId }): AssignedPartition => {
+      const recordMs = before.get(nameOf({ topic, partition }))?.recordMs
+      return {
+        topic,
+        partition,
+        silentBefore,
+        start,
+        position: offset,
+        ...(epoch !== undefined && { epoch }),
+        ...(pattern !== undefined && { pattern }),
+        ...(recordMs !== undefined && { recordMs }),
+        ...(topicId !== '' && { topicId }),
+      }
+    },
+  )
   const assigned = starts.filter((it) => mine.has(nameOf(it)))
   const voided = [...committed, ...applied].filter((it) => isVoid(it, topicIds) && mine.has(nameOf(it)))
   // With this relay's metadata it would look like the relay's own position, and an older one in the store would count

@@ -8,8 +8,16 @@ export interface Clock {
   random(): number
 }
 
+/** How much later it is than the clock of this machine says. Milliseconds. */
+let behindMs = 0
+
+/** From now on the system clock of this process shows the time of somebody else's clock. Milliseconds since the epoch. */
+export function setSystemClock(nowMs: number): void {
+  behindMs = nowMs - Date.now()
+}
+
 export const systemClock: Clock = {
-  now: Date.now,
+  now: () => Date.now() + behindMs,
   monotonic: () => performance.now(),
   random: Math.random,
 }

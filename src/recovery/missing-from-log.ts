@@ -10,6 +10,8 @@ import type { Formats } from './origin-lookup.ts'
 import type { StoreFromLog } from './store-from-log.ts'
 
 export interface MissingFromLogOptions {
+  /** Throws when the store must not be written any more. */
+  readonly beforeWrite: () => void
   readonly inputs: Pick<InputTopics, 'names'>
   /** Reports outcomes that do not count: on another topic, or with a trigger that the log should hold and does not. */
   readonly onDisbelieved: (outcomes: DisbelievedOutcomes) => void
@@ -24,6 +26,8 @@ export interface MissingFromLogOptions {
 export interface Missing {
   readonly inputs: readonly PartitionRange[]
   readonly outcomes: readonly PartitionRange[]
+  /** The group's members will read old input records again. */
+  readonly areReadAgain?: boolean
 }
 
 export interface RebuildProgress {
@@ -77,7 +81,7 @@ export class MissingFromLog {
         triggers.set(nameOf(record), { topic, partition, from, to: offset + 1 })
         return formats.mayConcern(record, 'registration') || formats.mayConcern(record, 'client')
       })
-      await store.register(wanted, (record) => believed.take(record), remember)
+      await store.register(wanted, (record) => believed.take(record), remember, missing.areReadAgain)
     }
     const read = async (phase: 'registrations' | 'outcomes', ranges: readonly PartitionRange[]) => {
       believed.expect(ranges)
@@ -97,9 +101,13 @@ export class MissingFromLog {
       await reader.bounds(missing.outcomes.length > 0 ? [outcomeTopic] : []),
     )
     await this.#readAll('outcomes', later, take, signal, (...read) => reader.readOutcomes(...read))
-    await store.settle(await believed.rest(signal))
-    for (const [trigger, outcomes] of await believed.withTriggers(signal))
-      await store.settleCut(trigger, outcomes)
+    const rest = await believed.rest(signal)
+    this.#options.beforeWrite()
+    await store.settle(rest, missing.areReadAgain)
+    for (const [trigger, outcomes] of await believed.withTriggers(signal)) {
+      this.#options.beforeWrite()
+      await store.settleCut(trigger, outcomes, missing.areReadAgain)
+    }
     if (believed.disbelieved.count > 0) onDisbelieved(believed.disbelieved)
     // The first reading found their positions.
     await this.runAgain([...triggers.values()], starts, signal)
@@ -126,7 +134,7 @@ export class MissingFromLog {
     signal: AbortSignal,
     read: LogReader['read'] = (...read) => this.#options.reader.read(...read),
   ): Promise<void> {
-    const { onProgress } = this.#options
+    const { beforeWrite, onProgress } = this.#options
     const recordsTotal = ranges.reduce((sum, { from, to }) => sum + Math.max(to - from, 0), 0)
     let records = 0
     let reported = 0
@@ -134,6 +142,7 @@ export class MissingFromLog {
     await read(
       ranges,
       async (batch: RecordBatch) => {
+        beforeWrite()
         await take(batch.records)
         records += batch.nextOffset - batch.fetchedOffset
         if (records - reported < PROGRESS_EVERY_RECORDS) return

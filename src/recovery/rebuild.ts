@@ -1,16 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import type { TopicPartition } from '../events/wire-record.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
 import type { PartitionRange } from '../intake/log-reader.ts'
 import { type PartitionStart, planStart } from '../intake/start-plan.ts'
 import type { Clock } from '../lib/clock.ts'
-import { delay } from '../lib/deferred.ts'
 import { RelayFault } from '../lib/errors.ts'
 import type { StoreProof } from '../registry/epoch-guard.ts'
 import type { AppliedPosition, EpochStore, StoredEpoch } from '../registry/epoch-store.ts'
 import { type Missing, MissingFromLog, type MissingFromLogOptions } from './missing-from-log.ts'
+import { RebuildLock } from './rebuild-lock.ts'
 
-export interface RebuildOptions extends MissingFromLogOptions {
+export interface RebuildOptions extends Omit<MissingFromLogOptions, 'beforeWrite'> {
   readonly clock: Clock
   readonly epoch: EpochStore
   readonly groupId: string
@@ -26,10 +25,6 @@ export interface RebuildOptions extends MissingFromLogOptions {
   readonly doesStartMove?: boolean
 }
 
-/** How long the others wait for a replica that died. A replica that was suspended for so long starts over. */
-const LOCK_MS = 10_000
-const RENEW_MS = 2_500
-const WAIT_MS = 250
 /**
  * Registrations of outcomes that were published so long before the last heartbeat were removed before it, given clock
  * differences and Redis' delays. Any other outcome is published again under the same id.
@@ -48,7 +43,7 @@ const HEARTBEAT_MARGIN_MS = 20_000
 export class Rebuild {
   readonly #options: RebuildOptions
   readonly #log: MissingFromLog
-  readonly #owner = randomUUID()
+  readonly #lock: RebuildLock
   #last: StoreProof | undefined
   #isDistrusted = false
   /** Replicas have worked with another store since this one was proved. */
@@ -58,7 +53,8 @@ export class Rebuild {
 
   constructor(options: RebuildOptions) {
     this.#options = options
-    this.#log = new MissingFromLog(options)
+    this.#lock = new RebuildLock(options)
+    this.#log = new MissingFromLog({ ...options, beforeWrite: () => this.#lock.check() })
   }
 
   /** This replica has lost the store. If that still shows the epoch that the replica uses, it has gone back in time. */
@@ -85,12 +81,12 @@ export class Rebuild {
       if (shown !== undefined && (await this.#isEnough(shown)) && epoch.rollbacks === rollbacks) {
         return this.#adopt({ id: shown.id, runId: epoch.runId })
       }
-      if (await epoch.lock(this.#owner, LOCK_MS)) {
-        return this.#adopt(await this.#holdingLock(signal, (held) => this.#complete(held)))
+      if (await this.#lock.take()) {
+        return this.#adopt(await this.#lock.holding(signal, (held) => this.#complete(held)))
       }
       if (!isReported) onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
       isReported = true
-      await delay(WAIT_MS, signal)
+      await this.#lock.pause(signal)
     }
     return undefined
   }
@@ -103,11 +99,11 @@ export class Rebuild {
   async repeat(complete: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { epoch, onProgress } = this.#options
     onProgress({ phase: 'waiting', records: 0, recordsTotal: 0 })
-    while (!(await epoch.lock(this.#owner, LOCK_MS))) {
-      await delay(WAIT_MS, signal)
+    while (!(await this.#lock.take())) {
+      await this.#lock.pause(signal)
       if (signal.aborted) return
     }
-    await this.#holdingLock(signal, async (held) => {
+    await this.#lock.holding(signal, async (held) => {
       const shown = await epoch.read()
       if (!shown?.isOfThisRun) {
         await this.#complete(held)
@@ -192,12 +188,13 @@ export class Rebuild {
       ...it,
       offset: appliedUpTo(it),
     }))
+    this.#lock.check()
     await epoch.writePositions(applied, runId, this.#options.inputs.selection.patterns)
     // Triggers that were not run again never would be: the epoch says that they were.
     if (signal.aborted) throw new RelayFault('LR_STOPPED', 'the rebuild was stopped')
     const proof = isProved
       ? { id: (shown as StoredEpoch).id, runId }
-      : await epoch.confirm(this.#owner, clock.now(), runId)
+      : await epoch.confirm(this.#lock.owner, clock.now(), runId)
     if (proof === undefined || epoch.rollbacks !== rollbacks) {
       // Whatever it shows now, a part of the work may be missing.
       this.#isDistrusted = true
@@ -284,8 +281,10 @@ export class Rebuild {
   ): Promise<Missing> {
     const { outcomeTopic, own, reader } = this.#options
     const outcomes = await reader.bounds([outcomeTopic])
-    if (shown === undefined)
-      return { outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
+    if (shown === undefined) {
+      const areReadAgain = starts.some(({ isSetByOthers }) => isSetByOthers)
+      return { areReadAgain, outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
+    }
     const first = starts.filter(isUnread).map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
     const since = async (timeMs: number | undefined) =>
       first.length > 0 ? outcomes : this.#outcomesSince(timeMs, outcomes)
@@ -321,23 +320,6 @@ export class Rebuild {
       return { ...range, from: Math.max(from, range.from) }
     })
   }
-
-  /** Stops the work when the lock is lost: two concurrent rebuilds would confirm what neither has applied completely. */
-  async #holdingLock<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { epoch } = this.#options
-    const lost = new AbortController()
-    const renew = async (): Promise<void> => {
-      // The work itself reports a store that is out of reach.
-      if ((await epoch.renew(this.#owner, LOCK_MS).catch(() => true)) === false) lost.abort()
-    }
-    const renewal = setInterval(() => void renew(), RENEW_MS)
-    try {
-      return await work(AbortSignal.any([signal, lost.signal]))
-    } finally {
-      clearInterval(renewal)
-      await epoch.unlock(this.#owner).catch(() => undefined)
-    }
-  }
 }
 
 /**
@@ -348,9 +330,9 @@ function appliedUpTo({ committed = 0, end, kind, offset, start }: PartitionStart
   return Math.max(offset, Math.min(kind === 'noted' ? start : committed, end))
 }
 
-/** The store lacks readable records from before the group's first start. */
-function isUnread({ appliedFrom, end, kind, start }: PartitionStart): boolean {
-  return kind === 'first' || (kind === 'noted' && appliedFrom < Math.min(start, end))
+/** The store lacks readable records from before the group's first start, or all that the group has read. */
+function isUnread({ appliedFrom, end, isUnapplied, kind, start }: PartitionStart): boolean {
+  return kind === 'first' || isUnapplied || (kind === 'noted' && appliedFrom < Math.min(start, end))
 }
 
 function isSame(one: TopicPartition, other: TopicPartition): boolean {

@@ -53,12 +53,13 @@ export class StoreFromLog {
   /**
    * Configures clients, creates registrations, and removes those that an outcome settles, in any order. `outcomeOf`: the
    * believed outcome that a record holds, if any. `onEnded`: called for a registration whose session the store remembers as
-   * ended.
+   * ended. `areReadAgain`: the group's members will read old records again, and must find what is settled.
    */
   async register(
     records: readonly WireRecord[],
     outcomeOf: (record: WireRecord) => SettledByLog | undefined,
     onEnded: (ended: TriggerStep) => void,
+    areReadAgain = false,
   ): Promise<void> {
     const { clock, pipeline, registry, sessionLifetimeMs } = this.#options
     const now = clock.now()
@@ -84,7 +85,7 @@ export class StoreFromLog {
         const { issuer, sessionId } = step.registration
         onEnded({ kind: 'end-session', issuer, sessionId, ending: answer.endedBy })
       }
-      if (outcomes.length > 0) await registry.forget(outcomes)
+      if (outcomes.length > 0) await registry.forget(outcomes, areReadAgain)
     }
     const take = (decoded: DecodeResult): void => {
       const step = pipeline.rebuildStep(decoded)
@@ -134,20 +135,24 @@ export class StoreFromLog {
   ): Promise<void> {
     const items = endings.map((step): Item => {
       const { origin } = step.ending
-      return { step, fate: origin.offset < (startOf(origin)?.start ?? 0) ? 'over' : 'run' }
+      return { step, fate: origin.offset < (startOf(origin)?.silentBefore ?? 0) ? 'over' : 'run' }
     })
     for (let i = 0; i < items.length; i += TRIGGERS_AT_ONCE)
       await this.#run(items.slice(i, i + TRIGGERS_AT_ONCE), signal)
   }
 
   /** Removes registrations of outcomes that were believed later. */
-  async settle(outcomes: readonly SettledByLog[]): Promise<void> {
+  async settle(outcomes: readonly SettledByLog[], areReadAgain = false): Promise<void> {
     for (let i = 0; i < outcomes.length; i += REGISTRY_STEPS_MAX)
-      await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX))
+      await this.#options.registry.forget(outcomes.slice(i, i + REGISTRY_STEPS_MAX), areReadAgain)
   }
 
   /** Removes, of the registrations that a trigger ended, those whose outcome has one of these ids. */
-  async settleCut(trigger: WireRecord, outcomes: readonly CutOutcome[]): Promise<void> {
+  async settleCut(
+    trigger: WireRecord,
+    outcomes: readonly CutOutcome[],
+    areReadAgain = false,
+  ): Promise<void> {
     const { clock, pipeline, recovery } = this.#options
     const steps: TriggerStep[] = []
     pipeline.read(trigger, 'trigger', clock.now(), (decoded) => {
@@ -167,12 +172,12 @@ export class StoreFromLog {
         }),
       ),
     )
-    await this.settle(settled)
+    await this.settle(settled, areReadAgain)
   }
 
   #readItems(record: WireRecord, partition: PartitionStart | undefined, items: Item[]): void {
     const { clock, pipeline, tombstoneMs } = this.#options
-    const isOver = partition !== undefined && record.offset < partition.start
+    const isOver = partition !== undefined && record.offset < partition.silentBefore
     // A group member will read it.
     if (!isOver && partition?.kind !== 'known') return
     const now = clock.now()

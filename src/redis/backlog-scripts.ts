@@ -65,6 +65,33 @@ answer[#answer + 1] = next[2] or ''
 return answer
 `)
 
+/**
+ * ARGV: now, end of the lease, limit, rank to begin at, members to look at. Returns the rank to go on from, or 0 when no more
+ * are due; then pairs of member and progress of those whose deadline has passed.
+ */
+export const claimExpiredScript = redisScript(`${LEASE_OF}${PROGRESS_OF}
+local now, from, count = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local members = redis.call('ZRANGE', KEYS[1], from, from + count - 1)
+local answer, looked = {0}, 0
+for n, member in ipairs(members) do
+  if #answer >= 2 * tonumber(ARGV[3]) then break end
+  looked = n
+  local digits = #member <= ${PARKED_BYTES_MAX} and string.match(member, '^[^\\n]*\\n[^\\n]*\\n(%w+)')
+  local deadline = digits and tonumber(digits, 36)
+  if deadline and deadline <= now and leaseOf(member) <= now then
+    redis.call('HSET', KEYS[2], 'lease:' .. ${REGISTRATION}, ARGV[2])
+    answer[#answer + 1] = member
+    answer[#answer + 1] = progressOf(member)
+  end
+end
+local last = members[looked]
+local isMoreDue = last and (looked < #members or #members == count) and tonumber(redis.call('ZSCORE', KEYS[1], last)) <= now
+-- Those that were claimed leave their places to the others.
+if isMoreDue then answer[1] = from + looked - (#answer - 1) / 2 end
+for n = 2, #answer, 2 do redis.call('ZADD', KEYS[1], ARGV[2], answer[n]) end
+return answer
+`)
+
 /** ARGV: now, end of the lease, members. Returns 1 for each member that the caller now holds, else 0. */
 export const holdScript = redisScript(`${LEASE_OF}
 local answer = {}

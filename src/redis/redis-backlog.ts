@@ -1,6 +1,8 @@
 import type { Backlog, Holder, ParkedDelivery, ParkedName } from '../delivery/backlog.ts'
+import { systemClock } from '../lib/clock.ts'
 import { RelayFault } from '../lib/errors.ts'
 import {
+  claimExpiredScript,
   claimScript,
   dueRpsScript,
   earliestDeadlineScript,
@@ -44,7 +46,7 @@ export class RedisBacklog implements Backlog {
     this.#redis = redis
     this.#keys = keys
     redis.register(stretchScript, parkScript, holdScript, makeDueScript, claimScript, removeScript)
-    redis.register(scanMembersScript)
+    redis.register(scanMembersScript, claimExpiredScript)
     redis.register(earliestDeadlineScript, nextDueScript, setAsideScript, dueRpsScript, firstRpsScript)
   }
 
@@ -135,6 +137,26 @@ export class RedisBacklog implements Backlog {
     const next = dueTime(flat[flat.length - 1])
     // While more is due, the index stays as it is: draining a backlog takes many claims.
     if (next === '' || Number(next) > nowMs) await this.#reindex(rpKey, next)
+    return this.#claimed(rpKey, flat, leaseUntilMs)
+  }
+
+  async claimExpired(
+    rpKey: string,
+    nowMs: number,
+    leaseUntilMs: number,
+    limit: number,
+    { from, count }: { readonly from: number; readonly count: number },
+  ): Promise<{ claimed: ParkedDelivery[]; next: number }> {
+    const [reply] = await this.#redis.tolerantPipeline([
+      evalScript(claimExpiredScript, this.#rpKeys(rpKey), [nowMs, leaseUntilMs, limit, from, count]),
+    ])
+    if (reply === FOREIGN) return this.#noted(rpKey, { claimed: [], next: 0 })
+    const [next, ...flat] = reply as [number, ...string[]]
+    return { next, claimed: await this.#claimed(rpKey, flat, leaseUntilMs) }
+  }
+
+  /** Of pairs of member and progress. */
+  async #claimed(rpKey: string, flat: readonly string[], leaseUntilMs: number): Promise<ParkedDelivery[]> {
     const issuer = rpKey.slice(0, rpKey.indexOf('|'))
     const claimed: ParkedDelivery[] = []
     const strange: string[] = []
@@ -239,7 +261,7 @@ export class RedisBacklog implements Backlog {
 
   /** Extends the TTL of registrations and tombstones beyond the deadline. */
   #stretches(deliveries: readonly ParkedDelivery[]): RedisCommand[] {
-    const now = Date.now()
+    const now = systemClock.now()
     const sessions = new Map<string, { issuer: string; sessionId: string; ms: number }>()
     for (const { issuer, keptUntilMs = 0, sessionId, state } of deliveries) {
       const name = `${issuer}\n${sessionId}`

@@ -44,10 +44,4 @@ export class RedisClientView {
       return { name, value, ...(Number.isSafeInteger(recordedAtMs) && { recordedAtMs }) }
     })
   }
-
-  /** The time of Redis. Milliseconds since the epoch. */
-  async nowMs(): Promise<number> {
-    const [seconds, micros] = (await this.#redis.command('TIME')) as [string, string]
-    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
-  }
 }

@@ -1,5 +1,6 @@
 import { type Registration, writeRegistration } from '../events/registration.ts'
 import type { TriggerStep } from '../intake/trigger-step.ts'
+import { systemClock } from '../lib/clock.ts'
 import type { RecoveryRegistry } from '../recovery/recovery-registry.ts'
 import { groupsOf, type OwedGroup } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
@@ -86,7 +87,7 @@ export class RedisRecoveryRegistry implements RecoveryRegistry {
   async reopen(
     failed: readonly { readonly registration: Registration; readonly deadlineMs: number }[],
   ): Promise<number[]> {
-    const now = Date.now()
+    const now = systemClock.now()
     const replies = await this.#redis.pipeline(
       failed.map(({ registration: it, deadlineMs }) =>
         evalScript(

@@ -1,4 +1,5 @@
 import { type Registration, writeRegistration } from '../events/registration.ts'
+import { systemClock } from '../lib/clock.ts'
 import { appliesTo, type Ending } from '../registry/ending.ts'
 import type { EpochGuard } from '../registry/epoch-guard.ts'
 import type {
@@ -83,8 +84,8 @@ export class RedisRegistry implements Registry {
     return this.#settlement.settle(settled)
   }
 
-  forget(settled: Parameters<Registry['forget']>[0]): Promise<void> {
-    return this.#settlement.forget(settled)
+  forget(...settled: Parameters<Registry['forget']>): Promise<void> {
+    return this.#settlement.forget(...settled)
   }
 
   areSettled(keys: readonly RegistrationKey[]): Promise<boolean[]> {
@@ -151,7 +152,7 @@ export class RedisRegistry implements Registry {
         part.flatMap(({ registration }) => this.#registrationKeys(registration)),
         [
           this.#sessionLifetimeMs,
-          Date.now(),
+          systemClock.now(),
           ...part.flatMap(({ registration }) => [
             registration.sessionId,
             registration.oidcSessionId,
@@ -213,6 +214,6 @@ export class RedisRegistry implements Registry {
 }
 
 /** The ending of a session with a foreign tombstone. Only the registration is known of it. */
-function ownEnding({ registeredAtMs = Date.now() }: Registration, origin: Ending['origin']): Ending {
+function ownEnding({ registeredAtMs = systemClock.now() }: Registration, origin: Ending['origin']): Ending {
   return { origin, occurredAtMs: registeredAtMs, untilMs: registeredAtMs, everywhere: false }
 }

@@ -1,5 +1,6 @@
 import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
 import type { SettledByLog } from '../events/outcome.ts'
+import { systemClock } from '../lib/clock.ts'
 import { endingOfOutcome } from '../registry/ending.ts'
 import type { RegistrationKey, Registry } from '../registry/registry.ts'
 import type { RedisConnection } from './redis-connection.ts'
@@ -30,6 +31,9 @@ interface OfSession<K extends RegistrationKey = RegistrationKey> {
   readonly first: K
   readonly keys: K[]
 }
+
+/** Time for reading a topic again, of which everything that was settled must be remembered. */
+const READ_AGAIN_MS = 60 * 60_000
 
 const weightOf = ({ keys }: OfSession): number => keys.length
 const firstOf = ({ first }: OfSession): SessionName => first
@@ -81,7 +85,7 @@ export class RedisSettlement implements Pick<Registry, 'notePending' | 'settle' 
    */
   settle(settled: readonly RegistrationKey[]): Promise<void> {
     return this.#perSession(settled, async (sessions) => {
-      const untilMs = Date.now() - CLOCK_TOLERANCE_MS + this.#sessionLifetimeMs
+      const untilMs = systemClock.now() - CLOCK_TOLERANCE_MS + this.#sessionLifetimeMs
       const answers = await this.#redis.pipeline(
         inParts(
           sessions,
@@ -103,16 +107,17 @@ export class RedisSettlement implements Pick<Registry, 'notePending' | 'settle' 
     })
   }
 
-  forget(settled: readonly SettledByLog[]): Promise<void> {
+  forget(settled: readonly SettledByLog[], mayAllComeAgain = false): Promise<void> {
     // An old outcome was written after its registration. The record of a younger one may still come, or come again.
-    const recentMs = Date.now() - this.#tombstoneMs
+    const ttlMs = mayAllComeAgain ? Math.max(this.#tombstoneMs, READ_AGAIN_MS) : this.#tombstoneMs
+    const recentMs = mayAllComeAgain ? Number.NEGATIVE_INFINITY : systemClock.now() - this.#tombstoneMs
     return this.#perSession(settled, async (sessions) => {
       await this.#redis.pipeline(
         inParts(
           sessions,
           (part) =>
             evalScript(this.#scripts.forget, this.#keysOf(part), [
-              this.#tombstoneMs,
+              ttlMs,
               ...part.flatMap(({ keys }) => [
                 markOf(keys),
                 keys.length,

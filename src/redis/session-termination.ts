@@ -1,4 +1,5 @@
 import { CLOCK_TOLERANCE_MS } from '../events/claimed-time.ts'
+import { systemClock } from '../lib/clock.ts'
 import { type Ending, groupsOf, type OwedGroup } from '../registry/ending.ts'
 import type { OwedAnswer, RegistryStep } from '../registry/registry.ts'
 import { NAME_BYTES_MAX, readFieldsScript, scanFieldsScript, scanMembersScript } from './bounded-reads.ts'
@@ -70,7 +71,7 @@ export class SessionTermination {
   async endUser(step: EndUserStep): Promise<OwedAnswer> {
     const { issuer, userId, ending } = step
     const [mark, index] = [this.#keys.signedOut(issuer, userId), this.#keys.user(issuer, userId)]
-    const now = Date.now()
+    const now = systemClock.now()
     // Records of the user's sessions are in other partitions and may be read later. So the mark comes first.
     const [reply, scanned] = await this.#calls.pipelineGuarded(
       [
@@ -110,7 +111,7 @@ export class SessionTermination {
   }
 
   async #endSound(steps: readonly EndStep[], onlyMeantUntil: number | ''): Promise<OwedAnswer[]> {
-    const now = Date.now()
+    const now = systemClock.now()
     const replies = await this.#calls.pipelineGuarded(
       inParts(steps, (part) =>
         evalScript(
@@ -218,7 +219,7 @@ export class SessionTermination {
   async #goOn(step: EndUserStep, place: Place): Promise<OwedAnswer> {
     if (place.ids.length > 0) return this.#endPart(step, place)
     const index = this.#keys.user(step.issuer, step.userId)
-    const until = Date.now() - CLOCK_TOLERANCE_MS
+    const until = systemClock.now() - CLOCK_TOLERANCE_MS
     const trims = place.isUntrimmed ? TRIMS_AT_ONCE : 0
     const commands: RedisCommand[] = Array.from({ length: trims }, () =>
       evalScript(trimScript, [index], [until]),
@@ -246,7 +247,7 @@ function lookAt(index: string, cursor: string): RedisCommand {
 
 function placeAfter(scanned: unknown, isUntrimmed: boolean): Place {
   const [cursor, flat] = scanned as [string, string[]]
-  const now = Date.now() - CLOCK_TOLERANCE_MS
+  const now = systemClock.now() - CLOCK_TOLERANCE_MS
   // Every second item is a score.
   const ids = flat.filter((_, i) => i % 2 === 0 && !hasExpired(Number(flat[i + 1]), now))
   return { ids: [...new Set(ids)], cursor: cursor === '0' ? undefined : cursor, isUntrimmed }

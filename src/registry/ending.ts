@@ -3,6 +3,7 @@ import type { SettledByLog } from '../events/outcome.ts'
 import type { Registration } from '../events/registration.ts'
 import type { TraceContext } from '../events/trace-context.ts'
 import { isSameOrigin, type TriggerOrigin } from '../events/trigger.ts'
+import { systemClock } from '../lib/clock.ts'
 import type { BrokenRegistration, HeldRegistration } from './registry.ts'
 
 /** How a session ended: its trigger and everything that its deliveries need. So every outcome refers to the same trigger. */
@@ -43,7 +44,7 @@ export interface OwedGroup {
 export function isDatedUntil(
   { registeredAtMs }: Pick<Registration, 'registeredAtMs'>,
   untilMs: number,
-  nowMs = Date.now(),
+  nowMs = systemClock.now(),
 ): boolean {
   if (registeredAtMs === undefined || registeredAtMs <= untilMs) return true
   return registeredAtMs > nowMs + 2 * CLOCK_TOLERANCE_MS
@@ -53,7 +54,7 @@ export function isDatedUntil(
 export function appliesTo(
   { untilMs, userId }: Pick<Ending, 'untilMs' | 'userId'>,
   registration: Pick<Registration, 'registeredAtMs' | 'userId'>,
-  nowMs = Date.now(),
+  nowMs = systemClock.now(),
 ): boolean {
   return (
     isDatedUntil(registration, untilMs, nowMs) && (userId === undefined || userId === registration.userId)
@@ -73,7 +74,7 @@ export function groupsOf(
   { registrations, broken }: Pick<OwedGroup, 'registrations' | 'broken'>,
   ending: Ending,
   standing: readonly Ending[],
-  nowMs = Date.now(),
+  nowMs = systemClock.now(),
 ): OwedGroup[] {
   const known = standing.find(({ origin }) => isSameOrigin(origin, ending.origin))
   const own = known ?? ending

@@ -123,9 +123,9 @@ export interface Registry {
   settle(settled: readonly RegistrationKey[]): Promise<void>
   /**
    * Removes registrations that are settled according to the log. Remembers those that may still arrive, from another
-   * partition or a second time. Keeps a registration that was made later or reopened since.
+   * partition or a second time: those of recent outcomes, or all. Keeps a registration that was made later or reopened since.
    */
-  forget(settled: readonly SettledByLog[]): Promise<void>
+  forget(settled: readonly SettledByLog[], mayAllComeAgain?: boolean): Promise<void>
   /**
    * Registrations in the order of the keys; `undefined` if settled. Throws `LR_REGISTRY_LOST` as `apply` does: in a store
    * that has fallen behind a missing registration is not settled.

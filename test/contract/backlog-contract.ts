@@ -58,6 +58,40 @@ export function testBacklog(name: string, create: () => Promise<BacklogUnderTest
     })
     afterEach(() => fixture[Symbol.asyncDispose]())
 
+    test('gives what has expired, due or not and whatever stands before it, and nothing that is leased', async () => {
+      const expired = { state: parkedState({ deadlineMs: NOW }) }
+      const all = [
+        ...['a', 'b', 'c'].map((id) => parked(id, NOW - 3)),
+        parked('d', NOW - 2, expired),
+        parked('leased', NOW - 1, expired),
+        parked('e', NOW - 1, { state: parkedState({ deadlineMs: NOW - 1, lastStatus: 503 }) }),
+        parked('f', NOW, { state: parkedState({ deadlineMs: NOW + 1 }) }),
+        parked('g', NOW + 10_000, expired),
+      ]
+      await backlog.hold([all[4] as ParkedDelivery], NOW, LEASE)
+      await backlog.park(all.filter(({ oidcSessionId }) => oidcSessionId !== 'leased'))
+      const look = (from: number, count = 3) => backlog.claimExpired(RP, NOW, LEASE, 10, { from, count })
+      const [first, second] = [await look(0), await look(3)]
+      expect(first).toEqual({ claimed: [], next: 3 })
+      expect(second.claimed).toEqual([all[3], all[5]].map((it) => ({ ...it, dueMs: LEASE })))
+      expect(second.next).toBe(4)
+      const third = await look(second.next)
+      expect([names([...third.claimed]), third.next]).toEqual([['g'], 0])
+      expect(await look(0, 100)).toEqual({ claimed: [], next: 0 })
+      expect(names(await backlog.claim(RP, NOW, LEASE, 10))).toEqual(['a', 'b', 'c', 'f'])
+    })
+
+    test('claims no more of what has expired than asked for, and goes on behind that', async () => {
+      const state = parkedState({ deadlineMs: NOW })
+      const ids = ['a', 'b', 'c']
+      await backlog.park(ids.map((id, i) => parked(id, NOW - 3 + i, { state })))
+      const { claimed, next } = await backlog.claimExpired(RP, NOW, LEASE, 2, { from: 0, count: 10 })
+      expect([names([...claimed]), next]).toEqual([['a', 'b'], 0])
+      expect(
+        names([...(await backlog.claimExpired(RP, NOW, LEASE, 2, { from: 0, count: 10 })).claimed]),
+      ).toEqual(['c'])
+    })
+
     test('gives back what was parked, whole', async () => {
       const state = parkedState({
         lastStatus: 503,

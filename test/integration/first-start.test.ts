@@ -76,6 +76,9 @@ test('a first start that is killed while it reads: what begins and ends before t
   const alive = Array.from({ length: 20 }, () => site.registration('/alive'))
   await site.topic.publish(...alive.map((it) => site.registered(it)))
   await site.topic.publish(...alive.map((it) => site.terminated(it)))
+  // Whoever comes next need not wait for it for long.
+  const [lock] = await site.redisKeys('rebuild*')
+  expect(await site.redis.pttl(String(lock))).toBeLessThanOrEqual(5_000)
   await relay.kill()
   expect(await site.redis.hget(`${site.prefix}:epoch`, 'id')).toBeNull()
   await site.startRelay()
@@ -133,6 +136,27 @@ test('a topic that the leader of the group does not know, Redis lost before anyb
     expect(await old.stop()).toBe(0)
     await eventually(() => expect(told('/rolled').sort()).toEqual(sids(alive)))
     expect(told('/over')).toEqual([])
+  } finally {
+    await added.close()
+  }
+})
+
+test('Redis is lost, only relays that do not know an added topic are left to build it, and the one that does starts later', async () => {
+  const added = await TopicLog.create(kafka.brokers, `${site.topic.name}.rolling`, { partitions: 2 })
+  const env = { KAFKA_TOPICS: `${site.topic.name},${added.name}` }
+  try {
+    const alive = Array.from({ length: 20 }, () => site.registration('/rolling'))
+    const relay = await site.startRelay(env)
+    await added.publish(...alive.map((it) => site.registered(it)))
+    await eventually(async () => expect(await added.lag(site.groupId)).toBe(0))
+    const old = await site.startRelay()
+    await relay.kill()
+    await site.redis.del(await site.redisKeys())
+    await eventually(async () => expect(await site.redisKeys('epoch')).toHaveLength(1))
+    await site.startRelay(env)
+    await added.publish(...alive.map((it) => site.terminated(it)))
+    expect(await old.stop()).toBe(0)
+    await eventually(() => expect(told('/rolling').sort()).toEqual(sids(alive)))
   } finally {
     await added.close()
   }

@@ -142,33 +142,43 @@ describe('a relay of many issuers', () => {
     expect(site.rps.at(unserved.path)).toEqual([])
   })
 
-  test('Redis is emptied while an issuer is not enabled: what is parked for it, and its sessions, are there when it is', async () => {
-    site.rps.uri('/paused', 503)
-    const { clientId } = await logout('/paused', BANK)
-    const alive = site.registration('/alive', { issuer: BANK })
-    await site.topic.publish(inputRecord('backchannel-logout-registered', alive))
-    await eventually(async () => {
-      expect(await site.redis.zcard(`${site.prefix}:backlog:{${BANK}|${clientId}}`)).toBe(1)
-      expect(await site.redis.exists(`${site.prefix}:session:{${BANK}|${alive.sessionId}}`)).toBe(1)
-    })
-    await write(shop, { ...bank, enabled: false }, tenants)
-    // Nothing of it is taken any more.
-    await eventually(async () => {
-      const { registration } = await logout(undefined, BANK)
-      await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
-      expect(await site.redis.exists(`${site.prefix}:session:{${BANK}|${registration.sessionId}}`)).toBe(0)
-    })
-    await site.redis.del(await site.redisKeys())
-    await eventually(async () => {
-      expect(await site.redis.zcard(`${site.prefix}:backlog:{${BANK}|${clientId}}`)).toBe(1)
-      expect(await site.redis.exists(`${site.prefix}:session:{${BANK}|${alive.sessionId}}`)).toBe(1)
-    })
-    site.rps.uri('/paused', 200)
-    await write(shop, bank, tenants)
-    expect((await site.topic.waitForOutcome(clientId)).data).toMatchObject({ issuer: BANK, status: 200 })
-    await site.topic.publish(inputRecord('session-terminated', { issuer: BANK, sessionId: alive.sessionId }))
-    await site.rps.waitFor('/alive')
-  })
+  test.each([
+    ['not enabled', [shop, { ...bank, enabled: false }, tenants]],
+    ['no longer in the file', [shop, tenants]],
+  ])(
+    'Redis is emptied while an issuer is %s: what is parked for it, and its sessions, are there when it is',
+    async (name, without) => {
+      const [paused, living] = [`/paused/${name.length}`, `/alive/${name.length}`]
+      site.rps.uri(paused, 503)
+      const { clientId } = await logout(paused, BANK)
+      const alive = site.registration(living, { issuer: BANK })
+      await site.topic.publish(inputRecord('backchannel-logout-registered', alive))
+      await eventually(async () => {
+        expect(await site.redis.zcard(`${site.prefix}:backlog:{${BANK}|${clientId}}`)).toBe(1)
+        expect(await site.redis.exists(`${site.prefix}:session:{${BANK}|${alive.sessionId}}`)).toBe(1)
+      })
+      await write(...without)
+      // Nothing of it is taken any more.
+      await eventually(async () => {
+        const unserved = site.registration('/unserved', { issuer: BANK })
+        await site.topic.publish(inputRecord('backchannel-logout-registered', unserved))
+        await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
+        expect(await site.redis.exists(`${site.prefix}:session:{${BANK}|${unserved.sessionId}}`)).toBe(0)
+      })
+      await site.redis.del(await site.redisKeys())
+      await eventually(async () => {
+        expect(await site.redis.zcard(`${site.prefix}:backlog:{${BANK}|${clientId}}`)).toBe(1)
+        expect(await site.redis.exists(`${site.prefix}:session:{${BANK}|${alive.sessionId}}`)).toBe(1)
+      })
+      site.rps.uri(paused, 200)
+      await write(shop, bank, tenants)
+      expect((await site.topic.waitForOutcome(clientId)).data).toMatchObject({ issuer: BANK, status: 200 })
+      await site.topic.publish(
+        inputRecord('session-terminated', { issuer: BANK, sessionId: alive.sessionId }),
+      )
+      await site.rps.waitFor(living)
+    },
+  )
 
   test('an issuer lays down type, claims and retries of clients that say nothing', async () => {
     const id = 'https://login.example.test/realms/retail'

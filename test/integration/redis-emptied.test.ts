@@ -79,6 +79,27 @@ test('a new group that starts from the earliest record sends old triggers, too',
   expect(site.rps.at('/earliest')).toHaveLength(1)
 })
 
+test('a group that is rewound while Redis is empty sends nothing that was settled, however long ago', async () => {
+  const env = { TOMBSTONE_MS: '1000' }
+  const relay = await site.startRelay(env)
+  const settled = Array.from({ length: 20 }, () => site.registration('/rewound'))
+  await site.topic.publish(...settled.map((it) => site.registered(it)))
+  await everythingIsSettled()
+  await site.topic.publish(...settled.map((it) => site.terminated(it)))
+  await eventually(() => expect(site.topic.outcomes).toHaveLength(settled.length))
+  await everythingIsSettled()
+  expect(await relay.stop()).toBe(0)
+  const oldAtMs = Date.now() + Number(env.TOMBSTONE_MS)
+  await eventually(() => expect(Date.now()).toBeGreaterThan(oldAtMs))
+  await emptyRedis()
+  await site.topic.rewind(site.groupId)
+  await site.startRelay(env)
+  await everythingIsSettled()
+  expect(site.rps.at('/rewound')).toHaveLength(settled.length)
+  expect(site.topic.outcomes).toHaveLength(settled.length)
+  expect(await site.redisKeys('session:*')).toEqual([])
+})
+
 test('two replicas that start on an empty Redis rebuild it once', async () => {
   const relay = await site.startRelay()
   const registrations = Array.from({ length: 50 }, () => site.registration('/two', { clientId: 'two' }))

@@ -26,6 +26,19 @@ async function parkedDueMs(clientId: string): Promise<number> {
   })
 }
 
+test('at an RP that wants to be left alone for a minute, a delivery ends at its own deadline', async () => {
+  await site.startRelay({ RETRY_DEADLINE_MS: '5000', BREAKER_FAILURES: '1' })
+  site.rps.uri('/busy', (_request, response) => end(response, 503, { 'retry-after': '60' }))
+  const [first, second] = [site.registration('/busy'), site.registration('/busy')]
+  await site.topic.publish(...[first, second].map((it) => site.registered(it)), site.terminated(first))
+  await site.rps.waitFor('/busy')
+  await site.topic.waitForOutcome(first.clientId, first.sessionId)
+  await site.topic.publish(site.terminated(second))
+  const { data } = await site.topic.waitForOutcome(second.clientId, second.sessionId)
+  expect(data).toMatchObject({ reason: 'expired', attempts: 0 })
+  expect(site.rps.at('/busy')).toHaveLength(1)
+})
+
 test('a failed attempt is parked with its due time, survives a restart, and leaves nothing behind when sent', async () => {
   const first = await site.startRelay()
   let isDown = true

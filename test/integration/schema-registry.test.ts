@@ -141,6 +141,35 @@ describe('a schema registry that is away', () => {
     expect(letters()).toEqual([])
   })
 
+  test('a relay that is killed while a record waits for it loses nothing: the next one waits on', async () => {
+    await registry[Symbol.asyncDispose]()
+    const port = await freePort()
+    const env = { SCHEMA_REGISTRY_URL: `http://127.0.0.1:${port}` }
+    const relay = await site.startRelay(env)
+    const [waiting, behind, other] = [login('/waiting'), login('/waiting'), login('/there')]
+    await site.registerInRedis(
+      ...[waiting, behind].map(({ sessionId, userId }) =>
+        site.registration('/waiting', { sessionId, userId }),
+      ),
+      site.registration('/there', { sessionId: other.sessionId, userId: other.userId }),
+    )
+    await site.topic.publish(
+      { ...inAvro(waiting.terminated), partition: 0 },
+      { ...site.terminated(behind), partition: 0 },
+      { ...site.terminated(other), partition: 1 },
+    )
+    await site.topic.waitForOutcome(other.clientId, other.sessionId)
+    await eventually(async () => expect((await readiness(relay.url)).status).toBe(503))
+    await relay.kill()
+    const next = await site.launchRelay(env)
+    await next.waitForLog(({ msg }) => msg === 'consuming')
+    expect(site.topic.outcomes).toHaveLength(1)
+    await registry.listen(port)
+    for (const { clientId, sessionId } of [waiting, behind])
+      expect((await site.topic.waitForOutcome(clientId, sessionId)).data).toMatchObject({ status: 200 })
+    expect(site.rps.at('/there')).toHaveLength(1)
+  })
+
   test('or refuses the login while Redis is built from the topic: nothing is left out', async () => {
     const before = await site.startRelay()
     const { clientId, registered, sessionId } = login('/rebuilt')

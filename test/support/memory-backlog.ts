@@ -43,6 +43,29 @@ export class MemoryBacklog implements Backlog {
     return claimed
   }
 
+  async claimExpired(
+    rpKey: string,
+    nowMs: number,
+    leaseUntilMs: number,
+    limit: number,
+    { from, count }: { readonly from: number; readonly count: number },
+  ): Promise<{ claimed: ParkedDelivery[]; next: number }> {
+    const claimed: ParkedDelivery[] = []
+    const inOrder = byDueTime(this.#parked.get(rpKey)?.values() ?? [])
+    let at = from
+    for (; at < Math.min(from + count, inOrder.length) && claimed.length < limit; at++) {
+      const it = inOrder[at] as ParkedDelivery
+      const isLeased = (this.#leases.get(registrationOf(it)) ?? 0) > nowMs
+      if (isLeased || it.state.deadlineMs > nowMs) continue
+      const leased = { ...it, dueMs: leaseUntilMs }
+      this.#put(leased)
+      this.#leases.set(registrationOf(it), leaseUntilMs)
+      claimed.push(leased)
+    }
+    const isOver = at >= inOrder.length || (inOrder[at - 1]?.dueMs ?? 0) > nowMs
+    return { claimed, next: isOver ? 0 : at - claimed.length }
+  }
+
   async hold(deliveries: readonly ParkedDelivery[], nowMs: number, leaseUntilMs: number): Promise<Holder[]> {
     return deliveries.map((it) => {
       const leasedUntilMs = this.#leases.get(registrationOf(it)) ?? 0

@@ -16,7 +16,7 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
     imports: 'lib events events/decoding',
     packages: '@marcbachmann/cel-js re2js',
   },
-  registry: { imports: 'events' },
+  registry: { imports: 'lib events' },
   egress: { imports: 'lib events', packages: 'undici ipaddr.js' },
   schemas: { imports: 'lib events/decoding events/decoding/avro egress' },
   'issuers/signing': { imports: 'lib events', packages: 'jose' },

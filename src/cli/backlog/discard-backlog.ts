@@ -5,6 +5,7 @@ import { type DiscardOptions, discard } from '../../delivery/discard.ts'
 import { FittingLog } from '../../delivery/fitting-log.ts'
 import { shadowedOf } from '../../events/outcome.ts'
 import { KafkaOutcomeLog } from '../../kafka/kafka-outcome-log.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RedisBacklog } from '../../redis/redis-backlog.ts'
 import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
@@ -74,7 +75,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
     const size =
       session === undefined
         ? await view.size(rpKey)
-        : (await view.ofSession(rpKey, session, Date.now())).length
+        : (await view.ofSession(rpKey, session, systemClock.now())).length
     if (size === 0) {
       return output.fail(`no such delivery is parked for ${client} of ${issuer}`)
     }
@@ -100,7 +101,7 @@ async function discardBacklog(client: string, options: Options): Promise<void> {
       let count = 0
       let held = 0
       const take = async (members: readonly string[]): Promise<number> => {
-        const now = Date.now()
+        const now = systemClock.now()
         const found = await operations.lease(rpKey, members, now, now + config.leaseMs)
         const rows = (await discard(found.leased, stages)).map(rowOf)
         count += rows.length

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { layout, readConfigPart } from '../../config/config.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { count } from '../arguments.ts'
-import { openRedis } from '../backends.ts'
+import { goByClockOf, openRedis } from '../backends.ts'
 import { noteOtherMode } from '../other-mode.ts'
 import { type Column, Output } from '../output.ts'
 import { reads } from '../reads.ts'
@@ -36,10 +37,11 @@ async function listBacklogs({ limit, json }: { limit: number; json?: boolean }):
   const config = readConfigPart({ mode: layout.mode, redis: layout.redis })
   const redis = await openRedis(config.redis)
   try {
+    await goByClockOf(redis)
     const keys = new RedisKeys(config.redis.prefix, config.mode)
     const view = new RedisBacklogView(redis, keys)
     const found = await view.sizes(limit + 1)
-    const nowMs = Date.now()
+    const nowMs = systemClock.now()
     const rows = found.slice(0, limit).map(({ isPaused, rpKey, size, oldestDueMs }): BacklogRow => {
       const bar = rpKey.indexOf('|')
       return {

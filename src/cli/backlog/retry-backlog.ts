@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { layout } from '../../config/config.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
@@ -59,7 +60,7 @@ async function retryBacklog(client: string | undefined, options: Options): Promi
     for (const rpKey of client === undefined ? await rpsOf(view, issuer) : [`${issuer}|${client}`]) {
       let [due, held] = [0, 0]
       for await (const members of view.members(rpKey, options.session)) {
-        const done = await operations.makeDue(rpKey, members, Date.now())
+        const done = await operations.makeDue(rpKey, members, systemClock.now())
         due += done.due
         held += done.held
       }

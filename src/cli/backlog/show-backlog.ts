@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type Layout, layout, readConfigPart } from '../../config/config.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import { putOffDeadline } from '../../registry/client-history.ts'
@@ -55,7 +56,7 @@ async function showBacklog(client: string, options: Options): Promise<void> {
     const view = new RedisBacklogView(redis, keys)
     const rpKey = `${issuer}|${client}`
     await noteOtherMode(output, redis, keys, (other) => other.size(rpKey))
-    const nowMs = Date.now()
+    const nowMs = systemClock.now()
     const { session, limit } = options
     const found =
       session === undefined

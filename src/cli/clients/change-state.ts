@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ClientState } from '../../events/client.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { delay } from '../../lib/deferred.ts'
 import { RedisBacklogOperations } from '../../redis/redis-backlog-operations.ts'
 import { currentState } from '../../registry/client-history.ts'
@@ -85,5 +86,6 @@ async function endParked({ backlog, keys, redis }: ClientSite, rpKey: string): P
   // A relay that does not know yet that the client is retired would send it.
   await delay(IN_FORCE_MS)
   const operations = new RedisBacklogOperations(redis, keys)
-  for await (const members of backlog.members(rpKey)) await operations.makeDue(rpKey, members, Date.now())
+  for await (const members of backlog.members(rpKey))
+    await operations.makeDue(rpKey, members, systemClock.now())
 }

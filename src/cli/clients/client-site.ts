@@ -12,7 +12,7 @@ import type { RedisConnection } from '../../redis/redis-connection.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
 import { RedisRelaySummaries } from '../../redis/redis-relay-summaries.ts'
 import { type ClientHistory, currentState, putOffDeadline } from '../../registry/client-history.ts'
-import { openRedis } from '../backends.ts'
+import { goByClockOf, openRedis } from '../backends.ts'
 
 export interface ClientSite {
   readonly keys: RedisKeys
@@ -65,6 +65,7 @@ export async function withClients<T>(run: (site: ClientSite) => Promise<T>): Pro
   const redis = await openRedis(config.redis)
   const keys = new RedisKeys(config.redis.prefix, config.mode)
   try {
+    await goByClockOf(redis)
     return await run({
       keys,
       redis,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ClientState } from '../../events/client.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { timeText } from '../../lib/time-text.ts'
 import { currentState } from '../../registry/client-history.ts'
 import { count, parseIssuer } from '../arguments.ts'
@@ -75,7 +76,7 @@ async function listClients({ issuer: given, failing, limit, json }: Options): Pr
       return
     }
     const errors = await lastErrors(site, known)
-    const isIll = (it: KnownClient) => isFailing(it, errors.get(it.rpKey), Date.now())
+    const isIll = (it: KnownClient) => isFailing(it, errors.get(it.rpKey), systemClock.now())
     const wanted = known
       .filter((it) => failing !== true || isIll(it))
       .sort(
@@ -102,7 +103,8 @@ async function lastErrors(
   const errors = new Map<string, string>()
   for (const { parked, rpKey, seen } of known) {
     const seenError = seen.find((it) => it?.lastError !== undefined)?.lastError
-    const [first] = seenError === undefined && parked > 0 ? await backlog.first(rpKey, 1, Date.now()) : []
+    const [first] =
+      seenError === undefined && parked > 0 ? await backlog.first(rpKey, 1, systemClock.now()) : []
     const error = seenError ?? first?.state.lastError
     if (error !== undefined) errors.set(rpKey, error)
   }

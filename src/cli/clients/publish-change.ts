@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type Layout, layout, readConfigPart } from '../../config/config.ts'
-import { CLOCK_TOLERANCE_MS } from '../../events/claimed-time.ts'
 import type { ClientChange } from '../../events/client.ts'
 import { Decoders } from '../../events/decoding/decode-record.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import type { ClientHistory } from '../../registry/client-history.ts'
 import { firstNamed, kafkaClient, openKafka, reachable } from '../backends.ts'
@@ -47,9 +47,8 @@ export async function publishChange(
 ): Promise<void> {
   const config = readConfigPart(publishLayout)
   const topic = firstNamed(config.topics, `add the name of a topic for records of the relay's own`)
-  const redisMs = await reachable('Redis', site.settings.nowMs())
   // A clock that is fast must not make a change win over all that follow, nor one that is slow make it have no effect.
-  const nowMs = Math.min(Date.now(), redisMs + CLOCK_TOLERANCE_MS)
+  const nowMs = systemClock.now()
   const settings = await reachable('Redis', site.settings.settings(data.issuer, data.clientId))
   const before = [...history.map((it) => it.atMs), ...settings.map((it) => it.recordedAtMs ?? 0)]
   const atMs = Math.max(nowMs, Math.max(0, ...before) + 1)

@@ -5,6 +5,7 @@ import { readEachOption } from '../../config/read-each-option.ts'
 import { ClientPolicy } from '../../delivery/client-policy.ts'
 import { NameResolver } from '../../egress/name-resolver.ts'
 import { logoutEndpoint } from '../../events/logout-endpoint.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { messageOf, RelayFault } from '../../lib/errors.ts'
 import { id, parseIssuer, readConfigFor } from '../arguments.ts'
 import { type Column, Output } from '../output.ts'
@@ -67,7 +68,7 @@ async function setClient(clientId: string, options: Options): Promise<void> {
     return output.fail(`--issuer: nothing was set, because ${issuer} is not an issuer of this relay`)
   const settings = settingsIn(options)
   const data = { issuer, clientId, ...settings }
-  changeOf(data, Date.now())
+  changeOf(data, systemClock.now())
   await withClients(async (site) => {
     const { uri } = options
     if (uri !== undefined) {

@@ -62,7 +62,7 @@ export async function sendDeadLetters(
           // Before the first is sent: where a schema cannot be looked up, the batch is read again.
           const fates: LetterFate[] = []
           for (const letter of letters)
-            fates.push(await originalRecord(letter, inputs.names, decoders, Date.now()))
+            fates.push(await originalRecord(letter, inputs.names, decoders, systemClock.now()))
           let again: OutgoingRecord[] = []
           for (const [i, fate] of fates.entries()) {
             if (fate.kind === 'left') {

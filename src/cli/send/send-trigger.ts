@@ -5,6 +5,7 @@ import { isSelected } from '../../events/topic-selection.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { publishRecord } from '../../kafka/kafka-publish.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { resolveRange } from '../../recovery/replay-range.ts'
 import { RedisKeys } from '../../redis/redis-keys.ts'
@@ -59,7 +60,7 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
     type,
     id: randomUUID(),
     issuer,
-    occurredAtMs: Date.now(),
+    occurredAtMs: systemClock.now(),
     ...(session !== undefined && { sessionId: session }),
     ...(user !== undefined && { userId: user }),
     ...(reason !== undefined && { reason }),

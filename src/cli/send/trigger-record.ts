@@ -1,6 +1,7 @@
 import type { OutgoingRecord } from '../../delivery/outcome-log.ts'
 import { Decoders } from '../../events/decoding/decode-record.ts'
 import type { Trigger } from '../../events/trigger.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 
 export interface TriggerFields {
@@ -37,7 +38,7 @@ export function triggerRecord(
   const wire = { topic, partition: 0, offset: 0, timestampMs: occurredAtMs, key: null, headers }
   const decoded = new Decoders((name = issuer) => name).decode(
     { ...wire, value: Buffer.from(value) },
-    Date.now(),
+    systemClock.now(),
   )
   if ('kind' in decoded && decoded.kind === 'poison') throw new RelayFault('LR_USAGE', decoded.reason)
   return { topic, key: sessionId ?? (userId as string), value, headers }

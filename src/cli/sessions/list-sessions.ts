@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { systemClock } from '../../lib/clock.ts'
 import { durationText } from '../../lib/duration-text.ts'
 import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
 import { count, id, parseIssuer } from '../arguments.ts'
@@ -99,7 +100,7 @@ function rowOf({ issuer, sessionId, registrations, broken, ended, expiresInMs }:
     hasEnded:
       registrations.length === 0
         ? ended !== undefined
-        : registrations.some((it) => isEndedBy(ended, it, Date.now())),
+        : registrations.some((it) => isEndedBy(ended, it, systemClock.now())),
     ...(isShadowed(registrations, broken) && { isShadowed: true }),
     expiresInMs: expiresInMs ?? null,
   }

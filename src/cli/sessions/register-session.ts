@@ -4,6 +4,7 @@ import { layout, readConfigPart } from '../../config/config.ts'
 import type { ResolveIssuer } from '../../events/decoding/decode-record.ts'
 import type { Registration } from '../../events/registration.ts'
 import type { TriggerOrigin } from '../../events/trigger.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
 import { RedisEpochStore } from '../../redis/redis-epoch-store.ts'
 import { RedisRegistry } from '../../redis/redis-registry.ts'
@@ -133,7 +134,7 @@ async function given(
     if (fields.length > 0) {
       throw new RelayFault('LR_USAGE', '--stdin: cannot be used with options that describe a registration')
     }
-    return readRegistrations(await readAll(process.stdin), issuer, Date.now(), resolveIssuer)
+    return readRegistrations(await readAll(process.stdin), issuer, systemClock.now(), resolveIssuer)
   }
   if (fields.length === 0) {
     throw new RelayFault(
@@ -142,7 +143,7 @@ async function given(
     )
   }
   const data = { issuer, ...Object.fromEntries(fields.map(([option, field]) => [field, options[option]])) }
-  return checkRegistrations([{ where: 'registration', data }], issuer, Date.now())
+  return checkRegistrations([{ where: 'registration', data }], issuer, systemClock.now())
 }
 
 /** No record of the topic says so; only seen where somebody else's tombstone names no trigger. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { systemClock } from '../../lib/clock.ts'
 import { durationText } from '../../lib/duration-text.ts'
 import { RedisBacklogView, type SeenDelivery } from '../../redis/redis-backlog-view.ts'
 import { RedisSessionView, type SessionState } from '../../redis/redis-session-view.ts'
@@ -35,7 +36,7 @@ async function showSession(
   await withRedis(given, async ({ issuer, keys, redis }) => {
     const view = new RedisSessionView(redis, keys)
     const [state] = (await view.find(issuer, [parseId(sessionId, '<session>')])) as [SessionState]
-    const nowMs = Date.now()
+    const nowMs = systemClock.now()
     const parked = await parkedOf(state, new RedisBacklogView(redis, keys), nowMs)
     const rows = registrationRows(state, parked, nowMs)
     const { ended, expiresInMs } = state

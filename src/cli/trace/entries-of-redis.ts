@@ -1,3 +1,4 @@
+import { systemClock } from '../../lib/clock.ts'
 import { counted } from '../../lib/counted.ts'
 import { durationText } from '../../lib/duration-text.ts'
 import type { RedisBacklogView } from '../../redis/redis-backlog-view.ts'
@@ -15,7 +16,7 @@ export async function entriesOfRedis(
   backlog: RedisBacklogView,
 ): Promise<Entry[]> {
   const entries: Entry[] = []
-  const now = Date.now()
+  const now = systemClock.now()
   for (const userId of users) {
     const mark = await view.signedOut(issuer, userId)
     if (mark === undefined) continue

@@ -5,6 +5,7 @@ import { plainHeader } from '../../events/decoding/peel.ts'
 import { readOutcomeDetails, shadowedText } from '../../events/read-outcome-details.ts'
 import type { Trigger } from '../../events/trigger.ts'
 import { headerText, type WireRecord } from '../../events/wire-record.ts'
+import { systemClock } from '../../lib/clock.ts'
 import { counted } from '../../lib/counted.ts'
 import { withoutQuery } from '../sessions/registration-rows.ts'
 import type { Entry } from './entry.ts'
@@ -24,7 +25,7 @@ export function entriesOfRecord(
   if (!isFramed && !subject.mayStandIn(value) && !(key !== null && subject.mayStandIn(key))) return []
   const own = deadLetterEntry(record, subject) ?? outcomeEntry(record, issuer, subject)
   if (own !== undefined) return [own]
-  const decoded = [decoders.decode(record, Date.now())].flat()
+  const decoded = [decoders.decode(record, systemClock.now())].flat()
   return decoded.flatMap((it) =>
     it.kind === 'skipped' && it.reason === 'unknown-type'
       ? (unknownEntry(record, decoders, subject) ?? [])

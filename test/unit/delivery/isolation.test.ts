@@ -131,6 +131,34 @@ describe('an RP that does not answer', () => {
     expect(ended().every((it) => it.reason === 'expired')).toBe(true)
   })
 
+  test('what is parked for it ends at its own deadline, however long it wants to be left alone', async () => {
+    const fixture = await deadRpFixture({
+      BREAKER_COOLDOWN_MS: '3600000',
+      BREAKER_MAX_COOLDOWN_MS: '3600000',
+    })
+    const { backlog, clock, core, outcomes } = fixture
+    const [fresh, retried, later] = [sessions(10, 3), sessions(20, 3), sessions(30, 3)]
+    await register(fixture, [...fresh, ...retried, ...later])
+    await fixture.owe(fresh, {}, 60_000)
+    await fixture.owe(later, {}, 600_000)
+    await fixture.stored()
+    // Taken up long ago, tried again since, and due: it waits behind the breaker.
+    const cause = { origin: sampleOrigin(), occurredAtMs: clock.now(), everywhere: false }
+    const state = { attempts: 1, doubtful: 0, deadlineMs: clock.now() + 60_000, cause }
+    await backlog.park(retried.map((it) => ({ ...it, rpKey: DEAD, dueMs: clock.now() + 59_000, state })))
+    const ended = () => outcomes().map(({ sessionId }) => String(sessionId))
+    const ids = (all: typeof fresh) => all.map(({ sessionId }) => sessionId)
+    clock.nowMs += 60_000
+    core.backlogLoop.start()
+    try {
+      await eventually(() => expect(ended()).toEqual(expect.arrayContaining(ids([...fresh, ...retried]))))
+    } finally {
+      await core.backlogLoop.stop()
+    }
+    expect(ended().sort()).toEqual(ids([...fresh, ...retried]).sort())
+    expect(outcomes().every(({ reason }) => reason === 'expired')).toBe(true)
+  })
+
   test('a wall clock that is set back by hours neither keeps it unheard nor its settings as they were', async () => {
     const { attempts, clock, core, owe } = await deadRpFixture()
     const rp = core.relyingParties.byKey(DEAD)

@@ -41,9 +41,9 @@ test.each([
   ],
   ['from the earliest', { startFrom: 'earliest' as const }, { kind: 'first', offset: 10, start: 10 }],
   [
-    'what the group has committed',
+    'what the group has committed; a store without a position lacks it',
     { committed: committed(50, ours) },
-    { kind: 'known', offset: 50, start: 5 },
+    { kind: 'known', offset: 50, start: 5, isUnapplied: true, isSetByOthers: false },
   ],
   [
     'the store’s position where both are the relay’s: that is what it holds',
@@ -77,6 +77,15 @@ test.each([
     { kind: 'known', offset: 50, start: 50 },
   ],
   [
+    'what Redis knows to be settled, where a shadow has committed more: some of that may be parked, and is not over',
+    {
+      committed: committed(50, { start: 50, topicId: 'id' }),
+      applied: [{ ...here, offset: 40, start: 40, topicId: 'id' }],
+      doesStartMove: true,
+    },
+    { kind: 'known', offset: 40, start: 50, silentBefore: 40 },
+  ],
+  [
     'and not behind a start that was noted and not reached',
     { committed: committed(10, { start: 60, topicId: 'id' }), doesStartMove: true },
     { kind: 'noted', offset: 10, start: 60 },
@@ -84,12 +93,12 @@ test.each([
   [
     'in live mode after that: a store that has fallen back does not bring the start back',
     { committed: committed(50, { start: 50, topicId: 'id' }), applied: applied(40) },
-    { kind: 'known', offset: 40, start: 50 },
+    { kind: 'known', offset: 40, start: 50, silentBefore: 50 },
   ],
   [
     'what an operator has set, forward',
     { committed: committed(90), applied: applied(40) },
-    { kind: 'known', offset: 90, start: 5 },
+    { kind: 'known', offset: 90, start: 5, isUnapplied: false, isSetByOthers: true },
   ],
   ['and back', { committed: committed(20), applied: applied(40) }, { kind: 'known', offset: 20 }],
   [

@@ -648,7 +648,9 @@ describe('a configuration that changes', () => {
     issuers.close()
     expect(issuers.get(A)).toMatchObject({ deadlineMs: 1 })
     expect(issuers.get(A)?.keys).toBe(keys)
-    expect(issuers.get(B)).toBeUndefined()
+    // What is parked for it keeps its deadline.
+    expect(issuers.get(B)).toMatchObject({ isEnabled: false, deadlineMs: 60_000 })
+    expect([issuers.knows(B), await issuers.jwks(B)]).toEqual([false, undefined])
     expect(issuers.serves('https://tenant-1.login.example')).toBe(true)
   })
 
