@@ -148,11 +148,7 @@ export class StoreFromLog {
   }
 
   /** Removes, of the registrations that a trigger ended, those whose outcome has one of these ids. */
-  async settleCut(
-    trigger: WireRecord,
-    outcomes: readonly CutOutcome[],
-    areReadAgain = false,
-  ): Promise<void> {
+  async settleCut(trigger: WireRecord, outcomes: readonly CutOutcome[], areReadAgain = false): Promise<void> {
     const { clock, pipeline, recovery } = this.#options
     const steps: TriggerStep[] = []
     pipeline.read(trigger, 'trigger', clock.now(), (decoded) => {
