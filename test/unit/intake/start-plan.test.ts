@@ -51,6 +51,16 @@ test.each([
     { kind: 'known', offset: 40, start: 5, appliedFrom: 40, committed: 50 },
   ],
   [
+    'a group that has worked with another store than this one, although no position tells',
+    { committed: committed(40, { ...ours, epoch: 'other' }), applied: applied(40), epoch: 'this' },
+    { kind: 'known', offset: 40, isBehind: false, isElsewhere: true },
+  ],
+  [
+    'a group that has worked with this store, or has not noted with which',
+    { committed: committed(40, ours), applied: applied(40), epoch: 'this' },
+    { kind: 'known', offset: 40, isElsewhere: false },
+  ],
+  [
     'a start that was noted, of which nothing is read yet',
     {
       committed: committed(10, { start: 60, topicId: 'id' }),
