@@ -147,13 +147,14 @@ export class Rebuild {
   }
 
   /**
-   * Whether vanished relays used another server, of which this one was no replica. Running relays would have noticed, and are
-   * only slightly ahead of the store.
+   * Whether the group's relays used another server, of which this one was no replica. Whoever settled with another proof may be
+   * dead, although the group still counts it as a member. Relays that are merely ahead of the store would have noticed if
+   * they run.
    */
   async #isOld(starts: readonly PartitionStart[]): Promise<boolean> {
     const { groupId, reader } = this.#options
-    if (!starts.some(({ isBehind, isElsewhere }) => isBehind || isElsewhere)) return false
-    return !(await reader.hasMembers(groupId))
+    if (starts.some(({ isElsewhere }) => isElsewhere)) return true
+    return starts.some(({ isBehind }) => isBehind) && !(await reader.hasMembers(groupId))
   }
 
   #isLast(shown: StoredEpoch | undefined): boolean {
