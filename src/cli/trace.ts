@@ -114,7 +114,7 @@ async function trace(asked: string, options: Options): Promise<void> {
       output.redraw('')
       for (const range of hidden) output.note(describeHidden(range))
       const held = await entriesOfRedis(issuer, subject, view, new RedisBacklogView(redis, keys))
-      const { names: inputs } = await inputTopics(config.kafka.topics, kafka.topics)
+      const { names: inputs } = await inputTopics(config.kafka.topics, kafka.topics, config.intake.file)
       const { groupId } = config.kafka
       const applied = () => new RedisEpochStore(redis, keys).positions()
       const read = await reachable(

@@ -106,7 +106,7 @@ export class BoundedListener {
     if (!this.#connections.answers(response)) return
     for (const [name, value] of Object.entries(GUARDS)) response.setHeader(name, value)
     if (this.#isDraining) response.shouldKeepAlive = false
-    const path = pathOf(request.url ?? '/')
+    const path = pathOf(request)
     this.#options.answer(request, response, path, this.#isDraining ? (refused ?? 503) : refused)
   }
 }
@@ -115,9 +115,11 @@ function refusedHost({ headers, httpVersion }: IncomingMessage): number | undefi
   return headers.host === undefined && httpVersion === '1.1' ? 400 : undefined
 }
 
-/** Without the query. A client that takes this server for a proxy names it as well (RFC 9112 §3.2.2). */
-function pathOf(target: string): string {
-  const [path = '/'] = target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)
+/** Without the query. A client that takes this server for a proxy names it as well (RFC 9112 §3.2.2), and nobody else's. */
+function pathOf({ headers: { host = '' }, url: target = '/' }: IncomingMessage): string {
+  const start = `http://${host}`
+  const own = target.toLowerCase().startsWith(start.toLowerCase()) ? target.slice(start.length) : target
+  const [path = '/'] = own.split('?', 1)
   return path === '' ? '/' : path
 }
 

@@ -2,6 +2,7 @@ import { type ClientHost, parseClientHost } from '../egress/client-host.ts'
 import type { EgressGuard } from '../egress/egress-guard.ts'
 import type { SubjectClaims, TokenAlgorithm, TokenType } from '../events/registration.ts'
 import type { Clock } from '../lib/clock.ts'
+import { RelayFault } from '../lib/errors.ts'
 import type { ClientSettings, IssuerSettings, RetrySettings } from './issuer-settings.ts'
 import type { KeyFileOwners } from './key-file-owners.ts'
 import { LocalSigner } from './signing/local-signer.ts'
@@ -43,6 +44,10 @@ export interface IssuerSight {
 
 const UNSEEN: IssuerSight = { isMisnamed: false, absent: new Set() }
 const TOKEN_LIFETIME_MS = 120_000
+/** Of an issuer that is not enabled, or no longer configured: a file of its name may be another's by now. */
+const NOBODY: TokenSigner = {
+  sign: (_header, _payload, done) => done(new RelayFault('LR_UNAVAILABLE', 'the issuer is not enabled')),
+}
 
 /** One tenant: everything that may differ between issuers, found once per record or attempt. */
 export class Issuer {
@@ -93,7 +98,7 @@ export class Issuer {
       before !== undefined && isSameFile
         ? before.keys
         : new SigningKeys(settings.keysFile, clock, owners.bounds(settings))
-    this.signer = new LocalSigner(this.keys, rsa)
+    this.signer = settings.isEnabled ? new LocalSigner(this.keys, rsa) : NOBODY
     this.#sight = before === undefined ? UNSEEN : before.#sight
   }
 

@@ -68,7 +68,7 @@ test.each([
   ['as it mostly is', [head([length(BODY), signed(BODY)]) + BODY], [204]],
   [
     'with the whole address, as to a proxy',
-    [head([length(BODY), signed(BODY)], 'http://x.example:8081/intake/it?a=b') + BODY],
+    [head([length(BODY), signed(BODY)], 'http://Relay.example/intake/it?a=b') + BODY],
     [204],
   ],
   ['in chunks', [head(['Transfer-Encoding: chunked', signed(BODY)]) + chunked(BODY)], [204]],
@@ -111,7 +111,7 @@ test('a body with a wrong signature head is not asked for', async () => {
 })
 
 test('a question is answered under the whole address too', async () => {
-  const question = ['GET http://relay.example/intake/it HTTP/1.1', 'Host: a', 'Connection: close']
+  const question = ['GET http://relay.example/intake/it HTTP/1.1', 'Host: relay.example', 'Connection: close']
   const asked = [...question, 'X-Okta-Verification-Challenge: abc', '', ''].join('\r\n')
   expect(await statuses(asked)).toEqual([200])
   expect(results).toEqual(['challenged'])
