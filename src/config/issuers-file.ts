@@ -4,11 +4,11 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { IssuerSettings } from '../issuers/issuer-settings.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
-import { printable } from '../lib/printable.ts'
+import { type FileProblem, pathText, placedIn, problemsFault, shownName } from './document-problems.ts'
 import { issuerConflicts, keysFileOf, type PlacedEntry } from './issuer-conflicts.ts'
 import { type IssuerEntry, issuerSettings, parseIssuers } from './issuers-schema.ts'
 import { readLongYaml } from './quick-yaml.ts'
-import type { DocumentPath, YamlDocument } from './yaml-document.ts'
+import type { YamlDocument } from './yaml-document.ts'
 
 export interface IssuersFile {
   readonly settings: readonly IssuerSettings[]
@@ -17,8 +17,6 @@ export interface IssuersFile {
 }
 
 const BYTES_MAX = 64 * 1_024 * 1_024
-const NAME_MAX = 80
-const PROBLEMS_MAX = 200
 /** A mounted directory is exchanged as a whole, now and then just while it is read. */
 const TRIES_MAX = 5
 const EXCHANGE_MS = 10
@@ -27,13 +25,6 @@ interface SourceFile {
   /** As the user would name it. */
   readonly name: string
   readonly bytes: Buffer
-}
-
-interface Problem {
-  readonly file: string
-  readonly line?: number
-  readonly path?: DocumentPath
-  readonly text: string
 }
 
 interface Document extends YamlDocument {
@@ -50,7 +41,7 @@ interface Entry extends PlacedEntry {
  */
 export async function readIssuersFile(path: string): Promise<IssuersFile> {
   const { folder, files } = await readSources(path)
-  const problems: Problem[] = []
+  const problems: FileProblem[] = []
   const entries: Entry[] = []
   const parsed: { entry: IssuerEntry; place: string }[] = []
   for (const { name: file, bytes } of files) {
@@ -65,12 +56,8 @@ export async function readIssuersFile(path: string): Promise<IssuersFile> {
     entries.push(...entriesOf(document, folder))
     const issuers = parseIssuers(document.value)
     for (const [i, entry] of (issuers.entries ?? []).entries())
-      parsed.push({ entry, place: `${file}:${document.lineOf(['issuers', i])}` })
-    problems.push(
-      ...issuers.problems.map(({ path, text, isOfKey }) => {
-        return { file, line: document.lineOf(path, isOfKey ? 'key' : 'value'), path, text }
-      }),
-    )
+      parsed.push({ entry, place: `${file}:${document.lineOf(['issuers', i, 'keys'], 'key')}` })
+    problems.push(...issuers.problems.map((it) => placedIn(document, file, it)))
   }
   problems.push(...conflictProblems(entries))
   if (problems.length > 0) throw faultOf(problems)
@@ -185,34 +172,16 @@ function entriesOf(document: Document, folder: string): Entry[] {
   return issuers.map((value, i) => ({ document, value, folder, path: ['issuers', i] }))
 }
 
-function conflictProblems(entries: readonly Entry[]): Problem[] {
+function conflictProblems(entries: readonly Entry[]): FileProblem[] {
   return issuerConflicts(entries).map(({ of: { document }, path, text, name, other }) => {
     const place = { file: document.file, line: document.lineOf(path), path }
     if (other === undefined) return { ...place, text }
     const there = other.of.document
     const otherPlace = `${there.file}:${there.lineOf(other.path)}: ${pathText(other.path)}`
-    return { ...place, text: `${shown(name ?? '', NAME_MAX)} ${text} (${otherPlace})` }
+    return { ...place, text: `${shownName(name ?? '')} ${text} (${otherPlace})` }
   })
 }
 
-function faultOf(problems: readonly Problem[], options?: ErrorOptions): RelayFault {
-  const lines = problems.slice(0, PROBLEMS_MAX).map(({ file, line, path = [], text }) => {
-    const place = line === undefined ? file : `${file}:${line}`
-    return [place, ...(path.length > 0 ? [pathText(path)] : []), text].map(printable).join(': ')
-  })
-  const more = problems.length - lines.length
-  if (more > 0) lines.push(`and ${more} further problems`)
-  return new RelayFault('LR_ISSUERS_INVALID', lines.join('\n'), options)
-}
-
-function pathText(path: DocumentPath): string {
-  return path
-    .map((key, i) =>
-      typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${shown(String(key), NAME_MAX)}`,
-    )
-    .join('')
-}
-
-function shown(text: string, charactersMax: number): string {
-  return text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text
+function faultOf(problems: readonly FileProblem[], options?: ErrorOptions): RelayFault {
+  return problemsFault('LR_ISSUERS_INVALID', problems, options)
 }

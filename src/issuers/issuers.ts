@@ -91,7 +91,7 @@ export class Issuers {
         events.onIssuersRefused(error, failures)
       }
       this.#tenants.forgetIdle()
-      for (const { keys } of this.#nextKeys()) await keys.look(events)
+      for (const issuer of this.#nextKeys()) await issuer.keys.look(eventsOf(issuer, events))
     }
     const again = (): void => {
       if (this.#isClosed) return
@@ -199,7 +199,7 @@ export class Issuers {
     const issuers = fresh.map((it) => this.#create(it, this.#listed.get(it.issuer)))
     if (issuers.length > READ_AT_START_MAX) return
     // The same file may have changed with the settings that speak of it.
-    for (const { keys } of issuers) if (keys.isLoaded) await keys.look(events)
+    for (const it of issuers) if (it.keys.isLoaded) await it.keys.look(eventsOf(it, events))
     await loadAll(issuers)
   }
 
@@ -246,27 +246,39 @@ export class Issuers {
   }
 }
 
-/** Names the entry of the issuers file by which something is wrong. */
-function placed({ settings: { place } }: Issuer, problem: string): string {
-  return place === undefined ? problem : `${place}: ${problem}`
+/** Names, of what is wrong with keys, where the configuration names them: line, issuer and file, or the option. */
+function placed({ id, settings: { keysFile, keysOption = id, place } }: Issuer, problem: string): string {
+  if (place === undefined) return `${keysOption}: ${problem}`
+  return [place, id, ...(problem.includes(keysFile) ? [] : [keysFile]), problem].join(': ')
+}
+
+/** Of several key files it is said which one cannot be used. */
+function eventsOf(issuer: Issuer, events: KeyFileEvents): KeyFileEvents {
+  return {
+    onReloaded: (kids) => events.onReloaded(kids),
+    onReloadFailed: (error, failures) => {
+      const told = new RelayFault('LR_KEYS_INVALID', placed(issuer, messageOf(error)), { cause: error })
+      events.onReloadFailed(told, failures)
+    },
+  }
 }
 
 async function loadAll(issuers: readonly Issuer[]): Promise<void> {
   const problems = await Promise.all(
     issuers.map(async (issuer) => {
-      const { id, keys, settings } = issuer
+      const { keys, settings } = issuer
       try {
         if (isPattern(settings))
           await readdir(settings.keysFile.split('{tenant}')[0]?.replace(/[^/\\]*$/, '') ?? '')
         else await keys.load()
       } catch (error) {
         if (isPattern(settings))
-          return placed(issuer, `${id}: the folder of its keys cannot be read (${codeOf(error)})`)
+          return placed(issuer, `the folder of its keys cannot be read (${codeOf(error)})`)
         if (codeOf(error) !== 'LR_KEYS_INVALID') throw error
-        return placed(issuer, `${settings.keysOption ?? id}: ${messageOf(error)}`)
+        return placed(issuer, messageOf(error))
       }
       if (issuer.isSigning) return []
-      return placed(issuer, `${id}: no key of the file signs ${settings.alg}, the default of its clients`)
+      return placed(issuer, `no key of the file signs ${settings.alg}, the default of its clients`)
     }),
   )
   const lines = problems.flat()

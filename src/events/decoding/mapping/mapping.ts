@@ -22,7 +22,7 @@ export interface Mapping {
 }
 
 const SNAPSHOT: Decoded = { kind: 'skipped', reason: 'snapshot' }
-const UNMAPPED: Decoded = { kind: 'skipped', reason: 'unmapped' }
+const UNMAPPED = { kind: 'skipped', reason: 'unmapped' } as const
 const TOPICS_MAX = 1_000
 const ELEMENTS_MAX = 1_000
 /** `{` */
@@ -132,23 +132,26 @@ export class MappingDecoder implements Decoder {
     { value, envelope, op, before }: Content,
     headers: Variables['headers'],
     record: WireRecord,
-    isElement = false,
+    /** What an element of a list is a part of. */
+    around?: unknown,
   ): Decoded | readonly Decoded[] {
     const { split } = mapping
-    const elements = split === undefined || isElement ? undefined : at(value, split)
+    const elements = split === undefined || around !== undefined ? undefined : at(value, split)
     if (Array.isArray(elements)) {
       if (elements.length > ELEMENTS_MAX) return tooMany(elements.length)
-      return elements.flatMap((it) => this.#map(mapping, peel(it, false), headers, record, true))
+      // Once for all of them: it may be large.
+      const whole = readable(value) ?? null
+      return elements.flatMap((it) => this.#map(mapping, peel(it, false), headers, record, whole))
     }
     // What a table held before: those sessions may have ended long ago, and nothing has happened to them now.
     if (op === 'r') return SNAPSHOT
     if (value === null || value === undefined) return UNMAPPED
-    const [after, earlier, around] = [readable(value), readable(before ?? null), readable(envelope ?? null)]
-    if (after === undefined || earlier === undefined || around === undefined) return TOO_DEEP
+    const [after, earlier, outer] = [readable(value), readable(before ?? null), readable(envelope ?? null)]
+    if (after === undefined || earlier === undefined || outer === undefined) return TOO_DEEP
     const variables: Variables = {
       value: after,
       before: earlier,
-      envelope: around,
+      envelope: outer ?? around ?? null,
       key: plainText(record.key?.toString('utf8')) ?? null,
       headers,
       topic: record.topic,
@@ -164,7 +167,7 @@ export class MappingDecoder implements Decoder {
       this.taken.set(rule, (this.taken.get(rule) ?? 0) + 1)
       const results = resultsOf(rule, variables)
       if (isSpent()) return tooCostly(rule)
-      if (results.length === 0) return UNMAPPED
+      if (results.length === 0) return { ...UNMAPPED, rule: rule.name }
       return results.length === 1 ? (results[0] as Decoded) : results
     }
     this.untaken.set(mapping, (this.untaken.get(mapping) ?? 0) + 1)
@@ -187,6 +190,7 @@ function tooMany(count: number): Decoded {
 function tooCostly({ name }: Rule): Decoded {
   return {
     kind: 'poison',
+    rule: name,
     reason: `rule ${name}: takes too long for this record; look at fewer elements, or at shorter texts`,
   }
 }
