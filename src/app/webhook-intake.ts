@@ -57,6 +57,11 @@ export class WebhookIntake {
     return this.#file?.problem
   }
 
+  /** Who may send now. */
+  get sources(): readonly IntakeSource[] {
+    return this.#sources
+  }
+
   get failures(): readonly WebhookFailure[] {
     return [...this.#failures.values()]
   }
@@ -82,7 +87,7 @@ export class WebhookIntake {
     file.watch(reloadMs, {
       onReloaded: ({ sources }) => {
         this.#options.logger.info({ count: sources.length }, 'webhook sources reloaded')
-        this.#options.hurry('process')
+        for (const part of ['process', 'feed'] as const) this.#options.hurry(part)
       },
       onRefused: (error, failures) => {
         this.#options.events.fault('intake-file', error, failures)

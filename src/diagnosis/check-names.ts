@@ -23,7 +23,10 @@ const checksByArea = {
     'records-refused',
     'record-type',
     'mapping-rules',
+    'mapping-topics',
+    'mapping-issuer',
     'schema-registry',
+    'webhook-topic',
     'webhooks-published',
   ],
   redis: [
