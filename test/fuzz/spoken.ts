@@ -1,3 +1,5 @@
+import { parseExactJson } from '../../src/lib/exact-json.ts'
+
 const DEPTH_MAX = 8
 
 /** What a record says: every name and value in it, also within texts that are JSON or base64, as it stands and as it was meant. */
@@ -18,7 +20,7 @@ export function spokenIn(text: string): Set<string> {
     for (const inner of [said, Buffer.from(said, 'base64').toString()]) {
       if (inner.length < 2) continue
       try {
-        hear(JSON.parse(inner), depth + 1)
+        hear(parseExactJson(inner), depth + 1)
       } catch {
         // It was a text.
       }
@@ -26,7 +28,7 @@ export function spokenIn(text: string): Set<string> {
   }
   for (const one of [text, ...text.split('\n')]) {
     try {
-      hear(JSON.parse(one), 0)
+      hear(parseExactJson(one), 0)
     } catch {
       // Said elsewhere.
     }

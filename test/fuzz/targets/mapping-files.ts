@@ -2,20 +2,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { stringify } from 'yaml'
-import { readIntakeFile } from '../../../src/config/intake-file.ts'
 import { presets, readMappingFile } from '../../../src/config/mapping-file.ts'
 import { Decoders } from '../../../src/events/decoding/decode-record.ts'
 import { MappingDecoder } from '../../../src/events/decoding/mapping/mapping.ts'
 import { causes } from '../../../src/events/decoding/mapping/rules.ts'
-import { messageOf } from '../../../src/lib/errors.ts'
 import { createScratchDirectory } from '../../stack/scratch-directory.ts'
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { texts } from '../mutations.ts'
+import { checkPlaced } from '../placed-problems.ts'
 
-const folder = createScratchDirectory('fuzz-mapping').path
-const mappingFile = join(folder, 'mapping.yaml')
-const intakeFile = join(folder, 'intake.yaml')
-writeFileSync(join(folder, 'secret'), 'a-shared-secret\n')
+const mappingFile = join(createScratchDirectory('fuzz-mapping').path, 'mapping.yaml')
 
 const mapping = `mappings:
   - topics: [logins, "audit.*"]
@@ -39,15 +35,6 @@ const mapping = `mappings:
   - { topics: ["kc.*"], preset: keycloak, issuer: https://a.example }
 `
 
-const intake = `sources:
-  - { name: okta, topic: okta, platform: okta, secretFile: secret }
-  - name: own
-    topic: own
-    verify: { kind: hmac, header: X-Signature, algorithm: sha512, encoding: base64, prefix: sha512= }
-    secretFile: secret
-    keepHeaders: [X-Tenant]
-`
-
 /** What is read with the rules of a file that is valid, whatever they say. */
 const records = [
   '{"type":"LOGOUT","sessionId":"s1","userId":"u1","realm":"a","at":1767225600,"path":"sessions/s1"}',
@@ -56,17 +43,6 @@ const records = [
   '[]',
   '"text"',
 ].map((value) => Buffer.from(value))
-
-/** Every line of a fault names a place in the file. */
-function checkFault(error: unknown, file: string): never {
-  const unplaced = messageOf(error)
-    .split('\n')
-    .filter((line) => !/^and \d+ further problems$/.test(line))
-    .filter((line) => !line.startsWith(`${file}:`) || !/^:\d+: \S/.test(line.slice(file.length)))
-    .filter((line) => line !== `${file}: is not text in UTF-8`)
-  if (unplaced.length > 0) throw new Error(`a problem without its place: ${unplaced[0]}`, { cause: error })
-  throw error
-}
 
 const pointers = ['/type', '/a/0/b', '/events', '', '/~', '/a~1b', '//', 'type']
 const operands = [
@@ -177,8 +153,95 @@ const tree = fc.record(
   },
   { requiredKeys: ['mappings'] },
 )
+/** What belongs there, so that most of it is taken and records are read by it. */
+const ofRecord = fc.constantFrom(
+  ...[
+    '/sessionId',
+    '/userId',
+    '/path',
+    '/a/0',
+    'value.type',
+    'value.?a.b.orValue(null)',
+    'text(value.at)',
+    'key',
+  ],
+  ...[
+    'capture(value.path, "s/(.+)$")',
+    'first(at(value, "/userId"), value.type)',
+    'value.type + "-" + text(value.at)',
+  ],
+  ...[
+    'json(base64(value.body)).gone',
+    'value.users.map(u, u.id)[0]',
+    'headers["x"]',
+    'value.list[0][1]',
+    'before.id',
+  ],
+)
+const condition = fc
+  .tuple(
+    fc.constantFrom(
+      'value.type',
+      'topic',
+      'op',
+      'json(value.body).gone',
+      'value.users[0].id',
+      'size(value.list)',
+      'key',
+    ),
+    fc.constantFrom('==', '!=', '<', '>='),
+    fc.constantFrom('"LOGOUT"', '2', 'null', 'value.path', 'true', 'value.at'),
+    fc.constantFrom(
+      '',
+      ' && value.n == 1',
+      ' || value.users.exists(u, u.id == "u1")',
+      ' && isMatch(topic, "^a")',
+    ),
+  )
+  .map((parts) => parts.join(' '))
+const lists = fc.constantFrom(
+  'value.users',
+  'value.events',
+  'value.list.map(l, l)',
+  'value.users.filter(u, has(u.id))',
+)
+const fields = fc.oneof(ofRecord, fc.uniqueArray(ofRecord, { minLength: 1, maxLength: 3 }))
+const ended = fc.record({
+  type: fc.constant('session-terminated'),
+  sessionId: fields,
+  userId: fields,
+  time: fields,
+})
+const signedOut = fc.record({ type: fc.constant('user-signed-out'), userId: fields, issuer: fields })
+const registered = fc.record({
+  type: fc.constant('registration'),
+  sessionId: fields,
+  clientId: fields,
+  userId: fields,
+})
+const fittingRule = fc.oneof(
+  fc.record({ when: condition, emit: fc.oneof(ended, signedOut, registered, fc.constant('nothing')) }),
+  fc
+    .record({ when: condition, for: lists, emit: fc.oneof(ended, signedOut) })
+    .map(({ emit: of, ...it }) => ({ ...it, emit: { ...of, userId: ['item.id', 'text(item)'] } })),
+)
+const fitting = fc.record(
+  {
+    topics: fc.constantFrom(['a'], ['logins', 'kc.*'], ['*']),
+    split: fc.constantFrom('/events', '/list', '/deep/a'),
+    preset: fc.constantFrom(...presets),
+    rules: fc.uniqueArray(fittingRule, { selector: ({ when }) => when.trim(), minLength: 1, maxLength: 6 }),
+  },
+  { requiredKeys: ['topics', 'rules'] },
+)
 const trees = fc
-  .tuple(tree, fc.constantFrom('flow', 'block', 'json'))
+  .tuple(
+    fc.oneof(
+      tree,
+      fitting.map((it) => ({ mappings: [it] })),
+    ),
+    fc.constantFrom('flow', 'block', 'json'),
+  )
   .map(([it, form]) =>
     Buffer.from(
       form === 'json'
@@ -198,7 +261,7 @@ export const mappingFileTargets: readonly FuzzTarget[] = [
       try {
         read = readMappingFile(mappingFile)
       } catch (error) {
-        checkFault(error, mappingFile)
+        checkPlaced(error, mappingFile)
       }
       const decoders = new Decoders((name = '') => name, [new MappingDecoder(read.mappings)])
       const decoded = records.flatMap((value, offset) =>
@@ -216,22 +279,6 @@ export const mappingFileTargets: readonly FuzzTarget[] = [
     faults: ['LR_MAPPING_INVALID'],
     bytesMax: 16_384,
     // Each problem has a line of its own, which says what to do.
-    growth: 256,
-  },
-  {
-    name: 'intake-file',
-    samples: texts(intake),
-    parse: (input) => {
-      writeFileSync(intakeFile, input)
-      try {
-        return readIntakeFile(intakeFile, { names: ['okta', 'own'], patterns: [], excluded: [] }).sources
-          .length
-      } catch (error) {
-        checkFault(error, intakeFile)
-      }
-    },
-    faults: ['LR_INTAKE_INVALID'],
-    bytesMax: 8_192,
     growth: 256,
   },
 ]
