@@ -284,7 +284,7 @@ complete -c logout-relay -n '__logout_relay_at doctor' -l help -s h -d 'display 
 complete -c logout-relay -n '__logout_relay_at doctor' -l version -s V -d 'output the version number'
 complete -c logout-relay -n '__logout_relay_at doctor' -l env-file -rF -d 'options of the environment that are not set there: lines of NAME=value'
 complete -c logout-relay -n '__logout_relay_at map' -l preset -x -d 'the rules of a platform instead of MAPPING_FILE: keycloak, zitadel, fusionauth, wso2, auth0, okta, ory'
-complete -c logout-relay -n '__logout_relay_at map' -l topic -x -d 'the topic of the records; with --from they are read from it'
+complete -c logout-relay -n '__logout_relay_at map' -l topic -x -d 'the topic of the records, if MAPPING_FILE has several; with --from they are read from it'
 complete -c logout-relay -n '__logout_relay_at map' -l from -x -d 'read the topic from then on: a duration such as 1h, or a time in ISO 8601'
 complete -c logout-relay -n '__logout_relay_at map' -l key -x -d 'the key of the record on standard input'
 complete -c logout-relay -n '__logout_relay_at map' -l header -x -d 'headers of the record on standard input'

@@ -8,6 +8,7 @@ import { type ProcessFacts, processChecks } from '../diagnosis/configuration.ts'
 import type { ReachedKafka } from '../diagnosis/create-topic.ts'
 import type { EdgeNotes } from '../diagnosis/edge-notes.ts'
 import type { Expectations } from '../diagnosis/facts.ts'
+import { feedChecks } from '../diagnosis/feed-files.ts'
 import { issuerChecks } from '../diagnosis/issuer-checks.ts'
 import { IssuerLooks } from '../diagnosis/issuer-looks.ts'
 import { keyChecks } from '../diagnosis/keys.ts'
@@ -26,6 +27,7 @@ import type { Gate } from '../lib/gate.ts'
 import type { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisFactsReader } from '../redis/redis-facts.ts'
 import type { RedisKeys } from '../redis/redis-keys.ts'
+import { feedFacts } from './feed-facts.ts'
 import type { RecordMapping } from './record-mapping.ts'
 import type { WebhookIntake } from './webhook-intake.ts'
 
@@ -152,6 +154,9 @@ export function createCheckup(parts: CheckupParts): Checkup {
         unknownTypes: types.read(),
         webhookFailures: webhooks.failures,
       })),
+      feed: look(feedChecks(expected), () =>
+        feedFacts({ inputs, issuers, mappings: mapping.decoder.mappings }),
+      ),
       schemas: look(schemaChecks, () => mapping.schemas?.look()),
       issuer: look(issuerChecks, () => issuerLooks.look()),
       keys: look(keyChecks, () => ({

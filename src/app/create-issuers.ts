@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
 import { type Layout, layout, type Placed } from '../config/config.ts'
 import { issuersContentHash, readIssuersFile } from '../config/issuers-file.ts'
+import type { EachOption } from '../config/read-each-option.ts'
 import type { EgressPolicy } from '../egress/egress-guard.ts'
 import type { IssuerSettings } from '../issuers/issuer-settings.ts'
 import { Issuers } from '../issuers/issuers.ts'
-import type { Clock } from '../lib/clock.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
 
 const { delivery, issuers } = layout
 
@@ -34,6 +35,22 @@ export function createIssuers(config: IssuersConfig, clock: Clock): Issuers {
     egress: config.egress ?? { allowHttp: false, allow: [] },
     read: file === undefined ? readOnce(shortForm(config)) : readWhenChanged(file),
   })
+}
+
+/** `undefined` where they are configured wrong, which is told elsewhere. */
+export async function configuredIssuers(
+  configuration: EachOption,
+  egress?: EgressPolicy,
+): Promise<Issuers | undefined> {
+  const config = configuration.part(issuersLayout)
+  if (config === undefined) return undefined
+  const issuers = createIssuers({ ...config, ...(egress !== undefined && { egress }) }, systemClock)
+  try {
+    await issuers.open()
+    return issuers
+  } catch {
+    return undefined
+  }
 }
 
 function shortForm({ issuers: { issuer = '', signingKeysFile = '' } }: IssuersConfig): IssuerSettings {

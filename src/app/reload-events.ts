@@ -23,9 +23,9 @@ export function reloadEvents({ events, hurry, logger }: ReloadEventsOptions): Is
   return {
     onReloaded: (kids) => reloaded('signing keys reloaded', { kids }, ['keys', 'issuer']),
     onReloadFailed: (error, failures) => refused('signing-keys', error, failures, ['keys', 'issuer']),
-    onIssuersReloaded: (count) => reloaded('issuers reloaded', { count }, ['keys', 'issuer']),
+    onIssuersReloaded: (count) => reloaded('issuers reloaded', { count }, ['keys', 'issuer', 'feed']),
     onIssuersRefused: (error, failures) => refused('issuers', error, failures, ['keys', 'issuer']),
-    onMappingReloaded: (count) => reloaded('mappings reloaded', { count }, ['process']),
+    onMappingReloaded: (count) => reloaded('mappings reloaded', { count }, ['process', 'feed']),
     onMappingRefused: (error, failures) => refused('mapping-file', error, failures, ['process']),
   }
 }

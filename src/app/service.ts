@@ -183,7 +183,10 @@ export class Service {
         this.#readiness.becameMember(isMember)
         logger.info({ group: config.kafka.groupId, isMember }, 'consumer group')
       },
-      onTopics: (change) => events.topicsChanged(change),
+      onTopics: (change) => {
+        events.topicsChanged(change)
+        this.#checkup.hurry('feed')
+      },
     })
 
     const clients = new ClientNotes({ clock, onNew: () => this.#checkup.hurry('clients') })

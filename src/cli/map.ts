@@ -7,6 +7,7 @@ import { type Preset, presets, readPreset } from '../config/mapping-file.ts'
 import { readEachOption } from '../config/read-each-option.ts'
 import type { DecodeResult, ResolveIssuer } from '../events/decoding/decode-record.ts'
 import { frameIn } from '../events/decoding/framing.ts'
+import { isTopic } from '../events/topic-selection.ts'
 import type { WireRecord } from '../events/wire-record.ts'
 import type { PartitionRange } from '../intake/log-reader.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
@@ -53,7 +54,6 @@ const mapLayout = {
 
 const READ_FAILURES_MAX = 8
 const SHOWN_MAX = 100
-const TOPIC = 'standard-input'
 
 const columns: readonly Column<Mapped>[] = [
   { title: 'record', cell: ({ record }) => record },
@@ -81,7 +81,10 @@ export function addMap(program: Command): void {
   reads(program.command('map'), mapLayout)
     .description('show what records of another format become, and which rule takes them')
     .option('--preset <name>', `the rules of a platform instead of MAPPING_FILE: ${presets.join(', ')}`)
-    .option('--topic <name>', 'the topic of the records; with --from they are read from it')
+    .option(
+      '--topic <name>',
+      'the topic of the records, if MAPPING_FILE has several; with --from they are read from it',
+    )
     .option('--from <time>', 'read the topic from then on: a duration such as 1h, or a time in ISO 8601')
     .option('--key <text>', 'the key of the record on standard input')
     .option('--header <name=value...>', 'headers of the record on standard input')
@@ -100,13 +103,20 @@ async function map(options: MapArguments): Promise<void> {
     throw new RelayFault('LR_USAGE', '--topic: is required with --from')
   const mapping = await new RecordMapping({ ...records, mappingFile: file }).open()
   if (preset !== undefined) mapping.decoder.use([mappingOf(presetOf(preset))])
-  const examined = new Examined(mapping, await issuerResolver(), new Output(json))
+  const output = new Output(json)
+  const topics = mapping.decoder.mappings.flatMap((it) => it.topics)
+  if (topic === undefined && mapping.decoder.mappings.length > 1)
+    throw new RelayFault('LR_USAGE', `--topic: is required, as there are rules for ${topics.join(', ')}`)
+  const named = topic ?? String(topics[0]).replaceAll('*', 'x')
+  if (!topics.some((it) => isTopic(it, named)))
+    output.note(`there are no rules for ${named}, but for ${topics.join(', ')}`)
+  const examined = new Examined(mapping, await issuerResolver(), output, from === undefined)
   if (from === undefined)
-    for (const record of await recordsOfInput(options)) {
+    for (const record of await recordsOfInput({ ...options, topic: named })) {
       await examined.prepare(record)
       examined.take(record)
     }
-  else await readTopic(String(topic), parseTime(from, Date.now(), '--from'), examined)
+  else await readTopic(named, parseTime(from, Date.now(), '--from'), examined)
   examined.finish()
 }
 
@@ -136,7 +146,7 @@ async function issuerResolver(): Promise<ResolveIssuer> {
   return (name) => issuers.resolve(name)
 }
 
-async function recordsOfInput({ topic = TOPIC, key, header = [] }: MapArguments): Promise<WireRecord[]> {
+async function recordsOfInput({ topic = '', key, header = [] }: MapArguments): Promise<WireRecord[]> {
   const bytes = await buffer(process.stdin)
   const headers = Object.fromEntries(
     header.map((it) => {
@@ -161,8 +171,10 @@ async function recordsOfInput({ topic = TOPIC, key, header = [] }: MapArguments)
 
 /** One that is framed for a schema registry may hold any bytes. */
 function valuesIn(bytes: Buffer): Buffer[] {
-  const input = bytes.toString('utf8')
-  if (frameIn(bytes) !== undefined || isJson(input)) return [bytes]
+  // A byte order mark is no part of a record.
+  const input = new TextDecoder().decode(bytes)
+  if (frameIn(bytes) !== undefined) return [bytes]
+  if (isJson(input)) return [Buffer.from(input)]
   const lines = input.split('\n').filter((line) => line.trim() !== '')
   return lines.map((line) => Buffer.from(line))
 }
@@ -209,29 +221,30 @@ class Examined {
   readonly #mapping: RecordMapping
   readonly #decoders: ReturnType<RecordMapping['decoders']>
   readonly #output: Output
+  readonly #isInput: boolean
   readonly #rows: Mapped[] = []
   readonly #counts = new Map<string, number>()
   #records = 0
   #poison = 0
 
-  constructor(mapping: RecordMapping, resolveIssuer: ResolveIssuer, output: Output) {
+  constructor(mapping: RecordMapping, resolveIssuer: ResolveIssuer, output: Output, isInput: boolean) {
     this.#mapping = mapping
     this.#decoders = mapping.decoders(resolveIssuer)
     this.#output = output
+    this.#isInput = isInput
   }
 
   /** Comes before `take`. */
   readonly prepare = (record: WireRecord) => this.#decoders.prepare(record)
 
   take(record: WireRecord): void {
-    const { decoder } = this.#mapping
     this.#records++
-    const before = new Map(decoder.taken)
     const decoded = this.#decoders.decode(record, Date.now())
-    const rule = [...decoder.taken].find(([it, count]) => count !== before.get(it))?.[0].name
-    const place =
-      record.topic === TOPIC ? String(record.offset) : `${record.topic}/${record.partition}/${record.offset}`
+    const place = this.#isInput
+      ? String(record.offset)
+      : `${record.topic}/${record.partition}/${record.offset}`
     for (const result of 'kind' in decoded ? [decoded] : decoded) {
+      const { rule } = result
       const row = { record: place, ...(rule !== undefined && { rule }), ...contentOf(result) }
       if (result.kind === 'poison') this.#poison++
       const kind = `${rule === undefined ? '' : `rule ${rule}: `}${result.kind === 'poison' ? 'dead letter' : row.becomes}`

@@ -44,7 +44,8 @@ function cutProblem(name: string, line: string): string | undefined {
 
 function read(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    // Without a byte order mark, which would be a part of the first name.
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
     const why = `the file ${printable(path)} cannot be read (${codeOf(error)})`
     throw new RelayFault('LR_CONFIG_INVALID', `--env-file: ${why}`, { cause: error })

@@ -5,7 +5,7 @@ import { readEnvFile } from './env-file.ts'
 import { type MisspeltOption, misspeltOptions } from './misspelt-options.ts'
 import { conflicts } from './option-conflicts.ts'
 import { type Options, optionsSchema } from './options.ts'
-import { type Environment, readSecretFiles, spellingsOf } from './secret-files.ts'
+import { type Environment, readSecretFiles, spellingsOf, variableOf } from './secret-files.ts'
 
 const PROBLEMS_PER_OPTION_MAX = 5
 
@@ -35,7 +35,7 @@ export function readOptions<Name extends keyof ReadOptions>(
   // An empty variable is what a template leaves where nothing was set.
   const given = Object.fromEntries(
     Object.keys(optionsSchema.shape).flatMap((name) => {
-      const value = env[name] || secrets.values[name]
+      const value = variableOf(env, name) || secrets.values[name]
       return value === undefined || value === '' ? [] : [[name, value]]
     }),
   )

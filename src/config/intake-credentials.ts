@@ -1,4 +1,5 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { secretLines } from './secret-files.ts'
 
 /** A key that verifies JWTs. */
 export interface IntakeKey {
@@ -21,13 +22,13 @@ const CURVES: Readonly<Record<string, string>> = {
 }
 
 /** One secret in each line. What is wrong is returned as a text, which quotes none. */
-export function readSharedSecrets(text: string): { secrets: readonly Buffer[] } | string {
-  const lines = withoutMark(text)
-    .split(/\r?\n/)
-    .filter((line) => line !== '')
+export function readSharedSecrets(content: Buffer): { secrets: readonly Buffer[] } | string {
+  const read = secretLines(content)
+  if ('problem' in read) return `${read.problem}${read.hasBlanks ? '; remove them' : ''}`
+  const { lines } = read
   if (lines.length === 0) return 'is empty; it must hold the secret'
-  if (lines.length > SECRETS_MAX) return `has more than ${SECRETS_MAX} lines, each of which is a secret`
   if (lines.some((line) => line.startsWith('-----BEGIN'))) return 'holds a key; name it in keysFile'
+  if (lines.length > SECRETS_MAX) return `has more than ${SECRETS_MAX} lines, each of which is a secret`
   const short = lines.findIndex((line) => line.length < SECRET_CHARACTERS_MIN)
   if (short !== -1)
     return `has a secret of less than ${SECRET_CHARACTERS_MIN} characters in line ${short + 1}; make a longer one`
@@ -35,16 +36,13 @@ export function readSharedSecrets(text: string): { secrets: readonly Buffer[] } 
 }
 
 /** Public keys or certificates as PEM, or a JWK set. What is wrong is returned as a text, which quotes none of it. */
-export function readIntakeKeys(text: string): { keys: readonly IntakeKey[] } | string {
-  const found = /^\s*\{/.test(text) ? fromJwks(withoutMark(text)) : fromPem(text)
+export function readIntakeKeys(content: Buffer): { keys: readonly IntakeKey[] } | string {
+  // Without a byte order mark, which is no JSON.
+  const text = new TextDecoder().decode(content)
+  const found = /^\s*\{/.test(text) ? fromJwks(text) : fromPem(text)
   if (typeof found === 'string') return found
   if (found.length === 0) return 'has no key; it must hold public keys as PEM, or a JWK set'
   return found.length > KEYS_MAX ? `has more than ${KEYS_MAX} keys` : { keys: found }
-}
-
-/** Some editors write a byte order mark, which nobody sees and which would be a part of the secret. */
-function withoutMark(text: string): string {
-  return text.replace(/^\ufeff/, '')
 }
 
 function fromPem(text: string): IntakeKey[] | string {

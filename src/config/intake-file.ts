@@ -3,11 +3,10 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { isSelected, type TopicSelection } from '../events/topic-selection.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
-import { documentFault, type PlacedProblem, readText, schemaProblems } from './document-problems.ts'
+import { type KnownKeys, type PlacedProblem, readDocument, readText } from './document-problems.ts'
 import { type IntakeKey, readIntakeKeys, readSharedSecrets } from './intake-credentials.ts'
 import { type IntakePlatform, type IntakePlatformName, intakePlatforms } from './intake-platforms.ts'
-import { typeProblem } from './issuers-schema.ts'
-import { type DocumentPath, readYamlDocument } from './yaml-document.ts'
+import type { DocumentPath } from './yaml-document.ts'
 
 /** How a webhook shows who sent it. Names of headers are in lower case. */
 export type IntakeVerification =
@@ -83,7 +82,9 @@ const verification = z.discriminatedUnion(
 )
 const source = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,49}$/, 'must be lower-case letters, digits and dashes'),
-  topic: z.string().min(1, 'must not be empty'),
+  topic: z
+    .string()
+    .regex(/^[\w.-]{1,249}$/, 'must be the name of one topic: letters, digits, dot, dash and underscore'),
   platform: z.enum(PLATFORMS).optional(),
   verify: verification.optional(),
   secretFile: file.optional(),
@@ -100,6 +101,8 @@ export const intakeDocument = z.strictObject({
     .max(SOURCES_MAX, `must have ${SOURCES_MAX} at most`),
 })
 
+const KEYS: KnownKeys = { '': Object.keys(intakeDocument.shape), sources: Object.keys(source.shape) }
+
 type SourceEntry = z.infer<typeof source>
 
 /**
@@ -107,12 +110,8 @@ type SourceEntry = z.infer<typeof source>
  * the relay reads. Throws `LR_INTAKE_INVALID` with a line per problem, which quotes no secret.
  */
 export function readIntakeFile(path: string, topics: TopicSelection): IntakeFile {
-  const bytes = readText(path, CODE)
+  const { bytes, data, refuse } = readDocument(path, { code: CODE, known: KEYS, schema: intakeDocument })
   const hash = createHash('sha256').update(bytes)
-  const read = readYamlDocument(bytes.toString('utf8'))
-  if (read.problems.length > 0) throw documentFault(CODE, path, read, read.problems)
-  const { data, error } = intakeDocument.safeParse(read.value, { error: typeProblem })
-  if (data === undefined) throw documentFault(CODE, path, read, error.issues.flatMap(schemaProblems))
   const problems: PlacedProblem[] = []
   const names = new Set<string>()
   const sources = data.sources.flatMap((entry, i): IntakeSource[] => {
@@ -134,7 +133,7 @@ export function readIntakeFile(path: string, topics: TopicSelection): IntakeFile
     const { challenge }: IntakePlatform = entry.platform === undefined ? {} : intakePlatforms[entry.platform]
     return [{ name, topic, verification, challenge, keptHeaders, ...credentials }]
   })
-  if (problems.length > 0) throw documentFault(CODE, path, read, problems)
+  refuse(problems)
   return { sources, contentHash: hash.digest('hex') }
 }
 
@@ -187,8 +186,7 @@ function readCredentials(
   try {
     const bytes = readText(resolve(folder, name), CODE)
     hash.update('\0').update(bytes)
-    const text = bytes.toString('utf8')
-    const read = key === 'keysFile' ? readIntakeKeys(text) : readSharedSecrets(text)
+    const read = key === 'keysFile' ? readIntakeKeys(bytes) : readSharedSecrets(bytes)
     if (typeof read === 'string') complain([key], `${name} ${read}`)
     else return { ...nothing, ...read }
   } catch (error) {

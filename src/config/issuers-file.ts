@@ -4,13 +4,13 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { type IssuerSettings, IssuersFault } from '../issuers/issuer-settings.ts'
 import { codeOf, RelayFault } from '../lib/errors.ts'
-import { printable } from '../lib/printable.ts'
+import { type FileProblem, pathText, placedIn, problemLines, shownName } from './document-problems.ts'
 import { issuerConflicts } from './issuer-conflicts.ts'
 import { keysFileOf } from './issuer-keys.ts'
 import { type IssuerEntry, issuerSettings, parseIssuers } from './issuers-schema.ts'
 import type { Conflict, PlacedEntry } from './placed-entry.ts'
 import { readLongYaml } from './quick-yaml.ts'
-import type { DocumentPath, YamlDocument } from './yaml-document.ts'
+import type { YamlDocument } from './yaml-document.ts'
 
 export interface IssuersFile {
   readonly settings: readonly IssuerSettings[]
@@ -19,8 +19,6 @@ export interface IssuersFile {
 }
 
 const BYTES_MAX = 64 * 1_024 * 1_024
-const NAME_MAX = 80
-const PROBLEMS_MAX = 200
 /** A mounted directory is exchanged as a whole, now and then just while it is read. */
 const TRIES_MAX = 5
 const EXCHANGE_MS = 10
@@ -29,13 +27,6 @@ interface SourceFile {
   /** As the user would name it. */
   readonly name: string
   readonly bytes: Buffer
-}
-
-interface Problem {
-  readonly file: string
-  readonly line?: number
-  readonly path?: DocumentPath
-  readonly text: string
 }
 
 interface Document extends YamlDocument {
@@ -54,7 +45,7 @@ interface Entry extends PlacedEntry {
  */
 export async function readIssuersFile(path: string): Promise<IssuersFile> {
   const { folder, files } = await readSources(path)
-  const problems: Problem[] = []
+  const problems: FileProblem[] = []
   const entries: Entry[] = []
   for (const { name: file, bytes } of files) {
     const text = textOf(bytes)
@@ -67,11 +58,7 @@ export async function readIssuersFile(path: string): Promise<IssuersFile> {
     if (document.problems.length > 0) continue
     const parsed = parseIssuers(document.value)
     entries.push(...entriesOf(document, folder, parsed.entries))
-    problems.push(
-      ...parsed.problems.map(({ path, text, isOfKey }) => {
-        return { file, line: document.lineOf(path, isOfKey ? 'key' : 'value'), path, text }
-      }),
-    )
+    problems.push(...parsed.problems.map((it) => placedIn(document, file, it)))
   }
   const conflicts = issuerConflicts(entries)
   problems.push(...conflictProblems(conflicts))
@@ -84,7 +71,7 @@ function settingsOf({ document, folder, parsed, path }: Entry): IssuerSettings[]
   if (parsed === undefined) return []
   const { file, directory } = parsed.keys
   const keysFile = keysFileOf(file ?? directory ?? '', folder)
-  const place = `${document.file}:${document.lineOf(path)}`
+  const place = `${document.file}:${document.lineOf([...path, 'keys'], 'key')}`
   return [issuerSettings(parsed, { keysFile, keysFolder: folder, place })]
 }
 
@@ -195,37 +182,19 @@ function entriesOf(
   return issuers.map((value, i) => ({ document, value, folder, path: ['issuers', i], parsed: parsed[i] }))
 }
 
-function conflictProblems(conflicts: readonly Conflict<Entry>[]): Problem[] {
+function conflictProblems(conflicts: readonly Conflict<Entry>[]): FileProblem[] {
   return conflicts.map(({ of: { document }, path, text, name, other }) => {
     const place = { file: document.file, line: document.lineOf(path), path }
     if (other === undefined) return { ...place, text }
     const there = other.of.document
     const otherPlace = `${there.file}:${there.lineOf(other.path)}: ${pathText(other.path)}`
-    return { ...place, text: `${shown(name ?? '', NAME_MAX)} ${text} (${otherPlace})` }
+    return { ...place, text: `${shownName(name ?? '')} ${text} (${otherPlace})` }
   })
 }
 
 function faultOf(
-  problems: readonly Problem[],
+  problems: readonly FileProblem[],
   { sound, ...options }: ErrorOptions & { readonly sound?: readonly IssuerSettings[] } = {},
 ): IssuersFault {
-  const lines = problems.slice(0, PROBLEMS_MAX).map(({ file, line, path = [], text }) => {
-    const place = line === undefined ? file : `${file}:${line}`
-    return [place, ...(path.length > 0 ? [pathText(path)] : []), text].map(printable).join(': ')
-  })
-  const more = problems.length - lines.length
-  if (more > 0) lines.push(`and ${more} further problems`)
-  return new IssuersFault(lines, sound, options)
-}
-
-function pathText(path: DocumentPath): string {
-  return path
-    .map((key, i) =>
-      typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${shown(String(key), NAME_MAX)}`,
-    )
-    .join('')
-}
-
-function shown(text: string, charactersMax: number): string {
-  return text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text
+  return new IssuersFault(problemLines(problems), sound, options)
 }

@@ -6,10 +6,9 @@ import { endpointProblem } from '../events/logout-endpoint.ts'
 import { subjectClaims, type TokenType, tokenAlgorithms } from '../events/registration.ts'
 import type { ClientSettings, IssuerSettings, RetrySettings } from '../issuers/issuer-settings.ts'
 import { durationMs, durationText } from '../lib/duration-text.ts'
-import { slipsBetween } from './misspelt-options.ts'
+import { type KnownKeys, type PlacedProblem, schemaProblems, typeProblem } from './document-problems.ts'
 import { issuer } from './options.ts'
 import { RETRY_ATTEMPTS, RETRY_BASE_DELAY, RETRY_DEADLINE, RETRY_MAX_DELAY } from './retry-limits.ts'
-import type { DocumentPath } from './yaml-document.ts'
 
 /** What stands for the name of a tenant in a pattern. */
 export const TENANT = '{tenant}'
@@ -92,8 +91,7 @@ export const issuersDocument = z.strictObject({
   issuers: z.array(entry).min(1, 'must name at least one issuer'),
 })
 
-/** By the name that an object stands under, here or as an element of a list. */
-const KEYS: Readonly<Record<string, readonly string[]>> = {
+const KEYS: KnownKeys = {
   '': Object.keys(issuersDocument.shape),
   issuers: Object.keys(entry.shape),
   keys: Object.keys(keys.shape),
@@ -104,17 +102,10 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
 
 export type IssuerEntry = z.infer<typeof entry>
 
-interface SchemaProblem {
-  readonly path: DocumentPath
-  readonly text: string
-  /** Whether it is the key that is wrong. */
-  readonly isOfKey: boolean
-}
-
 export interface ParsedIssuers {
   /** In their places in the list; `undefined` for one that is wrong. */
   readonly entries: readonly (IssuerEntry | undefined)[]
-  readonly problems: readonly SchemaProblem[]
+  readonly problems: readonly PlacedProblem[]
 }
 
 /** Checks each value of a document by itself; what they may not be together is looked at elsewhere. */
@@ -123,7 +114,7 @@ export function parseIssuers(value: unknown): ParsedIssuers {
   if (data !== undefined) return { entries: data.issuers, problems: [] }
   const { issuers } = (value ?? {}) as { issuers?: unknown }
   const entries = Array.isArray(issuers) ? issuers.map((it) => entry.safeParse(it).data) : []
-  return { entries, problems: (error?.issues ?? []).flatMap(schemaProblems) }
+  return { entries, problems: (error?.issues ?? []).flatMap((it) => schemaProblems(it, KEYS)) }
 }
 
 /** `keysFile` and `keysFolder` are absolute; `place`: file and line. */
@@ -189,47 +180,4 @@ function patternProblem(text: string): string | undefined {
   // Before an @ stands a user, whose name says nothing of where the issuer is.
   const isOfUser = parts.length === 2 && /^https?:\/\/[^/]*@/.test(text)
   return isOfUser ? `must have ${TENANT} in its host or path` : undefined
-}
-
-/** What is meant where neither a schema nor zod says it for people who write YAML. */
-export function typeProblem({ code, expected, values, input }: z.core.$ZodRawIssue): string | undefined {
-  if (code !== 'invalid_type' && code !== 'invalid_value') return undefined
-  if (input === undefined) return 'is missing'
-  if (input === null) return 'is empty; give it a value, or leave it out'
-  if (code === 'invalid_value')
-    return `must be ${(values as string[]).join(', ').replace(/, ([^,]*)$/, ' or $1')}`
-  switch (expected) {
-    case 'string':
-      return typeof input === 'object' ? 'must be a text' : 'must be a text; put it in quotes'
-    case 'boolean':
-      return 'must be true or false'
-    case 'array':
-      return 'must be a list'
-    default:
-      return 'must have keys and values'
-  }
-}
-
-function schemaProblems(issue: z.core.$ZodIssue): SchemaProblem[] {
-  const { path } = issue
-  if (issue.code !== 'unrecognized_keys') return [{ path, text: issue.message, isOfKey: false }]
-  return issue.keys.map((key) => ({ path: [...path, key], text: unknownKey(key, path), isOfKey: true }))
-}
-
-function unknownKey(key: string, path: DocumentPath): string {
-  const known = KEYS[String(path.findLast((it) => typeof it === 'string') ?? '')] ?? []
-  const spelling = plain(key)
-  const [nearest] = known
-    .map((name) => ({ name, slips: slipsBetween(spelling, plain(name)) }))
-    .filter(({ name, slips }) => slips <= (name.length < 6 ? 1 : 2))
-    .sort((a, b) => a.slips - b.slips)
-  return `is no key here; ${nearest === undefined ? `there are ${known.join(', ')}` : `did you mean ${nearest.name}?`}`
-}
-
-/** However its words are put together, `client_id` is `clientId`. */
-function plain(key: string): string {
-  return key
-    .slice(0, 64)
-    .replaceAll(/[-_. ]/g, '')
-    .toLowerCase()
 }

@@ -16,8 +16,7 @@ import { identifier } from '../events/identifier.ts'
 import { registrationData } from '../events/read-registration.ts'
 import { isTopic } from '../events/topic-selection.ts'
 import { sessionTerminatedData, userSignedOutData } from '../events/trigger.ts'
-import { documentFault, type PlacedProblem, readText, schemaProblems } from './document-problems.ts'
-import { typeProblem } from './issuers-schema.ts'
+import { type KnownKeys, type PlacedProblem, readDocument, typeProblem } from './document-problems.ts'
 import { type DocumentPath, readYamlDocument } from './yaml-document.ts'
 
 export interface MappingFile {
@@ -69,7 +68,7 @@ const mapping = z.strictObject({
   preset: z.enum(presets).optional(),
   issuer: identifier.optional(),
   split: pointer.optional(),
-  causes: z.array(z.enum(causes)).optional(),
+  causes: z.array(z.enum(causes)).min(1, 'must name at least one; leave it out for the default').optional(),
   rules: z.array(rule).max(RULES_MAX, `must have at most ${RULES_MAX}`).optional(),
 })
 const document = z.strictObject({ mappings: z.array(mapping).min(1, 'must have at least one') })
@@ -79,17 +78,22 @@ const presetDocument = z.strictObject({
   rules: z.array(rule),
 })
 
+const KEYS: KnownKeys = {
+  '': Object.keys(document.shape),
+  mappings: Object.keys(mapping.shape),
+  rules: Object.keys(rule.shape),
+}
+
 type RuleDocument = z.infer<typeof rule>
 
 /** Reads, checks and compiles the rules in a file of YAML or JSON. Throws `LR_MAPPING_INVALID` with a line per problem. */
 export function readMappingFile(path: string): MappingFile {
-  const bytes = readText(path, 'LR_MAPPING_INVALID')
+  const { bytes, data, refuse } = readDocument(path, {
+    code: 'LR_MAPPING_INVALID',
+    known: KEYS,
+    schema: document,
+  })
   const contentHash = createHash('sha256').update(bytes).digest('hex')
-  const read = readYamlDocument(bytes.toString('utf8'))
-  if (read.problems.length > 0) throw documentFault('LR_MAPPING_INVALID', path, read, read.problems)
-  const { data, error } = document.safeParse(read.value, { error: typeProblem })
-  if (data === undefined)
-    throw documentFault('LR_MAPPING_INVALID', path, read, error.issues.flatMap(schemaProblems))
   const problems: PlacedProblem[] = []
   const mappings = data.mappings.map(
     ({ topics, preset, issuer, split, causes: wanted, rules = [] }, i): Mapping => {
@@ -97,6 +101,7 @@ export function readMappingFile(path: string): MappingFile {
       if (preset === undefined && rules.length === 0) {
         problems.push({ path: at([]), text: 'has neither a preset nor rules' })
       }
+      problems.push(...namedTwice(rules).map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
       const own = compile(rules, issuer, preset !== undefined)
       problems.push(...own.problems.map((it) => ({ ...it, path: at(['rules', ...it.path]) })))
       if (issuer !== undefined)
@@ -119,7 +124,7 @@ export function readMappingFile(path: string): MappingFile {
     },
   )
   problems.push(...topicsOfEarlier(data.mappings))
-  if (problems.length > 0) throw documentFault('LR_MAPPING_INVALID', path, read, problems)
+  refuse(problems)
   return { mappings, contentHash }
 }
 
@@ -136,6 +141,16 @@ function unknownCauses(
     known.has(cause)
       ? []
       : [{ path: [i], text: `no rule has the cause ${cause}; there are ${[...known].join(', ') || 'none'}` }],
+  )
+}
+
+/** Whoever reads counts, dead letters or findings could not tell them apart. */
+function namedTwice(rules: readonly RuleDocument[]): PlacedProblem[] {
+  const names = rules.map(({ name }, i) => name ?? String(i + 1))
+  return names.flatMap((name, i) =>
+    names.indexOf(name) === i
+      ? []
+      : [{ path: [i, 'name'], text: `${name} is the name of another rule of this mapping` }],
   )
 }
 

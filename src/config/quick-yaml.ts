@@ -15,15 +15,20 @@ export async function readLongYaml(text: string): Promise<YamlDocument> {
 
 interface QuickValue {
   readonly value: object
-  /** Where the elements of its list begin. */
-  readonly lines: readonly number[]
+  readonly lines: readonly ElementLines[]
+}
+
+/** Where an element of the list begins, and each of its keys. */
+interface ElementLines {
+  readonly line: number
+  readonly keys: ReadonlyMap<string, number>
 }
 
 /** Without problems of its own; where values stand within an element is looked up only when they are wrong. */
 class QuickDocument implements YamlDocument {
   readonly value: unknown
   readonly problems = []
-  readonly #lines: readonly number[]
+  readonly #lines: readonly ElementLines[]
   readonly #text: string
   #parsed: YamlDocument | undefined
 
@@ -34,9 +39,11 @@ class QuickDocument implements YamlDocument {
   }
 
   lineOf(path: DocumentPath, of?: 'key' | 'value'): number {
-    const [, element] = path
-    if (path.length === 2 && typeof element === 'number' && element < this.#lines.length)
-      return this.#lines[element] as number
+    const [, element, key] = path
+    const known = typeof element === 'number' ? this.#lines[element] : undefined
+    if (known !== undefined && path.length === 2) return known.line
+    const line = path.length === 3 && of === 'key' ? known?.keys.get(String(key)) : undefined
+    if (line !== undefined) return line
     this.#parsed ??= readYamlDocument(this.#text)
     return this.#parsed.lineOf(path, of)
   }
@@ -57,17 +64,20 @@ function plainJson(text: string): QuickValue | undefined {
   }
 }
 
-/** Of each object in the list that the outermost object holds alone, the line on which it begins; nothing of other forms. */
-function elementLines(text: string, value: object): number[] {
+/** Of each object in the list that the outermost object holds alone, the lines of it; nothing of other forms. */
+function elementLines(text: string, value: object): ElementLines[] {
   const [list, ...more] = Object.values(value)
-  const lines: number[] = []
-  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}\n]/g
+  const lines: { line: number; keys: Map<string, number> }[] = []
+  const token = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[[\]{}\n]/g
   let [line, depth] = [1, 0]
   for (let match = token.exec(text); match !== null; match = token.exec(text)) {
-    const [found] = match
-    if (found === '\n') line++
+    const [found, string, colon] = match
+    if (string !== undefined) {
+      if (depth === 3 && colon !== undefined) lines.at(-1)?.keys.set(JSON.parse(string), line)
+      line += linesIn(colon ?? '')
+    } else if (found === '\n') line++
     else if (found === '{' || found === '[') {
-      if (++depth === 3) lines.push(line)
+      if (++depth === 3) lines.push({ line, keys: new Map() })
     } else if (found === '}' || found === ']') depth--
   }
   return Array.isArray(list) && list.length === lines.length && more.length === 0 ? lines : []
@@ -95,7 +105,7 @@ async function piecewise(text: string): Promise<QuickValue | undefined> {
   const start = length - indent.length
   if (/\n(?:---|\.\.\.)/.test(text.slice(start))) return undefined
   const elements: unknown[] = []
-  const lines: number[] = []
+  const lines: ElementLines[] = []
   let before = linesIn(text.slice(0, start))
   for (const piece of piecesOf(text, start, `\n${indent}- `)) {
     const read = readYamlDocument(piece)
@@ -103,7 +113,9 @@ async function piecewise(text: string): Promise<QuickValue | undefined> {
     if (problems.length > 0 || hasAliases || !Array.isArray(value)) return undefined
     for (const [i, element] of value.entries()) {
       elements.push(element)
-      lines.push(before + read.lineOf([i]))
+      const names = typeof element === 'object' && !Array.isArray(element) ? Object.keys(element ?? {}) : []
+      const keys = names.map((name) => [name, before + read.lineOf([i, name], 'key')] as const)
+      lines.push({ line: before + read.lineOf([i]), keys: new Map(keys) })
     }
     before += linesIn(piece)
     await setImmediate()

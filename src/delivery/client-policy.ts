@@ -37,9 +37,13 @@ export class ClientPolicy {
 
   /** With a `typ` of somebody else's choosing the relay would sign what a resource server takes for an access token. */
   tokenType({ rp, registration }: DeliveryContent): TokenType {
+    return this.tokenTypeFor(rp, rp.settings.typ ?? registration.typ)
+  }
+
+  /** `asked`: what a record or `lr:client` wants. */
+  tokenTypeFor(rp: RpName, asked: string | undefined): TokenType {
     const isJwtTyped = this.#jwtClients.has(rp.clientId) || this.#configured(rp)?.isJwtTyped === true
     const type = isJwtTyped ? 'JWT' : 'logout+jwt'
-    const asked = rp.settings.typ ?? registration.typ
     if (asked !== undefined && asked !== type && asked !== 'logout+jwt') {
       this.#onNote(rp, { kind: 'type-ignored', asked })
     }

@@ -45,12 +45,12 @@ export class EndpointChecks {
 
   /** The address that a record brings, if it brings one. */
   lookAt(step: RegistryStep): void {
-    if (step.kind === 'register') this.#look(step.registration, step.registration.backchannelLogoutUri)
+    if (step.kind === 'register') this.look(step.registration, step.registration.backchannelLogoutUri)
     else if (step.kind === 'configure-client' && step.change.type === 'client-configured')
-      this.#look(step.change, step.change.settings.backchannelLogoutUri)
+      this.look(step.change, step.change.settings.backchannelLogoutUri)
   }
 
-  #look(rp: RpName, uri: string | undefined): void {
+  look(rp: RpName, uri: string | undefined): void {
     if (uri === undefined) return
     const issuer = this.#options.issuers.get(rp.issuer)
     const checked = this.#checked.get(uri)

@@ -23,6 +23,8 @@ const checksByArea = {
     'records-refused',
     'record-type',
     'mapping-rules',
+    'mapping-topics',
+    'mapping-issuer',
     'schema-registry',
     'webhooks-published',
   ],

@@ -12,7 +12,16 @@ export interface CheckupEvents {
   lookFailed(part: CheckedPart, error: unknown, failures: number): void
 }
 
-export type CheckedPart = 'redis' | 'topics' | 'log' | 'schemas' | 'issuer' | 'keys' | 'clients' | 'process'
+export type CheckedPart =
+  | 'redis'
+  | 'topics'
+  | 'log'
+  | 'feed'
+  | 'schemas'
+  | 'issuer'
+  | 'keys'
+  | 'clients'
+  | 'process'
 
 export interface CheckupOptions {
   /** Closed. Open while nothing that was found forbids taking anything up, from when everything was looked at. */
@@ -40,7 +49,7 @@ export const goesOnDespite: ReadonlySet<CheckName> = new Set([
 const NEEDED_AT_START: ReadonlySet<CheckName> = new Set(['topic-missing'])
 
 /**
- * Looks at the surroundings of the relay, Redis, the topics, the ends of the log, the schema registry, its issuers, the keys, the clients and the
+ * Looks at the surroundings of the relay, Redis, the topics, the ends of the log, the files of rules and webhooks, the schema registry, its issuers, the keys, the clients and the
  * process itself, at the start and again while it runs, and tells what came up and what went away. The parts are looked at
  * independently: one that does not answer does not hide the other.
  */

@@ -40,12 +40,24 @@ export class Examination {
 
   /** Of these checks, and without any of all checks of the area, those that nothing was noted of could not be made. */
   noteUnknown(why: string, checks: readonly CheckName[] = checksOf(this.#area)): void {
-    for (const check of checks) if (!this.#has(check)) this.note(check, unknown(why))
+    this.noteRest(unknown(why), checks)
+  }
+
+  /** The same of each of these checks that nothing was noted of. */
+  noteRest(found: Found, checks: readonly CheckName[]): void {
+    for (const check of checks) if (!this.#has(check)) this.note(check, found)
   }
 
   #has(check: CheckName): boolean {
     return this.#all.some((it) => it.check === check)
   }
+}
+
+/** Without its options an area cannot be examined. */
+export function notConfigured(area: Area): readonly ExaminedFinding[] {
+  const notes = new Examination(area)
+  notes.noteUnknown('its options are invalid: see the findings of configuration')
+  return notes.all
 }
 
 /** What a run of the doctor comes to, worst first in the order of what must be remedied first. */

@@ -26,17 +26,20 @@ export interface IssuerExamination {
   /** Where the issuers file names the key file. */
   readonly place?: string | undefined
   readonly alg?: TokenAlgorithm | undefined
+  /** Whether its documents are read; by default they are. */
+  readonly isAsked?: boolean
   readonly clock: Clock
   readonly fetchDocument: (uri: string) => Promise<DocumentAnswer>
 }
 
 /** Looks at the keys of an issuer, and at what it publishes itself. Never throws. */
 export async function examineIssuer(examination: IssuerExamination): Promise<readonly ExaminedFinding[]> {
-  const { issuer, signingKeysFile, clock } = examination
+  const { issuer, isAsked = true, signingKeysFile, clock } = examination
   const notes = new Examination('issuer')
   if (issuer !== undefined) notes.note('issuers-file', ok('ISSUER names the only issuer'))
   const keys = signingKeysFile === undefined ? [] : await examineKeyFile(signingKeysFile, examination, notes)
-  const published = issuer === undefined ? undefined : await examinePublished(issuer, examination, notes)
+  const published =
+    issuer === undefined || !isAsked ? undefined : await examinePublished(issuer, examination, notes)
   const now = clock.now()
   for (const standing of keyStandings(keys, now)) {
     const { key, signs } = standing
@@ -59,9 +62,8 @@ export async function examineIssuer(examination: IssuerExamination): Promise<rea
     ] as const
     notes.noteUnknown('the keys could not be read', checks)
   }
-  notes.noteUnknown(
-    issuer === undefined ? 'ISSUER is not valid' : `the documents of ${shownUri(issuer)} could not be read`,
-  )
+  const unread = `the documents of ${issuer === undefined ? '' : shownUri(issuer)} ${isAsked ? 'could not be read' : 'were not asked for'}`
+  notes.noteUnknown(issuer === undefined ? 'ISSUER is not valid' : unread)
   return notes.all
 }
 
@@ -78,7 +80,8 @@ async function examineKeyFile(
   } catch (reason) {
     // The path is the operator's; what was in the file is never quoted.
     const about = codeOf(reason) === 'LR_KEYS_INVALID' ? '' : 'the signing key file: '
-    const where = place === undefined ? '' : `${place}: `
+    const isNamed = messageOf(reason).includes(file)
+    const where = place === undefined ? '' : `${place}: ${isNamed ? '' : `${file}: `}`
     const remedy = `${place === undefined ? 'set SIGNING_KEYS_FILE to' : 'let it name'} a JWK set or PEM that the relay may read`
     notes.note('keys-file', error(where + about + messageOf(reason), remedy))
     return []

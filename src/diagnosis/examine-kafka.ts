@@ -1,12 +1,18 @@
+import type { SchemaName } from '../events/decoding/framing.ts'
+import { counted } from '../lib/counted.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { TcpAnswer } from '../lib/tcp-connect.ts'
 import type { SchemaRegistryFacts } from '../schemas/schema-registry.ts'
 import { brokerChecks, checkKafkaTransport, type TriedBroker } from './brokers.ts'
-import { lookAt } from './check.ts'
+import { type Check, lookAt } from './check.ts'
+import type { NotedClient } from './client-notes.ts'
+import { clientChecks } from './clients.ts'
 import { Examination, type ExaminedFinding } from './examination.ts'
-import type { ExaminedKafka, Expectations, TopicFacts, TopicLayout } from './facts.ts'
+import type { ExaminedKafka, Expectations, RecentFacts, TopicFacts, TopicLayout } from './facts.ts'
+import { feedChecks } from './feed-files.ts'
 import { error, type Found, ok, warning } from './finding.ts'
 import { deadLetterChecks, groupChecks, progressChecks } from './group.ts'
+import { recordTypeChecks } from './log-edges.ts'
 import { networkFault } from './network-fault.ts'
 import { ruleChecks } from './rules.ts'
 import { schemaChecks } from './schema-registry.ts'
@@ -21,8 +27,10 @@ export interface KafkaExamination {
   /** Starts from these brokers. Throws when none of them answers as Kafka does. */
   readonly open: (bootstrap: readonly string[]) => Promise<ExaminedKafka>
   readonly connect: (host: string, port: number) => Promise<TcpAnswer>
-  /** `undefined` where no schema registry is configured. */
-  readonly schemas: () => Promise<SchemaRegistryFacts | undefined>
+  /** `undefined` where no schema registry is configured. Those schemas are asked for, as far as any are known. */
+  readonly schemas: (names: readonly SchemaName[]) => Promise<SchemaRegistryFacts | undefined>
+  /** What the last records want of clients, when they have been read. */
+  readonly clients: () => Promise<readonly NotedClient[]>
   /** Milliseconds since the epoch. */
   readonly nowMs: number
 }
@@ -37,11 +45,11 @@ export async function examineKafka(examination: KafkaExamination): Promise<reado
   const [opened, answers] = await Promise.all([
     open(bootstrap).catch((reason: unknown) => messageOf(reason)),
     Promise.all(bootstrap.map((broker) => tryBootstrap(broker, examination))),
-    notes.make(lookAt(schemaChecks, schemas)),
   ])
   for (const answer of answers) notes.note('kafka-bootstrap', answer)
   if (typeof opened === 'string') {
     notes.note('kafka-reachable', error(opened, 'check the brokers in KAFKA_BROKERS'))
+    await notes.make(lookAt(schemaChecks, () => schemas([])))
     notes.noteUnknown('Kafka could not be reached')
     return notes.all
   }
@@ -77,7 +85,7 @@ async function tryBootstrap(broker: string, { open, connect }: KafkaExamination)
 /** One after the other: they share the time that a cluster without a majority is given. */
 async function examineBrokersTopicsAndGroup(
   kafka: ExaminedKafka,
-  { connect, expected, nowMs }: KafkaExamination,
+  { clients, connect, expected, nowMs, schemas }: KafkaExamination,
   notes: Examination,
 ): Promise<void> {
   let brokers: readonly TriedBroker[] = []
@@ -87,6 +95,7 @@ async function examineBrokersTopicsAndGroup(
     return askedTopics
   }
   let hasProgress = false
+  let recent: RecentFacts | undefined
   const looks = {
     brokers: lookAt(brokerChecks, async () => {
       const found = await kafka.brokers()
@@ -105,7 +114,13 @@ async function examineBrokersTopicsAndGroup(
       hasProgress = 'value' in progress && progress.value.some(({ committed }) => committed !== undefined)
       return { progress, nowMs }
     }),
-    rules: lookAt(ruleChecks, () => kafka.rules()),
+    recent: lookAt(recentChecks, async () => {
+      recent = await kafka.recent()
+      return recent
+    }),
+    feed: lookAt(feedChecks(expected), () => kafka.feed()),
+    schemas: lookAt(schemaChecks, () => schemas(recent?.schemas ?? [])),
+    clients: lookAt(clientChecks, clients),
     deadLetters: lookAt(deadLetterChecks, () => kafka.deadLetters(nowMs - DAY_MS)),
     group: lookAt(groupChecks(expected), async () => {
       const inputs = (await topics().catch(() => [])).filter(({ roles }) => roles.includes('input'))
@@ -119,14 +134,25 @@ async function examineBrokersTopicsAndGroup(
   notes.noteUnknown('there is no such topic', [...looks.topics.checks, ...looks.layouts.checks])
   await notes.make(looks.progress)
   notes.noteUnknown('there is no input topic', looks.progress.checks)
-  await notes.make(looks.deadLetters)
   await notes.make(looks.group)
-  await notes.make(looks.rules)
+  await notes.make(looks.feed)
+  await notes.make(looks.recent)
+  await notes.make(looks.deadLetters)
+  await notes.make(looks.schemas)
+  await notes.make(looks.clients)
+  const nothing = ok(`none of the last ${counted(recent?.records ?? 0, 'record')} is refused or ignored`)
+  notes.noteRest(nothing, ['client-egress', 'client-token-type'])
   notes.noteUnknown('only a running relay knows; its log and status page tell', [
-    'record-type',
+    'client-origin',
     'webhooks-published',
   ])
 }
+
+/** What is said of records that were read. */
+const recentChecks: readonly Check<RecentFacts>[] = [
+  ...ruleChecks.map(({ find, ...check }) => ({ ...check, find: ({ rules }: RecentFacts) => find(rules) })),
+  ...recordTypeChecks,
+]
 
 /** Of the topics that exist. */
 async function layoutsOf(topics: readonly TopicFacts[], kafka: ExaminedKafka) {

@@ -1,5 +1,7 @@
+import type { SchemaName } from '../events/decoding/framing.ts'
 import type { OpenTransaction, PassedPosition } from '../intake/log-edges.ts'
 import type { ReachedKafka } from './create-topic.ts'
+import type { FeedFacts } from './feed-files.ts'
 
 /** Something that was looked up, or the reason why it could not be. */
 export type Fact<T> = { readonly value: T } | { readonly unread: string }
@@ -190,6 +192,29 @@ export interface RuleFacts {
   readonly sinceMs: number | undefined
 }
 
+/** What the last records of the input topics say, as a relay would read them. */
+export interface RecentFacts {
+  readonly records: number
+  /** `undefined` without a mapping file. */
+  readonly rules: RuleFacts | undefined
+  readonly unknownTypes: UnknownTypes
+  /** Those that the last of them in Avro were written with. */
+  readonly schemas: readonly SchemaName[]
+}
+
+export interface DeadLetterFacts {
+  readonly topic: string
+  /** Records of the input topics of this relay, each once, whoever has made a dead letter of it. */
+  readonly count: number
+  /** Those of them that can be read now, and would have an effect. */
+  readonly readable: number
+  /** Dead letters of other topics. */
+  readonly ofOthers: number
+  /** There are more, which were not read. */
+  readonly isPart: boolean
+  readonly last?: { readonly from: string; readonly reason: string; readonly atMs: number }
+}
+
 export interface BrokerFacts {
   readonly nodeId: number
   /** As the broker advertises them. */
@@ -245,10 +270,12 @@ export interface ExaminedKafka {
   group(): Promise<Fact<GroupFacts>>
   /** Of all partitions of the input topics; `sinceMs`: what is older is late, in milliseconds since the epoch. */
   progress(sinceMs: number): Promise<Fact<readonly PartitionProgress[]>>
-  /** Records that became dead letters since then and are still in their topic. Milliseconds since the epoch. */
-  deadLetters(sinceMs: number): Promise<Fact<number>>
-  /** `undefined` without rules. */
-  rules(): Promise<RuleFacts | undefined>
+  /** Of those since then that are still in their topic. Milliseconds since the epoch. */
+  deadLetters(sinceMs: number): Promise<Fact<DeadLetterFacts>>
+  /** What files name, when the topics have been looked up. */
+  feed(): FeedFacts
+  /** Of the last records of the input topics. */
+  recent(): Promise<RecentFacts>
   close(): Promise<void>
 }
 

@@ -1,7 +1,8 @@
 import { counted, wordFor } from '../lib/counted.ts'
 import { durationText } from '../lib/duration-text.ts'
+import { timeText } from '../lib/time-text.ts'
 import type { Check } from './check.ts'
-import type { Expectations, Fact, GroupFacts, PartitionProgress } from './facts.ts'
+import type { DeadLetterFacts, Expectations, Fact, GroupFacts, PartitionProgress } from './facts.ts'
 import { error, type Found, hint, ok, unknown, unreadHint, warning } from './finding.ts'
 import { OPEN_TRANSACTION_MS, openTransactionRemedy } from './log-edges.ts'
 
@@ -152,12 +153,19 @@ export function checkGroupLag(
 }
 
 /** `letters`: of the last day. */
-export function checkDeadLetters(letters: Fact<number>): Found {
+export function checkDeadLetters(letters: Fact<DeadLetterFacts>): Found {
   if ('unread' in letters) return unknown(`the dead-letter topic could not be read: ${letters.unread}`)
-  if (letters.value === 0) return ok('no dead letters within a day')
+  const { count, isPart, last, ofOthers, readable, topic } = letters.value
+  const others = ofOthers === 0 ? '' : `; ${ofOthers} on ${topic} are of topics that this relay does not read`
+  if (count === 0) return ok(`no dead letters of the input topics within a day${others}`)
+  const newest =
+    last === undefined ? '' : `, the last one of ${last.from} at ${timeText(last.atMs)}: ${last.reason}`
+  const text = `${isPart ? 'at least ' : ''}${counted(count, 'record')} of the input topics became ${wordFor(count, 'a dead letter', 'dead letters')} within a day${newest}`
+  const now = readable === 0 ? 'none of them can be read now' : `${readable} of them can be read now`
+  const again = 'run logout-relay replay --dead-letters --from 1d, if that was not done since'
   return warning(
-    `${letters.value} records became dead letters within a day, and caused no logouts`,
-    'fix the cause in their header dead-letter-reason, then run logout-relay replay --dead-letters --from 1d',
+    `${text}; ${now}${others}`,
+    `${readable === count ? again : `fix the cause; then ${again}`}; a day after the last one this is told no more`,
   )
 }
 
@@ -223,6 +231,6 @@ export function progressChecks({
   ]
 }
 
-export const deadLetterChecks: readonly Check<Fact<number>>[] = [
+export const deadLetterChecks: readonly Check<Fact<DeadLetterFacts>>[] = [
   { name: 'records-refused', runs: 'doctor', find: (letters) => [checkDeadLetters(letters)] },
 ]

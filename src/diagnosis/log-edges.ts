@@ -3,7 +3,7 @@ import { counted, wordFor } from '../lib/counted.ts'
 import { timeText } from '../lib/time-text.ts'
 import type { Check } from './check.ts'
 import type { LogFacts } from './facts.ts'
-import { type Found, hint, warning } from './finding.ts'
+import { type Found, hint, ok, warning } from './finding.ts'
 import { ownOutcomeTopic } from './topics.ts'
 
 const PARTITIONS_SHOWN_MAX = 3
@@ -101,8 +101,8 @@ export function openTransactionRemedy(topic: string, partition: number, from: nu
 function checkRecordsRefused({ refused }: LogFacts): Found[] {
   return refused.map(({ reason, count, topic, partition, offset }) =>
     warning(
-      `${counted(count, 'record became a dead letter', 'records became dead letters')}, the last one ${topic}/${partition}/${offset}: ${reason}`,
-      'fix this cause, then run logout-relay replay --dead-letters to send the records again',
+      `this relay has made ${counted(count, 'dead letter')}, the last one of ${topic}/${partition}/${offset}: ${reason}`,
+      'fix this cause, then run logout-relay replay --dead-letters to send the records again; a day after the last one this is told no more',
       reason,
     ),
   )
@@ -121,7 +121,7 @@ function checkOutcomesBelieved({ disbelieved }: LogFacts): Found[] {
 }
 
 /** A topic that others share carries many types, which are none of the relay's business unless one looks like its own. */
-function checkRecordTypes({ unknownTypes: { types, further } }: LogFacts): Found[] {
+function checkRecordTypes({ unknownTypes: { types, further } }: Pick<LogFacts, 'unknownTypes'>): Found[] {
   const found = types.map(({ type, nearest, count, topic, partition, offset }) => {
     const text = `${counted(count, 'record')} of the unknown type ${type} ${wordFor(count, 'was', 'were')} skipped, the last one ${topic}/${partition}/${offset}`
     return nearest === undefined
@@ -136,6 +136,7 @@ function checkRecordTypes({ unknownTypes: { types, further } }: LogFacts): Found
           type,
         )
   })
+  if (found.length === 0) return [ok('no record of an unknown type was read')]
   if (further === 0) return found
   const text = `${counted(further, 'record')} of further unknown types ${wordFor(further, 'was', 'were')} skipped`
   return [...found, hint(text, 'ignore this if other applications write to the topic')]
@@ -151,13 +152,18 @@ function checkWebhooksPublished({ webhookFailures = [] }: LogFacts): Found[] {
   )
 }
 
+/** Of records that were read, by a relay or for `doctor`. */
+export const recordTypeChecks: readonly Check<Pick<LogFacts, 'unknownTypes'>>[] = [
+  { name: 'record-type', runs: 'always', find: checkRecordTypes },
+]
+
 /** Of what a running relay has heard of the log; what can be looked up from outside `doctor` checks by itself. */
 export const logChecks: readonly Check<LogFacts>[] = [
   { name: 'positions-passed', runs: 'always', find: checkPositionsPassed },
   { name: 'topic-recreated', runs: 'always', find: checkRecreated },
   { name: 'open-transaction', runs: 'always', find: checkOpenTransactions },
   { name: 'records-refused', runs: 'always', find: checkRecordsRefused },
-  { name: 'record-type', runs: 'always', find: checkRecordTypes },
+  ...recordTypeChecks,
   { name: 'outcome-topic', runs: 'always', find: checkOutcomesBelieved },
   { name: 'webhooks-published', runs: 'always', find: checkWebhooksPublished },
 ]

@@ -5,17 +5,26 @@ import { error, type Found, ok, warning } from './finding.ts'
 import { networkFault } from './network-fault.ts'
 
 /** `undefined`: none is configured. */
-function checkSchemaRegistry(facts: SchemaRegistryFacts | undefined): Found {
-  if (facts === undefined) return ok('no schema registry is configured')
-  const { url, failure, isAwaited } = facts
-  if (failure === undefined) return ok(`the schema registry ${url} answers`)
-  const { what, remedy } = explained(failure)
-  return isAwaited
-    ? error(
-        `the schema registry ${url}: ${what}; records wait for it, with all that stand behind them`,
-        remedy,
-      )
-    : warning(`the schema registry ${url}: ${what}; the next record in Avro would wait for it`, remedy)
+function checkSchemaRegistry(facts: SchemaRegistryFacts | undefined): Found[] {
+  if (facts === undefined) return [ok('no schema registry is configured')]
+  const { asked, failure, isAwaited, unusable, url } = facts
+  if (failure !== undefined) {
+    const { what, remedy } = explained(failure)
+    const text = `the schema registry ${url}: ${what} (asked for /${asked})`
+    return [
+      isAwaited
+        ? error(`${text}; records wait for it, with all that stand behind them`, remedy)
+        : warning(`${text}; the next record in Avro would wait for it`, remedy),
+    ]
+  }
+  if (unusable.length === 0) return [ok(`the schema registry ${url} answers (asked for /${asked})`)]
+  return unusable.map(({ schema, problem }) =>
+    warning(
+      `${schema}, with which records of the input topics are written, ${problem}: they become dead letters`,
+      'register it, or correct SCHEMA_REGISTRY_URL; then run logout-relay replay --dead-letters to send the records again',
+      schema,
+    ),
+  )
 }
 
 function explained(failure: RegistryFailure): { what: string; remedy: string } {
@@ -46,5 +55,5 @@ function ofStatus(status: number): { what: string; remedy: string } {
 }
 
 export const schemaChecks: readonly Check<SchemaRegistryFacts | undefined>[] = [
-  { name: 'schema-registry', runs: 'always', find: (facts) => [checkSchemaRegistry(facts)] },
+  { name: 'schema-registry', runs: 'always', find: checkSchemaRegistry },
 ]

@@ -25,6 +25,12 @@ export function optional<T extends z.ZodType>(schema: T) {
 /** One line that names each invalid field and its problem. Never quotes a value. */
 export function describeProblems(error: z.ZodError): string {
   return error.issues
-    .map((issue) => `${issue.path.length > 0 ? issue.path.join('.') : 'value'}: ${issue.message}`)
+    .map((issue) => `${issue.path.length > 0 ? issue.path.join('.') : 'value'}: ${problemOf(issue)}`)
     .join('; ')
+}
+
+/** In the words of whoever writes records. */
+function problemOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_type') return issue.message
+  return issue.message.endsWith('received undefined') ? 'is missing' : `must be a ${issue.expected}`
 }

@@ -37,11 +37,18 @@ export function patternOf({ names, patterns, excluded }: TopicSelection, topic: 
   return patterns.find((it) => isTopic(it, topic))
 }
 
-/** With these of the named topics read from when they exist, as those of patterns are: none of them has to. */
+/**
+ * With these read from when they exist, as those of patterns are: none of them has to. One that a wider pattern brings becomes a
+ * pattern of its own too, so that it is seen whether it is there.
+ */
 export function withOptional(selection: TopicSelection, topics: readonly string[]): TopicSelection {
   const { excluded, names, patterns } = selection
   // Where the relay writes itself it cannot go on without.
-  const optional = names.filter((it) => topics.includes(it) && !excluded.includes(it))
+  const optional = [...new Set(topics)].filter((it) =>
+    names.includes(it)
+      ? !excluded.includes(it)
+      : patternOf(selection, it) !== undefined && !patterns.includes(it),
+  )
   return {
     ...selection,
     names: names.filter((it) => !optional.includes(it)),

@@ -4,7 +4,7 @@ import { messageOf, RelayFault } from '../lib/errors.ts'
 import { Issuer, type IssuerDefaults } from './issuer.ts'
 import { type IssuerSettings, IssuersFault, isPattern, isSameSettings } from './issuer-settings.ts'
 import { KeyFileOwners } from './key-file-owners.ts'
-import { keyProblems, placed, READ_AT_START_MAX } from './key-problems.ts'
+import { eventsOf, keyProblems, placed, READ_AT_START_MAX } from './key-problems.ts'
 import { RsaThreads } from './signing/rsa-threads.ts'
 import type { KeyFileEvents, KeyFileFacts } from './signing/signing-keys.ts'
 import { Tenants } from './tenants.ts'
@@ -96,7 +96,7 @@ export class Issuers {
         events.onIssuersRefused(error, failures)
       }
       this.#tenants.forgetIdle()
-      for (const { keys } of this.#nextKeys()) await keys.look(events)
+      for (const issuer of this.#nextKeys()) await issuer.keys.look(eventsOf(issuer, events))
     }
     const again = (): void => {
       if (this.#isClosed) return
@@ -212,7 +212,7 @@ export class Issuers {
       const issuers = fresh.map((it) => this.#create(it, this.#listed.get(it.issuer)))
       // The same file may have changed with the settings that speak of it.
       if (events !== undefined && issuers.length <= READ_AT_START_MAX)
-        for (const { keys } of issuers) if (keys.isLoaded) await keys.look(events)
+        for (const it of issuers) if (it.keys.isLoaded) await it.keys.look(eventsOf(it, events))
       return await keyProblems(issuers)
     } finally {
       this.#owners.use(this.#inForce)

@@ -1,17 +1,20 @@
 import type { Admin, DescribeConfigResponse } from 'kafkajs'
 import type {
   BrokerFacts,
+  DeadLetterFacts,
   ExaminedKafka,
   Fact,
   GroupFacts,
   PartitionProgress,
-  RuleFacts,
+  RecentFacts,
   TopicFacts,
   TopicLayout,
 } from '../diagnosis/facts.ts'
+import type { FeedFacts } from '../diagnosis/feed-files.ts'
 import type { TopicPartition } from '../events/wire-record.ts'
+import type { PartitionRange } from '../intake/log-reader.ts'
 import { delay, settledWithin } from '../lib/deferred.ts'
-import { codeOf, RelayFault } from '../lib/errors.ts'
+import { codeOf, messageOf, RelayFault } from '../lib/errors.ts'
 import { GroupPositions } from './group-positions.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { kafkajs } from './kafkajs/kafkajs.ts'
@@ -25,8 +28,10 @@ export interface KafkaFactsOptions {
   readonly topics: KafkaTopics
   readonly names: TopicNames
   readonly groupId: string
-  /** Reads what the rules of the mapping file took; missing without one. */
-  readonly readRules?: () => Promise<RuleFacts>
+  readonly feed: () => FeedFacts
+  /** What the relay would make of the last records, and of dead letters. */
+  readonly readRecent: () => Promise<RecentFacts>
+  readonly readLetters: (topic: string, ranges: readonly PartitionRange[]) => Promise<DeadLetterFacts>
 }
 
 /** Reads the facts about Kafka that the doctor needs. A refused request leaves its fact unread. */
@@ -109,23 +114,38 @@ export class KafkaFactsReader implements ExaminedKafka {
     })
   }
 
-  deadLetters(sinceMs: number): Promise<Fact<number>> {
-    const { names, topics } = this.#options
+  async deadLetters(sinceMs: number): Promise<Fact<DeadLetterFacts>> {
+    try {
+      return await this.#deadLetters(sinceMs)
+    } catch (error) {
+      // Who may only write them can run a relay.
+      if (codeOf(error) !== 'LR_REFUSED') throw error
+      return { unread: messageOf(error) }
+    }
+  }
+
+  #deadLetters(sinceMs: number): Promise<Fact<DeadLetterFacts>> {
+    const { names, readLetters, topics } = this.#options
     return this.#fact(async (admin) => {
-      const topic = names.deadLetter
-      if (topic === undefined || !(await admin.listTopics()).includes(topic)) return 0
-      const young = await topics.offsetsAt([topic], sinceMs)
+      const topic = names.deadLetter ?? ''
+      const nothing = { topic, count: 0, readable: 0, ofOthers: 0, isPart: false }
+      if (!(await admin.listTopics()).includes(topic)) return nothing
+      const young = byName(await topics.offsetsAt([topic], sinceMs))
       const bounds = await topics.bounds([topic])
-      return bounds.reduce((sum, { partition, to }) => {
-        const from = Number(young.find((it) => it.partition === partition)?.offset ?? to)
-        return sum + Math.max(to - from, 0)
-      }, 0)
+      const ranges = bounds.flatMap(({ partition, to }) => {
+        const from = young.get(nameOf({ topic, partition }))?.offset ?? to
+        return from < to ? [{ topic, partition, from, to }] : []
+      })
+      return readLetters(topic, ranges)
     })
   }
 
-  async rules(): Promise<RuleFacts | undefined> {
-    const { readRules } = this.#options
-    return readRules === undefined ? undefined : this.#retrying(readRules)
+  feed(): FeedFacts {
+    return this.#options.feed()
+  }
+
+  recent(): Promise<RecentFacts> {
+    return this.#retrying(this.#options.readRecent)
   }
 
   close(): Promise<void> {

@@ -6,7 +6,7 @@ import { headerText, type WireRecord } from '../events/wire-record.ts'
 export type LetterFate =
   | { readonly kind: 'again'; readonly record: OutgoingRecord }
   /** It is still unreadable, incomplete, or of no effect for this relay. */
-  | { readonly kind: 'left'; readonly why: string }
+  | { readonly kind: 'left'; readonly why: string; readonly isWithoutEffect?: boolean }
 
 type Header = OutgoingRecord['headers'][string]
 
@@ -48,7 +48,7 @@ export async function originalRecord(
   if (poison !== undefined) return left(`it still cannot be decoded: ${poison.reason}`)
   const [first] = decoded
   if (first?.kind === 'skipped' && decoded.every((it) => it.kind === 'skipped'))
-    return left(`it is skipped: ${first.reason}`)
+    return { ...left(`it is skipped: ${first.reason}`), isWithoutEffect: true }
   return {
     kind: 'again',
     record: {
@@ -59,6 +59,6 @@ export async function originalRecord(
   }
 }
 
-function left(why: string): LetterFate {
+function left(why: string): Extract<LetterFate, { kind: 'left' }> {
   return { kind: 'left', why }
 }

@@ -24,7 +24,7 @@ export type RegistryAnswer =
   /** The registry says that there is no such thing. */
   | { readonly kind: 'absent' }
   /** The same, or what answers is no registry. */
-  | { readonly kind: 'doubtful' }
+  | { readonly kind: 'doubtful'; readonly status: number }
   | { readonly kind: 'too-long' }
   | { readonly kind: 'failed'; readonly failure: RegistryFailure }
 
@@ -49,7 +49,7 @@ export function judge(answer: DocumentAnswer): RegistryAnswer {
       : { kind: 'found', content }
   if (status < 400 || status >= 500 || WAITED_FOR.has(status))
     return { kind: 'failed', failure: { kind: 'status', status } }
-  return OWN_ERROR.test(String(content?.error_code)) ? { kind: 'absent' } : { kind: 'doubtful' }
+  return OWN_ERROR.test(String(content?.error_code)) ? { kind: 'absent' } : { kind: 'doubtful', status }
 }
 
 /** An object, or a list, whose members have numbers for names; `undefined` for anything else. */

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import { messageOf, RelayFault } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
 import { RateLimit } from '../lib/rate-limit.ts'
-import { describeFailure, judge, type RegistryFailure } from './registry-answer.ts'
+import { describeFailure, judge, type RegistryAnswer, type RegistryFailure } from './registry-answer.ts'
 
 export interface SchemaRegistryOptions {
   /** Without login, query and fragment. */
@@ -21,8 +21,12 @@ export interface SchemaRegistryFacts {
   readonly url: string
   /** Why it cannot be asked, if it cannot. */
   readonly failure: RegistryFailure | undefined
+  /** The path that this, or the last answer, is about: the rights to one say nothing of those to another. */
+  readonly asked: string
   /** A record waits for it. */
   readonly isAwaited: boolean
+  /** Schemas that were asked for, and with which no record can be read. */
+  readonly unusable: readonly { readonly schema: string; readonly problem: string }[]
 }
 
 const LIMITS = { timeoutMs: 5_000, bytesMax: 1_024 * 1_024 }
@@ -35,6 +39,10 @@ const ABSENT_MS = 30_000
 const REQUESTS_PER_SECOND = 100
 /** After a failure nobody asks again for so long. */
 const REST_MS = 500
+/** Of a look, which is made again and again. */
+const LOOKED_UP_MAX = 5
+/** Few registries have none of that id, and one that has says so as it would of another. */
+const ANY_SCHEMA: SchemaName = { kind: 'id', id: 1 }
 /** Whoever waits asks again sooner. */
 const AWAITED_MS = 10_000
 
@@ -68,7 +76,9 @@ export class SchemaRegistry implements Schemas {
   /** Those of this period that do not exist. */
   readonly #absent = new Map<string, Schema>()
   #absentSince = Number.NEGATIVE_INFINITY
-  #failed: { readonly failure: RegistryFailure; readonly at: number } | undefined
+  #failed: { readonly failure: RegistryFailure; readonly path: string; readonly at: number } | undefined
+  /** Found last. */
+  #last: SchemaName | undefined
 
   constructor(options: SchemaRegistryOptions, clock: Pick<Clock, 'monotonic'>) {
     this.#options = options
@@ -96,25 +106,42 @@ export class SchemaRegistry implements Schemas {
     return asked
   }
 
-  /** Asks whether it answers. Never throws. */
-  async look(): Promise<SchemaRegistryFacts> {
+  /**
+   * Asks whether it answers, also for schemas: for these, else for one that a record has needed. A registry may tell everybody what
+   * it is, and nobody what it holds. Never throws.
+   */
+  async look(names?: readonly SchemaName[]): Promise<SchemaRegistryFacts> {
     const { url } = this.#options
-    const answer = judge(await this.#fetch('schemas/types'))
-    const failed = this.#failed
-    const isAwaited = failed !== undefined && this.#clock.monotonic() - failed.at < AWAITED_MS
-    // A registry that lets nobody read a schema may still answer this.
-    if (isAwaited) return { url, isAwaited, failure: failed.failure }
-    const failure = answer.kind === 'failed' ? answer.failure : undefined
-    return {
-      url,
-      isAwaited,
-      failure: answer.kind === 'found' ? undefined : (failure ?? { kind: 'no-registry' }),
+    const wanted = (names ?? []).slice(0, LOOKED_UP_MAX)
+    const paths = wanted.length > 0 ? wanted.map(pathOf) : [pathOf(this.#last ?? ANY_SCHEMA)]
+    let looked: { asked: string; failure: RegistryFailure | undefined } = { asked: '', failure: undefined }
+    for (const asked of ['schemas/types', ...paths]) {
+      looked = { asked, failure: failureOf(judge(await this.#fetch(asked)), wanted.length > 0, asked) }
+      if (looked.failure !== undefined) break
     }
+    const failed = this.#failed
+    // Whoever names schemas reads for people alone, and nothing waits for it.
+    if (names === undefined && failed !== undefined && this.#clock.monotonic() - failed.at < AWAITED_MS)
+      return { url, isAwaited: true, failure: failed.failure, asked: failed.path, unusable: [] }
+    const unusable = looked.failure === undefined ? await this.#unusableOf(wanted) : []
+    return { url, isAwaited: false, ...looked, unusable }
+  }
+
+  async #unusableOf(names: readonly SchemaName[]): Promise<SchemaRegistryFacts['unusable']> {
+    const found: { schema: string; problem: string }[] = []
+    for (const name of names) {
+      try {
+        const schema = await this.find(name)
+        if (schema.kind === 'unusable') found.push({ schema: describeSchema(name), problem: schema.problem })
+      } catch {
+        // It has just answered; the next look tells.
+      }
+    }
+    return found
   }
 
   async #ask(name: SchemaName): Promise<Schema> {
-    const path = name.kind === 'id' ? `schemas/ids/${name.id}` : `schemas/guids/${name.guid}`
-    const found = await this.#schemaAt(path)
+    const found = await this.#schemaAt(pathOf(name))
     const read = typeof found === 'string' ? found : await this.#read(found)
     if (typeof read === 'string') {
       const schema: Schema = { kind: 'unusable', problem: read }
@@ -122,6 +149,7 @@ export class SchemaRegistry implements Schemas {
       return schema
     }
     this.#keep(describeSchema(name), read)
+    this.#last = name
     return read.schema
   }
 
@@ -188,16 +216,16 @@ export class SchemaRegistry implements Schemas {
     if (last !== undefined && this.#clock.monotonic() - last.at < REST_MS) throw this.#fault(last.failure)
     await this.#rate.take(1)
     const answer = judge(await this.#fetch(path))
-    if (answer.kind === 'failed') throw this.#fail(answer.failure)
+    if (answer.kind === 'failed') throw this.#fail(answer.failure, path)
     // No such path: of an older registry without GUIDs, or of something else.
     if (answer.kind === 'doubtful' && judge(await this.#fetch('schemas/types')).kind !== 'found')
-      throw this.#fail({ kind: 'no-registry' })
+      throw this.#fail({ kind: 'no-registry' }, path)
     if (answer.kind === 'found') {
       // Some registries write what is missing as null.
       const { schema, schemaType, references: listed } = answer.content
       const [type, references] = [schemaType ?? 'AVRO', listed ?? []]
       if (typeof schema !== 'string' || typeof type !== 'string' || !Array.isArray(references))
-        throw this.#fail({ kind: 'no-registry' })
+        throw this.#fail({ kind: 'no-registry' }, path)
       this.#answered()
       return { schema, type: type.toUpperCase(), references }
     }
@@ -213,9 +241,9 @@ export class SchemaRegistry implements Schemas {
     this.onChange()
   }
 
-  #fail(failure: RegistryFailure): RelayFault {
+  #fail(failure: RegistryFailure, path: string): RelayFault {
     const isNew = this.#failed === undefined
-    this.#failed = { failure, at: this.#clock.monotonic() }
+    this.#failed = { failure, path, at: this.#clock.monotonic() }
     if (isNew) this.onChange()
     return this.#fault(failure)
   }
@@ -241,5 +269,30 @@ export class SchemaRegistry implements Schemas {
       ca,
       authorization: login === false ? undefined : `Basic ${login}`,
     })
+  }
+}
+
+function pathOf(name: SchemaName): string {
+  return name.kind === 'id' ? `schemas/ids/${name.id}` : `schemas/guids/${name.guid}`
+}
+
+/** What is wrong with an answer; nothing where there may be no such schema, unless a record has it. */
+function failureOf(answer: RegistryAnswer, isNeeded: boolean, path: string): RegistryFailure | undefined {
+  switch (answer.kind) {
+    case 'failed':
+      return answer.failure
+    case 'doubtful':
+      if (path === 'schemas/types') return { kind: 'no-registry' }
+      // An older registry has no GUIDs, and says of their path what any server says.
+      return isNeeded && path.startsWith('schemas/guids')
+        ? undefined
+        : { kind: 'status', status: answer.status }
+    case 'absent':
+      return path === 'schemas/types' ? { kind: 'no-registry' } : undefined
+    case 'too-long':
+    case 'found':
+      return undefined
+    default:
+      return answer satisfies never
   }
 }

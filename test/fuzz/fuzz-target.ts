@@ -7,6 +7,8 @@ export interface FuzzTarget {
   readonly name: string
   /** Valid inputs, from which others are made. */
   readonly samples: readonly Buffer[]
+  /** Made in another way than by changes of the samples; as many as those. */
+  readonly others?: fc.Arbitrary<Buffer>
   /** Resolves with all that the parser gave; throws what it threw, or what is wrong with what it gave. */
   readonly parse: (input: Buffer) => unknown
   /** Codes, or names where there is none, of faults that it may throw. */
@@ -53,7 +55,9 @@ export async function fuzz(
   },
 ): Promise<fc.RunDetails<[Buffer]>> {
   const { timeMs, ...parameters } = bounds
-  const inputs = mutated(target.samples).map((bytes) => bytes.subarray(0, target.bytesMax))
+  const { others, samples } = target
+  const made = others === undefined ? mutated(samples) : fc.oneof(mutated(samples), others)
+  const inputs = made.map((bytes) => bytes.subarray(0, target.bytesMax))
   const property = fc.asyncProperty(inputs, (input) => examine(target, input))
   return fc.check(property, {
     ...parameters,

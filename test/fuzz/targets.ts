@@ -6,6 +6,7 @@ import { httpTargets } from './targets/http.ts'
 import { kafkaTargets } from './targets/kafka.ts'
 import { keyTargets } from './targets/keys.ts'
 import { mappingTargets } from './targets/mapping.ts'
+import { mappingFileTargets } from './targets/mapping-files.ts'
 import { redisTargets } from './targets/redis.ts'
 import { webhookTargets } from './targets/webhooks.ts'
 
@@ -14,6 +15,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...kafkaTargets,
   ...eventTargets,
   ...mappingTargets,
+  ...mappingFileTargets,
   ...avroTargets,
   ...redisTargets,
   ...keyTargets,

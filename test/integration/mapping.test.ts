@@ -132,6 +132,21 @@ describe('a platform that writes its own records, and no registrations', () => {
     expect(traced.stdout).toContain('sent')
   })
 
+  test('`map` reads standard input by the rules of the only mapping, and asks for the topic where there are several', async () => {
+    const own = join(site.folder, 'several.yaml')
+    const rule = `{ name: out, when: 'value.out == true', emit: { type: user-signed-out, userId: /u } }`
+    const map = (...args: string[]) =>
+      relayCommand(['map', '--json', ...args], { MAPPING_FILE: own }, { input: '\ufeff{"out":true,"u":7}' })
+    await replaceFile(own, `mappings: [{ topics: ["audit.*"], rules: [${rule}] }]`)
+    expect((await map()).rows).toMatchObject([{ rule: 'out', becomes: 'user-signed-out', userId: '7' }])
+    await replaceFile(own, `mappings: [{ topics: [a], preset: ory }, { topics: [b], rules: [${rule}] }]`)
+    expect(await map()).toMatchObject({ status: 2, stderr: expect.stringContaining('--topic') })
+    expect((await map('--topic', 'b')).rows).toMatchObject([{ rule: 'out' }])
+    const { rows, stderr } = await map('--topic', 'c')
+    expect(rows).toMatchObject([{ becomes: expect.not.stringContaining('user-signed-out') }])
+    expect(stderr).toContain('no rules for c, but for a, b')
+  })
+
   test('the end of a long output is missing for a program that reads it: it is whole', async () => {
     const lines = Array.from({ length: 10_000 }, () => event('LOGOUT', randomUUID(), 'u').value)
     const input = lines.join('\n')

@@ -30,7 +30,10 @@ const folders: Record<string, { readonly imports: string; readonly packages?: st
   delivery: { imports: 'lib events registry egress transports' },
   intake: { imports: 'lib events events/decoding registry delivery' },
   recovery: { imports: 'lib events events/decoding registry delivery intake' },
-  diagnosis: { imports: 'lib events registry egress schemas issuers issuers/signing config delivery intake' },
+  diagnosis: {
+    imports:
+      'lib events events/decoding registry egress schemas issuers issuers/signing config delivery intake',
+  },
   'kafka/kafkajs': { imports: 'lib events', packages: 'kafkajs' },
   kafka: { imports: 'lib events registry delivery intake diagnosis kafka/kafkajs', packages: 'kafkajs' },
   redis: { imports: 'lib events registry delivery intake recovery diagnosis', packages: 'ioredis zod' },

@@ -24,7 +24,8 @@ import type { KnownType } from './known-types.ts'
 import { plainJson } from './plain-json.ts'
 import { RecordValues, type Schemas } from './record-values.ts'
 
-export type DecodeResult =
+/** `rule`: the one of a mapping that took the record, for people. */
+export type DecodeResult = { readonly rule?: string | undefined } & (
   | { readonly kind: 'trigger'; readonly trigger: Trigger }
   | { readonly kind: 'registration'; readonly registration: Registration; readonly origin: TriggerOrigin }
   | { readonly kind: 'client'; readonly change: ClientChange; readonly origin: TriggerOrigin }
@@ -32,6 +33,7 @@ export type DecodeResult =
   /** `type`: cut, and printable; missing where the record names none. */
   | { readonly kind: 'skipped'; readonly reason: 'unknown-type'; readonly type?: string }
   | { readonly kind: 'poison'; readonly reason: string; readonly type: KnownType | 'unknown' }
+)
 
 /**
  * The `iss` of what a record calls its issuer, which may be an alias; of a record that names none, the only one there is,
@@ -139,8 +141,11 @@ export class Decoders {
   #resultOf(said: Decoded, index: number, record: WireRecord, nowMs: number): DecodeResult {
     if (said.kind === 'envelope') {
       const result = interpret(said, index, record, this.#resolveIssuer, nowMs)
-      if (result.kind !== 'poison' || said.rule === undefined) return result
-      return { ...result, reason: `rule ${said.rule}: ${result.reason}` }
+      const { rule } = said
+      if (rule === undefined) return result
+      return result.kind === 'poison'
+        ? { ...result, rule, reason: `rule ${rule}: ${result.reason}` }
+        : { ...result, rule }
     }
     return said.kind === 'poison' ? { ...said, type: 'unknown' } : said
   }

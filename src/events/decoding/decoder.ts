@@ -16,9 +16,9 @@ export type FormatSkip = 'outcome' | 'dead-letter' | 'unknown-type' | 'snapshot'
  */
 export type Decoded =
   | Envelope
-  | { readonly kind: 'skipped'; readonly reason: Exclude<FormatSkip, 'unknown-type'> }
+  | { readonly kind: 'skipped'; readonly reason: Exclude<FormatSkip, 'unknown-type'>; readonly rule?: string }
   | { readonly kind: 'skipped'; readonly reason: 'unknown-type'; readonly type?: string }
-  | { readonly kind: 'poison'; readonly reason: string }
+  | { readonly kind: 'poison'; readonly reason: string; readonly rule?: string }
 
 /**
  * One input format, constructed with its configuration. Formats are tried in order, and the first result counts. A format for

@@ -7,6 +7,7 @@ import { codeOf, messageOf } from '../../../src/lib/errors.ts'
 import { createScratchDirectory } from '../../stack/scratch-directory.ts'
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { texts } from '../mutations.ts'
+import { checkPlaced } from '../placed-problems.ts'
 
 const samples = {
   BIND_ADDRESS: ['127.0.0.1', '::', 'fe80::1%eth0', 'localhost'],
@@ -75,9 +76,13 @@ export const configTargets: readonly FuzzTarget[] = [
         issuers: [{ issuer: 'https://a.example', keys: { file: 'a' }, retry: { deadline: '1h' } }],
       }),
     ),
-    parse: (input) => {
+    parse: async (input) => {
       writeFileSync(issuersFile, input)
-      return readIssuersFile(issuersFile)
+      try {
+        return await readIssuersFile(issuersFile)
+      } catch (error) {
+        checkPlaced(error, issuersFile)
+      }
     },
     faults: ['LR_ISSUERS_INVALID'],
     bytesMax: 8_192,

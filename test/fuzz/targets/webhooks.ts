@@ -8,8 +8,10 @@ import { createScratchDirectory } from '../../stack/scratch-directory.ts'
 import { webhookPlatforms } from '../../support/webhook-platforms.ts'
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { texts } from '../mutations.ts'
+import { checkPlaced } from '../placed-problems.ts'
 
 const folder = createScratchDirectory('fuzz-intake').path
+const file = join(folder, 'intake.yaml')
 /** Known to nobody, so nothing may be believed. */
 const secret = randomBytes(32).toString('hex')
 const nowMs = 1_800_000_000_000
@@ -19,7 +21,6 @@ writeFileSync(join(folder, 'secret'), secret)
 writeFileSync(join(folder, 'keys'), webhookPlatforms.fusionauth?.credentials.text ?? '')
 
 function read(text: string) {
-  const file = join(folder, 'intake.yaml')
   writeFileSync(file, text)
   return readIntakeFile(file, { names: ['t'], patterns: [], excluded: [] }).sources
 }
@@ -62,13 +63,17 @@ export const webhookTargets: readonly FuzzTarget[] = [
   },
   {
     name: 'webhook-sources',
-    samples: texts(intake('okta', 'secretFile: secret'), intake('fusionauth', 'keysFile: keys')),
+    samples: texts(
+      intake('okta', 'secretFile: secret'),
+      intake('fusionauth', 'keysFile: keys'),
+      'sources: [{ name: b, topic: t, verify: { kind: hmac, header: X-S, prefix: sha256= }, secretFile: secret, keepHeaders: [X-T] }]',
+    ),
     parse: (input) => {
       try {
         return read(input.toString('latin1')).length
       } catch (error) {
         if (String(error).includes(secret)) throw new Error('a secret is quoted')
-        throw error
+        checkPlaced(error, file)
       }
     },
     faults: ['LR_INTAKE_INVALID'],

@@ -15,7 +15,8 @@ const small = generateKeyPairSync('rsa', { modulusLength: 1_024 })
 for (const [name, text] of Object.entries({
   secret: 'geheimnis-1\n',
   // As some editors write it.
-  secrets: '\ufeffgeheimnis-1\r\ngeheimnis-2\n',
+  secrets: '\ufeffgeheimnis-1\r\ngeheimnis-2\r',
+  blanks: 'geheimnis-1 \n',
   empty: '\n',
   short: 'geheim\n',
   'public.pem': ec.publicKey.export({ type: 'spki', format: 'pem' }),
@@ -71,6 +72,11 @@ test('a secret that is replaced is a change of the file', () => {
 
 test.each([
   ['a topic that nobody reads', 'name: a, topic: other, platform: okta, secretFile: secret', 'KAFKA_TOPICS'],
+  [
+    'a pattern in the place of a topic',
+    'name: a, topic: "t*", platform: okta, secretFile: secret',
+    'one topic',
+  ],
   ['an unknown platform', 'name: a, topic: t, platform: oktta, secretFile: secret', 'must be auth0'],
   ['neither platform nor verify', 'name: a, topic: t, secretFile: secret', 'platform'],
   [
@@ -112,6 +118,7 @@ test.each([
     'cannot be read (ENOENT)',
   ],
   ['an empty secret', 'name: a, topic: t, platform: okta, secretFile: empty', 'is empty'],
+  ['blanks around a secret', 'name: a, topic: t, platform: okta, secretFile: blanks', 'blanks'],
   ['a short secret', 'name: a, topic: t, platform: okta, secretFile: short', 'less than 8'],
   ['a key as a secret', 'name: a, topic: t, platform: okta, secretFile: public.pem', 'keysFile'],
   ['a private key', 'name: a, topic: t, platform: fusionauth, keysFile: private.pem', 'public half'],
@@ -125,9 +132,21 @@ test.each([
   ['a secret as a key', 'name: a, topic: t, platform: fusionauth, keysFile: secret', 'has no key'],
 ])('%s is refused, with its line and a remedy, and without its content', (_, source, says) => {
   const message = problem('name: other, topic: t, platform: okta, secretFile: secret', source)
-  expect(message).toContain(`${file}:3: sources.1`)
+  expect(message).toContain(`${file}:3: sources[1]`)
   expect(message).toContain(says)
   expect(message).not.toMatch(/geheim|BEGIN/)
+})
+
+test('a mistake of YAML is told with its line', () => {
+  writeFileSync(file, 'sources:\n  - name: a\n    topic: [t\n    platform: okta\n')
+  expect(() => readIntakeFile(file, { names: ['t'], patterns: [], excluded: [] })).toThrow(
+    /^[^\n]*intake\.yaml:4: /,
+  )
+})
+
+test('a topic that a pattern of KAFKA_TOPICS brings is read', () => {
+  writeFileSync(file, 'sources: [{ name: a, topic: kc.a, platform: okta, secretFile: secret }]')
+  expect(readIntakeFile(file, { names: [], patterns: ['kc.*'], excluded: [] }).sources).toHaveLength(1)
 })
 
 test('a name stands for one source alone', () => {

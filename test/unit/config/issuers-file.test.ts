@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
-import { parseDocument, stringify } from 'yaml'
+import { parseDocument, type Scalar, stringify, type YAMLMap, type YAMLSeq } from 'yaml'
 import { issuersContentHash, readIssuersFile } from '../../../src/config/issuers-file.ts'
 import { codeOf, messageOf } from '../../../src/lib/errors.ts'
 
@@ -149,7 +149,7 @@ describe('an issuers file', () => {
     ])
   })
 
-  test('says on which line each issuer stands, in every form and however long', async () => {
+  test('says on which line the keys of each issuer stand, in every form and however long', async () => {
     const list = { issuers: [full.issuers[1], ...entriesOf(600), full.issuers[0]] }
     const texts = [
       stringify(list),
@@ -164,8 +164,9 @@ describe('an issuers file', () => {
       const document = parseDocument(text)
       const lineAt = (offset: number) => text.slice(0, offset).split('\n').length
       const places = settings.map(({ place = '' }) => Number(/\d+$/.exec(place)?.[0]))
-      const { items } = document.get('issuers') as unknown as { items: { range: [number] }[] }
-      expect(places).toEqual(items.map(({ range: [offset] }) => lineAt(offset)))
+      const { items } = document.get('issuers') as YAMLSeq<YAMLMap<Scalar<string>>>
+      const keys = items.map((it) => it.items.find(({ key }) => key.value === 'keys')?.key.range?.[0])
+      expect(places).toEqual(keys.map((offset) => lineAt(offset ?? 0)))
     }
   })
 

@@ -83,11 +83,24 @@ test.each([
   expect(problemsOf(text).map((it) => it.split(': ')[0])).toEqual([line])
 })
 
+test.each([
+  ['a list that is not closed', 'mappings:\n  - topics: [a\n    preset: ory\n', '3'],
+  ['a text that is not closed', 'mappings:\n  - topics: [a]\n    preset: "ory\n', '4'],
+  ['a tab in the place of blanks', 'mappings:\n  - topics: [a]\n\tpreset: ory\n', '3'],
+  ['a key twice', 'mappings:\n  - topics: [a]\n    preset: ory\n    preset: okta\n', '4'],
+  ['a second document', 'mappings:\n  - topics: [a]\n    preset: ory\n---\n', '4'],
+])('YAML itself, %s: the line of the mistake is named, and not the first one', (_what, text, line) => {
+  expect(problemsOf(text).map((it) => it.split(': ')[0])).toContain(line)
+  expect(problemsOf(text).map((it) => it.split(': ')[0])).not.toContain('1')
+})
+
 const rule = (emit: string) =>
   `mappings:\n  - topics: [a]\n    rules:\n      - when: 'true'\n        emit:\n${emit
     .split('\n')
     .map((line) => `          ${line}\n`)
     .join('')}`
+const looped = (list: string, when: string, userId: string) =>
+  ending(userId).replace("when: 'true'", `when: ${when}\n        for: ${list}`)
 const ending = (userId: string) => rule(`type: user-signed-out\nuserId: ${userId}`)
 
 test.each([
@@ -149,6 +162,35 @@ test.each([
       '    causes: []\n',
     '9',
   ],
+  ['an empty list of causes', 'mappings:\n  - topics: [a]\n    preset: ory\n    causes: []\n', '4'],
+  ['an element where there is no list', ending('item.id'), '7'],
+  [
+    'an element in the condition, which is of the record',
+    looped('value.users', 'item.x == 1', 'item.id'),
+    '4',
+  ],
+  ['an element in the list itself', looped('item.users', 'value.x == 1', 'item.id'), '5'],
+  ['a list of which no field reads an element', looped('value.users', 'value.x == 1', '/user'), '5'],
+  [
+    'a list where nothing is emitted',
+    'mappings:\n  - topics: [a]\n    rules:\n      - when: value.x == 1\n        for: value.users\n        emit: nothing\n',
+    '5',
+  ],
+  [
+    'a list of fields of which one before the last has always a value',
+    rule('type: registration\nsessionId: /s\nclientId: [/c, \'"shop"\', /d]\nuserId: /u'),
+    '8',
+  ],
+  [
+    'the condition of a rule above',
+    `${ending('/u').replace("'true'", 'value.x == 1')}      - { when: value.x == 1, emit: nothing }\n`,
+    '8',
+  ],
+  [
+    'the name of another rule',
+    `${ending('/u').replace("when: 'true'", 'name: a\n        when: value.x == 1')}      - { name: a, when: value.x == 2, emit: nothing }\n`,
+    '9',
+  ],
   [
     'a cause that no rule has',
     'mappings:\n  - topics: [a]\n    preset: ory\n    causes: [logout, expired]\n',
@@ -165,6 +207,8 @@ test.each([
 test('what looks like those mistakes and is none is taken', () => {
   for (const text of [
     ending('/a~1b/~0'),
+    ending('value.users.filter(item, item.x == 1)[0].id'),
+    looped('value.users.filter(item, item.x == 1)', 'value.x == 1', 'item.id'),
     ending('\'"u:" + value.user\''),
     ending('\'capture(topic, "^users-(.+)$")\''),
     ending('text(value.number)'),

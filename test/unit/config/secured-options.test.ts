@@ -48,11 +48,34 @@ describe('secrets from files', () => {
     const env = {
       ...rest,
       REDIS_URL_FILE: file('url', `${REDIS_URL}\n`),
-      REDIS_PASSWORD_FILE: file('password', ' p w \r\n'),
+      REDIS_PASSWORD_FILE: file('password', '\ufeffp w\r\n\r\n'),
     }
     const config = readConfig(env)
-    expect(config.redis).toMatchObject({ url: REDIS_URL, password: ' p w ' })
+    expect(config.redis).toMatchObject({ url: REDIS_URL, password: 'p w' })
     expect(readConfigPart({ url: layout.redis.url }, env)).toEqual({ url: REDIS_URL })
+  })
+
+  test('or from a variable that a file was read into, with or without blanks of its own', () => {
+    expect(readConfig({ ...required, REDIS_PASSWORD: ' p w \r\n' }).redis.password).toBe(' p w ')
+  })
+
+  test.each([
+    [
+      'blanks at its end',
+      'secret-text \n',
+      'has blanks around the secret; remove them, or set REDIS_PASSWORD itself',
+    ],
+    ['blanks before it', '\tsecret-text\n', 'has blanks around the secret'],
+    ['several lines', 'secret-text\nmore\n', 'has several lines'],
+    ['UTF-16', Buffer.from('\ufeffsecret-text', 'utf16le').toString('latin1'), 'is not text in UTF-8'],
+    ['a control character', 'secret\0text', 'has a control character'],
+    ['a byte order mark and nothing else', '\ufeff\n', 'is empty'],
+  ])('are refused where nobody can see what is meant: %s', (_, content, problem) => {
+    const path = join(folder, 'unclear')
+    writeFileSync(path, content, problem.includes('UTF-8') ? 'latin1' : 'utf8')
+    const problems = problemsOf({ REDIS_PASSWORD_FILE: path })
+    expect(problems).toEqual([expect.stringContaining(`REDIS_PASSWORD_FILE: the file ${problem}`)])
+    expect(problems.join()).not.toContain('secret-text')
   })
 
   test('what is wrong with them is named all at once, by the name of the file option', () => {

@@ -3,6 +3,7 @@ import { atRunTime } from '../../../src/diagnosis/check.ts'
 import { areas, checksOf } from '../../../src/diagnosis/check-names.ts'
 import { clientChecks } from '../../../src/diagnosis/clients.ts'
 import { processChecks } from '../../../src/diagnosis/configuration.ts'
+import { feedChecks } from '../../../src/diagnosis/feed-files.ts'
 import { issuerChecks } from '../../../src/diagnosis/issuer-checks.ts'
 import { keyChecks } from '../../../src/diagnosis/keys.ts'
 import { logChecks } from '../../../src/diagnosis/log-edges.ts'
@@ -22,6 +23,7 @@ test('a relay makes these checks at its start and while it runs', () => {
     redisChecks(expectations),
     topicChecks(expectations),
     logChecks,
+    feedChecks(expectations),
     issuerChecks,
     keyChecks,
     clientChecks,
@@ -42,6 +44,8 @@ test('a relay makes these checks at its start and while it runs', () => {
     'keys-permissions',
     'keys-signing',
     'mapping-file',
+    'mapping-issuer',
+    'mapping-topics',
     'mode',
     'node-version',
     'open-transaction',

@@ -27,8 +27,11 @@ let clear: Gate
 beforeEach(() => {
   vi.useFakeTimers()
   said = []
-  state = { redis: [], topics: [], log: [], schemas: [], issuer: [], keys: [], clients: [], process: [] }
-  looks = { redis: 0, topics: 0, log: 0, schemas: 0, issuer: 0, keys: 0, clients: 0, process: 0 }
+  state = {
+    ...{ redis: [], topics: [], log: [], feed: [], schemas: [] },
+    ...{ issuer: [], keys: [], clients: [], process: [] },
+  }
+  looks = { redis: 0, topics: 0, log: 0, feed: 0, schemas: 0, issuer: 0, keys: 0, clients: 0, process: 0 }
   ending = new AbortController()
   const look = (part: CheckedPart) => ({
     checks: [],
@@ -47,6 +50,7 @@ beforeEach(() => {
       redis: look('redis'),
       topics: look('topics'),
       log: look('log'),
+      feed: look('feed'),
       schemas: look('schemas'),
       issuer: look('issuer'),
       keys: look('keys'),

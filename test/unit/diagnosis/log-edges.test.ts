@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { lookAt } from '../../../src/diagnosis/check.ts'
 import { EdgeNotes } from '../../../src/diagnosis/edge-notes.ts'
+import { isTrouble } from '../../../src/diagnosis/finding.ts'
 import { logChecks } from '../../../src/diagnosis/log-edges.ts'
 import type { PassedPosition } from '../../../src/intake/log-edges.ts'
 import { manualClock } from '../manual-clock.ts'
@@ -15,8 +16,10 @@ const passed = (overrides: Partial<PassedPosition> = {}): PassedPosition => ({
   ...overrides,
 })
 
-const checkLog = (notes: EdgeNotes) =>
-  lookAt(logChecks, () => ({ ...notes.read(), unknownTypes: { types: [], further: 0 } })).make()
+async function checkLog(notes: EdgeNotes) {
+  const facts = () => ({ ...notes.read(), unknownTypes: { types: [], further: 0 } })
+  return (await lookAt(logChecks, facts).make()).filter(isTrouble)
+}
 
 function notesFixture() {
   const clock = manualClock(1_000_000)

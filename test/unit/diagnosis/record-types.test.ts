@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { lookAt } from '../../../src/diagnosis/check.ts'
+import { isTrouble } from '../../../src/diagnosis/finding.ts'
 import { logChecks } from '../../../src/diagnosis/log-edges.ts'
 import { nearestType } from '../../../src/diagnosis/nearest-type.ts'
 import { TypeNotes } from '../../../src/diagnosis/type-notes.ts'
@@ -39,7 +40,10 @@ function notesFixture() {
   let news = 0
   const notes = new TypeNotes({ clock, knownTypes, onNews: () => news++ })
   const edges = { passed: [], open: [], refused: [], disbelieved: [] }
-  const found = () => lookAt(logChecks, () => ({ ...edges, unknownTypes: notes.read() })).make()
+  const found = async () => {
+    const all = await lookAt(logChecks, () => ({ ...edges, unknownTypes: notes.read() })).make()
+    return all.filter(isTrouble)
+  }
   let offset = 0
   const note = (...types: string[]) => {
     for (const type of types) notes.note(type, { topic: 't', partition: 2, offset: offset++ })

@@ -32,6 +32,18 @@ test('without patterns nobody is asked', async () => {
   expect(cluster.looks).toBe(0)
 })
 
+test('whether a topic that need not exist is there is seen also where a wider pattern brings it', async () => {
+  const { cluster, inputs } = topicsOf([], ['hooks.*'])
+  cluster.topics = ['hooks.okta']
+  inputs.makeOptional(['hooks.okta', 'hooks.ory'])
+  expect(await inputs.look()).toEqual(['hooks.okta'])
+  expect(inputs.uses()).toEqual([
+    { pattern: 'hooks.*', matches: 1 },
+    { pattern: 'hooks.okta', matches: 1 },
+    { pattern: 'hooks.ory', matches: 0 },
+  ])
+})
+
 test('a topic that need not exist is read from when it does, unless the relay writes there itself', async () => {
   const { cluster, inputs } = topicsOf(['named', 'hooks', 'kc.outcomes'], [])
   inputs.makeOptional(['hooks', 'kc.outcomes', 'other'])

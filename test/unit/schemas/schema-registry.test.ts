@@ -260,6 +260,60 @@ describe('a registry that cannot be asked is waited for, and a finding tells it 
   })
 })
 
+describe('what a look says is about a schema, as it is schemas that records wait for', () => {
+  const only = (path: string, status: number, body: string) => {
+    server.instead = (request, response) =>
+      request.url === path
+        ? void response.writeHead(status).end(body)
+        : void response
+            .writeHead(200)
+            .end(request.url === '/schemas/types' ? '["AVRO"]' : '{"schema":"\\"int\\""}')
+  }
+  const look = async (registry: SchemaRegistry, ...ids: number[]) =>
+    schemaChecks[0]?.find(await registry.look(ids.map((id) => ({ kind: 'id', id }))))
+
+  test.each([
+    [500, '{"error_code":50001}', 'answers 500'],
+    [401, '{"error_code":40101}', 'answers 401'],
+    [404, '<html>', 'answers 404'],
+  ])('one that answers what it is, and %s for a schema, is not well', async (status, body, text) => {
+    for (const [id, ids] of [
+      [7, [7]],
+      [1, []],
+    ] as const) {
+      only(`/schemas/ids/${id}`, status, body)
+      const [said] = (await look(open(), ...ids)) ?? []
+      expect(said).toMatchObject({ severity: 'warning', text: expect.stringContaining(text) })
+      expect(said?.text).toContain(`asked for /schemas/ids/${id}`)
+    }
+  })
+
+  test('a running relay asks again for one that a record has needed', async () => {
+    const registry = open()
+    const id = server.register(text)
+    await find(registry, id)
+    expect(await found(registry)).toMatchObject({ severity: 'ok' })
+    only(`/schemas/ids/${id}`, 403, '{"error_code":40301}')
+    expect(await found(registry)).toMatchObject({ severity: 'warning' })
+  })
+
+  test('no schema of the first id is no fault, and one that records have, and nobody can read, is told', async () => {
+    expect(await found(open())).toMatchObject({
+      severity: 'ok',
+      text: expect.stringContaining('/schemas/ids/1'),
+    })
+    const protobuf = server.register({ schema: 'syntax = "proto3";', schemaType: 'PROTOBUF' })
+    expect(await look(open(), protobuf, 99, server.register(text))).toMatchObject([
+      { severity: 'warning', about: `schema ${protobuf}`, text: expect.stringContaining('Protobuf') },
+      {
+        severity: 'warning',
+        about: 'schema 99',
+        text: expect.stringContaining('is not in the schema registry'),
+      },
+    ])
+  })
+})
+
 test('the login goes to the registry alone, not to where it redirects', async () => {
   const elsewhere: (string | undefined)[] = []
   const other = createServer((request, response) => {

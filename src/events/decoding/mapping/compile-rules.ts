@@ -5,6 +5,7 @@ import { memberOf } from './readable.ts'
 import {
   type Discriminator,
   type Emit,
+  type EmitEntry,
   type Expression,
   type FieldEntry,
   fieldOf,
@@ -63,36 +64,64 @@ class Compiler {
   readonly problems: RuleProblem[] = []
   readonly constants: ConstantField[] = []
   readonly #parts = new Map<string, RecordPart>()
+  /** The rules by their conditions. */
+  readonly #conditions = new Map<string, string>()
+  /** Fields of the rule at hand that name the element of its list. */
+  #itemUses = 0
 
   rule({ name, when, each, cause, emit }: RuleEntry, i: number, isGoingOn: boolean): Rule {
     const condition = this.#compile(when, [i, 'when'], 'bool')
+    const above = this.#conditions.get(when.trim())
+    if (above === undefined) this.#conditions.set(when.trim(), name)
+    else
+      this.problems.push({ path: [i, 'when'], text: `is that of the rule ${above}, which takes the record` })
+    this.#expectNoItem(condition, [i, 'when'], 'is evaluated once for the record')
     if (condition?.isConstant) {
       const isMet = fieldOf(condition.evaluate, NO_RECORD) === true
       if (!isMet) this.problems.push({ path: [i, 'when'], text: 'is never met' })
       else if (isGoingOn)
         this.problems.push({ path: [i, 'when'], text: 'takes every record; no rule below it is ever used' })
     }
+    const [constantsBefore, problemsBefore] = [this.constants.length, this.problems.length]
+    const list = each === undefined ? undefined : this.#compile(each, [i, 'for'], 'list')
+    this.#expectNoItem(list, [i, 'for'], 'is an element of this list')
+    this.#itemUses = 0
+    const emitted = emit.map((it) => this.#emit(it, i, each !== undefined))
+    if (list !== undefined && this.#itemUses === 0 && this.problems.length === problemsBefore)
+      this.problems.push({
+        path: [i, 'for'],
+        text: 'has no effect: no field reads its elements, which are `item`',
+      })
     return {
       name,
       cause,
       discriminator: condition && this.#discriminator(when, condition.tree),
       when: condition?.evaluate ?? nothing,
-      each: each === undefined ? undefined : (this.#compile(each, [i, 'for'], 'list')?.evaluate ?? nothing),
-      emit: emit.map(({ type, fields, path }): Emit => {
-        const read = Object.entries(fields).map(([field, entry]) => {
-          const of = { type, name: field, path: [i, ...path, field], isRepeated: each !== undefined }
-          return [field, this.#field(entry, of)] as const
-        })
-        const find = (field: string) => read.find(([it]) => it === field)?.[1]
-        return {
-          type,
-          fields: read.filter(([field]) => !APART.has(field)),
-          time: find('time'),
-          cutOff: find('cutOff'),
-          id: find('id'),
-        }
-      }),
+      each: each === undefined ? undefined : (list?.evaluate ?? nothing),
+      emit: emitted,
+      issuers: this.constants
+        .slice(constantsBefore)
+        .flatMap((it) => (it.name === 'issuer' ? String(it.value) : [])),
     }
+  }
+
+  #emit({ type, fields, path }: EmitEntry, i: number, isRepeated: boolean): Emit {
+    const read = Object.entries(fields).map(([field, entry]) => {
+      const of = { type, name: field, path: [i, ...path, field], isRepeated }
+      return [field, this.#field(entry, of)] as const
+    })
+    const find = (field: string) => read.find(([it]) => it === field)?.[1]
+    return {
+      type,
+      fields: read.filter(([field]) => !APART.has(field)),
+      time: find('time'),
+      cutOff: find('cutOff'),
+      id: find('id'),
+    }
+  }
+
+  #expectNoItem(compiled: Compiled | undefined, path: RuleProblem['path'], why: string): void {
+    if (compiled?.isOfItem === true) this.problems.push({ path, text: `cannot name item: it ${why}` })
   }
 
   #compile(
@@ -114,7 +143,16 @@ class Compiler {
   #field(entry: FieldEntry, of: Omit<ConstantField, 'value'> & { readonly isRepeated: boolean }): Expression {
     const { path } = of
     if (Array.isArray(entry)) {
-      const all = entry.map((it, k) => this.#field(it, { ...of, path: [...path, k] }))
+      const all = entry.map((it, k) => {
+        const before = this.constants.length
+        const read = this.#field(it, { ...of, path: [...path, k] })
+        if (k < entry.length - 1 && this.constants.length > before)
+          this.problems.push({
+            path: [...path, k],
+            text: 'has always a value, so what stands behind it has no effect',
+          })
+        return read
+      })
       return (variables) => {
         for (const read of all) {
           const found = fieldOf(read, variables)
@@ -135,6 +173,9 @@ class Compiler {
     }
     const compiled = this.#compile(entry, path, undefined, of.isRepeated)
     if (compiled === undefined) return nothing
+    if (compiled.isOfItem) this.#itemUses++
+    if (!of.isRepeated)
+      this.#expectNoItem(compiled, path, 'is an element of the list in for, which the rule lacks')
     const isExpected = this.#expect(compiled.type, of)
     if (isExpected && compiled.isConstant) this.#constant(fieldOf(compiled.evaluate, NO_RECORD), of)
     return compiled.evaluate

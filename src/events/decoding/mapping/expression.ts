@@ -13,6 +13,8 @@ export type CompiledExpression =
       readonly tree: ExpressionNode
       /** It says the same of every record. */
       readonly isConstant: boolean
+      /** It names the element of the list that its rule goes through. */
+      readonly isOfItem: boolean
     }
   | { readonly kind: 'invalid'; readonly problem: string }
 
@@ -78,7 +80,9 @@ export function compileExpression(source: string, isRepeated = false): CompiledE
     const again = evaluated.check()
     if (!again.valid) return invalid(again.error)
     const isConstant = !namesAny(tree, Object.keys(VARIABLES))
-    return { kind: 'compiled', evaluate: evaluated as Expression, type: String(type), tree, isConstant }
+    const isOfItem = namesAny(tree, ['item'])
+    const evaluate = evaluated as Expression
+    return { kind: 'compiled', evaluate, type: String(type), tree, isConstant, isOfItem }
   } catch (error) {
     return invalid(error)
   }
@@ -129,10 +133,16 @@ function problemOfWritten(name: string, node: ExpressionNode | undefined): strin
   }
 }
 
+/** A loop has a variable of its own, which hides one of that name in what it does with each element. */
 function namesAny(node: unknown, names: readonly string[]): boolean {
   if (typeof node !== 'object' || node === null) return false
   if (Array.isArray(node)) return node.some((it) => namesAny(it, names))
   const { op, args } = node as ExpressionNode
   if (op === 'id') return names.includes(String(args))
+  if (op === 'rcall' && Array.isArray(args) && LOOPS.has(String(args[0]))) {
+    const [, list, [variable, ...bodies]] = args as [string, ExpressionNode, ExpressionNode[]]
+    const others = names.filter((name) => name !== variable?.args)
+    return namesAny(list, names) || namesAny(bodies, others)
+  }
   return namesAny(args, names)
 }

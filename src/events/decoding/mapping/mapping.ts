@@ -23,7 +23,7 @@ export interface Mapping {
 
 /** Rules read a payload with columns beside it themselves. */
 const ROWS_STAY = { opensRows: false } as const
-const UNMAPPED: Decoded = { kind: 'skipped', reason: 'unmapped' }
+const UNMAPPED = { kind: 'skipped', reason: 'unmapped' } as const
 const TOPICS_MAX = 1_000
 const ELEMENTS_MAX = 1_000
 /** `{` */
@@ -138,22 +138,25 @@ export class MappingDecoder implements Decoder {
     { value, envelope, op, before }: Content,
     headers: Variables['headers'],
     record: WireRecord,
-    isElement = false,
+    /** What an element of a list is a part of. */
+    around?: unknown,
   ): Decoded | readonly Decoded[] {
-    const elements = isElement ? undefined : elementsOf(value, mapping.split)
+    const elements = around === undefined ? elementsOf(value, mapping.split) : undefined
     if (elements !== undefined) {
       if (elements.length > ELEMENTS_MAX) return tooMany(elements.length)
-      return elements.flatMap((it) => this.#map(mapping, peel(it, ROWS_STAY), headers, record, true))
+      return elements.flatMap((it) =>
+        this.#map(mapping, peel(it.value, ROWS_STAY), headers, record, it.around),
+      )
     }
     // What a table held before: those sessions may have ended long ago, and nothing has happened to them now.
     if (op === 'r') return OLD_NEWS
     if (value === null || value === undefined) return UNMAPPED
-    const [after, earlier, around] = [readable(value), readable(before ?? null), readable(envelope ?? null)]
-    if (after === undefined || earlier === undefined || around === undefined) return TOO_DEEP
+    const [after, earlier, outer] = [readable(value), readable(before ?? null), readable(envelope ?? null)]
+    if (after === undefined || earlier === undefined || outer === undefined) return TOO_DEEP
     const variables: Variables = {
       value: after,
       before: earlier,
-      envelope: around,
+      envelope: outer ?? around ?? null,
       key: plainText(record.key?.toString('utf8')) ?? null,
       headers,
       topic: record.topic,
@@ -169,7 +172,7 @@ export class MappingDecoder implements Decoder {
       this.taken.set(rule, (this.taken.get(rule) ?? 0) + 1)
       const results = resultsOf(rule, variables)
       if (isSpent()) return tooCostly(rule)
-      if (results.length === 0) return UNMAPPED
+      if (results.length === 0) return { ...UNMAPPED, rule: rule.name }
       return results.length === 1 ? (results[0] as Decoded) : results
     }
     this.untaken.set(mapping, (this.untaken.get(mapping) ?? 0) + 1)
@@ -185,16 +188,25 @@ export class MappingDecoder implements Decoder {
   }
 }
 
+interface Element {
+  readonly value: unknown
+  /** What its list stands in, read once for all of the list: it may be large. */
+  readonly around: unknown
+}
+
 /** A value that is a list where lists are expected further down is one of whole values: a job has read several at a time. */
-function elementsOf(value: unknown, split: string | undefined): readonly unknown[] | undefined {
+function elementsOf(value: unknown, split: string | undefined): readonly Element[] | undefined {
   if (split === undefined) return undefined
+  const found = elementsAt(value, split)
+  if (found !== undefined || !Array.isArray(value)) return found
+  return value.flatMap((it) => elementsAt(peel(it, ROWS_STAY).value, split) ?? { value: it, around: null })
+}
+
+function elementsAt(value: unknown, split: string): readonly Element[] | undefined {
   const found = at(value, split)
-  if (Array.isArray(found)) return found
-  if (!Array.isArray(value)) return undefined
-  return value.flatMap((it) => {
-    const below = at(peel(it, ROWS_STAY).value, split)
-    return Array.isArray(below) ? below : [it]
-  })
+  if (!Array.isArray(found)) return undefined
+  const around = readable(value) ?? null
+  return found.map((it) => ({ value: it, around }))
 }
 
 function tooMany(count: number): Decoded {
@@ -204,6 +216,7 @@ function tooMany(count: number): Decoded {
 function tooCostly({ name }: Rule): Decoded {
   return {
     kind: 'poison',
+    rule: name,
     reason: `rule ${name}: takes too long for this record; look at fewer elements, or at shorter texts`,
   }
 }

@@ -109,6 +109,8 @@ export interface Rule {
   readonly each: Expression | undefined
   readonly cause: Cause | undefined
   readonly emit: readonly Emit[]
+  /** Those that it names as constants, as records would. */
+  readonly issuers: readonly string[]
 }
 
 const ELEMENTS_MAX = 1_000
@@ -147,11 +149,12 @@ export function resultsOf(rule: Rule, variables: Variables): readonly Decoded[] 
   const elements = fieldOf(rule.each, variables)
   const list = elements instanceof Set ? [...elements] : elements
   if (!Array.isArray(list))
-    return [{ kind: 'poison', reason: `rule ${rule.name}: for: is no list in this record` }]
+    return [{ kind: 'poison', rule: rule.name, reason: `rule ${rule.name}: for: is no list in this record` }]
   if (list.length > ELEMENTS_MAX)
     return [
       {
         kind: 'poison',
+        rule: rule.name,
         reason: `rule ${rule.name}: for: has ${list.length} elements, more than ${ELEMENTS_MAX}`,
       },
     ]

@@ -52,6 +52,19 @@ test('several lines of JSON in one value are a dead letter, though each is a rec
   expect(decode(`{}\n`.repeat(2_000))).toEqual([expect.objectContaining({ kind: 'poison' })])
 })
 
+test('an element of a list has what the list stands in as its envelope', () => {
+  const fields = { userId: '/uid', issuer: 'envelope.tenant' }
+  const out: RuleEntry = {
+    ...{ name: 'out', when: 'value.kind == "out" && size(envelope.events) == 3' },
+    emit: [{ type: 'user-signed-out', path: ['emit'], fields }],
+  }
+  const events = [{ kind: 'out', uid: 1 }, { kind: 'in' }, { kind: 'out', uid: 2 }]
+  const users = decoding([out], '/events')({ tenant: 'https://t.example', events })
+  const signedOut = (userId: string) =>
+    expect.objectContaining({ trigger: expect.objectContaining({ issuer: 'https://t.example', userId }) })
+  expect(users).toEqual([signedOut('1'), { kind: 'skipped', reason: 'unmapped' }, signedOut('2')])
+})
+
 test('the rules that ask another part of the record for a value take it all the same', () => {
   const rules: RuleEntry[] = [
     { name: 'a', when: 'value.type in ["x", "y"] && value.n == 1', emit: [] },
@@ -162,7 +175,10 @@ test('the events of one record cost what they cost together', () => {
 
 test('fields for each element of a list cost what they cost together', () => {
   const emit: RuleEntry['emit'] = [
-    { type: 'session-terminated', path: ['emit'], fields: { sessionId: 'capture(value.text, "(y+)$")' } },
+    {
+      ...{ type: 'session-terminated', path: ['emit'] },
+      fields: { sessionId: 'capture(value.text, "(y+)$")', userId: 'item.a' },
+    },
   ]
   const [result] = decoding([{ name: 'each', when: 'true', each: 'value.list', emit }])(users)
   expect(result).toMatchObject({
