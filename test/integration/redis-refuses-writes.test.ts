@@ -117,7 +117,7 @@ test.each(troubles)(
     expect(site.rps.at('/under-way')).toHaveLength(1)
     await eventually(async () => expect(await site.topic.lag(site.groupId)).toBe(0))
     await eventually(async () => expect(await site.redisKeys('session:*')).toEqual([]))
-    expect(await site.redisKeys('backlog*')).toEqual([])
+    await eventually(async () => expect(await site.redisKeys('backlog*')).toEqual([]))
     await relay.waitForLog(({ msg, check }) => msg === 'check: resolved' && check === 'redis-writable')
     expect(await relay.stop()).toBe(0)
   },
