@@ -129,7 +129,9 @@ export function schemaProblems(issue: z.core.$ZodIssue, known: KnownKeys): Place
         schemaProblems({ ...it, path: [...path, ...it.path] } as z.core.$ZodIssue, known),
       )
   }
-  return [{ path, text: issue.message }]
+  const keys =
+    issue.code === 'invalid_type' && issue.expected === 'object' ? known[String(path.at(-1))] : undefined
+  return [{ path, text: keys === undefined ? issue.message : `${issue.message}: ${keys.join(', ')}` }]
 }
 
 function unknownKey(key: string, known: readonly string[] = []): string {

@@ -31,6 +31,9 @@ interface Anchored {
   size?: number
 }
 
+/** Such as `{tenant}` outside of quotes, which YAML takes for a map. */
+const BARE_BRACES = /^[^'"#]*\{\w+\}/
+
 /** Never throws: what cannot be read is a problem. */
 export function readYamlDocument(text: string): YamlDocument {
   return new Reader(text)
@@ -56,15 +59,17 @@ class Reader implements YamlDocument {
       prettyErrors: false,
     })
     this.#contents = contents
-    for (const { code, pos, message } of [...errors, ...warnings]) {
-      this.problems.push({
-        line: this.#lines.linePos(pos[0]).line,
-        path: [],
-        text: syntaxProblem(code, message),
-      })
+    // After a mistake of syntax nothing stands where it was meant to, further mistakes of syntax included.
+    const [mistake] = [...errors, ...warnings].sort((a, b) => a.pos[0] - b.pos[0])
+    if (mistake !== undefined) {
+      const { code, pos, message } = mistake
+      const { line } = this.#lines.linePos(pos[0])
+      const hint = BARE_BRACES.test(text.split('\n')[line - 1] ?? '')
+        ? '; put a value with braces in it in quotes'
+        : ''
+      this.problems.push({ line, path: [], text: `${syntaxProblem(code, message)}${hint}` })
+      return
     }
-    // After a mistake of syntax nothing stands where it was meant to.
-    if (this.problems.length > 0) return
     const value = this.#read(contents, [])
     if (this.problems.length === 0) this.value = value
   }
