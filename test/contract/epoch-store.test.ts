@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { RedisEpochStore } from '../../src/redis/redis-epoch-store.ts'
 import type { EpochStore } from '../../src/registry/epoch-store.ts'
+import { startRedisServer } from '../stack/redis-server.ts'
 import { MemoryEpochStore } from '../support/memory-epoch-store.ts'
 import { RedisFixture } from './redis-fixture.ts'
 
@@ -99,8 +100,8 @@ describe.each(Object.entries(subjects))('the epoch store in %s', (_, open) => {
 describe('a store that has lost calls of this process', () => {
   const position = { topic: 't', partition: 0, offset: 7, start: 0, topicId: '' }
 
-  async function counted() {
-    const fixture = await RedisFixture.create({ isCounted: true })
+  async function counted(url?: string) {
+    const fixture = await RedisFixture.create({ isCounted: true, ...(url !== undefined && { url }) })
     const store = new RedisEpochStore(fixture.redis, fixture.keys)
     await store.lock('a', 60_000)
     await store.confirm('a', 1_000, store.runId)
@@ -156,7 +157,8 @@ describe('a store that has lost calls of this process', () => {
   })
 
   test('is not one that refuses writes for a while', async () => {
-    const { fixture, store } = await counted()
+    await using server = await startRedisServer()
+    const { fixture, store } = await counted(server.url)
     await using _ = fixture
     await fixture.other.command('CONFIG', 'SET', 'maxmemory', '1')
     try {

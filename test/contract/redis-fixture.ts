@@ -11,11 +11,15 @@ export function freshPrefix(): string {
   return `contract-${randomUUID()}`
 }
 
-/** A separate, ready connection to the real Redis. */
-export async function connectRedis(count?: WriteCount): Promise<RedisConnection> {
+/** A separate, ready connection to the real Redis that all share. */
+export function connectRedis(): Promise<RedisConnection> {
+  return connectTo(inject('redisUrl'))
+}
+
+async function connectTo(url: string, count?: WriteCount): Promise<RedisConnection> {
   const up = new Gate(false)
   const connection = new RedisConnection({
-    url: inject('redisUrl'),
+    url,
     ...(count !== undefined && { count }),
     onUp: () => up.open(),
     onDown: () => undefined,
@@ -43,12 +47,12 @@ export class RedisFixture implements AsyncDisposable {
     this.other = other
   }
 
-  /** `isCounted`: the server counts the calls of `redis`. */
-  static async create({ isCounted = false } = {}): Promise<RedisFixture> {
+  /** `isCounted`: the server counts the calls of `redis`. `url`: of a server of its own, whose settings may be changed. */
+  static async create({ isCounted = false, url = inject('redisUrl') } = {}): Promise<RedisFixture> {
     const prefix = freshPrefix()
     const count = isCounted ? new WriteCount(new RedisKeys(prefix).epoch()) : undefined
-    const redis = await connectRedis(count)
-    return new RedisFixture(prefix, redis, await connectRedis(), await idOf(redis))
+    const redis = await connectTo(url, count)
+    return new RedisFixture(prefix, redis, await connectTo(url), await idOf(redis))
   }
 
   /** Cuts the connection; resolves when there is a new one. */

@@ -99,7 +99,7 @@ test.each(troubles)(
       // What the RP has accepted is reported at once, and stays on the books until Redis has taken it off.
       await site.topic.waitForOutcome(underWay.clientId)
       await eventually(async () => {
-        expect(await readMetric(relay, 'faults_total', { part: 'redis' })).toBeGreaterThan(5)
+        expect(await readMetric(relay, 'faults_total', { part: 'redis' })).toBeGreaterThan(0)
       })
       expect(site.rps.requests.items.filter(({ url }) => url.startsWith('/later'))).toEqual([])
       // Without memory Redis may still take off what was accepted, and then that is committed; but none of these.
