@@ -33,19 +33,18 @@ export function fetchBounds(
   optional: readonly string[] = [],
 ): Promise<PartitionBounds[]> {
   return askLeaders(cluster, topics, optional, async (broker, led) => {
-    // One connection answers in order, so each end is at least as recent as its lower bound.
-    const [lows, readable, ends] = await Promise.all([
+    // One connection answers in order. The readable end comes last: a record written between two answers must not look as if an
+    // open transaction hid it.
+    const [lows, ends, readable] = await Promise.all([
       offsetsAt(broker, led, READ_UNCOMMITTED, EARLIEST),
-      offsetsAt(broker, led, READ_COMMITTED, LATEST),
       offsetsAt(broker, led, READ_UNCOMMITTED, LATEST),
+      offsetsAt(broker, led, READ_COMMITTED, LATEST),
     ])
     const [tos, logEnds] = [byName(readable), byName(ends)]
-    return lows.map(({ offset: from, ...partition }) => ({
-      ...partition,
-      from,
-      to: tos.get(nameOf(partition)) ?? 0,
-      end: logEnds.get(nameOf(partition)) ?? 0,
-    }))
+    return lows.map(({ offset: from, ...partition }) => {
+      const to = tos.get(nameOf(partition)) ?? 0
+      return { ...partition, from, to, end: Math.max(to, logEnds.get(nameOf(partition)) ?? 0) }
+    })
   })
 }
 
