@@ -107,11 +107,11 @@ async function inTime(
   }
 }
 
-/** What a relay with these settings reads now; with `intakeFile` the topics of its sources need not exist. Throws `LR_UNREACHABLE`. */
+/** What a relay with these settings reads now; the topics of `intakeFile`'s sources need not exist. Throws `LR_UNREACHABLE`. */
 export async function inputTopics(
   selection: TopicSelection,
   topics: KafkaTopics,
-  intakeFile?: string,
+  intakeFile: string | undefined,
 ): Promise<InputTopics> {
   const inputs = new InputTopics(selection, topics)
   inputs.makeOptional(await webhookTopics(intakeFile, selection))

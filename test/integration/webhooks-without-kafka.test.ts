@@ -82,12 +82,28 @@ test('a topic that does not exist concerns its source alone: other sources and t
   await site.topic.waitForOutcome(other.clientId, other.sessionId)
   expect(await isReady()).toBe(true)
   await eventually(async () => expect(await findings()).toBe(1))
-  const commands = [['trace', other.sessionId], ['replay', '--from', '1h', '--dry-run'], ['doctor']].map(
-    (args) => relayCommand([...args, '--json'], site.commandEnvironment(env)),
+  const run = (...args: string[]) => relayCommand([...args, '--json'], site.commandEnvironment(env))
+  const reading = [
+    ['trace', other.sessionId],
+    ['replay', '--from', '1h', '--dry-run'],
+    ['replay', '--dead-letters', '--from', '1h', '--dry-run'],
+    ['reconcile', '--dry-run'],
+  ]
+  for (const args of reading) expect(await run(...args), args.join(' ')).toMatchObject({ status: 0 })
+  // Nobody knows that session, which only reading the topics tells.
+  const sent = await run(
+    'send',
+    'session-terminated',
+    '--session',
+    'nobodys',
+    '--topic',
+    site.topic.name,
+    '--wait',
+    '10s',
   )
-  const [traced, replayed, doctor] = await Promise.all(commands)
-  expect([traced?.status, replayed?.status]).toEqual([0, 0])
-  expect(doctor?.rows.filter(({ check }) => check === 'topic-missing')).toContainEqual(
+  expect(sent.stderr).not.toContain(missing)
+  const doctor = await run('doctor')
+  expect(doctor.rows.filter(({ check }) => check === 'topic-missing')).toContainEqual(
     expect.objectContaining({ severity: 'warning', about: missing }),
   )
 

@@ -17,6 +17,7 @@ const SENT_AT_ONCE = 100
 
 export const deadLettersLayout = {
   ...issuersLayout,
+  intake: { file: layout.intake.file },
   kafka: {
     ...kafkaClient,
     topics: layout.kafka.topics,
@@ -44,7 +45,7 @@ export async function sendDeadLetters(
   const decoders = mapping.decoders((name) => issuers.resolve(name))
   let [sent, left] = [0, 0]
   try {
-    const inputs = await inputTopics(config.kafka.topics, topics)
+    const inputs = await inputTopics(config.kafka.topics, topics, config.intake.file)
     const reader = new KafkaLogReader(kafka, topics, { failuresMax: READ_FAILURES_MAX })
     const ranges = await reachable('Kafka', resolveRange(range, [topic], reader))
     const wanted = ranges.filter(({ from, to }) => from < to)

@@ -35,6 +35,7 @@ const KNOWN_MS = 24 * 3_600_000
 export const sendLayout = {
   ...kafkaClient,
   topics: layout.kafka.topics,
+  intakeFile: layout.intake.file,
   records: layout.records,
   outcomeTopic: layout.kafka.outcomeTopic,
 } as const satisfies Layout
@@ -94,7 +95,7 @@ export async function sendTrigger(type: Trigger['type'], options: SendOptions): 
           const decoders = mapping.decoders(resolveIssuer)
           const reader = new KafkaLogReader(kafka, topics, { prepare: decoders.prepare })
           const fromMs = trigger.occurredAtMs - KNOWN_MS
-          const { names } = await inputTopics(selection, topics)
+          const { names } = await inputTopics(selection, topics, config.intakeFile)
           const searched = [...new Set([...names, outcomeTopic])]
           const unknown = await unknownNames(session === undefined ? { user: user as string } : { session }, {
             issuers: [issuer],

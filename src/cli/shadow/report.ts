@@ -30,6 +30,7 @@ interface Options {
 const { groupId, shadowTopic, topics: inputs } = layout.kafka
 const reportLayout = {
   ...issuersLayout,
+  intake: { file: layout.intake.file },
   kafka: { ...kafkaClient, groupId, shadowTopic, topics: inputs },
   records: layout.records,
 } as const satisfies Layout
@@ -70,7 +71,7 @@ async function report(options: Options): Promise<void> {
     const { prepare } = decoders
     const reading = {
       ...config.kafka,
-      topics: (await inputTopics(config.kafka.topics, kafka.topics)).names,
+      topics: (await inputTopics(config.kafka.topics, kafka.topics, config.intake.file)).names,
       decoders,
       issuer,
       sinceMs,
