@@ -3,6 +3,8 @@ import type { RelyingParty } from './relying-party.ts'
 
 /** Of each bound, for those that have not had their share yet: nobody takes more than his share of it. */
 const KEPT_SHARE = 1 / 2
+/** No share is smaller than if there were so many issuers: it must have room for the deliveries of one session. */
+const SHARES_MAX = 32
 /** After so many looks, a minute, without a delivery an issuer does not count: nothing is kept for it. */
 const ACTIVE_LOOKS = 1_200
 
@@ -58,7 +60,7 @@ export class IssuerShare {
 
   /** Its share of a bound. */
   of(max: number): number {
-    return Math.ceil(max / (this.#othersActive + 1))
+    return Math.ceil(max / Math.min(this.#othersActive + 1, SHARES_MAX))
   }
 
   get #othersActive(): number {

@@ -103,7 +103,7 @@ function tenantsLines({ tenants }: Measurements): string[] {
 function manyIssuersLines({ manyIssuers }: Measurements): string[] {
   return manyIssuers.map(
     ({ one, many }) =>
-      `${many.issuers} issuers of one session each: ${amount(many.perCpuSecond)} deliveries per CPU-s and ${amount(many.peakRssMb)} MB; ` +
+      `${many.issuers} issuers of one session each: ${amount(many.perCpuSecond)} deliveries per CPU-s (the first of each: ${amount(many.firstPerCpuSecond)}) and ${amount(many.peakRssMb)} MB; ` +
       `one issuer with as many sessions: ${amount(one.perCpuSecond)} and ${amount(one.peakRssMb)} MB.`,
   )
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { issuersInTurn } from '../../../src/delivery/issuer-shares.ts'
+import { IssuerShares, issuersInTurn } from '../../../src/delivery/issuer-shares.ts'
 import type { RelyingParty } from '../../../src/delivery/relying-party.ts'
 import type { Registration } from '../../../src/events/registration.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -90,6 +90,13 @@ function tenants(
     },
   }
 }
+
+test('of a thousand issuers each has room for one session, however full the room is', () => {
+  const shares = new IssuerShares()
+  const all = Array.from({ length: 1_000 }, (_, n) => shares.join(`${ISSUER}/${n}`))
+  for (const share of all) share.seen()
+  for (const share of all) expect(share.left(5, UNSETTLED, UNSETTLED)).toBeGreaterThanOrEqual(5)
+})
 
 test('RPs that are due are claimed for issuer by issuer, and of one issuer as they came', () => {
   const relyingParties = knownRelyingParties()
