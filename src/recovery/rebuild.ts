@@ -286,7 +286,10 @@ export class Rebuild {
       const areReadAgain = starts.some(({ isSetByOthers }) => isSetByOthers)
       return { areReadAgain, outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
     }
-    const first = starts.filter(isUnread).map((it) => ({ ...it, from: it.appliedFrom, to: it.end }))
+    // Of a topic that the group reads, its members, who work with this store, apply the rest, and may be delivering it.
+    const to = ({ committed = 0, end, isUnapplied }: PartitionStart) =>
+      isProved && isUnapplied ? Math.min(committed, end) : end
+    const first = starts.filter(isUnread).map((it) => ({ ...it, from: it.appliedFrom, to: to(it) }))
     const since = async (timeMs: number | undefined) =>
       first.length > 0 ? outcomes : this.#outcomesSince(timeMs, outcomes)
     if (!isProved) {

@@ -379,6 +379,21 @@ test('what a store lacks whose builder did not follow the topic is applied by th
   expect((await epoch.positions()).map(({ offset }) => offset)).toEqual([3, 3, 4])
 })
 
+test('what the group’s members may be delivering is left to them, though the store does not know their topic yet', async () => {
+  const { ensure, epoch, held, isServed, log, ranAgain, register, terminate } = site()
+  register(at(0), 0)
+  terminate('s0', 0)
+  register(at(1), 0)
+  terminate('s1', 0)
+  for (const [partition, offset] of [2, 0, 0].entries())
+    log.commit({ topic: INPUT, partition }, offset, { start: 0, topicId: '' })
+  await proveEmpty(epoch)
+  isServed(true)
+  await ensure()
+  expect(ranAgain).toEqual(['0/1'])
+  expect(await held(registrations)).toEqual(['o0'])
+})
+
 test('of a topic that the group has never read, what was settled long ago does not come back to life', async () => {
   const { clock, ensure, epoch, held, register, settle } = site()
   await proveEmpty(epoch)
