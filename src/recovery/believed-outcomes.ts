@@ -35,7 +35,7 @@ export class BelievedOutcomes {
   readonly #outcomeTopic: string
   readonly #topics: readonly string[]
   readonly #reader: LogReader
-  readonly #read = new Map<string, { range: PartitionRange; origins: OffsetSet }>()
+  readonly #read = new Map<string, { range: PartitionRange; origins: OffsetSet; firstMs?: number }>()
   readonly #cut: CutOutcome[] = []
   #waiting: { readonly outcome: SettledByLog; readonly record: RecordPosition }[] = []
 
@@ -61,7 +61,10 @@ export class BelievedOutcomes {
   }
 
   note(record: WireRecord): void {
-    if (mayBeOrigin(record, this.#formats)) this.#read.get(nameOf(record))?.origins.add(record.offset)
+    const read = this.#read.get(nameOf(record))
+    if (read === undefined) return
+    read.firstMs ??= record.timestampMs
+    if (mayBeOrigin(record, this.#formats)) read.origins.add(record.offset)
   }
 
   /** The outcome, if the record is one and is believed already. */
@@ -95,7 +98,9 @@ export class BelievedOutcomes {
     return waiting.flatMap(({ outcome, record }) => {
       const { origin } = outcome
       if (origin !== undefined && (this.#isRead(origin) || held(origin))) return [outcome]
-      this.#disbelieve(record)
+      // Of a topic that had the same name before, and is gone with its registrations: no forgery.
+      if (origin === undefined || !this.#isOlderThanRead(origin, outcome.recordedAtMs))
+        this.#disbelieve(record)
       return []
     })
   }
@@ -121,6 +126,10 @@ export class BelievedOutcomes {
 
   #isRead(origin: RecordPosition): boolean {
     return this.#read.get(nameOf(origin))?.origins.has(origin.offset) === true
+  }
+
+  #isOlderThanRead(origin: RecordPosition, recordedAtMs: number): boolean {
+    return recordedAtMs < (this.#read.get(nameOf(origin))?.firstMs ?? Number.NEGATIVE_INFINITY)
   }
 
   #isInRange(origin: RecordPosition): boolean {

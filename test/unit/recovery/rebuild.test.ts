@@ -739,6 +739,20 @@ test('an outcome whose trigger the log should hold and does not ends nothing, an
   expect(disbelieved).toEqual([{ count: 5, first: expect.objectContaining({ topic: INPUT, partition: 1 }) }])
 })
 
+test('outcomes of a topic that had the name before end nothing, and nobody is told that they are forged', async () => {
+  const { clock, disbelieved, ensure, held, log, register, settleBy } = site()
+  registrations.slice(0, 3).forEach((it) => void register(it, 0))
+  const headers = { ce_type: 'user-created' }
+  log.append({ topic: INPUT, partition: 0, timestampMs: clock.nowMs, value: {}, headers })
+  clock.nowMs -= HOUR
+  settleBy(at(1), sampleOrigin({ topic: INPUT, partition: 0, offset: 3 }))
+  settleBy(at(2), sampleOrigin({ topic: INPUT, partition: 0, offset: 70 }))
+  clock.nowMs += HOUR
+  await ensure()
+  expect(await held(registrations)).toEqual(['o0', 'o1', 'o2'])
+  expect(disbelieved).toEqual([])
+})
+
 test('an outcome is believed when its trigger may have been there: retention has passed it', async () => {
   const { disbelieved, ensure, held, log, register, settleBy } = site()
   registrations.slice(0, 3).forEach((it) => void register(it, 0))
