@@ -2,7 +2,7 @@ import { ClientStatesRefresh } from '../delivery/client-states-refresh.ts'
 import type { Decoders } from '../events/decoding/decode-record.ts'
 import type { OutcomeDetails } from '../events/read-outcome-details.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
-import { hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
+import { boundsAfterTransactions, hiddenIn, type PartitionRange } from '../intake/log-reader.ts'
 import type { Pipeline } from '../intake/pipeline.ts'
 import type { Issuers } from '../issuers/issuers.ts'
 import { KafkaLogReader } from '../kafka/kafka-log-reader.ts'
@@ -210,7 +210,7 @@ export class RecoveryRun {
 
   /** What cannot be read of the input topics before another producer's transaction has ended. */
   async hidden(): Promise<PartitionRange[]> {
-    return hiddenIn(await this.reader.bounds(this.#inputs.names))
+    return hiddenIn(await boundsAfterTransactions(this.reader, this.#inputs.names))
   }
 
   /** Compares Redis with the topic. */

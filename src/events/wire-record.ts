@@ -24,6 +24,10 @@ export interface WireRecord extends RecordPosition {
   readonly headers: WireHeaders
 }
 
+export function isSamePartition(one: TopicPartition, other: TopicPartition): boolean {
+  return one.topic === other.topic && one.partition === other.partition
+}
+
 export type WireHeaders = Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
 
 /** A header's value as text; `undefined` if missing or empty. Kafka allows repeated headers: the first counts. */

@@ -1,5 +1,6 @@
-import type { TopicPartition } from '../events/wire-record.ts'
+import { isSamePartition, type TopicPartition } from '../events/wire-record.ts'
 import { counted, wordFor } from '../lib/counted.ts'
+import { delay } from '../lib/deferred.ts'
 import type { AppliedPosition } from '../registry/epoch-store.ts'
 import type { PositionMetadata, RecordBatch } from './record-source.ts'
 import type { CommittedPosition } from './start-plan.ts'
@@ -54,6 +55,27 @@ export interface LogReader {
 /** The range to the end of the log, where outcomes can be read. */
 export function wholeOf({ end, ...range }: PartitionBounds): PartitionRange {
   return { ...range, to: end ?? range.to }
+}
+
+/** Producers that use transactions have one open most of the time. Only one that stays open so long is worth a word. */
+const TRANSACTION_MS = 2_000
+const TRANSACTION_LOOK_MS = 100
+
+/** As `reader.bounds`, when the transactions that are open now have ended, if they soon do. What is written meanwhile is left out. */
+export async function boundsAfterTransactions(
+  reader: Pick<LogReader, 'bounds'>,
+  topics: readonly string[],
+): Promise<PartitionBounds[]> {
+  let bounds = await reader.bounds(topics)
+  for (let ms = 0; ms < TRANSACTION_MS && hiddenIn(bounds).length > 0; ms += TRANSACTION_LOOK_MS) {
+    await delay(TRANSACTION_LOOK_MS)
+    const later = await reader.bounds(topics)
+    bounds = bounds.map(({ end, ...range }) => {
+      const { to = range.to } = later.find((it) => isSamePartition(it, range)) ?? range
+      return end === undefined ? range : { ...range, to: Math.min(Math.max(to, range.to), end), end }
+    })
+  }
+  return bounds
 }
 
 /** The ranges hidden by open transactions. Only outcomes can be read there. */

@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../events/wire-record.ts'
+import { isSamePartition, type TopicPartition } from '../events/wire-record.ts'
 import type { LogEdges, PassedPosition } from '../intake/log-edges.ts'
 import type { AssignedPartition } from '../intake/record-source.ts'
 import { delay } from '../lib/deferred.ts'
@@ -41,7 +41,7 @@ export class EdgeWatch {
     this.#member = member
     this.#topicIds = new Map(topicIds)
     for (const { offset: wanted, recordMs, ...partition } of voided) {
-      const position = assigned.find((it) => isSame(it, partition))?.position ?? 0
+      const position = assigned.find((it) => isSamePartition(it, partition))?.position ?? 0
       void this.#report(member, 'recreated', { ...partition, wanted, position, recordMs })
     }
     this.#timer ??= setInterval(() => void this.#look(), WATCH_MS).unref()
@@ -157,8 +157,4 @@ export class EdgeWatch {
       ...(earliestMs !== undefined && { earliestMs }),
     })
   }
-}
-
-function isSame(a: TopicPartition, b: TopicPartition): boolean {
-  return a.topic === b.topic && a.partition === b.partition
 }

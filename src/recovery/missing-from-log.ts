@@ -1,5 +1,5 @@
 import { isOutcome } from '../events/outcome.ts'
-import { positionOf, type TopicPartition, type WireRecord } from '../events/wire-record.ts'
+import { isSamePartition, positionOf, type TopicPartition, type WireRecord } from '../events/wire-record.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
 import { type LogReader, type PartitionBounds, type PartitionRange, wholeOf } from '../intake/log-reader.ts'
 import type { RecordBatch } from '../intake/record-source.ts'
@@ -158,10 +158,6 @@ function startsByName(starts: readonly PartitionStart[]): ReadonlyMap<string, Pa
   return new Map(starts.map((it) => [nameOf(it), it]))
 }
 
-function isSame(one: TopicPartition, other: TopicPartition): boolean {
-  return one.topic === other.topic && one.partition === other.partition
-}
-
 function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
 }
@@ -184,7 +180,7 @@ function joined(one: readonly PartitionRange[], other: readonly PartitionRange[]
 /** The ranges that were written, or became readable, since the earlier reading. */
 function since(earlier: readonly PartitionRange[], later: readonly PartitionBounds[]): PartitionRange[] {
   return later.map(wholeOf).map((range) => {
-    const before = earlier.find((it) => isSame(it, range))
+    const before = earlier.find((it) => isSamePartition(it, range))
     return { ...range, from: Math.max(before?.to ?? range.from, range.from) }
   })
 }

@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../events/wire-record.ts'
+import { isSamePartition, type TopicPartition } from '../events/wire-record.ts'
 import type { InputTopics } from '../intake/input-topics.ts'
 import type { PartitionRange } from '../intake/log-reader.ts'
 import { type PartitionStart, planStart } from '../intake/start-plan.ts'
@@ -255,7 +255,9 @@ export class Rebuild {
     for (const { pattern } of committed) if (pattern !== undefined) followed.add(pattern)
     // Last, so that no position of the group lies beyond them.
     const bounds = await reader.bounds(inputTopics)
-    const noted = this.#noted.filter((it) => ![...committed, ...applied].some((known) => isSame(it, known)))
+    const noted = this.#noted.filter(
+      (it) => ![...committed, ...applied].some((known) => isSamePartition(it, known)),
+    )
     const known = [...applied, ...noted]
     return planStart({
       ...{ bounds, committed, applied: known, doesStartMove, epoch: shown?.id, startFrom, topicIds },
@@ -320,7 +322,7 @@ export class Rebuild {
     if (timeMs === undefined) return outcomes
     const since = await reader.offsetsAt([outcomeTopic], timeMs - HEARTBEAT_MARGIN_MS)
     return outcomes.map((range) => {
-      const from = since.find((it) => isSame(it, range))?.offset ?? range.from
+      const from = since.find((it) => isSamePartition(it, range))?.offset ?? range.from
       return { ...range, from: Math.max(from, range.from) }
     })
   }
@@ -337,8 +339,4 @@ function appliedUpTo({ committed = 0, end, kind, offset, start }: PartitionStart
 /** The store lacks readable records from before the group's first start, or all that the group has read. */
 function isUnread({ appliedFrom, end, isUnapplied, kind, start }: PartitionStart): boolean {
   return kind === 'first' || isUnapplied || (kind === 'noted' && appliedFrom < Math.min(start, end))
-}
-
-function isSame(one: TopicPartition, other: TopicPartition): boolean {
-  return one.topic === other.topic && one.partition === other.partition
 }

@@ -1,4 +1,9 @@
-import type { LogReader, PartitionBounds, PartitionRange } from '../intake/log-reader.ts'
+import {
+  boundsAfterTransactions,
+  type LogReader,
+  type PartitionBounds,
+  type PartitionRange,
+} from '../intake/log-reader.ts'
 import { RelayFault } from '../lib/errors.ts'
 
 /** `to` is exclusive. Without it the range extends to the end. */
@@ -23,7 +28,7 @@ export async function resolveRange(
   topics: readonly string[],
   reader: Pick<LogReader, 'bounds' | 'offsetsAt'>,
 ): Promise<PartitionBounds[]> {
-  const bounds = await reader.bounds(topics)
+  const bounds = await boundsAfterTransactions(reader, topics)
   if (requested.kind === 'offsets')
     return requested.ranges.map((range) => checkOffsets(range, bounds, topics))
   const { fromMs, toMs } = requested

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { WireRecord } from '../../src/events/wire-record.ts'
+import { boundsAfterTransactions, hiddenIn } from '../../src/intake/log-reader.ts'
 import { createKafkaClient } from '../../src/kafka/kafka-client.ts'
 import { KafkaLogReader } from '../../src/kafka/kafka-log-reader.ts'
 import { KafkaTopics } from '../../src/kafka/kafka-topics.ts'
@@ -112,6 +113,26 @@ test('outcomes are read up to the end of the log, but none that is in a transact
   )
   expect(values).toEqual(['before', 'behind'])
   await end()
+})
+
+test('a transaction that ends soon hides nothing from whoever waits for it, and what comes after it is left out', async () => {
+  const end = await topic.leaveOpen({ partition: 0, value: 'open' })
+  await topic.publish({ partition: 0, value: 'behind' })
+  const looked = Promise.withResolvers<void>()
+  const looking = {
+    bounds: async (topics: readonly string[]) => {
+      const found = await reader.bounds(topics)
+      looked.resolve()
+      return found
+    },
+  }
+  const waiting = boundsAfterTransactions(looking, [topic.name])
+  await looked.promise
+  await topic.publish({ partition: 0, value: 'after' })
+  await end()
+  const bounds = await waiting
+  expect(hiddenIn(bounds)).toEqual([])
+  expect(bounds.find(({ partition }) => partition === 0)).toMatchObject({ from: 0, to: 2, end: 2 })
 })
 
 test('a reader that is stopped throws', async () => {

@@ -1,7 +1,12 @@
 import type { Decoders } from '../../events/decoding/decode-record.ts'
 import { isOutcome, readOutcome } from '../../events/outcome.ts'
 import type { TriggerOrigin } from '../../events/trigger.ts'
-import { hiddenIn, type LogReader, type PartitionRange } from '../../intake/log-reader.ts'
+import {
+  boundsAfterTransactions,
+  hiddenIn,
+  type LogReader,
+  type PartitionRange,
+} from '../../intake/log-reader.ts'
 import type { RecordBatch } from '../../intake/record-source.ts'
 import type { KafkaLogReader } from '../../kafka/kafka-log-reader.ts'
 import { RelayFault } from '../../lib/errors.ts'
@@ -52,7 +57,7 @@ interface Ranges {
 
 async function rangesOf({ reader, topics, sinceMs, onHidden }: LogSearch): Promise<Ranges> {
   const starts = await reader.offsetsAt(topics, sinceMs)
-  const bounds = await reader.bounds(topics)
+  const bounds = await boundsAfterTransactions(reader, topics)
   const hidden = hiddenIn(bounds)
   for (const range of hidden) onHidden(range)
   const readable = bounds.flatMap(({ topic, partition, from, to }) => {
