@@ -5,7 +5,6 @@ import { Fifo } from '../lib/fifo.ts'
 import type { Mutex } from '../lib/mutex.ts'
 import type { BatchItem } from './handover.ts'
 import type { PartitionQueue } from './partition-queue.ts'
-import type { TriggerStep } from './trigger-step.ts'
 
 export interface DeferredTriggersOptions {
   /** Applies triggers of one partition, in order, and acknowledges them. */
@@ -18,11 +17,10 @@ export interface DeferredTriggersOptions {
   readonly mutex: Mutex
 }
 
-type TriggerItem = BatchItem & { readonly step: TriggerStep }
-
 interface Deferred {
   readonly queue: PartitionQueue
-  readonly item: TriggerItem
+  readonly item: BatchItem
+  readonly names: readonly string[]
 }
 
 /** Above it no further trigger waits here. */
@@ -36,34 +34,54 @@ const LOOK_MS = 5
 /**
  * Triggers of an issuer that has had its share of the room while other issuers are told something, too. They wait here, with
  * their offsets uncommitted, and the records behind them go on: to park their deliveries in the registry and to claim them
- * again costs three times as much as to send them.
+ * again costs three times as much as to send them. A login again under the ids of a session that is to end waits behind its end, and
+ * would otherwise take its place.
  */
 export class DeferredTriggers {
   readonly #options: DeferredTriggersOptions
   readonly #byIssuer = new Map<string, Fifo<Deferred>>()
+  /** Sessions and users that something here is about, and how many times. */
+  readonly #names = new Map<string, number>()
   #heldBytes = 0
 
   constructor(options: DeferredTriggersOptions) {
     this.#options = options
   }
 
-  /** True when the trigger waits here, and is applied later. `before`: those that are applied before it, in the same step. */
-  take(queue: PartitionQueue, item: TriggerItem, before: number): boolean {
-    const { issuer } = item.step
-    const waiting = this.#byIssuer.get(issuer)
-    const mustWait = waiting !== undefined || this.#fitting(issuer) <= before
-    if (!mustWait || this.#heldBytes >= HELD_BYTES_MAX) return false
-    this.#heldBytes += bytesOf(item)
-    queue.tracker.defer(1)
-    if (waiting !== undefined) {
-      waiting.push({ queue, item })
+  /** True when the item waits here, and is applied later. `before`: those that are applied before it, in the same step. */
+  take(queue: PartitionQueue, item: BatchItem, before: number): boolean {
+    const { step } = item
+    if ('ending' in step) {
+      const mustWait = this.#byIssuer.has(step.issuer) || this.#fitting(step.issuer) <= before
+      if (!mustWait || this.#heldBytes >= HELD_BYTES_MAX) return false
+      this.#hold(step.issuer, { queue, item, names: [nameOf(step)] })
       return true
     }
+    if (step.kind !== 'register' || this.#names.size === 0) return false
+    const { issuer, sessionId, userId } = step.registration
+    const names = [
+      nameOf({ issuer, sessionId }),
+      ...(userId === undefined ? [] : [nameOf({ issuer, userId })]),
+    ]
+    if (!names.some((it) => this.#names.has(it))) return false
+    this.#hold(issuer, { queue, item, names })
+    return true
+  }
+
+  #hold(issuer: string, deferred: Deferred): void {
+    const { item, names, queue } = deferred
+    this.#heldBytes += bytesOf(item)
+    for (const name of names) this.#names.set(name, (this.#names.get(name) ?? 0) + 1)
+    queue.tracker.defer(1)
+    const waiting = this.#byIssuer.get(issuer)
+    if (waiting !== undefined) {
+      waiting.push(deferred)
+      return
+    }
     const first = new Fifo<Deferred>()
-    first.push({ queue, item })
+    first.push(deferred)
     this.#byIssuer.set(issuer, first)
     void this.#run(issuer, first)
-    return true
   }
 
   /** How many triggers fit into what the issuer has left of its share; none while others are told and it has used half. */
@@ -99,13 +117,28 @@ export class DeferredTriggers {
   #takeBatch(waiting: Fifo<Deferred>, queue: PartitionQueue, max: number): BatchItem[] {
     const batch: BatchItem[] = []
     while (batch.length < max && waiting.peek()?.queue === queue) {
-      const { item } = waiting.shift() as Deferred
+      const { item, names } = waiting.shift() as Deferred
       this.#heldBytes -= bytesOf(item)
+      for (const name of names) {
+        const left = (this.#names.get(name) ?? 1) - 1
+        if (left === 0) this.#names.delete(name)
+        else this.#names.set(name, left)
+      }
       queue.tracker.defer(-1)
       batch.push(item)
     }
     return batch
   }
+}
+
+function nameOf(of: {
+  readonly issuer: string
+  readonly sessionId?: string
+  readonly userId?: string
+}): string {
+  return of.sessionId === undefined
+    ? `${of.issuer}\nuser\n${of.userId}`
+    : `${of.issuer}\nsession\n${of.sessionId}`
 }
 
 function bytesOf({ wire }: BatchItem): number {

@@ -121,7 +121,7 @@ export class RecordBatches {
     if (step !== undefined) {
       this.#options.endpoints?.lookAt(step)
       const item = { decoded, wire, record, span }
-      if ('ending' in step && this.#deferred.take(queue, { ...item, step }, batch.length)) return
+      if (this.#deferred.take(queue, { ...item, step }, batch.length)) return
       batch.push({ ...item, step })
       return
     }

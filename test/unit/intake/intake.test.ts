@@ -9,7 +9,7 @@ import { PartitionQueue } from '../../../src/intake/partition-queue.ts'
 import { Pipeline } from '../../../src/intake/pipeline.ts'
 import { configOf, deliveryFixture, tokenOf } from '../delivery/delivery-fixture.ts'
 import { foreignFormat, foreignRecord, saying } from '../events/foreign-format.ts'
-import { wireRecord } from '../events/wire-records.ts'
+import { RECORD_TIME_MS, wireRecord } from '../events/wire-records.ts'
 import {
   ISSUER,
   OTHER_ISSUER,
@@ -687,6 +687,29 @@ describe('a mass logout of one issuer while another is told something, too', () 
     expect(await backlog.sizes(10)).toEqual([])
     expect(attempts.length).toBe(SESSIONS + 1)
     expect(core.open.size).toBe(0)
+  })
+
+  test('ends a session before a login again under the same ids takes its place', async () => {
+    const { attempts, queue, read, registry, stored, unanswered } = await begun()
+    const name = { sessionId: 'reused', userId: 'reused' }
+    await registry.apply([
+      { kind: 'register', registration: sampleRegistration(name), origin: sampleOrigin() },
+    ])
+    const at = (ms: number) => new Date(RECORD_TIME_MS - ms).toISOString()
+    await read(
+      signedOut({ issuer: ISSUER, userId: 'reused', time: at(600_000) }),
+      registered({ ...name, registeredAt: at(300_000) }),
+    )
+    await vi.waitFor(async () => {
+      for (const attempt of unanswered) attempt.answer(ok)
+      await stored()
+      expect(queue.tracker.committable).toBe(SESSIONS + 3)
+    })
+    const told = attempts.filter((attempt) => tokenOf(attempt).sid === 'reused')
+    expect(told).toHaveLength(1)
+    expect(await registry.find([{ issuer: ISSUER, sessionId: 'reused', oidcSessionId: 'oidc-1' }])).toEqual([
+      expect.objectContaining({ sessionId: 'reused' }),
+    ])
   })
 
   test('what waits is not carried out when the partition goes to another replica', async () => {
