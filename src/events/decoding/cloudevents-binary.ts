@@ -2,7 +2,7 @@ import { isOutcomeType } from '../outcome.ts'
 import type { Decoder } from './decoder.ts'
 import { timeOf } from './envelope.ts'
 import { isKnownType, kindOf, OLD_NEWS, unread } from './known-types.ts'
-import { isNews, peelOwn, plainHeader, plainHeaderOf } from './peel.ts'
+import { isNews, opBeside, peelOwn, plainHeader, plainHeaderOf } from './peel.ts'
 
 /**
  * CloudEvents Kafka binding, binary content mode: attributes in `ce_*` headers, only the data in the value. A connector may have
@@ -17,7 +17,7 @@ export const cloudEventsBinary: Decoder = {
     if (!isKnownType(type)) return unread(type)
     const parsed = content()
     if (parsed.kind === 'poison') return parsed
-    const peeled = peelOwn(parsed.json)
+    const peeled = peelOwn(parsed.json, opBeside(headers))
     if (!isNews(peeled)) return OLD_NEWS
     return {
       kind: 'envelope',

@@ -72,13 +72,13 @@ export function peel(json: unknown, { opensRows = true, op: said }: PeelOptions 
 }
 
 /** As `peel`, for data whose type is known to be one of the relay's own: data without an envelope stay as they are, with any members. */
-export function peelOwn(json: unknown): Content {
-  return hasOwnFields(json) ? asItStands(json) : peel(json)
+export function peelOwn(json: unknown, op?: string): Content {
+  return hasOwnFields(json) ? asItStands(json, op) : peel(json, { op })
 }
 
-/** Nothing is taken off; what a flattened change record says of itself counts. */
-export function asItStands(value: unknown): Content {
-  return { value, envelope: undefined, op: flatOp(value), before: undefined }
+/** Nothing is taken off; what a flattened change record says of itself counts, or what is said beside it. */
+export function asItStands(value: unknown, op?: string): Content {
+  return { value, envelope: undefined, op: op ?? flatOp(value), before: undefined }
 }
 
 export function hasOwnFields(json: unknown): boolean {
@@ -102,8 +102,19 @@ export function peelEvent(json: unknown): unknown {
   return value
 }
 
+/** A CloudEvent in structured mode, other than a change record. */
+export function isEvent(json: unknown): boolean {
+  const event = peelEvent(json)
+  return isObject(event) && 'specversion' in event && 'type' in event && !isChangeEvent(event)
+}
+
+/** What Debezium has written of the change into a header, when it flattened the record or made a CloudEvent of it. */
+export function opBeside(headers: WireHeaders): string | undefined {
+  return plainHeader(headers, '__op') ?? plainHeader(headers, 'ce_iodebeziumop')
+}
+
 /** A row that is changed or deleted later says nothing new, and one of a snapshot may be of long ago. */
-export function isNews({ op }: Content): boolean {
+export function isNews({ op }: Pick<Content, 'op'>): boolean {
   return op === undefined || op === 'c'
 }
 
@@ -142,8 +153,10 @@ function payloadOf(
   }
   if (names.length === 1 && 'body' in value && holdsObject(value.body))
     return { payload: value.body, saysMore: false }
-  const isLogEntry = names.length === 2 && typeof value.log_id === 'string' && isObject(value.data)
-  return isLogEntry ? { payload: value.data, saysMore: true } : undefined
+  const isLogEntry = typeof value.log_id === 'string' && isObject(value.data) && !('type' in value)
+  const areScalar =
+    names.length <= MEMBERS_BESIDE_PAYLOAD_MAX && names.every((it) => it === 'data' || isScalar(value[it]))
+  return isLogEntry && areScalar ? { payload: value.data, saysMore: true } : undefined
 }
 
 function isScalar(value: unknown): boolean {

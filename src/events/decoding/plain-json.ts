@@ -3,7 +3,7 @@ import { dataOf, structuredType } from './cloudevents-structured.ts'
 import type { Decoder } from './decoder.ts'
 import { isObject, textOf, timeOf } from './envelope.ts'
 import { isKnownType, OLD_NEWS, unread } from './known-types.ts'
-import { asItStands, type Content, hasOwnFields, isNews, peel, plainHeader } from './peel.ts'
+import { asItStands, type Content, hasOwnFields, isNews, opBeside, peel, plainHeader } from './peel.ts'
 
 /** What the alias of a column or a header with the type is called, with a dash or underscore in it or without. */
 const TYPE_NAMES = ['type', 'eventType', 'event_type', 'event-type', 'eventtype']
@@ -23,7 +23,8 @@ export const plainJson: Decoder = {
     if (structuredType(headers) !== undefined) return undefined
     const parsed = content()
     if (parsed.kind === 'poison') return parsed
-    const found = isOwn(parsed.json) ? asItStands(parsed.json) : peel(parsed.json)
+    const op = opBeside(headers)
+    const found = isOwn(parsed.json) ? asItStands(parsed.json, op) : peel(parsed.json, { op })
     if (!isNews(found)) return OLD_NEWS
     const { value } = found
     if (!isObject(value)) return { kind: 'poison', reason: 'value: must be a JSON object' }

@@ -20,7 +20,7 @@ const LOGOUTS: Readonly<Record<Preset, RegExp>> = {
   fusionauth: /^(jwt\.refresh-token\.revoke|user\.deactivate|user\.delete\.complete|user\.password\.update)$/,
   wso2: /\/(sessionRevoked|userDisabled|userAccountLocked|userDeleted|credentialUpdated)$/,
   auth0: /^(slo|sdu|scp|universal_logout_succeeded)$/,
-  okta: /^user\.(session\.end|lifecycle\.(suspend|deactivate|delete\.completed)|account\.update_password)$/,
+  okta: /^user\.(session\.(end|clear)|lifecycle\.(suspend|deactivate|delete\.completed)|account\.update_password)$/,
   ory: /^(SessionRevoked|IdentityUpdated|IdentityDeleted)$/,
 }
 

@@ -106,6 +106,9 @@ function problemOfCalls(node: unknown): string | undefined {
       const known = name === 'matches' ? '' : ` ${[...(op === 'call' ? FUNCTIONS : METHODS)].join(', ')}`
       return `${name}() is not to be had here; ${instead}${known}`
     }
+    const pointer = name === 'at' ? given[1] : undefined
+    if (pointer?.op === 'value' && !/^(\/|$)/.test(String(pointer.args)))
+      return `at() takes a JSON pointer, which begins with /: write "/${String(pointer.args)}"`
     if (WRITTEN.has(name) && given.length > 0) {
       const problem = problemOfWritten(name, given.at(-1))
       if (problem !== undefined) return problem

@@ -62,9 +62,9 @@ export function time(value: unknown): number | null {
   return Number.isNaN(ms) ? null : ms
 }
 
-/** A text or a number as text; `null` for anything else. Ids of some platforms are numbers. */
+/** A text or a number as text; `null` for anything else, and for an empty text. Ids of some platforms are numbers. */
 export function text(value: unknown): string | null {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string') return value === '' ? null : value
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : null
 }
 
@@ -81,8 +81,8 @@ export function namesIn(pointer: string): readonly string[] {
   return pointer.includes('~') ? tokens.map((it) => it.replaceAll('~1', '/').replaceAll('~0', '~')) : tokens
 }
 
-/** The first that is not null. */
+/** The first that is neither null nor an empty text. */
 export function first(...values: readonly unknown[]): unknown {
   spend(UNITS_PER_CALL)
-  return values.find((it) => it !== null && it !== undefined) ?? null
+  return values.find((it) => it !== null && it !== undefined && it !== '') ?? null
 }

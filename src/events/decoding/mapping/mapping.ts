@@ -2,11 +2,21 @@ import { isUtf8 } from 'node:buffer'
 import { isOutcomeType } from '../../outcome.ts'
 import { isTopic } from '../../topic-selection.ts'
 import type { WireHeaders, WireRecord } from '../../wire-record.ts'
-import { decodeEvent, isStructured, structuredType } from '../cloudevents-structured.ts'
-import type { Decoded, Decoder, RecordKind } from '../decoder.ts'
+import { decodeEvent, structuredType } from '../cloudevents-structured.ts'
+import type { Decoded, Decoder } from '../decoder.ts'
 import { isObject, type JsonResult, parseJson, textOf, VALUE_BYTES_MAX, withoutMark } from '../envelope.ts'
-import { isKnownType, kindOf, OLD_NEWS, unread } from '../known-types.ts'
-import { type Content, peel, peelEvent, plainHeader, plainHeaderOf, plainText } from '../peel.ts'
+import { isKnownType, OLD_NEWS, unread } from '../known-types.ts'
+import {
+  type Content,
+  isEvent,
+  isNews,
+  opBeside,
+  peel,
+  peelEvent,
+  plainHeader,
+  plainHeaderOf,
+  plainText,
+} from '../peel.ts'
 import { isSpent, renewBudget } from './budget.ts'
 import { at } from './functions.ts'
 import { LEVELS_MAX, readable } from './readable.ts'
@@ -75,10 +85,11 @@ export class MappingDecoder implements Decoder {
       const lines = linesOf(record.value)
       return lines === undefined ? parsed : this.#mapLines(mapping, lines, texts, record)
     }
-    if (structuredType(headers) === undefined)
-      return this.#map(mapping, peel(parsed.json, ROWS_STAY), texts, record)
     const inside = peelEvent(parsed.json)
     const events = Array.isArray(inside) ? inside : [inside]
+    // Not everybody says in the header that it is one.
+    if (structuredType(headers) === undefined && !(events.length > 0 && events.every(isEvent)))
+      return this.#map(mapping, peel(parsed.json, { ...ROWS_STAY, op: opBeside(headers) }), texts, record)
     if (events.length > ELEMENTS_MAX) return tooMany(events.length)
     const found = events.flatMap((it) => {
       const event = peelEvent(it)
@@ -89,14 +100,12 @@ export class MappingDecoder implements Decoder {
     return found.length === 1 ? found[0] : found
   }
 
-  mayConcern(record: WireRecord, what?: RecordKind): boolean | undefined {
-    const mapping = this.#mappingFor(record.topic)
-    if (mapping === undefined) return undefined
+  mayConcern(record: WireRecord): boolean | undefined {
+    if (this.#mappingFor(record.topic) === undefined) return undefined
     const type = plainHeaderOf(record, 'ce_type')
     if (type !== undefined && isOwnType(type)) return undefined
-    // An event of the relay's own may be in it.
-    if (what === undefined || isStructured(record)) return true
-    return mapping.rules.some(({ emit }) => emit.some((it) => kindOf(it.type) === what))
+    // An event of the relay's own, of any type, may be in it.
+    return true
   }
 
   /** Each line is a record of its own. */
@@ -165,6 +174,8 @@ export class MappingDecoder implements Decoder {
       item: null,
     }
     for (const rule of mapping.rules) {
+      // Presets read events, which do not change: an old one that is deleted happens no second time.
+      if (rule.isOfPreset === true && !isNews({ op })) continue
       const isMine = isTaken(rule, variables)
       // What was not looked at may be a logout.
       if (isSpent()) return tooCostly(rule)

@@ -273,12 +273,20 @@ describe('CloudEvents in structured mode on a mapped topic', () => {
     expect(decode([mapped, own], batch)).toEqual([ended('s-2'), ended('s-1')])
   })
 
+  test('need no header that says what they are, within envelopes either', () => {
+    const decode = decoding([logout])
+    expect(decode({ schema: null, payload: own })).toEqual([ended('s-1')])
+    expect(decode(mapped)).toEqual([ended('s-2')])
+    expect(decode([mapped, own])).toEqual([ended('s-2'), ended('s-1')])
+  })
+
   test('may be of a kind that no rule makes: a rebuild must not pass over a registration', () => {
     const compiled = compileRules([logout])
     const mapping = new MappingDecoder([{ topics: ['events'], rules: compiled.rules }])
     const record = { topic: 'events', partition: 0, offset: 7, timestampMs: NOW_MS, key: null, value: null }
-    expect(mapping.mayConcern({ ...record, headers }, 'registration')).toBe(true)
-    expect(mapping.mayConcern({ ...record, headers: {} }, 'registration')).toBe(false)
+    const decoders = new Decoders((name) => name, [mapping])
+    for (const it of [headers, {}])
+      expect(decoders.mayConcern({ ...record, headers: it }, 'registration')).toBe(true)
   })
 })
 

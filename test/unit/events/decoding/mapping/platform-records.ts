@@ -68,6 +68,27 @@ const keycloak: readonly Fixture[] = [
     becomes: [{ ...ended, reason: 'logout' }],
   },
   {
+    what: 'a logout whose other fields are empty',
+    value: event('LOGOUT', { error: '', clientId: '' }),
+    becomes: [{ ...ended, reason: 'logout' }],
+  },
+  {
+    what: 'a logout as a CloudEvent that no header tells of',
+    value: { specversion: '1.0', type: 'org.keycloak.event', source: '/', id: 'c', data: event('LOGOUT') },
+    becomes: [{ ...ended, reason: 'logout' }],
+  },
+  ...['u', 'd', 'r'].map((op) => ({
+    what: `an old logout in a row that is changed, deleted or read (${op})`,
+    value: { ...event('LOGOUT'), __op: op },
+    becomes: [{ kind: 'skipped' }],
+  })),
+  {
+    what: 'an old logout in a row of a snapshot, of which a header tells',
+    value: event('LOGOUT'),
+    headers: { __op: 'r' },
+    becomes: [{ kind: 'skipped', reason: 'snapshot' }],
+  },
+  {
     what: 'a logout by the token of an upstream provider',
     value: event('LOGOUT', { ipAddress: '192.0.2.1', details: null }),
     becomes: [{ ...ended, reason: 'logout' }],
@@ -454,6 +475,11 @@ const fusionauth: readonly Fixture[] = [
     becomes: [{ type: 'session-terminated', issuer: 't-1', sessionId: 'u-1:app-1' }],
   },
   {
+    what: 'all tokens of a user, with empty texts, in a list',
+    value: [fusion('jwt.refresh-token.revoke', { userId: 'u-1', user, applicationId: '' })],
+    becomes: [{ ...ofTenant, reason: 'logout' }],
+  },
+  {
     what: 'the tokens of an application',
     value: fusion('jwt.refresh-token.revoke', {
       applicationId: 'app-1',
@@ -573,6 +599,17 @@ const wso2: readonly Fixture[] = [
     becomes: [{ ...ofWso2, reason: 'deleted' }],
   },
   {
+    what: 'a deleted user whose sessions are revoked in the same token',
+    value: {
+      ...set('user/event-type/userDeleted', {}),
+      events: {
+        'https://x/sessionRevoked': { user: { id: 'u-1' }, sessions: [{ id: 's-1' }] },
+        'https://x/userDeleted': { user: { id: 'u-1' } },
+      },
+    },
+    becomes: [{ ...ofWso2, reason: 'deleted' }],
+  },
+  {
     what: 'changed credentials',
     value: set('credential/event-type/credentialUpdated', {}),
     becomes: [{ ...ofWso2, reason: 'password' }],
@@ -680,6 +717,11 @@ const okta: readonly Fixture[] = [
     what: 'the end of a session',
     value: system('user.session.end'),
     becomes: [{ type: 'session-terminated', sessionId: 'x1', userId: '00u1', occurredAtMs: AT }],
+  },
+  {
+    what: 'sessions of a user that an administrator clears',
+    value: system('user.session.clear'),
+    becomes: [{ type: 'user-signed-out', userId: '00u2', reason: 'logout' }],
   },
   {
     what: 'a hook with several events',
