@@ -54,11 +54,10 @@ function aliasesOfTenants<Entry extends PlacedEntry>(entries: readonly Entry[]):
   })
   return entries.flatMap((of) =>
     listAt(of.value, 'aliases').flatMap((alias, i): Conflict<Entry>[] => {
-      const other = patterns.find(({ name }) => typeof alias === 'string' && meansTenant(name, alias))
+      const name = String(alias)
+      const other = patterns.find((pattern) => meansTenant(pattern.name, name))
       const path = [...of.path, 'aliases', i]
-      return other === undefined
-        ? []
-        : [{ of, path, text: 'is an issuer that a pattern means', other, name: other.name }]
+      return other === undefined ? [] : [{ of, path, text: 'is an issuer that a pattern means', other, name }]
     }),
   )
 }

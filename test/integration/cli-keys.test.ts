@@ -144,3 +144,19 @@ describe('a private key in PEM', () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining('keys from-pem')])
   })
 })
+
+test('keys that do not sign what the clients of their issuer get are no success', async () => {
+  const file = inFolder('other-alg.json')
+  await keys(['new', '--alg', 'ES256', '--out', file])
+  const issuers = inFolder('other-alg.yaml')
+  const listed = (alg: string) =>
+    writeFile(
+      issuers,
+      `issuers: [{ issuer: "${issuer.url}", alg: ${alg}, keys: { file: other-alg.json } }]\n`,
+    ).then(() => keys(['list'], { ISSUERS_FILE: issuers }))
+  const right = await listed('ES256')
+  expect(right.status, right.stderr).toBe(0)
+  const wrong = await listed('RS256')
+  expect(wrong.status).toBe(1)
+  expect(wrong.stderr).toContain('RS256')
+})

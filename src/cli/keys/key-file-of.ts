@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { createIssuers, issuersLayout } from '../../app/create-issuers.ts'
 import { type Layout, layout, readConfigPart } from '../../config/config.ts'
 import { readEachOption } from '../../config/read-each-option.ts'
+import type { TokenAlgorithm } from '../../events/registration.ts'
 import { SigningKeys } from '../../issuers/signing/signing-keys.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { RelayFault } from '../../lib/errors.ts'
@@ -20,6 +21,8 @@ export interface KeyFileOfIssuer {
   readonly file: string
   /** It is a directory of key files. */
   readonly isDirectory: boolean
+  /** What its clients get that want no other; `undefined` as `issuer`. */
+  readonly defaultAlg?: TokenAlgorithm | undefined
   /** What the file holds, not read yet. */
   readonly keys: SigningKeys
 }
@@ -56,6 +59,6 @@ export async function keyFileOf({ issuer: given, file }: KeyFileOptions): Promis
   if (found === undefined) {
     throw new RelayFault('LR_USAGE', `--issuer: ${issuer} is not among the issuers of this relay`)
   }
-  const { keysFile, isKeysDirectory = false } = found.settings
-  return { issuer, file: keysFile, isDirectory: isKeysDirectory, keys: found.keys }
+  const { alg, keysFile, isKeysDirectory = false } = found.settings
+  return { issuer, file: keysFile, isDirectory: isKeysDirectory, defaultAlg: alg, keys: found.keys }
 }

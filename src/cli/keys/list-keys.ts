@@ -43,15 +43,20 @@ export function addListKeys(keys: Command): void {
 
 async function listKeys({ json, ...options }: Options): Promise<void> {
   const output = new Output(json === true)
+  const meant = await keyFileOf(options)
   const examined = await examineKeys({
-    ...(await keyFileOf(options)),
+    ...meant,
     clock: systemClock,
     fetchDocument: (uri) => fetchDocument(uri, DOCUMENT_LIMITS),
   })
-  if (!output.isJson) return output.rows(columns, examined as readonly KeyRow[], '')
-  for (const { fromMs, untilMs, ...row } of examined) {
-    output.json({ ...row, ...timeOf('from', fromMs), ...timeOf('until', untilMs) })
-  }
+  if (output.isJson)
+    for (const { fromMs, untilMs, ...row } of examined)
+      output.json({ ...row, ...timeOf('from', fromMs), ...timeOf('until', untilMs) })
+  else output.rows(columns, examined as readonly KeyRow[], '')
+  const { defaultAlg } = meant
+  if (defaultAlg === undefined) return
+  if (!examined.some(({ algorithms, signs }) => signs === 'now' && algorithms.includes(defaultAlg)))
+    output.fail(`no key signs ${defaultAlg} now, the default of its clients; add one or set another alg`)
 }
 
 function timeOf(name: string, ms: number | undefined): Record<string, string> {

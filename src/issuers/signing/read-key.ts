@@ -31,6 +31,7 @@ const RSA_BITS_MIN = 2_048
 /** One signature of a longer key holds everything up for tens of milliseconds and more. */
 const RSA_BITS_MAX = 8_192
 const SHOWN_MAX = 40
+const NO_PAIR = 'its private and public halves do not match'
 const KID_RULE =
   'its kid must have 1 to 1,024 characters, without control or direction characters; set another kid'
 /** `notBefore` and `notAfter` are members of our own, in seconds as in a JWT. */
@@ -135,14 +136,14 @@ async function signingKey(
   // Most are written as here, which costs no import of a key.
   const isOwnHalf = (half: Jwk) => Object.entries(publicJwk).every(([name, value]) => half[name] === value)
   if (publicHalf !== undefined && !isOwnHalf(publicHalf) && !isSameKey(publicHalf, privateKey))
-    return left('its private and public halves do not match')
+    return left(NO_PAIR)
   // Both names stand for one algorithm (RFC 9864), and RPs ask for the one or the other.
   const algorithms =
     alg === undefined || privateKey.asymmetricKeyType === 'ed25519' ? possible : [alg as TokenAlgorithm]
   // One for all: whether the two halves belong together does not depend on the algorithm.
   const [algorithm] = algorithms
   if (algorithm !== undefined && !isVerified(algorithm, privateKey, publicKey)) {
-    return left('its signatures do not verify')
+    return left(publicHalf === undefined ? 'its signatures do not verify' : NO_PAIR)
   }
   // A key for several algorithms is published without `alg`: RPs take that as "any that fits".
   const published = alg ?? (algorithms.length === 1 ? algorithms[0] : undefined)
