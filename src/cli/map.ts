@@ -191,6 +191,11 @@ function isJson(input: string): boolean {
 async function readTopic(topic: string, sinceMs: number, examined: Examined): Promise<void> {
   const { kafka, topics } = await openKafka(readConfigPart(kafkaClient))
   try {
+    if (!(await reachable('Kafka', topics.names())).includes(topic))
+      throw new RelayFault(
+        'LR_TOPIC_MISSING',
+        `--topic: there is no topic ${topic}; name one that exists, and no pattern`,
+      )
     const { prepare } = examined
     const reader = new KafkaLogReader(kafka, topics, { failuresMax: READ_FAILURES_MAX, prepare })
     const starts = await reachable('Kafka', reader.offsetsAt([topic], sinceMs))

@@ -219,7 +219,8 @@ function fieldProblems(schema: z.ZodObject, fields: object, path: DocumentPath):
     ...Object.keys(schema.shape),
     'id',
     'time',
-    ...('sessionId' in schema.shape ? ['cutOff'] : []),
+    // Of a registration, or of all sessions of a user, it would say nothing.
+    ...('sessionId' in fields && !('clientId' in schema.shape) ? ['cutOff'] : []),
   ]
   const missing = Object.entries(schema.shape)
     .filter(

@@ -75,6 +75,16 @@ test.each([
     '8',
   ],
   [
+    'a cut-off where no session is named',
+    "mappings:\n  - topics: [a]\n    rules:\n      - when: 'true'\n        emit:\n          type: user-signed-out\n          userId: /u\n          cutOff: /t\n",
+    '8',
+  ],
+  [
+    'a pointer without its slash',
+    'mappings:\n  - topics: [a]\n    rules:\n      - when: at(value, "type") == "x"\n        emit: { type: session-terminated, sessionId: /s }\n',
+    '4',
+  ],
+  [
     'a type that does not exist',
     "mappings:\n  - topics: [a]\n    rules:\n      - when: 'true'\n        emit: { type: session-ended, sessionId: /s }\n",
     '5',
