@@ -2,6 +2,7 @@ import type { IssuerShares } from '../delivery/issuer-shares.ts'
 import type { OpenDeliveries } from '../delivery/open-deliveries.ts'
 import { delay } from '../lib/deferred.ts'
 import { Fifo } from '../lib/fifo.ts'
+import { Gate } from '../lib/gate.ts'
 import type { Mutex } from '../lib/mutex.ts'
 import type { BatchItem } from './handover.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -25,6 +26,8 @@ interface Deferred {
 
 /** Above it no further trigger waits here. */
 const HELD_BYTES_MAX = 12 * 1_024 * 1_024
+/** Of logins that must wait there may be more; then intake waits as well. */
+const FULL_BYTES = 2 * HELD_BYTES_MAX
 /** Approximate memory of a trigger beside its content. */
 const TRIGGER_BYTES = 1_024
 /** So few that another issuer's record does not wait long for its turn. */
@@ -38,6 +41,8 @@ const LOOK_MS = 5
  * would otherwise take its place.
  */
 export class DeferredTriggers {
+  /** Open while more may wait; intake waits for it. */
+  readonly room = new Gate(true)
   readonly #options: DeferredTriggersOptions
   readonly #byIssuer = new Map<string, Fifo<Deferred>>()
   /** Sessions and users that something here is about, and how many times. */
@@ -71,6 +76,7 @@ export class DeferredTriggers {
   #hold(issuer: string, deferred: Deferred): void {
     const { item, names, queue } = deferred
     this.#heldBytes += bytesOf(item)
+    if (this.#heldBytes >= FULL_BYTES) this.room.close()
     for (const name of names) this.#names.set(name, (this.#names.get(name) ?? 0) + 1)
     queue.tracker.defer(1)
     const waiting = this.#byIssuer.get(issuer)
@@ -119,6 +125,7 @@ export class DeferredTriggers {
     while (batch.length < max && waiting.peek()?.queue === queue) {
       const { item, names } = waiting.shift() as Deferred
       this.#heldBytes -= bytesOf(item)
+      if (this.#heldBytes < FULL_BYTES) this.room.open()
       for (const name of names) {
         const left = (this.#names.get(name) ?? 1) - 1
         if (left === 0) this.#names.delete(name)

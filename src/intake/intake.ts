@@ -45,6 +45,7 @@ export class Intake {
   /** Admits one batch at a time: several that see the same free places would fill them several times. */
   readonly #mutex = new Mutex()
   readonly #fanOuts: FanOuts
+  readonly #deferred: DeferredTriggers
   readonly #batches: RecordBatches
   readonly #handover: Handover
   /** The recent average of deliveries per record. It predicts the size of the next batch. */
@@ -61,12 +62,12 @@ export class Intake {
       mutex: this.#mutex,
     }
     this.#fanOuts = new FanOuts(turns)
-    const deferred = new DeferredTriggers({
+    this.#deferred = new DeferredTriggers({
       ...turns,
       owedPerTrigger: () => this.#owedPerRecord,
       apply: (queue, batch) => this.#applyBatch(queue, batch),
     })
-    this.#batches = new RecordBatches(options, deferred)
+    this.#batches = new RecordBatches(options, this.#deferred)
   }
 
   stop(): void {
@@ -74,6 +75,7 @@ export class Intake {
     this.#options.open.room.open()
     this.#options.deadLetters.room.open()
     this.#fanOuts.room.open()
+    this.#deferred.room.open()
   }
 
   /** Processes a partition's queue. `PartitionQueue` calls it when the queue is not empty. */
@@ -81,6 +83,7 @@ export class Intake {
     while (queue.queuedRecords > 0 && queue.isOpen && !this.#stopped.signal.aborted) {
       // Not while holding the mutex, which fan-outs need to make room.
       await this.#fanOuts.room.wait()
+      await this.#deferred.room.wait()
       await this.#options.clear?.wait()
       const release = await this.#mutex.acquire()
       let unprepared: WireRecord | undefined

@@ -288,9 +288,10 @@ export class Rebuild {
       const areReadAgain = starts.some(({ isSetByOthers }) => isSetByOthers)
       return { areReadAgain, outcomes, inputs: starts.map((it) => ({ ...it, from: it.low, to: it.end })) }
     }
-    // Of a topic that the group reads, its members, who work with this store, apply the rest, and may be delivering it.
-    const to = ({ committed = 0, end, isUnapplied }: PartitionStart) =>
-      isProved && isUnapplied ? Math.min(committed, end) : end
+    // Of a topic that the group reads, its members, who work with this store, apply the rest, and may be delivering it. Not before
+    // its start is reached: what stands up to there is applied here alone.
+    const to = ({ committed = 0, end, isUnapplied, kind }: PartitionStart) =>
+      isProved && isUnapplied && kind === 'known' ? Math.min(committed, end) : end
     const first = starts.filter(isUnread).map((it) => ({ ...it, from: it.appliedFrom, to: to(it) }))
     const since = async (timeMs: number | undefined) =>
       first.length > 0 ? outcomes : this.#outcomesSince(timeMs, outcomes)

@@ -394,6 +394,18 @@ test('what the group’s members may be delivering is left to them, though the s
   expect(await held(registrations)).toEqual(['o0'])
 })
 
+test('a first start that another replica notes and does not live to finish is finished, though the store was built without it', async () => {
+  const { ensure, epoch, held, isServed, log, register } = site()
+  register(at(0), 0)
+  register(at(1), 0)
+  for (const [partition, start] of [2, 0, 0].entries())
+    log.commit({ topic: INPUT, partition }, 0, { start, topicId: '' })
+  await proveEmpty(epoch)
+  isServed(true)
+  await ensure()
+  expect(await held(registrations)).toEqual(['o0', 'o1'])
+})
+
 test('of a topic that the group has never read, what was settled long ago does not come back to life', async () => {
   const { clock, ensure, epoch, held, register, settle } = site()
   await proveEmpty(epoch)
