@@ -89,14 +89,9 @@ export class MappingDecoder implements Decoder {
     const events = Array.isArray(inside) ? inside : [inside]
     // Not everybody says in the header that it is one.
     if (structuredType(headers) === undefined && !(events.length > 0 && events.every(isEvent)))
-      return this.#map(mapping, peel(parsed.json, { ...ROWS_STAY, op: opBeside(headers) }), texts, record)
+      return this.#read(mapping, parsed.json, texts, record)
     if (events.length > ELEMENTS_MAX) return tooMany(events.length)
-    const found = events.flatMap((it) => {
-      const event = peelEvent(it)
-      return isObject(event) && isOwnType(String(event.type))
-        ? decodeEvent(event, headers)
-        : this.#mapEvent(mapping, event, texts, record)
-    })
+    const found = events.flatMap((it) => this.#readEvent(mapping, peelEvent(it), texts, record))
     return found.length === 1 ? found[0] : found
   }
 
@@ -118,10 +113,32 @@ export class MappingDecoder implements Decoder {
     if (lines.length > ELEMENTS_MAX) return [tooMany(lines.length)]
     return lines.flatMap((line): Decoded | readonly Decoded[] => {
       const parsed = parseJson(Buffer.from(line))
-      return parsed.kind === 'poison'
-        ? parsed
-        : this.#map(mapping, peel(parsed.json, ROWS_STAY), headers, record)
+      return parsed.kind === 'poison' ? parsed : this.#read(mapping, parsed.json, headers, record)
     })
+  }
+
+  /** What a record, or a part of one, holds: a CloudEvent or what the platform writes. */
+  #read(
+    mapping: Mapping,
+    json: unknown,
+    headers: Variables['headers'],
+    record: WireRecord,
+    around?: unknown,
+  ): Decoded | readonly Decoded[] {
+    if (isEvent(json)) return this.#readEvent(mapping, peelEvent(json), headers, record)
+    const op = opBeside(record.headers)
+    return this.#map(mapping, peel(json, { ...ROWS_STAY, op }), headers, record, around)
+  }
+
+  #readEvent(
+    mapping: Mapping,
+    event: unknown,
+    headers: Variables['headers'],
+    record: WireRecord,
+  ): Decoded | readonly Decoded[] {
+    return isObject(event) && isOwnType(String(event.type))
+      ? decodeEvent(event, record.headers)
+      : this.#mapEvent(mapping, event, headers, record)
   }
 
   #mapEvent(
@@ -153,9 +170,7 @@ export class MappingDecoder implements Decoder {
     const elements = around === undefined ? elementsOf(value, mapping.split) : undefined
     if (elements !== undefined) {
       if (elements.length > ELEMENTS_MAX) return tooMany(elements.length)
-      return elements.flatMap((it) =>
-        this.#map(mapping, peel(it.value, ROWS_STAY), headers, record, it.around),
-      )
+      return elements.flatMap((it) => this.#read(mapping, it.value, headers, record, it.around))
     }
     // What a table held before: those sessions may have ended long ago, and nothing has happened to them now.
     if (op === 'r') return OLD_NEWS

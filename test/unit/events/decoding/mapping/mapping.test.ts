@@ -278,6 +278,12 @@ describe('CloudEvents in structured mode on a mapped topic', () => {
     expect(decode({ schema: null, payload: own })).toEqual([ended('s-1')])
     expect(decode(mapped)).toEqual([ended('s-2')])
     expect(decode([mapped, own])).toEqual([ended('s-2'), ended('s-1')])
+    expect(decode([mapped, own].map((it) => JSON.stringify(it)).join('\n'))).toEqual([
+      ended('s-2'),
+      ended('s-1'),
+    ])
+    const raw = { type: 'out', sid: 's-3' }
+    expect(decoding([logout], '')([mapped, raw, own])).toEqual([ended('s-2'), ended('s-3'), ended('s-1')])
   })
 
   test('may be of a kind that no rule makes: a rebuild must not pass over a registration', () => {
